@@ -1,0 +1,17 @@
+"""The protocol: bytes and values in, bytes and values out, one specification a file.
+
+    base64url.py       bytes as text                                   RFC 4648 §5
+    strict_json.py     JSON from strangers                             RFC 8259
+    p256.py            points and scalars of the one curve             SEC 1, RFC 7518
+    subscription.py    what the user agent hands over                  W3C Push API
+    jws.py             a signed token                                  RFC 7515
+    vapid.py           who the application server is                   RFC 8292
+    delivery.py        the request to the push service                 RFC 8030
+    content_coding.py  aes128gcm: one header and sealed records        RFC 8188
+    encryption.py      the keys of one message, encrypt and decrypt    RFC 8291
+    trace.py           every intermediate value, every span of bytes   all of the above
+
+Nothing here opens a socket, reads a clock or draws a random number. A salt, a key pair and the
+time come in as arguments, so the same call gives the same bytes: today, in a test, and in the
+example of the RFC. Wrong input raises a leaf of ``pushlab.errors`` and nothing else.
+"""

@@ -1,0 +1,211 @@
+"""PushSubscription: what a user agent hands to the application server, W3C Push API §8.
+
+It says where to send (the endpoint, a URL that is a capability: who knows it may send) and for whom
+to encrypt (p256dh, a point, and auth, a secret of 16 bytes). All of it comes from a stranger's
+page, so all of it is checked when the object is made. What exists is valid.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pushlab.errors import (
+    BadAuth,
+    BadBase64url,
+    BadEndpoint,
+    BadExpirationTime,
+    BadP256dh,
+    BadPublicKey,
+    MalformedJson,
+    NoEndpoint,
+    NoKeys,
+    NotASubscription,
+)
+from pushlab.protocol import base64url, p256, strict_json
+from pushlab.protocol.strict_json import is_number, kind
+
+MAX_ENDPOINT = 2048
+"""Characters of an endpoint. The longest in the wild have about 500."""
+
+MAX_TIME = 8_640_000_000_000_000
+"""The last millisecond that a JavaScript Date can name (ECMAScript, Time Values and Time Range)."""
+
+AUTH_SECRET = 16
+"""Bytes of the auth secret, RFC 8291 §3.2."""
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+# A URL that a browser has serialized is visible ASCII. The host rule is narrower than the URL
+# Standard's on purpose: what is a host to one parser and not to the next is a way around an
+# allow list.
+VISIBLE = re.compile(r"[!-~]+")
+AUTHORITY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
+
+
+@dataclass(frozen=True, repr=False)
+class PushSubscription:
+    """One subscription of one user agent.
+
+    ``endpoint``: http(s) URL of at most 2048 characters; ``p256dh``: 65 bytes, a point; ``auth``:
+    16 bytes; ``expiration_time``: milliseconds since 1970, or None. ``origin`` (where ``aud`` has
+    to point) and ``ua_public`` (p256dh as a key) are computed, once. Raises NoEndpoint,
+    BadEndpoint, BadP256dh, BadAuth, BadExpirationTime. Source: W3C Push API §8, RFC 8291 §3.
+
+    >>> subscription = PushSubscription.from_json('''{
+    ... "endpoint": "https://push.example.net:443/push/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV",
+    ... "expirationTime": null,
+    ... "keys": {
+    ... "p256dh":
+    ... "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    ... "auth": "BTBZMqHH6r4Tts7J_aSIgg"}}''')
+    >>> subscription.origin
+    'https://push.example.net'
+    >>> print(subscription)
+    subscription 0d385654 at https://push.example.net
+    """
+
+    endpoint: str
+    p256dh: bytes
+    auth: bytes
+    expiration_time: int | float | None = None
+    # A subscription is sent to many times, so what can be computed from it is computed once.
+    ua_public: ec.EllipticCurvePublicKey = field(init=False, compare=False)
+    origin: str = field(init=False, compare=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "origin", _origin(_split(self.endpoint)))
+        object.__setattr__(self, "ua_public", _load_p256dh(self.p256dh))
+        if not isinstance(self.auth, bytes) or len(self.auth) != AUTH_SECRET:
+            raise BadAuth(f"auth is {kind(self.auth)}, not {AUTH_SECRET} bytes")
+        _check_expiration_time(self.expiration_time)
+
+    @classmethod
+    def from_json(cls, source: str | bytes | Mapping) -> "PushSubscription":
+        """Read what ``JSON.stringify(subscription)`` gives, as text or already parsed.
+
+        Members that are not known are ignored. Raises NotASubscription, NoEndpoint, NoKeys and what
+        the constructor raises. Source: W3C Push API §8, ``toJSON()``.
+
+        >>> PushSubscription.from_json("{}")
+        Traceback (most recent call last):
+        pushlab.errors.NoEndpoint: there is no member endpoint (W3C Push API §8). ...
+        """
+        members = _members(source)
+        endpoint = members.get("endpoint")
+        if endpoint is None:
+            raise NoEndpoint("there is no member endpoint")
+        keys = members.get("keys")
+        if not isinstance(keys, Mapping):
+            raise NoKeys("there is no member keys" if keys is None else "keys is not an object")
+        if missing := [name for name in ("p256dh", "auth") if keys.get(name) is None]:
+            raise NoKeys(f"keys has no {' and no '.join(missing)}")
+        # The endpoint is checked before the keys, so that the first fault is the one reported.
+        _split(endpoint)
+        return cls(
+            endpoint=endpoint,
+            p256dh=_decode(keys["p256dh"], "p256dh", BadP256dh),
+            auth=_decode(keys["auth"], "auth", BadAuth),
+            expiration_time=members.get("expirationTime"),
+        )
+
+    def to_json(self) -> dict:
+        """Return the members that ``toJSON()`` has in a browser, in its order.
+
+        Source: W3C Push API §8.
+        """
+        return {
+            "endpoint": self.endpoint,
+            "expirationTime": self.expiration_time,
+            "keys": {
+                "p256dh": base64url.encode(self.p256dh),
+                "auth": base64url.encode(self.auth),
+            },
+        }
+
+    @property
+    def label(self) -> str:
+        """Name the subscription without giving it away: 8 hex digits of the endpoint's SHA-256."""
+        return hashlib.sha256(self.endpoint.encode("ascii")).hexdigest()[:8]
+
+    def __str__(self) -> str:
+        return f"subscription {self.label} at {self.origin}"
+
+    def __repr__(self) -> str:
+        return f"<PushSubscription {self.label} at {self.origin}>"
+
+
+def _members(source: str | bytes | Mapping) -> Mapping:
+    if isinstance(source, str | bytes):
+        try:
+            source = strict_json.parse(source)
+        except MalformedJson as reason:
+            raise NotASubscription(reason.detail) from None
+    if not isinstance(source, Mapping):
+        raise NotASubscription(f"this is {kind(source)}, not an object")
+    return source
+
+
+def _decode(text: object, name: str, error: type[BadP256dh] | type[BadAuth]) -> bytes:
+    try:
+        return base64url.decode(text)
+    except BadBase64url as reason:
+        raise error(f"{name} is not base64url: {reason.detail}") from None
+
+
+def _load_p256dh(raw: bytes) -> ec.EllipticCurvePublicKey:
+    if not isinstance(raw, bytes):
+        raise BadP256dh(f"p256dh is {kind(raw)}, not {p256.POINT} bytes")
+    try:
+        return p256.load_public(raw)
+    except BadPublicKey as reason:
+        raise BadP256dh(f"p256dh: {reason.detail}") from None
+
+
+def _check_expiration_time(time: object) -> None:
+    if time is not None and not is_number(time):
+        raise BadExpirationTime(f"expirationTime is {kind(time)}, not a number")
+    if time is not None and not 0 <= time <= MAX_TIME:
+        raise BadExpirationTime("expirationTime is not a time that a Date can name")
+
+
+def _split(endpoint: object) -> SplitResult:
+    if endpoint == "":
+        raise NoEndpoint("endpoint is empty")
+    if not isinstance(endpoint, str):
+        raise BadEndpoint(f"endpoint is {kind(endpoint)}, not text")
+    if len(endpoint) > MAX_ENDPOINT:
+        raise BadEndpoint(f"endpoint has {len(endpoint)} characters, over {MAX_ENDPOINT}")
+    if not VISIBLE.fullmatch(endpoint):
+        raise BadEndpoint("endpoint has a character that no serialized URL has")
+    try:
+        url = urlsplit(endpoint)
+    except ValueError:
+        raise BadEndpoint("endpoint is not a URL") from None
+    if url.scheme not in DEFAULT_PORTS:
+        raise BadEndpoint("endpoint begins with neither https:// nor http://")
+    if "@" in url.netloc:
+        raise BadEndpoint("endpoint holds a user name or a password")
+    if "#" in endpoint:
+        raise BadEndpoint("endpoint has a fragment, which is never sent")
+    if not AUTHORITY.fullmatch(url.netloc):
+        raise BadEndpoint("endpoint has no host, or something that is neither host nor port")
+    try:
+        _origin(url)
+    except ValueError:
+        raise BadEndpoint("endpoint has an impossible address or port") from None
+    return url
+
+
+# https://www.rfc-editor.org/rfc/rfc6454#section-6.2
+def _origin(url: SplitResult) -> str:
+    host = url.hostname
+    if ":" in host:
+        host = f"[{IPv6Address(host).compressed}]"
+    if url.port in (None, DEFAULT_PORTS[url.scheme]):
+        return f"{url.scheme}://{host}"
+    return f"{url.scheme}://{host}:{url.port}"

@@ -1,0 +1,243 @@
+"""VAPID: an application server says who it is, RFC 8292.
+
+It signs a small JSON object (for whom: ``aud``; until when: ``exp``; whom to write to: ``sub``)
+with its private key, and sends the token and its public key with every push message. The push
+service holds that public key against the one that the subscription was made for.
+"""
+
+import hmac
+import json
+import re
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pushlab.errors import (
+    BadAudience,
+    BadAuthorization,
+    BadBase64url,
+    BadExpiry,
+    BadPublicKey,
+    BadSubject,
+    ExpiryTooFar,
+    MissingAuthorization,
+    TokenExpired,
+    WrongKey,
+)
+from pushlab.protocol import base64url, jws, p256
+from pushlab.protocol.strict_json import is_number, shown
+
+HEADER = b'{"typ":"JWT","alg":"ES256"}'
+"""The header of a VAPID token, as RFC 8292 §2.4 writes it."""
+
+MAX_LIFETIME = 24 * 60 * 60
+"""Seconds that exp may be ahead of the request, RFC 8292 §2."""
+
+MAX_AUTHORIZATION = 8192
+"""Characters of an Authorization header. A VAPID one has about 330."""
+
+CONTACT = re.compile(r"mailto:[!-9;-?A-~]+@[!-9;-?A-~]+|https://[!-~]+")
+"""A contact URI without a space, and with no second ``mailto:`` or ``@``."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a token says.
+
+    ``aud``: origin of the push service; ``exp``: seconds since 1970; ``sub``: a ``mailto:`` or
+    ``https:`` URI, or None. Source: RFC 8292 §2.
+
+    >>> print(Claims("https://push.example.net", 1453523768, "mailto:push@example.com"))
+    {"aud":"https://push.example.net","exp":1453523768,"sub":"mailto:push@example.com"}
+    """
+
+    aud: str
+    exp: int | float
+    sub: str | None = None
+
+    def to_json(self) -> bytes:
+        """Return the claims as compact JSON: the bytes that are signed.
+
+        >>> Claims("https://push.example.net", 1453523768).to_json()
+        b'{"aud":"https://push.example.net","exp":1453523768}'
+        """
+        claims: dict[str, str | int | float] = {"aud": self.aud, "exp": self.exp}
+        if self.sub is not None:
+            claims["sub"] = self.sub
+        return json.dumps(claims, separators=(",", ":")).encode("ascii")
+
+    def __str__(self) -> str:
+        return self.to_json().decode("ascii")
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """What an Authorization header carries: ``t``, the token, and ``k``, the public key (65 bytes).
+
+    Whoever holds a token can send as the application server until it expires, so only its first
+    characters are printed. Source: RFC 8292 §3.
+
+    >>> print(parse(authorization("eyJ0eXAiOiJKV1QifQ.e30.AAAA", bytes(65))))
+    vapid t=eyJ0eXAi… (27 characters), k=AAAAAAAA… (87 characters)
+    """
+
+    t: str
+    k: bytes
+
+    def __str__(self) -> str:
+        k = base64url.encode(self.k)
+        return f"vapid t={self.t[:8]}… ({len(self.t)} characters), k={k[:8]}… ({len(k)} characters)"
+
+    def __repr__(self) -> str:
+        return f"<Credentials {self}>"
+
+
+# https://www.rfc-editor.org/rfc/rfc8292#section-2
+def sign(claims: Claims, private_key: ec.EllipticCurvePrivateKey) -> str:
+    """Sign claims and return the token. The same claims and key give the same token.
+
+    Raises BadSubject when ``sub`` is no contact URI: some push services refuse it, and then without
+    saying why. Source: RFC 8292 §2.
+
+    >>> key = p256.load_private((1).to_bytes(32, "big"))
+    >>> token = sign(Claims("https://push.example.net", 1453523768), key)
+    >>> token.split(".")[1]
+    'eyJhdWQiOiJodHRwczovL3B1c2guZXhhbXBsZS5uZXQiLCJleHAiOjE0NTM1MjM3Njh9'
+    """
+    check_subject(claims.sub)
+    return jws.sign(HEADER, claims.to_json(), private_key)
+
+
+# https://www.rfc-editor.org/rfc/rfc8292#section-2.1
+def check_subject(sub: str | None) -> None:
+    """Check that ``sub`` is None, a ``mailto:`` URI with one address, or an ``https:`` URI.
+
+    Raises BadSubject. Source: RFC 8292 §2.1.
+
+    >>> check_subject("mailto:push@example.com")
+    """
+    if sub is not None and not (isinstance(sub, str) and CONTACT.fullmatch(sub)):
+        raise BadSubject(f"sub is {shown(sub)}")
+
+
+# https://www.rfc-editor.org/rfc/rfc8292#section-3
+def authorization(token: str, public: bytes) -> str:
+    """Write the Authorization header. ``public``: 65 bytes.
+
+    Source: RFC 8292 §3.
+
+    >>> authorization("e30.e30.AA", bytes([4, 0, 0]))
+    'vapid t=e30.e30.AA, k=BAAA'
+    """
+    # credentials = "vapid" SP "t=" token "," SP "k=" BASE64URL(public)
+    return f"vapid t={token}, k={base64url.encode(public)}"
+
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-11.2
+# auth-param = token BWS "=" BWS ( token / quoted-string ), in a comma-separated list
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+AUTH_PARAM = re.compile(
+    rf"({TOKEN})[ \t]*=[ \t]*({TOKEN}=*|\"(?:[^\"\\]|\\.)*\")[ \t]*(?:,[ \t,]*|\Z)"
+)
+
+
+# https://www.rfc-editor.org/rfc/rfc8292#section-3
+def parse(authorization: str | None) -> Credentials:
+    """Read an Authorization header, or None when the request has none.
+
+    The case of scheme and names does not matter, unknown parameters are ignored. Raises
+    MissingAuthorization (none, or another scheme) and BadAuthorization (t or k missing, there
+    twice, or malformed). Source: RFC 8292 §3, RFC 9110 §11.
+
+    >>> parse("vapid k=BA")
+    Traceback (most recent call last):
+    pushlab.errors.BadAuthorization: t is missing (RFC 8292 §3). Fault: application server. Send ...
+    """
+    if authorization is None or not authorization.strip(" \t"):
+        raise MissingAuthorization("the request has no Authorization header")
+    if len(authorization) > MAX_AUTHORIZATION:
+        raise BadAuthorization(f"the header has {len(authorization)} characters")
+    scheme, _, text = authorization.strip(" \t").partition(" ")
+    if scheme.lower() != "vapid":
+        raise MissingAuthorization("the scheme of the Authorization header is not vapid")
+    parameters = _auth_params(text.strip(" \t,"))
+    for name in ("t", "k"):
+        if name not in parameters:
+            raise BadAuthorization(f"{name} is missing")
+    try:
+        k = base64url.decode(parameters["k"])
+    except BadBase64url as reason:
+        raise BadAuthorization(f"k is not base64url: {reason.detail}") from None
+    if len(k) != p256.POINT:
+        raise BadAuthorization(f"k is {len(k)} bytes long, not {p256.POINT}")
+    return Credentials(parameters["t"], k)
+
+
+def _auth_params(text: str) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        found = AUTH_PARAM.match(text, position)
+        if not found:
+            raise BadAuthorization(f"no name=value at character {position + 1} after the scheme")
+        name, value = found[1].lower(), found[2]
+        # Two readers could believe two different tokens. What we ignore may be there twice.
+        if name in ("t", "k") and name in parameters:
+            raise BadAuthorization(f"{name} is there twice")
+        parameters[name] = value[1:-1] if value.startswith('"') else value
+        position = found.end()
+    return parameters
+
+
+# https://www.rfc-editor.org/rfc/rfc8292#section-4.2
+def verify(
+    credentials: Credentials | str | None,
+    *,
+    origin: str,
+    now: float,
+    subscribed_key: bytes | None = None,
+) -> Claims:
+    """Check a token as a push service does, and return its claims.
+
+    ``credentials``: the Authorization header, or what parse() made of it; ``origin``: of this push
+    service; ``now``: seconds since 1970; ``subscribed_key``: 65 bytes, when the subscription is
+    restricted to a key. Raises a leaf of VapidError and never returns False.
+    Source: RFC 8292 §4.2.
+
+    >>> key = p256.load_private((1).to_bytes(32, "big"))
+    >>> token = sign(Claims("https://push.example.net", 1453523768), key)
+    >>> header = authorization(token, p256.raw_public(key))
+    >>> verify(header, origin="https://push.example.net", now=1453523700).exp
+    1453523768
+    """
+    if not isinstance(credentials, Credentials):
+        credentials = parse(credentials)
+    token = jws.split(credentials.t)
+    if subscribed_key is not None and not hmac.compare_digest(credentials.k, subscribed_key):
+        raise WrongKey()
+    try:
+        public_key = p256.load_public(credentials.k)
+    except BadPublicKey as reason:
+        raise BadAuthorization(f"k: {reason.detail}") from None
+    # No claim is believed, nor shown in an error, before the signature holds.
+    jws.verify(token, public_key)
+    return _check_claims(token.payload, origin, now)
+
+
+# https://www.rfc-editor.org/rfc/rfc8292#section-2
+def _check_claims(claims: dict, origin: str, now: float) -> Claims:
+    aud, exp, sub = claims.get("aud"), claims.get("exp"), claims.get("sub")
+    # RFC 7519 §4.1.3: aud is one string, or an array of them.
+    if aud != origin and not (isinstance(aud, list) and origin in aud):
+        raise BadAudience(f"aud is {shown(aud) if 'aud' in claims else 'missing'}, not {origin!r}")
+    if not is_number(exp):
+        raise BadExpiry(f"exp is {shown(exp) if 'exp' in claims else 'missing'}")
+    # exp may have thousands of digits. It can be compared with a float, but no float can hold it.
+    if exp <= now:
+        raise TokenExpired(f"exp is {now - max(exp, 0):.0f} s ago")
+    if exp > now + MAX_LIFETIME:
+        raise ExpiryTooFar(f"exp is {min(exp, 10**15) - now:.0f} s ahead, over {MAX_LIFETIME}")
+    # RFC 8292 §2.1 only recommends what sub should be, so any text is let through.
+    if sub is not None and not isinstance(sub, str):
+        raise BadSubject(f"sub is {shown(sub)}, not text")
+    return Claims(origin, exp, sub)

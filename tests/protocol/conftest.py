@@ -1,0 +1,62 @@
+"""The RFCs' examples, ways to damage a message, and how much hypothesis may try."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from pushlab.errors import PushlabError
+from pushlab.protocol import base64url
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+
+# A loaded machine makes an example slow, not wrong; and what was found yesterday is in a test.
+settings.register_profile("protocol", deadline=None, max_examples=150, database=None)
+settings.load_profile("protocol")
+
+
+@pytest.fixture(scope="session")
+def vector() -> Callable:
+    """Read an example of an RFC by name. A file that is missing is a failure."""
+
+    def read(name: str) -> dict | list:
+        return json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def rfc8291(vector) -> Callable:
+    """Return a value of RFC 8291 Appendix A by the name that it has there."""
+    values = vector("rfc8291")
+    return lambda name: base64url.decode(values[name])
+
+
+@pytest.fixture(scope="session")
+def outcome() -> Callable:
+    """Call a function; return what it returns, or the class of our own error that it raises."""
+
+    def of(call: Callable, *arguments, **options):
+        try:
+            return call(*arguments, **options)
+        except PushlabError as error:
+            assert not type(error).__subclasses__(), f"{type(error).__name__} is not a leaf"
+            return type(error)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def flips() -> Callable:
+    """Yield every copy of some bytes that differs in one bit: which byte, which bit, the copy."""
+
+    def of(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        for index in range(len(data)):
+            for bit in range(8):
+                copy = bytearray(data)
+                copy[index] ^= 1 << bit
+                yield index, bit, bytes(copy)
+
+    return of

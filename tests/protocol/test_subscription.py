@@ -1,0 +1,337 @@
+"""PushSubscription: what a page hands over is checked to the byte, and never printed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushlab.errors import (
+    BadAuth,
+    BadEndpoint,
+    BadExpirationTime,
+    BadP256dh,
+    NoEndpoint,
+    NoKeys,
+    NotASubscription,
+    SubscriptionError,
+)
+from pushlab.protocol import base64url, p256
+from pushlab.protocol.subscription import PushSubscription
+
+ENDPOINT = "https://push.example.net/push/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV"
+P256DH = p256.raw_public(p256.load_private(bytes(31) + b"\x01"))
+AUTH = bytes(range(32, 48))
+
+
+def members(**changes) -> dict:
+    """Return a good subscription as a browser gives it, with members changed or, with ..., gone."""
+    keys = {"p256dh": base64url.encode(P256DH), "auth": base64url.encode(AUTH)}
+    result = {"endpoint": ENDPOINT, "expirationTime": None, "keys": keys}
+    for name, value in changes.items():
+        place = keys if name in keys else result
+        if value is ...:
+            del place[name]
+        else:
+            place[name] = value
+    return result
+
+
+def subscription(endpoint=ENDPOINT, p256dh=P256DH, auth=AUTH, time=None) -> PushSubscription:
+    return PushSubscription(endpoint, p256dh, auth, time)
+
+
+@pytest.mark.parametrize("write", [dict, json.dumps, lambda m: json.dumps(m).encode()])
+def test_it_comes_back(write):
+    parsed = PushSubscription.from_json(write(members(expirationTime=1700000000000)))
+    assert parsed == subscription(time=1700000000000)
+    assert parsed.to_json() == members(expirationTime=1700000000000)
+    assert list(parsed.to_json()) == ["endpoint", "expirationTime", "keys"]
+    assert hash(parsed) == hash(subscription(time=1700000000000))
+
+
+def test_what_is_computed_is_computed_once():
+    parsed = subscription()
+    assert parsed.ua_public is parsed.ua_public
+    assert p256.raw_public(parsed.ua_public) == P256DH
+
+
+def test_members_that_are_not_known_are_ignored():
+    assert PushSubscription.from_json(members(more=[1], expirationTime=...)) == subscription()
+
+
+@pytest.mark.parametrize(
+    "endpoint, origin",
+    [
+        ("https://push.example.net/p", "https://push.example.net"),
+        ("https://push.example.net", "https://push.example.net"),
+        ("https://push.example.net?p", "https://push.example.net"),
+        ("HTTPS://Push.Example.NET:443/P", "https://push.example.net"),
+        ("https://push.example.net:/p", "https://push.example.net"),
+        ("https://push.example.net:8443/p", "https://push.example.net:8443"),
+        ("http://push.example.net:80/p", "http://push.example.net"),
+        ("http://push.example.net:443/p", "http://push.example.net:443"),
+        ("http://127.0.0.1:8030/wpush/v2/abc", "http://127.0.0.1:8030"),
+        ("http://[::1]:8030/p", "http://[::1]:8030"),
+        ("https://[0:0::1]/p", "https://[::1]"),
+        ("https://push_1.example/p:q@r", "https://push_1.example"),
+    ],
+)
+def test_the_origin_is_where_aud_has_to_point(endpoint, origin):
+    assert subscription(endpoint).origin == origin
+
+
+@pytest.mark.parametrize("source", ["", "[", "NaN", b"\xff", "[" * 100_000, "1" * 10_000])
+def test_what_is_not_json(source):
+    with pytest.raises(NotASubscription):
+        PushSubscription.from_json(source)
+
+
+@pytest.mark.parametrize("source", [None, True, 1, 1.5, "null", "[]", '"{}"', "1", [], [{}]])
+def test_what_is_not_an_object(source):
+    with pytest.raises(NotASubscription):
+        PushSubscription.from_json(source)
+
+
+@pytest.mark.parametrize("endpoint", [..., None, ""])
+def test_no_endpoint(endpoint):
+    with pytest.raises(NoEndpoint):
+        PushSubscription.from_json(members(endpoint=endpoint))
+
+
+BAD_ENDPOINTS = [
+    True,
+    1,
+    [],
+    {},
+    [ENDPOINT],
+    "push.example.net/p",
+    "//push.example.net/p",
+    "/p",
+    "ftp://push.example.net/p",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "https:",
+    "https:/push.example.net",
+    "https://",
+    "https:///p",
+    "https://:443/p",
+    "https://user@push.example.net/p",
+    "https://user:password@push.example.net/p",
+    "https://@push.example.net/p",
+    "https://evil.example\\@push.example.net/p",
+    "https://push.example.net\\.evil.example/p",
+    "https://push.example.net/p#fragment",
+    "https://push.example.net/p#",
+    "https://push.example.net:65536/p",
+    "https://push.example.net:-1/p",
+    "https://push.example.net:1:2/p",
+    "https://push.example.net:port/p",
+    "https://push.example.net:²/p",
+    "https://push.example.net:١/p",
+    "https://.example.net/p",
+    "https://%70ush.example.net/p",
+    "https://[::1/p",
+    "https://::1/p",
+    "https://[::g]/p",
+    "https://[:::]/p",
+    "https://[::1].evil.example/p",
+    "https://[::1%25eth0]/p",
+    "https://[127.0.0.1]/p",
+    "https://[v1.a]/p",
+    " https://push.example.net/p",
+    "https://push.example.net/p ",
+    "https://push.example.net/p\n",
+    "https://push.example.net/a b",
+    "https://push.example.net/\tp",
+    "https://push.example.net/\0",
+    "https://push.example.net/\x7f",
+    "https://push.example.net/ü",
+    "https://püsh.example.net/p",
+    "https://push.example.net/\ud800",
+    "https://push.example。net/p",
+    "https://push.example.net/" + "p" * 2024,
+    "https://push.example.net/" + "p" * 10_000_000,
+]
+
+
+@pytest.mark.parametrize("endpoint", BAD_ENDPOINTS, ids=lambda endpoint: ascii(endpoint)[:50])
+def test_a_bad_endpoint(endpoint):
+    with pytest.raises(BadEndpoint) as caught:
+        PushSubscription.from_json(members(endpoint=endpoint))
+    assert str(endpoint) not in str(caught.value)
+
+
+def test_an_endpoint_has_at_most_2048_characters():
+    longest = "https://push.example.net/" + "p" * 2023
+    assert len(subscription(longest).endpoint) == 2048
+
+
+@pytest.mark.parametrize("keys", [..., None, True, 1, "p256dh", [], [["p256dh", "A"]]])
+def test_no_keys(keys):
+    with pytest.raises(NoKeys):
+        PushSubscription.from_json(members(keys=keys))
+
+
+@pytest.mark.parametrize(
+    "changes, detail",
+    [
+        ({"p256dh": ...}, "keys has no p256dh"),
+        ({"auth": None}, "keys has no auth"),
+        ({"p256dh": None, "auth": ...}, "keys has no p256dh and no auth"),
+    ],
+)
+def test_half_of_the_keys(changes, detail):
+    with pytest.raises(NoKeys) as caught:
+        PushSubscription.from_json(members(**changes))
+    assert caught.value.detail == detail
+
+
+@pytest.mark.parametrize(
+    "p256dh",
+    [
+        "",
+        True,
+        1,
+        [],
+        {},
+        base64url.encode(P256DH) + "=",
+        base64url.encode(P256DH)[:-1],
+        base64url.encode(P256DH[1:]),
+        base64url.encode(b"\x02" + P256DH[1:33]),
+        base64url.encode(P256DH[:64] + b"\x00"),
+        base64url.encode(AUTH),
+        "\ud800",
+        "A" * 1_000_000,
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_a_bad_p256dh(p256dh):
+    with pytest.raises(BadP256dh):
+        PushSubscription.from_json(members(p256dh=p256dh))
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        "",
+        False,
+        0,
+        [],
+        {},
+        base64url.encode(AUTH) + "==",
+        base64url.encode(AUTH[:15]),
+        base64url.encode(AUTH + b"\x00"),
+        base64url.encode(P256DH),
+        base64url.encode(AUTH)[:-1] + "x",
+        "\0",
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_a_bad_auth(auth):
+    with pytest.raises(BadAuth):
+        PushSubscription.from_json(members(auth=auth))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [True, "1700000000000", [], {}, -1, 8.64e15 + 1, pytest.param(10**5000, id="5001 digits")],
+)
+def test_a_bad_expiration_time(time):
+    with pytest.raises(BadExpirationTime):
+        PushSubscription.from_json(members(expirationTime=time))
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_no_time(time):
+    with pytest.raises(BadExpirationTime):
+        PushSubscription.from_json(members(expirationTime=time))
+    with pytest.raises(NotASubscription):
+        PushSubscription.from_json(json.dumps(members(expirationTime=time)))
+    with pytest.raises(BadExpirationTime):
+        PushSubscription.from_json(json.dumps(members(expirationTime=0)).replace(" 0", " 1e999"))
+
+
+@pytest.mark.parametrize("time", [None, 0, 1700000000000, 1700000000000.5, 8.64e15])
+def test_an_expiration_time(time):
+    assert PushSubscription.from_json(members(expirationTime=time)).expiration_time == time
+
+
+@pytest.mark.parametrize(
+    "make, error",
+    [
+        (lambda: subscription(p256dh=base64url.encode(P256DH)), BadP256dh),
+        (lambda: subscription(auth="0123456789abcdef"), BadAuth),
+        (lambda: subscription(auth=None), BadAuth),
+        (lambda: subscription(endpoint=None), BadEndpoint),
+        (lambda: subscription(time=True), BadExpirationTime),
+    ],
+)
+def test_the_constructor_checks_too(make, error):
+    with pytest.raises(error):
+        make()
+
+
+def test_the_first_fault_is_the_one_reported(outcome):
+    wrong = members(endpoint="x", p256dh="x", auth="x", expirationTime="x")
+    for error, good in [
+        (BadEndpoint, {"endpoint": ENDPOINT}),
+        (BadP256dh, {"p256dh": base64url.encode(P256DH)}),
+        (BadAuth, {"auth": base64url.encode(AUTH)}),
+        (BadExpirationTime, {"expirationTime": None}),
+    ]:
+        assert outcome(PushSubscription.from_json, wrong) is error
+        wrong |= {name: value for name, value in good.items() if name in wrong}
+        wrong["keys"] |= {name: value for name, value in good.items() if name in wrong["keys"]}
+    assert isinstance(outcome(PushSubscription.from_json, wrong), PushSubscription)
+
+
+def test_it_prints_itself_without_its_secrets():
+    printed = f"{subscription()} {subscription()!r} {[subscription()]}"
+    assert "https://push.example.net" in printed
+    assert subscription().label in printed
+    for secret in ("JzLQ3raZ", base64url.encode(AUTH), repr(AUTH), AUTH.hex()):
+        assert secret not in printed
+
+
+def test_the_label_tells_endpoints_apart():
+    assert subscription().label == subscription(auth=bytes(16)).label
+    assert subscription().label != subscription(ENDPOINT + "x").label
+    assert len(subscription().label) == 8
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["\ud800", "\0", ENDPOINT, base64url.encode(P256DH), base64url.encode(AUTH)]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "endpoint": json_values | st.just(ENDPOINT),
+            "expirationTime": json_values,
+            "keys": json_values
+            | st.fixed_dictionaries({}, optional={"p256dh": json_values, "auth": json_values}),
+        },
+    )
+    | json_values
+)
+def test_any_json_value_is_a_subscription_or_our_error(outcome, value):
+    for source in (value, json.dumps(value)):
+        if isinstance(source, dict | str):
+            result = outcome(PushSubscription.from_json, source)
+            assert isinstance(result, PushSubscription) or issubclass(result, SubscriptionError)
+
+
+@given(st.text() | st.text("https:/[]@#?%\\.0a\0\ud800").map("https://".__add__))
+def test_any_text_is_an_endpoint_or_our_error(outcome, text):
+    result = outcome(subscription, text)
+    assert isinstance(result, PushSubscription) or result in (NoEndpoint, BadEndpoint)
