@@ -1,0 +1,164 @@
+"""The push service itself: the port it listens at, its routes, its start and its stop."""
+
+import socket
+import time
+from collections.abc import Callable
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
+from tornado.ioloop import PeriodicCallback
+from tornado.routing import Matcher, Rule
+from tornado.web import Application
+
+from pushlab.errors import LabStopped, PortTaken, StoreError
+from pushlab.journal import Journal
+from pushlab.pushservice.autopush import MAX_FRAME, AutopushHandler
+from pushlab.pushservice.handler import Handler, UnknownPathHandler, logger
+from pushlab.pushservice.mailbox import Mailbox
+from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.store import Store
+from pushlab.pushservice.webpush import MessageResource, PushResource
+
+SWEEP_SECONDS = 60
+"""How often messages of user agents that stay away are looked through for expired ones."""
+
+BODY_SECONDS = 30
+"""How long a client may take to send the body of a request."""
+
+
+class PushService:
+    """Bring messages from application servers to user agents, over HTTP and WebSocket.
+
+    ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
+    what happens is written to ``journal``; ``clock`` returns seconds since 1970. A stopped service
+    may be started again: with the same database and port it serves the same user agents on.
+
+    It speaks plain HTTP, against RFC 8030 §3 and with open eyes: no certificate authority vouches
+    for this machine's own address, and what travels is encrypted for the user agent anyway.
+
+    >>> import asyncio
+    >>> async def example():
+    ...     service = PushService()
+    ...     await service.start()
+    ...     print(service.origin == f"http://127.0.0.1:{service.port}")
+    ...     await service.stop()
+    >>> asyncio.run(example())
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        database: str = "sqlite://",
+        journal: Journal | None = None,
+        clock: Callable[[], float] = time.time,
+    ):
+        self.journal = journal or Journal()
+        self._database, self._clock = database, clock
+        self._host, self._port = "127.0.0.1", None
+        self._server: HTTPServer | None = None
+        self._connections: set[AutopushHandler] = set()
+
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        """Listen at a TCP port (0: any free one). Raise PortTaken, UnableToReadDatabase."""
+        try:
+            listener = socket.create_server((host, port))
+        except OSError as error:
+            raise PortTaken(f"port {port} of {host}: {error.strerror}") from error
+        try:
+            self._store = Store(self._database)
+            self.office = PostOffice(Mailbox(), self._store, self.journal, self._clock)
+        except StoreError:
+            listener.close()
+            raise
+        listener.setblocking(False)
+        self._host, self._port = host, listener.getsockname()[1]
+        self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
+        self._server.add_socket(listener)
+        self._sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)
+        self._sweeper.start()
+
+    async def stop(self) -> None:
+        """Close every connection, the port and the database. Stopping twice is harmless."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        self._sweeper.stop()
+        server.stop()
+        self.office.leave()
+        for connection in (leaving := list(self._connections)):
+            connection.close(reason="the push service stops")
+        for connection in leaving:
+            await connection.ended.wait()
+        await server.close_all_connections()
+        self._store.close()
+
+    @property
+    def port(self) -> int:
+        """The TCP port. Raise LabStopped before the first start."""
+        if self._port is None:
+            raise LabStopped("the push service has not been started")
+        return self._port
+
+    @property
+    def origin(self) -> str:
+        """The origin of every endpoint, and so the ``aud`` of every token (RFC 8292 §2)."""
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The address that a user agent connects to."""
+        return f"ws://{self._host}:{self.port}/"
+
+    def endpoint(self, token: str) -> str:
+        """Return the URL of a push resource."""
+        return f"{self.origin}/wpush/v2/{token}"
+
+    def _application(self) -> Application:
+        office = {"office": self.office}
+        autopush = {"endpoint": self.endpoint, "everyone": self._connections}
+        webpush = {"origin": lambda: self.origin, "now": self._clock}
+        return Application(
+            [
+                Rule(_WebSocketHandshake(), AutopushHandler, office | autopush),
+                (r"/", FrontPage, office | {"ws_url": self.ws_url}),
+                (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, office | webpush),
+                (r"/m/([A-Za-z0-9_-]+)", MessageResource, office),
+            ],
+            default_handler_class=UnknownPathHandler,
+            # The journal tells what happens. An access log would hold endpoints, which are secrets.
+            log_function=lambda handler: None,
+            websocket_max_message_size=MAX_FRAME,
+        )
+
+    def _sweep(self) -> None:
+        try:
+            self.office.expire()
+        except StoreError as error:
+            logger.warning("expired messages stay for now: %s", error)
+
+
+class _WebSocketHandshake(Matcher):
+    """Match what asks for a WebSocket at the root; a plain GET of the root is for people."""
+
+    def match(self, request: HTTPServerRequest) -> dict | None:
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        return {} if request.path == "/" and request.method == "GET" and upgrade else None
+
+
+class FrontPage(Handler):
+    """Say to whoever looks in with a browser what this is."""
+
+    def initialize(self, office: PostOffice, ws_url: str) -> None:
+        self.office, self.ws_url = office, ws_url
+
+    def get(self) -> None:
+        subscriptions, messages = self.office.mailbox.counts()
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(
+            "This is pushlab's push service (RFC 8030).\n\n"
+            f"User agents connect to {self.ws_url}\n"
+            "Application servers POST to the endpoints that it hands out.\n\n"
+            f"{subscriptions} subscriptions, {self.office.connected()} user agents connected, "
+            f"{messages} messages waiting\n"
+        )

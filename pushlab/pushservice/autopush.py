@@ -1,0 +1,247 @@
+"""The door of the user agents: the WebSocket protocol that Firefox speaks with its push service.
+
+Every message is a JSON object in a text frame. ``>`` is the user agent, ``<`` the push service:
+
+    > hello      uaid, if it holds subscriptions            < hello      uaid, status
+    > register   channelID, key                             < register   channelID, status, pushEndpoint
+    > unregister channelID, code                            < unregister channelID, status
+                                                            < notification channelID, version, data, headers
+    > ack        updates: [{channelID, version, code}, …]
+    > nack       version, code
+    > broadcast_subscribe                                   < broadcast  broadcasts
+    > {}                                                    < {}
+
+``uaid`` is the secret name of the user agent; another one in the answer to hello tells Firefox that
+its subscriptions are lost. ``version`` names a message, which is sent again after every hello until
+it is acknowledged. The protocol is Mozilla's: no RFC describes it.
+"""
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from pushlab.errors import (
+    BadField,
+    MalformedJson,
+    PushlabError,
+    RequestError,
+    StoreError,
+)
+from pushlab.protocol import base64url, p256
+from pushlab.pushservice.handler import JsonErrors
+from pushlab.pushservice.mailbox import Message, Subscription
+from pushlab.pushservice.office import PostOffice, Receipt
+
+MAX_FRAME = 256 * 1024
+"""Bytes of the longest message that is read: about a thousand acknowledgements at once."""
+
+# WebSocket close codes, RFC 6455 §7.4.1.
+GOING_AWAY, UNSUPPORTED_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1003, 1008, 1011
+
+_CHANNEL = re.compile(r"[!-~]{1,64}")
+_VIRTUAL = re.compile(r"pushlab-virtual(?: \((?P<name>[^()]{1,40})\))?")
+
+
+def name_of(user_agent: str) -> str:
+    """Return the name for people of whoever sends this User-Agent header.
+
+    >>> name_of("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    'Firefox'
+    >>> name_of("pushlab-virtual (Ada)"), name_of("pushlab-virtual"), name_of("curl/8")
+    ('Ada', 'Virtual', 'Browser')
+    """
+    if virtual := _VIRTUAL.fullmatch(user_agent):
+        return virtual["name"] or "Virtual"
+    for mark, name in (("Firefox/", "Firefox"), ("Chrome/", "Chromium")):
+        if mark in user_agent:
+            return name
+    return "Browser"
+
+
+class AutopushHandler(JsonErrors, WebSocketHandler):
+    """One connection of a user agent, from the handshake to its end."""
+
+    def initialize(
+        self,
+        office: PostOffice,
+        endpoint: Callable[[str], str],
+        everyone: set["AutopushHandler"],
+    ) -> None:
+        """``endpoint(token)`` is the URL to hand out; ``everyone`` holds the open connections."""
+        self.office, self.endpoint, self.everyone = office, endpoint, everyone
+        self.user_agent = ""
+        self.who = name_of(self.request.headers.get("User-Agent", ""))
+        self.ended = asyncio.Event()
+
+    def finish(self, chunk=None):
+        # Tornado refuses a handshake in plain text; here as everywhere else it is told in JSON.
+        if isinstance(chunk, str) and self.get_status() >= 400:
+            chunk = RequestError(chunk).to_json()
+        return super().finish(chunk)
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return "push-notification" if "push-notification" in subprotocols else None
+
+    def open(self) -> None:
+        self.everyone.add(self)
+        self.set_nodelay(True)
+
+    def on_close(self) -> None:
+        self.everyone.discard(self)
+        self.office.disconnect(self)
+        self.ended.set()
+
+    def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
+        """Say goodbye and cut the connection.
+
+        Firefox never answers a Close frame: it waits for the end of the TCP connection, and would
+        come back five seconds late.
+        """
+        connection = self.ws_connection
+        if connection is not None:
+            super().close(code, reason)
+            connection.stream.close()
+
+    # --- what a user agent says ------------------------------------------------------------------
+
+    def on_message(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            self.close(UNSUPPORTED_DATA, "send text frames")
+            return
+        try:
+            self._take(_parse(frame))
+        except RequestError as error:
+            self.close(POLICY_VIOLATION, f"{error.code}: {error.detail}")
+        except StoreError as error:
+            # Nothing was changed: the user agent comes back and both try again.
+            self.close(INTERNAL_ERROR, error.code)
+
+    def _take(self, message: dict) -> None:
+        kind = message.get("messageType")
+        if bool(self.user_agent) == (kind == "hello"):
+            raise BadField("the first message is hello, and no other is")
+        if not message:
+            self._send({})
+            return
+        kinds = {
+            "hello": self._hello,
+            "register": self._register,
+            "unregister": self._unregister,
+            "ack": self._ack,
+            "nack": self._nack,
+            "broadcast_subscribe": self._broadcast_subscribe,
+        }
+        if not isinstance(kind, str) or kind not in kinds:
+            raise BadField("messageType is none that this service knows")
+        kinds[kind](message)
+
+    def _hello(self, message: dict) -> None:
+        uaid = _text(message, "uaid", optional=True)
+        known = uaid is not None and self.office.mailbox.knows(uaid)
+        self.user_agent = uaid if known else secrets.token_hex(16)
+        self._send(
+            {
+                "messageType": "hello",
+                "uaid": self.user_agent,
+                "status": 200,
+                "use_webpush": True,
+                "broadcasts": {},
+            }
+        )
+        self.office.connect(self)
+
+    def _register(self, message: dict) -> None:
+        channel = _channel(message)
+        answer = {"messageType": "register", "channelID": channel}
+        try:
+            subscription = self.office.subscribe(self, channel, _key(message))
+        except PushlabError as error:
+            self._send(answer | {"status": error.status, "error": error.code})
+        else:
+            endpoint = self.endpoint(subscription.token)
+            self._send(answer | {"status": 200, "pushEndpoint": endpoint})
+
+    def _unregister(self, message: dict) -> None:
+        channel = _channel(message)
+        self.office.unsubscribe(self, channel)
+        self._send({"messageType": "unregister", "channelID": channel, "status": 200})
+
+    def _ack(self, message: dict) -> None:
+        updates = message.get("updates")
+        if not isinstance(updates, list) or not all(isinstance(u, dict) for u in updates):
+            raise BadField("updates is not a list of objects")
+        self.office.acknowledge(self, map(_receipt, updates))
+
+    def _nack(self, message: dict) -> None:
+        # A nack follows the ack of a message whose handler then failed: the message has arrived.
+        self.office.acknowledge(self, [replace(_receipt(message), what="nack")])
+
+    def _broadcast_subscribe(self, message: dict) -> None:
+        self._send({"messageType": "broadcast", "broadcasts": {}})
+
+    # --- what the push service says --------------------------------------------------------------
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """Send a notification; without a payload it has neither ``data`` nor ``headers``."""
+        notification: dict = {
+            "messageType": "notification",
+            "channelID": subscription.channel,
+            "version": message.id,
+        }
+        if message.body:
+            notification["data"] = base64url.encode(message.body)
+            notification["headers"] = {"encoding": "aes128gcm"}
+        self._send(notification)
+
+    def _send(self, message: dict) -> None:
+        try:
+            sent = self.write_message(json.dumps(message))
+        except WebSocketClosedError:
+            return  # It is going: what is not acknowledged waits for its next hello.
+        sent.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+
+def _parse(frame: str) -> dict:
+    try:
+        message = json.loads(frame)
+    except (ValueError, RecursionError):
+        raise MalformedJson("the frame is not JSON") from None
+    if not isinstance(message, dict):
+        raise MalformedJson("the frame is not a JSON object")
+    return message
+
+
+def _text(message: dict, name: str, optional: bool = False) -> str | None:
+    value = message.get(name)
+    if isinstance(value, str) or (value is None and optional):
+        return value
+    raise BadField(f"{name} is not a string")
+
+
+def _receipt(update: dict) -> Receipt:
+    code = update.get("code")
+    if code is not None and not isinstance(code, int):
+        raise BadField("code is not a whole number")
+    return Receipt(_text(update, "version", optional=True), code)
+
+
+def _channel(message: dict) -> str:
+    channel = _text(message, "channelID")
+    if not _CHANNEL.fullmatch(channel):
+        raise BadField("channelID is not 1 to 64 visible ASCII characters")
+    return channel
+
+
+def _key(message: dict) -> bytes | None:
+    """Return the application server's public key; Firefox pads its base64url."""
+    text = _text(message, "key", optional=True)
+    if text is None:
+        return None
+    raw = base64url.decode(text.rstrip("="))
+    p256.load_public(raw)
+    return raw

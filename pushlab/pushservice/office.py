@@ -1,0 +1,191 @@
+"""The post office: the mailbox, the store and whoever is connected, held together.
+
+Both doors come here, and so will any other protocol that a browser speaks: the office does not know
+how a user agent is connected, only that something is there which takes messages. It keeps one
+order: decide, write to the database, believe, tell. What was answered 201 has been written.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pushlab.errors import DeliveryError
+from pushlab.journal import Journal, Party
+from pushlab.protocol.delivery import PushOptions
+from pushlab.pushservice.mailbox import Change, Mailbox, Message, Subscription
+from pushlab.pushservice.store import Store
+
+
+UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
+
+
+class Connection(Protocol):
+    """A user agent that is connected, over whatever protocol."""
+
+    user_agent: str
+    """Its secret name, under which the mailbox knows it."""
+
+    who: str
+    """Its name for people."""
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """Hand a message over, and do not wait for it to arrive."""
+
+    def close(self) -> None:
+        """End the connection: the same user agent has opened a newer one."""
+
+
+def new_secret() -> str:
+    """Make the secret end of a URL: 192 random bits, and nothing about anybody (RFC 8030 §8.2)."""
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a user agent says of one message: its id, if it names it, and the protocol's code."""
+
+    id: str | None
+    code: int | None = None
+    what: str = "acknowledge"
+
+
+class PostOffice:
+    """Take messages in, keep them, and bring them to the user agents.
+
+    ``clock`` returns seconds since 1970. What the store raises passes through, and then nothing has
+    changed.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, store: Store, journal: Journal, clock: Callable[[], float]
+    ):
+        self.mailbox, self.journal, self._clock = mailbox, journal, clock
+        self._store = store
+        self._connections: dict[str, Connection] = {}
+        mailbox.apply(store.read())
+
+    # --- user agents -----------------------------------------------------------------------------
+
+    def connect(self, connection: Connection) -> None:
+        """Let a user agent in and deliver what waits for it; its newest connection wins."""
+        older = self._connections.pop(connection.user_agent, None)
+        if older is not None:
+            older.close()
+        self._connections[connection.user_agent] = connection
+        self._tell(UA, PS, "connect", connection.who)
+        self.expire(connection.user_agent)
+        for message in self.mailbox.waiting(connection.user_agent, self._clock()):
+            self._hand_over(connection, message)
+
+    def disconnect(self, connection: Connection) -> None:
+        """Let a user agent go. A connection that a newer one has replaced is gone already."""
+        if self._connections.get(connection.user_agent) is connection:
+            del self._connections[connection.user_agent]
+            self._tell(UA, PS, "disconnect", connection.who)
+
+    def leave(self) -> None:
+        """Let go of every user agent, because the service stops: none of them has disconnected."""
+        self._connections.clear()
+
+    def subscribe(self, connection: Connection, channel: str, key: bytes | None) -> Subscription:
+        """Make a subscription, or return the one that the channel has. Raise BadField."""
+        self._tell(UA, PS, "subscribe", connection.who)
+        made = Subscription(new_secret(), connection.user_agent, channel, key, connection.who)
+        change = self.mailbox.subscribe(made)
+        self._commit(change)
+        self._tell(PS, UA, "endpoint", connection.who)
+        return made if change else self.mailbox.channel(connection.user_agent, channel)
+
+    def unsubscribe(self, connection: Connection, channel: str) -> None:
+        """End a subscription: from now on its endpoint answers 410."""
+        self._tell(UA, PS, "unsubscribe", connection.who)
+        self._commit(self.mailbox.unsubscribe(connection.user_agent, channel))
+
+    def acknowledge(self, connection: Connection, receipts: Iterable[Receipt]) -> None:
+        """Drop messages that a user agent has had, whatever became of them there."""
+        receipts = list(receipts)
+        ids = [receipt.id for receipt in receipts if receipt.id is not None]
+        self._commit(self.mailbox.acknowledge(connection.user_agent, ids))
+        for receipt in receipts:
+            self._tell(UA, PS, receipt.what, connection.who, code=receipt.code)
+
+    # --- application servers ---------------------------------------------------------------------
+
+    def who(self, token: str) -> str:
+        """Return the name of the user agent behind an endpoint; empty if there is none."""
+        try:
+            return self.mailbox.subscription(token).who
+        except DeliveryError:
+            return ""
+
+    def post(self, token: str, body: bytes, options: PushOptions) -> Message:
+        """Take a message in; ``dispatch`` it once its sender has been answered.
+
+        Raise SubscriptionGone, UnknownPushResource or QueueFull.
+        """
+        subscription = self.mailbox.subscription(token)
+        self.expire(subscription.user_agent)
+        connected = subscription.user_agent in self._connections
+        message, change = self.mailbox.post(
+            token,
+            id=new_secret(),
+            body=body,
+            ttl=options.ttl,
+            urgency=str(options.urgency),
+            topic=options.topic,
+            now=self._clock(),
+        )
+        self._commit(change)
+        if change.dropped:
+            self._note("replace message", subscription.who)
+        if not connected:
+            self._note("keep message" if change.stored else "drop message", subscription.who)
+        return message
+
+    def dispatch(self, message: Message) -> None:
+        """Hand a message that has just been taken in to its user agent, if that is connected."""
+        user_agent = self.mailbox.subscription(message.token).user_agent
+        if connection := self._connections.get(user_agent):
+            self._hand_over(connection, message)
+
+    def message(self, id: str) -> Message | None:
+        """Return a message that waits, or None."""
+        return self.mailbox.message(id, self._clock())
+
+    def withdraw(self, message: Message) -> None:
+        """Drop a message that waits, because someone deleted its resource (RFC 8030 §6.2)."""
+        self._commit(Change(dropped=(message,)))
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def expire(self, user_agent: str | None = None) -> None:
+        """Drop what has outlived its TTL, of one user agent or of all."""
+        change = self.mailbox.expired(self._clock(), user_agent)
+        names = Counter(self.mailbox.subscription(m.token).who for m in change.dropped)
+        self._commit(change)
+        for who, messages in names.items():
+            self._note("drop message", who, messages=messages)
+
+    def connected(self) -> int:
+        """Return the number of user agents that are connected."""
+        return len(self._connections)
+
+    # --- helpers ---------------------------------------------------------------------------------
+
+    def _commit(self, change: Change) -> None:
+        if change:
+            self._store.write(change)
+            self.mailbox.apply(change)
+
+    def _hand_over(self, connection: Connection, message: Message) -> None:
+        subscription = self.mailbox.subscription(message.token)
+        connection.deliver(subscription, message)
+        self._tell(PS, UA, "push message", subscription.who, bytes=len(message.body))
+
+    def _note(self, what: str, who: str, **detail: int | None) -> None:
+        self._tell(PS, PS, what, who, **detail)
+
+    def _tell(self, source: Party, target: Party, what: str, who: str, **detail: int | None) -> None:
+        self.journal.record(source, target, what, who, **detail)

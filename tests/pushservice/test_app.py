@@ -1,0 +1,288 @@
+"""The push service as a whole: its routes, its start, its stop, and its return after a kill."""
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from tornado.httpclient import HTTPRequest
+
+from pushlab.errors import LabStopped, PortTaken, UnableToReadDatabase
+from pushlab.pushservice.app import PushService
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "aes128gcm"}
+
+
+def test_the_front_page_is_for_people(bench, http):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription)
+        response = await http(bench.service.origin + "/")
+        assert response.code == 200 and response.headers["Content-Type"].startswith("text/plain")
+        text = response.body.decode()
+        assert bench.service.ws_url in text
+        assert "1 subscriptions, 1 user agents connected, 1 messages waiting" in text
+        assert subscription.endpoint not in text and agent.uaid not in text
+
+    bench(scenario)
+
+
+TOKEN = "A" * 32
+WRONG = [
+    ("POST", "/", 405, "method-not-allowed", "GET"),
+    ("PUT", "/", 405, "method-not-allowed", "GET"),
+    ("GET", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
+    ("DELETE", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
+    ("BREW", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
+    ("POST", f"/m/{TOKEN}", 405, "method-not-allowed", "GET, DELETE"),
+    ("GET", f"/m/{TOKEN}", 404, "unknown-path", None),
+    ("DELETE", f"/m/{TOKEN}", 404, "unknown-path", None),
+    ("POST", f"/wpush/v2/{TOKEN}", 404, "unknown-push-resource", None),
+    ("POST", f"/wpush/v2/{TOKEN}/more", 404, "unknown-path", None),
+    ("POST", "/wpush/v2/", 404, "unknown-path", None),
+    ("POST", "/wpush/v2/%ff", 404, "unknown-path", None),
+    ("POST", "/wpush/v1/x", 404, "unknown-path", None),
+    ("GET", "/favicon.ico", 404, "unknown-path", None),
+    ("PATCH", "/nothing", 404, "unknown-path", None),
+    ("OPTIONS", "/nothing", 404, "unknown-path", None),
+    ("GET", "/../etc/passwd", 404, "unknown-path", None),
+]
+
+
+@pytest.mark.parametrize("body", [None, b"x" * 100_000], ids=["no body", "a body"])
+@pytest.mark.parametrize("method, path, status, code, allow", WRONG)
+def test_wrong_methods_and_paths(bench, http, method, path, status, code, allow, body):
+    async def scenario(bench):
+        request = HTTPRequest(
+            bench.service.origin + path, method, FORM, body, allow_nonstandard_methods=True
+        )
+        response = await http(request)
+        assert response.code == status
+        assert response.headers["Content-Type"].startswith("application/json")
+        error = json.loads(response.body)["error"]
+        assert error["id"] == code and error["message"]
+        assert response.headers.get("Allow") == allow
+        assert TOKEN not in error["message"]
+
+    bench(scenario)
+
+
+def test_head_of_an_unknown_path(bench, http):
+    async def scenario(bench):
+        response = await http(bench.service.origin + "/nothing", method="HEAD")
+        assert (response.code, response.body) == (404, b"")
+
+    bench(scenario)
+
+
+def test_what_is_no_http_is_cut_off_and_the_next_is_served(bench, http, raw):
+    async def scenario(bench):
+        for garbage in (
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"POST /wpush/v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+            b"POST /wpush/v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        ):
+            answer = await raw(bench.service.port, garbage)
+            assert not answer.startswith(b"HTTP/1.1 2")
+        assert (await http(bench.service.origin + "/")).code == 200
+
+    bench(scenario)
+
+
+def test_no_log_line_holds_an_endpoint(bench, http, caplog):
+    async def scenario(bench):
+        caplog.set_level(0)
+        _, sender, subscription = await bench.subscribed()
+        await sender.send(subscription)
+        await http(HTTPRequest(subscription.endpoint, "POST", body=b""))
+        await http(HTTPRequest(subscription.endpoint, "GET"))
+        token = subscription.endpoint.rsplit("/", 1)[1]
+        said_by_the_service = [r for r in caplog.records if "hypothesis" not in r.name]
+        assert not [r for r in said_by_the_service if token in r.getMessage()]
+
+    bench(scenario)
+
+
+def test_before_the_start_there_is_no_port():
+    with pytest.raises(LabStopped):
+        _ = PushService().port
+
+
+def test_a_taken_port_says_so_and_opens_no_database(run, tmp_path):
+    async def scenario():
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            port = holder.getsockname()[1]
+            service = PushService(database=f"sqlite:///{tmp_path}/push.sqlite3")
+            with pytest.raises(PortTaken, match=str(port)):
+                await service.start(port)
+            await service.stop()
+        assert not list(tmp_path.iterdir())
+        await service.start(port)
+        assert service.port == port
+        await service.stop()
+        await service.stop()
+
+    run(scenario())
+
+
+def test_a_broken_database_frees_the_port(run, tmp_path):
+    (tmp_path / "push.sqlite3").write_bytes(b"this is no database" * 100)
+
+    async def scenario():
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            port = holder.getsockname()[1]
+        with pytest.raises(UnableToReadDatabase):
+            await PushService(database=f"sqlite:///{tmp_path}/push.sqlite3").start(port)
+        good = PushService()
+        await good.start(port)
+        await good.stop()
+
+    run(scenario())
+
+
+def test_it_listens_to_this_machine_alone(bench):
+    async def scenario(bench):
+        sockets = list(bench.service._server._sockets.values())
+        assert [s.getsockname()[0] for s in sockets] == ["127.0.0.1"]
+
+    bench(scenario)
+
+
+def test_stop_closes_everything_at_once(open_bench, run):
+    async def scenario():
+        async with open_bench() as bench:
+            agent, stranger = await bench.user_agent(), await bench.stranger()
+            idle = await asyncio.open_connection("127.0.0.1", bench.service.port)
+            port = bench.service.port
+            await bench.service.stop()
+            assert await agent.hear() is None and await stranger.hear() is None
+            assert agent.connection.close_code == 1001
+            assert bench.story() == ["connect"]  # it is the service that has gone
+            assert await idle[0].read() == b""
+            idle[1].close()
+            await idle[1].wait_closed()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+
+    run(scenario())
+
+
+def test_many_starts_and_stops_on_one_port(run):
+    async def scenario():
+        service = PushService()
+        await service.start()
+        port = service.port
+        for _ in range(10):
+            await service.stop()
+            await service.start(port)
+        await service.stop()
+
+    run(scenario())
+
+
+def test_a_restart_serves_the_same_user_agents_on(open_bench, run, tmp_path, http):
+    database = f"sqlite:///{tmp_path}/push.sqlite3"
+
+    async def scenario():
+        async with open_bench(database=database) as bench:
+            agent, sender, subscription = await bench.subscribed()
+            gone = await agent.subscribe(sender.key, channel="gone")
+            await agent.say({"messageType": "unregister", "channelID": "gone"})
+            await agent.hear()
+            await sender.send(subscription, b"delivered, not acknowledged")
+            seen = await agent.notification()
+            await sender.send(subscription, b"acknowledged")
+            await agent.ack(await agent.notification())
+            await bench.away(agent)
+            await sender.send(subscription, b"old", topic="x")
+            await sender.send(subscription, b"new", topic="x")
+            await sender.send(subscription, b"expires", ttl=10)
+            clock, port = bench.clock, bench.service.port
+        clock.now += 10
+        async with open_bench(database=database, clock=clock, port=port) as bench:
+            assert (await sender.send(subscription, b"after", topic="y")).code == 201
+            again = await bench.user_agent(agent.uaid)
+            assert again.uaid == agent.uaid
+            notifications = [await again.notification() for _ in range(3)]
+            assert notifications[0] == seen
+            texts = [agent.read(n) for n in notifications]
+            assert texts == [b"delivered, not acknowledged", b"new", b"after"]
+            await again.ack(*notifications)
+            await again.hears_nothing()
+            assert (await sender.send(gone)).code == 410
+            assert (await again.register(key=sender.key))["pushEndpoint"] == subscription.endpoint
+            assert bench.queue() == 0
+
+    run(scenario())
+
+
+SERVER = """
+import asyncio, sys
+from pushlab.pushservice.app import PushService
+
+async def serve():
+    service = PushService(database=sys.argv[1], clock=lambda: 1_700_000_000.0)
+    await service.start(int(sys.argv[2]))
+    print(service.port, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(serve())
+"""
+
+
+def test_a_kill_loses_nothing_that_was_answered_201(open_bench, run, tmp_path):
+    database = f"sqlite:///{tmp_path}/push.sqlite3"
+
+    async def scenario():
+        async with open_bench(database=database) as bench:
+            agent, sender, subscription = await bench.subscribed()
+            port = bench.service.port
+        server = subprocess.Popen(
+            [sys.executable, "-c", SERVER, database, str(port)], stdout=subprocess.PIPE, text=True
+        )
+        with server:
+            assert int(await asyncio.to_thread(server.stdout.readline)) == port
+            accepted = []
+            for number in range(30):
+                text = f"message {number}".encode()
+                if (await sender.send(subscription, text)).code == 201:
+                    accepted.append(text)
+            server.send_signal(signal.SIGKILL)
+        assert len(accepted) == 30
+        async with open_bench(database=database, port=port) as bench:
+            again = await bench.user_agent(agent.uaid)
+            notifications = [await again.notification() for _ in accepted]
+            assert [agent.read(n) for n in notifications] == accepted
+            await again.ack(*notifications)
+            await again.hears_nothing()
+
+    run(scenario())
+
+
+def test_the_sweep_drops_what_nobody_comes_for(bench, caplog):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await bench.away(agent)
+        await sender.send(subscription, ttl=10)
+        await sender.send(subscription, ttl=10)
+        await sender.send(subscription, ttl=99)
+        bench.clock.now += 10
+        bench.service._sweep()
+        assert bench.queue() == 1
+        last = bench.journal.events()[-1]
+        assert (last.what, last.who, dict(last.detail)) == ("drop message", "Virtual", {"messages": 2})
+        # A database that fails is a warning, and the next sweep tries again.
+        bench.clock.now += 99
+        with bench.service._store._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = 1")
+            bench.service._sweep()
+            assert bench.queue() == 1 and "expired messages stay" in caplog.text
+            connection.exec_driver_sql("PRAGMA query_only = 0")
+        bench.service._sweep()
+        assert bench.queue() == 0
+
+    bench(scenario)

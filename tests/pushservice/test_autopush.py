@@ -1,0 +1,669 @@
+"""The door of the user agents: Firefox's protocol over a real WebSocket, spoken well and badly."""
+
+import asyncio
+import base64
+import json
+import logging
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketClosedError, websocket_connect
+
+from pushlab.protocol import base64url
+from pushlab.pushservice.autopush import MAX_FRAME
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+CHROMIUM = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
+
+
+# --- hello ---------------------------------------------------------------------------------------
+
+
+def test_hello(bench):
+    async def scenario(bench):
+        answer = await (await bench.stranger()).hello()
+        uaid = answer.pop("uaid")
+        assert len(uaid) == 32 and bytes.fromhex(uaid)
+        assert answer == {"messageType": "hello", "status": 200, "use_webpush": True, "broadcasts": {}}
+
+    bench(scenario)
+
+
+def test_the_subprotocol_is_echoed_when_offered(bench):
+    async def scenario(bench):
+        for offered in (["push-notification"], ["other", "push-notification"], None, ["other"]):
+            connection = await websocket_connect(bench.service.ws_url, subprotocols=offered)
+            wanted = "push-notification" if "push-notification" in (offered or []) else None
+            assert connection.selected_subprotocol == wanted
+            connection.close()
+            assert await connection.read_message() is None
+
+    bench(scenario)
+
+
+def test_a_known_user_agent_keeps_its_name_and_an_unknown_one_gets_a_new_one(bench):
+    async def scenario(bench):
+        agent, _, _ = await bench.subscribed()
+        uaid = await bench.away(agent)
+        assert (await (await bench.stranger()).hello(uaid))["uaid"] == uaid
+        made_up = "f" * 32
+        assert (await (await bench.stranger()).hello(made_up))["uaid"] != made_up
+
+    bench(scenario)
+
+
+def test_a_visitor_without_subscriptions_leaves_no_trace(bench):
+    async def scenario(bench):
+        visitor = await bench.user_agent()
+        uaid = await bench.away(visitor)
+        assert bench.service.office.connected() == 0 and not bench.service._connections
+        assert (await (await bench.stranger()).hello(uaid))["uaid"] != uaid
+        # The same holds for one that had a subscription and has ended it.
+        agent, _, _ = await bench.subscribed()
+        await agent.say({"messageType": "unregister", "channelID": "channel-1"})
+        await agent.hear()
+        uaid = await bench.away(agent)
+        assert (await (await bench.stranger()).hello(uaid))["uaid"] != uaid
+
+    bench(scenario)
+
+
+@pytest.mark.parametrize(
+    "header, who",
+    [
+        (FIREFOX, "Firefox"),
+        (CHROMIUM, "Chromium"),
+        ("pushlab-virtual", "Virtual"),
+        ("pushlab-virtual (Ada Lovelace)", "Ada Lovelace"),
+        ("pushlab-virtual (" + "x" * 41 + ")", "Browser"),
+        ("curl/8.0", "Browser"),
+        ("", "Browser"),
+    ],
+)
+def test_who_it_is_comes_from_the_handshake_and_outlives_a_restart(bench, header, who):
+    async def scenario(bench):
+        agent, sender = await bench.user_agent(name=header), bench.sender()
+        subscription = await agent.subscribe(sender.key)
+        await bench.away(agent)
+        await sender.send(subscription)
+        assert {event.who for event in bench.journal.events()} == {who}
+        assert bench.service._store.read().subscribed[0].who == who
+
+    bench(scenario)
+
+
+# --- register and unregister ---------------------------------------------------------------------
+
+
+def test_register(bench):
+    async def scenario(bench):
+        agent, sender = await bench.user_agent(), bench.sender()
+        answer = await agent.register("1f5c-UPPER-lower", sender.key)
+        endpoint = answer.pop("pushEndpoint")
+        assert answer == {"messageType": "register", "channelID": "1f5c-UPPER-lower", "status": 200}
+        head, token = endpoint.rsplit("/", 1)
+        assert head == f"{bench.service.origin}/wpush/v2" and len(base64url.decode(token)) == 24
+        assert bench.story() == ["connect", "subscribe", "endpoint"]
+
+    bench(scenario)
+
+
+def test_registering_again_gives_the_same_endpoint_and_never_another_key(bench):
+    async def scenario(bench):
+        agent, sender = await bench.user_agent(), bench.sender()
+        first = await agent.register(key=sender.key)
+        assert await agent.register(key=sender.key) == first
+        answer = await agent.register(key=bench.sender().key)
+        assert (answer["status"], answer["error"]) == (400, "bad-field")
+        assert (await agent.register("other", sender.key))["pushEndpoint"] != first["pushEndpoint"]
+        assert bench.service.office.mailbox.counts() == (2, 0)
+
+    bench(scenario)
+
+
+GOOD = base64.urlsafe_b64encode(bytes([4]) + bytes(64)).decode()
+BAD_KEYS = {
+    "empty": "",
+    "no base64url": "?" * 87,
+    "standard base64": "+/" * 43,
+    "too short": "BA==",
+    "no point": GOOD,
+    "compressed": base64.urlsafe_b64encode(bytes([2]) + bytes(32)).decode(),
+    "not ASCII": "é" * 87,
+    "a number": 4,
+    "a list": ["BA"],
+}
+
+
+@pytest.mark.parametrize("key", BAD_KEYS.values(), ids=BAD_KEYS)
+def test_a_bad_key_is_refused_and_the_connection_lives_on(bench, key):
+    async def scenario(bench):
+        agent, sender = await bench.user_agent(), bench.sender()
+        await agent.say({"messageType": "register", "channelID": "c", "key": key})
+        answer = await agent.hear()
+        assert (answer["messageType"], answer["channelID"], answer["status"]) == ("register", "c", 400)
+        assert "pushEndpoint" not in answer
+        assert bench.service.office.mailbox.counts() == (0, 0)
+        assert (await agent.register("c", sender.key))["status"] == 200
+
+    bench(scenario)
+
+
+def test_a_key_with_and_without_padding(bench):
+    async def scenario(bench):
+        agent, sender = await bench.user_agent(), bench.sender()
+        for padding in ("", "="):
+            key = base64url.encode(sender.key) + padding
+            await agent.say({"messageType": "register", "channelID": "c", "key": key})
+            assert (await agent.hear())["status"] == 200
+        assert bench.service.office.mailbox.channel(agent.uaid, "c").key == sender.key
+
+    bench(scenario)
+
+
+def test_unregister_is_answered_whether_or_not_there_was_something(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        for channel in ("never", "channel-1", "channel-1"):
+            await agent.say({"messageType": "unregister", "channelID": channel, "code": 200})
+            answer = {"messageType": "unregister", "channelID": channel, "status": 200}
+            assert await agent.hear() == answer
+        assert (await sender.send(subscription)).code == 410
+
+    bench(scenario)
+
+
+def test_a_subscription_ends_with_its_messages_and_the_others_stay(bench):
+    async def scenario(bench):
+        agent, sender, first = await bench.subscribed()
+        second = await agent.subscribe(sender.key, channel="second")
+        uaid = await bench.away(agent)
+        await sender.send(first, b"lost")
+        await sender.send(second, b"kept")
+        again = await bench.stranger()
+        await again.hello(uaid)
+        notifications = [await again.notification(), await again.notification()]
+        assert [n["channelID"] for n in notifications] == ["channel-1", "second"]
+        await again.say({"messageType": "unregister", "channelID": "channel-1"})
+        await again.hear()
+        await bench.away(again)
+        again = await bench.user_agent(uaid)
+        assert agent.read(await again.notification()) == b"kept"
+        await again.hears_nothing()
+
+    bench(scenario)
+
+
+# --- notifications and acknowledgements ----------------------------------------------------------
+
+
+def test_a_message_is_repeated_until_acknowledged(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription, b"again and again")
+        first = await agent.notification()
+        for _ in range(3):
+            await bench.away(agent)
+            agent = await bench.user_agent(agent.uaid)
+            assert await agent.notification() == first
+        await agent.ack(first)
+        await agent.hears_nothing()
+        await bench.away(agent)
+        agent = await bench.user_agent(agent.uaid)
+        await agent.hears_nothing()
+        assert bench.queue() == 0
+
+    bench(scenario)
+
+
+@pytest.mark.parametrize("code", [100, 101, 102, 0, -1, 99999, None])
+def test_any_code_acknowledges(bench, code):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription)
+        await agent.ack(await agent.notification(), code=code)
+        await agent.hears_nothing()
+        assert bench.queue() == 0
+        assert bench.journal.events()[-1].detail == {"code": code}
+
+    bench(scenario)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_several_messages_with_one_ack_and_with_many(bench, at_once):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        texts = [f"message {number}".encode() for number in range(10)]
+        for text in texts:
+            await sender.send(subscription, text)
+        notifications = [await agent.notification() for _ in texts]
+        assert [agent.read(n) for n in notifications] == texts
+        for acknowledged in [notifications] if at_once else [[n] for n in notifications]:
+            await agent.ack(*acknowledged)
+        await agent.hears_nothing()
+        assert bench.queue() == 0
+        assert bench.story()[-10:] == ["acknowledge"] * 10
+
+    bench(scenario)
+
+
+def test_what_is_not_acknowledged_comes_again_and_nothing_else(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        for text in (b"1", b"2", b"3"):
+            await sender.send(subscription, text)
+        notifications = [await agent.notification() for _ in range(3)]
+        await agent.ack(notifications[1])
+        # Acks that say too little or lie acknowledge nothing.
+        await agent.say({"messageType": "ack", "updates": [{"channelID": "channel-1", "code": 102}]})
+        await agent.say({"messageType": "ack", "updates": [{"version": "made up", "code": 100}]})
+        await agent.say({"messageType": "ack", "updates": []})
+        await agent.hears_nothing()
+        await bench.away(agent)
+        again = await bench.user_agent(agent.uaid)
+        assert [agent.read(await again.notification()) for _ in range(2)] == [b"1", b"3"]
+        await again.hears_nothing()
+
+    bench(scenario)
+
+
+def test_nobody_acknowledges_for_another(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        thief, _, _ = await bench.subscribed()
+        await sender.send(subscription)
+        notification = await agent.notification()
+        await thief.ack(notification)
+        await thief.hears_nothing()
+        assert bench.queue() == 1
+        await agent.ack(notification)
+        await agent.hears_nothing()
+        assert bench.queue() == 0
+
+    bench(scenario)
+
+
+def test_a_nack_is_told_and_leaves_nothing_waiting(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription)
+        version = (await agent.notification())["version"]
+        await agent.say({"messageType": "nack", "version": version, "code": 301})
+        await agent.hears_nothing()
+        assert bench.queue() == 0
+        last = bench.journal.events()[-1]
+        assert (last.what, dict(last.detail)) == ("nack", {"code": 301})
+
+    bench(scenario)
+
+
+def test_ttl_0_connected_and_not_connected(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        response = await sender.send(subscription, b"now", ttl=0)
+        assert (response.code, response.headers["TTL"]) == (201, "0")
+        assert agent.read(await agent.notification()) == b"now"
+        await bench.away(agent)
+        assert (await sender.send(subscription, b"never", ttl=0)).code == 201
+        await sender.send(subscription, b"later", ttl=1)
+        agent_again = await bench.user_agent(agent.uaid)
+        assert agent.read(await agent_again.notification()) == b"later"
+        await agent_again.hears_nothing()
+
+    bench(scenario)
+
+
+def test_a_message_outlives_its_ttl_by_not_one_second(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        uaid = await bench.away(agent)
+        await sender.send(subscription, b"short", ttl=10)
+        await sender.send(subscription, b"long", ttl=11)
+        bench.clock.now += 10
+        again = await bench.user_agent(uaid)
+        assert agent.read(await again.notification()) == b"long"
+        await again.hears_nothing()
+        assert bench.queue() == 1
+
+    bench(scenario)
+
+
+def test_delivered_but_not_acknowledged_expires_too(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription, ttl=10)
+        notification = await agent.notification()
+        uaid = await bench.away(agent)
+        bench.clock.now += 10
+        again = await bench.user_agent(uaid)
+        await again.hears_nothing()
+        await again.ack(notification)  # late, and harmless
+        await again.hears_nothing()
+
+    bench(scenario)
+
+
+def test_topic_delivery_replacement_expiry_and_none_after_ack(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription, b"live", topic="x")
+        notification = await agent.notification()
+        assert agent.read(notification) == b"live"
+        await agent.ack(notification)
+        await agent.hears_nothing()
+        uaid = await bench.away(agent)
+        for text, options in [
+            (b"x1", {"topic": "x"}),
+            (b"no topic", {}),
+            (b"x2", {"topic": "x"}),
+            (b"y1", {"topic": "y"}),
+            (b"x3", {"topic": "x", "ttl": 50}),
+            (b"z1", {"topic": "z", "ttl": 5}),
+        ]:
+            assert (await sender.send(subscription, text, **options)).code == 201
+        bench.clock.now += 5
+        again = await bench.user_agent(uaid)
+        notifications = [await again.notification() for _ in range(3)]
+        assert [agent.read(n) for n in notifications] == [b"no topic", b"y1", b"x3"]
+        await again.ack(*notifications)
+        await again.hears_nothing()
+        await bench.away(again)
+        await (await bench.user_agent(uaid)).hears_nothing()
+
+    bench(scenario)
+
+
+def test_a_topic_replaces_what_was_sent_and_not_acknowledged(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription, b"old", topic="x")
+        old = await agent.notification()
+        await sender.send(subscription, b"new", topic="x")
+        assert agent.read(await agent.notification()) == b"new"
+        await agent.ack(old)
+        await agent.hears_nothing()
+        await bench.away(agent)
+        again = await bench.user_agent(agent.uaid)
+        assert agent.read(await again.notification()) == b"new"
+        await again.hears_nothing()
+
+    bench(scenario)
+
+
+def test_two_user_agents_each_get_their_own(bench):
+    async def scenario(bench):
+        both = [await bench.subscribed() for _ in range(2)]
+        for number, (_, sender, subscription) in enumerate(both):
+            await sender.send(subscription, str(number).encode())
+        for number, (agent, _, _) in enumerate(both):
+            assert agent.read(await agent.notification()) == str(number).encode()
+            await agent.hears_nothing()
+
+    bench(scenario)
+
+
+def test_ping_and_broadcast(bench):
+    async def scenario(bench):
+        agent = await bench.user_agent()
+        await agent.say({})
+        assert await agent.hear() == {}
+        await agent.say({"messageType": "broadcast_subscribe", "broadcasts": {"a/b": "v1"}})
+        assert await agent.hear() == {"messageType": "broadcast", "broadcasts": {}}
+
+    bench(scenario)
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+
+def test_the_newest_connection_wins(bench):
+    async def scenario(bench):
+        older, sender, subscription = await bench.subscribed()
+        newer = await bench.user_agent(older.uaid)
+        assert await older.hear() is None
+        assert older.connection.close_code == 1001
+        await sender.send(subscription, b"hello")
+        assert older.read(await newer.notification()) == b"hello"
+        assert bench.service.office.connected() == 1
+        assert "disconnect" not in bench.story()
+
+    bench(scenario)
+
+
+async def handshake(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a WebSocket by hand, so that nothing answers a Close frame: just like Firefox."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    return reader, writer
+
+
+def frame(text: bytes, opcode: int = 1) -> bytes:
+    """Draw a masked frame (RFC 6455 §5.2) with an all-zero mask."""
+    length = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + len(text).to_bytes(2, "big")
+    return bytes([0x80 | opcode]) + length + bytes(4) + text
+
+
+def test_a_closed_connection_ends_at_once_though_the_user_agent_never_answers_the_close(bench):
+    async def scenario(bench):
+        agent, _, _ = await bench.subscribed()
+        await bench.away(agent)
+        reader, writer = await handshake(bench.service.port)
+        writer.write(frame(json.dumps({"messageType": "hello", "uaid": agent.uaid}).encode()))
+        await reader.readuntil(b'"broadcasts": {}}')
+        await bench.user_agent(agent.uaid)
+        async with asyncio.timeout(3):  # Tornado alone would wait five seconds for the answer.
+            rest = await reader.read()
+        assert rest.startswith(b"\x88") and rest[2:4] == (1001).to_bytes(2, "big")
+        writer.close()
+        await writer.wait_closed()
+
+    bench(scenario)
+
+
+def test_a_connection_that_breaks_keeps_its_messages(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        before = bench.last
+        agent.connection.protocol.stream.close()  # no Close frame, no goodbye
+        await bench.until("disconnect", before)
+        await sender.send(subscription, b"kept")
+        again = await bench.user_agent(agent.uaid)
+        assert agent.read(await again.notification()) == b"kept"
+
+    bench(scenario)
+
+
+def test_a_handshake_from_another_origin_is_refused_in_json(bench, http):
+    async def scenario(bench):
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+                   "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}  # fmt: skip
+        url = bench.service.origin + "/"
+        for headers, status in [
+            (upgrade | {"Origin": "https://evil.example"}, 403),
+            (upgrade | {"Connection": "close"}, 400),
+            (upgrade | {"Sec-WebSocket-Version": "7"}, 426),
+            ({name: upgrade[name] for name in upgrade if name != "Sec-WebSocket-Key"}, 400),
+        ]:
+            response = await http(HTTPRequest(url, headers=headers))
+            assert response.code == status
+            if status != 426:
+                assert json.loads(response.body)["error"]["id"] == "request-error"
+        with pytest.raises(HTTPClientError):
+            await bench.stranger(Origin="https://evil.example")
+        same_origin = await bench.stranger(Origin=bench.service.origin)
+        assert await same_origin.hello()
+
+    bench(scenario)
+
+
+# --- what makes no sense -------------------------------------------------------------------------
+
+HELLO = {"messageType": "hello"}
+NONSENSE = {
+    "no JSON": "not json",
+    "half of JSON": '{"messageType": "reg',
+    "a JSON list": [],
+    "a JSON number": "5",
+    "null": "null",
+    "deep": "[" * 100_000,
+    "an endless number": "9" * 100_000,
+    "binary": b'{"messageType":"hello"}',
+    "no messageType": {"channelID": "c"},
+    "unknown messageType": {"messageType": "subscribe"},
+    "messageType a list": {"messageType": ["register"]},
+    "messageType null": {"messageType": None},
+    "a second hello": HELLO,
+    "register without channelID": {"messageType": "register"},
+    "register with a number": {"messageType": "register", "channelID": 5},
+    "channelID empty": {"messageType": "register", "channelID": ""},
+    "channelID too long": {"messageType": "register", "channelID": "c" * 65},
+    "channelID a lone surrogate": '{"messageType": "register", "channelID": "\\ud800"}',
+    "channelID with a newline": {"messageType": "register", "channelID": "c\n"},
+    "unregister an object": {"messageType": "unregister", "channelID": {}},
+    "ack without updates": {"messageType": "ack"},
+    "ack of a string": {"messageType": "ack", "updates": "all"},
+    "ack of strings": {"messageType": "ack", "updates": ["all"]},
+    "ack version a list": {"messageType": "ack", "updates": [{"version": [], "code": 100}]},
+    "ack code a string": {"messageType": "ack", "updates": [{"version": "v", "code": "100"}]},
+    "nack version a number": {"messageType": "nack", "version": 1},
+    "too long": '"' + "x" * MAX_FRAME + '"',
+}
+
+
+@pytest.mark.parametrize("message", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_ends_the_connection_and_changes_nothing(bench, message, caplog):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription, b"kept")
+        notification = await agent.notification()
+        before = bench.service._store.read()
+        await agent.say(message)
+        assert await agent.hear() is None
+        assert agent.connection.close_code in (1003, 1008, 1009)
+        assert bench.service._store.read() == before
+        again = await bench.user_agent(agent.uaid)
+        assert await again.notification() == notification
+
+    bench(scenario)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+EARLY = [
+    {},
+    {"messageType": "register", "channelID": "c"},
+    {"messageType": "unregister", "channelID": "c"},
+    {"messageType": "ack", "updates": []},
+    {"messageType": "broadcast_subscribe", "broadcasts": {}},
+    {"messageType": "hello", "uaid": 5},
+    {"messageType": "hello", "uaid": ["x"]},
+    {"messageType": "goodbye"},
+]
+
+
+@pytest.mark.parametrize("message", EARLY, ids=json.dumps)
+def test_before_hello_nothing_is_done(bench, message):
+    async def scenario(bench):
+        agent = await bench.stranger()
+        await agent.say(message)
+        assert await agent.hear() is None
+        assert agent.connection.close_code == 1008
+        assert bench.service.office.mailbox.counts() == (0, 0) and not bench.story()
+
+    bench(scenario)
+
+
+def test_frames_that_no_websocket_library_would_send(bench):
+    async def scenario(bench):
+        for nonsense in (
+            frame(b"\xff\xfe"),  # no UTF-8
+            frame(b"x" * 200, opcode=9)[:-1],  # a ping that is too long
+            frame(b"", opcode=5),  # a reserved opcode
+            frame(b"more", opcode=0),  # the rest of nothing
+            b"\xc1" + frame(b"{}")[1:],  # a reserved bit
+            b"\x81\xff" + (2**63 - 1).to_bytes(8, "big") + bytes(4),  # eight exabytes to come
+        ):
+            reader, writer = await handshake(bench.service.port)
+            writer.write(nonsense)
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        assert await (await bench.stranger()).hello()
+
+    bench(scenario)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["c", "v"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["version", "code", "channelID"]), inner, max_size=3),
+    max_leaves=5,
+)
+kinds = st.sampled_from(
+    ["hello", "register", "unregister", "ack", "nack", "broadcast_subscribe", "ping", 5, None]
+)
+fields = st.sampled_from(["uaid", "channelID", "key", "updates", "version", "code"])
+messages = st.builds(
+    lambda kind, rest: rest | {"messageType": kind},
+    kinds,
+    st.dictionaries(fields, json_values, max_size=4),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.lists(messages | st.just({}), max_size=6), greets=st.booleans())
+def test_whatever_is_said_the_service_answers_or_hangs_up(bench, caplog, said, greets):
+    async def scenario(bench):
+        bystander, sender, subscription = await bench.subscribed()
+        agent = await bench.stranger()
+        if greets:
+            await agent.hello()
+        for message in said:
+            try:
+                await agent.say(message)
+            except WebSocketClosedError:
+                break  # It has hung up already, as it may.
+        agent.connection.close()
+        while (answer := await agent.hear()) is not None:
+            assert answer == {} or answer["messageType"] in {
+                "hello", "register", "unregister", "broadcast"
+            }  # fmt: skip
+        await sender.send(subscription, b"unharmed")
+        assert bystander.read(await bystander.notification()) == b"unharmed"
+
+    bench(scenario)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+# --- a database that fails -----------------------------------------------------------------------
+
+
+def writable(bench, yes: bool) -> None:
+    with bench.service._store._engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA query_only = {int(not yes)}")
+
+
+def test_a_database_that_fails_loses_nothing(bench, tmp_path):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await sender.send(subscription, b"kept")
+        notification = await agent.notification()
+        writable(bench, False)
+        answer = await agent.register("second", sender.key)
+        assert (answer["status"], answer["error"]) == (503, "unable-to-write-database")
+        await agent.ack(notification)
+        assert await agent.hear() is None
+        assert agent.connection.close_code == 1011
+        writable(bench, True)
+        again = await bench.user_agent(agent.uaid)
+        assert await again.notification() == notification
+        await again.ack(notification)
+        assert (await again.register("second", sender.key))["status"] == 200
+        assert bench.queue() == 0
+
+    bench(scenario, database=f"sqlite:///{tmp_path}/push.sqlite3")
