@@ -1,0 +1,83 @@
+"""What every user agent offers, whether it is a real browser or a few hundred lines of Python.
+
+A lesson, a test or the panel says ``await user_agent.subscribe()`` and need not know which one it
+talks to. The methods are the buttons of the client page: a real browser has them clicked, the
+virtual one does what the page would do.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification, as the user agent itself reports what it shows (Notifications API §3).
+
+    ``tag`` is empty when none was given; ``data`` is any JSON value.
+
+    >>> Notification("Hello, Notifications!", "ID: 7")
+    Notification(title='Hello, Notifications!', body='ID: 7', tag='', data=None)
+    """
+
+    title: str
+    body: str = ""
+    tag: str = ""
+    data: object = field(default=None, hash=False)
+
+    def matches(self, body: str | None = None, title: str | None = None) -> bool:
+        """Tell whether it has this body and this title; ``None`` stands for any."""
+        return body in (None, self.body) and title in (None, self.title)
+
+
+class UserAgent(Protocol):
+    """A user agent that uses the lab's push service and has the client page open.
+
+    Everything that fails raises ``BrowserFailed``; what does not come in time raises ``TimedOut``.
+    """
+
+    name: str
+    """The label of this user agent in the journal, such as ``"Firefox"``."""
+
+    async def start(self) -> None:
+        """Start, and be ready for a page. A closed user agent may be started again."""
+
+    async def close(self) -> None:
+        """End, leave nothing behind, and keep the profile only if one was given."""
+
+    async def open(self, page_url: str) -> None:
+        """Open the client page and wait until it shows its state."""
+
+    async def state(self) -> str:
+        """Return ``unsupported``, ``unregistered``, ``registered``, ``subscribed`` or ``denied``."""
+
+    async def register(self) -> None:
+        """Register the service worker."""
+
+    async def unregister(self) -> None:
+        """Unregister the service worker; its subscription ends with it."""
+
+    async def subscribe(self) -> None:
+        """Subscribe to push and hand the subscription to the application server."""
+
+    async def unsubscribe(self) -> None:
+        """Unsubscribe from push and say so to the application server."""
+
+    async def notify_me(self) -> None:
+        """Ask the application server for one message to this user agent."""
+
+    async def notify_all(self) -> None:
+        """Ask the application server for one message to every subscriber."""
+
+    async def notifications(self) -> list[Notification]:
+        """Return what is shown now, in the user agent's own order, which need not be that of time.
+
+        Firefox takes a notification away after 20 seconds.
+        """
+
+    async def wait_for_notification(
+        self, body: str | None = None, title: str | None = None, timeout: float = 15
+    ) -> Notification:
+        """Wait at most ``timeout`` seconds for a shown notification with this body and title."""
+
+    async def screenshot(self) -> bytes:
+        """Return a PNG of the page."""

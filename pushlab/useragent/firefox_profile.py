@@ -1,0 +1,93 @@
+"""The preferences that turn a Firefox into a user agent of the lab, each with its reason.
+
+They go into ``user.js``, which Firefox reads at every start. Two of them weaken the browser, and
+are marked **Weakens**: such a profile is for the lab alone, never the one that a person browses the
+web with. That is why the lab's Firefox also refuses to go anywhere else.
+"""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# A port of this machine at which nothing listens (RFC 863 reserves it for what is thrown away).
+NOWHERE = ("127.0.0.1", 9)
+
+PUSH = {
+    # Without these three, Firefox connects to Mozilla's push service or to none at all.
+    # Weakens: the connection to the push service is not encrypted, and whoever can listen on the
+    # way sees the endpoints. On 127.0.0.1 there is no way to listen on.
+    "dom.push.testing.allowInsecureServerURL": True,
+    # A browser that is driven keeps push off unless its profile says otherwise.
+    "dom.push.connection.enabled": True,
+    # The first attempt to connect again comes after 0.3 s and not after 5 s; each next one doubles.
+    "dom.push.retryBaseInterval": 300,
+    # Firefox draws notifications itself. On a machine without a desktop the system's way fails, and
+    # then showNotification() rejects.
+    "alerts.useSystemBackend": False,
+}
+
+QUIET = {
+    # What Firefox would tell or ask the world by itself. The network below refuses it in any case;
+    # switched off, it does not even try, and leaves the log to what matters.
+    "app.update.disabledForTesting": True,  # no updates of Firefox,
+    "extensions.update.enabled": False,  # of its extensions,
+    "extensions.systemAddon.update.enabled": False,  # of its built-in ones
+    "extensions.getAddons.cache.enabled": False,
+    "media.gmp-manager.updateEnabled": False,  # or of its codecs
+    "browser.search.update": False,
+    "browser.region.network.url": "",  # no question in which country this is
+    "app.normandy.enabled": False,  # no studies and no experiments
+    "nimbus.rollouts.enabled": False,
+    "services.settings.server": "data:,#remote-settings-dummy/v1",  # no remote settings
+    "datareporting.policy.dataSubmissionEnabled": False,  # no telemetry
+    "datareporting.healthreport.uploadEnabled": False,
+    "datareporting.usage.uploadEnabled": False,
+    "toolkit.telemetry.server": "",
+    "network.captive-portal-service.enabled": False,  # no look for a hotel's login page
+    "network.connectivity-service.enabled": False,
+    # Weakens: no lists of dangerous sites are fetched. The lab's Firefox opens the lab's page only.
+    "browser.safebrowsing.malware.enabled": False,
+    "browser.safebrowsing.phishing.enabled": False,
+    "browser.safebrowsing.downloads.remote.enabled": False,
+}
+
+NETWORK = {
+    # Whatever is not on this machine goes to a proxy that is not there. This holds for services
+    # that no list names, in versions of Firefox that do not exist yet.
+    "network.proxy.type": 1,
+    "network.proxy.http": NOWHERE[0],
+    "network.proxy.http_port": NOWHERE[1],
+    "network.proxy.ssl": NOWHERE[0],
+    "network.proxy.ssl_port": NOWHERE[1],
+    "network.proxy.failover_direct": False,  # Firefox's own services try without a proxy
+    "network.proxy.allow_bypass": False,  # unless both say no
+    "network.trr.mode": 5,  # no DNS over HTTPS
+    "network.dns.disablePrefetch": True,
+}
+
+FIRST_RUN = {
+    # No welcome, no questions: the page is the first thing that a person sees.
+    "browser.aboutwelcome.enabled": False,
+    "browser.startup.homepage_override.mstone": "ignore",
+    "startup.homepage_welcome_url": "about:blank",
+    "termsofuse.bypassNotification": True,
+    "datareporting.policy.dataSubmissionPolicyBypassNotification": True,
+    "browser.shell.checkDefaultBrowser": False,
+    "browser.sessionstore.resume_from_crash": False,
+    "browser.tabs.warnOnClose": False,
+    "browser.toolbars.bookmarks.visibility": "never",
+}
+
+
+def write(folder: Path, push_url: str) -> None:
+    """Write ``user.js`` into the profile ``folder``, for the push service at ``push_url``.
+
+    ``push_url`` is a WebSocket URL such as ``ws://127.0.0.1:8030/``. Its host is reached directly,
+    as this machine is.
+    """
+    host = urlsplit(push_url).hostname or ""
+    where = {"dom.push.serverURL": push_url, "network.proxy.no_proxies_on": host}
+    preferences = PUSH | QUIET | NETWORK | FIRST_RUN | where
+    lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in preferences.items())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "user.js").write_text("".join(lines), encoding="utf-8")

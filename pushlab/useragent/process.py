@@ -1,0 +1,76 @@
+"""A browser's processes: started as one group, watched, and ended as one group.
+
+A browser is a dozen processes. Started in a group of their own they can all be ended by one
+number, Ctrl-C in a terminal does not reach them, and nothing is left when this program ends. It is
+``subprocess.Popen`` and not asyncio's subprocess: the lab's loop runs in a thread, where asyncio
+may be unable to watch a child.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+
+WINDOWS = os.name == "nt"
+LAST_WORDS = 2000  # bytes of output that an error message quotes
+
+
+class BrowserProcess:
+    """A running browser. ``environment`` is added to this program's own.
+
+    Raise ``OSError`` when there is no such program.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]):
+        # A pipe that nobody reads would fill up and stop the browser; a file does not.
+        self._output = tempfile.TemporaryFile()
+        try:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                start_new_session=True,  # no meaning on Windows, where the flag does its work
+                creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if WINDOWS else 0,
+            )
+        except OSError:
+            self._output.close()
+            raise
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status, or ``None`` while the browser runs."""
+        return self._process.poll()
+
+    def last_words(self) -> str:
+        """Return the end of what the browser has written to its output."""
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - LAST_WORDS))
+        return self._output.read().decode(errors="replace").strip()
+
+    async def ended(self, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds for the browser to end by itself; tell if it did."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while self.exit_status is None:
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def kill(self) -> None:
+        """End whatever is left of the group, at once. A second call does nothing."""
+        if self._output.closed:
+            return  # by now the number of the group may be somebody else's
+        if WINDOWS:
+            command = ["taskkill", "/F", "/T", "/PID", str(self._process.pid)]
+            subprocess.run(command, capture_output=True, check=False, timeout=10)
+        else:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # the whole group has ended by itself
+        self._process.wait(timeout=10)
+        self._output.close()

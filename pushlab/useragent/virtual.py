@@ -1,0 +1,244 @@
+"""A user agent in Python: a browser with the screen, the page and JavaScript left out.
+
+It speaks with the push service as Firefox does (``autopush``), says to the application server what
+the client page says, and shows what the service worker would show. It needs nothing installed and
+costs next to nothing, so a lesson can run hundreds of them in one process.
+
+    push service  ◀── WebSocket ──▶  VirtualUserAgent  ── HTTP ──▶  application server
+"""
+
+import asyncio
+import json
+from collections import deque
+from urllib.parse import urljoin
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
+
+from pushlab.errors import BrowserFailed, TimedOut
+from pushlab.protocol import base64url
+from pushlab.protocol.subscription import PushSubscription
+from pushlab.useragent.autopush import AutopushClient
+from pushlab.useragent.base import Notification
+
+KEPT = 1000
+"""How many messages one user agent remembers; a lesson may send it more."""
+
+
+class VirtualUserAgent:
+    """A virtual user agent for the push service at ``push_url``, such as ``ws://127.0.0.1:8030/``.
+
+    ``name`` is its label in the journal. Closed and started again it is the same user agent: the
+    object is its profile.
+    """
+
+    def __init__(self, push_url: str, *, name: str = "Virtual"):
+        self.name = name
+        self.received: deque[bytes | None] = deque(maxlen=KEPT)
+        """The plaintexts in the order in which they came; ``None`` for no payload."""
+        user_agent = "pushlab-virtual" if name == "Virtual" else f"pushlab-virtual ({name})"
+        self._headers = {"User-Agent": user_agent, "Content-Type": "application/json"}
+        self._push = AutopushClient(push_url, user_agent, self._on_push)
+        self._page_url = ""
+        self._registered = False
+        self._shown: list[Notification] = []
+        self._news = asyncio.Event()
+        self._reports: set[asyncio.Task[None]] = set()
+
+    @property
+    def subscription(self) -> PushSubscription | None:
+        """What the page would get from ``pushManager.getSubscription()``."""
+        return self._push.channel.subscription if self._push.channel else None
+
+    # --- from the start to the end -----------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect to the push service."""
+        await self.connect()
+
+    async def close(self) -> None:
+        """Disconnect, and let the reports that are under way arrive."""
+        await self.disconnect()
+        await asyncio.gather(*self._reports)
+
+    async def connect(self) -> None:
+        """Connect to the push service, which then delivers what it has kept."""
+        await self._push.connect()
+
+    async def disconnect(self) -> None:
+        """Go away, as a browser that is closed; the subscription stays."""
+        await self._push.disconnect()
+
+    # --- the page ----------------------------------------------------------------------------------
+
+    async def open(self, page_url: str) -> None:
+        """Do what the page does when it is loaded: get the key, send the subscription again."""
+        self._page_url = page_url
+        key = await self._server_key()
+        if self._push.channel and self._push.channel.application_server_key == key:
+            await self._post("add-subscription", self.subscription.to_json())
+
+    async def state(self) -> str:
+        """Return the state that the page would show."""
+        if self.subscription:
+            return "subscribed"
+        return "registered" if self._registered else "unregistered"
+
+    async def register(self) -> None:
+        """Do what the button Register service worker does."""
+        await self._require("register", "unregistered")
+        self._registered = True
+        await self._report("registered")
+
+    async def unregister(self) -> None:
+        """Do what the button Unregister does."""
+        await self._require("unregister", "registered", "subscribed")
+        if self.subscription:
+            await self._end()
+        self._registered = False
+        await self._report("unregistered")
+
+    async def subscribe(self) -> None:
+        """Do what the button Subscribe to push does, with the permission granted."""
+        await self._require("subscribe", "registered", "subscribed")
+        await self._report("permission", "granted")
+        key = await self._server_key()
+        if self._push.channel and self._push.channel.application_server_key != key:
+            await self._end()
+        subscription = self.subscription or await self._push.subscribe(key)
+        await self._report("subscribed")
+        await self._post("add-subscription", subscription.to_json())
+
+    async def unsubscribe(self) -> None:
+        """Do what the button Unsubscribe from push does."""
+        await self._require("unsubscribe", "subscribed")
+        await self._end()
+
+    async def notify_me(self) -> None:
+        """Do what the button Notify me does."""
+        await self._require("notify-me", "subscribed")
+        await self._post("notify-me", {"endpoint": self.subscription.endpoint})
+
+    async def notify_all(self) -> None:
+        """Do what the button Notify all does."""
+        await self._post("notify-all", {})
+
+    async def screenshot(self) -> bytes:
+        """Raise BrowserFailed: there is nothing to look at."""
+        raise BrowserFailed("A virtual user agent has no screen")
+
+    async def _end(self) -> None:
+        endpoint = self.subscription.endpoint
+        await self._push.unsubscribe()
+        await self._report("unsubscribed")
+        await self._post("remove-subscription", {"endpoint": endpoint}, accept=(404,))
+
+    async def _require(self, button: str, *states: str) -> None:
+        """Raise BrowserFailed where the page's button would be disabled."""
+        if (state := await self.state()) not in states:
+            raise BrowserFailed(f"The button {button} is disabled in state {state}")
+
+    # --- the service worker ------------------------------------------------------------------------
+
+    def _on_push(self, plaintext: bytes | None) -> None:
+        kind, notification = read(plaintext)
+        self.received.append(plaintext)
+        if notification.tag:  # a notification replaces the one with the same tag
+            self._shown = [shown for shown in self._shown if shown.tag != notification.tag]
+        self._shown = [*self._shown, notification][-KEPT:]
+        self._news.set()
+        if self._page_url:
+            task = asyncio.get_running_loop().create_task(self._tell(kind))
+            self._reports.add(task)
+            task.add_done_callback(self._reports.discard)
+
+    async def _tell(self, kind: str) -> None:
+        await self._report("push received", {"payload": kind})
+        await self._report("shown")
+
+    async def notifications(self) -> list[Notification]:
+        """Return what is shown, oldest first."""
+        return list(self._shown)
+
+    async def wait_for_notification(
+        self, body: str | None = None, title: str | None = None, timeout: float = 15
+    ) -> Notification:
+        """Wait at most ``timeout`` seconds for a notification with this body and title."""
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    self._news.clear()
+                    for notification in reversed(self._shown):
+                        if notification.matches(body, title):
+                            return notification
+                    await self._news.wait()
+        except TimeoutError:
+            others = len(self._shown)
+            raise TimedOut(f"No such notification in {timeout:g} s; {others} others are shown") from None
+
+    # --- over HTTP to the application server -------------------------------------------------------
+
+    async def _server_key(self) -> bytes:
+        answer = await self._fetch("vapid")
+        return base64url.decode(answer.body.decode().strip())
+
+    async def _report(self, event: str, detail: object = None) -> None:
+        """Tell the application server what happened here. The story is worth telling, and no action
+        fails because nobody listens.
+        """
+        try:
+            await self._post("report", {"event": event, "detail": detail})
+        except BrowserFailed:
+            pass
+
+    async def _post(self, route: str, value: object, accept: tuple[int, ...] = ()) -> None:
+        await self._fetch(route, accept, method="POST", body=json.dumps(value))
+
+    async def _fetch(self, route: str, accept: tuple[int, ...] = (), **request) -> HTTPResponse:
+        """Make one request; raise BrowserFailed with the server's own words if it refuses."""
+        if not self._page_url:
+            raise BrowserFailed("No page is open")
+        url = urljoin(self._page_url, route)
+        client = AsyncHTTPClient()
+        try:
+            response = await client.fetch(url, raise_error=False, headers=self._headers, **request)
+        except (OSError, HTTPClientError) as error:
+            raise BrowserFailed(f"The application server does not answer: {error}") from error
+        if response.code >= 400 and response.code not in accept:
+            raise BrowserFailed(f"The application server says: {_message(response)}")
+        return response
+
+
+def read(plaintext: bytes | None) -> tuple[str, Notification]:
+    """Return what kind of payload it is, and the notification that the service worker makes of it.
+
+    >>> read(b'{"title": "Hello", "options": {"body": "ID: 7"}}')
+    ('json', Notification(title='Hello', body='ID: 7', tag='', data=None))
+    >>> read(b"just text")
+    ('text', Notification(title='Push message', body='just text', tag='', data=None))
+    >>> read(None)
+    ('none', Notification(title='Push message', body='It came without a payload.', tag='', data=None))
+    """
+    if plaintext is None:
+        return "none", Notification("Push message", "It came without a payload.")
+    text = plaintext.decode(errors="replace")
+    value = _parse(text)
+    if not isinstance(value, dict) or not isinstance(value.get("title"), str):
+        return "text", Notification("Push message", text)
+    options = value.get("options")
+    options = options if isinstance(options, dict) else {}
+    body, tag = str(options.get("body", "")), str(options.get("tag", ""))
+    return "json", Notification(value["title"], body, tag, options.get("data"))
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None  # plain text, which is just as good
+
+
+def _message(response: HTTPResponse) -> str:
+    """Return the error's message, or the status where the answer is not one of our server."""
+    answer = _parse(response.body.decode(errors="replace"))
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error["message"] if isinstance(error, dict) else f"status {response.code}"
