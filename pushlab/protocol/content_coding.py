@@ -31,10 +31,10 @@ SALT = 16
 TAG = 16
 """Bytes of the tag that AES-GCM adds to a record."""
 
-MIN_RECORD = 17
+MIN_RECORD = 1 + TAG
 """Bytes of the shortest record, which is one with no data: the delimiter and the tag."""
 
-MIN_RS = 18
+MIN_RS = 1 + MIN_RECORD
 """The smallest record size: one byte of data, the delimiter and the tag."""
 
 MORE, LAST = b"\x01", b"\x02"
@@ -86,7 +86,8 @@ class Header:
             raise TruncatedHeader(f"the body is {len(body)} bytes long, the header at least 21")
         salt, rs, idlen = body[:16], int.from_bytes(body[16:20], "big"), body[20]
         if len(body) < 21 + idlen:
-            raise TruncatedHeader(f"the body ends {21 + idlen - len(body)} bytes inside the keyid")
+            missing = 21 + idlen - len(body)
+            raise TruncatedHeader(f"the body ends {missing} bytes before the keyid does")
         return cls(salt, rs, body[21 : 21 + idlen])
 
     def __bytes__(self) -> bytes:

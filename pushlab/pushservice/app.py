@@ -1,6 +1,5 @@
 """The push service itself: the port it listens at, its routes, its start and its stop."""
 
-import socket
 import time
 from collections.abc import Callable
 
@@ -10,20 +9,17 @@ from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
-from pushlab.errors import LabStopped, PortTaken, StoreError
+from pushlab.errors import LabStopped, StoreError
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, AutopushHandler
-from pushlab.pushservice.handler import Handler, UnknownPathHandler, logger
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
+from pushlab.web import BODY_SECONDS, StreamedBody, UnknownPathHandler, listen, log
 
 SWEEP_SECONDS = 60
 """How often messages of user agents that stay away are looked through for expired ones."""
-
-BODY_SECONDS = 30
-"""How long a client may take to send the body of a request."""
 
 
 class PushService:
@@ -61,17 +57,13 @@ class PushService:
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Listen at a TCP port (0: any free one). Raise PortTaken, UnableToReadDatabase."""
-        try:
-            listener = socket.create_server((host, port))
-        except OSError as error:
-            raise PortTaken(f"port {port} of {host}: {error.strerror}") from error
+        listener = listen(port, host)
         try:
             self._store = Store(self._database)
             self.office = PostOffice(Mailbox(), self._store, self.journal, self._clock)
         except StoreError:
             listener.close()
             raise
-        listener.setblocking(False)
         self._host, self._port = host, listener.getsockname()[1]
         self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
         self._server.add_socket(listener)
@@ -135,7 +127,7 @@ class PushService:
         try:
             self.office.expire()
         except StoreError as error:
-            logger.warning("expired messages stay for now: %s", error)
+            log.warning("expired messages stay for now: %s", error)
 
 
 class _WebSocketHandshake(Matcher):
@@ -146,7 +138,7 @@ class _WebSocketHandshake(Matcher):
         return {} if request.path == "/" and request.method == "GET" and upgrade else None
 
 
-class FrontPage(Handler):
+class FrontPage(StreamedBody):
     """Say to whoever looks in with a browser what this is."""
 
     def initialize(self, office: PostOffice, ws_url: str) -> None:

@@ -33,9 +33,9 @@ from pushlab.errors import (
     StoreError,
 )
 from pushlab.protocol import base64url, p256
-from pushlab.pushservice.handler import JsonErrors
 from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.pushservice.office import PostOffice, Receipt
+from pushlab.web import JsonErrors, user_agent_name
 
 MAX_FRAME = 256 * 1024
 """Bytes of the longest message that is read: about a thousand acknowledgements at once."""
@@ -44,23 +44,6 @@ MAX_FRAME = 256 * 1024
 GOING_AWAY, UNSUPPORTED_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1003, 1008, 1011
 
 _CHANNEL = re.compile(r"[!-~]{1,64}")
-_VIRTUAL = re.compile(r"pushlab-virtual(?: \((?P<name>[^()]{1,40})\))?")
-
-
-def name_of(user_agent: str) -> str:
-    """Return the name for people of whoever sends this User-Agent header.
-
-    >>> name_of("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-    'Firefox'
-    >>> name_of("pushlab-virtual (Ada)"), name_of("pushlab-virtual"), name_of("curl/8")
-    ('Ada', 'Virtual', 'Browser')
-    """
-    if virtual := _VIRTUAL.fullmatch(user_agent):
-        return virtual["name"] or "Virtual"
-    for mark, name in (("Firefox/", "Firefox"), ("Chrome/", "Chromium")):
-        if mark in user_agent:
-            return name
-    return "Browser"
 
 
 class AutopushHandler(JsonErrors, WebSocketHandler):
@@ -75,7 +58,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         """``endpoint(token)`` is the URL to hand out; ``everyone`` holds the open connections."""
         self.office, self.endpoint, self.everyone = office, endpoint, everyone
         self.user_agent = ""
-        self.who = name_of(self.request.headers.get("User-Agent", ""))
+        self.who = user_agent_name(self.request.headers.get("User-Agent", ""))
         self.ended = asyncio.Event()
 
     def finish(self, chunk=None):

@@ -27,9 +27,9 @@ from pushlab.journal import Party
 from pushlab.protocol import vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
-from pushlab.pushservice.handler import Handler
 from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.pushservice.office import PostOffice
+from pushlab.web import StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 
@@ -40,7 +40,7 @@ RETRY_AFTER = 60
 """Seconds that a sender is asked to wait when too many messages wait for its user agent."""
 
 
-class PushResource(Handler):
+class PushResource(StreamedBody):
     """The resource that an endpoint names: an application server POSTs messages to it."""
 
     body_limit = MAX_BODY
@@ -127,7 +127,7 @@ def _keyid(body: bytes) -> bytes | None:
         return None
 
 
-class MessageResource(Handler):
+class MessageResource(StreamedBody):
     """The resource that ``Location`` named in the answer to a POST; its URL is a secret too."""
 
     def initialize(self, office: PostOffice) -> None:

@@ -202,6 +202,12 @@ def test_one_record_that_ends_wrongly(records, outcome):
     assert outcome(decrypt, sealed(*records), ikm=IKM) is expected
 
 
+def test_only_zeros_may_follow_the_delimiter(outcome):
+    for byte in range(256):
+        expected = {0: b"data", 2: b"data\x02"}.get(byte, BadDelimiter)
+        assert outcome(decrypt, sealed(b"data\x02" + bytes([byte])), ikm=IKM) == expected, byte
+
+
 @pytest.mark.parametrize(
     "records, expected",
     [
@@ -247,6 +253,10 @@ def test_padding(pads, records):
 @pytest.mark.parametrize("pads", [[9], [-1], [0, 9]])
 def test_padding_that_does_not_fit(pads, outcome):
     assert outcome(encrypt, bytes(10), ikm=IKM, salt=SALT, rs=25, pads=pads) is BadRecordSize
+
+
+def test_rs_is_4096_unless_said():
+    assert Header.parse(encrypt(b"", ikm=IKM, salt=SALT)) == Header(SALT, 4096)
 
 
 def test_many_records():

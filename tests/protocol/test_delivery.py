@@ -81,6 +81,22 @@ def test_a_bad_ttl_of_a_sender(ttl):
         PushOptions.from_json({"ttl": ttl})
 
 
+@pytest.mark.parametrize(
+    "options, detail",
+    [
+        ({"ttl": -1}, "ttl is negative"),
+        ({"ttl": 2**31 + 1}, "ttl is over 2^31 seconds"),
+        ({"ttl": "60"}, "ttl is text of 2 characters, not a whole number"),
+        ({"urgency": "urgent"}, "urgency is 'urgent'"),
+        ({"topic": "a b"}, "topic is 'a b'"),
+    ],
+)
+def test_an_error_says_what_was_seen(options, detail):
+    with pytest.raises(DeliveryError) as caught:
+        PushOptions.from_json(options)
+    assert caught.value.detail == detail
+
+
 # R9
 @pytest.mark.parametrize("text", ["very-low", "low", "normal", "high", "HIGH", "Very-Low", " low "])
 def test_urgency(text):

@@ -109,6 +109,7 @@ def test_another_signature(outcome):
         raw[:63],
         raw + b"\0",
         jws.der_signature(raw),  # what a library gives, not yet translated
+        raw[:32] + b"\0" + raw[32:],  # the same two numbers, and a byte too many
         raw[32:] + raw[:32],
         bytes(64),
         raw[:32] + bytes(32),

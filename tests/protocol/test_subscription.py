@@ -162,6 +162,26 @@ def test_a_bad_endpoint(endpoint):
     assert str(endpoint) not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "changes, detail",
+    [
+        ({"endpoint": "/p"}, "endpoint begins with neither https:// nor http://"),
+        ({"endpoint": "https://a:b@push.example.net"}, "endpoint holds a user name or a password"),
+        ({"endpoint": "https://push.example/#"}, "endpoint has a fragment, which is never sent"),
+        ({"endpoint": 1}, "endpoint is a number, not text"),
+        ({"p256dh": "AA="}, "p256dh is not base64url: padding at character 3 of 3"),
+        ({"p256dh": "AAAA"}, "p256dh: the public key is 3 bytes long, not 65"),
+        ({"auth": []}, "auth is not base64url: this is an array, not text"),
+        ({"auth": "AAAA"}, "auth is 3 bytes long, not 16 bytes"),
+        ({"expirationTime": "1"}, "expirationTime is text of 1 characters, not a number"),
+    ],
+)
+def test_an_error_says_what_was_seen(changes, detail):
+    with pytest.raises(SubscriptionError) as caught:
+        PushSubscription.from_json(members(**changes))
+    assert caught.value.detail == detail
+
+
 def test_an_endpoint_has_at_most_2048_characters():
     longest = "https://push.example.net/" + "p" * 2023
     assert len(subscription(longest).endpoint) == 2048
@@ -261,6 +281,7 @@ def test_an_expiration_time(time):
     "make, error",
     [
         (lambda: subscription(p256dh=base64url.encode(P256DH)), BadP256dh),
+        (lambda: subscription(p256dh="A" * 65), BadP256dh),
         (lambda: subscription(auth="0123456789abcdef"), BadAuth),
         (lambda: subscription(auth=None), BadAuth),
         (lambda: subscription(endpoint=None), BadEndpoint),

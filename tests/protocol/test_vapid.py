@@ -201,6 +201,26 @@ def test_exp_is_a_strange_number(exp, error):
         verify(header('{"aud":"%s","exp":%s}' % (ORIGIN, exp)), origin=ORIGIN, now=NOW)
 
 
+@pytest.mark.parametrize(
+    "changes, detail",
+    [
+        ({"aud": ...}, "aud is missing, not 'https://push.example.net'"),
+        ({"aud": None}, "aud is null, not 'https://push.example.net'"),
+        ({"aud": "https://a.b"}, "aud is 'https://a.b', not 'https://push.example.net'"),
+        ({"exp": ...}, "exp is missing"),
+        ({"exp": "60"}, "exp is '60'"),
+        ({"exp": True}, "exp is true or false"),
+        ({"exp": NOW - 10}, "exp is 10 s ago"),
+        ({"exp": NOW + 90_000}, "exp is 90000 s ahead, over 86400"),
+        ({"sub": []}, "sub is an array, not text"),
+    ],
+)
+def test_an_error_says_what_was_seen(changes, detail):
+    with pytest.raises(VapidError) as caught:
+        verify(header(claims(**changes)), origin=ORIGIN, now=NOW)
+    assert caught.value.detail == detail
+
+
 # V4
 @pytest.mark.parametrize("sub", [True, 1, [], {}, ["mailto:push@example.com"]])
 def test_sub_is_not_text(sub):
@@ -337,6 +357,12 @@ def test_a_bad_authorization(text, detail):
     with pytest.raises(BadAuthorization) as caught:
         parse(text.format(t=TOKEN, k=base64url.encode(PUBLIC)))
     assert detail in caught.value.detail
+
+
+def test_a_long_authorization(outcome):
+    text = f"{authorization(TOKEN, PUBLIC)}, more=".ljust(8192, "x")
+    assert outcome(parse, text) == Credentials(TOKEN, PUBLIC)
+    assert outcome(parse, text + "x") is BadAuthorization
 
 
 @pytest.mark.parametrize("public", [bytes(65), b"\x04" + bytes(64), b"\x02" + PUBLIC[1:]])

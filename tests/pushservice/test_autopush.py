@@ -15,7 +15,7 @@ from pushlab.protocol import base64url
 from pushlab.pushservice.autopush import MAX_FRAME
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-CHROMIUM = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
 
 
 # --- hello ---------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_a_visitor_without_subscriptions_leaves_no_trace(bench):
     "header, who",
     [
         (FIREFOX, "Firefox"),
-        (CHROMIUM, "Chromium"),
+        (CHROME, "Chrome"),
         ("pushlab-virtual", "Virtual"),
         ("pushlab-virtual (Ada Lovelace)", "Ada Lovelace"),
         ("pushlab-virtual (" + "x" * 41 + ")", "Browser"),

@@ -9,6 +9,7 @@ from tornado.httpclient import HTTPRequest
 from pushlab.protocol import encryption
 from pushlab.pushservice.autopush import AutopushHandler
 from pushlab.pushservice.webpush import RETRY_AFTER
+from pushlab.web import DRAIN_LIMIT
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -294,10 +295,15 @@ def test_a_flood_is_cut_off(bench, raw):
     async def scenario(bench):
         _, sender, subscription = await bench.subscribed()
         path = subscription.endpoint.removeprefix(subscription.origin)
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTTL: 1\r\nContent-Length: 999999999999\r\n\r\n"
-        # Just enough is sent to be too much, so that all of it has been read when the answer comes.
-        answer = await raw(bench.service.port, head.encode() + b"x" * (16 * 1024 * 1024 + 1))
-        assert answer.startswith(b"HTTP/1.1 413 ") and b'"request-too-large"' in answer
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTTL: 1\r\n"
+        # Who announces too much is told so before sending it.
+        announced = head + "Content-Length: 999999999999\r\n\r\n"
+        # Just enough is sent to be too much, so that all has been read when the answer comes.
+        size = DRAIN_LIMIT + 1
+        unannounced = head + f"Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n"
+        for flood in (announced.encode(), unannounced.encode() + b"x" * size):
+            answer = await raw(bench.service.port, flood)
+            assert answer.startswith(b"HTTP/1.1 413 ") and b'"request-too-large"' in answer
         assert bench.queue() == 0
         assert (await sender.send(subscription)).code == 201
 

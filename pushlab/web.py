@@ -1,0 +1,156 @@
+"""What both servers of the lab have in common as HTTP servers: a port, bodies, errors, names.
+
+The parties meet over HTTP, and Tornado answers some faults by itself: in HTML, with no words at all,
+or by closing the connection. Here every error leaves as ``{"error": {"id", "message"}}``, and:
+
+- a body is read as a stream of bytes. Left to itself, Tornado parses forms before a handler sees
+  them, and answers 400 when a form is content-coded, which is what a push message looks like to it;
+- a body that is too long is read on and thrown away, up to a bound: an answer that overtakes the
+  body is lost when the connection is reset.
+"""
+
+import logging
+import re
+import socket
+from typing import NoReturn
+
+from tornado.httputil import responses
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from pushlab.errors import (
+    InternalError,
+    MethodNotAllowed,
+    PortTaken,
+    PushlabError,
+    RequestError,
+    RequestTooLarge,
+    UnknownPath,
+)
+
+DRAIN_LIMIT = 16 * 1024 * 1024
+"""Bytes of a body that is too long that are thrown away before the connection is cut."""
+
+BODY_SECONDS = 30
+"""How long a client may take to send the body of a request."""
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+# Whoever wants to read the log says where to. Without that nothing is printed: from a server's
+# thread it would land in whichever cell of a notebook runs.
+log = logging.getLogger("pushlab")
+log.addHandler(logging.NullHandler())
+
+
+def listen(port: int, host: str) -> socket.socket:
+    """Open a TCP port for an HTTPServer. ``port``: 0 takes any free one. Raises PortTaken."""
+    try:
+        door = socket.create_server((host, port), backlog=128)
+    except OSError as reason:
+        raise PortTaken(f"port {port} of {host}: {reason.strerror}") from None
+    door.setblocking(False)
+    return door
+
+
+class JsonErrors(RequestHandler):
+    """Answer every error as JSON, Tornado's own included."""
+
+    def set_default_headers(self) -> None:
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **kwargs) -> None:
+        cause = kwargs.get("exc_info", (None, None, None))[1]
+        error = cause if isinstance(cause, PushlabError) else self._error_of(status_code)
+        # What is only bad in general keeps the status that Tornado found for it.
+        status = status_code if type(error) is RequestError and error is not cause else error.status
+        if status == 405:
+            self.set_header("Allow", ", ".join(self._allowed()))
+        self.set_status(status)
+        self.tell_error(error)
+        self.finish(error.to_json())
+
+    def tell_error(self, error: PushlabError) -> None:
+        """Be told of an error before it is answered. A party may write it into the journal."""
+
+    def _error_of(self, status: int) -> PushlabError:
+        """Return our own error for a status that Tornado chose."""
+        if status == 405:
+            allowed = ", ".join(self._allowed()) or "nothing"
+            return MethodNotAllowed(f"this path takes {allowed}, not {self.request.method[:20]}")
+        if status == 413:
+            return RequestTooLarge(f"the body is longer than {DRAIN_LIMIT} bytes")
+        if status in (403, 404):
+            return UnknownPath()
+        if status < 500:
+            return RequestError(responses.get(status, "the request cannot be served"))
+        return InternalError()
+
+    def _allowed(self) -> list[str]:
+        mine, none = type(self), RequestHandler
+        return [m for m in METHODS if getattr(mine, m.lower()) is not getattr(none, m.lower())]
+
+    def log_exception(self, typ, value, tb) -> None:
+        # Tornado's own line holds the URL, and an endpoint is a secret.
+        if not isinstance(value, HTTPError | PushlabError):
+            log.error("%s failed", type(self).__name__, exc_info=(typ, value, tb))
+
+
+@stream_request_body
+class StreamedBody(JsonErrors):
+    """Read at most ``body_limit`` bytes of the body into ``body``, and count all in ``length``."""
+
+    body_limit = 0
+
+    def prepare(self) -> None:
+        self.body, self.length = bytearray(), 0
+        announced = self.request.headers.get("Content-Length", "0")
+        if not re.fullmatch(r"[0-9]{1,100}", announced):
+            raise RequestError("Content-Length is not a number")
+        if int(announced) > DRAIN_LIMIT:
+            raise RequestTooLarge(f"the body is longer than {DRAIN_LIMIT} bytes")
+        # Tornado's own limit closes the connection with no word; the limits here explain themselves.
+        self.request.connection.set_max_body_size(2**63)
+
+    def data_received(self, chunk: bytes) -> None:
+        self.length += len(chunk)
+        self.body += chunk[: max(0, self.body_limit - len(self.body))]
+        if self.length > DRAIN_LIMIT and not self._finished:
+            self.send_error(413)
+
+
+class UnknownPathHandler(StreamedBody):
+    """Answer 404, whatever the method."""
+
+    def get(self) -> NoReturn:
+        raise UnknownPath()
+
+    head = post = put = patch = delete = options = get
+
+
+_VIRTUAL = re.compile(r"pushlab-virtual(?: \((?P<name>[^()]{1,40})\))?")
+
+
+def user_agent_name(header: str, brands: str = "") -> str:
+    """Name a user agent for people, by its headers User-Agent and Sec-CH-UA.
+
+    Chromium calls itself Chrome in the first, and tells the truth in the second.
+
+    >>> user_agent_name("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0")
+    'Firefox'
+    >>> user_agent_name("Mozilla/5.0 … Chrome/156.0.0.0 Safari/537.36", '"Chromium";v="156"')
+    'Chromium'
+    >>> user_agent_name("pushlab-virtual (Ada)"), user_agent_name("pushlab-virtual")
+    ('Ada', 'Virtual')
+    """
+    if virtual := _VIRTUAL.fullmatch(header):
+        return virtual["name"] or "Virtual"
+    if "Firefox/" in header:
+        return "Firefox"
+    if "Edg/" in header:
+        return "Edge"
+    if "HeadlessChrome/" in header or "Chromium/" in header:
+        return "Chromium"
+    if "Chrome/" in header:
+        return "Chromium" if '"Chromium"' in brands and "Google Chrome" not in brands else "Chrome"
+    return "Safari" if "Safari/" in header else "Browser"

@@ -1,0 +1,122 @@
+// What the buttons do: one verb each. An action returns the sentence that says what came of it, and
+// throws what went wrong.
+
+import { at, StepFault } from "./faults.js";
+import * as push from "./push.js";
+import * as server from "./server.js";
+
+// What no browser can be asked for: the server's key, and the endpoint that the server has stored.
+// "gone" stands for an endpoint that the push service no longer knows.
+export const known = { serverKey: null, stored: null };
+
+export function actionOf(button) {
+  switch (button) {
+    case "register":
+      return register;
+    case "unregister":
+      return unregister;
+    case "subscribe":
+      return subscribe;
+    case "unsubscribe":
+      return unsubscribe;
+    case "notify-me":
+      return notifyMe;
+    case "notify-all":
+      return notifyAll;
+    default:
+      throw new Error(`No action belongs to a button called ${button}`);
+  }
+}
+
+async function register() {
+  await at("worker", push.register());
+  await server.report("registered");
+  return "The service worker is registered.";
+}
+
+async function unregister() {
+  const { registration, subscription } = await push.look();
+  await subscription?.unsubscribe();
+  await registration.unregister();
+  known.stored = null;
+  await server.report("unregistered");
+  if (subscription) await server.removeSubscription(subscription.endpoint);
+  return "The service worker is unregistered. A subscription ends with its worker.";
+}
+
+// The order matters: the permission first, while the browser still handles the click.
+async function subscribe() {
+  const permission = await at("permission", push.askPermission());
+  await server.report("permission", permission);
+  if (permission !== "granted") {
+    throw new StepFault("permission", new DOMException(refusal(permission), permission));
+  }
+  known.serverKey = await at("subscription", server.getPublicKey());
+  const { registration, subscription: old } = await push.look();
+  if (old && known.stored === "gone") await end(old);
+  const { subscription, replaced } = await at(
+    "subscription",
+    push.subscribe(registration, known.serverKey),
+  );
+  await server.report("subscribed");
+  await store(subscription);
+  if (!replaced) return "Subscribed, and the application server has stored the subscription.";
+  await server.removeSubscription(replaced.endpoint);
+  return "Subscribed anew: the old subscription was made for another application server key.";
+}
+
+function refusal(permission) {
+  return permission === "denied"
+    ? "Notifications are refused for this page."
+    : "The browser's question was closed without an answer.";
+}
+
+async function unsubscribe() {
+  const { subscription } = await push.look();
+  await end(subscription);
+  return "Unsubscribed. The endpoint will never work again.";
+}
+
+async function notifyMe() {
+  const { subscription } = await push.look();
+  try {
+    const { message } = await server.notifyMe(subscription.endpoint);
+    return message;
+  } catch (error) {
+    if (error.id === "unknown-subscription") known.stored = null;
+    if (error.id === "subscription-gone") known.stored = "gone";
+    throw error;
+  }
+}
+
+async function notifyAll() {
+  const { accepted, gone, retried, failed } = await server.notifyAll();
+  const others = Object.entries({ gone, retried, failed }).filter(([, count]) => count);
+  const rest = others.map(([what, count]) => `, ${count} ${what}`).join("");
+  return `Notify all: ${accepted} accepted${rest}.`;
+}
+
+async function store(subscription) {
+  await at("server", server.addSubscription(subscription));
+  known.stored = subscription.endpoint;
+}
+
+async function end(subscription) {
+  await subscription.unsubscribe();
+  known.stored = null;
+  await server.report("unsubscribed");
+  await server.removeSubscription(subscription.endpoint);
+}
+
+// On every load: endpoints change, and servers forget, so the subscription is sent again.
+export async function greet() {
+  if (push.missingParts().length) return "";
+  const { subscription } = await push.look();
+  if (!subscription) return "";
+  known.serverKey = await server.getPublicKey();
+  if (!push.belongsTo(subscription, known.serverKey)) {
+    throw new Error("The application server now has another key than the one you subscribed for.");
+  }
+  await store(subscription);
+  return "";
+}

@@ -1,0 +1,86 @@
+// The client page. After each action, `render()` asks the browser what is true now and paints that.
+
+import { actionOf, greet, known } from "./actions.js";
+import { explain } from "./faults.js";
+import { follow } from "./log.js";
+import { belongsTo, look } from "./push.js";
+import { report } from "./server.js";
+import { $, BUTTONS, flash, hold, paint, release, say } from "./view.js";
+
+let underWay = false; // an action is
+let fault = null; // what the last action ran into: {step, what, todo}
+let painting = Promise.resolve();
+
+// Run an action from the click to the page that shows what came of it. `action` is called before
+// anything is awaited: a browser asks for permission only while it handles the click.
+async function act(name, action) {
+  const work = action();
+  underWay = true;
+  fault = null;
+  hold(name);
+  say($(name) ? `${$(name).textContent} …` : "", "busy");
+  try {
+    say(await work, "done");
+  } catch (error) {
+    fault = { step: error.step, ...explain(error) };
+    say(`${fault.what} ${fault.todo}`, "error");
+    await tell(name, error.cause ?? error);
+  }
+  underWay = false;
+  await render();
+}
+
+// The server knows its own errors (they have an id); the browser's are news to it.
+async function tell(action, error) {
+  if (!error.id) await report("error", { action, error: error.name });
+}
+
+// One rendering after the other, so that an older answer never covers a newer one.
+function render() {
+  painting = painting.then(ask).then(show, refuse);
+  return painting;
+}
+
+async function ask() {
+  const facts = await look();
+  const { subscription } = facts;
+  const { serverKey, stored } = known;
+  return {
+    ...facts,
+    fault,
+    supported: facts.secure && facts.missing.length === 0,
+    keyFits: !subscription || !serverKey || belongsTo(subscription, serverKey),
+    stored: Boolean(subscription) && stored === subscription.endpoint,
+  };
+}
+
+function show(facts) {
+  paint(facts);
+  if (!underWay) release(facts);
+}
+
+function refuse(error) {
+  say(
+    `The browser does not let this page look at its service worker: ${error.message} ` +
+      "Allow cookies and site data for this page, then reload it.",
+    "error",
+  );
+  document.body.dataset.state = "unsupported";
+  delete document.body.dataset.busy;
+}
+
+// ---- wired once -------------------------------------------------------------------------------
+
+for (const button of BUTTONS) {
+  button.addEventListener("click", () => {
+    if (!underWay) act(button.id, actionOf(button.id));
+  });
+}
+// The worker, the browser's settings or another tab may change everything.
+navigator.serviceWorker?.addEventListener("message", render);
+addEventListener("focus", render);
+navigator.permissions
+  ?.query({ name: "notifications" })
+  .then((permission) => permission.addEventListener("change", render));
+follow($("events"), flash);
+act("load", greet);

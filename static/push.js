@@ -1,0 +1,107 @@
+// The user agent's part: what this page asks of the browser, and what it sees there.
+//
+// Nothing is remembered here. Another tab, the browser's settings or the push service may change
+// everything behind our back, so `look()` asks the browser again each time.
+
+import { sameBytes } from "./base64url.js";
+
+// Right after its start Chromium needs some 6 seconds; with no way to its push service it tries for
+// ever and never says so.
+const PATIENCE = 20_000;
+
+// The worker's scope is the folder that this page is in, and no wider: behind a proxy the same
+// origin also serves JupyterLab, which is none of our business.
+const SCOPE = new URL("./", location).href;
+
+export async function look() {
+  const missing = missingParts();
+  const registration = missing.length ? null : await ourRegistration();
+  return {
+    secure: isSecureContext,
+    missing,
+    registration,
+    permission: missing.includes("Notification") ? "unavailable" : Notification.permission,
+    subscription: (await registration?.pushManager.getSubscription()) ?? null,
+    notifications: (await registration?.getNotifications()) ?? [],
+  };
+}
+
+export function missingParts() {
+  const parts = { serviceWorker: navigator, PushManager: globalThis, Notification: globalThis };
+  return Object.keys(parts).filter((name) => !(name in parts[name]));
+}
+
+async function ourRegistration() {
+  const registration = await navigator.serviceWorker.getRegistration();
+  return registration?.scope === SCOPE ? registration : null;
+}
+
+export async function register() {
+  const registration = await navigator.serviceWorker.register("sw.js", { updateViaCache: "none" });
+  await activated(registration);
+  return registration;
+}
+
+// subscribe() fails before the worker is active, and `serviceWorker.ready` would wait for ever if
+// the installation failed.
+async function activated(registration) {
+  const worker = newest(registration) ?? (await patiently(found(registration)));
+  await new Promise((resolve, reject) => {
+    function settle() {
+      if (worker.state === "activated") resolve();
+      if (worker.state === "redundant") {
+        reject(new DOMException("The worker was thrown away during installation.", "AbortError"));
+      }
+    }
+    worker.addEventListener("statechange", settle);
+    settle();
+  });
+}
+
+function newest({ installing, waiting, active }) {
+  return installing ?? waiting ?? active;
+}
+
+// Firefox may hand over a registration whose worker is still to come.
+function found(registration) {
+  return new Promise((resolve) => {
+    const settle = () => resolve(newest(registration));
+    registration.addEventListener("updatefound", settle, { once: true });
+  });
+}
+
+// Browsers ask only while they handle a click. Call this first in the click handler: a single
+// `await` before it, and the question may never appear.
+export function askPermission() {
+  return Notification.requestPermission();
+}
+
+// Return the subscription, and the one that had to go for it if that was made for another key.
+export async function subscribe(registration, applicationServerKey) {
+  const manager = registration.pushManager;
+  const options = { userVisibleOnly: true, applicationServerKey };
+  try {
+    return { subscription: await patiently(manager.subscribe(options)), replaced: null };
+  } catch (error) {
+    const old = error.name === "InvalidStateError" && (await manager.getSubscription());
+    if (!old || belongsTo(old, applicationServerKey)) throw error;
+    await old.unsubscribe();
+    return { subscription: await patiently(manager.subscribe(options)), replaced: old };
+  }
+}
+
+// A subscription made for another key is of no use: the push service refuses our messages to it.
+export function belongsTo(subscription, applicationServerKey) {
+  const made = subscription.options?.applicationServerKey;
+  return Boolean(made) && sameBytes(made, applicationServerKey);
+}
+
+function patiently(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new DOMException(`No answer after ${PATIENCE / 1000} seconds.`, "TimeoutError"));
+    }, PATIENCE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,123 @@
+// The service worker: the part of the page that lives on while no page is open. When a push message
+// arrives, the browser decrypts it and wakes the worker up with the plaintext.
+//
+// Two rules. Every handler hands its promise to `waitUntil`, or the browser may stop the worker
+// half way. And every push shows a notification, as `userVisibleOnly` has promised: for a silent
+// push browsers show one of their own, and after a few they take the subscription away.
+
+const DEFAULT_TITLE = "Push message";
+const DEFAULT_OPTIONS = { icon: "icon.png" };
+const PATIENCE = 5000; // for the application server, in milliseconds
+
+// ---- push -------------------------------------------------------------------------------------
+
+async function receive(data) {
+  const message = read(data);
+  const shown = show(message); // first: nothing that follows can stop it
+  const received = report("push received", { payload: message.kind });
+  await shown;
+  await tellPages("shown");
+  await received;
+  await report("shown");
+}
+
+// Return {kind, title, options} for whatever came: JSON {"title", "options"}, text, or nothing.
+function read(data) {
+  if (!data) {
+    return { kind: "none", title: DEFAULT_TITLE, options: { body: "It came without a payload." } };
+  }
+  const text = data.text();
+  const value = parse(text);
+  return typeof value?.title === "string"
+    ? { kind: "json", title: value.title, options: value.options }
+    : { kind: "text", title: DEFAULT_TITLE, options: { body: text } };
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // plain text, which is just as good
+  }
+}
+
+async function show({ title, options }) {
+  try {
+    await registration.showNotification(title, { ...DEFAULT_OPTIONS, ...options });
+  } catch (error) {
+    // The sender's options are not ones that this browser takes; what they say still counts.
+    await registration.showNotification(title, { ...DEFAULT_OPTIONS, body: options?.body ?? "" });
+    await report("error", { action: "show", error: error.name });
+  }
+}
+
+// ---- what a person does with the notification -------------------------------------------------
+
+// Come to a page that is open, or open one. Browsers allow this only right after the click, so it
+// goes before the report.
+async function comeForward() {
+  const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  const page = pages.find((client) => client.url.startsWith(registration.scope));
+  await (page ? page.focus() : clients.openWindow(registration.scope));
+  await noted("clicked");
+}
+
+async function noted(event) {
+  await tellPages(event);
+  await report(event);
+}
+
+// ---- when the push service replaces or drops the subscription ---------------------------------
+
+async function subscribeAgain({ oldSubscription, newSubscription }) {
+  const subscription = newSubscription ?? (await subscribeWith(oldSubscription?.options));
+  await post("add-subscription", subscription);
+  if (oldSubscription) await post("remove-subscription", { endpoint: oldSubscription.endpoint });
+  await noted("subscribed");
+}
+
+// With the options of before; a browser that does not tell them leaves us to ask the server.
+async function subscribeWith(options) {
+  const applicationServerKey =
+    options?.applicationServerKey ?? (await (await fetch("vapid")).text()).trim();
+  return registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
+}
+
+// ---- telling others ---------------------------------------------------------------------------
+
+async function tellPages(event) {
+  const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  for (const page of pages) page.postMessage({ event });
+}
+
+// Tell the application server what happened here, for its log. It may be away, or a login page may
+// stand before it: no push may fail because of that.
+async function report(event, detail) {
+  try {
+    await post("report", { event, detail });
+  } catch (error) {
+    console.warn("The server did not take the report", event, error);
+  }
+}
+
+function post(route, value) {
+  return fetch(route, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(value),
+    signal: AbortSignal.timeout(PATIENCE),
+  });
+}
+
+// ---- wired once -------------------------------------------------------------------------------
+
+// A changed worker takes over at once instead of waiting until every page is closed.
+addEventListener("install", (event) => event.waitUntil(skipWaiting()));
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+addEventListener("push", (event) => event.waitUntil(receive(event.data)));
+addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(comeForward());
+});
+addEventListener("notificationclose", (event) => event.waitUntil(noted("closed")));
+addEventListener("pushsubscriptionchange", (event) => event.waitUntil(subscribeAgain(event)));

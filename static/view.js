@@ -1,0 +1,119 @@
+// What the page shows: painted from the facts, each time from scratch. Text is set as text and
+// never as markup: behind a proxy this page shares its origin with JupyterLab.
+
+import { steps } from "./steps.js";
+
+export const $ = (id) => document.getElementById(id);
+export const BUTTONS = [...document.querySelectorAll("button[id]")];
+
+export function say(sentence, kind) {
+  write("outcome", sentence);
+  $("outcome").dataset.kind = sentence ? kind : "";
+}
+
+// What has not changed is not written again, or a screen reader would say it again.
+function write(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
+export function paint(facts) {
+  const { registration, subscription } = facts;
+  const why = facts.supported ? "" : ", and none can be: see the steps";
+  write(
+    "registration",
+    registration
+      ? `Service worker registered. Scope: ${registration.scope}`
+      : `No service worker is registered${why}.`,
+  );
+  write(
+    "subscription",
+    subscription
+      ? `Service worker subscribed to push. Endpoint: ${shortened(subscription.endpoint)}`
+      : "Not subscribed to push.",
+  );
+  write("permission", facts.permission);
+  write("whole-subscription", subscription ? JSON.stringify(subscription, null, 2) : "");
+  $("whole").hidden = !subscription;
+  paintNotifications(facts.notifications);
+  for (const step of steps(facts)) paintStep(step);
+  document.body.dataset.state = stateOf(facts);
+}
+
+function stateOf({ supported, permission, registration, subscription }) {
+  if (!supported) return "unsupported";
+  if (permission === "denied") return "denied";
+  if (subscription) return "subscribed";
+  return registration?.active ? "registered" : "unregistered";
+}
+
+// Enough to tell endpoints apart, too little to send to one.
+function shortened(endpoint) {
+  const { origin, pathname } = new URL(endpoint);
+  return `${origin}${pathname.slice(0, 12)}…${endpoint.slice(-6)}`;
+}
+
+function paintStep({ id, state, text }) {
+  const item = $(`step-${id}`);
+  item.dataset.state = state;
+  item.querySelector(".state").textContent = state === "waiting" ? "" : state;
+  item.querySelector(".advice").textContent = text;
+}
+
+function paintNotifications(notifications) {
+  $("notifications").replaceChildren(
+    ...notifications.map(({ title, body }) => {
+      const item = document.createElement("li");
+      const strong = document.createElement("strong");
+      strong.textContent = title;
+      item.append(strong, ` ${body}`);
+      return item;
+    }),
+  );
+}
+
+// While an action is under way its button says so, and no other can be pressed.
+export function hold(name) {
+  document.body.dataset.busy = name;
+  for (const button of BUTTONS) {
+    button.disabled = button.id !== name;
+    button.ariaBusy = button.id === name ? "true" : null;
+  }
+}
+
+// A button that makes no sense now is disabled, and the next sensible one stands out.
+export function release(facts) {
+  const sensible = sensibleButtons(facts);
+  const next = ["register", "subscribe", "notify-me"].find((id) => sensible[id]);
+  const focused = document.activeElement;
+  for (const button of BUTTONS) {
+    button.disabled = !sensible[button.id];
+    button.classList.toggle("next", button.id === next);
+    button.ariaBusy = null;
+  }
+  // A button that has done its work does not throw whoever uses the keyboard back to the top.
+  if (BUTTONS.includes(focused) && focused.disabled) $(next ?? "notify-all").focus();
+  delete document.body.dataset.busy;
+}
+
+function sensibleButtons(facts) {
+  const { supported } = facts;
+  const allowed = facts.permission !== "denied";
+  const active = Boolean(facts.registration?.active);
+  const ready = facts.keyFits && facts.stored;
+  return {
+    register: supported && !active,
+    unregister: supported && Boolean(facts.registration),
+    subscribe: active && allowed && !ready,
+    unsubscribe: Boolean(facts.subscription),
+    "notify-me": allowed && ready,
+    "notify-all": true, // others may have subscribed
+  };
+}
+
+// Let the header's drawing light up where a message passes now (not where one passed long ago).
+export function flash({ source, target, at: seconds }) {
+  const old = Date.now() - seconds * 1000 > 2000;
+  if (old || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const lines = document.querySelectorAll(`[data-from="${source}"][data-to="${target}"]`);
+  for (const line of lines) line.animate([{ strokeWidth: 7 }, { strokeWidth: 2 }], 900);
+}

@@ -1,0 +1,196 @@
+"""The client page in real browsers, before the real application server.
+
+Browsers keep workers, permissions and subscriptions by origin. So one browser serves a whole
+module, and each test gets a server on a port of its own: an origin that the browser has never seen.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders
+from tornado.web import Application, RequestHandler
+
+from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.keys import VapidKeys
+from pushlab.background import BackgroundLoop
+from pushlab.journal import Journal
+
+SETTLED = "body[data-state]:not([data-busy])"
+
+
+def browser_or_skip(program: str | None, name: str) -> str:
+    """Return the program; a missing browser fails where browsers are required."""
+    if program:
+        return program
+    if os.environ.get("PUSHLAB_REQUIRE_BROWSERS"):
+        pytest.fail(f"{name} is required here, and is not installed")
+    pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(scope="module")
+def background():
+    loop = BackgroundLoop()
+    yield loop
+    loop.stop()
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def server(background, journal):
+    """An application server that nobody has subscribed to yet."""
+    server = ApplicationServer(keys=VapidKeys.generate(), journal=journal)
+    background.run(server.start())
+    yield server
+    background.run(server.stop())
+
+
+# ---- Chromium ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A Chromium with a profile, because private windows have no push, and with no network."""
+    program = browser_or_skip(shutil.which("chromium"), "Chromium")
+    rules = "MAP lab.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("chromium"),
+            executable_path=program,
+            args=["--no-sandbox", f"--host-resolver-rules={rules}"],
+        )
+        context.set_default_timeout(15_000)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(chromium: BrowserContext):
+    """An empty tab. Whatever a script throws, or the policy stops, fails the test."""
+    page = chromium.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: "Content Security" in said.text and wrong.append(said.text))
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def settle(page: Page) -> None:
+    """Wait until the page is idle and shows its state."""
+    page.wait_for_selector(SETTLED)
+
+
+def visit(page: Page, url: str) -> None:
+    page.goto(url)
+    settle(page)
+
+
+def press(page: Page, button: str) -> None:
+    """Click, and wait until the page is through with it."""
+    page.click(f"#{button}")
+    settle(page)
+
+
+def permit(page: Page, url: str, setting: str) -> None:
+    """Set the permission of notifications: ``granted``, ``denied`` or ``prompt``.
+
+    It holds as long as the session that set it, which ends with the page.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send(
+        "Browser.setPermission",
+        {"permission": {"name": "notifications"}, "setting": setting, "origin": url.rstrip("/")},
+    )
+
+
+# ---- a proxy -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Proxy:
+    """What a JupyterHub does: the server is under ``prefix``, and the root belongs to others."""
+
+    target: str
+    prefix: str = "/user/alice/proxy/8292"
+    url: str = ""
+    elsewhere: list[str] = field(default_factory=list)
+    """Paths outside the prefix that a browser has asked for."""
+    answers: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    """Path below the prefix → (status, content type, body), given instead of the server's."""
+
+
+class Strip(RequestHandler):
+    """Take the prefix off and pass the request on, piece by piece, as event streams need it."""
+
+    def initialize(self, proxy: Proxy):
+        self.proxy = proxy
+
+    async def get(self):
+        await self._pass_on(None)
+
+    async def post(self):
+        await self._pass_on(self.request.body)
+
+    async def _pass_on(self, body: bytes | None):
+        path = self.request.path.removeprefix(self.proxy.prefix)
+        if not self.request.path.startswith(self.proxy.prefix + "/"):
+            self.proxy.elsewhere.append(path)
+            self.send_error(404)
+        elif path in self.proxy.answers:
+            status, content_type, text = self.proxy.answers[path]
+            self.set_status(status)
+            self.set_header("Content-Type", content_type)
+            self.write(text)
+        else:
+            await AsyncHTTPClient().fetch(
+                HTTPRequest(
+                    self.proxy.target + path,
+                    method=self.request.method,
+                    headers=HTTPHeaders(self.request.headers),
+                    body=body,
+                    request_timeout=0,
+                    header_callback=self._header,
+                    streaming_callback=self._piece,
+                ),
+                raise_error=False,
+            )
+
+    def _header(self, line: str):
+        if line.startswith("HTTP/"):
+            self.set_status(int(line.split()[1]))
+        elif ": " in line and not line.lower().startswith(("transfer-encoding", "content-length")):
+            self.set_header(*line.strip().split(": ", 1))
+
+    def _piece(self, piece: bytes):
+        self.write(piece)
+        self.flush()
+
+
+@pytest.fixture
+def proxy(background, server):
+    """A proxy before the application server."""
+    proxy = Proxy(server.url.rstrip("/"))
+
+    async def start() -> HTTPServer:
+        listener = Application([(r".*", Strip, {"proxy": proxy})]).listen(0, "127.0.0.1")
+        (socket,) = listener._sockets.values()
+        proxy.url = f"http://127.0.0.1:{socket.getsockname()[1]}{proxy.prefix}/"
+        return listener
+
+    listener = background.run(start())
+    yield proxy
+
+    async def stop():
+        listener.stop()
+        await listener.close_all_connections()
+
+    background.run(stop())

@@ -1,0 +1,336 @@
+"""The client page in a real Chromium: its states, its words, and what it does when things fail.
+
+Chromium cannot subscribe here, because its push service is far away; a real subscription is in
+``test_page_in_firefox.py``.
+"""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .conftest import permit, press, settle, visit
+
+BUTTONS = ["register", "unregister", "subscribe", "unsubscribe", "notify-me", "notify-all"]
+
+
+def state(page: Page) -> str:
+    return page.locator("body").get_attribute("data-state")
+
+
+def enabled(page: Page) -> list[str]:
+    return [name for name in BUTTONS if page.locator(f"#{name}").is_enabled()]
+
+
+def highlighted(page: Page) -> list[str]:
+    return page.eval_on_selector_all("button.next", "buttons => buttons.map((one) => one.id)")
+
+
+def step(page: Page, name: str) -> str:
+    return page.locator(f"#step-{name}").get_attribute("data-state")
+
+
+def steps(page: Page) -> list[str]:
+    return page.eval_on_selector_all("#steps li", "items => items.map((one) => one.dataset.state)")
+
+
+def registered(page: Page, url: str) -> None:
+    permit(page, url, "granted")
+    visit(page, url)
+    press(page, "register")
+
+
+# ---- the way to a subscription -------------------------------------------------------------------
+
+
+def test_a_first_visit(page, server):
+    visit(page, server.url)
+    assert state(page) == "unregistered"
+    assert enabled(page) == ["register", "notify-all"]
+    assert highlighted(page) == ["register"]
+    assert steps(page) == ["done", "done", "next", "waiting", "waiting", "waiting"]
+    expect(page.locator("#status")).to_contain_text("No service worker is registered.")
+    expect(page.locator("#outcome")).to_be_empty()
+
+
+def test_register_reload_unregister(page, server):
+    visit(page, server.url)
+    press(page, "register")
+    for reload in (False, True):
+        if reload:
+            page.reload()
+            settle(page)
+        assert state(page) == "registered"
+        assert enabled(page) == ["unregister", "subscribe", "notify-all"]
+        assert highlighted(page) == ["subscribe"]
+        expect(page.locator("#status")).to_contain_text(
+            f"Service worker registered. Scope: {server.url}"
+        )
+    press(page, "unregister")
+    assert state(page) == "unregistered"
+    press(page, "register")
+    assert state(page) == "registered"
+
+
+def test_another_tab_may_unregister(page, chromium, server):
+    visit(page, server.url)
+    press(page, "register")
+    other = chromium.new_page()
+    visit(other, server.url)
+    press(other, "unregister")
+    other.close()
+    page.evaluate("dispatchEvent(new Event('focus'))")  # headless, no tab ever loses the focus
+    page.wait_for_selector("body[data-state=unregistered]")
+
+
+def test_the_permission_is_asked_for_within_the_click(page, server):
+    """After an await ``window.event`` is no longer the click, and a browser may refuse to ask."""
+    page.add_init_script("""
+        Notification.requestPermission = async () => {
+          window.askedDuring = window.event?.type;
+          return "default";
+        };
+    """)
+    visit(page, server.url)
+    press(page, "register")
+    press(page, "subscribe")
+    assert page.evaluate("askedDuring") == "click"
+    expect(page.locator("#outcome")).to_contain_text("closed without an answer")
+    assert step(page, "permission") == "failed"
+    assert highlighted(page) == ["subscribe"]  # to ask again
+
+
+def test_the_log_tells_who_says_what_to_whom(page, server):
+    visit(page, server.url)
+    press(page, "register")
+    rows = page.locator("#events li")
+    expect(rows.filter(has_text="GET /vapid").first).to_contain_text(
+        "user agent → application server"
+    )
+    expect(rows.filter(has_text="registered").first).to_be_visible()
+    assert rows.first.locator("time").get_attribute("datetime").endswith("Z")
+
+
+def test_the_log_goes_on_when_the_server_comes_back(page, background, server):
+    visit(page, server.url)
+    port = server.port
+    background.run(server.stop())
+    expect(page.locator("#events[data-lost]")).to_be_attached()
+    press(page, "notify-all")
+    expect(page.locator("#outcome")).to_contain_text("The application server does not answer.")
+    background.run(server.start(port))
+    expect(page.locator("#events[data-lost]")).not_to_be_attached()
+    press(page, "notify-all")
+    expect(page.locator("#events li").filter(has_text="POST /notify-all")).to_be_visible()
+
+
+# ---- what fails, in words ------------------------------------------------------------------------
+
+
+def test_an_insecure_origin(page, server):
+    visit(page, f"http://lab.example:{server.port}/")
+    assert state(page) == "unsupported"
+    assert enabled(page) == ["notify-all"]
+    assert steps(page) == ["failed"] + ["waiting"] * 5
+    expect(page.locator("#step-secure")).to_contain_text("plain http from another machine")
+
+
+@pytest.mark.parametrize("part", ["PushManager", "Notification"])
+def test_a_browser_without(part, page, server):
+    page.add_init_script(f"delete window.{part}")
+    visit(page, server.url)
+    assert state(page) == "unsupported"
+    assert steps(page)[:3] == ["done", "failed", "waiting"]
+    expect(page.locator("#step-supported")).to_contain_text(f"Missing here: {part}.")
+
+
+def test_a_browser_that_blocks_site_data(page, server):
+    page.add_init_script("""
+        ServiceWorkerContainer.prototype.getRegistration = async () => {
+          throw new DOMException("The operation is insecure.", "SecurityError");
+        };
+    """)
+    visit(page, server.url)
+    assert state(page) == "unsupported"
+    assert enabled(page) == []
+    expect(page.locator("#outcome")).to_contain_text("cookies and site data")
+
+
+def test_notifications_are_denied(page, server):
+    permit(page, server.url, "denied")
+    visit(page, server.url)
+    assert state(page) == "denied"
+    assert steps(page)[2:] == ["next", "failed", "waiting", "waiting"]
+    press(page, "register")
+    assert state(page) == "denied"
+    assert enabled(page) == ["unregister", "notify-all"]
+    assert step(page, "permission") == "failed"
+    expect(page.locator("#permission")).to_have_text("denied")
+    expect(page.locator("#step-permission")).to_contain_text("allow notifications there")
+    permit(page, server.url, "granted")  # as in the browser's settings: the page notices
+    page.wait_for_selector("body[data-state=registered]")
+    assert step(page, "permission") == "done"
+
+
+def test_the_servers_error_is_shown_in_its_words(page, server):
+    visit(page, server.url)
+    press(page, "notify-all")
+    expect(page.locator("#outcome")).to_contain_text("Nobody has subscribed yet")
+    expect(page.locator("#outcome")).to_have_attribute("data-kind", "error")
+    press(page, "register")
+    expect(page.locator("#outcome")).to_have_attribute("data-kind", "done")
+
+
+LOGIN = (200, "text/html", "<title>Log in</title>")
+
+
+def test_a_login_page_answers_instead_of_the_server(page, proxy):
+    proxy.answers = {"/vapid": LOGIN, "/notify-all": LOGIN}
+    visit(page, proxy.url)
+    expect(page.locator("#outcome")).to_contain_text("Something else than the application server")
+    press(page, "notify-all")
+    expect(page.locator("#outcome")).to_contain_text("sign in again")
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        ((404, "text/html", "no"), "TypeError"),
+        ((200, "text/plain", "42"), "SecurityError"),
+        ((200, "text/javascript", "not JavaScript"), "TypeError"),
+        ((200, "text/javascript", "oninstall = (e) => e.waitUntil(fetch('x:'))"), "AbortError"),
+    ],
+    ids=["missing", "of another type", "broken", "not installed"],
+)
+def test_a_worker_that_is(answer, said, page, proxy):
+    proxy.answers = {"/sw.js": answer}
+    visit(page, proxy.url)
+    press(page, "register")
+    assert state(page) == "unregistered"
+    assert step(page, "worker") == "failed"
+    expect(page.locator("#step-worker")).to_contain_text(f"not registered ({said})")
+    del proxy.answers["/sw.js"]
+    press(page, "register")
+    assert state(page) == "registered"
+
+
+@pytest.mark.parametrize(
+    "name, message, advice",
+    [
+        ("AbortError", "Registration failed - push service error", "allow “Use Google services"),
+        ("AbortError", "Registration failed - permission denied", "private window"),
+        ("NotAllowedError", "Permission denied", "settings for this site"),
+        ("InvalidStateError", "There is another subscription", "Unregister the service worker"),
+        ("InvalidAccessError", "The key is not valid", "65 bytes"),
+        ("UnknownError", "Something new", "walk through the steps again"),
+    ],
+)
+def test_subscribe_fails_with(name, message, advice, page, server):
+    page.add_init_script(f"""
+        PushManager.prototype.subscribe = async () => {{
+          throw new DOMException({message!r}, {name!r});
+        }};
+    """)
+    registered(page, server.url)
+    press(page, "subscribe")
+    assert state(page) == "registered"
+    assert steps(page)[3:] == ["done", "failed", "waiting"]
+    expect(page.locator("#step-subscription")).to_contain_text(f"({name}). {message}")
+    expect(page.locator("#outcome")).to_contain_text(advice)
+    expect(page.locator("#events")).to_contain_text(f"action subscribe · error {name}")
+
+
+def test_a_push_service_that_never_answers_is_not_waited_for_for_ever(page, server):
+    """So does Chromium behave with no network. The page's patience ends when the test says so."""
+    page.add_init_script("""
+        const { setTimeout } = window;
+        window.setTimeout = (run, delay, ...rest) => {
+          if (delay < 20_000) return setTimeout(run, delay, ...rest);
+          window.endPatience = run;
+        };
+    """)
+    registered(page, server.url)
+    page.click("#subscribe")
+    page.wait_for_function("() => 'endPatience' in window")
+    expect(page.locator("#subscribe")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#outcome")).to_have_text("Subscribe to push …")
+    assert enabled(page) == ["subscribe"]
+    page.click("#subscribe")  # does nothing: one action at a time
+    page.evaluate("endPatience()")
+    settle(page)
+    expect(page.locator("#outcome")).to_contain_text("(TimeoutError)")
+    expect(page.locator("#subscribe")).not_to_have_attribute("aria-busy", "true")
+    assert steps(page)[4] == "failed"
+    assert highlighted(page) == ["subscribe"]
+
+
+@pytest.mark.parametrize("key", ["not base64url!", "AAAA"])
+def test_a_key_that_is_none(key, page, proxy):
+    proxy.answers = {"/vapid": (200, "text/plain", key)}
+    registered(page, proxy.url)
+    press(page, "subscribe")
+    assert step(page, "subscription") == "failed"
+
+
+# ---- behind a proxy ------------------------------------------------------------------------------
+
+
+def test_the_page_stays_under_its_prefix(page, proxy):
+    visit(page, proxy.url)
+    press(page, "register")
+    assert state(page) == "registered"
+    expect(page.locator("#status")).to_contain_text(f"Scope: {proxy.url}")
+    expect(page.locator("#events")).to_contain_text("registered")
+    press(page, "notify-all")
+    expect(page.locator("#outcome")).to_contain_text("Nobody has subscribed yet")
+    assert set(proxy.elsewhere) <= {"/favicon.ico"}
+
+
+def test_a_worker_of_the_whole_origin_is_not_ours(page, proxy):
+    """JupyterLab may have one; the page neither counts it as its own nor removes it."""
+    proxy.prefix, inner = "", proxy.url
+    proxy.answers = {"/sw.js": (200, "text/javascript", "")}
+    outer = inner.split("/user/")[0] + "/"
+    visit(page, outer)
+    press(page, "register")
+    proxy.prefix, proxy.answers = "/user/alice/proxy/8292", {}
+    visit(page, inner)
+    assert state(page) == "unregistered"
+    press(page, "register")
+    press(page, "unregister")
+    scope = page.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.scope)")
+    assert scope == outer
+
+
+# ---- for everyone --------------------------------------------------------------------------------
+
+
+def test_the_keyboard_walks_from_step_to_step(page, server):
+    visit(page, server.url)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "register"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("body[data-state=registered]:not([data-busy])")
+    assert page.evaluate("document.activeElement.id") == "subscribe"
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1400])
+def test_nothing_sticks_out(width, page, server):
+    page.set_viewport_size({"width": width, "height": 800})
+    visit(page, server.url)
+    press(page, "register")
+    expect(page.locator("#events li").first).to_be_attached()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_drawing_stays_still_for_those_who_want_that(page, server):
+    told = page.locator("#events li").filter(has_text="POST /notify-all")
+    for count, (wanted, moves) in enumerate([("no-preference", True), ("reduce", False)], 1):
+        page.emulate_media(reduced_motion=wanted)
+        visit(page, server.url)
+        page.evaluate("""() => {
+          window.moved = false;
+          SVGElement.prototype.animate = () => { window.moved = true; };
+        }""")
+        press(page, "notify-all")
+        expect(told).to_have_count(count)
+        assert page.evaluate("moved") is moves

@@ -1,0 +1,168 @@
+"""The service worker in a real Chromium, given plaintext by DevTools: past the encryption, which
+Chromium cannot be reached with here, and so for the worker's own logic alone.
+"""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, Worker, expect
+
+from .conftest import permit, press, settle, visit
+
+SHOWN = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration();
+  const shown = await registration.getNotifications();
+  return shown.map(({ title, body, tag, data, icon }) => ({ title, body, tag, data, icon }));
+}"""
+
+
+class Listening:
+    """A page whose worker is registered and may show notifications."""
+
+    def __init__(self, page: Page, url: str):
+        self.page, self.url = page, url
+        permit(page, url, "granted")
+        visit(page, url)
+        self._session = page.context.new_cdp_session(page)
+        registrations: dict[str, str] = {}
+        self._session.on(
+            "ServiceWorker.workerRegistrationUpdated",
+            lambda event: registrations.update(
+                {each["scopeURL"]: each["registrationId"] for each in event["registrations"]}
+            ),
+        )
+        self._session.send("ServiceWorker.enable")
+        press(page, "register")
+        while url not in registrations:  # DevTools tells in its own time
+            page.evaluate("0")
+        self._registration = registrations[url]
+
+    def deliver(self, data: str) -> None:
+        """Let a push event happen. An empty string is a push without a payload."""
+        self._session.send(
+            "ServiceWorker.deliverPushMessage",
+            {"origin": self.url.rstrip("/"), "registrationId": self._registration, "data": data},
+        )
+
+    def shows(self, count: int) -> list[dict]:
+        """Wait until the page lists that many notifications; return those of the browser."""
+        expect(self.page.locator("#notifications li")).to_have_count(count)
+        return self.page.evaluate(SHOWN)
+
+    @property
+    def worker(self) -> Worker:
+        return next(each for each in self.page.context.service_workers if self.url in each.url)
+
+
+@pytest.fixture
+def listening(page, server) -> Listening:
+    return Listening(page, server.url)
+
+
+@pytest.mark.parametrize(
+    "data, title, body",
+    [
+        ('{"title": "Hello", "options": {"body": "ID: 7"}}', "Hello", "ID: 7"),
+        ('{"title": "Hello"}', "Hello", ""),
+        ('{"title": "Hello", "options": null}', "Hello", ""),
+        ("Just text, ünïcode ✓", "Push message", "Just text, ünïcode ✓"),
+        ("<img src=x onerror=alert(1)>", "Push message", "<img src=x onerror=alert(1)>"),
+        ('{"title": 7}', "Push message", '{"title": 7}'),
+        ("null", "Push message", "null"),
+        ("[1, 2]", "Push message", "[1, 2]"),
+        ('{"title": "Hello', "Push message", '{"title": "Hello'),
+        ("", "Push message", "It came without a payload."),
+    ],
+)
+def test_every_push_is_shown(data, title, body, listening):
+    listening.deliver(data)
+    (shown,) = listening.shows(1)
+    assert (shown["title"], shown["body"]) == (title, body)
+    assert shown["icon"] == listening.url + "icon.png"
+    assert listening.page.locator("#notifications li").inner_text().split("\n") == [
+        part for part in (title, body) if part
+    ]
+
+
+def test_the_senders_options_are_kept(listening):
+    options = {"body": "b", "tag": "t", "data": {"id": 7}, "icon": "icon.svg"}
+    listening.deliver(json.dumps({"title": "Hello", "options": options}))
+    (shown,) = listening.shows(1)
+    assert shown == {"title": "Hello", **options, "icon": listening.url + "icon.svg"}
+
+
+def test_a_tag_replaces_what_is_shown(listening):
+    for body in ("one", "two"):
+        listening.deliver(json.dumps({"title": "Hello", "options": {"body": body, "tag": "t"}}))
+        expect(listening.page.locator("#notifications")).to_contain_text(body)
+    assert [each["body"] for each in listening.shows(1)] == ["two"]
+
+
+def test_options_that_the_browser_refuses_do_not_keep_the_message_back(listening):
+    """``renotify`` without a tag is a TypeError."""
+    listening.deliver('{"title": "Hello", "options": {"body": "b", "renotify": true}}')
+    (shown,) = listening.shows(1)
+    assert (shown["title"], shown["body"]) == ("Hello", "b")
+    expect(listening.page.locator("#events")).to_contain_text("error TypeError")
+
+
+def test_the_worker_reports_what_it_did_and_never_what_it_was_told(listening, journal):
+    listening.deliver('{"title": "Secret title", "options": {"body": "Secret body"}}')
+    listening.shows(1)
+    expect(listening.page.locator("#events li").last).to_contain_text("shown")
+    told = [event for event in journal.events() if event.source == event.target]
+    assert ["received" in told[-2].what, "shown" in told[-1].what] == [True, True]
+    assert "Secret" not in " ".join(f"{event} {event.detail}" for event in told)
+
+
+def test_a_push_is_shown_with_the_server_away(listening, background, server):
+    background.run(server.stop())
+    listening.deliver("Nobody listens")
+    (shown,) = listening.shows(1)
+    assert shown["body"] == "Nobody listens"
+
+
+def test_a_push_is_shown_behind_a_login_page(page, proxy):
+    listening = Listening(page, proxy.url)
+    proxy.answers = {"/report": (403, "text/html", "<title>Log in</title>")}
+    listening.deliver("Still here")
+    (shown,) = listening.shows(1)
+    assert shown["body"] == "Still here"
+
+
+# ---- a click: browsers allow focus and openWindow only after a real one, so these two are recorded
+
+RECORD = """() => {
+  self.done = [];
+  WindowClient.prototype.focus = async function () { done.push(`focus ${this.url}`); };
+  Clients.prototype.openWindow = async (url) => { done.push(`open ${url}`); };
+}"""
+
+
+def test_a_click_focuses_an_open_page(listening):
+    listening.worker.evaluate(RECORD)
+    assert listening.worker.evaluate("comeForward().then(() => done)") == [f"focus {listening.url}"]
+    expect(listening.page.locator("#events li").last).to_contain_text("clicked")
+
+
+def test_a_click_opens_a_page_where_none_is_open(listening):
+    worker = listening.worker
+    worker.evaluate(RECORD)
+    listening.page.goto("about:blank")
+    assert worker.evaluate("comeForward().then(() => done)") == [f"open {listening.url}"]
+
+
+# ---- a changed worker ----------------------------------------------------------------------------
+
+
+def test_a_changed_worker_is_used_at_once(page, proxy):
+    proxy.answers = {"/sw.js": (200, "text/javascript", "// an older version")}
+    visit(page, proxy.url)
+    press(page, "register")
+    old = page.evaluate("navigator.serviceWorker.ready.then((one) => one.active.scriptURL)")
+    assert old == proxy.url + "sw.js"
+    assert page.evaluate("navigator.serviceWorker.controller") is None
+    proxy.answers = {}
+    page.reload()  # a browser looks for a new version at each visit
+    settle(page)
+    page.wait_for_function("navigator.serviceWorker.controller !== null")

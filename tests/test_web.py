@@ -1,0 +1,53 @@
+"""What both servers share: names for people, and a port that is taken."""
+
+import asyncio
+import socket
+
+import pytest
+
+from pushlab.errors import PortTaken
+from pushlab.web import listen, user_agent_name
+
+CHROME = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/156.0.0.0 Safari/537.36"
+)
+
+
+@pytest.mark.parametrize(
+    ("header", "brands", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0", "", "Firefox"),
+        (CHROME, "", "Chrome"),
+        (CHROME, '"Chromium";v="156", "Google Chrome";v="156", "Not?A_Brand";v="99"', "Chrome"),
+        (CHROME, '"Chromium";v="156", "Not?A_Brand";v="99"', "Chromium"),
+        (CHROME.replace("Chrome/", "HeadlessChrome/"), "", "Chromium"),
+        (CHROME + " Edg/156.0.0.0", '"Chromium";v="156", "Microsoft Edge";v="156"', "Edge"),
+        ("Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 Version/18.4 Safari/605.1.15", "", "Safari"),
+        ("pushlab-virtual", "", "Virtual"),
+        ("pushlab-virtual (Ada)", "", "Ada"),
+        ("curl/8.0", "", "Browser"),
+        ("", "", "Browser"),
+    ],
+)
+def test_user_agents_by_name(header, brands, name):
+    assert user_agent_name(header, brands) == name
+
+
+def test_a_port_that_is_taken_is_said_and_leaves_nothing_open():
+    with listen(0, "127.0.0.1") as first:
+        port = first.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} of 127.0.0.1"):
+            listen(port, "127.0.0.1")
+
+
+def test_a_free_port_takes_connections():
+    async def scenario():
+        with listen(0, "127.0.0.1") as door:
+            server = await asyncio.start_server(lambda reader, writer: writer.close(), sock=door)
+            async with server:
+                with socket.create_connection(door.getsockname(), timeout=5) as client:
+                    client.setblocking(False)
+                    assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+
+    asyncio.run(scenario())
