@@ -1,0 +1,228 @@
+"""The application server: it has something to tell, and knows whom.
+
+One object holds its parts (keys, store, sender) and offers what can be done with them. The routes,
+a notebook and a test call the same methods.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from pushlab.appserver import handlers
+from pushlab.appserver.courier import Courier, PushlabCourier
+from pushlab.appserver.events import EventsHandler
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.notification import Notification
+from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.sender import Counts, Sender
+from pushlab.appserver.static import PageHandler, static_folder
+from pushlab.appserver.store import SubscriptionStore
+from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.web import UnknownHandler
+from pushlab.appserver.with_pywebpush import PywebpushCourier
+from pushlab.errors import LabStopped, NoSubscriptions, PushlabError, UnknownSubscription
+from pushlab.journal import Journal
+from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.subscription import PushSubscription
+from pushlab.web import BODY_SECONDS, listen
+
+FAREWELL_SECONDS = 1
+"""How long open event streams may take to send what waits for them when the server stops."""
+
+
+class ApplicationServer:
+    """Serve the page, keep subscriptions, send to them.
+
+    ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
+    ``push_origins`` are the lab's own push services, which may use plain http and write the same
+    ``journal``; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since 1970. A
+    stopped server may be started again. ``store`` and ``sender`` are there after start().
+
+    >>> async def example():
+    ...     server = ApplicationServer(keys=VapidKeys.generate())
+    ...     await server.start()
+    ...     print(server.url == f"http://127.0.0.1:{server.port}/")
+    ...     await server.stop()
+    >>> asyncio.run(example())
+    True
+    """
+
+    store: SubscriptionStore
+    sender: Sender
+
+    def __init__(
+        self,
+        *,
+        keys: VapidKeys,
+        database: str = "sqlite://",
+        journal: Journal | None = None,
+        push_origins: Collection[str] = (),
+        sender: Literal["pushlab", "pywebpush"] = "pushlab",
+        clock: Callable[[], float] = time.time,
+    ):
+        if sender not in ("pushlab", "pywebpush"):
+            raise ValueError(f"sender is {sender!r}, and there are 'pushlab' and 'pywebpush'")
+        self.keys = keys
+        self.journal = journal or Journal()
+        self.streams: set[EventsHandler] = set()
+        self._database = database
+        self._push_origins = tuple(push_origins)
+        self._sender_name = sender
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._host, self._port = "127.0.0.1", None
+        self._server: HTTPServer | None = None
+
+    # --- life ----------------------------------------------------------------------------------
+
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        """Listen at a TCP port (0: any free one). Raises PortTaken, UnableToReadDatabase."""
+        door = listen(port, host)
+        try:
+            self.store = SubscriptionStore(self._database, self._push_origins, self._clock)
+        except PushlabError:
+            door.close()
+            raise
+        self.sender = Sender(
+            self.keys,
+            self.store,
+            self._courier(),
+            journal=self.journal,
+            lab_origins=self._push_origins,
+            clock=self._clock,
+        )
+        door.setblocking(False)
+        self._host, self._port = host, door.getsockname()[1]
+        self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
+        self._server.add_socket(door)
+
+    async def stop(self) -> None:
+        """End every stream; close every connection, the port, the database. Twice is harmless."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.stop()
+        await self.sender.close()
+        if streams := list(self.streams):
+            for stream in streams:
+                stream.end()
+            await asyncio.wait([stream.ended for stream in streams], timeout=FAREWELL_SECONDS)
+        await server.close_all_connections()
+        self.store.close()
+
+    @property
+    def port(self) -> int:
+        """The TCP port. Raises LabStopped before the first start."""
+        if self._port is None:
+            raise LabStopped("the application server has not been started")
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return f"http://{self._host}:{self.port}/"
+
+    @property
+    def push_service_url(self) -> str | None:
+        """The WebSocket address of the lab's push service, or None if there is none."""
+        origin = next(iter(self._push_origins), None)
+        return origin and f"{origin.replace('http', 'ws', 1)}/"
+
+    # --- what it does --------------------------------------------------------------------------
+
+    def subscribe(self, subscription: PushSubscription, who: str = "") -> bool:
+        """Keep a subscription, and return whether it is new. It may wait for the database.
+
+        Raises EndpointNotAllowed, UnableToSaveSubscription, UnableToReadDatabase.
+        """
+        key = self.keys.application_server_key
+        known = self.store.get(subscription.endpoint)
+        # A page sends its subscription at each load. The key that it was made for never changes, so
+        # the first note of it stays right when the server has got other keys since.
+        if known and known.subscription.p256dh == subscription.p256dh:
+            key = known.application_server_key
+        return self.store.save(subscription, key, who)
+
+    async def notify(
+        self,
+        endpoint: str,
+        title: str | None = None,
+        body: str | None = None,
+        options: PushOptions | None = None,
+        *,
+        notification: Mapping | None = None,
+    ) -> Outcome:
+        """Send one message to one stored subscription.
+
+        ``notification``: ``{"title", "options"}`` in place of title and body. Raises
+        UnknownSubscription, BadField, PlaintextTooLong, UnableToReadDatabase.
+        """
+        _, payload = self._message(title, body, notification)
+        stored = await asyncio.to_thread(self.store.get, endpoint)
+        if stored is None:
+            raise UnknownSubscription()
+        return await self.sender.send(stored, payload, options or PushOptions())
+
+    async def notify_all(
+        self,
+        title: str | None = None,
+        body: str | None = None,
+        options: PushOptions | None = None,
+        *,
+        notification: Mapping | None = None,
+        progress: Callable[[Counts], None] | None = None,
+    ) -> Counts:
+        """Send one message to every stored subscription.
+
+        ``notification``: ``{"title", "options"}`` in place of title and body; ``progress`` is
+        called with the counts so far. Raises NoSubscriptions, BadField, PlaintextTooLong,
+        UnableToReadDatabase.
+        """
+        number, payload = self._message(title, body, notification)
+        if not await asyncio.to_thread(self.store.count):
+            raise NoSubscriptions()
+        counts = await self.sender.send_all(payload, options or PushOptions(), progress)
+        return replace(counts, id=number)
+
+    def _message(
+        self, title: str | None, body: str | None, notification: Mapping | None
+    ) -> tuple[int, bytes]:
+        number = next(self._numbers)
+        if notification is None:
+            return number, Notification.numbered(number, title, body).payload()
+        return number, Notification.from_json(notification).payload()
+
+    # --- its parts -----------------------------------------------------------------------------
+
+    def _courier(self) -> Courier:
+        if self._sender_name == "pywebpush":
+            return PywebpushCourier(self.keys)
+        return PushlabCourier(self.keys, CurlTransport(), self._clock)
+
+    def _application(self) -> Application:
+        server = {"server": self}
+        return Application(
+            [
+                (r"/vapid", handlers.VapidHandler, server),
+                (r"/health", handlers.HealthHandler, server),
+                (r"/add-subscription", handlers.AddSubscriptionHandler, server),
+                (r"/remove-subscription", handlers.RemoveSubscriptionHandler, server),
+                (r"/notify-me", handlers.NotifyMeHandler, server),
+                (r"/notify-all", handlers.NotifyAllHandler, server),
+                (r"/report", handlers.ReportHandler, server),
+                (r"/events", EventsHandler, server),
+                (r"/(|(?:[\w-]+\.)+\w+)", PageHandler, server | {"path": static_folder()}),
+            ],
+            default_handler_class=UnknownHandler,
+            default_handler_args=server,
+            # Tornado would keep a file's hash for ever, and a page that is edited would not change.
+            static_hash_cache=False,
+            # The journal tells what happens, without addresses.
+            log_function=lambda handler: None,
+        )

@@ -1,0 +1,188 @@
+"""The routes that the page and its worker call.
+
+A handler reads the request, asks the ApplicationServer, and words the answer. The database may have
+to wait for a lock, so it is asked in a thread.
+"""
+
+import asyncio
+
+from pushlab.appserver.outcome import Outcome, show
+from pushlab.appserver.web import Handler
+from pushlab.errors import (
+    BadEndpoint,
+    BadField,
+    NoEndpoint,
+    PushServiceRefused,
+    SubscriptionGone,
+    UnknownSubscription,
+)
+from pushlab.journal import Party
+from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.subscription import PushSubscription
+
+MAX_EVENT = 64
+"""Characters of a report's event."""
+
+MAX_DETAILS = 8
+"""Members of a report's detail that are kept."""
+
+SECRET = {"endpoint", "keys", "p256dh", "auth", "title", "body", "data"}
+"""Members of a report's detail that the journal must not hold."""
+
+TAKEN = {"self", "source", "target", "what", "who"}
+"""Names that have a meaning of their own in the journal."""
+
+
+class VapidHandler(Handler):
+    """``GET /vapid``: the public key, base64url."""
+
+    told = True
+
+    def get(self) -> None:
+        self.tell()
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(self.server.keys.application_server_key)
+
+    head = get
+
+
+class HealthHandler(Handler):
+    """``GET /health``: who is here, and where the lab's push service is."""
+
+    def get(self) -> None:
+        self.succeed(name="pushlab", push_service=self.server.push_service_url)
+
+    head = get
+
+
+class AddSubscriptionHandler(Handler):
+    """``POST /add-subscription``: 201 if it is new, 200 if it was known."""
+
+    told = True
+
+    async def post(self) -> None:
+        subscription = PushSubscription.from_json(self.json())
+        new = await asyncio.to_thread(self.server.subscribe, subscription, self.who)
+        status = 201 if new else 200
+        self.tell(status=status)
+        self.set_status(status)
+        self.succeed()
+
+
+class RemoveSubscriptionHandler(Handler):
+    """``POST /remove-subscription``."""
+
+    told = True
+
+    async def post(self) -> None:
+        endpoint = endpoint_in(self.json())
+        if not await asyncio.to_thread(self.server.store.remove, endpoint):
+            raise UnknownSubscription()
+        self.tell(status=200)
+        server = Party.APPLICATION_SERVER
+        self.server.journal.record(server, server, "remove subscription", self.who)
+        self.succeed()
+
+
+class NotifyMeHandler(Handler):
+    """``POST /notify-me``: one message to the one who asks."""
+
+    told = True
+
+    async def post(self) -> None:
+        request = self.json()
+        endpoint, options = endpoint_in(request), options_in(request)
+        self.tell()
+        outcome = await self.server.notify(
+            endpoint, options=options, notification=request.get("notification")
+        )
+        if outcome.kind == "accepted":
+            self.succeed(status=outcome.status, outcome=outcome.kind, message=outcome.text)
+        else:
+            self._refuse(outcome)
+
+    def _refuse(self, outcome: Outcome) -> None:
+        error = SubscriptionGone if outcome.kind == "gone" else PushServiceRefused
+        self.set_status(502)
+        self.finish(
+            {"error": {"id": error.code, "message": outcome.text, "status": outcome.status}}
+        )
+
+
+class NotifyAllHandler(Handler):
+    """``POST /notify-all``: one message to every subscription."""
+
+    told = True
+
+    async def post(self) -> None:
+        request = self.json()
+        options = options_in(request)
+        self.tell()
+        counts = await self.server.notify_all(
+            options=options, notification=request.get("notification")
+        )
+        self.succeed(
+            accepted=counts.accepted,
+            gone=counts.gone,
+            retried=counts.retried,
+            failed=counts.failed,
+            id=counts.id,
+        )
+
+
+class ReportHandler(Handler):
+    """``POST /report``: what happened in the user agent, where no server can see it."""
+
+    def post(self) -> None:
+        request = self.json()
+        event, detail = request.get("event"), request.get("detail")
+        if not isinstance(event, str) or not event.strip():
+            raise BadField("event is missing, or not text")
+        if len(event) > MAX_EVENT:
+            raise BadField(f"event is {len(event)} characters long, over {MAX_EVENT}")
+        if not isinstance(detail, str | dict | None):
+            raise BadField("detail is neither text nor an object")
+        agent = Party.USER_AGENT
+        what, detail = story_of(show(event), detail)
+        self.server.journal.record(agent, agent, what, self.who, **detail)
+        self.set_status(204)
+        self.finish()
+
+
+def story_of(event: str, detail: str | dict | None) -> tuple[str, dict]:
+    """Return a report in the journal's words, and the part of its detail that may be shown.
+
+    >>> story_of("permission", "granted")
+    ('permission granted', {})
+    >>> story_of("error", {"name": "AbortError", "endpoint": "https://push.example.net/secret"})
+    ('error', {'name': 'AbortError'})
+    """
+    if event == "permission" and isinstance(detail, str):
+        return f"permission {show(detail)[:MAX_EVENT]}", {}
+    if isinstance(detail, str):
+        detail = {"detail": detail}
+    kept = {}
+    for name, value in list((detail or {}).items())[:MAX_DETAILS]:
+        if name in SECRET | TAKEN or not isinstance(value, str | int | float | None):
+            continue
+        kept[name[:MAX_EVENT]] = show(value) if isinstance(value, str) else value
+    return "notification shown" if event == "shown" else event, kept
+
+
+def endpoint_in(request: dict) -> str:
+    """Return the endpoint that a request names. Raises NoEndpoint, BadEndpoint."""
+    endpoint = request.get("endpoint")
+    if endpoint is None or endpoint == "":
+        raise NoEndpoint("there is no member endpoint")
+    if not isinstance(endpoint, str):
+        raise BadEndpoint("endpoint is not text")
+    return endpoint
+
+
+def options_in(request: dict) -> PushOptions:
+    """Return the options of a request, or the default ones.
+
+    Raises BadField, BadTtl, BadUrgency, BadTopic.
+    """
+    options = request.get("options")
+    return PushOptions() if options is None else PushOptions.from_json(options)

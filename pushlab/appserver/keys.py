@@ -1,0 +1,264 @@
+"""VAPID keys: one P-256 key pair says who an application server is, RFC 8292.
+
+A subscription is tied to the public half for ever. Whoever makes a new pair silences every
+subscription made before, so nothing here makes keys by accident: a path that is missing is an
+error, and a file that is there is never written over unless that is asked for.
+
+The private half lives in a file that its owner alone can read, and in no repr, log or message.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from pushlab.appserver import private_file
+from pushlab.errors import (
+    BadBase64url,
+    FormatError,
+    KeyFileExists,
+    KeyFileMalformed,
+    KeyMismatch,
+)
+from pushlab.protocol import base64url, p256, vapid
+
+DEFAULT_SUBJECT = "mailto:pushlab@example.com"
+"""Whom a push service may write to. example.com is nobody's (RFC 2606): use your own address."""
+
+NAMES = ("VAPID_PUBLIC_KEY", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT")
+
+
+class VapidKeys:
+    """A key pair and a contact.
+
+    ``private_key``: a P-256 key; ``subject``: a ``mailto:`` or ``https:`` URI. Raises
+    KeyFileMalformed (another curve) and BadSubject. Source: RFC 8292 §2 and §3.2.
+
+    >>> keys = VapidKeys.from_raw(bytes(31) + b"\\1")
+    >>> keys
+    <VapidKeys BGsX0fLh… mailto:pushlab@example.com>
+    >>> len(keys.public), len(keys.application_server_key)
+    (65, 87)
+    """
+
+    def __init__(self, private_key: ec.EllipticCurvePrivateKey, subject: str = DEFAULT_SUBJECT):
+        if private_key.curve.name != p256.CURVE.name:
+            raise KeyFileMalformed(f"the key is on {private_key.curve.name}, and VAPID needs P-256")
+        vapid.check_subject(subject)
+        self.private_key = private_key
+        self.subject = subject
+        self.public = p256.raw_public(private_key)
+        self.application_server_key = base64url.encode(self.public)
+
+    def __repr__(self) -> str:
+        return f"<VapidKeys {self.application_server_key[:8]}… {self.subject}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, VapidKeys):
+            return NotImplemented
+        return (self.public, self.subject) == (other.public, other.subject)
+
+    def __hash__(self) -> int:
+        return hash((self.public, self.subject))
+
+    # --- forms ---------------------------------------------------------------------------------
+
+    @classmethod
+    def generate(cls, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
+        """Make a new pair. Raises BadSubject."""
+        return cls(ec.generate_private_key(p256.CURVE), subject)
+
+    @classmethod
+    def from_raw(
+        cls, private: bytes, public: bytes | None = None, subject: str = DEFAULT_SUBJECT
+    ) -> "VapidKeys":
+        """Read the raw form.
+
+        ``private``: 32 bytes, leading zeros kept; ``public``: 65 bytes, or None to compute them.
+        Raises BadPrivateKey, KeyMismatch, BadSubject. Source: RFC 7518 §6.2.2.1.
+
+        >>> VapidKeys.from_raw(b"\\1")
+        Traceback (most recent call last):
+        pushlab.errors.BadPrivateKey: the private key is 1 bytes long, not 32 (RFC 7518 §6.2.2.1). Use 32 bytes, leading zeros kept.
+        """
+        keys = cls(p256.load_private(private), subject)
+        if public is not None and public != keys.public:
+            raise KeyMismatch(
+                f"the public key ({len(public)} bytes) is not the one of the private key"
+            )
+        return keys
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> "VapidKeys":
+        """Read VAPID_PRIVATE_KEY, and if they are there VAPID_PUBLIC_KEY and VAPID_SUBJECT.
+
+        Keys are base64url. Raises KeyFileMalformed, BadBase64url, BadPrivateKey, KeyMismatch,
+        BadSubject.
+
+        >>> VapidKeys.from_env({"VAPID_PRIVATE_KEY": 42 * "A" + "E"})
+        <VapidKeys BGsX0fLh… mailto:pushlab@example.com>
+        """
+        if not values.get("VAPID_PRIVATE_KEY"):
+            raise KeyFileMalformed("there is no VAPID_PRIVATE_KEY")
+        public = values.get("VAPID_PUBLIC_KEY")
+        return cls.from_raw(
+            _decode("VAPID_PRIVATE_KEY", values["VAPID_PRIVATE_KEY"]),
+            _decode("VAPID_PUBLIC_KEY", public) if public else None,
+            values.get("VAPID_SUBJECT") or DEFAULT_SUBJECT,
+        )
+
+    @classmethod
+    def from_pem(cls, pem: str | bytes, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
+        """Read a PEM: PKCS #8 (``PRIVATE KEY``) or SEC 1 (``EC PRIVATE KEY``), not encrypted.
+
+        Raises KeyFileMalformed, BadSubject. Source: RFC 5958, RFC 5915.
+        """
+        try:
+            key = load_pem_private_key(pem.encode() if isinstance(pem, str) else pem, password=None)
+        except TypeError:
+            raise KeyFileMalformed("the PEM is encrypted with a password") from None
+        except ValueError:
+            raise KeyFileMalformed("the PEM does not hold a private key") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise KeyFileMalformed(f"the PEM holds {type(key).__name__}, not a P-256 key")
+        return cls(key, subject)
+
+    @classmethod
+    def from_jwk(cls, jwk: Mapping | str, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
+        """Read a JSON Web Key with its private half.
+
+        Raises KeyFileMalformed, BadBase64url, BadPrivateKey, KeyMismatch, BadSubject.
+        Source: RFC 7518 §6.2.
+        """
+        members = _members(jwk)
+        if (members.get("kty"), members.get("crv")) != ("EC", "P-256"):
+            raise KeyFileMalformed("the JWK is not of kty EC and crv P-256")
+        if "d" not in members:
+            raise KeyFileMalformed("the JWK has no d: it is a public key alone")
+        public = None
+        if "x" in members or "y" in members:
+            public = b"\x04" + b"".join(_decode(name, members.get(name, "")) for name in "xy")
+        return cls.from_raw(_decode("d", members["d"]), public, subject)
+
+    def to_env(self) -> str:
+        """Return the text of a ``.env`` file, private key included."""
+        private = base64url.encode(p256.raw_private(self.private_key))
+        values = (self.application_server_key, private, self.subject)
+        return "".join(f"{name}={value}\n" for name, value in zip(NAMES, values, strict=True))
+
+    def to_pem(self) -> bytes:
+        """Return the private key as PKCS #8 PEM, not encrypted. Source: RFC 5958."""
+        return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def to_jwk(self) -> dict[str, str]:
+        """Return the pair as a JSON Web Key, private half included. Source: RFC 7518 §6.2."""
+        x, y, d = self.public[1:33], self.public[33:], p256.raw_private(self.private_key)
+        return {"kty": "EC", "crv": "P-256"} | {
+            name: base64url.encode(value) for name, value in (("x", x), ("y", y), ("d", d))
+        }
+
+    # --- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write a ``.env`` file of mode 0600, whole or not at all.
+
+        Raises KeyFileExists, or KeyFileError if the folder cannot be written.
+        """
+        private_file.write(Path(path), self.to_env().encode(), overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
+        """Read a ``.env``, a PEM, a JWK, 32 raw bytes, or those 32 bytes as base64url.
+
+        ``subject`` stands in where the form has none. The file stays as it is; if others can read
+        it, the log says so. Raises KeyFileMissing (and makes no key), KeyFileMalformed,
+        KeyMismatch, BadSubject.
+        """
+        keys = cls._read(Path(path), subject)
+        if private_file.is_exposed(Path(path)):
+            private_file.complain(Path(path))
+        return keys
+
+    @classmethod
+    def _read(cls, path: Path, subject: str) -> "VapidKeys":
+        content = private_file.read(path)
+        try:
+            return cls._from_bytes(content, subject)
+        except FormatError as reason:
+            raise KeyFileMalformed(f"{path}: {reason.detail}") from None
+        except (KeyFileMalformed, KeyMismatch) as reason:
+            raise type(reason)(f"{path}: {reason.detail}") from None
+
+    @classmethod
+    def load_or_generate(cls, path: str | Path, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
+        """Load the keys of this path; make and save them only if the file is not there.
+
+        A key file that is kept gets mode 0600 if it has not. Raises what load() and save() raise.
+        """
+        path = Path(path)
+        if not path.exists():
+            try:
+                cls.generate(subject).save(path)
+            except KeyFileExists:
+                # Another process was quicker, and its keys are the ones that the pages will see.
+                pass
+        keys = cls._read(path, subject)
+        private_file.narrow(path)
+        return keys
+
+    @classmethod
+    def _from_bytes(cls, content: bytes, subject: str) -> "VapidKeys":
+        if len(content) == p256.SCALAR:
+            return cls.from_raw(content, subject=subject)
+        try:
+            text = content.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise KeyFileMalformed(f"{len(content)} bytes that are not text, and not 32") from None
+        if "-----BEGIN" in text:
+            return cls.from_pem(text, subject)
+        if text.startswith("{"):
+            return cls.from_jwk(text, subject)
+        if "=" in text:
+            return cls.from_env({"VAPID_SUBJECT": subject} | parse_env(text))
+        return cls.from_raw(_decode("the key", text), subject=subject)
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """Read the lines NAME=value of a ``.env`` file: comments, ``export`` and quotes allowed.
+
+    >>> parse_env("# mine\\nexport VAPID_SUBJECT='mailto:me@example.com'\\n")
+    {'VAPID_SUBJECT': 'mailto:me@example.com'}
+    """
+    values = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#"):
+            value = value.strip()
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            values[name.strip()] = value[1:-1] if quoted else value
+    return values
+
+
+def _decode(name: str, text: object) -> bytes:
+    try:
+        return base64url.decode(text)
+    except BadBase64url as reason:
+        raise BadBase64url(f"{name} is not base64url: {reason.detail}") from None
+
+
+def _members(jwk: Mapping | str) -> Mapping:
+    if isinstance(jwk, str):
+        try:
+            jwk = json.loads(jwk)
+        except (ValueError, RecursionError):
+            raise KeyFileMalformed("the JWK is not JSON") from None
+    if not isinstance(jwk, Mapping):
+        raise KeyFileMalformed("the JWK is not a JSON object")
+    return jwk

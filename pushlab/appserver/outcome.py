@@ -1,0 +1,261 @@
+"""What came of a message, in words: what happened, whose fault, where it is written, what next.
+
+The status decides what the sender does, and there are four ways:
+
+    accepted   2xx                          nothing more to do
+    gone       404, 410                     remove the subscription; nothing else removes one
+    retry      429, 5xx, network faults     send again later, and not for ever
+    refused    any other status             mend something, and keep the subscription
+
+and ``failed`` for a message that was never sent. One wrong key is refused for every subscriber at
+once: a sender that removed what is refused would lose them all.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Literal, NamedTuple
+
+from pushlab.appserver.transport import Answer, NetworkFault, PushResponse
+from pushlab.errors import PushlabError
+
+Kind = Literal["accepted", "gone", "retry", "refused", "failed"]
+
+APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT = "application server", "push service", "user agent"
+NETWORK, MACHINE = "network", "this machine"
+
+MAX_SHOWN = 400
+"""Characters of a push service's own words that are shown."""
+
+
+class Row(NamedTuple):
+    """One line of the tables below."""
+
+    kind: Kind
+    what: str
+    fault: str
+    rfc: str
+    next: str
+
+
+# fmt: off
+STATUS: dict[int, Row] = {
+    201: Row("accepted", "The push service has the message",
+        "", "RFC 8030 §5",
+        "It is not delivered yet: the user agent gets it as soon as it is connected"),
+    202: Row("accepted", "The push service has the message and will send a receipt",
+        "", "RFC 8030 §5.1", "Ask the URL in the Link header for the receipt"),
+    400: Row("refused", "The push service cannot read the request",
+        APPLICATION_SERVER, "RFC 8030 §5",
+        "Check TTL, Urgency, Topic and Content-Encoding: aes128gcm; Apple also says 400 when "
+        "the key is not the one of the subscription"),
+    401: Row("refused", "The push service does not accept who sent this",
+        APPLICATION_SERVER, "RFC 8292 §4.2",
+        "Send Authorization: vapid t=…, k=…; Mozilla says 401 for a wrong aud, exp or key too"),
+    403: Row("refused", "The push service does not accept the token",
+        APPLICATION_SERVER, "RFC 8292 §4.2",
+        "Check that k is the applicationServerKey of the subscription, that aud is the "
+        "endpoint's origin, and that exp is at most 24 hours ahead by a right clock"),
+    404: Row("gone", "The push service does not know this subscription, or it has expired",
+        USER_AGENT, "RFC 8030 §7.3", "Remove the subscription: it will never work again"),
+    405: Row("refused", "The push service takes no POST there",
+        APPLICATION_SERVER, "RFC 9110 §15.5.6", "Send to the endpoint just as the browser gave it"),
+    406: Row("refused", "The push service has dropped the message, as Windows' does with too many",
+        APPLICATION_SERVER, "RFC 8030 §8.4", "Send less often, and look at the headers X-WNS-…"),
+    410: Row("gone", "The user agent has unsubscribed",
+        USER_AGENT, "RFC 8030 §7.3",
+        "Nothing is broken. Remove the subscription: it will never work again"),
+    413: Row("refused", "The message is too large for the push service",
+        APPLICATION_SERVER, "RFC 8030 §7.2",
+        "Send at most 4096 bytes of body, which hold 3993 of plaintext, and about 3000 to "
+        "phones"),
+    415: Row("refused", "The push service does not know the coding of the body",
+        APPLICATION_SERVER, "RFC 8291 §4", "Send Content-Encoding: aes128gcm"),
+    429: Row("retry", "Too many messages for the push service",
+        APPLICATION_SERVER, "RFC 8030 §8.4",
+        "Wait as long as Retry-After says, and use Topic to replace what is outdated"),
+    500: Row("retry", "The push service has a fault of its own",
+        PUSH_SERVICE, "RFC 9110 §15.6.1", "Send again later"),
+    502: Row("retry", "A gateway of the push service got no sensible answer",
+        PUSH_SERVICE, "RFC 9110 §15.6.3", "Send again later"),
+    503: Row("retry", "The push service is overloaded or under repair",
+        PUSH_SERVICE, "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again"),
+    504: Row("retry", "A gateway of the push service waited in vain",
+        PUSH_SERVICE, "RFC 9110 §15.6.5", "Send again later"),
+}
+CLASSES: dict[int, Row] = {
+    2: Row("accepted", "The push service took it, with a status that RFC 8030 does not name",
+        "", "RFC 8030 §5", "See whether the message arrives: 201 is what it should say"),
+    3: Row("refused", "The push service points elsewhere, and a sender does not follow",
+        PUSH_SERVICE, "RFC 8030 §8", "Let the page subscribe again: endpoints do not move"),
+    4: Row("refused", "The push service refuses, with a status that RFC 8030 does not name",
+        APPLICATION_SERVER, "RFC 9110 §15.5", "Read the push service's own words"),
+    5: Row("retry", "The push service has a fault of its own",
+        PUSH_SERVICE, "RFC 9110 §15.6", "Send again later"),
+}
+STRANGE = Row("refused", "The answer is none that HTTP knows", PUSH_SERVICE, "RFC 9110 §15",
+              "Check that the endpoint belongs to a push service")
+
+# libcurl's error codes. What may pass is tried again; a wrong certificate or URL does not pass.
+FAULTS: dict[int, Row] = {
+    # An endpoint is http(s) by the time it gets here, so 1 means an answer without a status line.
+    1: Row("retry", "What answered does not speak HTTP",
+        PUSH_SERVICE, "RFC 9112 §4", "Check that the endpoint belongs to a push service"),
+    3: Row("failed", "The endpoint is not a URL",
+        USER_AGENT, "RFC 8030 §4", "Let the page subscribe again"),
+    6: Row("retry", "The push service's name cannot be resolved",
+        NETWORK, "", "Is this machine on the internet? The lab's own push service needs none"),
+    7: Row("retry", "Nobody listens at the push service's address",
+        NETWORK, "", "Is the push service running, and is the way to it open?"),
+    8: Row("retry", "What answered does not speak HTTP",
+        PUSH_SERVICE, "RFC 9112 §4", "Check that the endpoint belongs to a push service"),
+    16: Row("retry", "The HTTP/2 connection broke",
+        NETWORK, "RFC 9113 §5.4", "Send again"),
+    28: Row("retry", "The push service did not answer in time",
+        NETWORK, "", "Send again; if it had the message all the same, it shows twice"),
+    35: Row("retry", "TLS could not be set up",
+        NETWORK, "RFC 8446 §6", "Is a proxy or a firewall in between?"),
+    52: Row("retry", "The push service closed the connection without an answer",
+        PUSH_SERVICE, "", "Send again"),
+    55: Row("retry", "The connection broke while sending",
+        NETWORK, "", "Send again"),
+    56: Row("retry", "The connection broke before the answer",
+        NETWORK, "", "Send again"),
+    60: Row("failed", "The push service's certificate is not to be trusted",
+        NETWORK, "RFC 9110 §4.3.4",
+        "Is the clock right, is a proxy in between, and does SSL_CERT_FILE name the right "
+        "authorities?"),
+    77: Row("failed", "The file of trusted authorities cannot be read",
+        MACHINE, "", "Check SSL_CERT_FILE"),
+    92: Row("retry", "The HTTP/2 stream broke",
+        NETWORK, "RFC 9113 §5.4", "Send again"),
+}
+NO_ANSWER = Row("retry", "No answer came from the push service", NETWORK, "", "Send again later")
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one message.
+
+    ``status``: of the push service's last answer, or None; ``text``: everything in words;
+    ``retry_after``: the header as it came; ``attempts``: how many requests were made.
+    """
+
+    kind: Kind
+    status: int | None
+    text: str
+    fault: str = ""
+    rfc: str = ""
+    next: str = ""
+    retry_after: str | None = None
+    attempts: int = 1
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def explain(answer: Answer | PushlabError, hidden: Collection[str] = ()) -> Outcome:
+    """Explain an answer, or what kept it from coming.
+
+    ``hidden`` are texts that must not be shown, such as the endpoint: a push service may repeat
+    them.
+
+    >>> print(explain(PushResponse(410, reason="Gone")))
+    410 Gone: The user agent has unsubscribed (RFC 8030 §7.3). Fault: user agent. Nothing is broken. Remove the subscription: it will never work again.
+    >>> explain(NetworkFault(7)).kind
+    'retry'
+    """
+    if isinstance(answer, PushlabError):
+        row = Row("failed", answer.detail.rstrip("."), answer.fault, answer.rfc, answer.hint)
+        return _outcome(row, None, _sentence(row))
+    if isinstance(answer, NetworkFault):
+        row = FAULTS.get(answer.code, NO_ANSWER)
+        shown = show(answer.message, hidden)
+        said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
+        return _outcome(row, None, _sentence(row) + said)
+    row = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
+    head = f"{answer.status} {show(answer.reason, hidden)}".strip()
+    said = words_of(answer, hidden)
+    # The lab's push service explains itself, and more exactly than a status can be explained.
+    if " Fault: " not in said:
+        said = f"{_sentence(row)} It says: {said}" if said else _sentence(row)
+    return _outcome(row, answer.status, f"{head}: {said}", answer.header("Retry-After"))
+
+
+def _outcome(row: Row, status: int | None, text: str, retry_after: str | None = None) -> Outcome:
+    return Outcome(row.kind, status, text, row.fault, row.rfc, row.next, retry_after)
+
+
+def _sentence(row: Row) -> str:
+    where = f" ({row.rfc})" if row.rfc else ""
+    whose = f" Fault: {row.fault}." if row.fault else ""
+    what_next = f" {row.next}{'' if row.next.endswith('?') else '.'}" if row.next else ""
+    return f"{row.what}{where}.{whose}{what_next}"
+
+
+def words_of(response: PushResponse, hidden: Collection[str] = ()) -> str:
+    """Return a push service's own words: its headers for people, and its body.
+
+    Mozilla and FCM put them into the body's ``message``, Apple into ``reason``, Windows into
+    headers.
+
+    >>> words_of(PushResponse(403, body=b'{"reason":"BadJwtToken"}'))
+    'BadJwtToken'
+    """
+    if 200 <= response.status < 300:
+        return ""
+    names = ("X-WNS-Error-Description", "X-WNS-NotificationStatus", "Retry-After")
+    said = [f"{name}: {value}" for name in names for value in response.header_list(name)]
+    text = response.body.decode("utf-8", "replace")
+    return show("; ".join([*said, _message_in(text)]).strip("; "), hidden)
+
+
+def _message_in(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, dict) and isinstance(value.get("error"), dict):
+        value = value["error"]
+    found = [value.get(name) for name in ("message", "reason")] if isinstance(value, dict) else []
+    return next((text for text in found if isinstance(text, str) and text), text)
+
+
+def show(text: str, hidden: Collection[str] = ()) -> str:
+    """Return a stranger's text so that it can be shown: one line, bounded, without secrets.
+
+    Whatever is in ``hidden``, and every run of 32 or more base64url characters, becomes "…":
+    tokens, keys and the ends of endpoints look like that, and words do not.
+
+    >>> show("no subscription " + 40 * "x" + " here", ["here"])
+    'no subscription … …'
+    """
+    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+        text = text.replace(secret, "…")
+    text = re.sub(r"[A-Za-z0-9_-]{32,}", "…", text)
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+
+
+def seconds_of(retry_after: str | None, now: float) -> float | None:
+    """Return how many seconds a Retry-After header asks for, or None if it says nothing sensible.
+
+    ``now``: seconds since 1970. Source: RFC 9110 §10.2.3.
+
+    >>> seconds_of("120", 0), seconds_of("Thu, 01 Jan 1970 00:01:00 GMT", 15)
+    (120.0, 45.0)
+    """
+    text = (retry_after or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, date.timestamp() - now)

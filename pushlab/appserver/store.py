@@ -1,0 +1,246 @@
+"""The subscriptions that the application server keeps, in a database of its own.
+
+SQLAlchemy Core, so that the table is plain to see and any database will do; by default SQLite.
+Every method may be called from any thread, and each is one transaction: it happens whole, or an
+error says that it did not happen at all.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    create_engine,
+    func,
+    inspect,
+    select,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from pushlab.errors import (
+    EndpointNotAllowed,
+    StoreError,
+    UnableToReadDatabase,
+    UnableToSaveSubscription,
+)
+from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
+
+PATIENCE = 2.0
+"""Seconds to wait for somebody else who writes to the same SQLite file."""
+
+BATCH = 500
+"""Rows that are read at a time. No cursor stays open while messages are sent."""
+
+subscriptions = Table(
+    "subscriptions",
+    MetaData(),
+    Column("number", Integer, primary_key=True),
+    Column("endpoint", String(MAX_ENDPOINT), nullable=False, unique=True),
+    Column("p256dh", LargeBinary(65), nullable=False),
+    Column("auth", LargeBinary(16), nullable=False),
+    Column("expiration_time", Double),
+    Column("application_server_key", String(87), nullable=False),
+    Column("who", String(100), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class StoredSubscription:
+    """A subscription, and what the application server noted beside it.
+
+    ``application_server_key``: base64url, the key that the subscription was made for; ``who``: a
+    short name of the user agent; ``created_at``: seconds since 1970.
+    """
+
+    subscription: PushSubscription
+    application_server_key: str
+    who: str
+    created_at: float
+
+
+class SubscriptionStore:
+    """Open the database at an SQLAlchemy URL, and make the table if it is not there.
+
+    ``allowed_origins`` are those that may use plain http: the lab's own push service. Raises
+    UnableToReadDatabase.
+
+    >>> store = SubscriptionStore("sqlite://")
+    >>> store.count()
+    0
+    >>> store.close()
+    """
+
+    def __init__(
+        self,
+        url: str = "sqlite://",
+        allowed_origins: Collection[str] = (),
+        clock: Callable[[], float] = time.time,
+    ):
+        self._allowed_origins = frozenset(allowed_origins)
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._engine = _connect(url)
+        try:
+            with self._transaction(UnableToReadDatabase) as connection:
+                _prepare(connection)
+        except StoreError:
+            self.close()
+            raise
+
+    def save(
+        self, subscription: PushSubscription, application_server_key: str, who: str = ""
+    ) -> bool:
+        """Keep a subscription, and return whether it is new.
+
+        The same endpoint again updates what is kept. Raises EndpointNotAllowed,
+        UnableToSaveSubscription.
+        """
+        self.check(subscription)
+        values = {
+            "p256dh": subscription.p256dh,
+            "auth": subscription.auth,
+            "expiration_time": subscription.expiration_time,
+            "application_server_key": application_server_key,
+            "who": who,
+        }
+        endpoint = subscription.endpoint
+        # The update comes first: it takes SQLite's lock for writing, so that nobody can come in
+        # between it and the insert.
+        with self._transaction(UnableToSaveSubscription) as connection:
+            update = subscriptions.update().where(subscriptions.c.endpoint == endpoint)
+            if connection.execute(update.values(values)).rowcount:
+                return False
+            values |= {"endpoint": endpoint, "created_at": self._clock()}
+            connection.execute(subscriptions.insert().values(values))
+            return True
+
+    def check(self, subscription: PushSubscription) -> None:
+        """Raise EndpointNotAllowed unless the endpoint is https or of an allowed origin.
+
+        Source: RFC 8030 §8.
+        """
+        origin = subscription.origin
+        if not origin.startswith("https://") and origin not in self._allowed_origins:
+            raise EndpointNotAllowed(f"{origin} speaks plain http")
+
+    def get(self, endpoint: str) -> StoredSubscription | None:
+        """Return the subscription with this endpoint, or None. Raises UnableToReadDatabase."""
+        query = select(subscriptions).where(subscriptions.c.endpoint == endpoint)
+        with self._transaction(UnableToReadDatabase) as connection:
+            row = connection.execute(query).one_or_none()
+        return _stored(row) if row else None
+
+    def remove(self, endpoint: str) -> bool:
+        """Forget a subscription, and return whether it was known. Raises StoreError."""
+        query = subscriptions.delete().where(subscriptions.c.endpoint == endpoint)
+        with self._transaction(StoreError) as connection:
+            return connection.execute(query).rowcount > 0
+
+    def all(self) -> Iterator[StoredSubscription]:
+        """Yield every subscription, oldest first, reading some at a time."""
+        return chain.from_iterable(self.batches())
+
+    def batches(self, size: int = BATCH) -> Iterator[list[StoredSubscription]]:
+        """Yield every subscription in lists of at most ``size``, oldest first.
+
+        What is saved or removed meanwhile is seen or not seen, and nothing is seen twice. Raises
+        UnableToReadDatabase.
+        """
+        last = 0
+        while True:
+            # Each list goes on from a number and not from a count, which removals would shift.
+            query = (
+                select(subscriptions)
+                .where(subscriptions.c.number > last)
+                .order_by(subscriptions.c.number)
+                .limit(size)
+            )
+            with self._transaction(UnableToReadDatabase) as connection:
+                rows = connection.execute(query).all()
+            if not rows:
+                return
+            last = rows[-1].number
+            yield [_stored(row) for row in rows]
+
+    def count(self) -> int:
+        """Return how many subscriptions are kept. Raises UnableToReadDatabase."""
+        with self._transaction(UnableToReadDatabase) as connection:
+            return connection.execute(select(func.count()).select_from(subscriptions)).scalar_one()
+
+    def close(self) -> None:
+        """Close every connection to the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, error: type[StoreError]) -> Iterator[Connection]:
+        """Run one transaction; turn what the database says into ``error``.
+
+        One at a time: a database in memory is one connection, which all threads share.
+        """
+        try:
+            with self._lock, self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as reason:
+            # The driver's own words name the fault; SQLAlchemy's would add statement and values.
+            said = getattr(reason, "orig", None) or type(reason).__name__
+            raise error(f"the database says: {said}") from None
+
+
+def _connect(url: str) -> Engine:
+    try:
+        address = make_url(url)
+        # An error must not show an endpoint, and SQLAlchemy's errors show every value.
+        options: dict = {"hide_parameters": True}
+        if address.get_backend_name() == "sqlite":
+            options["connect_args"] = {"timeout": PATIENCE, "check_same_thread": False}
+            if address.database in (None, "", ":memory:"):
+                options["poolclass"] = StaticPool
+            elif not address.query:
+                _make_private(address.database)
+        return create_engine(address, **options)
+    except (SQLAlchemyError, ImportError) as reason:
+        raise UnableToReadDatabase(f"the database URL cannot be used: {reason}") from None
+
+
+def _make_private(path: str) -> None:
+    """Make an empty database file that its owner alone can read: it will hold auth secrets."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as reason:
+        raise UnableToReadDatabase(f"{path} cannot be made: {reason.strerror}") from None
+
+
+def _prepare(connection: Connection) -> None:
+    if inspect(connection).has_table(subscriptions.name):
+        return
+    if connection.dialect.name == "sqlite":
+        # Write-ahead logging lets others read while one writes. The file remembers it.
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    subscriptions.create(connection, checkfirst=True)
+
+
+def _stored(row: Row) -> StoredSubscription:
+    time = row.expiration_time
+    if time is not None and time == int(time):
+        time = int(time)  # as the browser wrote it
+    subscription = PushSubscription(row.endpoint, row.p256dh, row.auth, time)
+    return StoredSubscription(subscription, row.application_server_key, row.who, row.created_at)

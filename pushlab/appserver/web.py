@@ -1,0 +1,134 @@
+"""What every path of the application server has in common: JSON in and out, and the journal.
+
+How a body is read and how an error leaves is in ``pushlab.web``. JSON is read strictly here, so that
+what gets in can get out again: into an answer, a message, the journal.
+"""
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+from pushlab.errors import BadField, MalformedJson, MethodNotAllowed, PushlabError, RequestTooLarge
+from pushlab.journal import Party
+from pushlab.web import StreamedBody, UnknownPathHandler, user_agent_name
+
+if TYPE_CHECKING:
+    from pushlab.appserver.app import ApplicationServer
+
+MAX_REQUEST = 65536
+"""Bytes of a request's body: enough for 3993 bytes of notification, however they are escaped."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
+)
+"""What the page may load. Behind a proxy it shares its origin with JupyterLab, where a stray script
+could run code in a kernel."""
+
+
+class Handler(StreamedBody):
+    """What every path has in common."""
+
+    body_limit = MAX_REQUEST
+    told = False
+    """Whether the journal holds these requests."""
+
+    def initialize(self, server: "ApplicationServer") -> None:
+        self.server = server
+        self._written = False
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("Referrer-Policy", "no-referrer")
+
+    def json(self) -> dict:
+        """Return the body, a JSON object. Raises RequestTooLarge, MalformedJson, BadField."""
+        if self.length > MAX_REQUEST:
+            raise RequestTooLarge(f"the body is longer than {MAX_REQUEST} bytes")
+        return parse_object(bytes(self.body))
+
+    def succeed(self, **data: object) -> None:
+        """Answer ``{"data": {"success": true, …}}``."""
+        self.finish({"data": {"success": True} | data})
+
+    @property
+    def who(self) -> str:
+        """A short name of the user agent that asks."""
+        headers = self.request.headers
+        return user_agent_name(headers.get("User-Agent", ""), headers.get("Sec-CH-UA", ""))
+
+    def tell(self, **detail: str | int) -> None:
+        """Write this request into the journal, once."""
+        if not self._written:
+            self._written = True
+            what = f"{self.request.method} {self.request.path}"
+            self.server.journal.record(
+                Party.USER_AGENT, Party.APPLICATION_SERVER, what, self.who, **detail
+            )
+
+    def tell_error(self, error: PushlabError) -> None:
+        if self.told and not isinstance(error, MethodNotAllowed):
+            self.tell(status=self.get_status(), error=error.code)
+
+
+class UnknownHandler(UnknownPathHandler, Handler):
+    """Answer 404 with the headers that every answer of this server has."""
+
+
+def parse_object(body: bytes) -> dict:
+    """Read a JSON object, strictly.
+
+    Raises MalformedJson for what is no JSON, and for what JSON's authors advise against because
+    readers differ on it: a name twice, a number out of range, half a surrogate pair. Raises
+    BadField for JSON that is not an object. Source: RFC 8259 §4, §6, §8.
+
+    >>> parse_object(b'{"ttl": 60}')
+    {'ttl': 60}
+    >>> parse_object(b'{"ttl": 60, "ttl": 0}')
+    Traceback (most recent call last):
+    pushlab.errors.MalformedJson: a name is there twice (RFC 8259). Fault: client. Send UTF-8 JSON text, made with JSON.stringify or json.dumps.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_int=_whole,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+        # What was read must be fit to be written: into an answer, a message, the journal.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError:
+        raise MalformedJson("the body is not UTF-8, or has half a surrogate pair") from None
+    except json.JSONDecodeError as reason:
+        raise MalformedJson(f"{reason.msg.lower()} at character {reason.pos + 1}") from None
+    except ValueError as reason:
+        raise MalformedJson(str(reason)) from None
+    except RecursionError:
+        raise MalformedJson("the body is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise BadField("the body is JSON, but not an object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name is there twice")
+    return members
+
+
+def _whole(text: str) -> int:
+    # Python refuses thousands of digits in its own words, and JavaScript keeps 17 of them.
+    if len(text) > 100:
+        raise ValueError("a number is out of range")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number

@@ -1,0 +1,174 @@
+"""The same message, by the field's own library: pywebpush.
+
+pywebpush encrypts, signs and posts in one call, and it is synchronous, so each call has a thread.
+What it does not do by itself is done around it here:
+
+- it writes into the claims that it is given: each call gets a dict of its own;
+- it sends without a time-out, follows redirects and uses proxies unless its session does not;
+- it reads an answer to its end, however long;
+- it splits a long plaintext into two records, which RFC 8291 §4 forbids: the length is checked;
+- an error's response is false for 4xx, so it is compared with None.
+"""
+
+import asyncio
+import io
+import queue
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from pushlab.appserver.courier import Attempt, Story
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.store import StoredSubscription
+from pushlab.appserver.transport import (
+    CONNECT_TIMEOUT,
+    MAX_BODY,
+    TIMEOUT,
+    Answer,
+    NetworkFault,
+    PushResponse,
+    trusted_file,
+)
+from pushlab.errors import EncryptionError, PlaintextTooLong, VapidError
+from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.encryption import MAX_PLAINTEXT
+
+THREADS = 16
+"""Calls at a time. Each holds a thread and mostly waits."""
+
+OVERHEAD = 103
+"""Bytes that encryption adds: header, delimiter and tag, RFC 8291 §4."""
+
+
+class PywebpushCourier:
+    """Send with pywebpush. It is imported with the first message, which takes 0.4 s.
+
+    ``timeout``: seconds.
+    """
+
+    def __init__(self, keys: VapidKeys, timeout: float = TIMEOUT):
+        self._keys = keys
+        self._timeout = timeout
+        self._threads: ThreadPoolExecutor | None = None
+        # requests does not promise that threads can share a session, so each call borrows one.
+        self._sessions: queue.SimpleQueue = queue.SimpleQueue()
+
+    def prepare(
+        self,
+        stored: StoredSubscription,
+        payload: bytes | None,
+        options: PushOptions,
+        story: Story,
+    ) -> Attempt:
+        """Check the length; all else happens in the attempt. Raises PlaintextTooLong."""
+        size = 0
+        if payload:
+            if len(payload) > MAX_PLAINTEXT:
+                raise PlaintextTooLong(
+                    f"the plaintext is {len(payload)} bytes long, over {MAX_PLAINTEXT}"
+                )
+            size = len(payload) + OVERHEAD
+            story.step("encrypt", stored.who, plaintext=len(payload), body=size)
+        story.step("sign", aud=stored.subscription.origin)
+        call = partial(self._call, stored, payload, options)
+        return partial(self._send, stored, call, options, story, size)
+
+    async def _send(
+        self,
+        stored: StoredSubscription,
+        call: Callable[[], Answer],
+        options: PushOptions,
+        story: Story,
+        size: int,
+    ) -> Answer:
+        story.request(stored, options, size)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS, "pywebpush")
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        story.answer(stored, answer)
+        return answer
+
+    async def close(self) -> None:
+        """Wait for the calls to end, as each does when its time is out, and close connections."""
+        if self._threads is not None:
+            threads, self._threads = self._threads, None
+            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+        while not self._sessions.empty():
+            self._sessions.get().close()
+
+    def _call(
+        self, stored: StoredSubscription, payload: bytes | None, options: PushOptions
+    ) -> Answer:
+        import requests
+        from py_vapid import Vapid, VapidException
+        from pywebpush import WebPushException, webpush
+
+        headers = options.to_headers()
+        try:
+            session = self._sessions.get_nowait()
+        except queue.Empty:
+            session = _make_session()
+        try:
+            response = webpush(
+                stored.subscription.to_json(),
+                payload,
+                vapid_private_key=Vapid(self._keys.private_key),
+                vapid_claims={"sub": self._keys.subject, "aud": stored.subscription.origin},
+                ttl=int(headers.pop("TTL")),
+                headers=headers,
+                timeout=(min(CONNECT_TIMEOUT, self._timeout), self._timeout),
+                requests_session=session,
+            )
+        except WebPushException as reason:
+            if reason.response is None:
+                raise EncryptionError(f"pywebpush says: {reason.message}") from None
+            response = reason.response
+        except VapidException as reason:
+            raise VapidError(f"pywebpush says: {reason}") from None
+        except requests.Timeout:
+            return NetworkFault(28)
+        except requests.exceptions.SSLError:
+            return NetworkFault(60)
+        except requests.ConnectionError as reason:
+            # requests has one error for most faults; the name of the cause tells them apart.
+            return NetworkFault(6 if "NameResolutionError" in repr(reason) else 7)
+        except requests.RequestException:
+            return NetworkFault(56)
+        finally:
+            self._sessions.put(session)
+        return PushResponse(
+            response.status_code, tuple(response.headers.items()), response.content, response.reason
+        )
+
+
+def _make_session():
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.exceptions import HTTPError
+
+    class BoundedAdapter(HTTPAdapter):
+        """Read no more of an answer than is worth reading."""
+
+        def build_response(self, req, resp):
+            response = super().build_response(req, resp)
+            try:
+                body = resp.read(MAX_BODY, decode_content=False)
+            except HTTPError:
+                body = b""  # The status has come, and it stands.
+            response.raw = io.BytesIO(body)
+            resp.release_conn() if resp.length_remaining == 0 else resp.close()
+            return response
+
+    class Session(requests.Session):
+        """Follow nothing."""
+
+        def get_redirect_target(self, resp):
+            return None
+
+    session = Session()
+    # The environment would add proxies, and a .netrc an Authorization in place of ours.
+    session.trust_env = False
+    session.verify = trusted_file()
+    session.mount("https://", BoundedAdapter())
+    session.mount("http://", BoundedAdapter())
+    return session

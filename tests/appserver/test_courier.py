@@ -1,0 +1,189 @@
+"""One message made ready: what is sent can be read by its subscriber, and by nobody else."""
+
+import json
+
+import pytest
+
+from pushlab.appserver.courier import (
+    RENEW_BEFORE,
+    TOKEN_LIFETIME,
+    PushlabCourier,
+    Signer,
+    Story,
+    ephemeral,
+)
+from pushlab.appserver.store import StoredSubscription
+from pushlab.appserver.transport import CurlTransport
+from pushlab.errors import PlaintextTooLong
+from pushlab.journal import Journal
+from pushlab.protocol import base64url, p256, vapid
+from pushlab.protocol.delivery import PushOptions, Urgency
+
+NOW = 1_700_000_000.0
+DEFAULT = PushOptions()
+ORIGIN = "https://push.example.net"
+
+
+class Clock:
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+def stored(subscriber, keys) -> StoredSubscription:
+    return StoredSubscription(subscriber.subscription, keys.application_server_key, "Firefox", NOW)
+
+
+def send(run, keys, push_service, subscriber, payload, options=DEFAULT, journal=None, lab=False):
+    """Send one message for real; return the subscriber, the push service and its answer."""
+
+    async def scenario():
+        async with push_service() as service:
+            someone = subscriber(service.endpoint())
+            courier = PushlabCourier(keys, CurlTransport(), clock=Clock())
+            story = Story(journal, [service.origin] if lab else [])
+            attempt = courier.prepare(stored(someone, keys), payload, options, story)
+            answer = await attempt()
+            await courier.close()
+            return someone, service, answer
+
+    return run(scenario())
+
+
+def test_what_is_sent_can_be_read_and_its_token_holds(run, keys, push_service, subscriber):
+    options = PushOptions(ttl=60, urgency=Urgency.HIGH, topic="upd")
+    someone, service, answer = send(run, keys, push_service, subscriber, b"Hello \xff", options)
+    [received] = service.received
+    assert answer.status == 201
+    assert someone.read(received.body) == b"Hello \xff"
+    headers = received.headers
+    assert (headers["TTL"], headers["Urgency"], headers["Topic"]) == ("60", "high", "upd")
+    assert headers["Content-Encoding"] == "aes128gcm"
+    claims = vapid.verify(
+        headers["Authorization"], origin=service.origin, now=NOW, subscribed_key=keys.public
+    )
+    assert (claims.exp, claims.sub) == (NOW + TOKEN_LIFETIME, "mailto:test@example.com")
+
+
+@pytest.mark.parametrize("payload", [None, b""])
+def test_a_message_without_payload(run, keys, push_service, subscriber, payload):
+    _, service, answer = send(run, keys, push_service, subscriber, payload)
+    [received] = service.received
+    assert answer.status == 201 and received.body == b""
+    assert "Content-Encoding" not in received.headers
+
+
+def test_the_same_randomness_gives_the_same_bytes_and_the_default_never_does(
+    run, keys, push_service, subscriber
+):
+    async def scenario(*options):
+        async with push_service() as service:
+            someone = stored(
+                subscriber(service.endpoint(), p256.load_private(bytes(31) + b"\3"), bytes(16)),
+                keys,
+            )
+            courier = PushlabCourier(keys, CurlTransport(), Clock(), *options)
+            for _ in range(2):
+                await courier.prepare(someone, b"Hello", PushOptions(), Story(None))()
+            await courier.close()
+            return [received.body for received in service.received]
+
+    first, second = run(scenario())
+    assert first[:16] != second[:16] and first[21:86] != second[21:86], "salt and key pair are new"
+    first, second = run(scenario(lambda: (p256.load_private(bytes(31) + b"\2"), bytes(16))))
+    assert first == second and first[:16] == bytes(16)
+
+
+def test_a_plaintext_that_is_too_long_is_not_sent(keys, subscriber):
+    courier = PushlabCourier(keys, CurlTransport())
+    someone = stored(subscriber(f"{ORIGIN}/p"), keys)
+    courier.prepare(someone, bytes(3993), PushOptions(), Story(None))
+    with pytest.raises(PlaintextTooLong):
+        courier.prepare(someone, bytes(3994), PushOptions(), Story(None))
+
+
+def test_ephemeral_pairs_differ():
+    (one, salt), (two, other) = ephemeral(), ephemeral()
+    assert len(salt) == 16 and salt != other
+    assert p256.raw_private(one) != p256.raw_private(two)
+
+
+# --- tokens ------------------------------------------------------------------------------------
+
+
+def exp_of(header: str) -> int:
+    return json.loads(base64url.decode(vapid.parse(header).t.split(".")[1]))["exp"]
+
+
+def test_a_token_is_used_again_until_it_nears_its_end(keys):
+    clock = Clock()
+    signer = Signer(keys, clock)
+    first = signer.authorization(ORIGIN)
+    assert exp_of(first) == NOW + 12 * 3600
+    clock.now = NOW + TOKEN_LIFETIME - RENEW_BEFORE
+    assert signer.authorization(ORIGIN) is first, "an hour is left"
+    clock.now += 1
+    second = signer.authorization(ORIGIN)
+    assert exp_of(second) == clock.now + TOKEN_LIFETIME
+
+
+def test_a_clock_that_is_set_back_never_makes_a_token_last_too_long(keys):
+    clock = Clock()
+    signer = Signer(keys, clock)
+    signer.authorization(ORIGIN)
+    clock.now = NOW - 13 * 3600
+    header = signer.authorization(ORIGIN)
+    assert vapid.verify(header, origin=ORIGIN, now=clock.now)
+
+
+def test_each_origin_has_a_token_of_its_own_and_old_ones_make_room(keys):
+    clock = Clock()
+    signer = Signer(keys, clock)
+    headers = {origin: signer.authorization(origin) for origin in (ORIGIN, "http://127.0.0.1:8030")}
+    for origin, header in headers.items():
+        assert vapid.verify(header, origin=origin, now=NOW).aud == origin
+    clock.now = NOW + 86400
+    signer.authorization("https://other.example.net")
+    assert list(signer._headers) == ["https://other.example.net"]
+
+
+# --- the journal -------------------------------------------------------------------------------
+
+
+def told(journal) -> list[tuple]:
+    return [(event.source, event.target, event.what, event.who) for event in journal.events()]
+
+
+def test_the_journal_of_a_send_to_the_labs_push_service(run, keys, push_service, subscriber):
+    journal = Journal()
+    _, service, _ = send(run, keys, push_service, subscriber, b"Hello", journal=journal, lab=True)
+    server = "application server"
+    assert told(journal) == [(server, server, "encrypt", "Firefox"), (server, server, "sign", "")]
+    encrypt, sign = journal.events()
+    assert encrypt.detail == {"plaintext": 5, "body": 108}
+    assert sign.detail == {"aud": service.origin}
+
+
+def test_the_journal_of_a_send_to_another_push_service(run, keys, push_service, subscriber):
+    journal = Journal()
+    send(run, keys, push_service, subscriber, b"Hello", PushOptions(topic="t"), journal=journal)
+    assert told(journal)[2:] == [
+        ("application server", "push service", "POST message", "Firefox"),
+        ("push service", "application server", "201 Created", "Firefox"),
+    ]
+    assert journal.events()[2].detail == {
+        "bytes": 108,
+        "ttl": 10000,
+        "urgency": "normal",
+        "topic": "t",
+    }
+
+
+def test_the_journal_holds_no_secret(run, keys, push_service, subscriber):
+    journal = Journal()
+    someone, _, _ = send(run, keys, push_service, subscriber, b"Hello, secret", journal=journal)
+    text = repr(journal.events())
+    for secret in (someone.endpoint, "/push/", "Hello", keys.application_server_key, "vapid t="):
+        assert secret not in text

@@ -1,0 +1,211 @@
+"""Every answer in words: the whole table, the vendors' own words, and no secret among them."""
+
+import json
+
+import pytest
+
+from pushlab.appserver.outcome import (
+    CLASSES,
+    FAULTS,
+    MAX_SHOWN,
+    NO_ANSWER,
+    STATUS,
+    STRANGE,
+    explain,
+    seconds_of,
+    show,
+)
+from pushlab.appserver.transport import NetworkFault, PushResponse
+from pushlab.errors import PlaintextTooLong
+
+KINDS = {
+    **dict.fromkeys([200, 201, 202, 204, 299], "accepted"),
+    **dict.fromkeys([301, 302, 303, 307, 308, 304], "refused"),
+    **dict.fromkeys(
+        [400, 401, 402, 403, 405, 406, 408, 409, 411, 412, 413, 414, 415, 418, 451], "refused"
+    ),
+    **dict.fromkeys([404, 410], "gone"),
+    **dict.fromkeys([429, 500, 501, 502, 503, 504, 505, 520, 599], "retry"),
+    **dict.fromkeys([0, 600, 999], "refused"),
+}
+PARTIES = ("", "application server", "push service", "user agent", "network", "this machine")
+
+
+@pytest.mark.parametrize("status", KINDS)
+def test_every_status_has_a_kind_and_words(status):
+    outcome = explain(PushResponse(status))
+    assert outcome.kind == KINDS[status]
+    assert outcome.status == status
+    assert outcome.text.startswith(f"{status}: ")
+    assert outcome.next and outcome.rfc.startswith("RFC ")
+
+
+def test_only_404_and_410_remove_a_subscription():
+    gone = [status for status in range(100, 1000) if explain(PushResponse(status)).kind == "gone"]
+    assert gone == [404, 410]
+
+
+def test_only_429_and_5xx_are_tried_again():
+    again = [status for status in range(100, 1000) if explain(PushResponse(status)).kind == "retry"]
+    assert again == [429, *range(500, 600)]
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_every_network_fault_has_words(code):
+    outcome = explain(NetworkFault(code, "libcurl's own words"))
+    assert outcome.kind == ("failed" if code in (3, 60, 77) else "retry")
+    assert outcome.status is None
+    assert f"libcurl says: libcurl's own words (error {code})." in outcome.text
+
+
+def test_a_network_fault_without_a_row_or_without_words():
+    outcome = explain(NetworkFault(94))
+    assert outcome.kind == "retry" and outcome.text.startswith("No answer came")
+    assert "libcurl" not in outcome.text
+
+
+@pytest.mark.parametrize(
+    "row",
+    [*STATUS.values(), *CLASSES.values(), *FAULTS.values(), STRANGE, NO_ANSWER],
+    ids=lambda r: r.what,
+)
+def test_every_row_is_a_sentence_with_a_known_culprit(row):
+    assert row.fault in PARTIES
+    assert bool(row.fault) == (row.kind != "accepted")
+    assert row.what[0].isupper() and row.what[-1] not in ".,;"
+    assert row.next[0].isupper() and row.next[-1] not in ".,;"
+
+
+def test_what_was_never_sent_is_explained_by_its_error():
+    outcome = explain(PlaintextTooLong("the plaintext is 4000 bytes long, over 3993"))
+    assert (outcome.kind, outcome.status, outcome.fault) == ("failed", None, "application server")
+    assert "4000 bytes long" in outcome.text and "(RFC 8291 §4)" in outcome.text
+
+
+# --- the vendors' own words (facts of the field: body, reason or header) ------------------------
+
+FLAVOURS = {
+    "Mozilla": (
+        PushResponse(
+            401,
+            body=json.dumps(
+                {
+                    "code": 401,
+                    "errno": 109,
+                    "error": "Unauthorized",
+                    "message": "VAPID public key mismatch",
+                    "more_info": "http://autopush.readthedocs.io",
+                }
+            ).encode(),
+        ),
+        "It says: VAPID public key mismatch",
+    ),
+    "FCM": (
+        PushResponse(
+            403,
+            body=b"the VAPID credentials in the authorization header do not "
+            b"correspond to the credentials used to create the subscriptions.\n",
+        ),
+        "It says: the VAPID credentials in the authorization header do not",
+    ),
+    "FCM in JSON": (
+        PushResponse(400, body=b'{"error":{"code":400,"message":"Invalid TTL","status":"X"}}'),
+        "It says: Invalid TTL",
+    ),
+    "Apple": (PushResponse(403, body=b'{"reason":"BadJwtToken"}'), "It says: BadJwtToken"),
+    "Windows": (
+        PushResponse(400, (("X-WNS-Error-Description", "Ttl value conflicts"),)),
+        "It says: X-WNS-Error-Description: Ttl value conflicts",
+    ),
+    "Windows, too many": (
+        PushResponse(406, (("X-WNS-NotificationStatus", "dropped"),)),
+        "It says: X-WNS-NotificationStatus: dropped",
+    ),
+    "too many": (
+        PushResponse(429, (("Retry-After", "120"),), b"slow down"),
+        "It says: Retry-After: 120; slow down",
+    ),
+    "JSON of another shape": (
+        PushResponse(418, body=b'{"tea": ["pot"]}'),
+        'It says: {"tea": ["pot"]}',
+    ),
+    "JSON that is a list": (PushResponse(418, body=b"[1]"), "It says: [1]"),
+    "JSON without end": (PushResponse(418, body=b"[" * 100_000), "It says: [[[["),
+    "no UTF-8": (PushResponse(400, body=b"caf\xe9"), "It says: caf\ufffd"),
+    "a message that is no text": (
+        PushResponse(400, body=b'{"message": 7}'),
+        'It says: {"message": 7}',
+    ),
+}
+
+
+@pytest.mark.parametrize("vendor", FLAVOURS)
+def test_a_push_services_own_words_are_shown(vendor):
+    response, words = FLAVOURS[vendor]
+    assert words in explain(response).text
+
+
+def test_a_push_service_that_says_nothing_is_not_quoted():
+    assert "It says" not in explain(PushResponse(403)).text
+    assert "It says" not in explain(PushResponse(201, body=b"created")).text
+
+
+def test_what_is_shown_is_bounded():
+    text = explain(PushResponse(400, body=b"word " * 10_000, reason="why " * 1000)).text
+    assert len(text) < 3 * MAX_SHOWN
+
+
+TOKEN = "gAAAAABkJzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"no such endpoint /wpush/v2/{TOKEN}",
+        f'{{"message": "{TOKEN}"}}',
+        f"<p>{TOKEN}</p>",
+        f"{TOKEN}{TOKEN}",
+    ],
+)
+def test_a_token_is_not_shown(body):
+    outcome = explain(PushResponse(404, body=body.encode(), reason=f"Not {TOKEN}"))
+    assert TOKEN not in repr(outcome) and "…" in outcome.text
+    assert TOKEN not in repr(
+        explain(NetworkFault(7, f"connect to https://push.example.net/{TOKEN}"))
+    )
+
+
+def test_what_must_be_hidden_is_hidden_however_short():
+    hidden = ["https://push.example.net/p/short", "/p/short", "short"]
+    text = explain(
+        PushResponse(404, body=b"https://push.example.net/p/short, or /p/short"), hidden
+    ).text
+    assert "short" not in text and "It says: …, or …" in text
+
+
+def test_a_stranger_can_write_no_second_line():
+    assert show("one\r\ntwo\x1b[31m\u2028three\0") == "one two [31m three"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("999999999", 999999999),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", 0),
+        ("Thu, 01 Jan 1970 00:01:40", 90),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("²", None),
+        ("9999999999", None),
+        ("Thu, 99 Foo 1970", None),
+    ],
+)
+def test_retry_after_in_seconds_or_as_a_date(header, seconds):
+    assert seconds_of(header, now=10) == seconds

@@ -1,0 +1,54 @@
+"""Files that hold a secret: whole or not there, for their owner alone; no other file touched."""
+
+import os
+import stat
+
+import pytest
+
+from pushlab.appserver import private_file
+from pushlab.errors import KeyFileError
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
+    path = tmp_path / "secret"
+    private_file.write(path, b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KeyFileError, match="No space left"):
+        private_file.write(path, b"new", overwrite=True)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["secret"]
+
+
+def test_create_refuses_a_name_that_is_taken(tmp_path):
+    (tmp_path / "taken").touch()
+    with pytest.raises(FileExistsError):
+        private_file.create(tmp_path / "taken")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has access lists, not modes")
+def test_narrow_changes_only_a_plain_file_of_our_own(tmp_path, caplog):
+    plain, pipe = tmp_path / "plain", tmp_path / "pipe"
+    plain.touch()
+    plain.chmod(0o640)
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    private_file.narrow(plain)
+    private_file.narrow(pipe)
+    assert stat.S_IMODE(plain.stat().st_mode) == 0o600
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o644
+    assert "pipe" in caplog.text and "plain" not in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has access lists, not modes")
+def test_narrow_leaves_the_file_of_somebody_else(tmp_path, monkeypatch, caplog):
+    path = tmp_path / "theirs"
+    path.touch()
+    path.chmod(0o644)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    private_file.narrow(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert "chmod 600" in caplog.text

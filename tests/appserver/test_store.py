@@ -1,0 +1,217 @@
+"""The store: what goes in is checked, what is in is not lost."""
+
+import sqlite3
+import stat
+import threading
+from dataclasses import replace
+
+import pytest
+
+from pushlab.appserver import store as module
+from pushlab.appserver.store import SubscriptionStore
+from pushlab.errors import (
+    EndpointNotAllowed,
+    StoreError,
+    UnableToReadDatabase,
+    UnableToSaveSubscription,
+)
+
+HTTPS = "https://push.example.net/push/"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "appserver.sqlite3"
+
+
+@pytest.fixture
+def store(path):
+    store = SubscriptionStore(f"sqlite:///{path}", ["http://127.0.0.1:8030"], clock=lambda: 1000.0)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def subscription(subscriber):
+    return subscriber(HTTPS + "one").subscription
+
+
+def test_what_is_saved_comes_back(store, subscription):
+    subscription = replace(subscription, expiration_time=1_800_000_000_000)
+    assert store.save(subscription, "KEY", "Firefox") is True
+    stored = store.get(subscription.endpoint)
+    assert stored.subscription == subscription
+    assert stored.subscription.to_json() == subscription.to_json(), (
+        "the time is a whole number still"
+    )
+    assert (stored.application_server_key, stored.who, stored.created_at) == (
+        "KEY",
+        "Firefox",
+        1000.0,
+    )
+    assert list(store.all()) == [stored]
+    assert store.count() == 1
+
+
+def test_the_same_endpoint_twice_is_an_update(store, subscriber):
+    one, two = subscriber(HTTPS + "one").subscription, subscriber(HTTPS + "one").subscription
+    assert store.save(one, "KEY", "Firefox") is True
+    assert store.save(two, "OTHER", "Chrome") is False
+    assert store.count() == 1
+    stored = store.get(HTTPS + "one")
+    assert stored.subscription == two != one
+    assert (stored.application_server_key, stored.who) == ("OTHER", "Chrome")
+
+
+def test_what_is_unknown_is_none(store):
+    assert store.get(HTTPS + "none") is None
+    assert store.remove(HTTPS + "none") is False
+    assert list(store.all()) == [] and store.count() == 0
+
+
+def test_remove_takes_the_one_and_leaves_the_others(store, subscriber):
+    for name in ("one", "two", "three"):
+        store.save(subscriber(HTTPS + name).subscription, "KEY")
+    assert store.remove(HTTPS + "two") is True
+    assert [stored.subscription.endpoint for stored in store.all()] == [
+        HTTPS + "one",
+        HTTPS + "three",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "allowed"),
+    [
+        ("https://push.example.net/a", True),
+        ("https://127.0.0.1:8030/a", True),
+        ("http://127.0.0.1:8030/a", True),
+        ("http://127.0.0.1:8031/a", False),
+        ("http://localhost:8030/a", False),
+        ("http://push.example.net/a", False),
+    ],
+)
+def test_plain_http_is_for_the_labs_own_push_service(store, subscriber, endpoint, allowed):
+    if allowed:
+        assert store.save(subscriber(endpoint).subscription, "KEY")
+    else:
+        with pytest.raises(EndpointNotAllowed):
+            store.save(subscriber(endpoint).subscription, "KEY")
+    assert store.count() == int(allowed)
+
+
+def test_batches_lose_nothing_and_repeat_nothing_while_others_write(store, subscriber):
+    names = [f"{number:02}" for number in range(25)]
+    for name in names:
+        store.save(subscriber(HTTPS + name).subscription, "KEY")
+    seen = []
+    for batch in store.batches(size=10):
+        assert len(batch) <= 10
+        seen += [stored.subscription.endpoint.removeprefix(HTTPS) for stored in batch]
+        for gone in seen[-3:]:
+            store.remove(HTTPS + gone)
+    assert seen == names
+    assert store.count() == 25 - 9
+
+
+def test_a_new_store_reads_the_file_of_an_old_one(store, path, subscription):
+    store.save(subscription, "KEY")
+    store.close()
+    again = SubscriptionStore(f"sqlite:///{path}")
+    assert again.get(subscription.endpoint).subscription == subscription
+    again.close()
+
+
+def test_the_file_is_for_its_owner_and_keeps_a_write_ahead_log(store, path):
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_threads_share_one_store(store, subscriber):
+    def save(number):
+        new.append(store.save(subscriber(f"{HTTPS}{number % 10}").subscription, "KEY"))
+
+    new: list[bool] = []
+    threads = [threading.Thread(target=save, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.count() == 10 and sum(new) == 10
+
+
+def test_a_store_in_memory_is_one_for_all_threads(subscription):
+    store = SubscriptionStore()
+    thread = threading.Thread(target=store.save, args=(subscription, "KEY"))
+    thread.start()
+    thread.join()
+    assert store.count() == 1
+    store.close()
+
+
+# --- when the database does not want ------------------------------------------------------------
+
+
+def test_a_locked_database_is_said_so_and_loses_nothing(
+    path, subscriber, subscription, monkeypatch
+):
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    store = SubscriptionStore(f"sqlite:///{path}")
+    store.save(subscription, "KEY")
+    other = sqlite3.connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(UnableToSaveSubscription, match="locked"):
+        store.save(subscriber(HTTPS + "two").subscription, "KEY")
+    with pytest.raises(UnableToSaveSubscription, match="locked"):
+        store.save(replace(subscription, auth=bytes(16)), "OTHER")
+    with pytest.raises(StoreError, match="locked"):
+        store.remove(subscription.endpoint)
+    assert [stored.subscription for stored in store.all()] == [subscription], "reading goes on"
+    other.rollback()
+    other.close()
+    assert store.save(subscriber(HTTPS + "two").subscription, "KEY") is True
+    assert store.count() == 2
+    store.close()
+
+
+def test_a_read_only_database_can_be_read(store, path, subscription):
+    store.save(subscription, "KEY")
+    store.close()
+    reading = SubscriptionStore(f"sqlite:///file:{path}?mode=ro&uri=true")
+    assert reading.count() == 1
+    with pytest.raises(UnableToSaveSubscription, match="readonly"):
+        reading.save(subscription, "OTHER")
+    with pytest.raises(StoreError, match="readonly"):
+        reading.remove(subscription.endpoint)
+    assert reading.get(subscription.endpoint).application_server_key == "KEY"
+    reading.close()
+
+
+def test_an_error_shows_no_endpoint(store, path, subscription):
+    store.save(subscription, "KEY")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE subscriptions")
+    connection.close()
+    for call in (lambda: store.get(subscription.endpoint), lambda: store.save(subscription, "KEY"),
+                 store.count, lambda: list(store.all())):  # fmt: skip
+        with pytest.raises(StoreError) as told:
+            call()
+        assert "no such table" in str(told.value)
+        assert "example.net" not in str(told.value) and told.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "sqlite:////nowhere/at/all.sqlite3", "nosuchdb://host/name", "sqlite:///{folder}"],
+)
+def test_a_database_that_cannot_be_opened(url, tmp_path):
+    with pytest.raises(UnableToReadDatabase):
+        SubscriptionStore(url.format(folder=tmp_path))
+
+
+def test_a_file_that_is_no_database_is_left_alone(path):
+    path.write_bytes(b"my diary, " * 1000)
+    with pytest.raises(UnableToReadDatabase, match="not a database"):
+        SubscriptionStore(f"sqlite:///{path}")
+    assert path.read_bytes() == b"my diary, " * 1000
