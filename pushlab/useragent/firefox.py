@@ -2,6 +2,9 @@
 
 It is started with a profile of its own (``firefox_profile``), in a group of processes of its own
 (``process``), and driven over WebDriver BiDi (``bidi``). What is done with the page is in ``page``.
+
+Weakens: a driven browser takes orders at a port of 127.0.0.1 without asking for a password. It has
+room for one session, which is ours; its address bar is striped to say that it is driven.
 """
 
 import asyncio
@@ -117,17 +120,22 @@ class Firefox(ClientPage):
     async def close(self) -> None:
         """End Firefox and everything it has started. A second call does nothing."""
         session, self._session = self._session, None
-        if session is not None:
-            try:
-                await session.command("browser.close", timeout=5)
-            except (BrowserFailed, TimedOut):
-                pass  # A person has closed it, or it hangs; its processes are ended in any case.
-            await self._process.ended(10)  # it writes its profile to the disk
-        self._resources.close()
-        atexit.unregister(self._resources.close)
-        self._process = None
+        try:
+            if session is not None:
+                await self._quit(session)
+        finally:
+            self._resources.close()
+            atexit.unregister(self._resources.close)
+            self._process = None
         if session is not None:
             await session.close()
+
+    async def _quit(self, session: Bidi) -> None:
+        try:
+            await session.command("browser.close", timeout=5)
+        except (BrowserFailed, TimedOut):
+            pass  # A person has closed it, or it hangs: then its processes are ended by force.
+        await self._process.ended(10)  # it writes its profile to the disk
 
     async def closed(self) -> None:
         """Wait until a person has closed the browser's last window."""
@@ -193,10 +201,7 @@ class Firefox(ClientPage):
         return base64.b64decode((await self._command("browsingContext.captureScreenshot", shot))["data"])
 
     async def evaluate(self, function: str, *arguments: object) -> object:
-        """Call a JavaScript ``function`` in the page; return what it, or its promise, comes to.
-
-        Arguments and result are JSON values. Raise BrowserFailed with what the function throws.
-        """
+        """Call a JavaScript ``function`` in the page, with JSON values (see ``ClientPage``)."""
         wrapped = f"async (text) => JSON.stringify(await ({function})(...JSON.parse(text)))"
         call = {
             "functionDeclaration": wrapped,

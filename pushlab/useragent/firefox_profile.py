@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 NOWHERE = ("127.0.0.1", 9)
 
 PUSH = {
-    # Without these three, Firefox connects to Mozilla's push service or to none at all.
+    # Firefox has dom.push.serverURL, below, but connects to a ws: address only if it is told to.
     # Weakens: the connection to the push service is not encrypted, and whoever can listen on the
     # way sees the endpoints. On 127.0.0.1 there is no way to listen on.
     "dom.push.testing.allowInsecureServerURL": True,

@@ -1,9 +1,12 @@
 """A browser's processes: started as one group, watched, and ended as one group.
 
-A browser is a dozen processes. Started in a group of their own they can all be ended by one
-number, Ctrl-C in a terminal does not reach them, and nothing is left when this program ends. It is
-``subprocess.Popen`` and not asyncio's subprocess: the lab's loop runs in a thread, where asyncio
-may be unable to watch a child.
+A browser is a dozen processes. Started in a group of their own they can all be ended by one number,
+and Ctrl-C in a terminal does not reach them. It is ``subprocess.Popen`` and not asyncio's
+subprocess: the lab's loop runs in a thread, where asyncio may be unable to watch a child.
+
+A program that ends runs what it has promised to ``atexit``. One that is killed, as kernels are, runs
+nothing any more. So a shell stands by that waits for the end of a pipe, which the system closes
+whenever this program ends, and then ends the group. (Windows has no such groups, and no guard.)
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 WINDOWS = os.name == "nt"
 LAST_WORDS = 2000  # bytes of output that an error message quotes
+GUARD = 'read -r _; kill -KILL "-$1"'
 
 
 class BrowserProcess:
@@ -39,6 +43,7 @@ class BrowserProcess:
         except OSError:
             self._output.close()
             raise
+        self._guard = None if WINDOWS else _guard(self._process.pid)
 
     @property
     def exit_status(self) -> int | None:
@@ -74,3 +79,17 @@ class BrowserProcess:
                 pass  # the whole group has ended by itself
         self._process.wait(timeout=10)
         self._output.close()
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+
+
+def _guard(group: int) -> subprocess.Popen[bytes]:
+    """Start the shell that ends the group when this program is no more."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", GUARD, "pushlab-guard", str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )

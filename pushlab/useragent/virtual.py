@@ -73,8 +73,9 @@ class VirtualUserAgent:
     async def open(self, page_url: str) -> None:
         """Do what the page does when it is loaded: get the key, send the subscription again."""
         self._page_url = page_url
-        key = await self._server_key()
-        if self._push.channel and self._push.channel.application_server_key == key:
+        await self._fetch("")
+        channel = self._push.channel
+        if channel and channel.application_server_key == await self._server_key():
             await self._post("add-subscription", self.subscription.to_json())
 
     async def state(self) -> str:
