@@ -6,14 +6,10 @@ what gets in can get out again: into an answer, a message, the journal.
 
 import json
 import math
-from typing import TYPE_CHECKING
 
 from pushlab.errors import BadField, MalformedJson, MethodNotAllowed, PushlabError, RequestTooLarge
 from pushlab.journal import Party
 from pushlab.web import StreamedBody, UnknownPathHandler, user_agent_name
-
-if TYPE_CHECKING:
-    from pushlab.appserver.app import ApplicationServer
 
 MAX_REQUEST = 65536
 """Bytes of a request's body: enough for 3993 bytes of notification, however they are escaped."""
@@ -34,7 +30,8 @@ class Handler(StreamedBody):
     told = False
     """Whether the journal holds these requests."""
 
-    def initialize(self, server: "ApplicationServer") -> None:
+    def initialize(self, server) -> None:
+        # The ApplicationServer. It knows its routes, so they do not import it.
         self.server = server
         self._written = False
 

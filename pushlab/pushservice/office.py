@@ -17,7 +17,6 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.mailbox import Change, Mailbox, Message, Subscription
 from pushlab.pushservice.store import Store
 
-
 UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
 
 
