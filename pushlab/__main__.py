@@ -1,0 +1,7 @@
+"""``python -m pushlab`` is the ``pushlab`` command."""
+
+import sys
+
+from pushlab.cli import main
+
+sys.exit(main())

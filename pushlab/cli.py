@@ -1,0 +1,183 @@
+"""The ``pushlab`` command: the lab without Jupyter."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import urllib.request
+from pathlib import Path
+
+from pushlab import settings
+from pushlab.errors import LabError, PushlabError
+
+URGENCIES = ("very-low", "low", "normal", "high")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except PushlabError as error:
+        print(f"pushlab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pushlab", description="Web push, taken apart to the byte.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    demo = command("demo", _demo, "Run the whole loop here, a line a step.")
+    demo.add_argument("--browser", choices=("auto", "firefox", "virtual"), default="auto")
+    demo.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    serve = command("serve", _serve, "Run the application server and the push service.")
+    serve.add_argument("--port", type=int, help="application server's port (8292; 0: any free one)")
+    serve.add_argument("--push-port", type=int, help="push service's port (8030; 0: any free one)")
+    serve.add_argument("--data", type=Path, help="folder of keys and databases")
+    serve.add_argument("--database", help="SQLAlchemy URL of the application server's database")
+    serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab")
+
+    browser = command("browser", _browser, "Open a real browser that uses the lab's push service.")
+    browser.add_argument("kind", choices=("firefox",))
+    browser.add_argument("url", help="address of a running lab's page")
+    browser.add_argument("--profile", type=Path, help="a folder to keep the profile in")
+    browser.add_argument("--headless", action="store_true", help="without a window, until Ctrl-C")
+
+    keys = command("keys", _keys, "Show the VAPID keys of a file; make them if there is none.")
+    keys.add_argument("--file", type=Path, help="the key file (vapid.env in the data folder)")
+    keys.add_argument("--json", action="store_true", help="one JSON object")
+
+    send = command("send", _send, "Send one message to the subscription in a JSON file.")
+    send.add_argument("subscription", type=Path, help="a file with JSON.stringify(subscription)")
+    send.add_argument("--file", type=Path, help="the key file (vapid.env in the data folder)")
+    send.add_argument("--title", default="Hello, Notifications!")
+    send.add_argument("--body", default="Sent with pushlab send")
+    send.add_argument("--ttl", type=int, default=10000, help="seconds that it may wait")
+    send.add_argument("--urgency", choices=URGENCIES, default="normal")
+    send.add_argument("--topic", help="replaces what waits under the same topic")
+
+    command("doctor", _doctor, "Say what works on this machine, and how to mend the rest.")
+    return parser
+
+
+# Each command imports what it needs: 'pushlab keys' has no use for a push service.
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from pushlab.story import demo
+
+    return demo(options.browser, options.json)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from pushlab.lab import Lab
+
+    with Lab(
+        options.port, options.push_port, options.data, options.sender, options.database
+    ) as lab:
+        print(
+            f"application server {lab.page_url}  push service {lab.push_service.origin}/", flush=True
+        )
+        _wait_for_signal()
+    return 0
+
+
+def _wait_for_signal() -> None:
+    """Return on Ctrl-C or when asked to end, so that browsers and databases are closed."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        while True:
+            signal.pause() if hasattr(signal, "pause") else input()
+    except (KeyboardInterrupt, EOFError):
+        return
+
+
+def _browser(options: argparse.Namespace) -> int:
+    from pushlab.useragent.firefox import Firefox
+
+    push_url = _push_service_of(options.url)
+
+    async def session() -> None:
+        firefox = Firefox(
+            push_url, profile=options.profile, headless=options.headless, grant=options.headless
+        )
+        try:
+            await firefox.start()
+            await firefox.open(options.url)
+            print("Close the browser to end this.", flush=True)
+            await firefox.closed()
+        finally:
+            await firefox.close()
+
+    asyncio.run(session())
+    return 0
+
+
+def _push_service_of(url: str) -> str:
+    """Ask a running lab for the address of its push service."""
+    health = f"{url.rstrip('/')}/health"
+    try:
+        with urllib.request.urlopen(health, timeout=5) as answer:
+            push_url = json.load(answer)["data"]["push_service"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise LabError(f"no lab answers at {url}: {error}. Start one with ./lab or ./lab serve") from None
+    if not push_url:
+        raise LabError(f"the application server at {url} has no push service of its own")
+    return push_url
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from pushlab.appserver.keys import VapidKeys
+
+    path = options.file or settings.data_folder() / "vapid.env"
+    made = not path.exists()
+    if made:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    keys = VapidKeys.load_or_generate(path)
+    if options.json:
+        facts = {"public_key": keys.application_server_key, "subject": keys.subject,
+                 "file": str(path), "made": made}  # fmt: skip
+        print(json.dumps(facts))
+    else:
+        print(f"{'Made' if made else 'Found'} {path}, readable by you alone; the private key stays there.")
+        print(f"VAPID_PUBLIC_KEY={keys.application_server_key}")
+        print(f"VAPID_SUBJECT={keys.subject}")
+    return 0
+
+
+def _send(options: argparse.Namespace) -> int:
+    from pushlab.appserver.keys import VapidKeys
+    from pushlab.appserver.sender import send_once
+    from pushlab.protocol.delivery import PushOptions
+    from pushlab.protocol.subscription import PushSubscription
+
+    keys = VapidKeys.load(options.file or settings.data_folder() / "vapid.env")
+    subscription = PushSubscription.from_json(options.subscription.read_text("utf-8"))
+    wanted = {"ttl": options.ttl, "urgency": options.urgency, "topic": options.topic}
+    push_options = PushOptions.from_json({k: v for k, v in wanted.items() if v is not None})
+    payload = json.dumps({"title": options.title, "options": {"body": options.body}})
+    outcome = asyncio.run(send_once(keys, subscription, payload.encode(), push_options))
+    print(outcome)
+    return 0 if outcome.kind == "accepted" else 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pushlab.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(finding)
+    return 0 if all(finding.good for finding in findings) else 1

@@ -1,0 +1,300 @@
+"""The laboratory: the three parties, up and running behind a notebook.
+
+The application server and the push service live in one daemon thread with an event loop of its own,
+so they answer while the kernel is busy, asleep or waiting for its learner. User agents are started
+from here and driven from here. The parties share nothing but the journal that each writes to; they
+meet over HTTP and WebSocket on this machine.
+
+    notebook's thread                      the lab's thread (one event loop)
+    lab.notify_all(…)  ── run() ────────▶  ApplicationServer ── HTTP ──▶ PushService
+    lab.open()         ── run() ────────▶  Firefox, VirtualUserAgent ◀── WebSocket ──┘
+
+Everything public here is synchronous and may be called from any thread but the lab's own.
+"""
+
+import atexit
+import concurrent.futures
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from pushlab import settings
+from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.keys import VapidKeys
+from pushlab.background import BackgroundLoop
+from pushlab.errors import BrowserFailed, BrowserNotFound, PortTaken, TimedOut
+from pushlab.journal import Event, Journal
+from pushlab.pushservice.app import PushService
+from pushlab.useragent import firefox
+from pushlab.useragent.base import Notification, UserAgent
+from pushlab.useragent.virtual import VirtualUserAgent
+
+
+class Lab:
+    """Bring the three parties up, and stop the lab that this kernel had before.
+
+    ``port`` and ``push_port`` are TCP ports (0: any free one); ``data`` is a folder; ``sender`` is
+    ``"pushlab"`` or ``"pywebpush"``. The environment's PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
+    PUSHLAB_DATA stand in for what is not given. Raise PortTaken if another program holds a port.
+
+    >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
+    ...     browser = lab.open()
+    ...     browser.subscribe()
+    ...     browser.notify_me()
+    ...     browser.wait_for_notification()
+    """
+
+    _running: "Lab | None" = None
+
+    def __init__(
+        self,
+        port: int | None = None,
+        push_port: int | None = None,
+        data: str | Path | None = None,
+        sender: str = "pushlab",
+        database: str | None = None,
+    ):
+        if Lab._running is not None:
+            Lab._running.stop()
+        port, push_port = settings.ports(port, push_port)
+        self.data = settings.data_folder(data)
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.journal = Journal()
+        self.keys = VapidKeys.load_or_generate(self.data / "vapid.env")
+        self._browsers: dict[tuple[str, str], LabBrowser] = {}
+        self._thread = BackgroundLoop()
+        self.push_service = PushService(
+            database=settings.sqlite(self.data / "pushservice.sqlite3"), journal=self.journal
+        )
+        try:
+            self.run(self.push_service.start(push_port))
+            self.application_server = ApplicationServer(
+                keys=self.keys,
+                database=database or settings.sqlite(self.data / "appserver.sqlite3"),
+                journal=self.journal,
+                push_origins=[self.push_service.origin],
+                sender=sender,
+            )
+            self.run(self.application_server.start(port))
+        except PortTaken as error:
+            self._thread.run(self.push_service.stop())
+            self._thread.stop()
+            raise PortTaken(_holder(port, push_port) or error.detail) from None
+        Lab._running = self
+        atexit.register(self.stop)
+
+    # --- life ----------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Say whether the lab's servers are up."""
+        return Lab._running is self and self._thread.alive
+
+    def stop(self) -> None:
+        """Close the browsers and the servers, and free the ports. Calling it twice is harmless."""
+        atexit.unregister(self.stop)
+        if not self._thread.alive:
+            return
+        for browser in list(self._browsers.values()):
+            browser.close()
+        self.run(self.application_server.stop())
+        self.run(self.push_service.stop())
+        self._thread.stop()
+        if Lab._running is self:
+            Lab._running = None
+
+    def __enter__(self) -> "Lab":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def submit(self, coroutine: Coroutine) -> concurrent.futures.Future:
+        """Start a coroutine on the lab's loop and return its future; the caller does not wait."""
+        return self._thread.submit(coroutine)
+
+    def run(self, coroutine: Coroutine, timeout: float = 30) -> Any:
+        """Run a coroutine on the lab's loop, wait at most ``timeout`` seconds, return its result."""
+        return self._thread.run(coroutine, timeout)
+
+    # --- the application server ------------------------------------------------------------------
+
+    @property
+    def page_url(self) -> str:
+        """The address of the client page."""
+        return self.application_server.url
+
+    def subscriptions(self) -> list:
+        """Return the subscriptions that the application server has stored, oldest first."""
+
+        async def read() -> list:
+            return list(self.application_server.store.all())
+
+        return self.run(read())
+
+    def notify(self, endpoint: str, title: str | None = None, body: str | None = None, options=None):
+        """Send one message to one stored subscription and return its Outcome."""
+        return self.run(self.application_server.notify(endpoint, title, body, options))
+
+    def notify_all(self, title: str | None = None, body: str | None = None, options=None):
+        """Send one message to every stored subscription and return the Counts."""
+        return self.run(self.application_server.notify_all(title, body, options), timeout=600)
+
+    def on_event(self, tell: Callable[[Event], None]) -> Callable[[], None]:
+        """Call ``tell(event)`` in the lab's thread for all that happens; return what ends that."""
+        return self.journal.subscribe(tell)
+
+    def wait_for(self, what: str, after: int = 0, timeout: float = 15) -> Event:
+        """Wait until the journal holds an event that begins with ``what``. Raise TimedOut."""
+        try:
+            return self.journal.wait_for(what, after, timeout)
+        except TimeoutError as error:
+            raise TimedOut(str(error)) from None
+
+    # --- the user agents -------------------------------------------------------------------------
+
+    def open(
+        self,
+        kind: str = "auto",
+        *,
+        name: str = "",
+        headless: bool | None = None,
+        profile: str | Path | None = None,
+        grant: bool = True,
+    ) -> "LabBrowser":
+        """Start a user agent that uses the lab's push service, and open the client page in it.
+
+        ``kind`` is ``"firefox"``, ``"virtual"`` or ``"auto"`` (Firefox if it is installed;
+        PUSHLAB_BROWSER overrides). ``headless`` defaults to whether this machine lacks a screen;
+        ``profile`` is a folder to keep, else the profile is thrown away; ``grant`` answers the
+        permission prompt beforehand. Running the cell again gives the same browser, with the page
+        opened anew. Raise BrowserNotFound or BrowserFailed.
+        """
+        if kind == "auto":
+            kind = os.environ.get("PUSHLAB_BROWSER") or installed_browser()
+        if browser := self._browsers.get((kind, name)):
+            try:
+                self.run(browser.agent.open(self.page_url))
+                return browser
+            except BrowserFailed:  # Its window was closed by hand.
+                self._browsers.pop((kind, name))
+                self.run(browser.agent.close())
+        agent = self._make(kind, name, headless, profile, grant)
+        self.run(agent.start(), timeout=60)
+        self._browsers[kind, name] = LabBrowser(self, agent, kind, name, profile is not None)
+        self.run(agent.open(self.page_url))
+        return self._browsers[kind, name]
+
+    def _make(self, kind: str, name: str, headless: bool | None, profile, grant: bool) -> UserAgent:
+        if kind == "firefox":
+            if headless is None:
+                headless = not settings.has_screen()
+            folder = Path(profile) if profile else None
+            return firefox.Firefox(
+                self.push_service.ws_url, profile=folder, headless=headless, grant=grant
+            )
+        if kind == "virtual":
+            return VirtualUserAgent(self.push_service.ws_url, name=name or "Virtual")
+        raise BrowserNotFound(f"there is no user agent of kind {kind!r}; there are firefox and virtual")
+
+    def _forget(self, browser: "LabBrowser") -> None:
+        self._browsers.pop((browser.kind, browser.label), None)
+
+
+def installed_browser() -> str:
+    """Return the kind of the real browser found on this machine, else ``"virtual"``."""
+    try:
+        firefox.find()
+    except BrowserNotFound:
+        return "virtual"
+    return "firefox"
+
+
+class LabBrowser:
+    """A user agent as a notebook drives it: each call waits until the page shows its effect."""
+
+    def __init__(self, lab: Lab, agent: UserAgent, kind: str, label: str, keeps_profile: bool):
+        self.lab, self.agent, self.kind, self.label = lab, agent, kind, label
+        self.keeps_profile = keeps_profile
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @property
+    def name(self) -> str:
+        """How the journal names this user agent."""
+        return self.agent.name
+
+    @property
+    def state(self) -> str:
+        """The state that the page shows: unregistered, registered, subscribed, denied, unsupported."""
+        return self.lab.run(self.agent.state())
+
+    def register(self) -> None:
+        """Press Register service worker."""
+        self.lab.run(self.agent.register())
+
+    def unregister(self) -> None:
+        """Press Unregister."""
+        self.lab.run(self.agent.unregister())
+
+    def subscribe(self) -> None:
+        """Press Subscribe to push (and Register service worker before it, if need be)."""
+        if self.state == "unregistered":
+            self.register()
+        self.lab.run(self.agent.subscribe())
+
+    def unsubscribe(self) -> None:
+        """Press Unsubscribe from push."""
+        self.lab.run(self.agent.unsubscribe())
+
+    def notify_me(self) -> None:
+        """Press Notify me."""
+        self.lab.run(self.agent.notify_me())
+
+    def notify_all(self) -> None:
+        """Press Notify all."""
+        self.lab.run(self.agent.notify_all())
+
+    def notifications(self) -> list[Notification]:
+        """Return the notifications that the user agent itself says it shows."""
+        return self.lab.run(self.agent.notifications())
+
+    def wait_for_notification(
+        self, body: str | None = None, title: str | None = None, timeout: float = 15
+    ) -> Notification:
+        """Wait until the user agent shows a notification (with this body and title, if given)."""
+        return self.lab.run(
+            self.agent.wait_for_notification(body=body, title=title, timeout=timeout), timeout + 5
+        )
+
+    def screenshot(self) -> bytes | None:
+        """Return what the browser shows, as PNG, or None from the virtual one, which shows nothing."""
+        return None if self.kind == "virtual" else self.lab.run(self.agent.screenshot())
+
+    def close(self) -> None:
+        """Close the browser. One whose profile is thrown away says goodbye first.
+
+        Without that goodbye the servers would keep a subscription that nobody can ever read.
+        """
+        self.lab._forget(self)
+        try:
+            if not self.keeps_profile and self.state == "subscribed":
+                self.unsubscribe()
+        finally:
+            self.lab.run(self.agent.close())
+
+
+def _holder(*ports: int) -> str:
+    """Say so if it is another lab that holds one of these ports."""
+    for port in filter(None, ports):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+                if json.load(answer)["data"]["name"] == "pushlab":
+                    return f"another kernel runs a lab: it holds port {port}"
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # Whoever that is, it is no lab, and the plain message says enough.
+    return ""

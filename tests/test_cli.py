@@ -1,0 +1,172 @@
+"""The ``pushlab`` command, run as a person runs it: in a process of its own."""
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from pushlab.cli import main
+from pushlab.lab import Lab
+
+PUSHLAB = [sys.executable, "-m", "pushlab"]
+
+
+@contextmanager
+def serving(data, *options):
+    """Run ``pushlab serve`` on free ports; give both URLs and the process."""
+    command = [*PUSHLAB, "serve", "--port", "0", "--push-port", "0", "--data", str(data), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline()
+            urls = re.fullmatch(r"application server (http://\S+)  push service (http://\S+)\n", line)
+            assert urls, line + process.stderr.read()
+            yield urls[1], urls[2], process
+        finally:
+            process.terminate()
+            _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0 and errors == "", errors
+
+
+def lines_of(*arguments) -> list[dict]:
+    done = subprocess.run([*PUSHLAB, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["virtual", "firefox"])
+def test_demo_tells_the_whole_loop_and_ends_in_shown(kind, request):
+    if kind == "firefox":
+        request.getfixturevalue("firefox_installed")
+    lines = lines_of("demo", "--json", "--browser", kind)
+    steps = [line["step"] for line in lines]
+    told = ["keys", "open", "vapid", "subscribe", "endpoint", "store", "notify-me", "encrypt", "sign", "post", "accepted", "push"]
+    rest = iter(steps)
+    assert all(step in rest for step in told), f"{told} in this order, in {steps}"
+    assert {"connect", "open", "permission", "received", "acknowledge"} <= set(steps)
+    assert all(line["party"] in ("user agent", "push service", "application server") for line in lines)
+    last = lines[-1]
+    assert (last["step"], last["party"], last["user_agent"]) == ("shown", "user agent", kind)
+    assert last["title"] == "Hello, Notifications!"
+    assert re.fullmatch(r"ID: \d+", last["body"])
+    assert "/wpush/" not in json.dumps(lines), "an endpoint is a secret"
+
+
+def test_demo_in_words():
+    done = subprocess.run([*PUSHLAB, "demo", "--browser", "virtual"], capture_output=True, text=True)
+    assert done.returncode == 0 and "\033" not in done.stdout
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("application server ") and "65 bytes" in first
+    assert last.startswith("user agent ") and "Hello, Notifications! ID: " in last
+    assert "application server → push service" in done.stdout
+
+
+def test_serve_prints_one_line_and_stops_when_asked(tmp_path):
+    with serving(tmp_path) as (page, push, process):
+        with urllib.request.urlopen(page + "health", timeout=5) as answer:
+            health = json.load(answer)["data"]
+        assert health["push_service"] == push.replace("http", "ws")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_serve_with_a_database_of_your_own(tmp_path):
+    database = tmp_path / "elsewhere.sqlite3"
+    with serving(tmp_path / "data", "--database", f"sqlite:///{database}"):
+        assert database.is_file()
+
+
+def test_a_port_that_another_lab_holds_is_said_so(tmp_path):
+    with serving(tmp_path / "one") as (page, _, _):
+        port = page.rstrip("/").rsplit(":", 1)[1]
+        command = [*PUSHLAB, "serve", "--port", port, "--push-port", "0", "--data", str(tmp_path / "two")]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert second.returncode == 1
+    assert f"another kernel runs a lab: it holds port {port}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_keys_are_made_once_and_never_printed(tmp_path, capsys):
+    path = tmp_path / "vapid.env"
+    assert main(["keys", "--file", str(path), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["made"] and made["public_key"].startswith("B") and len(made["public_key"]) == 87
+    assert main(["keys", "--file", str(path), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again == made | {"made": False}
+    if os.name == "posix":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert main(["keys", "--file", str(path)]) == 0
+    printed = capsys.readouterr().out
+    private = re.search(r"VAPID_PRIVATE_KEY=\"?([\w-]{43})", path.read_text())[1]
+    assert private not in printed and made["public_key"] in printed
+
+
+def test_send_reaches_a_subscription_in_a_file(tmp_path, capsys):
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        browser = lab.open("virtual")
+        browser.subscribe()
+        subscription = lab.subscriptions()[0].subscription
+        file = tmp_path / "subscription.json"
+        file.write_text(json.dumps(subscription.to_json()))
+        status = main(["send", str(file), "--file", str(tmp_path / "vapid.env"), "--body", "by hand"])
+        printed = capsys.readouterr().out
+        assert status == 0 and "201" in printed and subscription.endpoint not in printed
+        assert browser.wait_for_notification(body="by hand").title == "Hello, Notifications!"
+        browser.unsubscribe()
+        assert main(["send", str(file), "--file", str(tmp_path / "vapid.env")]) == 1
+        assert "410" in capsys.readouterr().out
+
+
+def test_send_says_what_is_wrong_with_a_file(tmp_path, capsys):
+    (tmp_path / "s.json").write_text("{}")
+    main(["keys", "--file", str(tmp_path / "k.env")])
+    assert main(["send", str(tmp_path / "s.json"), "--file", str(tmp_path / "k.env")]) == 1
+    assert "endpoint" in capsys.readouterr().err
+
+
+def test_browser_says_when_no_lab_answers(capsys):
+    assert main(["browser", "firefox", "http://127.0.0.1:9/"]) == 1
+    assert "no lab answers at http://127.0.0.1:9/" in capsys.readouterr().err
+
+
+def test_browser_opens_the_page_of_a_running_lab(tmp_path, firefox_installed):
+    with serving(tmp_path) as (page, _, _):
+        command = [*PUSHLAB, "browser", "firefox", page, "--headless"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "Close the browser to end this.\n"
+            with urllib.request.urlopen(page + "events", timeout=10) as events:
+                told = ""
+                while "GET /vapid" not in told and "connect" not in told:
+                    told = events.readline().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+
+
+def test_doctor_lists_what_it_looked_at(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path))
+    main(["doctor"])
+    printed = capsys.readouterr().out
+    assert "ok  Python 3" in printed and "tornado" in printed and "port" in printed
+
+
+def test_doctor_finds_a_key_file_that_others_can_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path))
+    main(["keys", "--file", str(tmp_path / "vapid.env")])
+    (tmp_path / "vapid.env").chmod(0o644)
+    assert main(["doctor"]) == 1
+    assert "chmod 600" in capsys.readouterr().out
+
+
+def test_unknown_command_says_what_there_is(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["fly"])
+    assert stopped.value.code == 2
+    assert "demo" in capsys.readouterr().err

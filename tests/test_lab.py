@@ -1,0 +1,171 @@
+"""The laboratory: up in one call, again in a second, down without a trace."""
+
+import socket
+import threading
+
+import pytest
+
+from pushlab import PushOptions
+from pushlab.errors import BrowserNotFound, LabStopped, NoSubscriptions, PortTaken, TimedOut
+from pushlab.lab import Lab
+
+
+@pytest.fixture
+def lab(tmp_path):
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        yield lab
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_whole_loop(lab):
+    browser = lab.open("virtual")
+    assert browser.state in ("unregistered", "registered")
+    browser.subscribe()
+    assert browser.state == "subscribed"
+    assert len(lab.subscriptions()) == 1
+    browser.notify_me()
+    assert browser.wait_for_notification().title == "Hello, Notifications!"
+    lab.wait_for("acknowledge")
+    browser.unsubscribe()
+    assert browser.state == "registered"
+    assert lab.subscriptions() == []
+
+
+def test_sending_from_the_notebook(lab):
+    browser = lab.open("virtual")
+    browser.subscribe()
+    stored = lab.subscriptions()[0]
+    outcome = lab.notify(stored.subscription.endpoint, "Hi", "you", PushOptions(ttl=60))
+    assert (outcome.kind, outcome.status) == ("accepted", 201)
+    assert browser.wait_for_notification(title="Hi", body="you")
+    counts = lab.notify_all("Hi", "all")
+    assert (counts.accepted, counts.gone, counts.failed) == (1, 0, 0)
+    assert browser.wait_for_notification(body="all")
+
+
+def test_notify_all_with_nobody_there(lab):
+    with pytest.raises(NoSubscriptions):
+        lab.notify_all()
+
+
+def test_running_the_cell_again_stops_the_old_lab_and_keeps_keys_and_subscriptions(tmp_path):
+    port, push_port = free_port(), free_port()
+    first = Lab(port, push_port, tmp_path)
+    browser = first.open("virtual")
+    browser.subscribe()
+    browser.keeps_profile = True  # as an everyday browser does, which nobody closes
+    second = Lab(port, push_port, tmp_path)
+    try:
+        assert not first.running and second.running
+        assert second.page_url == f"http://127.0.0.1:{port}/"
+        assert second.keys.public == first.keys.public
+        assert len(second.subscriptions()) == 1
+        with pytest.raises(LabStopped):
+            first.subscriptions()
+    finally:
+        second.stop()
+
+
+def test_twenty_starts_and_stops_leave_no_thread(tmp_path):
+    port, push_port = free_port(), free_port()
+    before = threading.active_count()
+    for _ in range(20):
+        Lab(port, push_port, tmp_path).stop()
+    assert threading.active_count() == before
+
+
+def test_stop_twice_is_harmless(lab):
+    lab.stop()
+    lab.stop()
+    assert not lab.running
+
+
+@pytest.mark.parametrize("taken", ["port", "push_port"])
+def test_a_port_that_something_else_holds(tmp_path, taken):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        ports = {"port": 0, "push_port": 0, taken: other.getsockname()[1]}
+        before = threading.active_count()
+        with pytest.raises(PortTaken, match=str(ports[taken])) as told:
+            Lab(**ports, data=tmp_path)
+        assert "Kernel" in str(told.value)
+        assert threading.active_count() == before
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        assert lab.running, "the failure left nothing behind"
+
+
+def test_environment_decides_what_is_not_given(tmp_path, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("PUSHLAB_PORT", str(port))
+    monkeypatch.setenv("PUSHLAB_PUSH_PORT", "0")
+    monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path / "data"))
+    with Lab() as lab:
+        assert lab.page_url == f"http://127.0.0.1:{port}/"
+        assert (tmp_path / "data" / "vapid.env").is_file()
+
+
+def test_open_twice_is_one_browser_and_names_make_more(lab):
+    one = lab.open("virtual")
+    assert lab.open("virtual") is one
+    two = lab.open("virtual", name="Ada")
+    assert two is not one and two.name == "Ada"
+    one.subscribe()
+    two.subscribe()
+    assert lab.notify_all(body="both").accepted == 2
+    assert one.wait_for_notification(body="both") and two.wait_for_notification(body="both")
+
+
+def test_closing_a_throw_away_browser_leaves_no_dead_subscription(lab):
+    browser = lab.open("virtual")
+    browser.subscribe()
+    browser.close()
+    assert lab.subscriptions() == []
+    assert lab.open("virtual") is not browser
+
+
+def test_a_browser_that_does_not_exist(lab):
+    with pytest.raises(BrowserNotFound, match="netscape"):
+        lab.open("netscape")
+
+
+def test_what_takes_too_long_is_said_so(lab):
+    with pytest.raises(TimedOut):
+        lab.wait_for("an event that never comes", timeout=0)
+    with pytest.raises(TimedOut):
+        lab.open("virtual").wait_for_notification(timeout=0.1)
+
+
+def test_nothing_is_printed_from_the_thread(tmp_path, capfd):
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        browser = lab.open("virtual")
+        browser.subscribe()
+        browser.notify_me()
+        browser.wait_for_notification()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_labs_thread_does_not_wait_for_itself(lab):
+    seen = []
+
+    async def on_the_loop():
+        try:
+            lab.subscriptions()
+        except RuntimeError as error:
+            seen.append(str(error))
+
+    lab.run(on_the_loop())
+    assert "await" in seen[0]
+
+
+def test_pywebpush_as_the_sender(tmp_path):
+    with Lab(port=0, push_port=0, data=tmp_path, sender="pywebpush") as lab:
+        browser = lab.open("virtual")
+        browser.subscribe()
+        browser.notify_me()
+        assert browser.wait_for_notification().title == "Hello, Notifications!"

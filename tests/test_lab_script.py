@@ -1,0 +1,97 @@
+"""``./lab``: the one command of the README."""
+
+import ast
+import os
+import subprocess
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "lab"
+
+
+@pytest.fixture
+def script():
+    """Import the script as a module."""
+    loader = SourceFileLoader("lab_script", str(SCRIPT))
+    module = module_from_spec(spec_from_loader("lab_script", loader))
+    was, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    loader.exec_module(module)
+    sys.dont_write_bytecode = was
+    return module
+
+
+def lab(*arguments, **settings):
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        capture_output=True, text=True, timeout=300, env=os.environ | settings,
+    )  # fmt: skip
+
+
+def test_it_needs_nothing_but_python_itself():
+    imported = set()
+    for node in ast.walk(ast.parse(SCRIPT.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module.split(".")[0])
+    assert imported <= sys.stdlib_module_names
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no run bit")
+def test_it_has_its_run_bit():
+    assert os.access(SCRIPT, os.X_OK)
+
+
+def test_help_and_a_mistyped_command():
+    assert "./lab demo" in lab("--help").stdout
+    wrong = lab("fly")
+    assert wrong.returncode == 2 and "no './lab fly'" in wrong.stderr and "./lab demo" in wrong.stderr
+
+
+def test_a_second_setup_installs_nothing(script):
+    lab("setup")
+    again = lab("setup")
+    assert again.returncode == 0
+    assert "Ready." in again.stderr and "First start" not in again.stderr
+
+
+def test_demo_through_the_script_prints_json_alone():
+    import json
+
+    done = lab("demo", "--browser", "virtual", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["step"] == "shown"
+
+
+def test_what_is_installed_is_named_by_the_files_that_say_so(script, tmp_path, monkeypatch):
+    for name in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    before = script.digest()
+    assert script.digest() == before
+    with (tmp_path / "pyproject.toml").open("a") as file:
+        file.write("# changed\n")
+    assert script.digest() != before
+
+
+def test_a_failed_step_shows_its_story(script, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        script.step([sys.executable, "-c", "print('the reason'); raise SystemExit(3)"])
+    assert "the reason" in stopped.value.code
+
+
+def test_an_old_python_looks_for_a_newer_one(script, monkeypatch):
+    monkeypatch.setattr(script.shutil, "which", lambda name: None)
+    with pytest.raises(SystemExit, match="needs Python 3.11"):
+        script.with_newer_python([])
+
+
+def test_a_python_without_venv_and_pip_says_what_to_install(script, monkeypatch):
+    monkeypatch.setattr(script, "has", lambda module: False)
+    with pytest.raises(SystemExit, match="apt install python3-venv"):
+        script.make_venv(uv=None)
