@@ -1,0 +1,267 @@
+# %% [markdown]
+# # 00 · Start here: a real browser receives a real push
+#
+# A web page can ring a phone whose screen is dark, long after the page was closed. Three programs
+# that do not trust one another work together for that. Here you run all three on your own
+# machine, watch one message travel through them, and read from a diagram who said what to whom.
+# Nothing needs the internet.
+
+# %% [markdown]
+# ## Where we are
+#
+# **What hurts without this.** Web push fails silently: a wrong key, an old endpoint, a byte too
+# many, and simply nothing appears. Whoever can name the parties and their messages knows where to
+# look.
+#
+# **At the end you can** start the lab, open its page in a browser, subscribe it, send to one and
+# to all, say which party did what and in which order, and explain what a 410 means.
+#
+# **Time:** 20 minutes. **Before this:** nothing; a little Python and HTTP will do.
+
+# %%
+from pushlab import Lab, PushlabError
+
+lab = Lab()
+lab
+
+# %% [markdown]
+# Two servers now run in the background while you read. Run the cell again whenever you like: it
+# stops the old lab and starts a new one.
+#
+# ## The words
+#
+# The names are those of [RFC 8030](https://www.rfc-editor.org/rfc/rfc8030#section-2). Each party
+# has one colour, on the page and in every diagram.
+#
+# | party | colour | who plays it here | who plays it outside |
+# |---|---|---|---|
+# | **user agent** | blue | a Firefox that the lab starts | your visitor's browser |
+# | **push service** | orange | a server in this lab | the browser vendor's: Mozilla, Google, Apple, Microsoft |
+# | **application server** | green | a server in this lab | yours |
+#
+# | what passes between them | bytes | what it is | who knows it |
+# |---|---|---|---|
+# | **endpoint** | a URL | the letter box of one subscription; whoever knows it can try to post | all three parties |
+# | **p256dh** | 65 | the user agent's public key: you encrypt for it | user agent, application server |
+# | **auth** | 16 | a secret that goes into the encryption | user agent, application server |
+# | **VAPID key**, public | 65 | names the application server | all three parties |
+# | **VAPID key**, private | 32 | signs, and so proves that name | application server alone |
+
+# %% [markdown]
+# ## 1 · With your hands
+#
+# In the panel press **Open a lab Firefox**, **Subscribe**, **Notify me**, and see the diagram
+# grow. It shows what the servers saw, live, also while the cells further down run. *Look for* the
+# one arrow that leads from the application server to the push service.
+
+# %%
+lab.panel()
+
+# %% [markdown]
+# You may also open the page in the browser that you are reading this in. Then your endpoint
+# belongs to that browser's vendor, and the same application server posts to the vendor over the
+# internet. Nothing else changes: *the endpoint decides*. From here on, cells do what your hand
+# did, one step at a time.
+#
+# ## 2 · Open the page
+#
+# `lab.open()` starts a real Firefox with a profile that is thrown away; without Firefox, a
+# *virtual* user agent: a few hundred lines of Python that speak the same protocols. Each method
+# of `browser` presses a button of the page and waits for what comes of it.
+
+# %%
+browser = lab.open()
+if browser.state != "unregistered":  # your own hand was quicker
+    browser.unregister()
+print(browser.state)
+
+# %% tags=["nbval-ignore-output"]
+from IPython.display import Image, display
+
+if picture := browser.screenshot():  # the virtual user agent has no screen
+    display(Image(picture, width=700))
+
+# %% [markdown]
+# *Unregistered*: this browser has no service worker of the page. A **service worker** is a script
+# that the browser keeps when the page is gone. A push message wakes it up, so it comes first: no
+# worker, no push.
+#
+# ## 3 · Subscribe
+#
+# Predict: with whom does the browser speak first, with the push service or with the application
+# server? We note the number of the last event, press the button, and draw what came after.
+
+# %%
+before = lab.journal.events()[-1].number
+browser.subscribe()
+print(browser.state)
+
+# %% tags=["nbval-ignore-output"]
+lab.diagram(after=before, title="Subscribe")
+
+# %% [markdown]
+# The browser fetched the application server's public key (`GET /vapid`) *before* it spoke to the
+# push service, because the endpoint is made for that key: nobody else may post there. Then the
+# push service made the endpoint, and the page handed it on to the application server, with two
+# keys of the browser's. **The two servers have not exchanged a word.** A diagram can be misread,
+# so we ask the journal as well.
+
+# %%
+story = [event.what for event in lab.journal.events(before)]
+steps = ["GET /vapid", "subscribe", "endpoint", "POST /add-subscription"]
+assert [what for what in story if what in steps] == steps  # in just this order
+
+# %% [markdown]
+# ## 4 · What the application server now holds
+#
+# The page handed over a *subscription*, and we may look. *Look for* the lengths of the table
+# above. The endpoint we do not print: a URL that rings your phone is a secret, and notebooks get
+# shared.
+
+# %%
+stored = lab.subscriptions()[-1]  # the newest
+subscription = stored.subscription
+print(len(subscription.p256dh), "bytes of p256dh, the first is", f"{subscription.p256dh[0]:02x}")
+print(len(subscription.auth), "bytes of auth")
+
+# %%
+print(len(lab.keys.public), "bytes of VAPID key")
+assert stored.application_server_key == lab.keys.application_server_key
+assert lab.keys.public != subscription.p256dh  # two key pairs, for two purposes
+
+# %% [markdown]
+# Both public keys are points on one curve, P-256, written out as `04`, x and y. That is why
+# people confuse them. **p256dh** belongs to the user agent, and one encrypts for it. The **VAPID
+# key** belongs to the application server, which signs with its other half. Lessons 01 and 02 take
+# them apart.
+#
+# ## 5 · Notify me
+#
+# The button on the page asks the application server for one message to this very browser. A page
+# cannot push to itself: it lacks the private key. Predict: how many bytes longer than the text is
+# what the push service gets?
+
+# %%
+before = lab.journal.events()[-1].number
+browser.notify_me()
+shown = browser.wait_for_notification()
+print(shown.title)
+
+# %% tags=["nbval-ignore-output"]
+lab.wait_for("acknowledge", before)
+lab.wait_for("notification shown", before)
+lab.diagram(after=before, title="Notify me")
+
+# %% [markdown]
+# What is printed above is what the *browser* says it shows. On the way the text was encrypted,
+# the request signed (only now and then: a token serves many messages), posted, and pushed. `201
+# Created` means that the push service *has* the message: not yet delivered, and not yet seen.
+
+# %%
+encrypt = lab.wait_for("encrypt", before)
+print(encrypt.detail["body"] - encrypt.detail["plaintext"], "bytes more than the plaintext")
+post = lab.wait_for("POST message", before)
+assert post.detail["bytes"] == encrypt.detail["body"]
+
+# %% [markdown]
+# 103, whatever you send: 86 of header (a salt, a size, a fresh public key of the sender), one
+# that marks the end of the text, and 16 that betray any changed bit. The push service learnt
+# nothing but the number of bytes. Lesson 03 writes every one of them by hand.
+#
+# ## 6 · Notify all, in your own words
+#
+# News does not wait for a button: `lab.notify_all()` sends one message to everyone whose
+# subscription is stored. *Look for* the two different things that come back: what push services
+# accepted, and what a browser shows.
+
+# %%
+counts = lab.notify_all("Lunch?", "In ten minutes, downstairs.")
+print(counts.accepted, "accepted,", counts.failed, "failed")
+shown = browser.wait_for_notification(body="In ten minutes, downstairs.")
+print(shown.title, shown.body)
+
+# %% [markdown]
+# *Accepted* was known as soon as the push service answered. The notification came on its own
+# time: here some hundredths of a second later, to a phone in a tunnel perhaps tomorrow. No
+# application server learns that a message was seen, unless the service worker tells it.
+#
+# ## 7 · When it fails
+#
+# Subscriptions end: people withdraw the permission, clear the browser, lose the phone, or, here,
+# press *Unsubscribe from push*. Predict what becomes of a message to everybody when nobody is
+# left.
+
+# %%
+browser.unsubscribe()
+try:
+    lab.notify_all()
+except PushlabError as error:
+    print(error)
+
+# %% [markdown]
+# The easy case: the page had told both servers. Mostly nobody tells yours. We put the old
+# subscription back into the database, as if that goodbye had been lost on the way, and send to
+# it.
+
+# %%
+server = lab.application_server
+server.store.save(subscription, stored.application_server_key)
+outcome = lab.notify(subscription.endpoint, "Are you there?")
+print(outcome.status, outcome.kind)
+print(outcome.next)
+
+# %%
+kept = [one.subscription.endpoint for one in lab.subscriptions()]
+assert outcome.kind == "gone" and subscription.endpoint not in kept
+
+# %% [markdown]
+# **410 Gone** says what the browser had told the push service alone. It is nobody's mistake, and
+# final: the application server has removed the subscription, as the `assert` saw. A **403** is
+# quite another thing: *your* key or token is wrong, and whoever removes subscriptions upon it
+# loses all of them in one bad night. Lesson 08 is a clinic for such cases. Now we close our
+# browser; the panel opens another one at any time.
+
+# %%
+browser.close()
+assert lab.browsers == []
+
+# %% [markdown]
+# ## Exercises, with the panel
+#
+# 1. Subscribe, and send three times with the **topic** `news`. How many notifications does the
+#    browser show? (A topic matters only while messages wait: lesson 05.)
+# 2. Send with the topic `two words`. Who refuses, and has the push service been asked at all? The
+#    diagram knows.
+# 3. If you are online: subscribe your own browser as well, and press **Notify me**. Which arrows
+#    are missing now, and who has drawn them until now?
+
+# %% [markdown]
+# ## What you saw
+#
+# - User agent and push service make a subscription, *for* the key of one application server.
+# - That server learns it from the page, encrypts for the browser and signs for the push service.
+# - The push service carries 103 bytes more than you wrote, and can read none of it.
+# - `201` is *accepted*, not *shown*; `410` is *gone*, and removes one subscription.
+#
+# **What we left out:** how the keys are made (01), the six steps of permission (02), every byte
+# of the encryption (03) and of the signature (04), the waiting queue (05), a thousand subscribers
+# (06), and what the service worker does with a push (07).
+
+# %% [markdown]
+# ## Questions
+#
+# 1. A thief has your database of subscriptions, but not your private VAPID key. Can he ring your
+#    users?
+# 2. Why does the application server not simply connect to the browser?
+# 3. Which of the three parties could read the message if nothing were encrypted? Which knows
+#    *that* you were sent one, even so?
+#
+# <details><summary>Answers</summary>
+#
+# 1. No: the endpoints were made for your key, and the push service refuses any other signature.
+# 2. A phone sleeps and has no fixed address. The push service is always there, with one
+#    connection for all pages.
+# 3. The push service could. It still knows who sent to whom, when and how much.
+# </details>
+#
+# **Next:** [01 · Keys](01_keys.ipynb), two of them, and why they are not the same.

@@ -1,0 +1,52 @@
+"""The lab as a notebook sees it: the same lab, with a panel to press and pictures to read."""
+
+from typing import TYPE_CHECKING
+
+import pushlab.lab
+from pushlab.lab import LabBrowser
+from pushlab.notebook.render import narrate, sequence
+from pushlab.notebook.svg import Svg
+
+if TYPE_CHECKING:
+    from pushlab.notebook.panels import Panel
+
+
+class Lab(pushlab.lab.Lab):
+    """Bring the three parties up, and show what they do. See ``pushlab.lab.Lab`` for the arguments.
+
+    >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
+    ...     lab
+    The lab runs: a push service, an application server, and a journal of what happens.
+    """
+
+    _panel: "Panel | None" = None
+
+    def __repr__(self) -> str:
+        # No port and no address: a notebook's output must be the same on every machine.
+        if not self.running:
+            return "The lab has stopped. Run the cell with Lab() again."
+        return "The lab runs: a push service, an application server, and a journal of what happens."
+
+    @property
+    def browsers(self) -> list[LabBrowser]:
+        """The browsers that are open, the newest last."""
+        return list(self._browsers.values())
+
+    def panel(self) -> "Panel":
+        """Return the lab's panel. Shown twice, it is one panel with two faces."""
+        if self._panel is None:
+            from pushlab.notebook.panels import Panel  # ipywidgets costs a quarter of a second.
+
+            self._panel = Panel(self)
+        return self._panel
+
+    def diagram(self, after: int = 0, title: str | None = None) -> Svg:
+        """Draw what happened after event number ``after``: who said what to whom."""
+        events = self.journal.events(after)
+        return Svg(sequence(events, title), narrate(events))
+
+    def stop(self) -> None:
+        """Close the browsers and the servers, and tell the panel."""
+        if self._panel is not None:
+            self._panel.stop()
+        super().stop()

@@ -1,0 +1,155 @@
+"""The panel's words, as small pieces of HTML. Pure functions: values in, one string out.
+
+Everything that came from outside is escaped: a notification's title is as foreign as any input.
+Colours are JupyterLab's own variables, so that a piece fits a light and a dark theme.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+
+from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.sender import Counts
+from pushlab.appserver.store import StoredSubscription
+from pushlab.errors import PushlabError
+from pushlab.journal import Event
+from pushlab.notebook.render import COLOURS, describe, shorten
+from pushlab.useragent.base import Notification
+
+LOG_LINES = 100
+
+# Scoped to the panel. The fallbacks serve front ends that are not JupyterLab.
+STYLE = """<style>
+.pushlab-panel { color: var(--jp-ui-font-color1, #222); }
+.pushlab-panel .jupyter-button { width: auto; }
+.pushlab-panel .widget-html-content { line-height: 1.45; }
+.pushlab-card { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 8px;
+  padding: 10px 14px; }
+.pushlab-card b.pushlab-heading { font-size: 1.1em; }
+.pushlab-faint { color: var(--jp-ui-font-color2, #666); }
+.pushlab-panel a { color: var(--jp-content-link-color, #1976d2); text-decoration: underline; }
+.pushlab-panel table { border-collapse: collapse; width: 100%; }
+.pushlab-panel th, .pushlab-panel td { text-align: left; padding: 2px 14px 2px 0; }
+.pushlab-panel th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color2, #ccc); }
+.pushlab-dot { display: inline-block; width: 0.75em; height: 0.75em; border-radius: 50%;
+  margin-right: 0.4em; }
+.pushlab-verdict { border-left: 4px solid; padding: 4px 10px; margin: 0 4px; }
+.pushlab-result { min-height: 2.5em; }
+.pushlab-toast { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 8px;
+  padding: 6px 12px; margin: 4px 0; background: var(--jp-layout-color2, #eee); }
+.pushlab-scroll { max-height: 170px; overflow: auto; display: flex; flex-direction: column-reverse;
+  font-family: var(--jp-code-font-family, monospace); font-size: 0.9em; }
+</style>"""
+
+DONE, BUSY, LOST, FAILED = "#2e8b57", "#6b7280", "#c77800", "#c62828"
+VERDICTS = {"accepted": DONE, "gone": LOST, "retry": LOST, "refused": FAILED, "failed": FAILED}
+
+NEXT = "Press Subscribe here, or the buttons on the page itself."
+SUBSCRIBED = "Its push service made an endpoint; the application server stored it with two keys."
+UNSUBSCRIBED = "Its old endpoint will never work again, and the application server has removed it."
+NO_BROWSER = '<span class="pushlab-faint">The lab has no browser open.</span>'
+
+
+def ways(kind: str, screen: bool) -> str:
+    """Say what the lab's own browser is, on a machine with or without a screen."""
+    if kind == "virtual":
+        return "No Firefox is installed here. A virtual browser speaks the same protocols."
+    said = "A real Firefox that uses the lab's own push service: no internet, no account."
+    return said if screen else f"{said} There is no screen here, so the panel shows what it shows."
+
+
+def own_browser(url: str) -> str:
+    """Return the link for the learner's own browser, whose vendor runs its push service."""
+    return (
+        f'Or <a href="{escape(url)}" target="_blank">open it in your own browser</a>.'
+        ' <span class="pushlab-faint">Its vendor runs its push service: that needs internet.</span>'
+    )
+
+
+def heading(said: str, explanation: str = "") -> str:
+    """Return the head of a part of the panel."""
+    more = f'<div class="pushlab-faint">{escape(explanation)}</div>' if explanation else ""
+    return f'<b class="pushlab-heading">{escape(said)}</b>{more}'
+
+
+def parties() -> str:
+    """Return the legend: who has which colour."""
+    return " &nbsp; ".join(
+        f'<span style="white-space:nowrap"><span class="pushlab-dot" '
+        f'style="background:{colour}"></span>{escape(party.value)}</span>'
+        for party, colour in COLOURS.items()
+    )
+
+
+def verdict(said: str, colour: str, more: str = "") -> str:
+    """Return one sentence with a coloured edge, and what follows from it."""
+    rest = f'<div class="pushlab-faint">{escape(more)}</div>' if more else ""
+    return f'<div class="pushlab-verdict" style="border-color:{colour}">{escape(said)}{rest}</div>'
+
+
+def outcome(result: Outcome) -> str:
+    """Explain what became of one message."""
+    return verdict(str(result), VERDICTS[result.kind])
+
+
+def counts(result: Counts) -> str:
+    """Explain what became of one message to everybody."""
+    sent = result.accepted + result.gone + result.failed
+    said = f"Sent to {sent} subscription{'s' if sent != 1 else ''}: {result.accepted} accepted"
+    if result.gone:
+        said += f", {result.gone} gone and removed"
+    if result.failed:
+        said += f", {result.failed} failed"
+    more = f"{result.retried} needed a second try." if result.retried else ""
+    return verdict(f"{said}.", FAILED if result.failed else LOST if result.gone else DONE, more)
+
+
+def fault(error: Exception) -> str:
+    """Say in words what went wrong. What is not one of our own errors is a bug, and says so."""
+    if isinstance(error, PushlabError):
+        return verdict(str(error), FAILED)
+    said = f"{type(error).__name__}: {error}"
+    return verdict(shorten(said, 400), FAILED, "This is a bug of the lab: please report it.")
+
+
+def subscriptions(stored: Sequence[StoredSubscription]) -> str:
+    """List who is subscribed, the newest last. An endpoint is a secret and is never shown."""
+    if not stored:
+        return '<span class="pushlab-faint">Nobody yet. Press Subscribe.</span>'
+    rows = "".join(
+        f"<tr><td>{escape(one.who or 'Browser')}</td><td><code>{escape(one.subscription.label)}"
+        f"</code></td><td>{clock(one.created_at)}</td>"
+        f"<td>{'← Notify me' if one is stored[-1] else ''}</td></tr>"
+        for one in stored[-10:]
+    )
+    head = "<tr><th>who</th><th>label</th><th>since</th><th></th></tr>"
+    if len(stored) > 10:
+        head += f"<tr><td colspan=4>… {len(stored) - 10} earlier</td></tr>"
+    return f"<table>{head}{rows}</table>"
+
+
+def notifications(shown: Sequence[Notification], name: str) -> str:
+    """Draw the notifications as the user agent itself reports them."""
+    if not shown:
+        return f'<span class="pushlab-faint">{escape(name)} shows no notification.</span>'
+    toasts = "".join(
+        f'<div class="pushlab-toast"><b>{escape(one.title)}</b><br>{escape(one.body)}</div>'
+        for one in shown[-5:]
+    )
+    return f'<span class="pushlab-faint">{escape(name)} says that it shows:</span>{toasts}'
+
+
+def log(events: Iterable[Event]) -> str:
+    """Return the story as text, the newest last and in view."""
+    lines = "".join(
+        f'<div style="white-space:nowrap">{clock(event.at)} {escape(str(event))} '
+        f'<span class="pushlab-faint">{escape(describe(event.detail))}</span></div>'
+        for event in list(events)[-LOG_LINES:]
+    )
+    # The reversed outer box keeps the end in view with no script.
+    return f'<div class="pushlab-scroll"><div>{lines}</div></div>'
+
+
+def clock(at: float) -> str:
+    """Return seconds since 1970 as the time of day here."""
+    return f"{datetime.fromtimestamp(at):%H:%M:%S}"

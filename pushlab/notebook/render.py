@@ -1,0 +1,215 @@
+"""Pictures of what really happened and of real bytes, as SVG text.
+
+Every function is pure: values in, one string out. ``svg`` says how a picture stays readable on
+every background. A party has one colour everywhere: in pictures, panel and client page.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pushlab.journal import Event, Party
+from pushlab.notebook import svg
+from pushlab.protocol.trace import Span
+
+COLOURS: Mapping[Party, str] = {
+    Party.USER_AGENT: "#1f5fbf",
+    Party.PUSH_SERVICE: "#a8500a",
+    Party.APPLICATION_SERVER: "#1d7044",
+}
+WHITE = "#ffffff"
+
+MAX_ROWS = 40  # What a person still reads. The journal keeps far more.
+MAX_LANES = 4  # User agents with a lane of their own: a room of fifty shares one.
+GUTTER = 40  # For the event numbers on the left.
+
+
+def shorten(text: str, length: int) -> str:
+    """Cut ``text`` to at most ``length`` characters, the last one an ellipsis.
+
+    >>> shorten("POST /add-subscription", 10)
+    'POST /add…'
+    """
+    return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
+
+
+def describe(detail: Mapping[str, object]) -> str:
+    """Say an event's detail in one line; what is unknown is left out.
+
+    >>> describe({"bytes": 144, "ttl": 60, "topic": None})
+    '144 bytes · ttl 60'
+    """
+    said = [
+        f"{value} bytes" if name == "bytes" else f"{name} {value}"
+        for name, value in detail.items()
+        if value is not None and value != ""
+    ]
+    return " · ".join(said)
+
+
+def narrate(events: Iterable[Event]) -> str:
+    """Return the story as text, a line an event.
+
+    >>> from pushlab.journal import Event, Party
+    >>> print(narrate([Event(1, 0, Party.PUSH_SERVICE, Party.USER_AGENT, "endpoint", "Firefox")]))
+      1 push service → user agent [Firefox]: endpoint
+    """
+    lines = [str(event) for event in events]
+    return "\n".join(lines) if lines else "Nothing has happened yet."
+
+
+def sequence(events: Iterable[Event], title: str | None = None, rows: int = MAX_ROWS) -> str:
+    """Draw the sequence diagram of ``events``: a lane a party, an arrow a message.
+
+    Each named user agent has its own lane. Only the last ``rows`` events are drawn; a line at the
+    top counts the earlier ones. An arrow has the colour of the party that speaks; a step that a
+    party takes alone is a note on its lane. RFC 8030 §1.1 and §2 name parties and messages.
+
+    >>> from pushlab.journal import Event, Party
+    >>> sequence([Event(1, 0, Party.USER_AGENT, Party.PUSH_SERVICE, "subscribe")]).count("<path")
+    1
+    """
+    story = list(events)
+    shown = story[-rows:]
+    lanes = _Lanes(story)
+    parts: list[str] = []
+    y = 18
+    if title:
+        parts.append(svg.title(16, y + 8, shorten(title, 80)))
+        y += 24
+    top = y
+    parts += lanes.heads(y)
+    y += 52
+    if len(shown) < len(story):
+        parts.append(svg.text(lanes.width / 2, y + 8, f"… {len(story) - len(shown)} earlier"))
+        y += 26
+    if not shown:
+        parts.append(svg.text(lanes.width / 2, y + 8, "Nothing has happened yet.", size=13))
+        y += 26
+    for event in shown:
+        drawn, height = lanes.row(event, y)
+        parts += drawn
+        y += height
+    y += 10
+    return svg.card(lanes.width, y, lanes.lines(top + 40, y - 6) + parts, "Who said what to whom")
+
+
+class _Lanes:
+    """Where each party stands, and how an event is drawn between them."""
+
+    def __init__(self, story: Sequence[Event]):
+        names = list(dict.fromkeys(e.who for e in story if e.who and _has_user_agent(e)))
+        nameless = any(not e.who and _has_user_agent(e) for e in story)
+        if len(names) != 1 and (nameless or not names):
+            # With one browser a nameless event is certainly about it. With several it is not.
+            names.append("")
+        self.crowd = names[MAX_LANES:]
+        agents = names[:MAX_LANES] + ([f"{len(self.crowd)} others"] if self.crowd else [])
+        self.columns = [(Party.USER_AGENT, name) for name in agents]
+        self.columns += [(Party.PUSH_SERVICE, ""), (Party.APPLICATION_SERVER, "")]
+        self.agents = agents
+        self.pitch = 270 if len(self.columns) == 3 else 190
+        self.width = GUTTER + self.pitch * len(self.columns)
+
+    def x(self, party: Party, who: str) -> float:
+        """Return the middle of a party's lane."""
+        if party is not Party.USER_AGENT:
+            column = self.columns.index((party, ""))
+        elif who in self.crowd:
+            column = len(self.agents) - 1
+        else:
+            column = self.agents.index(who) if who in self.agents else 0
+        return GUTTER + self.pitch * (column + 0.5)
+
+    def heads(self, y: float) -> list[str]:
+        """Return the boxes with the parties' names."""
+        half = self.pitch / 2 - 14
+        parts = []
+        for index, (party, name) in enumerate(self.columns):
+            x = GUTTER + self.pitch * (index + 0.5)
+            parts.append(svg.box(x - half, y, 2 * half, 40, fill=COLOURS[party]))
+            named = int(bool(name))
+            said = shorten(party.value, int(2 * half / 7.4))
+            parts.append(svg.text(x, y + 25 - 7 * named, said, fill=WHITE, size=13, weight=600))
+            if named:
+                parts.append(svg.text(x, y + 32, shorten(name, int(2 * half / 6.3)), fill=WHITE))
+        return parts
+
+    def lines(self, top: float, bottom: float) -> list[str]:
+        """Return the life lines, to be drawn under everything else."""
+        return [
+            f'<line x1="{x:g}" y1="{top:g}" x2="{x:g}" y2="{bottom:g}" stroke="{COLOURS[party]}" '
+            'stroke-opacity="0.45" stroke-dasharray="3 4"/>'
+            for index, (party, _) in enumerate(self.columns)
+            for x in [GUTTER + self.pitch * (index + 0.5)]
+        ]
+
+    def row(self, event: Event, y: float) -> tuple[list[str], float]:
+        """Return one event's drawing, and its height."""
+        detail = describe(event.detail)
+        height = 46 if detail else 32
+        start, end = self.x(event.source, event.who), self.x(event.target, event.who)
+        alone = start == end
+        room = self.pitch - 36 if alone else abs(end - start) - 30
+        what, small = shorten(event.what, int(room / 6.9)), shorten(detail, int(room / 6.1))
+        tip = f"{event} · {detail}" if detail else str(event)
+        parts = ["<g>", f"<title>{svg.escaped(tip)}</title>"]
+        parts.append(svg.text(GUTTER - 10, y + 16, str(event.number), anchor="end"))
+        colour, middle = COLOURS[event.source], (start + end) / 2
+        if alone:
+            parts.append(svg.note(middle, y + 1, what, small, colour))
+        else:
+            for line, size, at in ((what, 13, y + 11), (small, 11, y + 32)):
+                if abs(end - start) > self.pitch * 1.5 and line:
+                    # The words stand on the lane between the two: lift them off its line.
+                    wide, high = len(line) * size * 0.56, size + 4
+                    parts.append(svg.box(middle - wide / 2, at - size, wide, high, fill=svg.CARD))
+            parts.append(svg.text(middle, y + 11, what, fill=colour, size=13, weight=500))
+            parts.append(svg.arrow(start, end, y + 18, colour))
+            if small:
+                parts.append(svg.text(middle, y + 32, small))
+        return parts + ["</g>"], height
+
+
+def bytemap(spans: Iterable[Span], body: bytes, title: str | None = None, rows: int = 12) -> str:
+    """Draw ``body`` in hexadecimal, 16 bytes a row, one colour a span, with a legend beside it.
+
+    At most ``rows`` rows are drawn and the rest is counted. See ``pushlab.protocol.trace.spans``
+    for the spans of an aes128gcm body (RFC 8188 §2.1).
+
+    >>> from pushlab.protocol.trace import Span
+    >>> picture = bytemap([Span(0, 2, "salt", "makes the key fresh", "RFC 8188 §2.1")], bytes(2))
+    >>> "salt · 2 bytes" in picture
+    True
+    """
+    cell, left, top = 24, GUTTER + 12, 44 if title else 18
+    legend = left + 16 * cell + 26
+    parts = [svg.title(16, 26, shorten(title, 80))] if title else []
+    shown = body[: rows * 16]
+    at = top
+    for index, span in enumerate(spans):
+        colour = svg.SPAN_COLOURS[index % len(svg.SPAN_COLOURS)]
+        tip = f"{span.name}: bytes {span.start} to {span.end - 1}. {span.meaning} ({span.rfc})"
+        parts.append(f"<g><title>{svg.escaped(tip)}</title>")
+        for offset in range(span.start, min(span.end, len(shown))):
+            x, y = left + offset % 16 * cell, top + offset // 16 * cell
+            parts.append(svg.box(x, y, cell - 2, cell - 2, fill=colour, radius=3))
+            byte = f"{body[offset]:02x}"
+            parts.append(svg.text(x + 11, y + 15, byte, fill=WHITE, family=svg.MONO))
+        parts.append(svg.box(legend, at + 1, 12, 12, fill=colour, radius=3))
+        length = span.end - span.start
+        name = f"{span.name} · {length} byte{'s' * (length != 1)} · {span.rfc}"
+        parts.append(svg.text(legend + 20, at + 12, name, fill=svg.INK, size=12, anchor="start"))
+        parts.append(svg.text(legend + 20, at + 27, shorten(span.meaning, 58), anchor="start"))
+        parts.append("</g>")
+        at += 38
+    for row in range(0, len(shown), 16):
+        parts.append(svg.text(left - 10, top + row / 16 * cell + 15, str(row), anchor="end"))
+    bottom = top + (len(shown) + 15) // 16 * cell
+    if len(shown) < len(body):
+        rest = f"… {len(body) - len(shown)} more bytes"
+        parts.append(svg.text(left, bottom + 14, rest, anchor="start"))
+        bottom += 20
+    return svg.card(legend + 390, max(bottom, at) + 12, parts, title or "The bytes of a message")
+
+
+def _has_user_agent(event: Event) -> bool:
+    return Party.USER_AGENT in (event.source, event.target)

@@ -1,0 +1,104 @@
+"""What SVG pictures are made of.
+
+A picture must be readable in JupyterLab, light and dark, in an exported page and in a static
+viewer, so three rules hold:
+
+- It brings its own near-white card. A dark theme shows a light card, never dark text on dark.
+- It uses presentation attributes (``fill="…"``). Static viewers strip style sheets.
+- It uses no ``id``. Two pictures on one page would otherwise share their arrow heads.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+CARD, EDGE, INK, FAINT = "#fbfbfa", "#d5d7da", "#1f2328", "#5f6772"
+SPAN_COLOURS = ("#1f5fbf", "#8a3fa0", "#a8500a", "#1d7044", "#5f6772", "#b0263f")
+SANS = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+MONO = "ui-monospace, 'SFMono-Regular', Menlo, 'DejaVu Sans Mono', monospace"
+
+
+class Svg:
+    """Show SVG text as a picture in a notebook, and ``text`` where there are no pictures.
+
+    >>> Svg("<svg/>", "one arrow")
+    one arrow
+    """
+
+    def __init__(self, markup: str, text: str = "a picture"):
+        self.markup, self.text = markup, text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_svg_(self) -> str:
+        return self.markup
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"image/svg+xml": self.markup, "text/plain": self.text}
+
+
+def escaped(said: str) -> str:
+    """Return ``said`` safe to stand in SVG, without the control characters that XML forbids.
+
+    >>> escaped("<b>\\x00")
+    '&lt;b&gt;\ufffd'
+    """
+    return escape("".join(c if c.isprintable() else "\ufffd" for c in said))
+
+
+def card(width: float, height: float, parts: Sequence[str], label: str) -> str:
+    """Return a whole picture: the near-white card and ``parts`` on it; sizes are in pixels."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+        f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escaped(label)}" '
+        f'font-family="{SANS}" style="max-width:100%;height:auto">'
+        f'<rect x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1:g}" rx="10" '
+        f'fill="{CARD}" stroke="{EDGE}"/>{"".join(parts)}</svg>'
+    )
+
+
+def text(
+    x: float, y: float, said: str, *, fill: str = FAINT, size: int = 11, weight: int = 400,
+    anchor: str = "middle", family: str = "",
+) -> str:  # fmt: skip
+    """Return one line of text; ``y`` is its base line and ``anchor`` what ``x`` means."""
+    face = f' font-family="{family}"' if family else ""
+    return (
+        f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size}" font-weight="{weight}" '
+        f'text-anchor="{anchor}"{face}>{escaped(said)}</text>'
+    )
+
+
+def title(x: float, y: float, said: str) -> str:
+    """Return the line that heads a picture, or a part of one."""
+    return text(x, y, said, fill=INK, size=15, weight=600, anchor="start")
+
+
+def box(x: float, y: float, width: float, height: float, fill: str, radius: int = 6) -> str:
+    """Return a filled rectangle with round corners."""
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}" '
+        f'fill="{fill}"/>'
+    )
+
+
+def arrow(start: float, end: float, y: float, colour: str) -> str:
+    """Return an arrow with its own head: a shared head would need an id."""
+    back = 9 if end < start else -9
+    return (
+        f'<line x1="{start:g}" y1="{y:g}" x2="{end + back:g}" y2="{y:g}" stroke="{colour}" '
+        f'stroke-width="1.6"/><path d="M{end:g} {y:g} l{back} -4.5 v9 z" fill="{colour}"/>'
+    )
+
+
+def note(x: float, y: float, what: str, small: str, colour: str) -> str:
+    """Return a framed note around ``x``, with a second and smaller line if there is one."""
+    wide = max(len(what) * 7.3, len(small) * 6.3, 40) + 18
+    high = 38 if small else 24
+    under = text(x, y + 31, small) if small else ""
+    return (
+        f'<rect x="{x - wide / 2:g}" y="{y:g}" width="{wide:g}" height="{high}" rx="6" '
+        f'fill="#ffffff" stroke="{colour}"/>'
+        + text(x, y + 16, what, fill=colour, size=13, weight=500)
+        + under
+    )

@@ -1,0 +1,202 @@
+"""The learner's notebook in a real JupyterLab in a real Chromium: Run All, then every button."""
+
+import json
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from pushlab.lab import installed_browser
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+TOKEN = "test"
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false"},
+    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page at once
+}
+
+# Open a notebook, run all its cells, and return what became of them. Playwright's evaluate() knows
+# no time-out, so it has one here.
+RUN_ALL = """async (path) => {
+  const app = window.jupyterapp;
+  const run = async () => {
+    await app.restored;
+    const widget = await app.commands.execute("docmanager:open", { path, factory: "Notebook" });
+    await Promise.all([widget.context.ready, widget.revealed, widget.sessionContext.ready]);
+    await widget.sessionContext.session.kernel.info;
+    await app.commands.execute("notebook:run-all-cells");
+    return Array.from(widget.content.model.cells, (cell) => cell.toJSON());
+  };
+  const late = new Promise((_, fail) => setTimeout(fail, 120000, new Error("Run All is too slow")));
+  return Promise.race([run(), late]);
+}"""
+
+CHANGE_THEME = "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })"
+
+# The contrast of an element's text with what is painted behind it, as WCAG 2 defines it. Colours
+# may be translucent: they are mixed with what is behind them.
+CONTRAST = """(element) => {
+  const rgba = (colour) => {
+    const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
+    return [r, g, b, a];
+  };
+  const over = ([r, g, b, a], ground) => [r, g, b].map((v, i) => v * a + ground[i] * (1 - a));
+  const behind = (node) => {
+    if (!node) return [255, 255, 255];
+    return over(rgba(getComputedStyle(node).backgroundColor), behind(node.parentElement));
+  };
+  const luminance = (colour) => {
+    const [r, g, b] = colour.map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = behind(element);
+  const ink = over(rgba(getComputedStyle(element).color), ground);
+  const [low, high] = [ink, ground].map(luminance).sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+}"""
+
+
+@pytest.fixture(scope="module")
+def kind():
+    """The kind of browser that the panel offers: a real one, where one is required."""
+    found = installed_browser()
+    assert found == "firefox" or not os.environ.get("PUSHLAB_REQUIRE_BROWSERS")
+    return found
+
+
+@pytest.fixture(scope="module")
+def jupyterlab(tmp_path_factory):
+    """Start JupyterLab on copies of the notebooks, with settings of its own; give its URL."""
+    home = tmp_path_factory.mktemp("jupyterlab")
+    folder = home / "notebooks"
+    folder.mkdir()
+    for notebook in NOTEBOOKS.glob("*.ipynb"):
+        shutil.copy(notebook, folder)
+    for name, values in SETTINGS.items():
+        path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), "utf-8")
+    folders = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+        "PUSHLAB_DATA": "pushlab",
+    }
+    environment = os.environ | {name: str(home / where) for name, where in folders.items()}
+    environment |= {"PUSHLAB_PORT": "0", "PUSHLAB_PUSH_PORT": "0"}
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--ServerApp.root_dir={folder}"]
+    command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=environment, cwd=home, text=True, **pipes)
+    said = queue.SimpleQueue()  # Read to the end: a full pipe would stop JupyterLab.
+    reader = threading.Thread(target=lambda: [said.put(line) for line in process.stderr])
+    reader.start()
+    try:
+        while not (found := re.search(r"(http://127\.0\.0\.1:\d+/lab)\?", said.get(timeout=60))):
+            continue
+        yield f"{found.group(1)}?token={TOKEN}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        reader.join(timeout=30)
+        process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def page(jupyterlab, chromium_installed):
+    """Give a browser's page that shows JupyterLab."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=chromium_installed, args=["--no-sandbox"]
+        )
+        page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+        page.faults = []
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.goto(jupyterlab)
+        page.wait_for_function("window.jupyterapp", timeout=60_000)
+        yield page
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def lesson(page, kind) -> list[dict]:
+    """Run the first lesson whole, as a learner gets it; give its cells."""
+    return page.evaluate(RUN_ALL, "00_start_here.ipynb")
+
+
+def part(page: Page, name: str):
+    return page.locator(f".pushlab-{name}")
+
+
+def test_run_all_ends_with_no_error(lesson, page):
+    code = [cell for cell in lesson if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert [output for output in outputs if output["output_type"] == "error"] == []
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+    assert page.faults == []
+
+
+def test_the_panel_is_there_with_all_its_widgets(lesson, page, kind):
+    names = f"open-{kind} subscribe unsubscribe close-browser own-browser notify-me notify-all "
+    names += "title body ttl urgency topic subscriptions notifications log"
+    for name in names.split():
+        expect(part(page, name)).to_be_visible()
+    expect(part(page, "diagram").locator("svg")).to_be_visible()
+    expect(page.get_by_text("Error displaying widget")).to_have_count(0)
+    expect(page.get_by_text("Loading widget")).to_have_count(0)
+
+
+def test_each_button_has_its_effect(lesson, page, kind):
+    expect.set_options(timeout=30_000)
+    result, story = part(page, "result"), part(page, "diagram")
+    part(page, f"open-{kind}").click()
+    expect(result).to_contain_text("has the client page open")
+    if kind == "firefox" and not part(page, "headless").count():
+        expect(part(page, "screen")).to_be_visible()
+    part(page, "subscribe").click()
+    expect(result).to_contain_text("is subscribed")
+    expect(part(page, "subscriptions")).to_contain_text("← Notify me")
+    part(page, "title").locator("input").fill("From the panel")
+    part(page, "body").locator("input").fill("with a click")
+    part(page, "notify-me").click()
+    expect(result).to_contain_text("201 Created")
+    expect(part(page, "notifications")).to_contain_text("with a click")
+    expect(story).to_contain_text("acknowledge")
+    part(page, "body").locator("input").fill("to everyone")
+    part(page, "notify-all").click()
+    expect(result).to_contain_text("1 accepted")
+    expect(part(page, "notifications")).to_contain_text("to everyone")
+    part(page, "topic").locator("input").fill("two words")
+    part(page, "notify-me").click()
+    expect(result).to_contain_text("RFC 8030 §5.4")
+    part(page, "topic").locator("input").fill("")
+    part(page, "unsubscribe").click()
+    expect(part(page, "subscriptions")).to_contain_text("Nobody yet")
+    part(page, "notify-all").click()
+    expect(result).to_contain_text("Nobody has subscribed yet")
+    part(page, "close-browser").click()
+    expect(part(page, "notifications")).to_contain_text("no browser open")
+    assert page.faults == []
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_words_can_be_read_in_both_themes(lesson, page, theme):
+    page.evaluate(CHANGE_THEME, theme)
+    page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
+    words = ["heading", "faint", "result .pushlab-verdict", "own-browser a", "subscribe", "log div"]
+    for name in words:
+        contrast = part(page, name).first.evaluate(CONTRAST)
+        assert contrast >= 4.5, f"{name}: {contrast:.1f}"

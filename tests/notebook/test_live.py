@@ -1,0 +1,119 @@
+"""The panel's two threads: work in its order, painting no oftener than needed, no error lost."""
+
+import threading
+
+from pushlab.notebook.live import Painter, Worker
+
+
+def nothing_fails(error: Exception) -> None:
+    raise AssertionError("nothing was to fail here") from error
+
+
+def test_tasks_run_one_after_the_other_in_a_thread_of_their_own():
+    done, end = [], threading.Event()
+    worker = Worker(nothing_fails)
+    for number in range(50):
+        worker.do(lambda number=number: done.append((number, threading.current_thread())))
+    worker.do(end.set)
+    assert end.wait(5)
+    worker.close()
+    assert [number for number, _ in done] == list(range(50))
+    assert {thread is threading.current_thread() for _, thread in done} == {False}
+
+
+def test_a_task_that_fails_is_told_of_and_the_next_one_runs():
+    told, end = [], threading.Event()
+    worker = Worker(told.append)
+    worker.do(lambda: {}["missing"])
+    worker.do(end.set)
+    assert end.wait(5)
+    worker.close()
+    assert [type(error) for error in told] == [KeyError]
+
+
+def test_do_returns_before_the_task_ends():
+    go, end = threading.Event(), threading.Event()
+    worker = Worker(nothing_fails)
+    worker.do(lambda: (go.wait(5), end.set()))
+    assert not end.is_set()  # or do() would have waited for go, which is not set yet
+    go.set()
+    assert end.wait(5)
+    worker.close()
+
+
+def test_a_closed_worker_finishes_what_it_was_given_and_ends():
+    done = []
+    worker = Worker(nothing_fails)
+    worker.do(lambda: done.append(1))
+    worker.close()
+    worker._thread.join(5)
+    assert done == [1] and not worker._thread.is_alive()
+
+
+def test_many_touches_are_painted_once_and_the_last_one_is_never_lost():
+    painted, inside, go = [], threading.Semaphore(0), threading.Semaphore(0)
+    story = []
+
+    def paint():
+        painted.append(len(story))
+        inside.release()
+        go.acquire(timeout=5)
+
+    painter = Painter(paint, nothing_fails, pause=0)
+    painter.touch()
+    assert inside.acquire(timeout=5)  # the first painting has begun, and does not end yet
+    for number in range(1000):
+        story.append(number)
+        painter.touch()
+    go.release()
+    assert inside.acquire(timeout=5)
+    painter.close()
+    go.release()
+    painter._thread.join(5)
+    assert painted == [0, 1000]
+
+
+def test_two_paintings_are_a_pause_apart(monkeypatch):
+    painter = Painter(lambda: None, nothing_fails, pause=0.1)
+    pauses, seen = [], threading.Semaphore(0)
+
+    def wait(seconds):
+        pauses.append(seconds)
+        seen.release()
+
+    monkeypatch.setattr(painter._closed, "wait", wait)
+    for _ in range(3):
+        painter.touch()
+        assert seen.acquire(timeout=5)
+    painter.close()
+    painter._thread.join(5)
+    assert pauses[:3] == [0.1, 0.1, 0.1]
+
+
+def test_a_painting_that_fails_is_told_of_and_the_next_one_is_tried():
+    told, failed, again = [], threading.Event(), threading.Event()
+
+    def paint():
+        if not told:
+            raise ValueError("no paint")
+        again.set()
+
+    def tell(error):
+        told.append(str(error))
+        failed.set()
+
+    painter = Painter(paint, tell, pause=0)
+    painter.touch()
+    assert failed.wait(5)
+    painter.touch()
+    assert again.wait(5)
+    painter.close()
+    assert told == ["no paint"]
+
+
+def test_a_closed_painter_ends():
+    painter = Painter(lambda: None, nothing_fails, pause=60)
+    painter.touch()
+    painter.close()
+    painter._thread.join(5)
+    assert not painter._thread.is_alive()

@@ -1,0 +1,322 @@
+"""The panel, driven in process: real parties, a virtual user agent, and no front end."""
+
+import threading
+import time
+
+import ipywidgets as widgets
+import pytest
+
+from pushlab import Lab
+from pushlab.journal import Party
+from pushlab.notebook import markup, panels
+from pushlab.useragent.base import Notification
+
+UA, AS = Party.USER_AGENT, Party.APPLICATION_SERVER
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    monkeypatch.setenv("PUSHLAB_BROWSER", "virtual")
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+def panel(lab):
+    return lab.panel()
+
+
+def until(widget: widgets.Widget, holds, trait: str = "value", timeout: float = 20):
+    """Wait until the trait's value is such that ``holds(value)``; return it."""
+    changed = threading.Event()
+    widget.observe(lambda change: changed.set(), trait)
+    deadline = time.monotonic() + timeout
+    while not holds(value := getattr(widget, trait)):
+        assert changed.wait(deadline - time.monotonic()), f"{trait} is still {value!r}"
+        changed.clear()
+    return value
+
+
+def press(panel, name: str) -> str:
+    """Press a button, wait until its action is over, and return what the panel then says."""
+    button = panel.buttons[name]
+    button.click()
+    until(button, lambda disabled: not disabled, "disabled")
+    return panel.result.value
+
+
+def every_widget(widget: widgets.Widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from every_widget(child)
+
+
+def all_text(panel) -> str:
+    return "\n".join(str(getattr(one, "value", "")) for one in every_widget(panel.box))
+
+
+# --- the whole loop -------------------------------------------------------------------------------
+
+
+def test_the_whole_loop_by_its_buttons(lab, panel):
+    assert "client page open" in press(panel, "open-virtual")
+    assert "is subscribed" in press(panel, "subscribe")
+    until(panel.subscriptions, lambda html: "Virtual" in html and "Notify me" in html)
+    assert "201 Created" in press(panel, "notify-me")
+    until(panel.notifications, lambda html: "Hello, Notifications!" in html)
+    assert "1 accepted" in press(panel, "notify-all")
+    for said in ("subscribe", "POST message", "push message", "acknowledge"):
+        until(panel.diagram, lambda svg, said=said: f">{said}<" in svg)
+        until(panel.log, lambda html, said=said: said in html)
+    assert "not subscribed" in press(panel, "unsubscribe")
+    until(panel.subscriptions, lambda html: "Nobody yet" in html)
+    assert "closed" in press(panel, "close-browser")
+    until(panel.notifications, lambda html: "no browser open" in html)
+
+
+def test_subscribe_opens_a_browser_if_none_is_open_and_may_be_pressed_twice(lab, panel):
+    assert "is subscribed" in press(panel, "subscribe")
+    assert "is subscribed" in press(panel, "subscribe")
+    assert len(lab.subscriptions()) == len(lab.browsers) == 1
+
+
+def test_the_message_is_the_one_in_the_form(lab, panel):
+    press(panel, "subscribe")
+    panel.title.value, panel.body.value = "Lunch?", "In <b>ten</b> minutes"
+    panel.ttl.value, panel.urgency.value, panel.topic.value = 60, "high", "food"
+    assert "201 Created" in press(panel, "notify-me")
+    shown = lab.browsers[-1].wait_for_notification()
+    assert (shown.title, shown.body) == ("Lunch?", "In <b>ten</b> minutes")
+    sent = lab.wait_for("POST message").detail
+    assert (sent["ttl"], sent["urgency"], sent["topic"]) == (60, "high", "food")
+    until(panel.notifications, lambda html: "In &lt;b&gt;ten&lt;/b&gt; minutes" in html)
+
+
+def test_notify_me_goes_to_the_newest_subscription_alone(lab, panel):
+    first = lab.open("virtual", name="Ada")
+    first.subscribe()
+    second = lab.open("virtual", name="Bob")
+    second.subscribe()
+    panel.body.value = "for the newest"
+    press(panel, "notify-me")
+    assert second.wait_for_notification(body="for the newest")
+    lab.wait_for("acknowledge")
+    assert first.notifications() == []
+    press(panel, "notify-all")
+    assert first.wait_for_notification(body="for the newest")
+
+
+def test_what_cells_do_is_seen_in_the_panel(lab, panel):
+    browser = lab.open("virtual")
+    browser.subscribe()
+    until(panel.subscriptions, lambda html: "Virtual" in html)
+    browser.notify_me()
+    until(panel.notifications, lambda html: "Hello, Notifications!" in html)
+
+
+# --- what goes wrong is said in the panel ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["notify-me", "notify-all"])
+def test_nobody_to_notify_is_said_in_words(panel, name):
+    assert "Nobody has subscribed yet" in press(panel, name)
+
+
+def test_a_bad_topic_is_refused_before_anything_is_sent(lab, panel):
+    press(panel, "subscribe")
+    panel.topic.value = "two words"
+    assert "RFC 8030 §5.4" in press(panel, "notify-me")
+    panel.topic.value = ""
+    press(panel, "notify-me")  # the same way, with a good topic, does send
+    lab.wait_for("acknowledge")
+    assert [event.what for event in lab.journal.events()].count("POST message") == 1
+
+
+@pytest.mark.parametrize("name", ["unsubscribe", "close-browser"])
+def test_no_browser_is_said_in_words(panel, name):
+    assert "no browser open" in press(panel, name)
+
+
+def test_a_firefox_whose_window_was_closed_is_replaced(lab, monkeypatch, firefox_installed):
+    monkeypatch.setenv("PUSHLAB_BROWSER", "firefox")
+    monkeypatch.setattr(panels.settings, "has_screen", lambda: False)
+    panel = lab.panel()
+    press(panel, "open-firefox")
+    first = lab.browsers[-1]
+    lab.run(first.agent._session.command("browser.close"))
+    lab.wait_for("disconnect")
+    assert "Firefox has the client page open" in press(panel, "open-firefox")
+    assert len(lab.browsers) == 1 and lab.browsers[-1] is not first
+    assert "is subscribed" in press(panel, "subscribe")
+
+
+def test_a_subscription_that_has_gone_is_explained_and_removed(lab, panel):
+    press(panel, "subscribe")
+    stored = lab.subscriptions()[0]
+    lab.browsers[-1].unsubscribe()
+    server = lab.application_server
+    server.store.save(stored.subscription, stored.application_server_key)
+    assert "410 Gone" in press(panel, "notify-me")
+    until(panel.subscriptions, lambda html: "Nobody yet" in html)
+
+
+def test_a_bug_is_said_in_words_and_the_panel_goes_on(lab, panel, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(lab, "notify_all", lambda *_: {}["<missing>"])
+        said = press(panel, "notify-all")
+    assert "KeyError" in said and "bug" in said and "<missing>" not in said
+    assert "Nobody has subscribed yet" in press(panel, "notify-all")
+
+
+def test_a_stopped_lab_says_so_and_its_buttons_are_off(lab, panel):
+    assert not any(button.disabled for button in panel.buttons.values())
+    lab.stop()
+    assert "stopped" in panel.result.value
+    assert all(button.disabled for button in panel.buttons.values())
+    panel._worker._thread.join(5)
+    assert not panel._worker._thread.is_alive()
+    lab.stop()
+
+
+# --- never in the way -----------------------------------------------------------------------------
+
+
+def test_a_click_returns_before_its_action_ends_and_no_second_one_starts(lab, panel, monkeypatch):
+    go, opened = threading.Event(), []
+
+    def slowly(*args, **kwargs):
+        opened.append(go.wait(20))
+        return Lab.open(lab, *args, **kwargs)
+
+    monkeypatch.setattr(lab, "open", slowly)
+    panel.buttons["open-virtual"].click()
+    assert opened == []  # or the click would have waited for go
+    assert all(button.disabled for button in panel.buttons.values())
+    assert "Open a virtual browser" in panel.result.value
+    go.set()
+    until(panel.buttons["open-virtual"], lambda disabled: not disabled, "disabled")
+    assert opened == [True] and "client page open" in panel.result.value
+
+
+def test_a_thousand_events_are_few_paintings(lab, panel):
+    until(panel.diagram, lambda svg: svg)
+    paintings = []
+    panel.diagram.observe(lambda change: paintings.append(change.new), "value")
+    for number in range(1000):
+        lab.journal.record(UA, UA, f"step {number}")
+    last = until(panel.diagram, lambda svg: "step 999" in svg)
+    assert "step 0<" not in last and "earlier" in last
+    assert len(paintings) < 50
+
+
+# --- what is shown, and what never is -------------------------------------------------------------
+
+
+def test_no_secret_is_ever_on_the_panel(lab, panel):
+    press(panel, "subscribe")
+    press(panel, "notify-me")
+    lab.wait_for("acknowledge")
+    until(panel.log, lambda html: "acknowledge" in html)
+    kept = lab.subscriptions()[0].subscription.to_json()
+    text = all_text(panel)
+    assert lab.subscriptions()[0].subscription.label in text  # so the list was looked at
+    assert kept["endpoint"].rsplit("/", 1)[-1] not in text
+    assert kept["keys"]["auth"] not in text and kept["keys"]["p256dh"] not in text
+
+
+def test_foreign_text_is_escaped_everywhere(lab, panel):
+    evil = "<img src=x onerror=alert(1)>"
+    press(panel, "subscribe")
+    panel.title.value = panel.body.value = evil
+    press(panel, "notify-me")
+    lab.journal.record(UA, AS, evil, evil, status=evil)
+    until(panel.notifications, lambda html: "onerror" in html)
+    until(panel.log, lambda html: "onerror" in html)
+    until(panel.diagram, lambda svg: "onerror" in svg)
+    for display in (panel.notifications, panel.log, panel.diagram, panel.result):
+        assert "<img" not in display.value
+    assert "<img" not in markup.fault(ValueError(evil))
+    assert "<img" not in markup.notifications([Notification(evil, evil)], evil)
+
+
+def test_every_widget_is_found_by_a_class_of_its_own(panel):
+    names = [name for one in every_widget(panel.box) for name in getattr(one, "_dom_classes", ())]
+    once = "panel open-virtual subscribe unsubscribe close-browser own-browser notify-me "
+    once += "notify-all title body ttl urgency topic result subscriptions notifications screen "
+    once += "diagram log"
+    assert [name for name in once.split() if names.count(f"pushlab-{name}") != 1] == []
+
+
+def test_a_newcomer_is_told_where_to_begin(panel):
+    assert "Press “Open a virtual browser” to begin" in panel.result.value
+
+
+def test_the_link_leads_to_the_client_page(lab, panel):
+    assert f'href="{lab.page_url}"' in all_text(panel)
+
+
+def test_a_notebook_shows_the_widget_and_keeps_the_same_words_each_time(lab, panel):
+    bundle = panel._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/plain"] == repr(panel) == "Run this cell, and the panel appears here."
+    assert lab.panel() is panel
+
+
+@pytest.mark.parametrize(("screen", "may_choose"), [(True, True), (False, False)])
+def test_a_window_can_be_declined_where_there_is_one(lab, monkeypatch, screen, may_choose):
+    monkeypatch.setenv("PUSHLAB_BROWSER", "firefox")
+    monkeypatch.setattr(panels.settings, "has_screen", lambda: screen)
+    panel = lab.panel()
+    assert (panel.headless in list(every_widget(panel.box))) is may_choose
+    assert ("no screen here" in all_text(panel)) is not may_choose
+
+
+def test_with_no_firefox_a_virtual_browser_is_offered(lab, monkeypatch):
+    monkeypatch.delenv("PUSHLAB_BROWSER")
+    monkeypatch.setenv("PUSHLAB_FIREFOX", "/nowhere/firefox")
+    panel = lab.panel()
+    assert "open-virtual" in panel.buttons and "open-firefox" not in panel.buttons
+    assert "No Firefox is installed" in all_text(panel)
+
+
+def test_a_real_firefox_without_a_window_is_shown(lab, monkeypatch, firefox_installed):
+    monkeypatch.setenv("PUSHLAB_BROWSER", "firefox")
+    monkeypatch.setattr(panels.settings, "has_screen", lambda: False)
+    panel = lab.panel()
+    assert "Firefox has the client page open" in press(panel, "open-firefox")
+    assert bytes(until(panel.screen, bool)).startswith(b"\x89PNG")
+    assert panel.view.layout.display is None
+    press(panel, "subscribe")
+    press(panel, "notify-me")
+    until(panel.notifications, lambda html: "Hello, Notifications!" in html)
+    press(panel, "close-browser")
+    until(panel.view.layout, lambda display: display == "none", "display")
+
+
+# --- the lab as a notebook sees it ----------------------------------------------------------------
+
+
+def test_the_lab_says_what_it_is_without_a_port(lab):
+    assert repr(lab).startswith("The lab runs") and "127" not in repr(lab)
+    lab.stop()
+    assert "stopped" in repr(lab)
+
+
+def test_the_diagram_begins_where_it_is_told_to(lab):
+    lab.open("virtual").subscribe()
+    before = lab.journal.events()[-1].number
+    lab.notify_all()
+    lab.wait_for("acknowledge")
+    whole, part = lab.diagram(), lab.diagram(after=before, title="Notify all")
+    assert ">subscribe<" in whole.markup and ">subscribe<" not in part.markup
+    assert ">push message<" in part.markup and "Notify all" in part.markup
+    assert "push message" in repr(part)
+
+
+def test_counts_in_words():
+    class Counts:
+        accepted, gone, retried, failed = 3, 1, 2, 0
+
+    said = markup.counts(Counts)
+    assert "4 subscriptions" in said and "3 accepted" in said and "1 gone and removed" in said
+    assert "2 needed" in said and "failed" not in said

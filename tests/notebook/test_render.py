@@ -1,0 +1,220 @@
+"""Pictures: true to the events and the bytes, safe with any text, readable on any background."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushlab.journal import Event, Party
+from pushlab.notebook import svg
+from pushlab.notebook.render import COLOURS, bytemap, describe, narrate, sequence, shorten
+from pushlab.notebook.svg import CARD, SPAN_COLOURS, Svg
+from pushlab.protocol import base64url
+from pushlab.protocol.trace import Span, spans
+
+UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+
+def story(*messages) -> list[Event]:
+    """Return events from (source, target, what, who, detail), the last two as needed."""
+    return [
+        Event(number, 0, *message[:3], *(message[3:4] or [""]), *(message[4:5] or [{}]))
+        for number, message in enumerate(messages, 1)
+    ]
+
+
+LOOP = story(
+    (UA, PS, "subscribe", "Firefox"),
+    (PS, UA, "endpoint", "Firefox"),
+    (UA, AS, "POST /add-subscription", "Firefox", {"status": 201}),
+    (AS, AS, "encrypt", "", {"plaintext": 72, "body": 175}),
+    (AS, PS, "POST message", "", {"bytes": 175, "ttl": 60, "topic": None}),
+    (PS, UA, "push message", "Firefox", {"bytes": 175}),
+    (UA, UA, "notification shown", "Firefox"),
+)
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "rfc8291.json").read_text("utf-8"))
+BODY = base64url.decode(VECTORS["body"])
+
+
+def parsed(markup: str) -> ElementTree.Element:
+    return ElementTree.fromstring(markup)
+
+
+def texts(markup: str) -> list[str]:
+    return [element.text or "" for element in parsed(markup).iter(f"{NAMESPACE}text")]
+
+
+def arrows(markup: str) -> list[tuple[float, float, str]]:
+    """Return (from, to, colour) of each arrow, in x coordinates."""
+    found = []
+    for group in parsed(markup).iter(f"{NAMESPACE}g"):
+        lines = group.findall(f"{NAMESPACE}line")
+        heads = group.findall(f"{NAMESPACE}path")
+        for line, head in zip(lines, heads, strict=True):
+            tip = float(re.match(r"M([\d.]+) ", head.get("d")).group(1))
+            found.append((float(line.get("x1")), tip, line.get("stroke")))
+    return found
+
+
+def lanes(markup: str) -> dict[float, str]:
+    """Return the x coordinate of each life line, with its colour."""
+    return {
+        float(line.get("x1")): line.get("stroke")
+        for line in parsed(markup).findall(f"{NAMESPACE}line")
+    }
+
+
+def hexadecimal(root: ElementTree.Element) -> list[str]:
+    """Return the bytes that are written out: they alone have a typeface of their own."""
+    return [text.text for text in root.iter(f"{NAMESPACE}text") if text.get("font-family")]
+
+
+def test_every_message_is_an_arrow_from_lane_to_lane_in_the_speaker_s_colour():
+    markup = sequence(LOOP)
+    agent, service, server = lanes(markup)
+    assert list(lanes(markup).values()) == [COLOURS[UA], COLOURS[PS], COLOURS[AS]]
+    assert arrows(markup) == [
+        (agent, service, COLOURS[UA]),
+        (service, agent, COLOURS[PS]),
+        (agent, server, COLOURS[UA]),
+        (server, service, COLOURS[AS]),
+        (service, agent, COLOURS[PS]),
+    ]
+
+
+def test_the_words_are_there_in_the_order_of_the_events():
+    said = texts(sequence(LOOP))
+    whats = [event.what for event in LOOP]
+    assert [text for text in said if text in whats] == whats
+    assert "175 bytes · ttl 60" in said
+    assert [text for text in said if text.isdigit()] == ["1", "2", "3", "4", "5", "6", "7"]
+
+
+def test_each_user_agent_has_a_lane_of_its_own():
+    firefox, virtual = (UA, PS, "connect", "Firefox"), (UA, PS, "connect", "Virtual")
+    markup = sequence(story(firefox, virtual, (UA, AS, "GET /vapid")))
+    assert len(lanes(markup)) == 5  # the third user agent is the nameless one
+    assert len({start for start, _, _ in arrows(markup)}) == 3
+    assert {"Firefox", "Virtual"} <= set(texts(markup))
+
+
+def test_what_one_browser_did_before_it_had_a_name_is_in_its_lane():
+    markup = sequence(story((UA, AS, "GET /vapid"), (UA, PS, "connect", "Firefox")))
+    assert len(lanes(markup)) == 3
+    assert len({start for start, _, _ in arrows(markup)}) == 1
+
+
+def test_a_crowd_shares_the_last_lane():
+    crowd = story(*[(UA, PS, "connect", f"Phone {number}") for number in range(30)])
+    markup = sequence(crowd)
+    assert len(lanes(markup)) == 4 + 1 + 2
+    assert "26 others" in texts(markup)
+    assert len({start for start, _, _ in arrows(markup)}) == 5
+
+
+def test_rows_are_bounded_and_the_rest_is_counted():
+    many = story(*[(UA, PS, f"message {number}") for number in range(100)])
+    said = texts(sequence(many, rows=10))
+    assert "… 90 earlier" in said
+    assert "message 89" not in said and "message 90" in said and "message 99" in said
+    assert not [text for text in texts(sequence(many[:10], rows=10)) if "earlier" in text]
+
+
+def test_nothing_yet_is_said_in_words():
+    assert "Nothing has happened yet." in texts(sequence([]))
+    assert narrate([]) == "Nothing has happened yet."
+    assert len(lanes(sequence([]))) == 3
+
+
+def test_long_words_are_cut_and_whole_in_the_tooltip():
+    long = "x" * 500
+    markup = sequence(story((UA, PS, long), (UA, UA, long, "", {"title": long})))
+    assert max(map(len, texts(markup))) < 60
+    tips = [element.text for element in parsed(markup).iter(f"{NAMESPACE}title")]
+    assert long in tips[0]
+
+
+def test_title_and_size():
+    markup = sequence(LOOP, "From subscribe to notification")
+    root = parsed(markup)
+    assert "From subscribe to notification" in texts(markup)
+    assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
+    assert root.get("role") == "img" and root.get("aria-label")
+
+
+def test_everything_is_escaped():
+    evil = '</text><script>alert("&")</script>'
+    event = story((UA, PS, evil, evil, {"title": evil}), (UA, UA, evil, evil))
+    root = parsed(sequence(event, evil))
+    assert not list(root.iter(f"{NAMESPACE}script"))
+    foreign = [Span(0, 16, evil, evil, evil)]
+    assert not list(parsed(bytemap(foreign, BODY, evil)).iter(f"{NAMESPACE}script"))
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.none() | st.integers()))
+def test_any_text_at_all_gives_well_formed_xml(what, who, detail):
+    parsed(sequence([Event(1, 0, UA, PS, what, who, detail)], what))
+
+
+@pytest.mark.parametrize("markup", [sequence(LOOP), bytemap(spans(BODY), BODY)])
+def test_a_picture_brings_its_own_card_and_no_style_sheet_and_no_id(markup):
+    root = parsed(markup)
+    card = root[0]
+    assert card.tag == f"{NAMESPACE}rect" and card.get("fill") == CARD
+    assert float(card.get("width")) >= float(root.get("width")) - 1
+    assert "<style" not in markup and " id=" not in markup and "url(" not in markup
+    assert "http" not in markup.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("colour", [*COLOURS.values(), *SPAN_COLOURS, svg.FAINT, svg.INK])
+def test_colours_can_be_read(colour):
+    """WCAG 2 asks for a contrast of 4.5, on the card and below white letters alike."""
+
+    def luminance(code: str) -> float:
+        values = [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for ground in (CARD, "#ffffff"):
+        assert (luminance(ground) + 0.05) / (luminance(colour) + 0.05) >= 4.5
+
+
+def test_a_byte_map_shows_every_byte_in_the_colour_of_its_span():
+    drawn = []
+    for group in parsed(bytemap(spans(BODY), BODY)).iter(f"{NAMESPACE}g"):
+        assert len({box.get("fill") for box in group.findall(f"{NAMESPACE}rect")}) == 1
+        drawn.append("".join(hexadecimal(group)))
+    assert drawn == [BODY[span.start : span.end].hex() for span in spans(BODY)]
+
+
+def test_the_legend_of_a_byte_map_names_every_span_its_length_and_its_source():
+    legend = [text for text in texts(bytemap(spans(BODY), BODY)) if " · " in text]
+    assert legend[0] == "salt · 16 bytes · RFC 8188 §2.1"
+    assert "idlen · 1 byte · RFC 8188 §2.1" in legend
+    assert len(legend) == len(spans(BODY))
+
+
+def test_a_long_body_is_cut_and_counted():
+    body = BODY + bytes(4000)
+    markup = bytemap([Span(0, len(body), "body", "all of it", "RFC 8188")], body, rows=12)
+    assert len(hexadecimal(parsed(markup))) == 192
+    assert f"… {len(body) - 192} more bytes" in texts(markup)
+
+
+def test_what_a_notebook_shows_of_an_svg():
+    picture = Svg("<svg/>", "in words")
+    assert picture._repr_svg_() == "<svg/>"
+    assert picture._repr_mimebundle_() == {"image/svg+xml": "<svg/>", "text/plain": "in words"}
+    assert repr(picture) == "in words"
+
+
+def test_describe_and_shorten():
+    assert describe({}) == "" and describe({"topic": None, "error": ""}) == ""
+    assert describe({"bytes": 0}) == "0 bytes"
+    assert [shorten("abcd", length) for length in (4, 3, 0)] == ["abcd", "ab…", "…"]
