@@ -217,9 +217,9 @@ def test_no_secret_is_ever_on_the_panel(lab, panel):
     press(panel, "notify-me")
     lab.wait_for("acknowledge")
     until(panel.log, lambda html: "acknowledge" in html)
-    kept = lab.subscriptions()[0].subscription.to_json()
-    text = all_text(panel)
-    assert lab.subscriptions()[0].subscription.label in text  # so the list was looked at
+    subscription = lab.subscriptions()[0].subscription
+    until(panel.subscriptions, lambda html: subscription.label in html)
+    kept, text = subscription.to_json(), all_text(panel)
     assert kept["endpoint"].rsplit("/", 1)[-1] not in text
     assert kept["keys"]["auth"] not in text and kept["keys"]["p256dh"] not in text
 

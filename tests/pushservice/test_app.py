@@ -171,6 +171,18 @@ def test_stop_closes_everything_at_once(open_bench, run):
     run(scenario())
 
 
+def test_stop_closes_the_database(run, tmp_path):
+    async def scenario():
+        service = PushService(database=f"sqlite:///{tmp_path}/push.sqlite3")
+        await service.start()
+        assert (tmp_path / "push.sqlite3-wal").exists()
+        await service.stop()
+        # SQLite takes its write-ahead log away when the last connection closes.
+        assert [path.name for path in tmp_path.iterdir()] == ["push.sqlite3"]
+
+    run(scenario())
+
+
 def test_many_starts_and_stops_on_one_port(run):
     async def scenario():
         service = PushService()

@@ -8,7 +8,7 @@ from tornado.httpclient import HTTPRequest
 
 from pushlab.protocol import encryption
 from pushlab.pushservice.autopush import AutopushHandler
-from pushlab.pushservice.webpush import RETRY_AFTER
+from pushlab.pushservice.webpush import RETRY_AFTER, PushResource
 from pushlab.web import DRAIN_LIMIT
 
 FORM = "application/x-www-form-urlencoded"
@@ -287,6 +287,24 @@ def test_the_length_of_the_body(bench, http, size, status, framing):
             assert error_of(response) == "body-too-large"
         await agent.hears_nothing()
         assert (await sender.send(subscription)).code == 201
+
+    bench(scenario)
+
+
+def test_of_a_body_that_is_too_large_only_the_beginning_is_kept(bench, http, monkeypatch):
+    kept, take = [], PushResource._take
+
+    def watched(self, token):
+        kept.append((len(self.body), self.length))
+        return take(self, token)
+
+    async def scenario(bench):
+        _, sender, subscription = await bench.subscribed()
+        monkeypatch.setattr(PushResource, "_take", watched)
+        request = sender.request(subscription, b"")
+        request.body = b"x" * 3_000_000
+        assert (await http(request)).code == 413
+        assert kept == [(4096, 3_000_000)]
 
     bench(scenario)
 

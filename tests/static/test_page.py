@@ -101,8 +101,9 @@ def test_the_permission_is_asked_for_within_the_click(page, server):
 def test_the_log_tells_who_says_what_to_whom(page, server):
     visit(page, server.url)
     press(page, "register")
+    press(page, "notify-all")
     rows = page.locator("#events li")
-    expect(rows.filter(has_text="GET /vapid").first).to_contain_text(
+    expect(rows.filter(has_text="POST /notify-all").first).to_contain_text(
         "user agent → application server"
     )
     expect(rows.filter(has_text="registered").first).to_be_visible()
@@ -183,10 +184,10 @@ LOGIN = (200, "text/html", "<title>Log in</title>")
 
 
 def test_a_login_page_answers_instead_of_the_server(page, proxy):
-    proxy.answers = {"/vapid": LOGIN, "/notify-all": LOGIN}
+    proxy.answers = {"/notify-all": LOGIN}
     visit(page, proxy.url)
-    expect(page.locator("#outcome")).to_contain_text("Something else than the application server")
     press(page, "notify-all")
+    expect(page.locator("#outcome")).to_contain_text("Something else than the application server")
     expect(page.locator("#outcome")).to_contain_text("sign in again")
 
 
