@@ -95,3 +95,14 @@ def test_a_python_without_venv_and_pip_says_what_to_install(script, monkeypatch)
     monkeypatch.setattr(script, "has", lambda module: False)
     with pytest.raises(SystemExit, match="apt install python3-venv"):
         script.make_venv(uv=None)
+
+
+def test_options_alone_are_jupyterlab_s(script, monkeypatch):
+    started = []
+    monkeypatch.setattr(script, "environment", lambda with_tests: "python")
+    monkeypatch.setattr(script, "run", lambda command, **_: started.append(command) or 0)
+    assert script.main(["--ServerApp.port=8899"]) == script.main([]) == 0
+    assert [command[1:4] for command in started] == [
+        ["-m", "jupyterlab", "notebooks/00_start_here.ipynb"]
+    ] * 2
+    assert "--ServerApp.port=8899" in started[0]
