@@ -1,9 +1,13 @@
 """The push service: it takes messages from application servers and brings them to user agents.
 
-    application server ── POST ──▶ webpush ──▶ office ──▶ autopush ── WebSocket ──▶ user agent
-                                                 │
+    application server ── POST ──▶ webpush ──▶ office ──▶ autopush ── WebSocket ──▶ Firefox
+                                                 │   ╰──▶ mcs ──────── TLS ────────▶ Chromium
                                         mailbox (pure) and store
 
-``mailbox`` decides, ``store`` remembers, ``office`` does both in the right order. ``webpush`` and
-``autopush`` are the two doors: HTTP for application servers, Firefox's WebSocket for user agents.
+``mailbox`` decides, ``store`` remembers, ``office`` does both in the right order. Around them are
+the doors: ``webpush`` for application servers, over HTTP; ``autopush`` for Firefox and the virtual
+user agent; ``fcm``, where Chromium is named and subscribes, and ``mcs``, where messages reach it.
+``protobuf`` and ``messages`` are the format of these two, ``certificates`` makes the TLS that they
+insist on, and ``chromium`` holds together what Chromium needs. A message is the same message, and
+keeps the same rules, whichever door it leaves by.
 """

@@ -12,6 +12,8 @@ from tornado.web import Application
 from pushlab.errors import LabStopped, StoreError
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, AutopushHandler
+from pushlab.pushservice.chromium import ChromiumDoor, ChromiumDoors, DoorHandler
+from pushlab.pushservice.fcm import Browsers, CheckinHandler, RegistrationHandler
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.store import Store
@@ -23,7 +25,7 @@ SWEEP_SECONDS = 60
 
 
 class PushService:
-    """Bring messages from application servers to user agents, over HTTP and WebSocket.
+    """Bring messages from application servers to user agents, whichever protocol these speak.
 
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
     what happens is written to ``journal``; ``clock`` returns seconds since 1970. A stopped service
@@ -31,6 +33,7 @@ class PushService:
 
     It speaks plain HTTP, against RFC 8030 §3 and with open eyes: no certificate authority vouches
     for this machine's own address, and what travels is encrypted for the user agent anyway.
+    Chromium insists on TLS, and for it there are two more ports (see ``chromium``).
 
     >>> import asyncio
     >>> async def example():
@@ -54,9 +57,13 @@ class PushService:
         self._host, self._port = "127.0.0.1", None
         self._server: HTTPServer | None = None
         self._connections: set[AutopushHandler] = set()
+        self._chromium = ChromiumDoors(clock)
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        """Listen at a TCP port (0: any free one). Raise PortTaken, UnableToReadDatabase."""
+        """Listen at a TCP port (0: any free one), and at two free ones for Chromium.
+
+        Raise PortTaken, UnableToReadDatabase.
+        """
         listener = listen(port, host)
         try:
             self._store = Store(self._database)
@@ -65,6 +72,8 @@ class PushService:
             listener.close()
             raise
         self._host, self._port = host, listener.getsockname()[1]
+        self._browsers = Browsers(self.office.mailbox)
+        self._chromium.open(self.office, self._browsers, host)
         self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
         self._server.add_socket(listener)
         self._sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)
@@ -83,6 +92,7 @@ class PushService:
         for connection in leaving:
             await connection.ended.wait()
         await server.close_all_connections()
+        await self._chromium.close()
         self._store.close()
 
     @property
@@ -102,6 +112,11 @@ class PushService:
         """The address that a user agent connects to."""
         return f"ws://{self._host}:{self.port}/"
 
+    @property
+    def chromium(self) -> ChromiumDoor:
+        """What a Chromium and its senders must know. Raise LabStopped before the first start."""
+        return self._chromium.door(self.origin)
+
     def endpoint(self, token: str) -> str:
         """Return the URL of a push resource."""
         return f"{self.origin}/wpush/v2/{token}"
@@ -116,6 +131,9 @@ class PushService:
                 (r"/", FrontPage, office | {"ws_url": self.ws_url}),
                 (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, office | webpush),
                 (r"/m/([A-Za-z0-9_-]+)", MessageResource, office),
+                (r"/chromium", DoorHandler, {"door": lambda: self.chromium}),
+                (r"/checkin", CheckinHandler, {"browsers": self._browsers, "now": self._clock}),
+                (r"/c2dm/register3", RegistrationHandler, office | {"browsers": self._browsers}),
             ],
             default_handler_class=UnknownPathHandler,
             # The journal tells what happens. An access log would hold endpoints, which are secrets.

@@ -123,6 +123,11 @@ class Mailbox:
         """Say whether this user agent has a subscription here."""
         return user_agent in self._tokens
 
+    def who(self, user_agent: str) -> str:
+        """Return the name for people of a user agent; empty if it has no subscription here."""
+        tokens = self._tokens.get(user_agent, {}).values()
+        return next((self._subscriptions[token].who for token in tokens), "")
+
     def message(self, id: str, now: float) -> Message | None:
         """Return a message that waits, or None if it is acknowledged, expired or never was."""
         message = self._messages.get(id)

@@ -20,14 +20,20 @@ from pushlab.pushservice.store import Store
 UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
 
 
-class Connection(Protocol):
-    """A user agent that is connected, over whatever protocol."""
+class Guest(Protocol):
+    """A user agent that asks for something, over whatever protocol."""
 
-    user_agent: str
-    """Its secret name, under which the mailbox knows it."""
+    @property
+    def user_agent(self) -> str:
+        """Its secret name, under which the mailbox knows it."""
 
-    who: str
-    """Its name for people."""
+    @property
+    def who(self) -> str:
+        """Its name for people."""
+
+
+class Connection(Guest, Protocol):
+    """A user agent that is connected, and takes messages."""
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Hand a message over, and do not wait for it to arrive."""
@@ -67,13 +73,17 @@ class PostOffice:
 
     # --- user agents -----------------------------------------------------------------------------
 
-    def connect(self, connection: Connection) -> None:
-        """Let a user agent in and deliver what waits for it; its newest connection wins."""
+    def connect(self, connection: Connection, had: Iterable[Receipt] = ()) -> None:
+        """Let a user agent in and deliver what waits for it; its newest connection wins.
+
+        ``had`` is what it says it has had before: that is acknowledged, and not sent again.
+        """
         older = self._connections.pop(connection.user_agent, None)
         if older is not None:
             older.close()
         self._connections[connection.user_agent] = connection
         self._tell(UA, PS, "connect", connection.who)
+        self.acknowledge(connection, had)
         self.expire(connection.user_agent)
         for message in self.mailbox.waiting(connection.user_agent, self._clock()):
             self._hand_over(connection, message)
@@ -88,19 +98,24 @@ class PostOffice:
         """Let go of every user agent, because the service stops: none of them has disconnected."""
         self._connections.clear()
 
-    def subscribe(self, connection: Connection, channel: str, key: bytes | None) -> Subscription:
-        """Make a subscription, or return the one that the channel has. Raise BadField."""
-        self._tell(UA, PS, "subscribe", connection.who)
-        made = Subscription(new_secret(), connection.user_agent, channel, key, connection.who)
+    def subscribe(
+        self, guest: Guest, channel: str, key: bytes | None, prefix: str = ""
+    ) -> Subscription:
+        """Make a subscription, or return the one that the channel has. Raise BadField.
+
+        ``prefix`` is what the token begins with, before its random part.
+        """
+        self._tell(UA, PS, "subscribe", guest.who)
+        made = Subscription(prefix + new_secret(), guest.user_agent, channel, key, guest.who)
         change = self.mailbox.subscribe(made)
         self._commit(change)
-        self._tell(PS, UA, "endpoint", connection.who)
-        return made if change else self.mailbox.channel(connection.user_agent, channel)
+        self._tell(PS, UA, "endpoint", guest.who)
+        return made if change else self.mailbox.channel(guest.user_agent, channel)
 
-    def unsubscribe(self, connection: Connection, channel: str) -> None:
+    def unsubscribe(self, guest: Guest, channel: str) -> None:
         """End a subscription: from now on its endpoint answers 410."""
-        self._tell(UA, PS, "unsubscribe", connection.who)
-        self._commit(self.mailbox.unsubscribe(connection.user_agent, channel))
+        self._tell(UA, PS, "unsubscribe", guest.who)
+        self._commit(self.mailbox.unsubscribe(guest.user_agent, channel))
 
     def acknowledge(self, connection: Connection, receipts: Iterable[Receipt]) -> None:
         """Drop messages that a user agent has had, whatever became of them there."""

@@ -37,7 +37,7 @@ _subscriptions = Table(
     _metadata,
     Column("token", String(64), primary_key=True),
     Column("user_agent", String(64), nullable=False),
-    Column("channel", String(64), nullable=False),
+    Column("channel", String(512), nullable=False),
     Column("key", LargeBinary(65)),
     Column("who", String(64), nullable=False),
 )

@@ -4,6 +4,8 @@
     GET    /m/ID             read back a message that still waits                          §6
     DELETE /m/ID             acknowledge it, or withdraw it                                §6.2
 
+Chromium's endpoints have paths of their own, at hosts of its vendor's: see ``chromium``.
+
 The answers follow the RFCs, and the reason is in the body. What a request may be refused for is
 checked in the order in which a reader would ask: is there such a subscription, who are you, what do
 you want of me, and what have you sent?

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import ssl
+import urllib.parse
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +17,10 @@ from pushlab.journal import Journal
 from pushlab.protocol import base64url, encryption, p256, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.protocol.subscription import PushSubscription
+from pushlab.pushservice import messages
 from pushlab.pushservice.app import PushService
+from pushlab.pushservice.chromium import ChromiumDoor
+from pushlab.pushservice.protobuf import read_varint, varint
 
 
 class Clock:
@@ -97,11 +102,148 @@ class UserAgent:
             pass
 
 
+class Browser:
+    """Speak Chromium's protocol, one frame at a time, and hide nothing of it."""
+
+    ANSWERS = {
+        1: messages.HEARTBEAT,
+        3: messages.LOGIN_RESPONSE,
+        8: messages.DATA_MESSAGE_STANZA,
+    }
+
+    def __init__(self, door: ChromiumDoor, user_agent: str):
+        self.door, self.user_agent = door, user_agent
+        self.android_id = self.security_token = 0
+        self.private_key, self.auth = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
+        self.received = 0
+        self.reader: asyncio.StreamReader | None = None
+
+    # --- checkin and registration ---
+
+    async def check_in(self) -> HTTPResponse:
+        body = messages.CHECKIN_REQUEST.encode(
+            android_id=self.android_id or None, security_token=self.security_token or None
+        )
+        headers = {"User-Agent": self.user_agent, "Content-Type": "application/x-protobuf"}
+        response = await fetch(HTTPRequest(self.door.checkin_url, "POST", headers, body))
+        answer = messages.CHECKIN_RESPONSE.decode(response.body)
+        self.android_id, self.security_token = answer["android_id"], answer["security_token"]
+        return response
+
+    async def post_form(self, form: dict | str, authorization: str | None = None) -> HTTPResponse:
+        mine = f"AidLogin {self.android_id}:{self.security_token}"
+        headers = {
+            "User-Agent": self.user_agent,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Authorization": mine if authorization is None else authorization,
+        }
+        body = form if isinstance(form, str | bytes) else urllib.parse.urlencode(form)
+        return await fetch(HTTPRequest(self.door.registration_url, "POST", headers, body))
+
+    def form(self, key: bytes, page: str = "http://localhost:8000/", **fields: str) -> dict:
+        return {
+            "app": "org.chromium.linux",
+            "X-subtype": f"wp:{page}#0F3C-V2",
+            "device": str(self.android_id),
+            "scope": "GCM",
+            "sender": base64url.encode(key),
+        } | fields
+
+    async def subscribe(self, key: bytes, *page: str) -> PushSubscription:
+        answer = (await self.post_form(self.form(key, *page))).body.decode()
+        assert answer.startswith("token="), answer
+        endpoint = f"https://{self.door.hosts[0]}/fcm/send/{answer.removeprefix('token=')}"
+        p256dh = p256.raw_public(self.private_key.public_key())
+        return PushSubscription(endpoint, p256dh, self.auth)
+
+    async def unsubscribe(self, key: bytes, *page: str) -> None:
+        answer = await self.post_form(self.form(key, *page, delete="true", sender="*", scope="*"))
+        assert answer.body.startswith(b"token=")
+
+    # --- MCS ---
+
+    async def connect(self) -> None:
+        """Shake hands, and say no word."""
+        context = ssl.create_default_context(cadata=self.door.ca_pem.decode())
+        port = urllib.parse.urlsplit(self.door.mcs_url).port
+        self.received = 0
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+
+    async def log_in(self, received: tuple[str, ...] = (), **fields: str) -> dict:
+        await self.connect()
+        login = {
+            "id": "chrome-156.0.0.0",
+            "user": str(self.android_id),
+            "auth_token": str(self.security_token),
+            "received_persistent_id": received,
+        }
+        self.writer.write(bytes([41]))
+        self.say(2, messages.LOGIN_REQUEST.encode(**(login | fields)))
+        assert await self.reader.readexactly(1) == bytes([41])
+        tag, answer = await self.hear()
+        assert tag == 3
+        return answer
+
+    def say(self, tag: int, message: bytes = b"") -> None:
+        self.writer.write(bytes([tag]) + varint(len(message)) + message)
+
+    async def hear(self) -> tuple[int, dict] | None:
+        """Return tag and message of the next frame, or None when the connection has ended."""
+        tag = await self.reader.read(1)
+        if not tag:
+            return None
+        length = await self.reader.readexactly(1)
+        while length[-1] > 0x7F:
+            length += await self.reader.readexactly(1)
+        data = await self.reader.readexactly(read_varint(length)[0])
+        self.received += 1
+        return tag[0], self.ANSWERS[tag[0]].decode(data) if data else {}
+
+    async def rest(self) -> bytes:
+        """Return all that still comes until the connection ends, in whatever way it ends."""
+        try:
+            return await self.reader.read()
+        except ConnectionResetError:
+            return b""
+
+    async def message(self) -> dict:
+        tag, message = await self.hear()
+        assert tag == 8
+        return message
+
+    def read(self, message: dict) -> bytes:
+        return encryption.decrypt(
+            message["raw_data"], ua_private=self.private_key, auth_secret=self.auth
+        )
+
+    def ack(self, received: int | None = None) -> None:
+        """Say how many frames have come: this is what Chromium does at ``immediate_ack``."""
+        last = self.received if received is None else received
+        extension = {"id": 13, "data": b""}
+        stanza = {"type": 1, "id": "", "extension": extension, "last_stream_id_received": last}
+        self.say(7, messages.IQ_STANZA.encode(**stanza))
+
+    async def hears_nothing(self) -> None:
+        """Assert that nothing is on its way: frames keep their order, and the next is the pong."""
+        self.say(0)
+        assert (await self.hear())[0] == 1
+
+    async def leave(self) -> None:
+        if self.reader is not None:
+            self.reader = None
+            self.writer.transport.abort()
+            try:
+                await self.writer.wait_closed()
+            except ConnectionError:
+                return  # The service had cut the connection before: it is closed in any case.
+
+
 @dataclass
 class Sender:
     """An application server: sign and encrypt with the protocol's own code, and send."""
 
     clock: Clock
+    door: ChromiumDoor
     private_key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -131,12 +273,22 @@ class Sender:
     async def send(
         self, subscription: PushSubscription, text: bytes | None = b"hello", **options
     ) -> HTTPResponse:
-        return await fetch(self.request(subscription, text, **options))
+        return await fetch(self.request(subscription, text, **options), self.door)
 
 
-async def fetch(request: HTTPRequest | str, **options) -> HTTPResponse:
-    """Send one request. An answer of whatever status is an answer."""
-    client = AsyncHTTPClient(force_instance=True)
+async def fetch(
+    request: HTTPRequest | str, door: ChromiumDoor | None = None, **options
+) -> HTTPResponse:
+    """Send one request. An answer of whatever status is an answer.
+
+    With a door, requests to its hosts come to this machine, and its certificate is believed.
+    """
+    client_options = {}
+    if door is not None:
+        here = ("127.0.0.1", door.tls_port)
+        client_options["hostname_mapping"] = {(host, 443): here for host in door.hosts}
+        request.ssl_options = ssl.create_default_context(cadata=door.ca_pem.decode())
+    client = AsyncHTTPClient(force_instance=True, **client_options)
     try:
         return await client.fetch(request, raise_error=False, **options)
     finally:
@@ -148,7 +300,7 @@ class Bench:
 
     def __init__(self, service: PushService, clock: Clock):
         self.service, self.clock, self.journal = service, clock, service.journal
-        self._user_agents: list[UserAgent] = []
+        self._user_agents: list[UserAgent | Browser] = []
 
     async def user_agent(self, uaid: str | None = None, name: str = "pushlab-virtual") -> UserAgent:
         """Connect a user agent and let it say hello; with ``uaid`` it has been here before."""
@@ -163,8 +315,26 @@ class Bench:
         self._user_agents.append(agent)
         return agent
 
+    async def browser(self, name: str = "HeadlessChrome/156.0.0.0", like=None) -> Browser:
+        """Let a Chromium check in; ``like`` is the one that it was before."""
+        browser = Browser(self.service.chromium, name)
+        self._user_agents.append(browser)
+        if like is None:
+            await browser.check_in()
+        else:
+            browser.android_id, browser.security_token = like.android_id, like.security_token
+            browser.private_key, browser.auth = like.private_key, like.auth
+        return browser
+
+    async def logged_in(self) -> tuple[Browser, Sender, PushSubscription]:
+        """Return a Chromium that has subscribed and logged in, and an application server."""
+        browser, sender = await self.browser(), self.sender()
+        subscription = await browser.subscribe(sender.key)
+        await browser.log_in()
+        return browser, sender, subscription
+
     def sender(self) -> Sender:
-        return Sender(self.clock)
+        return Sender(self.clock, self.service.chromium)
 
     async def subscribed(self) -> tuple[UserAgent, Sender, PushSubscription]:
         """Return a connected user agent, an application server, and what binds them."""
@@ -185,12 +355,12 @@ class Bench:
         await found.wait()
         unsubscribe()
 
-    async def away(self, agent: UserAgent) -> str:
-        """Let a user agent leave, wait until the service has seen it, and return its uaid."""
+    async def away(self, agent: UserAgent | Browser) -> str | None:
+        """Let a user agent leave, wait until the service has seen it, and return Firefox's uaid."""
         before = self.journal.events()[-1].number
         await agent.leave()
         await self.until("disconnect", before)
-        return agent.uaid
+        return getattr(agent, "uaid", None)
 
     def story(self, after: int = 0) -> list[str]:
         return [event.what for event in self.journal.events(after)]

@@ -110,6 +110,36 @@ def test_no_log_line_holds_an_endpoint(bench, http, caplog):
 def test_before_the_start_there_is_no_port():
     with pytest.raises(LabStopped):
         _ = PushService().port
+    with pytest.raises(LabStopped):
+        _ = PushService().chromium
+
+
+def test_the_door_of_chromium(bench):
+    async def scenario(bench):
+        door, origin = bench.service.chromium, bench.service.origin
+        assert door.checkin_url == f"{origin}/checkin"
+        assert door.registration_url == f"{origin}/c2dm/register3"
+        assert door.mcs_url.startswith("https://127.0.0.1:")
+        assert door.hosts == ("jmt17.google.com", "fcm.googleapis.com")
+        ports = {bench.service.port, door.tls_port, int(door.mcs_url.rsplit(":", 1)[1])}
+        assert len(ports) == 3
+        assert b"BEGIN CERTIFICATE" in door.ca_pem and "BEGIN" not in repr(door)
+
+    bench(scenario)
+
+
+def test_who_starts_a_chromium_elsewhere_asks_for_its_switches(bench, http):
+    async def scenario(bench):
+        door = bench.service.chromium
+        response = await http(bench.service.origin + "/chromium")
+        assert json.loads(response.body)["data"] == {
+            "checkin_url": door.checkin_url,
+            "registration_url": door.registration_url,
+            "mcs_url": door.mcs_url,
+            "spki": door.spki,
+        }
+
+    bench(scenario)
 
 
 def test_a_taken_port_says_so_and_opens_no_database(run, tmp_path):
@@ -146,8 +176,10 @@ def test_a_broken_database_frees_the_port(run, tmp_path):
 
 def test_it_listens_to_this_machine_alone(bench):
     async def scenario(bench):
-        sockets = list(bench.service._server._sockets.values())
-        assert [s.getsockname()[0] for s in sockets] == ["127.0.0.1"]
+        chromium = bench.service._chromium
+        servers = (bench.service._server, chromium._web, chromium._mcs)
+        sockets = [s for server in servers for s in server._sockets.values()]
+        assert [s.getsockname()[0] for s in sockets] == ["127.0.0.1"] * 3
 
     bench(scenario)
 

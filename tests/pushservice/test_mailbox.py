@@ -284,3 +284,12 @@ class MailboxMachine(RuleBasedStateMachine):
 
 MailboxMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestMailboxMachine = MailboxMachine.TestCase
+
+
+def test_who_is_the_name_of_who_has_a_subscription():
+    mailbox = Mailbox()
+    assert mailbox.who("agent") == ""
+    mailbox.apply(mailbox.subscribe(Subscription("t", "agent", "channel", who="Chromium")))
+    assert (mailbox.who("agent"), mailbox.who("other")) == ("Chromium", "")
+    mailbox.apply(mailbox.unsubscribe("agent", "channel"))
+    assert mailbox.who("agent") == ""

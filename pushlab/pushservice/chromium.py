@@ -1,0 +1,143 @@
+"""Chromium's way in, and the way of those who send to it.
+
+Chromium has no setting for the host of its endpoints: they are URLs at its vendor's. So the push
+service answers for these hosts as well, at a port of its own with a certificate of its own, and
+whoever sends to them from the lab has to be told to come here: by ``tls_port`` and ``ca_pem``.
+
+    Chromium    ── HTTP ──▶ /checkin, /c2dm/register3      the push service's ordinary port
+    Chromium    ── TLS ───▶ MCS                            mcs_url
+    application ── HTTPS ─▶ /fcm/send/TOKEN, /wp/TOKEN     tls_port, for the hosts of the vendor
+"""
+
+import logging
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from pushlab.errors import LabStopped, PortTaken
+from pushlab.pushservice.certificates import Certificates
+from pushlab.pushservice.fcm import Browsers
+from pushlab.pushservice.mcs import McsServer
+from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.webpush import MessageResource, PushResource
+from pushlab.web import BODY_SECONDS, StreamedBody, UnknownPathHandler, listen
+
+VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
+"""The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""
+
+# A client that does not believe the certificate ends the handshake, and Tornado would say so on the
+# screen of whoever has set up no logging.
+logging.getLogger("tornado.general").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class ChromiumDoor:
+    """What a Chromium needs to use this push service, and what a sender needs to reach it.
+
+    The three URLs and ``spki`` are values of Chromium's switches; a connection to one of ``hosts``
+    is to go to ``tls_port``, and to believe ``ca_pem``.
+    """
+
+    checkin_url: str
+    registration_url: str
+    mcs_url: str
+    spki: str
+    ca_pem: bytes = field(repr=False)
+    hosts: tuple[str, ...]
+    tls_port: int
+
+
+class DoorHandler(StreamedBody):
+    """``GET /chromium``: the values of the switches, for whoever starts a Chromium elsewhere.
+
+    What a sender needs is not among them: the lab's own application server is told by the lab.
+    """
+
+    def initialize(self, door: Callable[[], ChromiumDoor]) -> None:
+        self.door = door
+
+    def get(self) -> None:
+        door = self.door()
+        names = ("checkin_url", "registration_url", "mcs_url", "spki")
+        self.finish({"data": {name: getattr(door, name) for name in names}})
+
+
+class ChromiumDoors:
+    """Listen at the two ports that speak TLS.
+
+    The certificate, and the ports where possible, outlast ``close``: a browser that runs meanwhile
+    comes back to where it was.
+    """
+
+    def __init__(self, clock: Callable[[], float]):
+        self._clock = clock
+        self._certificates: Certificates | None = None
+        self._ports = (0, 0)
+
+    def open(self, office: PostOffice, browsers: Browsers, host: str) -> None:
+        """Listen, for an office that is open."""
+        if self._certificates is None:
+            self._certificates = Certificates.make([*VENDOR_HOSTS, "localhost", "127.0.0.1"])
+        context = self._certificates.context
+        web, mcs = (_listen(port, host) for port in self._ports)
+        self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
+        self._web = HTTPServer(
+            self._application(office), ssl_options=context, body_timeout=BODY_SECONDS
+        )
+        self._web.add_socket(web)
+        self._mcs = McsServer(office, browsers, self._clock, context)
+        self._mcs.add_socket(mcs)
+
+    async def close(self) -> None:
+        """Close both ports, and every connection to them."""
+        self._web.stop()
+        self._mcs.stop()
+        await self._mcs.close_all_connections()
+        await self._web.close_all_connections()
+
+    def door(self, origin: str) -> ChromiumDoor:
+        """Describe the way in; ``origin`` is where the push service speaks plain HTTP."""
+        if self._certificates is None:
+            raise LabStopped("the push service has not been started")
+        web, mcs = self._ports
+        return ChromiumDoor(
+            checkin_url=f"{origin}/checkin",
+            registration_url=f"{origin}/c2dm/register3",
+            mcs_url=f"https://{self._host}:{mcs}",
+            spki=self._certificates.spki,
+            ca_pem=self._certificates.ca_pem,
+            hosts=VENDOR_HOSTS,
+            tls_port=web,
+        )
+
+    def _application(self, office: PostOffice) -> Application:
+        """Serve the push resources of each host, whose origin is the ``aud`` of its tokens."""
+        application = Application(
+            default_handler_class=UnknownPathHandler,
+            # As at the other port: an access log would hold endpoints.
+            log_function=lambda handler: None,
+        )
+        for host in VENDOR_HOSTS:
+            arguments = {
+                "office": office,
+                "origin": lambda origin=f"https://{host}": origin,
+                "now": self._clock,
+            }
+            resources = [
+                (r"/(?:fcm/send|wp|preprod/wp)/([A-Za-z0-9_-]+)", PushResource, arguments),
+                (r"/m/([A-Za-z0-9_-]+)", MessageResource, {"office": office}),
+            ]
+            application.add_handlers(re.escape(host), resources)
+        return application
+
+
+def _listen(port: int, host: str) -> socket.socket:
+    """Listen at this port again; somebody else may have taken it meanwhile."""
+    try:
+        return listen(port, host)
+    except PortTaken:
+        return listen(0, host)

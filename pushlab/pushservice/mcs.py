@@ -1,0 +1,218 @@
+"""The third door of Chromium: MCS, a stream of protobuf messages over TLS.
+
+Each side begins with one byte, the version of the protocol; then come frames:
+
+    tag (1 byte)   length (varint)   message (protobuf)
+
+``>`` is the browser, ``<`` the push service:
+
+    > LoginRequest     android id, security token, ids of messages      < LoginResponse
+                                                                        < DataMessageStanza
+    > IqStanza         how many frames it has had
+    > HeartbeatPing                                                     < HeartbeatAck
+
+Both sides count the frames that they receive, the login being number 1, and any frame may say how
+far the counting has come (``last_stream_id_received``): that acknowledges all messages up to there.
+A message is sent again after every login until it is acknowledged, in this way or by its id in the
+next LoginRequest. The protocol is Google's: no RFC describes it.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.tcpserver import TCPServer
+
+from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
+from pushlab.protocol import base64url
+from pushlab.pushservice.fcm import Browsers
+from pushlab.pushservice.mailbox import Message, Subscription
+from pushlab.pushservice.messages import (
+    DATA_MESSAGE_STANZA,
+    HEARTBEAT,
+    IQ_STANZA,
+    LOGIN_REQUEST,
+    LOGIN_RESPONSE,
+)
+from pushlab.pushservice.office import PostOffice, Receipt
+from pushlab.pushservice.protobuf import MAX_VARINT, read_varint, varint
+
+VERSION = 41
+
+# Tags of frames.
+HEARTBEAT_PING, HEARTBEAT_ACK, LOGIN, LOGIN_ANSWER, CLOSE = 0, 1, 2, 3, 4
+IQ, DATA_MESSAGE = 7, 8
+
+MAX_FRAME = 256 * 1024
+"""Bytes of the longest frame that is read: a login that names some thousand messages."""
+
+LOGIN_SECONDS = 10
+"""How long a browser may take from its connection to its LoginRequest."""
+
+
+class McsServer(TCPServer):
+    """Take connections of browsers, and end them all at once."""
+
+    def __init__(
+        self,
+        office: PostOffice,
+        browsers: Browsers,
+        clock: Callable[[], float],
+        context: ssl.SSLContext,
+    ):
+        super().__init__(ssl_options=context, max_buffer_size=2 * MAX_FRAME)
+        self._office, self._browsers, self._clock = office, browsers, clock
+        self._connections: set[McsConnection] = set()
+
+    async def handle_stream(self, stream: IOStream, address: tuple) -> None:
+        connection = McsConnection(stream, self._office, self._browsers, self._clock)
+        self._connections.add(connection)
+        try:
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+
+    async def close_all_connections(self) -> None:
+        """End every connection, and wait until each has been let go of."""
+        leaving = list(self._connections)
+        for connection in leaving:
+            connection.close()
+        for connection in leaving:
+            await connection.ended.wait()
+
+
+class McsConnection:
+    """One connection of a browser, from the handshake to its end."""
+
+    def __init__(
+        self, stream: IOStream, office: PostOffice, browsers: Browsers, clock: Callable[[], float]
+    ):
+        self._stream, self._office, self._browsers, self._clock = stream, office, browsers, clock
+        self.user_agent = ""
+        self.ended = asyncio.Event()
+        self._received = self._sent = 0  # frames, each side's versions not counted
+        self._unacknowledged: dict[int, str] = {}  # number of the frame → id of the message
+
+    @property
+    def who(self) -> str:
+        """Its name for people."""
+        return self._browsers.who(self.user_agent)
+
+    async def serve(self) -> None:
+        """Talk until the browser goes, or says something that it may not."""
+        try:
+            async with asyncio.timeout(LOGIN_SECONDS):
+                await self._log_in()
+            while True:
+                self._take(*await self._frame())
+        except (StreamClosedError, TimeoutError):
+            pass  # The browser has gone, or has not come further than the door.
+        except (RequestError, StoreError):
+            self.close()  # Nothing was changed: the browser comes back, and both try again.
+        finally:
+            self._stream.close()
+            if self.user_agent:
+                self._office.disconnect(self)
+            self.ended.set()
+
+    def close(self) -> None:
+        """Say goodbye and cut the connection."""
+        if self._sent:
+            self._send(CLOSE, b"")
+        self._stream.close()
+
+    # --- what a browser says ---------------------------------------------------------------------
+
+    async def _frame(self) -> tuple[int, bytes]:
+        """Read one frame: its tag and its message. Raise BadField, RequestTooLarge."""
+        tag = (await self._stream.read_bytes(1))[0]
+        length = bytearray()
+        while len(length) < MAX_VARINT and (not length or length[-1] > 0x7F):
+            length += await self._stream.read_bytes(1)
+        size, _ = read_varint(bytes(length))
+        if size > MAX_FRAME:
+            raise RequestTooLarge(f"a frame of {size} bytes is announced")
+        self._received += 1
+        return tag, await self._stream.read_bytes(size) if size else b""
+
+    async def _log_in(self) -> None:
+        version = (await self._stream.read_bytes(1))[0]
+        if version != VERSION:
+            raise BadField(f"the version of the protocol is {version}")
+        tag, frame = await self._frame()
+        if tag != LOGIN:
+            raise BadField(f"the first frame has the tag {tag}")
+        login = LOGIN_REQUEST.decode(frame)
+        self.user_agent = self._browsers.name(_number(login, "user"), _number(login, "auth_token"))
+        answer = LOGIN_RESPONSE.encode(
+            id=login.get("id"),
+            last_stream_id_received=self._received,
+            server_timestamp=int(self._clock() * 1000),
+        )
+        self._stream.set_nodelay(True)
+        self._write(bytes([VERSION]))
+        self._send(LOGIN_ANSWER, answer)
+        had = [id for id in login.get("received_persistent_id", ()) if self._office.message(id)]
+        self._office.connect(self, map(Receipt, had))
+
+    def _take(self, tag: int, frame: bytes) -> None:
+        if tag == CLOSE:
+            raise StreamClosedError()
+        if tag in (HEARTBEAT_PING, HEARTBEAT_ACK):
+            self._acknowledge(HEARTBEAT.decode(frame))
+        elif tag == IQ:
+            self._acknowledge(IQ_STANZA.decode(frame))
+        elif tag == DATA_MESSAGE:
+            self._acknowledge(DATA_MESSAGE_STANZA.decode(frame))
+        else:
+            raise BadField(f"a frame has the tag {tag}")
+        if tag == HEARTBEAT_PING:
+            self._send(HEARTBEAT_ACK, HEARTBEAT.encode(last_stream_id_received=self._received))
+
+    def _acknowledge(self, message: dict) -> None:
+        """Drop the messages up to the frame that the browser has counted to."""
+        last = message.get("last_stream_id_received", 0)
+        numbers = [number for number in self._unacknowledged if number <= last]
+        had = [self._unacknowledged[number] for number in numbers]
+        self._office.acknowledge(self, map(Receipt, had))
+        for number in numbers:
+            del self._unacknowledged[number]
+
+    # --- what the push service says --------------------------------------------------------------
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """Send a message; one without a payload has no ``raw_data`` and no content-encoding."""
+        app, subtype = subscription.channel.split(" ", 1)
+        about = {"subtype": subtype} | ({"content-encoding": "aes128gcm"} if message.body else {})
+        stanza = {
+            "id": message.id,
+            "from": base64url.encode(subscription.key),
+            "category": app,
+            "token": subscription.token,
+            "app_data": [{"key": key, "value": value} for key, value in about.items()],
+            "persistent_id": message.id,
+            "last_stream_id_received": self._received,
+            "ttl": message.ttl,
+            "sent": int(message.posted_at * 1000),
+            "raw_data": message.body or None,
+            "immediate_ack": 1,
+        }
+        self._send(DATA_MESSAGE, DATA_MESSAGE_STANZA.encode(**stanza))
+        self._unacknowledged[self._sent] = message.id
+
+    def _send(self, tag: int, message: bytes) -> None:
+        self._sent += 1
+        self._write(bytes([tag]) + varint(len(message)) + message)
+
+    def _write(self, data: bytes) -> None:
+        # A stream that has just ended: what is not acknowledged waits for the next login.
+        if not self._stream.closed():
+            self._stream.write(data)
+
+
+def _number(login: dict, name: str) -> int:
+    text = login.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 20):
+        raise BadField(f"{name} is not a number in decimal")
+    return int(text)

@@ -1,0 +1,520 @@
+"""MCS: a browser logs in, is brought its messages, and says what it has had."""
+
+import asyncio
+import logging
+import ssl
+import urllib.parse
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pushlab.pushservice import mcs, messages
+from pushlab.pushservice.protobuf import varint
+
+
+def app_data(message: dict) -> dict:
+    return {pair["key"]: pair["value"] for pair in message["app_data"]}
+
+
+# --- login and messages ---------------------------------------------------------------------------
+
+
+def test_login(bench):
+    async def scenario(bench):
+        browser = await bench.browser()
+        answer = await browser.log_in(id="chrome-1")
+        assert answer == {
+            "id": "chrome-1",
+            "last_stream_id_received": 1,
+            "server_timestamp": int(bench.clock() * 1000),
+        }
+        assert bench.service.office.connected() == 1
+        await bench.away(browser)
+        assert bench.story() == ["connect", "disconnect"]
+        assert {event.who for event in bench.journal.events()} == {"Chromium"}
+
+    bench(scenario)
+
+
+def test_a_message(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        response = await sender.send(subscription, b"hello", ttl=60)
+        message = await browser.message()
+        assert browser.read(message) == b"hello"
+        id = response.headers["Location"].rsplit("/", 1)[1]
+        assert (message["id"], message["persistent_id"]) == (id, id)
+        assert message["from"] == browser.form(sender.key)["sender"]
+        assert message["category"] == "org.chromium.linux"
+        assert app_data(message) == {
+            "subtype": "wp:http://localhost:8000/#0F3C-V2",
+            "content-encoding": "aes128gcm",
+        }
+        assert (message["ttl"], message["sent"]) == (60, int(bench.clock() * 1000))
+        assert (message["immediate_ack"], message["last_stream_id_received"]) == (1, 1)
+        browser.ack()
+        await browser.hears_nothing()
+        assert bench.queue() == 0
+        assert bench.story() == [
+            "subscribe", "endpoint", "connect", "POST message", "201 Created", "push message",
+            "acknowledge",
+        ]  # fmt: skip
+
+    bench(scenario)
+
+
+def test_a_message_without_a_payload(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, None)
+        message = await browser.message()
+        assert "raw_data" not in message and list(app_data(message)) == ["subtype"]
+
+    bench(scenario)
+
+
+def test_the_longest_message(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"x" * 3993)
+        message = await browser.message()
+        assert len(message["raw_data"]) == 4096 and browser.read(message) == b"x" * 3993
+
+    bench(scenario)
+
+
+def test_two_browsers_get_their_own_messages_and_firefox_its_own(bench):
+    async def scenario(bench):
+        (one, sender, first), (other, _, _) = await bench.logged_in(), await bench.logged_in()
+        second = await other.subscribe(sender.key, "http://localhost:9000/")
+        agent = await bench.user_agent()
+        third = await agent.subscribe(sender.key)
+        await sender.send(first, b"one")
+        await sender.send(second, b"other")
+        await sender.send(third, b"firefox")
+        assert one.read(await one.message()) == b"one"
+        assert other.read(await other.message()) == b"other"
+        assert agent.read(await agent.notification()) == b"firefox"
+        for each in (one, other, agent):
+            await each.hears_nothing()
+
+    bench(scenario)
+
+
+def test_heartbeats_are_answered_and_counted(bench):
+    async def scenario(bench):
+        browser = await bench.browser()
+        await browser.log_in()
+        for number in range(2, 5):
+            browser.say(0)
+            assert await browser.hear() == (1, {"last_stream_id_received": number})
+        browser.say(1)  # An answer that nobody asked for asks for none.
+        await browser.hears_nothing()
+
+    bench(scenario)
+
+
+# --- acknowledgement ------------------------------------------------------------------------------
+
+
+def test_one_acknowledgement_of_many_and_not_of_the_later_ones(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        for number in range(5):
+            await sender.send(subscription, b"%d" % number)
+            await browser.message()
+        browser.ack(1 + 3)  # The answer to the login was number 1.
+        await browser.hears_nothing()
+        assert bench.queue() == 2
+        browser.ack(2**62)
+        await browser.hears_nothing()
+        assert bench.queue() == 0
+        assert bench.story().count("acknowledge") == 5
+
+    bench(scenario)
+
+
+@pytest.mark.parametrize("tag, kind", [(0, messages.HEARTBEAT), (8, messages.DATA_MESSAGE_STANZA)])
+def test_any_frame_may_acknowledge(bench, tag, kind):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription)
+        await browser.message()
+        browser.say(tag, kind.encode(last_stream_id_received=2))
+        if tag == 0:
+            assert (await browser.hear())[0] == 1
+        await browser.hears_nothing()
+        assert bench.queue() == 0
+
+    bench(scenario)
+
+
+def test_it_is_sent_again_at_every_login_until_acknowledged(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"first")
+        await sender.send(subscription, b"second")
+        seen = [await browser.message(), await browser.message()]
+        for _ in range(2):
+            await bench.away(browser)
+            await browser.log_in()
+            assert [(await browser.message())["id"] for _ in seen] == [m["id"] for m in seen]
+        browser.ack()
+        await browser.hears_nothing()
+        await bench.away(browser)
+        await browser.log_in()
+        await browser.hears_nothing()
+
+    bench(scenario)
+
+
+def test_what_the_login_names_has_been_had(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"first")
+        await sender.send(subscription, b"second")
+        first = await browser.message()
+        await bench.away(browser)
+        last = bench.last
+        await browser.log_in(received=(first["persistent_id"], "none of ours", ""))
+        assert browser.read(await browser.message()) == b"second"
+        await browser.hears_nothing()
+        assert bench.story(last) == ["connect", "acknowledge", "push message"]
+        # Chromium names it again as long as it likes; there is nothing left to acknowledge.
+        await bench.away(browser)
+        last = bench.last
+        await browser.log_in(received=(first["persistent_id"],))
+        assert browser.read(await browser.message()) == b"second"
+        assert bench.story(last) == ["connect", "push message"]
+
+    bench(scenario)
+
+
+def test_nobody_acknowledges_the_message_of_another(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription)
+        id = (await browser.message())["id"]
+        other = await bench.browser()
+        await other.log_in(received=(id,))
+        other.ack(99)
+        await other.hears_nothing()
+        assert bench.queue() == 1
+
+    bench(scenario)
+
+
+# --- away -----------------------------------------------------------------------------------------
+
+
+def test_what_expired_and_what_was_replaced_while_away(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await bench.away(browser)
+        last = bench.last
+        await sender.send(subscription, b"expires", ttl=10)
+        await sender.send(subscription, b"old", topic="x")
+        await sender.send(subscription, b"stays", ttl=11)
+        await sender.send(subscription, b"new", topic="x")
+        await sender.send(subscription, b"now or never", ttl=0)
+        bench.clock.now += 10
+        await browser.log_in()
+        texts = [browser.read(await browser.message()) for _ in range(2)]
+        assert texts == [b"stays", b"new"]
+        await browser.hears_nothing()
+        story = bench.story(last)
+        assert story.count("keep message") == 4 and story.count("drop message") == 2
+        assert story.count("replace message") == 1
+
+    bench(scenario)
+
+
+def test_now_or_never_is_now_for_who_is_there(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"now", ttl=0)
+        assert browser.read(await browser.message()) == b"now"
+        await bench.away(browser)
+        await browser.log_in()
+        await browser.hears_nothing()
+
+    bench(scenario)
+
+
+def test_the_newest_connection_wins(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        newer = await bench.browser(like=browser)
+        await newer.log_in()
+        # The older one is told to go, and its end is not the browser's.
+        assert await browser.rest() == bytes([mcs.CLOSE, 0])
+        await sender.send(subscription, b"hello")
+        assert newer.read(await newer.message()) == b"hello"
+        assert bench.service.office.connected() == 1
+        assert "disconnect" not in bench.story()
+
+    bench(scenario)
+
+
+def test_close_is_a_goodbye(bench):
+    async def scenario(bench):
+        browser, _, _ = await bench.logged_in()
+        browser.say(mcs.CLOSE)
+        await bench.until("disconnect")
+        assert bench.service.office.connected() == 0
+
+    bench(scenario)
+
+
+# --- restart --------------------------------------------------------------------------------------
+
+
+def test_a_restart_keeps_the_subscriptions(open_bench, run, tmp_path):
+    database = f"sqlite:///{tmp_path}/push.sqlite3"
+
+    async def scenario():
+        async with open_bench(database=database) as bench:
+            browser, sender, subscription = await bench.logged_in()
+            await sender.send(subscription, b"not acknowledged")
+            seen = await browser.message()
+            await bench.away(browser)
+            await sender.send(subscription, b"kept")
+            clock = bench.clock
+        async with open_bench(database=database, clock=clock) as bench:
+            again, sender.door = await bench.browser(like=browser), bench.service.chromium
+            assert again.door.spki != browser.door.spki  # A new run has a new certificate.
+            assert (await sender.send(subscription, b"after")).code == 201
+            await again.log_in()
+            assert bench.journal.events()[-1].who == "Chromium"
+            texts = [await again.message() for _ in range(3)]
+            assert texts[0]["id"] == seen["id"]
+            assert [again.read(m) for m in texts] == [b"not acknowledged", b"kept", b"after"]
+            assert (await again.subscribe(sender.key)).endpoint == subscription.endpoint
+
+    run(scenario())
+
+
+def test_a_browser_whose_subscriptions_are_lost_is_let_in(open_bench, run):
+    async def scenario():
+        async with open_bench() as bench:
+            browser, sender, subscription = await bench.logged_in()
+        async with open_bench() as bench:
+            again, sender.door = await bench.browser(like=browser), bench.service.chromium
+            await again.log_in()
+            await again.hears_nothing()
+            assert (await sender.send(subscription)).code == 404
+            subscription = await again.subscribe(sender.key)
+            await sender.send(subscription, b"hello")
+            assert again.read(await again.message()) == b"hello"
+
+    run(scenario())
+
+
+def test_stop_and_start_of_one_service_keep_door_and_certificate(bench):
+    async def scenario(bench):
+        browser, port, door = await bench.browser(), bench.service.port, bench.service.chromium
+        await browser.log_in()
+        stranger = await bench.browser()
+        await stranger.connect()
+        await bench.service.stop()
+        assert await browser.rest() == bytes([mcs.CLOSE, 0])
+        assert await stranger.rest() == b""
+        for url in (door.mcs_url, f"https://127.0.0.1:{door.tls_port}"):
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", urllib.parse.urlsplit(url).port)
+        await bench.service.start(port)
+        assert bench.service.chromium == door
+
+    bench(scenario)
+
+
+def test_a_port_that_was_taken_meanwhile_is_another(bench):
+    async def scenario(bench):
+        port, door = bench.service.port, bench.service.chromium
+        await bench.service.stop()
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", door.tls_port)
+        async with server:
+            await bench.service.start(port)
+            assert bench.service.chromium.tls_port != door.tls_port
+            assert bench.service.chromium.mcs_url == door.mcs_url
+
+    bench(scenario)
+
+
+# --- nonsense -------------------------------------------------------------------------------------
+
+
+def complaints(caplog) -> list[str]:
+    """Return what was logged as an error, or as a warning by anybody but a slow event loop."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.ERROR
+        or (record.levelno == logging.WARNING and record.name != "asyncio")
+    ]
+
+
+def frame(tag: int, message: bytes = b"") -> bytes:
+    return bytes([tag]) + varint(len(message)) + message
+
+
+def login(**fields) -> bytes:
+    return frame(2, messages.LOGIN_REQUEST.encode(**fields))
+
+
+BEFORE_LOGIN = {
+    "another version": bytes([38]) + login(user="1", auth_token="2"),
+    "no login": bytes([41]) + frame(0),
+    "a login that is no protobuf": bytes([41]) + frame(2, b"\xff"),
+    "no numbers": bytes([41]) + login(user="", auth_token=""),
+    "letters": bytes([41]) + login(user="x", auth_token="y"),
+    "digits of another script": bytes([41]) + login(user="٣", auth_token="1"),
+    "zero": bytes([41]) + login(user="0", auth_token="0"),
+    "too large": bytes([41]) + login(user="9" * 20, auth_token="1"),
+    "longer than a number": bytes([41]) + login(user="9" * 5000, auth_token="1"),
+    "a length without an end": bytes([41, 2]) + b"\xff" * 20,
+    "a frame too long": bytes([41, 2]) + varint(mcs.MAX_FRAME + 1),
+    "http": b"GET / HTTP/1.1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("words", BEFORE_LOGIN.values(), ids=BEFORE_LOGIN.keys())
+def test_who_does_not_log_in_is_shown_out(bench, caplog, words):
+    async def scenario(bench):
+        browser = await bench.browser()
+        await browser.connect()
+        browser.writer.write(words)
+        assert await browser.rest() == b""
+        assert bench.story() == []
+        await (await bench.browser()).log_in()  # The next one is served.
+
+    bench(scenario)
+    assert not complaints(caplog)
+
+
+def test_the_token_of_another_does_not_log_in(bench):
+    async def scenario(bench):
+        browser, other = await bench.browser(), await bench.browser()
+        browser.security_token, token = other.security_token, browser.security_token
+        await browser.connect()
+        words = login(user=str(browser.android_id), auth_token=str(browser.security_token))
+        browser.writer.write(bytes([41]) + words)
+        assert await browser.rest() == b""
+        browser.security_token = token
+        await browser.log_in()
+
+    bench(scenario)
+
+
+AFTER_LOGIN = {
+    "a second login": login(user="1", auth_token="2"),
+    "a tag that is not the browser's": frame(3),
+    "an unknown tag": frame(200),
+    "no protobuf": frame(7, b"\xff\xff"),
+    "a frame too long": bytes([7]) + varint(2**40),
+    "a length without an end": bytes([7]) + b"\x80" * 11,
+}
+
+
+@pytest.mark.parametrize("words", AFTER_LOGIN.values(), ids=AFTER_LOGIN.keys())
+def test_garbage_ends_the_connection_and_loses_nothing(bench, caplog, words):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"hello")
+        await browser.message()
+        browser.writer.write(words)
+        assert await browser.rest() == bytes([mcs.CLOSE, 0])
+        await bench.until("disconnect")
+        await browser.log_in()
+        assert browser.read(await browser.message()) == b"hello"
+
+    bench(scenario)
+    assert not complaints(caplog)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(words=st.binary(min_size=1, max_size=200))
+def test_random_bytes_raise_nothing(bench, caplog, words):
+    async def scenario(bench):
+        browser, _, _ = await bench.logged_in()
+        browser.writer.write(words)
+        await browser.writer.drain()
+        await bench.away(browser)
+
+    bench(scenario)
+    assert not complaints(caplog)
+
+
+@pytest.fixture
+def printed(bench, monkeypatch, capfd):
+    """Run a scenario where no logging is set up, as in a notebook, and return what is printed."""
+
+    def run_and_look(scenario) -> str:
+        # Here and not earlier: pytest puts its own handlers there when the test begins.
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        bench(scenario)
+        return capfd.readouterr().err
+
+    return run_and_look
+
+
+def test_what_is_no_tls_is_cut_off_quietly(printed):
+    async def scenario(bench):
+        door = bench.service.chromium
+        for port in (urllib.parse.urlsplit(door.mcs_url).port, door.tls_port):
+            for words in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello"):
+                browser = await bench.browser()
+                streams = await asyncio.open_connection("127.0.0.1", port)
+                browser.reader, browser.writer = streams
+                browser.writer.write(words)
+                assert b"200" not in await browser.rest()
+        await (await bench.browser()).log_in()
+
+    assert printed(scenario) == ""
+
+
+def test_who_does_not_believe_the_certificate_makes_no_noise(printed):
+    async def scenario(bench):
+        door = bench.service.chromium
+        for port in (urllib.parse.urlsplit(door.mcs_url).port, door.tls_port):
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
+        await (await bench.browser()).log_in()
+
+    assert printed(scenario) == ""
+
+
+def test_who_comes_no_further_than_the_door_is_shown_out(bench, monkeypatch):
+    monkeypatch.setattr(mcs, "LOGIN_SECONDS", 0.05)
+
+    async def scenario(bench):
+        browser = await bench.browser()
+        await browser.connect()
+        browser.writer.write(bytes([41, 2]))
+        assert await browser.rest() == b""
+        # Who has logged in may be silent as long as it likes.
+        other, sender, subscription = await bench.logged_in()
+        late = await bench.browser()
+        await late.connect()
+        assert await late.rest() == b""
+        await sender.send(subscription, b"hello")
+        assert other.read(await other.message()) == b"hello"
+
+    bench(scenario)
+
+
+def test_a_database_that_does_not_write_loses_nothing(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"hello")
+        await browser.message()
+        with bench.service._store._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = 1")
+            browser.ack()
+            assert await browser.rest() == bytes([mcs.CLOSE, 0])
+            connection.exec_driver_sql("PRAGMA query_only = 0")
+        await browser.log_in()
+        assert browser.read(await browser.message()) == b"hello"
+
+    bench(scenario)
