@@ -1,0 +1,205 @@
+"""A real Chromium (or Chrome, or Edge) that uses the lab's push service.
+
+It is started with a profile of its own and the switches of ``chromium_profile``, and driven over the
+Chrome DevTools Protocol (``cdp``). What any real browser has in common is in ``browser``, and what
+is done with the page in ``page``.
+
+Weakens: a driven browser takes orders at a port of 127.0.0.1 without asking for a password. It
+refuses those that come from a web page, and takes them from any program of this machine.
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pushlab.errors import BrowserFailed
+from pushlab.useragent import alone, chromium_profile
+from pushlab.useragent.browser import Browser, find_program
+from pushlab.useragent.cdp import Cdp
+from pushlab.useragent.chromium_profile import ChromiumDoor
+
+PLACES = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "microsoft-edge",
+    "microsoft-edge-stable",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "~/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    r"%ProgramFiles%\Google\Chrome\Application\chrome.exe",
+    r"%ProgramFiles(x86)%\Google\Chrome\Application\chrome.exe",
+    r"%LocalAppData%\Google\Chrome\Application\chrome.exe",
+    r"%LocalAppData%\Chromium\Application\chrome.exe",
+    r"%ProgramFiles(x86)%\Microsoft\Edge\Application\msedge.exe",
+]
+
+INSTALL = {
+    "darwin": "brew install --cask google-chrome",
+    "win32": "winget install Google.Chrome",
+}
+
+LOADED = """() => new Promise((resolve) => {
+  if (document.readyState === "complete") resolve();
+  else addEventListener("load", () => resolve(), { once: true });
+})"""
+
+MIDDLE = """(id) => {
+  const { x, y, width, height } = document.getElementById(id).getBoundingClientRect();
+  return { x: x + width / 2, y: y + height / 2 };
+}"""
+
+
+def find() -> Path:
+    """Return the Chromium, Chrome or Edge of this machine; PUSHLAB_CHROMIUM names another one.
+
+    Raise BrowserNotFound, which tells how to install it.
+    """
+    install = INSTALL.get(sys.platform, "sudo apt install chromium")
+    return find_program("Chromium", "PUSHLAB_CHROMIUM", PLACES, install)
+
+
+class Chromium(Browser):
+    """A Chromium for the push service behind ``door``.
+
+    ``profile`` is a folder to keep; without one the profile is thrown away at the end.
+    ``headless=False`` shows a window, and needs a screen. ``grant=False`` leaves the permission
+    prompt to the person in front of it.
+    """
+
+    name = "Chromium"
+
+    def __init__(
+        self,
+        door: ChromiumDoor,
+        *,
+        profile: Path | None = None,
+        headless: bool = True,
+        grant: bool = True,
+    ):
+        super().__init__(profile, headless, grant)
+        self._door = door
+        self._granted: set[str] = set()
+
+    # --- from the start to the end -----------------------------------------------------------------
+
+    async def close(self) -> None:
+        """End Chromium and everything it has started. A second call does nothing."""
+        await super().close()
+        if self._profile is not None and self._granted:
+            chromium_profile.grant(self._profile, self._granted)
+
+    def _find(self) -> Path:
+        return find()
+
+    def _prepare(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        _address_file(folder).unlink(missing_ok=True)  # a Chromium that was killed leaves it behind
+
+    def _arguments(self, folder: Path) -> list[str]:
+        return chromium_profile.switches(self._door, folder, self._headless)
+
+    def _program(self, program: Path) -> list[str]:
+        if alone.is_alone():
+            return [sys.executable, "-I", "-S", alone.__file__, str(program)]
+        return [str(program)]
+
+    def _address(self, folder: Path) -> str | None:
+        try:
+            port, path = _address_file(folder).read_text(encoding="utf-8").split("\n")
+        except (FileNotFoundError, ValueError):
+            return None  # not there, or not yet written to its end
+        return f"ws://127.0.0.1:{port}{path}"
+
+    async def _connect(self, url: str) -> None:
+        self._session = await Cdp.connect(url)
+        # A tab of our own: what Chromium itself opens at the start may cut our first page short.
+        tab = await self._session.command("Target.createTarget", {"url": "about:blank"})
+        attach = tab | {"flatten": True}
+        attached = await self._session.command("Target.attachToTarget", attach)
+        self._tab = attached["sessionId"]
+        self._session.listen("Runtime.consoleAPICalled", self._note_call)
+        self._session.listen("Runtime.exceptionThrown", self._note_exception)
+        for domain in ("Runtime", "Page"):
+            await self._command(f"{domain}.enable", {})
+
+    async def _tabs(self) -> list[str]:
+        targets = (await self._running().command("Target.getTargets"))["targetInfos"]
+        return [target["targetId"] for target in targets if target["type"] == "page"]
+
+    async def _windows(self) -> int:
+        return len(await self._tabs())
+
+    async def _ask_to_quit(self, session: Cdp) -> None:
+        await session.command("Browser.close", timeout=5)
+
+    # --- the page ----------------------------------------------------------------------------------
+
+    async def open(self, page_url: str) -> None:
+        """Open the client page and wait until it shows its state."""
+        if self._grant:
+            await self._allow_notifications(page_url)
+        answer = await self._command("Page.navigate", {"url": page_url})
+        if error := answer.get("errorText"):
+            raise BrowserFailed(f"{self.name} cannot open the page: {error}")
+        await self.evaluate(LOADED)
+        await self.settled()
+
+    async def _allow_notifications(self, page_url: str) -> None:
+        parts = urlsplit(page_url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        permission = {"permission": {"name": "notifications"}, "setting": "granted", "origin": origin}
+        await self._running().command("Browser.setPermission", permission)
+        self._granted.add(origin)
+
+    async def screenshot(self) -> bytes:
+        """Return a PNG of the whole page, also of what is below the edge of the window."""
+        size = (await self._command("Page.getLayoutMetrics", {}))["cssContentSize"]
+        shot = {"captureBeyondViewport": True, "clip": size | {"scale": 1}}
+        return base64.b64decode((await self._command("Page.captureScreenshot", shot))["data"])
+
+    async def evaluate(self, function: str, *arguments: object) -> object:
+        """Call a JavaScript ``function`` in the page, with JSON values (see ``ClientPage``)."""
+        call = {
+            "expression": f"(async () => ({function})(...{json.dumps(arguments)}))()",
+            "awaitPromise": True,
+            "returnByValue": True,
+        }
+        answer = await self._command("Runtime.evaluate", call)
+        if thrown := answer.get("exceptionDetails"):
+            raise BrowserFailed(f"In the page: {_words(thrown)}")
+        return answer["result"].get("value")  # undefined has none
+
+    async def click(self, element_id: str) -> None:
+        """Click with the mouse on the middle of an element that is in view."""
+        middle = await self.evaluate(MIDDLE, element_id)
+        left = {"button": "left", "clickCount": 1}
+        for kind, button in (("mouseMoved", {}), ("mousePressed", left), ("mouseReleased", left)):
+            await self._command("Input.dispatchMouseEvent", {"type": kind} | middle | button)
+
+    async def _command(self, method: str, params: dict) -> dict:
+        return await self._running().command(method, params, sessionId=self._tab)
+
+    def _note_call(self, call: dict) -> None:
+        if call["type"] == "error":
+            words = [str(part.get("value", part.get("description", ""))) for part in call["args"]]
+            self.console.append(" ".join(words))
+
+    def _note_exception(self, event: dict) -> None:
+        self.console.append(_words(event["exceptionDetails"]))
+
+
+def _words(thrown: dict) -> str:
+    """Return what an exception says, without the stack below it."""
+    exception = thrown.get("exception", {})
+    text = exception.get("description") or exception.get("value") or thrown["text"]
+    return str(text).partition("\n")[0]
+
+
+def _address_file(folder: Path) -> Path:
+    """Return the file in which Chromium writes down where it is driven."""
+    return folder / "DevToolsActivePort"

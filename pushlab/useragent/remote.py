@@ -1,0 +1,119 @@
+"""How a program drives a real browser: commands and events over one WebSocket.
+
+WebDriver BiDi (``bidi``) and the Chrome DevTools Protocol (``cdp``) are alike in this. JSON goes both
+ways, and no driver program stands in between. A command has an ``id``, and its answer has the same;
+an event has none and may come at any time. They differ in how an error is worded.
+"""
+
+import asyncio
+import itertools
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Self
+
+from tornado.httpclient import HTTPClientError
+from tornado.websocket import (
+    WebSocketClientConnection,
+    WebSocketClosedError,
+    WebSocketError,
+    websocket_connect,
+)
+
+from pushlab.errors import BrowserFailed, TimedOut
+
+# A screenshot is one message; base64 of a large screen in colour stays below this.
+MAX_MESSAGE = 64 * 1024 * 1024
+
+
+class Remote(ABC):
+    """One connection to a browser. Make it with ``await Bidi.connect(url)``, or with ``Cdp``'s."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+        self._ids = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[dict]] = {}
+        self._listeners: dict[str, list[Callable[[dict], None]]] = {}
+        self._socket: WebSocketClientConnection | None = None
+
+    @classmethod
+    async def connect(cls, url: str, timeout: float = 10) -> Self:
+        """Connect to the browser at a ``ws:`` URL of this machine within ``timeout`` seconds.
+
+        Raise ``BrowserFailed`` when nobody answers there.
+        """
+        self = cls()
+        try:
+            self._socket = await websocket_connect(
+                url,
+                connect_timeout=timeout,
+                on_message_callback=self._receive,
+                max_message_size=MAX_MESSAGE,
+            )
+        except (OSError, HTTPClientError, WebSocketError) as error:
+            raise BrowserFailed(f"The browser does not answer at {url}: {error}") from error
+        return self
+
+    @abstractmethod
+    def _words(self, message: dict) -> str:
+        """Return what an error message of the browser says, in its own words."""
+
+    async def command(
+        self,
+        method: str,
+        params: Mapping[str, object] | None = None,
+        timeout: float = 30,
+        **envelope: str,
+    ) -> dict:
+        """Send one command and return its result. ``envelope`` is put beside ``params``.
+
+        Raise ``BrowserFailed`` with the browser's own words when it refuses or goes away, and
+        ``TimedOut`` after ``timeout`` seconds.
+        """
+        number = next(self._ids)
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        text = json.dumps({"id": number, "method": method, "params": params or {}} | envelope)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._socket.write_message(text)
+                return await answer
+        except TimeoutError:
+            raise TimedOut(f"The browser did not answer {method} within {timeout:g} s") from None
+        except WebSocketClosedError:
+            raise BrowserFailed(f"The browser was gone before {method}") from None
+        finally:
+            del self._answers[number]
+
+    def listen(self, event: str, callback: Callable[[dict], None]) -> None:
+        """Call ``callback(params)`` at each ``event`` that the browser has been asked to tell."""
+        self._listeners.setdefault(event, []).append(callback)
+
+    async def close(self) -> None:
+        """Close the connection and wait until it is closed.
+
+        Tornado cuts off a browser that leaves the Close frame unanswered for 5 seconds.
+        """
+        self._socket.close()
+        await self.closed.wait()
+
+    def _receive(self, text: str | bytes | None) -> None:
+        if text is None:  # Tornado's way to say that the connection is closed
+            if self._socket is not None:
+                self._socket.close()  # our end of it, too
+            self.closed.set()
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(BrowserFailed("The browser went away"))
+            return
+        message = json.loads(text)
+        if "id" not in message:
+            for callback in self._listeners.get(message["method"], []):
+                callback(message["params"])
+            return
+        answer = self._answers.get(message["id"])
+        if answer is None or answer.done():
+            return  # the answer to a command that has timed out
+        if "error" in message:
+            answer.set_exception(BrowserFailed(self._words(message)))
+        else:
+            answer.set_result(message["result"])

@@ -1,0 +1,104 @@
+"""What is Chromium's own: its switches and its profile. The rest is in ``test_browser.py``."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from pushlab.useragent import chromium_profile
+from pushlab.useragent.chromium import Chromium
+
+DOOR = SimpleNamespace(
+    checkin_url="http://127.0.0.1:8030/checkin",
+    registration_url="http://127.0.0.1:8030/c2dm/register3",
+    mcs_url="https://127.0.0.1:40443",
+    spki="c3BraQ==",
+)
+
+
+def switches(tmp_path, headless=True):
+    """Return what a Chromium is started with, as a mapping; a switch without a value has None."""
+    given = chromium_profile.switches(DOOR, tmp_path, headless)
+    assert all(switch.startswith("--") for switch in given)
+    split = [switch.removeprefix("--").split("=", 1) for switch in given]
+    assert len({name for name, *_ in split}) == len(given)
+    return {name: value[0] if value else None for name, *value in split}
+
+
+def test_the_switches_say_where_the_push_service_is_and_which_key_to_believe(tmp_path):
+    given = switches(tmp_path)
+    assert given["gcm-checkin-url"] == DOOR.checkin_url
+    assert given["gcm-registration-url"] == DOOR.registration_url
+    assert given["gcm-mcs-endpoint"] == DOOR.mcs_url
+    assert given["ignore-certificate-errors-spki-list"] == DOOR.spki
+    assert given["user-data-dir"] == str(tmp_path)
+    assert "ignore-certificate-errors" not in given
+
+
+def test_every_switch_of_the_tables_is_given(tmp_path):
+    tables = chromium_profile.NETWORK | chromium_profile.QUIET | chromium_profile.FIRST_RUN
+    given = switches(tmp_path)
+    assert {name: value or None for name, value in tables.items()}.items() <= given.items()
+
+
+def test_only_headless_is_without_a_window(tmp_path):
+    assert switches(tmp_path)["headless"] == "new"
+    assert "headless" not in switches(tmp_path, headless=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no root")
+@pytest.mark.parametrize(("user", "without"), [(0, True), (1000, False)])
+def test_only_root_goes_without_the_sandbox(tmp_path, monkeypatch, user, without):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert ("no-sandbox" in switches(tmp_path)) == without
+
+
+def granted(folder):
+    preferences = json.loads((folder / "Default" / "Preferences").read_text())
+    return preferences["profile"]["content_settings"]["exceptions"]["notifications"]
+
+
+def test_a_grant_is_written_beside_what_the_profile_holds_already(tmp_path):
+    chromium_profile.grant(tmp_path, ["http://127.0.0.1:8292"])
+    assert granted(tmp_path) == {"http://127.0.0.1:8292,*": {"setting": 1}}
+    path = tmp_path / "Default" / "Preferences"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"browser": {"kept": True}}))
+    chromium_profile.grant(tmp_path, ["http://127.0.0.1:9000"])
+    assert set(granted(tmp_path)) == {"http://127.0.0.1:8292,*", "http://127.0.0.1:9000,*"}
+    assert json.loads(path.read_text())["browser"] == {"kept": True}
+
+
+def test_preferences_that_cannot_be_read_are_begun_anew(tmp_path):
+    (tmp_path / "Default").mkdir()
+    (tmp_path / "Default" / "Preferences").write_text("{")
+    chromium_profile.grant(tmp_path, ["http://127.0.0.1:8292"])
+    assert len(granted(tmp_path)) == 1
+
+
+def test_the_permission_of_a_kept_profile_is_there_before_anyone_grants_it_again(
+    chromium_installed, tmp_path, run, serve
+):
+    async def scenario():
+        async with serve([]) as port:
+            page = f"http://127.0.0.1:{port}/"
+            look = "() => Notification.permission"
+
+            async def permission_without_a_grant():
+                """Ask a Chromium of its own object: nothing is known but what the profile holds."""
+                agent = Chromium(DOOR, profile=tmp_path, grant=False)
+                await agent.start()
+                try:
+                    await agent._command("Page.navigate", {"url": page})
+                    return await agent.evaluate(look)
+                finally:
+                    await agent.close()
+
+            assert await permission_without_a_grant() != "granted"
+            agent = Chromium(DOOR, profile=tmp_path)
+            await agent.start()
+            await agent._allow_notifications(page)
+            await agent.close()
+            assert await permission_without_a_grant() == "granted"
+
+    run(scenario())
