@@ -7,7 +7,7 @@ a notebook and a test call the same methods.
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -20,6 +20,7 @@ from pushlab.appserver.events import EventsHandler
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.route import Route
 from pushlab.appserver.sender import Counts, Sender
 from pushlab.appserver.static import PageHandler, static_folder
 from pushlab.appserver.store import SubscriptionStore
@@ -41,7 +42,7 @@ class ApplicationServer:
 
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
     ``push_origins`` are the lab's own push services, which may use plain http and write the same
-    ``journal``; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since 1970. A
+    ``journal``; ``routes`` lead from a vendor's host to the lab; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since 1970. A
     stopped server may be started again. ``store`` and ``sender`` are there after start().
 
     >>> async def example():
@@ -63,6 +64,7 @@ class ApplicationServer:
         database: str = "sqlite://",
         journal: Journal | None = None,
         push_origins: Collection[str] = (),
+        routes: Sequence[Route] = (),
         sender: Literal["pushlab", "pywebpush"] = "pushlab",
         clock: Callable[[], float] = time.time,
     ):
@@ -73,6 +75,7 @@ class ApplicationServer:
         self.streams: set[EventsHandler] = set()
         self._database = database
         self._push_origins = tuple(push_origins)
+        self.routes = tuple(routes)
         self._sender_name = sender
         self._clock = clock
         self._numbers = itertools.count(1)
@@ -95,6 +98,7 @@ class ApplicationServer:
             self._courier(),
             journal=self.journal,
             lab_origins=self._push_origins,
+            routes=self.routes,
             clock=self._clock,
         )
         door.setblocking(False)
@@ -202,8 +206,8 @@ class ApplicationServer:
 
     def _courier(self) -> Courier:
         if self._sender_name == "pywebpush":
-            return PywebpushCourier(self.keys)
-        return PushlabCourier(self.keys, CurlTransport(), self._clock)
+            return PywebpushCourier(self.keys, routes=self.routes)
+        return PushlabCourier(self.keys, CurlTransport(routes=self.routes), self._clock)
 
     def _application(self) -> Application:
         server = {"server": self}

@@ -7,13 +7,14 @@ time for the token.
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
 from pushlab.appserver.transport import Answer, CurlTransport, NetworkFault
 from pushlab.journal import Journal, Party
@@ -54,12 +55,28 @@ class Story:
     """What is written into the journal about one message.
 
     The lab's own push service writes down what passes it, so requests are written down here only if
-    they go elsewhere. A journal of None makes a story that nobody tells.
+    they go elsewhere. ``routes`` lead there too. A journal of None makes a story that nobody tells.
     """
 
-    def __init__(self, journal: Journal | None, lab_origins: Collection[str] = ()):
+    def __init__(
+        self,
+        journal: Journal | None,
+        lab_origins: Collection[str] = (),
+        routes: Sequence[Route] = (),
+    ):
         self._journal = journal
         self._lab_origins = lab_origins
+        self._routes = routes
+
+    def _detour(self, route: Route, who: str) -> None:
+        Story.step(self, "route", who, host=route.host, address=f"127.0.0.1:{route.port}")
+
+    def _told_here(self, stored: StoredSubscription) -> bool:
+        lab = stored.subscription.origin in self._lab_origins
+        return bool(self._journal) and not lab and not self._route(stored)
+
+    def _route(self, stored: StoredSubscription) -> Route | None:
+        return route_of(stored.subscription.endpoint, self._routes)
 
     def step(self, what: str, who: str = "", **detail: str | int) -> None:
         """Tell a step that the application server takes alone."""
@@ -67,9 +84,19 @@ class Story:
             server = Party.APPLICATION_SERVER
             self._journal.record(server, server, what, who, **detail)
 
-    def request(self, stored: StoredSubscription, options: PushOptions, size: int) -> None:
-        """Tell of a request. ``size``: bytes of the body."""
-        if self._journal and stored.subscription.origin not in self._lab_origins:
+    async def told(
+        self, stored: StoredSubscription, options: PushOptions, size: int, send: Attempt
+    ) -> Answer:
+        """Send, and tell of the request and of what came back. ``size``: bytes of the body."""
+        self._request(stored, options, size)
+        answer = await send()
+        self._answer(stored, answer)
+        return answer
+
+    def _request(self, stored: StoredSubscription, options: PushOptions, size: int) -> None:
+        if route := self._route(stored):
+            self._detour(route, stored.who)
+        if self._told_here(stored):
             detail = {"bytes": size, "ttl": options.ttl, "urgency": str(options.urgency)}
             if options.topic is not None:
                 detail["topic"] = options.topic
@@ -77,13 +104,32 @@ class Story:
                 Party.APPLICATION_SERVER, Party.PUSH_SERVICE, "POST message", stored.who, **detail
             )
 
-    def answer(self, stored: StoredSubscription, answer: Answer) -> None:
-        """Tell of what came back; of nothing, too, since nobody else knows of that."""
+    def _answer(self, stored: StoredSubscription, answer: Answer) -> None:
+        # Of no answer, too: nobody else knows of that.
         if isinstance(answer, NetworkFault):
             self.step("no answer", stored.who, error=answer.code)
-        elif self._journal and stored.subscription.origin not in self._lab_origins:
+        elif self._told_here(stored):
             what = f"{answer.status} {answer.reason}".strip()[:100]
             self._journal.record(Party.PUSH_SERVICE, Party.APPLICATION_SERVER, what, stored.who)
+
+
+class DetoursOnly(Story):
+    """Of many messages tell nothing but the routes that they take, each once."""
+
+    def __init__(self, journal: Journal | None, routes: Sequence[Route]):
+        super().__init__(journal, (), routes)
+        self._taken: set[Route] = set()
+
+    def step(self, what: str, who: str = "", **detail: str | int) -> None:
+        """Tell nothing."""
+
+    def _told_here(self, stored: StoredSubscription) -> bool:
+        return False
+
+    def _detour(self, route: Route, who: str) -> None:
+        if route not in self._taken:
+            self._taken.add(route)
+            super()._detour(route, who)
 
 
 class Signer:
@@ -157,15 +203,8 @@ class PushlabCourier:
             story.step("encrypt", stored.who, plaintext=len(payload), body=len(body))
         authorization = self._signer.authorization(stored.subscription.origin, story)
         request = build_request(stored.subscription, body, authorization, options)
-        return partial(self._send, stored, request, options, story)
-
-    async def _send(
-        self, stored: StoredSubscription, request: PushRequest, options: PushOptions, story: Story
-    ) -> Answer:
-        story.request(stored, options, len(request.body))
-        answer = await self._transport.send(request)
-        story.answer(stored, answer)
-        return answer
+        send = partial(self._transport.send, request)
+        return partial(story.told, stored, options, len(request.body), send)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -47,10 +47,14 @@ class VapidHandler(Handler):
 
 
 class HealthHandler(Handler):
-    """``GET /health``: who is here, and where the lab's push service is."""
+    """``GET /health``: who is here, where the lab's push service is, and what is routed to it."""
 
     def get(self) -> None:
-        self.succeed(name="pushlab", push_service=self.server.push_service_url)
+        self.succeed(
+            name="pushlab",
+            push_service=self.server.push_service_url,
+            routes=[str(route) for route in self.server.routes],
+        )
 
     head = get
 

@@ -10,14 +10,15 @@ import asyncio
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from urllib.parse import urlsplit
 
-from pushlab.appserver.courier import Attempt, Courier, PushlabCourier, Story
+from pushlab.appserver.courier import Attempt, Courier, DetoursOnly, PushlabCourier, Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.outcome import Outcome, explain, seconds_of
+from pushlab.appserver.route import Route
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
 from pushlab.errors import LabStopped, PushlabError, StoreError
@@ -56,7 +57,8 @@ class Counts:
 class Sender:
     """Send to stored subscriptions.
 
-    ``lab_origins`` are push services that keep the journal of their own requests; ``clock`` gives
+    ``lab_origins`` are push services that keep the journal of their own requests, and ``routes`` lead
+    to one; ``clock`` gives
     seconds since 1970, ``sleep`` waits for seconds, and ``chance`` gives numbers from 0 to 1.
     """
 
@@ -68,6 +70,7 @@ class Sender:
         *,
         journal: Journal | None = None,
         lab_origins: Collection[str] = (),
+        routes: Sequence[Route] = (),
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
@@ -76,7 +79,8 @@ class Sender:
         self._keys = keys
         self._store = store
         self._courier = courier
-        self._told = Story(journal, lab_origins)
+        self._told = Story(journal, lab_origins, routes)
+        self._journal, self._routes = journal, routes
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
@@ -110,8 +114,8 @@ class Sender:
         total = await asyncio.to_thread(self._store.count)
         self._told.step(f"send to {total} subscription{'' if total == 1 else 's'}")
         rows = Rows(self._store.batches())
-        # The first message stands for all of them in the journal.
-        stories = chain([self._told], repeat(Story(None)))
+        # The first message stands for all of them in the journal; a detour is told in any case.
+        stories = chain([self._told], repeat(DetoursOnly(self._journal, self._routes)))
         tally: Counter[str] = Counter()
 
         async def work() -> None:

@@ -15,11 +15,13 @@ proxy of the environment is used, certificates are checked, and time and size ha
 import asyncio
 import os
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import certifi
 import pycurl
 
+from pushlab.appserver.route import Route, route_of
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 
@@ -116,11 +118,17 @@ class Transfer:
 class CurlTransport:
     """Send requests from the event loop that runs, and keep connections for the next.
 
-    ``connect_timeout`` and ``timeout`` are seconds. After close() it can be used again. A selector
-    event loop is needed: on Windows, ``asyncio.SelectorEventLoop``.
+    ``connect_timeout`` and ``timeout`` are seconds; ``routes`` lead to the lab. After close() it can
+    be used again. A selector event loop is needed: on Windows, ``asyncio.SelectorEventLoop``.
     """
 
-    def __init__(self, connect_timeout: float = CONNECT_TIMEOUT, timeout: float = TIMEOUT):
+    def __init__(
+        self,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        timeout: float = TIMEOUT,
+        routes: Sequence[Route] = (),
+    ):
+        self._routes = tuple(routes)
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._multi: pycurl.CurlMulti | None = None
@@ -208,6 +216,9 @@ class CurlTransport:
             pycurl.CAINFO: self._trusted_file,
         }.items():
             curl.setopt(option, value)
+        if route := route_of(request.url, self._routes):
+            curl.setopt(pycurl.CONNECT_TO, [route.connect_to])
+            curl.setopt(pycurl.CAINFO_BLOB, route.authority)
 
     # --- what libcurl asks of the loop ----------------------------------------------------------
 

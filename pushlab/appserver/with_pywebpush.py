@@ -13,12 +13,14 @@ What it does not do by itself is done around it here:
 import asyncio
 import io
 import queue
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from pushlab.appserver.courier import Attempt, Story
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
 from pushlab.appserver.transport import (
     CONNECT_TIMEOUT,
@@ -43,10 +45,13 @@ OVERHEAD = 103
 class PywebpushCourier:
     """Send with pywebpush. It is imported with the first message, which takes 0.4 s.
 
-    ``timeout``: seconds.
+    ``timeout``: seconds; ``routes`` lead to the lab.
     """
 
-    def __init__(self, keys: VapidKeys, timeout: float = TIMEOUT):
+    def __init__(
+        self, keys: VapidKeys, timeout: float = TIMEOUT, routes: Sequence[Route] = ()
+    ):
+        self._routes = routes
         self._keys = keys
         self._timeout = timeout
         self._threads: ThreadPoolExecutor | None = None
@@ -71,22 +76,12 @@ class PywebpushCourier:
             story.step("encrypt", stored.who, plaintext=len(payload), body=size)
         story.step("sign", aud=stored.subscription.origin)
         call = partial(self._call, stored, payload, options)
-        return partial(self._send, stored, call, options, story, size)
+        return partial(story.told, stored, options, size, partial(self._in_thread, call))
 
-    async def _send(
-        self,
-        stored: StoredSubscription,
-        call: Callable[[], Answer],
-        options: PushOptions,
-        story: Story,
-        size: int,
-    ) -> Answer:
-        story.request(stored, options, size)
+    async def _in_thread(self, call: Callable[[], Answer]) -> Answer:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "pywebpush")
-        answer = await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        story.answer(stored, answer)
-        return answer
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def close(self) -> None:
         """Wait for the calls to end, as each does when its time is out, and close connections."""
@@ -107,7 +102,7 @@ class PywebpushCourier:
         try:
             session = self._sessions.get_nowait()
         except queue.Empty:
-            session = _make_session()
+            session = _make_session(self._routes)
         try:
             response = webpush(
                 stored.subscription.to_json(),
@@ -141,7 +136,7 @@ class PywebpushCourier:
         )
 
 
-def _make_session():
+def _make_session(routes: Sequence[Route]):
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.exceptions import HTTPError
@@ -159,12 +154,35 @@ def _make_session():
             resp.release_conn() if resp.length_remaining == 0 else resp.close()
             return response
 
+    class RoutedAdapter(BoundedAdapter):
+        """Connect to the lab in place of the URL's host, and check the certificate for that host."""
+
+        def __init__(self, route: Route):
+            self._route = route
+            self._context = ssl.create_default_context(cadata=route.authority)
+            super().__init__()
+
+        def build_connection_pool_key_attributes(self, request, verify, cert=None):
+            host, options = super().build_connection_pool_key_attributes(request, verify, cert)
+            name = self._route.host
+            options |= {"ssl_context": self._context}
+            options |= {"server_hostname": name, "assert_hostname": name}
+            return host | {"host": "127.0.0.1", "port": self._route.port}, options
+
+        def add_headers(self, request, **options):
+            request.headers["Host"] = self._route.host
+
     class Session(requests.Session):
-        """Follow nothing."""
+        """Follow nothing, and take the lab's routes."""
+
+        def get_adapter(self, url):
+            route = route_of(url, routes)
+            return adapters[route] if route else super().get_adapter(url)
 
         def get_redirect_target(self, resp):
             return None
 
+    adapters = {route: RoutedAdapter(route) for route in routes}
     session = Session()
     # The environment would add proxies, and a .netrc an Authorization in place of ours.
     session.trust_env = False

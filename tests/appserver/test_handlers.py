@@ -53,13 +53,15 @@ def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
     async def scenario(server, service):
         reply = await fetch(server.url + "health")
         url = service.origin.replace("http", "ws") + "/"
-        assert reply.json == {"data": {"success": True, "name": "pushlab", "push_service": url}}
+        assert reply.json == {
+            "data": {"success": True, "name": "pushlab", "push_service": url, "routes": []}
+        }
 
     async def alone():
         async with serving() as server:
             reply = await fetch(server.url + "health")
             assert reply.json == {
-                "data": {"success": True, "name": "pushlab", "push_service": None}
+                "data": {"success": True, "name": "pushlab", "push_service": None, "routes": []}
             }
 
     world(scenario)
