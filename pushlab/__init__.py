@@ -16,6 +16,7 @@ _DOOR = {
     "pushlab.appserver.keys": ["VapidKeys"],
     "pushlab.appserver.app": ["ApplicationServer"],
     "pushlab.pushservice.app": ["PushService"],
+    "pushlab.useragent.chromium": ["Chromium"],
     "pushlab.useragent.firefox": ["Firefox"],
     "pushlab.useragent.virtual": ["VirtualUserAgent"],
     "pushlab.notebook": ["Lab"],

@@ -7,6 +7,7 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 from pushlab import settings
 from pushlab.errors import LabError, PushlabError
@@ -36,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     demo = command("demo", _demo, "Run the whole loop here, a line a step.")
-    demo.add_argument("--browser", choices=("auto", "firefox", "virtual"), default="auto")
+    kinds = ("firefox", "chromium", "virtual")
+    demo.add_argument("--browser", action="append", default=[], choices=kinds, help="may be repeated")
     demo.add_argument("--json", action="store_true", help="one JSON object a line")
 
     serve = command("serve", _serve, "Run the application server and the push service.")
@@ -47,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab")
 
     browser = command("browser", _browser, "Open a real browser that uses the lab's push service.")
-    browser.add_argument("kind", choices=("firefox",))
+    browser.add_argument("kind", choices=("firefox", "chromium"))
     browser.add_argument("url", help="address of a running lab's page")
     browser.add_argument("--profile", type=Path, help="a folder to keep the profile in")
     browser.add_argument("--headless", action="store_true", help="without a window, until Ctrl-C")
@@ -106,21 +108,25 @@ def _wait_for_signal() -> None:
 
 
 def _browser(options: argparse.Namespace) -> int:
+    from pushlab.useragent.chromium import Chromium
     from pushlab.useragent.firefox import Firefox
 
     push_url = _push_service_of(options.url)
+    wanted = {"profile": options.profile, "headless": options.headless, "grant": options.headless}
+    if options.kind == "firefox":
+        browser = Firefox(push_url, **wanted)
+    else:
+        origin = push_url.replace("ws", "http", 1)
+        browser = Chromium(SimpleNamespace(**_json_from(f"{origin}chromium")), **wanted)
 
     async def session() -> None:
-        firefox = Firefox(
-            push_url, profile=options.profile, headless=options.headless, grant=options.headless
-        )
         try:
-            await firefox.start()
-            await firefox.open(options.url)
+            await browser.start()
+            await browser.open(options.url)
             print("Close the browser to end this.", flush=True)
-            await firefox.closed()
+            await browser.closed()
         finally:
-            await firefox.close()
+            await browser.close()
 
     asyncio.run(session())
     return 0
@@ -128,15 +134,18 @@ def _browser(options: argparse.Namespace) -> int:
 
 def _push_service_of(url: str) -> str:
     """Ask a running lab for the address of its push service."""
-    health = f"{url.rstrip('/')}/health"
-    try:
-        with urllib.request.urlopen(health, timeout=5) as answer:
-            push_url = json.load(answer)["data"]["push_service"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise LabError(f"no lab answers at {url}: {error}. Start one with ./lab or ./lab serve") from None
+    push_url = _json_from(f"{url.rstrip('/')}/health").get("push_service")
     if not push_url:
         raise LabError(f"the application server at {url} has no push service of its own")
     return push_url
+
+
+def _json_from(url: str) -> dict:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return json.load(answer)["data"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise LabError(f"no lab answers at {url}: {error}. Start one with ./lab or ./lab serve") from None
 
 
 def _keys(options: argparse.Namespace) -> int:

@@ -1,16 +1,20 @@
 """``pushlab doctor``: what works on this machine, and how to mend the rest."""
 
+import json
 import os
 import socket
 import stat
 import sys
+import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from pushlab import settings
 from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import BrowserNotFound, PushlabError
-from pushlab.useragent import firefox
+from pushlab.useragent import chromium, firefox
 
 PACKAGES = ("jupyterlab", "ipywidgets", "tornado", "cryptography", "pycurl", "pywebpush", "sqlalchemy")
 
@@ -30,7 +34,8 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at Python, packages, browser, screen, ports and keys."""
-    return [_python(), *map(_package, PACKAGES), _browser(), _screen(), *_ports(), _keys()]
+    browsers = [_browser("Firefox", firefox.find), _browser("Chromium", chromium.find)]
+    return [_python(), *map(_package, PACKAGES), *browsers, _screen(), *_ports(), _keys()]
 
 
 def _python() -> Finding:
@@ -45,11 +50,12 @@ def _package(name: str) -> Finding:
         return Finding(False, f"{name} is not installed", "Run ./lab setup.")
 
 
-def _browser() -> Finding:
+def _browser(name: str, find: Callable[[], Path]) -> Finding:
     try:
-        return Finding(True, f"Firefox at {firefox.find()}")
+        return Finding(True, f"{name} at {find()}")
     except BrowserNotFound as error:
-        return Finding(True, f"no Firefox, so the virtual user agent stands in. {error.hint}.")
+        # No fault: another browser, or the virtual user agent, stands in.
+        return Finding(True, f"no {name}: {error.detail}")
 
 
 def _screen() -> Finding:
@@ -58,6 +64,11 @@ def _screen() -> Finding:
 
 
 def _ports() -> list[Finding]:
+    lab = _running_lab()
+    if lab is not None:
+        # A detour is never silent: whoever asks is told which hosts are routed where.
+        routes = "; ".join(lab.get("routes", [])) or "none"
+        return [Finding(True, f"a lab runs at port {settings.ports()[0]}; its routes: {routes}")]
     findings = []
     for port, party in zip(settings.ports(), ("application server", "push service"), strict=True):
         with socket.socket() as probe:
@@ -66,6 +77,16 @@ def _ports() -> list[Finding]:
         mend = "If that is no lab of yours, set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to free ports."
         findings.append(Finding(not taken, seen, mend))
     return findings
+
+
+def _running_lab() -> dict | None:
+    url = f"http://127.0.0.1:{settings.ports()[0]}/health"
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            data = json.load(answer)["data"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return data if data.get("name") == "pushlab" else None
 
 
 def _keys() -> Finding:

@@ -15,7 +15,6 @@ Everything public here is synchronous and may be called from any thread but the 
 import atexit
 import concurrent.futures
 import json
-import os
 import urllib.request
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -24,13 +23,18 @@ from typing import Any
 from pushlab import settings
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.route import Route
 from pushlab.background import BackgroundLoop
 from pushlab.errors import BrowserFailed, BrowserNotFound, PortTaken, TimedOut
 from pushlab.journal import Event, Journal
+from pushlab.labbrowser import LabBrowser, installed_browsers
 from pushlab.pushservice.app import PushService
-from pushlab.useragent import firefox
-from pushlab.useragent.base import Notification, UserAgent
+from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.useragent import chromium, firefox
+from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
+
+KINDS = ("firefox", "chromium", "virtual")
 
 
 class Lab:
@@ -76,6 +80,7 @@ class Lab:
                 database=database or settings.sqlite(self.data / "appserver.sqlite3"),
                 journal=self.journal,
                 push_origins=[self.push_service.origin],
+                routes=self._routes(),
                 sender=sender,
             )
             self.run(self.application_server.start(port))
@@ -85,6 +90,12 @@ class Lab:
             raise PortTaken(_holder(port, push_port) or error.detail) from None
         Lab._running = self
         atexit.register(self.stop)
+
+    def _routes(self) -> list[Route]:
+        """Lead what is for the lab's Chromium, whose endpoints name a vendor's host, to the lab."""
+        door = self.push_service.chromium
+        authority = door.ca_pem.decode("ascii")
+        return [Route(host, TOKEN_PREFIX, door.tls_port, authority) for host in door.hosts]
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -164,128 +175,58 @@ class Lab:
         headless: bool | None = None,
         profile: str | Path | None = None,
         grant: bool = True,
-    ) -> "LabBrowser":
+    ) -> LabBrowser:
         """Start a user agent that uses the lab's push service, and open the client page in it.
 
-        ``kind`` is ``"firefox"``, ``"virtual"`` or ``"auto"`` (Firefox if it is installed;
-        PUSHLAB_BROWSER overrides). ``headless`` defaults to whether this machine lacks a screen;
+        ``kind`` is ``"firefox"``, ``"chromium"``, ``"virtual"``, ``"auto"`` (the first of them that is
+        installed; PUSHLAB_BROWSER overrides) or ``"another"`` (the next of them that is not open). ``headless`` defaults to whether this machine lacks a screen;
         ``profile`` is a folder to keep, else the profile is thrown away; ``grant`` answers the
         permission prompt beforehand. Running the cell again gives the same browser, with the page
         opened anew. Raise BrowserNotFound or BrowserFailed.
         """
         if kind == "auto":
-            kind = os.environ.get("PUSHLAB_BROWSER") or installed_browser()
-        if browser := self._browsers.get((kind, name)):
+            kind = installed_browsers()[0]
+        if kind == "another":
+            kind, name = self._another()
+        if browser := self._browsers.pop((kind, name), None):
             try:
                 self.run(browser.agent.open(self.page_url))
+                self._browsers[kind, name] = browser  # The newest is the last.
                 return browser
             except BrowserFailed:  # Its window was closed by hand.
-                self._browsers.pop((kind, name))
                 self.run(browser.agent.close())
         agent = self._make(kind, name, headless, profile, grant)
         self.run(agent.start(), timeout=60)
-        self._browsers[kind, name] = LabBrowser(self, agent, kind, name, profile is not None)
+        self._browsers[kind, name] = LabBrowser(
+            agent,
+            kind,
+            name,
+            keeps_profile=profile is not None,
+            run=self.run,
+            forget=lambda browser: self._browsers.pop((browser.kind, browser.label), None),
+        )
         self.run(agent.open(self.page_url))
         return self._browsers[kind, name]
 
+    def _another(self) -> tuple[str, str]:
+        opened = {kind for kind, _ in self._browsers}
+        left = [kind for kind in installed_browsers() if kind not in opened]
+        # Any number of virtual ones can be open, if each has a name of its own.
+        return (left[0], "") if left else ("virtual", f"Virtual {len(self._browsers) + 1}")
+
     def _make(self, kind: str, name: str, headless: bool | None, profile, grant: bool) -> UserAgent:
-        if kind == "firefox":
-            if headless is None:
-                headless = not settings.has_screen()
-            folder = Path(profile) if profile else None
-            return firefox.Firefox(
-                self.push_service.ws_url, profile=folder, headless=headless, grant=grant
-            )
         if kind == "virtual":
             return VirtualUserAgent(self.push_service.ws_url, name=name or "Virtual")
-        raise BrowserNotFound(f"there is no user agent of kind {kind!r}; there are firefox and virtual")
-
-    def _forget(self, browser: "LabBrowser") -> None:
-        self._browsers.pop((browser.kind, browser.label), None)
-
-
-def installed_browser() -> str:
-    """Return the kind of the real browser found on this machine, else ``"virtual"``."""
-    try:
-        firefox.find()
-    except BrowserNotFound:
-        return "virtual"
-    return "firefox"
-
-
-class LabBrowser:
-    """A user agent as a notebook drives it: each call waits until the page shows its effect."""
-
-    def __init__(self, lab: Lab, agent: UserAgent, kind: str, label: str, keeps_profile: bool):
-        self.lab, self.agent, self.kind, self.label = lab, agent, kind, label
-        self.keeps_profile = keeps_profile
-
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
-
-    @property
-    def name(self) -> str:
-        """How the journal names this user agent."""
-        return self.agent.name
-
-    @property
-    def state(self) -> str:
-        """The state that the page shows: unregistered, registered, subscribed, denied, unsupported."""
-        return self.lab.run(self.agent.state())
-
-    def register(self) -> None:
-        """Press Register service worker."""
-        self.lab.run(self.agent.register())
-
-    def unregister(self) -> None:
-        """Press Unregister."""
-        self.lab.run(self.agent.unregister())
-
-    def subscribe(self) -> None:
-        """Press Subscribe to push (and Register service worker before it, if need be)."""
-        if self.state == "unregistered":
-            self.register()
-        self.lab.run(self.agent.subscribe())
-
-    def unsubscribe(self) -> None:
-        """Press Unsubscribe from push."""
-        self.lab.run(self.agent.unsubscribe())
-
-    def notify_me(self) -> None:
-        """Press Notify me."""
-        self.lab.run(self.agent.notify_me())
-
-    def notify_all(self) -> None:
-        """Press Notify all."""
-        self.lab.run(self.agent.notify_all())
-
-    def notifications(self) -> list[Notification]:
-        """Return the notifications that the user agent itself says it shows."""
-        return self.lab.run(self.agent.notifications())
-
-    def wait_for_notification(
-        self, body: str | None = None, title: str | None = None, timeout: float = 15
-    ) -> Notification:
-        """Wait until the user agent shows a notification (with this body and title, if given)."""
-        return self.lab.run(
-            self.agent.wait_for_notification(body=body, title=title, timeout=timeout), timeout + 5
-        )
-
-    def screenshot(self) -> bytes | None:
-        """Return what the browser shows, as PNG, or None from the virtual one, which shows nothing."""
-        return None if self.kind == "virtual" else self.lab.run(self.agent.screenshot())
-
-    def close(self) -> None:
-        """Close the browser. One whose profile is thrown away says goodbye first.
-
-        Without that goodbye the servers would keep a subscription that nobody can ever read.
-        """
-        self.lab._forget(self)
-        try:
-            if not self.keeps_profile and self.state == "subscribed":
-                self.unsubscribe()
-        finally:
-            self.lab.run(self.agent.close())
+        options = {
+            "headless": not settings.has_screen() if headless is None else headless,
+            "profile": Path(profile) if profile else None,
+            "grant": grant,
+        }
+        if kind == "firefox":
+            return firefox.Firefox(self.push_service.ws_url, **options)
+        if kind == "chromium":
+            return chromium.Chromium(self.push_service.chromium, **options)
+        raise BrowserNotFound(f"there is no user agent of kind {kind!r}, only {', '.join(KINDS)}")
 
 
 def _holder(*ports: int) -> str:

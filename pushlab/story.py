@@ -8,12 +8,14 @@ import json
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from pushlab.errors import PushlabError, TimedOut
 from pushlab.journal import Event, Party
-from pushlab.lab import Lab, installed_browser
+from pushlab.lab import Lab
+from pushlab.labbrowser import installed_browsers
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 
@@ -24,7 +26,7 @@ PLAIN = "\033[0m"
 # (source, target, how the event's text begins): the step's name, and what the learner reads.
 # {…} is filled from the event's details.
 STEPS = {
-    (UA, PS, "connect"): ("connect", "opens a WebSocket and keeps it open: pushes come this way"),
+    (UA, PS, "connect"): ("connect", "connects and stays connected: pushes come this way"),
     (UA, UA, "permission granted"): ("permission", "may show notifications"),
     (UA, UA, "registered"): ("register", "has a service worker: code that runs with no page open"),
     (UA, AS, "GET /vapid"): ("vapid", "asks for the public key: the applicationServerKey"),
@@ -35,12 +37,13 @@ STEPS = {
     (UA, AS, "POST /notify-all"): ("notify-all", "presses Notify all"),
     (AS, AS, "encrypt"): ("encrypt", "encrypts {plaintext} bytes into {body}   RFC 8291"),
     (AS, AS, "sign"): ("sign", "signs a token for {aud}   RFC 8292"),
+    (AS, AS, "route"): ("route", "finds {host} at {address}: the lab's Chromium uses the lab's push service"),
     (AS, PS, "POST message"): ("post", "sends {bytes} bytes, TTL {ttl} s, urgency {urgency}   RFC 8030"),
     (PS, AS, "201"): ("accepted", "answers 201 Created: it has the message; nobody has seen it yet"),
     (PS, PS, "keep message"): ("keep", "keeps the message: the user agent is away"),
     (PS, UA, "push message"): ("push", "pushes the {bytes} bytes, which it cannot read"),
     (UA, UA, "push received"): ("received", "has decrypted it and wakes the service worker: push event"),
-    (UA, PS, "acknowledge"): ("acknowledge", "acknowledges, code {code}; the message is deleted"),
+    (UA, PS, "acknowledge"): ("acknowledge", "acknowledges: the push service deletes the message"),
 }
 
 
@@ -65,51 +68,61 @@ class Teller:
             self.tell(**line)
 
     def wait_for(self, *steps: str, timeout: float = 15) -> None:
-        """Wait until each of these steps has been told. Raise TimedOut."""
+        """Wait until each of these steps has been told, as often as it is named. Raise TimedOut."""
         with self._news:
-            if not self._news.wait_for(lambda: {*steps} <= {*self._told}, timeout):
-                missing = ", ".join({*steps} - {*self._told})
+            if not self._news.wait_for(lambda: Counter(steps) <= Counter(self._told), timeout):
+                missing = ", ".join(Counter(steps) - Counter(self._told))
                 raise TimedOut(f"the story came to its end without {missing}")
 
 
-def demo(kind: str = "auto", as_json: bool = False, out: TextIO = sys.stdout) -> int:
-    """Run the loop once with a user agent of this kind; return 0 if the notification was shown."""
-    teller = Teller(_json_writer(out) if as_json else _text_writer(out))
+def demo(kinds: Sequence[str] = (), as_json: bool = False, out: TextIO = sys.stdout) -> int:
+    """Run the loop once with user agents of these kinds; return 0 if each showed the notification.
+
+    None stands for the first that is installed. One presses Notify me, several get a Notify all.
+    """
+    teller = Teller(_json_writer(out) if as_json else _text_writer(out, named=len(kinds) > 1))
     with tempfile.TemporaryDirectory(prefix="pushlab-demo-") as data:
         try:
             with Lab(port=0, push_port=0, data=data) as lab:
-                _run(lab, installed_browser() if kind == "auto" else kind, teller)
+                _run(lab, list(kinds) or installed_browsers()[:1], teller)
         except PushlabError as error:
             teller.tell("failed", error.fault or "this machine", str(error))
             return 1
     return 0
 
 
-def _run(lab: Lab, kind: str, teller: Teller) -> None:
+def _run(lab: Lab, kinds: Sequence[str], teller: Teller) -> None:
     key = lab.keys.application_server_key
     text = f"makes a P-256 key pair; the public half is {len(lab.keys.public)} bytes: {key[:8]}…"
     teller.tell("keys", AS, text, public_key=key)
-    name = "a virtual user agent" if kind == "virtual" else f"a real {kind.capitalize()}"
-    teller.tell("open", UA, f"{name} starts and opens the page")
     silence = lab.on_event(teller.on_event)
-    browser = lab.open(kind, headless=True)
-    browser.subscribe()
-    browser.notify_me()
-    shown = browser.wait_for_notification()
-    # The browser shows the notification before its reports have all arrived.
-    teller.wait_for("received", "acknowledge")
+    browsers = []
+    for kind in kinds:
+        name = "a virtual user agent" if kind == "virtual" else f"a real {kind.capitalize()}"
+        teller.tell("open", UA, f"{name} starts and opens the page")
+        browsers.append(lab.open(kind, headless=True))
+        browsers[-1].subscribe()
+    if len(browsers) == 1:
+        browsers[0].notify_me()
+    else:
+        browsers[0].notify_all()
+    shown = [browser.wait_for_notification() for browser in browsers]
+    # A browser shows the notification before its reports have all arrived.
+    teller.wait_for(*["received", "acknowledge"] * len(browsers))
     silence()
-    text = f"shows the notification: {shown.title} {shown.body}"
-    teller.tell("shown", UA, text, user_agent=kind, title=shown.title, body=shown.body)
+    for browser, it in zip(browsers, shown, strict=True):
+        text = f"{browser.name} shows the notification: {it.title} {it.body}"
+        teller.tell("shown", UA, text, user_agent=browser.kind, title=it.title, body=it.body)
 
 
 def line_of(event: Event) -> dict | None:
     """Return the line that tells this event, or None if it is no step of the story."""
     for (source, target, begin), (step, text) in STEPS.items():
         if (event.source, event.target) == (source, target) and event.what.startswith(begin):
-            to = {} if target == source else {"to": str(target)}
+            more = {} if target == source else {"to": str(target)}
+            more |= {"who": event.who} if event.who else {}
             text = text.format_map(event.detail)
-            return {**event.detail, "step": step, "party": source, "text": text, **to}
+            return {**event.detail, "step": step, "party": source, "text": text, **more}
     return None
 
 
@@ -117,13 +130,16 @@ def _json_writer(out: TextIO) -> Callable[[dict], None]:
     return lambda line: print(json.dumps(line, ensure_ascii=False), file=out, flush=True)
 
 
-def _text_writer(out: TextIO) -> Callable[[dict], None]:
+def _text_writer(out: TextIO, named: bool) -> Callable[[dict], None]:
+    """Write lines for people; ``named`` says that there are several user agents to tell apart."""
     colours = COLOURS if out.isatty() else {}
 
     def write(line: dict) -> None:
         party = line["party"]
-        who = f"{party} → {line['to']}" if "to" in line else party
+        said = f"{party} → {line['to']}" if "to" in line else party
+        if named and "who" in line:
+            said = said.replace(str(UA), line["who"])
         colour = colours.get(party, "")
-        print(f"{colour}{who:<36}{PLAIN if colour else ''}  {line['text']}", file=out, flush=True)
+        print(f"{colour}{said:<36}{PLAIN if colour else ''}  {line['text']}", file=out, flush=True)
 
     return write

@@ -20,14 +20,15 @@ TABLE = {
     "appserver": ({"appserver", "protocol", "errors", "journal", "web"}, None),
     "pushservice": ({"pushservice", "protocol", "errors", "journal", "web"}, None),
     "useragent": ({"useragent", "protocol", "errors", "journal"}, None),
-    "lab": (OURS - {"protocol"} | {"background", "settings"}, set()),
-    "doctor": ({"protocol", "appserver.keys", "useragent.firefox", "errors", "settings"}, set()),
+    "lab": (OURS - {"protocol"} | {"background", "labbrowser", "settings"}, set()),
+    "labbrowser": ({"useragent", "errors"}, set()),
+    "doctor": ({"protocol", "appserver.keys", "useragent", "errors", "settings"}, set()),
     "notebook.svg": (set(), set()),
     "notebook.live": (set(), set()),
     "notebook.render": ({"protocol", "journal", "notebook.svg"}, set()),
     "notebook.checks": ({"protocol", "errors"}, set()),
-    "notebook": (OURS - {"pushservice"} | {"notebook", "lab", "settings"}, {"ipywidgets", "IPython"}),
-    "story": (OURS | {"lab"}, set()),
+    "notebook": (OURS - {"pushservice"} | {"notebook", "lab", "labbrowser", "settings"}, {"ipywidgets", "IPython"}),
+    "story": (OURS | {"lab", "labbrowser"}, set()),
     "cli": (OURS | {"lab", "doctor", "story", "settings"}, set()),
     "__main__": ({"cli"}, set()),
 }
@@ -35,7 +36,7 @@ FLOORS = [
     {"errors", "journal", "settings", "background", "web"},
     {"protocol"},
     {"appserver", "pushservice", "useragent"},
-    {"lab", "doctor"},
+    {"lab", "labbrowser", "doctor"},
     {"notebook", "story", "cli", "__main__"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

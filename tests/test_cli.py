@@ -41,10 +41,10 @@ def lines_of(*arguments) -> list[dict]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("kind", ["virtual", "firefox"])
+@pytest.mark.parametrize("kind", ["virtual", "firefox", "chromium"])
 def test_demo_tells_the_whole_loop_and_ends_in_shown(kind, request):
-    if kind == "firefox":
-        request.getfixturevalue("firefox_installed")
+    if kind != "virtual":
+        request.getfixturevalue(f"{kind}_installed")
     lines = lines_of("demo", "--json", "--browser", kind)
     steps = [line["step"] for line in lines]
     told = ["keys", "open", "vapid", "subscribe", "endpoint", "store", "notify-me", "encrypt", "sign", "post", "accepted", "push"]
@@ -57,6 +57,17 @@ def test_demo_tells_the_whole_loop_and_ends_in_shown(kind, request):
     assert last["title"] == "Hello, Notifications!"
     assert re.fullmatch(r"ID: \d+", last["body"])
     assert "/wpush/" not in json.dumps(lines), "an endpoint is a secret"
+
+
+def test_demo_with_two_browsers_sends_one_message_to_both(firefox_installed, chromium_installed):
+    lines = lines_of("demo", "--json", "--browser", "firefox", "--browser", "chromium")
+    assert "notify-all" in [line["step"] for line in lines]
+    assert [line["host"] for line in lines if line["step"] == "route"] == ["jmt17.google.com"]
+    pushed = {line["who"] for line in lines if line["step"] == "push"}
+    shown = [line for line in lines if line["step"] == "shown"]
+    assert pushed == {"Firefox", "Chromium"}
+    assert [line["user_agent"] for line in shown] == ["firefox", "chromium"]
+    assert len({line["body"] for line in shown}) == 1, "one notify-all, one ID in both"
 
 
 def test_demo_in_words():
@@ -137,15 +148,18 @@ def test_browser_says_when_no_lab_answers(capsys):
     assert "no lab answers at http://127.0.0.1:9/" in capsys.readouterr().err
 
 
-def test_browser_opens_the_page_of_a_running_lab(tmp_path, firefox_installed):
+@pytest.mark.parametrize("kind", ["firefox", "chromium"])
+def test_browser_opens_the_page_of_a_running_lab(tmp_path, kind, request):
+    request.getfixturevalue(f"{kind}_installed")
     with serving(tmp_path) as (page, _, _):
-        command = [*PUSHLAB, "browser", "firefox", page, "--headless"]
+        command = [*PUSHLAB, "browser", kind, page, "--headless"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "Close the browser to end this.\n"
-            with urllib.request.urlopen(page + "events", timeout=10) as events:
-                told = ""
-                while "GET /vapid" not in told and "connect" not in told:
-                    told = events.readline().decode()
+            if kind == "firefox":  # It connects at its start; Chromium when a page subscribes.
+                with urllib.request.urlopen(page + "events", timeout=20) as events:
+                    told = ""
+                    while '"connect"' not in told:
+                        told = events.readline().decode()
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 130
 
@@ -155,6 +169,16 @@ def test_doctor_lists_what_it_looked_at(tmp_path, monkeypatch, capsys):
     main(["doctor"])
     printed = capsys.readouterr().out
     assert "ok  Python 3" in printed and "tornado" in printed and "port" in printed
+
+
+def test_doctor_tells_of_a_running_lab_and_its_routes(tmp_path, monkeypatch, capsys):
+    with serving(tmp_path) as (page, _, _):
+        monkeypatch.setenv("PUSHLAB_PORT", page.rstrip("/").rsplit(":", 1)[1])
+        monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path))
+        assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "a lab runs at port" in printed
+    assert "https://jmt17.google.com/…/pushlab-… → 127.0.0.1:" in printed
 
 
 def test_doctor_finds_a_key_file_that_others_can_read(tmp_path, monkeypatch, capsys):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import pushlab.lab
-from pushlab.lab import LabBrowser
+from pushlab.labbrowser import LabBrowser
 from pushlab.notebook.render import narrate, sequence
 from pushlab.notebook.svg import Svg
 

@@ -50,11 +50,11 @@ UNSUBSCRIBED = "Its old endpoint will never work again, and the application serv
 NO_BROWSER = '<span class="pushlab-faint">The lab has no browser open.</span>'
 
 
-def ways(kind: str, screen: bool) -> str:
-    """Say what the lab's own browser is, on a machine with or without a screen."""
-    if kind == "virtual":
-        return "No Firefox is installed here. A virtual browser speaks the same protocols."
-    said = "A real Firefox that uses the lab's own push service: no internet, no account."
+def ways(kinds: Sequence[str], screen: bool) -> str:
+    """Say what the lab's own browsers are, on a machine with or without a screen."""
+    if kinds == ["virtual"]:
+        return "No real browser is found here. A virtual one speaks the same protocols."
+    said = "A real browser that uses the lab's own push service: no internet, no account."
     return said if screen else f"{said} There is no screen here, so the panel shows what it shows."
 
 

@@ -9,15 +9,15 @@ Who touches which widget, and from where:
 Every widget has a CSS class of its own, ``pushlab-…``: style sheets and tests find it by that.
 """
 
-import os
 from collections.abc import Callable
+from functools import partial
 
 import ipywidgets as widgets
 
 from pushlab import settings
 from pushlab.errors import BrowserFailed, NoSubscriptions
 from pushlab.journal import Party
-from pushlab.lab import LabBrowser, installed_browser
+from pushlab.labbrowser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
 from pushlab.notebook.live import Painter, Worker
 from pushlab.notebook.render import COLOURS, sequence
@@ -32,7 +32,7 @@ class Panel:
 
     def __init__(self, lab):
         self.lab = lab
-        self.kind = os.environ.get("PUSHLAB_BROWSER") or installed_browser()
+        self.kinds = installed_browsers()
         self._stopped = False
         self._make_displays()
         self._make_form()
@@ -79,7 +79,7 @@ class Panel:
         self.diagram = _html("diagram")
         self.log = _html("log")
         self.screen = _named(widgets.Image(format="png"), "screen")
-        head = markup.heading("The page in the lab's Firefox")
+        head = markup.heading("The page in the lab's browser")
         self.view = _card(head, self.screen, flex="0 0 auto")
         self.view.layout.display = "none"
 
@@ -98,10 +98,12 @@ class Panel:
         self.headless.description = "without a window"
 
     def _make_buttons(self) -> None:
-        name = "lab Firefox" if self.kind == "firefox" else f"{self.kind} browser"
         agent, server = COLOURS[Party.USER_AGENT], COLOURS[Party.APPLICATION_SERVER]
         self.buttons = {
-            f"open-{self.kind}": self._button(f"Open a {name}", self._open, agent),
+            f"open-{kind}": self._button(f"Open a {_called(kind)}", partial(self._open, kind), agent)
+            for kind in self.kinds
+        }
+        self.buttons |= {
             "subscribe": self._button("Subscribe", self._subscribe, agent),
             "unsubscribe": self._button("Unsubscribe", self._unsubscribe),
             "close-browser": self._button("Close it", self._close),
@@ -119,12 +121,12 @@ class Panel:
         return button
 
     def _arrange(self) -> widgets.VBox:
-        opening, subscribing, leaving, closing, me, everyone = self.buttons.values()
-        may_choose = self.kind == "firefox" and settings.has_screen()
-        ways = markup.ways(self.kind, settings.has_screen())
+        *opening, subscribing, leaving, closing, me, everyone = self.buttons.values()
+        may_choose = self.kinds != ["virtual"] and settings.has_screen()
+        ways = markup.ways(self.kinds, settings.has_screen())
         first = _card(
             markup.heading("1 · Open the page", ways),
-            _row(opening, *([self.headless] if may_choose else []), closing),
+            _row(*opening, *([self.headless] if may_choose else []), closing),
             _row(subscribing, leaving),
             _html("own-browser", markup.own_browser(self.lab.page_url)),
         )
@@ -182,15 +184,15 @@ class Panel:
             raise BrowserFailed("the lab has no browser open")
         return self.lab.browsers[-1]
 
-    def _opened(self) -> LabBrowser:
-        return self.lab.open(self.kind, headless=self._without_window())
+    def _opened(self, kind: str) -> LabBrowser:
+        return self.lab.open(kind, headless=self._without_window())
 
-    def _open(self) -> str:
-        browser = self._opened()
+    def _open(self, kind: str) -> str:
+        browser = self._opened(kind)
         return markup.verdict(f"{browser.name} has the client page open.", markup.DONE, markup.NEXT)
 
     def _subscribe(self) -> str:
-        browser = self.lab.browsers[-1] if self.lab.browsers else self._opened()
+        browser = self.lab.browsers[-1] if self.lab.browsers else self._opened(self.kinds[0])
         if browser.state != "subscribed":
             browser.subscribe()
         return markup.verdict(f"{browser.name} is subscribed.", markup.DONE, markup.SUBSCRIBED)
@@ -236,14 +238,19 @@ class Panel:
             self.notifications.value = markup.NO_BROWSER
         else:
             try:
-                shown = browser.notifications()
-                self.notifications.value = markup.notifications(shown, browser.name)
+                self.notifications.value = "".join(
+                    markup.notifications(one.notifications(), one.name) for one in self.lab.browsers
+                )
                 picture = browser.screenshot() if self._without_window() else None
             except BrowserFailed as error:
                 self.notifications.value = markup.fault(error)
         if picture:
             self.screen.value = picture
         self.view.layout.display = None if picture else "none"
+
+
+def _called(kind: str) -> str:
+    return "virtual browser" if kind == "virtual" else f"lab {kind.capitalize()}"
 
 
 def _named(widget: widgets.Widget, name: str) -> widgets.Widget:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from pushlab.lab import installed_browser
+from pushlab.labbrowser import installed_browsers
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TOKEN = "test"
@@ -67,7 +67,7 @@ CONTRAST = """(element) => {
 @pytest.fixture(scope="module")
 def kind():
     """The kind of browser that the panel offers: a real one, where one is required."""
-    found = installed_browser()
+    found = installed_browsers()[0]
     assert found == "firefox" or not os.environ.get("PUSHLAB_REQUIRE_BROWSERS")
     return found
 

@@ -271,12 +271,36 @@ def test_a_window_can_be_declined_where_there_is_one(lab, monkeypatch, screen, m
     assert ("no screen here" in all_text(panel)) is not may_choose
 
 
-def test_with_no_firefox_a_virtual_browser_is_offered(lab, monkeypatch):
+@pytest.mark.parametrize("missing", [("FIREFOX",), ("CHROMIUM",), ("FIREFOX", "CHROMIUM")])
+def test_what_is_installed_is_offered(
+    lab, monkeypatch, missing, firefox_installed, chromium_installed
+):
     monkeypatch.delenv("PUSHLAB_BROWSER")
-    monkeypatch.setenv("PUSHLAB_FIREFOX", "/nowhere/firefox")
+    for name in missing:
+        monkeypatch.setenv(f"PUSHLAB_{name}", f"/nowhere/{name.lower()}")
     panel = lab.panel()
-    assert "open-virtual" in panel.buttons and "open-firefox" not in panel.buttons
-    assert "No Firefox is installed" in all_text(panel)
+    offered = {name for name in panel.buttons if name.startswith("open-")}
+    left = {"open-firefox", "open-chromium"} - {f"open-{name.lower()}" for name in missing}
+    assert offered == (left or {"open-virtual"})
+    assert ("No real browser is found" in all_text(panel)) is (len(missing) == 2)
+
+
+def test_two_real_browsers_side_by_side_show_the_same_message(
+    lab, monkeypatch, firefox_installed, chromium_installed
+):
+    monkeypatch.delenv("PUSHLAB_BROWSER")
+    monkeypatch.setattr(panels.settings, "has_screen", lambda: False)
+    panel = lab.panel()
+    for kind in ("firefox", "chromium"):
+        assert "client page open" in press(panel, f"open-{kind}")
+        assert "is subscribed" in press(panel, "subscribe")
+    assert "2 accepted" in press(panel, "notify-all")
+    html = until(panel.notifications, lambda html: html.count("Hello, Notifications!") == 2)
+    assert "Firefox says" in html and "Chromium says" in html
+    diagram = until(panel.diagram, lambda svg: ">Firefox<" in svg and ">Chromium<" in svg)
+    assert ">push message<" in diagram
+    press(panel, "close-browser")
+    assert [one.name for one in lab.browsers] == ["Firefox"]
 
 
 def test_a_real_firefox_without_a_window_is_shown(lab, monkeypatch, firefox_installed):

@@ -1,139 +1,18 @@
-"""The whole loop with all three parties real, over HTTP and WebSocket: the browser's side of it.
+"""The whole loop with all three parties real, and meeting over the network: the browser's side of it.
 
-Every scenario runs over the virtual user agent as well, and so the two are seen to behave alike. One
-user agent serves the whole module; each scenario begins by making sure that it is subscribed.
+Every scenario runs over the virtual user agent, Firefox and Chromium, which speak two protocols with
+the push service, and so they are seen to behave alike. One user agent serves the whole module; each
+scenario begins by making sure that it is subscribed.
 """
 
 import asyncio
-import os
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from tornado.httpclient import AsyncHTTPClient
 
-from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.keys import VapidKeys
-from pushlab.journal import Journal, Party
-from pushlab.protocol import encryption, vapid
-from pushlab.protocol.delivery import PushOptions, build_request
-from pushlab.pushservice.app import PushService
-from pushlab.useragent.firefox import Firefox
-from pushlab.useragent.virtual import VirtualUserAgent
+from pushlab.journal import Party
+from pushlab.protocol import encryption
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
-
-
-class World:
-    """The three parties, the journal that both servers write, and one user agent."""
-
-    def __init__(self, kind, profile):
-        self.runner = asyncio.Runner()
-        self.journal = Journal()
-        self.push_service = PushService(journal=self.journal)
-        self.run(self.push_service.start())
-        self.server = ApplicationServer(
-            keys=VapidKeys.generate(),
-            journal=self.journal,
-            push_origins=[self.push_service.origin],
-        )
-        self.run(self.server.start())
-        if kind == "firefox":
-            self.agent = Firefox(self.push_service.ws_url, profile=profile)
-        else:
-            self.agent = VirtualUserAgent(self.push_service.ws_url)
-
-    def run(self, coroutine, timeout=60):
-        async def bounded():
-            async with asyncio.timeout(timeout):
-                return await coroutine
-
-        return self.runner.run(bounded())
-
-    async def begin(self):
-        """Have the page open and the agent subscribed; return its subscription."""
-        await self.agent.open(self.server.url)
-        if await self.agent.state() == "unregistered":
-            await self.agent.register()
-        if await self.agent.state() == "registered":
-            await self.agent.subscribe()
-        return self.subscription()
-
-    async def stop(self):
-        await self.agent.close()
-        await self.server.stop()
-        await self.push_service.stop()
-
-    def subscription(self):
-        (stored,) = self.server.store.all()
-        return stored.subscription
-
-    def now(self):
-        """Return the number of the last event, for ``wait_for`` and ``since``."""
-        events = self.journal.events()
-        return events[-1].number if events else 0
-
-    def since(self, number):
-        return self.journal.events(after=number)
-
-    async def wait_for(self, what, after, count=1, **detail):
-        """Wait until ``count`` events say ``what`` with this detail; return them."""
-        news = asyncio.Event()
-        unsubscribe = self.journal.subscribe(lambda event: news.set())
-        try:
-            while True:
-                news.clear()
-                found = [
-                    event
-                    for event in self.since(after)
-                    if event.what == what and detail.items() <= event.detail.items()
-                ]
-                if len(found) >= count:
-                    return found
-                await news.wait()
-        finally:
-            unsubscribe()
-
-    async def post(self, body, options=PushOptions()):
-        """POST a body to the endpoint by hand, with a valid token; return the status."""
-        subscription = self.subscription()
-        now = self.push_service._clock()
-        claims = vapid.Claims(aud=subscription.origin, exp=int(now) + 3600)
-        token = vapid.sign(claims, self.server.keys.private_key)
-        authorization = vapid.authorization(token, self.server.keys.public)
-        request = build_request(subscription, body, authorization, options)
-        response = await AsyncHTTPClient().fetch(
-            request.url,
-            method="POST",
-            headers=dict(request.headers),
-            body=request.body,
-            raise_error=False,
-        )
-        return response.code
-
-    def encrypt(self, plaintext):
-        as_private = ec.generate_private_key(ec.SECP256R1())
-        salt = os.urandom(16)
-        return encryption.encrypt(plaintext, self.subscription(), as_private=as_private, salt=salt)
-
-    async def send(self, payload, **options):
-        """Send raw bytes, or no payload at all, through the application server's own sender."""
-        (stored,) = self.server.store.all()
-        outcome = await self.server.sender.send(stored, payload, PushOptions(**options))
-        assert outcome.status == 201
-
-    async def bodies(self):
-        return {shown.body for shown in await self.agent.notifications()}
-
-
-@pytest.fixture(scope="module", params=["virtual", "firefox"])
-def world(request, tmp_path_factory):
-    if request.param == "firefox":
-        request.getfixturevalue("firefox_installed")
-    world = World(request.param, tmp_path_factory.mktemp("profile"))
-    with world.runner:
-        world.run(world.agent.start())
-        yield world
-        world.run(world.stop())
 
 
 def in_order(events, *steps):
@@ -154,7 +33,7 @@ def test_the_buttons_lead_from_nothing_to_a_stored_subscription(world):
         assert await world.agent.state() == "subscribed"
         (stored,) = world.server.store.all()
         assert stored.who == world.agent.name
-        assert stored.subscription.origin == world.push_service.origin
+        assert stored.subscription.origin in world.kind.hosts(world.push_service)
         assert in_order(
             world.since(start),
             (UA, UA, "registered"),
@@ -194,7 +73,7 @@ def test_notify_me_is_shown_as_it_was_sent_and_the_journal_tells_the_story(world
         assert in_order(told, *sent, (UA, UA, "push received"), (UA, UA, "notification shown")), story
         assert in_order(told, (AS, PS, "POST message"), (PS, AS, "201 Created")), story
         (ack,) = [event for event in told if event.what == "acknowledge"]
-        assert ack.detail["code"] == 100
+        assert ack.detail.get("code") == world.kind.good
         assert ack.who == world.agent.name
 
     world.run(scenario())
@@ -209,7 +88,7 @@ def test_notify_all_carries_any_title_and_body(world):
         assert shown.body == "Zeile 1\nZeile 2 <b>&amp;"
         start = world.now()
         await world.agent.notify_all()
-        await world.wait_for("acknowledge", after=start, code=100)
+        await world.wait_for("acknowledge", after=start, code=world.kind.good)
 
     world.run(scenario())
 
@@ -229,7 +108,7 @@ def test_a_message_without_payload_is_shown_too(world):
         await world.begin()
         start = world.now()
         await world.send(None)
-        await world.wait_for("acknowledge", after=start, code=100)
+        await world.wait_for("acknowledge", after=start, code=world.kind.good)
         shown = await world.agent.wait_for_notification("It came without a payload.")
         assert shown.title == "Push message"
 
@@ -259,9 +138,9 @@ def test_a_corrupt_message_shows_nothing_and_the_next_good_one_is_shown(world, w
         body = bytearray(world.encrypt(f"corrupt {where}".encode()))
         body[position] ^= 1
         assert await world.post(bytes(body)) == 201
-        await world.wait_for("acknowledge", after=start, code=101)
+        await world.wait_for("acknowledge", after=start, code=world.kind.corrupt)
         assert await world.post(world.encrypt(f"good {where}".encode())) == 201
-        await world.wait_for("acknowledge", after=start, code=100)
+        await world.wait_for("acknowledge", after=start, code=world.kind.good)
         await world.agent.wait_for_notification(f"good {where}")
         assert f"corrupt {where}" not in await world.bodies()
         await world.wait_for("notification shown", after=start)
@@ -277,7 +156,7 @@ def test_two_messages_sent_at_once_leave_in_order_and_are_both_shown(world):
         await asyncio.gather(*[world.send(b"a" * 10), world.send(b"b" * 20)])
         await world.agent.wait_for_notification("a" * 10)
         await world.agent.wait_for_notification("b" * 20)
-        await world.wait_for("acknowledge", after=start, count=2, code=100)
+        await world.wait_for("acknowledge", after=start, count=2, code=world.kind.good)
         posted, pushed = [
             [event.detail["bytes"] for event in world.since(start) if event.what == what]
             for what in ("POST message", "push message")
@@ -316,7 +195,7 @@ def test_closed_and_opened_again_it_gets_what_was_kept_for_it(world):
         back = world.now()
         await world.agent.start()
         # The service worker shows them before any page is open.
-        await world.wait_for("acknowledge", after=back, count=2, code=100)
+        await world.wait_for("acknowledge", after=back, count=2, code=world.kind.good)
         await world.agent.open(world.server.url)
         assert await world.agent.state() == "subscribed"
         assert world.subscription() == before
@@ -352,7 +231,7 @@ def test_after_unsubscribe_a_send_gets_410_and_the_server_forgets_the_subscripti
         await world.begin()
         start = world.now()
         await world.agent.notify_me()
-        await world.wait_for("acknowledge", after=start, code=100)
+        await world.wait_for("acknowledge", after=start, code=world.kind.good)
 
     world.run(scenario())
 
@@ -372,7 +251,7 @@ def test_unregister_ends_the_subscription_too(world):
 
 
 def test_the_page_has_written_no_error_to_its_console(world):
-    if isinstance(world.agent, Firefox):
-        assert list(world.agent.console) == []
-    else:
+    if world.kind.name == "virtual":
         assert not hasattr(world.agent, "console")
+    else:
+        assert list(world.agent.console) == []

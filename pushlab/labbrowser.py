@@ -1,0 +1,116 @@
+"""A user agent as a notebook drives it: synchronous, and none of its protocols to be seen."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from pushlab.errors import BrowserNotFound
+from pushlab.useragent import chromium, firefox
+from pushlab.useragent.base import Notification, UserAgent
+
+
+def installed_browsers() -> list[str]:
+    """Return the kinds of real browsers on this machine, else ``["virtual"]``.
+
+    PUSHLAB_BROWSER, if it is set, is the answer.
+    """
+    if chosen := os.environ.get("PUSHLAB_BROWSER"):
+        return [chosen]
+    found = []
+    for kind, module in (("firefox", firefox), ("chromium", chromium)):
+        try:
+            module.find()
+        except BrowserNotFound:
+            continue
+        found.append(kind)
+    return found or ["virtual"]
+
+
+class LabBrowser:
+    """A user agent as a notebook drives it: each call waits until the page shows its effect.
+
+    ``run`` runs a coroutine on the lab's loop and returns its result; ``forget`` is told of the end.
+    """
+
+    def __init__(
+        self,
+        agent: UserAgent,
+        kind: str,
+        label: str,
+        *,
+        keeps_profile: bool,
+        run: Callable[..., Any],
+        forget: Callable[["LabBrowser"], None],
+    ):
+        self.agent, self.kind, self.label = agent, kind, label
+        self.keeps_profile = keeps_profile
+        self._run, self._forget = run, forget
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @property
+    def name(self) -> str:
+        """How the journal names this user agent."""
+        return self.agent.name
+
+    @property
+    def state(self) -> str:
+        """The state that the page shows: unregistered, registered, subscribed, denied, unsupported."""
+        return self._run(self.agent.state())
+
+    def register(self) -> None:
+        """Press Register service worker."""
+        self._run(self.agent.register())
+
+    def unregister(self) -> None:
+        """Press Unregister."""
+        self._run(self.agent.unregister())
+
+    def subscribe(self) -> None:
+        """Press Subscribe to push (and Register service worker before it, if need be)."""
+        if (state := self.state) == "subscribed":
+            return  # So that a cell may be run again: the page has switched the button off.
+        if state == "unregistered":
+            self.register()
+        self._run(self.agent.subscribe())
+
+    def unsubscribe(self) -> None:
+        """Press Unsubscribe from push."""
+        self._run(self.agent.unsubscribe())
+
+    def notify_me(self) -> None:
+        """Press Notify me."""
+        self._run(self.agent.notify_me())
+
+    def notify_all(self) -> None:
+        """Press Notify all."""
+        self._run(self.agent.notify_all())
+
+    def notifications(self) -> list[Notification]:
+        """Return the notifications that the user agent itself says it shows."""
+        return self._run(self.agent.notifications())
+
+    def wait_for_notification(
+        self, body: str | None = None, title: str | None = None, timeout: float = 15
+    ) -> Notification:
+        """Wait until the user agent shows a notification (with this body and title, if given)."""
+        return self._run(
+            self.agent.wait_for_notification(body=body, title=title, timeout=timeout), timeout + 5
+        )
+
+    def screenshot(self) -> bytes | None:
+        """Return what the browser shows, as PNG, or None from the virtual one, which shows nothing."""
+        return None if self.kind == "virtual" else self._run(self.agent.screenshot())
+
+    def close(self) -> None:
+        """Close the browser. One whose profile is thrown away says goodbye first.
+
+        Without that goodbye the servers would keep a subscription that nobody can ever read.
+        """
+        self._forget(self)
+        try:
+            if not self.keeps_profile and self.state == "subscribed":
+                self.unsubscribe()
+        finally:
+            self._run(self.agent.close())

@@ -1,0 +1,214 @@
+"""The three parties, all real, around one user agent of each kind."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.route import Route
+from pushlab.appserver.transport import CurlTransport
+from pushlab.journal import Journal
+from pushlab.protocol import encryption, vapid
+from pushlab.protocol.delivery import PushOptions, build_request
+from pushlab.pushservice.app import PushService
+from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.useragent.chromium import Chromium
+from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.virtual import VirtualUserAgent
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One column of the table: how a user agent is made, and the little in which it differs."""
+
+    name: str
+    make: Callable[[PushService, Path | None], object]
+    hosts: Callable[[PushService], set[str]]
+    """The origins that its endpoints may have."""
+    good: int | None
+    """The code with which it acknowledges a message,"""
+    corrupt: int | None
+    """and one that it cannot decrypt."""
+
+
+def lab(push_service):
+    return {push_service.origin}
+
+
+def vendors(push_service):
+    return {f"https://{host}" for host in push_service.chromium.hosts}
+
+
+KINDS = {
+    kind.name: kind
+    for kind in [
+        Kind(
+            "virtual",
+            lambda service, profile: VirtualUserAgent(service.ws_url),
+            lab,
+            good=100,
+            corrupt=101,
+        ),
+        Kind(
+            "firefox",
+            lambda service, profile: Firefox(service.ws_url, profile=profile),
+            lab,
+            good=100,
+            corrupt=101,
+        ),
+        # Chromium's protocol has no codes. It acknowledges what it has received, before it decrypts, and
+        # tells nobody how that went.
+        Kind(
+            "chromium",
+            lambda service, profile: Chromium(service.chromium, profile=profile),
+            vendors,
+            good=None,
+            corrupt=None,
+        ),
+    ]
+}
+
+
+class World:
+    """The three parties, the journal that both servers write, and one user agent."""
+
+    def __init__(self, kind, profile):
+        self.kind = kind
+        self.runner = asyncio.Runner()
+        self.journal = Journal()
+        self.push_service = PushService(journal=self.journal)
+        self.run(self.push_service.start())
+        door = self.push_service.chromium
+        self.routes = [
+            Route(host, TOKEN_PREFIX, door.tls_port, door.ca_pem.decode()) for host in door.hosts
+        ]
+        self.server = ApplicationServer(
+            keys=VapidKeys.generate(),
+            journal=self.journal,
+            push_origins=[self.push_service.origin],
+            routes=self.routes,
+        )
+        self.run(self.server.start())
+        self.transport = CurlTransport(routes=self.routes)
+        self.agent = kind.make(self.push_service, profile)
+
+    def run(self, coroutine, timeout=60):
+        async def bounded():
+            async with asyncio.timeout(timeout):
+                return await coroutine
+
+        return self.runner.run(bounded())
+
+    async def begin(self):
+        """Have the page open and the agent subscribed; return its subscription."""
+        await self.agent.open(self.server.url)
+        if await self.agent.state() == "unregistered":
+            await self.agent.register()
+        if await self.agent.state() == "registered":
+            await self.agent.subscribe()
+        return self.subscription()
+
+    async def stop(self):
+        await self.agent.close()
+        await self.transport.close()
+        await self.server.stop()
+        await self.push_service.stop()
+
+    def subscription(self):
+        (stored,) = self.server.store.all()
+        return stored.subscription
+
+    def now(self):
+        """Return the number of the last event, for ``wait_for`` and ``since``."""
+        events = self.journal.events()
+        return events[-1].number if events else 0
+
+    def since(self, number):
+        return self.journal.events(after=number)
+
+    async def wait_for(self, what, after, count=1, **detail):
+        """Wait until ``count`` events say ``what`` with this detail; return them."""
+        news = asyncio.Event()
+        unsubscribe = self.journal.subscribe(lambda event: news.set())
+        try:
+            while True:
+                news.clear()
+                found = [
+                    event
+                    for event in self.since(after)
+                    if event.what == what
+                    and all(event.detail.get(name) == value for name, value in detail.items())
+                ]
+                if len(found) >= count:
+                    return found
+                await news.wait()
+        finally:
+            unsubscribe()
+
+    async def post(self, body, options=PushOptions()):
+        """POST a body to the endpoint by hand, with a valid token; return the status."""
+        subscription = self.subscription()
+        now = self.push_service._clock()
+        claims = vapid.Claims(aud=subscription.origin, exp=int(now) + 3600)
+        token = vapid.sign(claims, self.server.keys.private_key)
+        authorization = vapid.authorization(token, self.server.keys.public)
+        request = build_request(subscription, body, authorization, options)
+        return (await self.transport.send(request)).status
+
+    def encrypt(self, plaintext):
+        as_private = ec.generate_private_key(ec.SECP256R1())
+        salt = os.urandom(16)
+        return encryption.encrypt(plaintext, self.subscription(), as_private=as_private, salt=salt)
+
+    async def send(self, payload, **options):
+        """Send raw bytes, or no payload at all, through the application server's own sender."""
+        (stored,) = self.server.store.all()
+        outcome = await self.server.sender.send(stored, payload, PushOptions(**options))
+        assert outcome.status == 201
+
+    async def bodies(self):
+        return {shown.body for shown in await self.agent.notifications()}
+
+
+@contextmanager
+def _world(request, kind, tmp_path_factory):
+    if kind.name != "virtual":
+        request.getfixturevalue(f"{kind.name}_installed")
+    world = World(kind, tmp_path_factory.mktemp("profile"))
+    with world.runner:
+        world.run(world.agent.start())
+        yield world
+        world.run(world.stop())
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS.keys())
+def world(request, tmp_path_factory):
+    """The three parties, once with each user agent."""
+    with _world(request, request.param, tmp_path_factory) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def chromium_world(request, tmp_path_factory):
+    """The three parties, with Chromium."""
+    with _world(request, KINDS["chromium"], tmp_path_factory) as world:
+        yield world
+
+
+@pytest.fixture
+def another(chromium_world, request):
+    """``another("firefox")``: a second user agent in the world of the first, not started yet."""
+
+    def make(name):
+        if name != "virtual":
+            request.getfixturevalue(f"{name}_installed")
+        return KINDS[name].make(chromium_world.push_service, None)
+
+    return make
