@@ -19,7 +19,7 @@ from pushlab.appserver.store import StoredSubscription
 from pushlab.appserver.transport import Answer, CurlTransport, NetworkFault
 from pushlab.journal import Journal, Party
 from pushlab.protocol import p256, vapid
-from pushlab.protocol.delivery import PushOptions, PushRequest, build_request
+from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.protocol.encryption import encrypt
 
 TOKEN_LIFETIME = 12 * 3600

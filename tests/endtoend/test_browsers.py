@@ -96,7 +96,7 @@ def test_notify_all_carries_any_title_and_body(world):
 def test_text_is_shown_as_the_body(world):
     async def scenario():
         await world.begin()
-        await world.send("Nur Text, kein JSON".encode())
+        await world.send(b"Nur Text, kein JSON")
         shown = await world.agent.wait_for_notification("Nur Text, kein JSON")
         assert shown.title == "Push message"
 
