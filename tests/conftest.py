@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 
 import pytest
 
@@ -24,22 +23,24 @@ def run():
 @pytest.fixture(scope="session")
 def firefox_installed() -> str:
     """Give Firefox's path; without Firefox skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
-    from pushlab.errors import BrowserNotFound
-    from pushlab.useragent import firefox
-
-    try:
-        return str(firefox.find())
-    except BrowserNotFound as error:
-        missing(str(error))
+    return found_or_missing("pushlab.useragent.firefox")
 
 
 @pytest.fixture(scope="session")
 def chromium_installed() -> str:
     """Give Chromium's path; without it skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    missing("no Chromium is installed")
+    return found_or_missing("pushlab.useragent.chromium")
+
+
+def found_or_missing(module: str) -> str:
+    from importlib import import_module
+
+    from pushlab.errors import BrowserNotFound
+
+    try:
+        return str(import_module(module).find())
+    except BrowserNotFound as error:
+        missing(str(error))
 
 
 def missing(what: str):

@@ -4,8 +4,6 @@ Browsers keep workers, permissions and subscriptions by origin. So one browser s
 module, and each test gets a server on a port of its own: an origin that the browser has never seen.
 """
 
-import os
-import shutil
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,15 +19,6 @@ from pushlab.background import BackgroundLoop
 from pushlab.journal import Journal
 
 SETTLED = "body[data-state]:not([data-busy])"
-
-
-def browser_or_skip(program: str | None, name: str) -> str:
-    """Return the program; a missing browser fails where browsers are required."""
-    if program:
-        return program
-    if os.environ.get("PUSHLAB_REQUIRE_BROWSERS"):
-        pytest.fail(f"{name} is required here, and is not installed")
-    pytest.skip(f"{name} is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +46,13 @@ def server(background, journal):
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
+def chromium(tmp_path_factory, chromium_installed):
     """A Chromium with a profile, because private windows have no push, and with no network."""
-    program = browser_or_skip(shutil.which("chromium"), "Chromium")
     rules = "MAP lab.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("chromium"),
-            executable_path=program,
+            executable_path=chromium_installed,
             args=["--no-sandbox", f"--host-resolver-rules={rules}"],
         )
         context.set_default_timeout(15_000)
