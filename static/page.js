@@ -3,10 +3,13 @@
 import { actionOf, greet, known } from "./actions.js";
 import { explain } from "./faults.js";
 import { follow } from "./log.js";
-import { belongsTo, look } from "./push.js";
+import { belongsTo, look, notificationsShown } from "./push.js";
 import { report } from "./server.js";
-import { $, BUTTONS, flash, hold, paint, release, say } from "./view.js";
+import { $, BUTTONS, flash, hold, paint, paintNotifications, release, say } from "./view.js";
 
+const AFTER_NEWS = 500; // milliseconds
+
+let listing; // the timer of the list of notifications
 let underWay = false; // an action is
 let fault = null; // what the last action ran into: {step, what, todo}
 let painting = Promise.resolve();
@@ -56,6 +59,8 @@ async function ask() {
 
 function show(facts) {
   paint(facts);
+  clearTimeout(listing);
+  listing = setTimeout(async () => paintNotifications(await notificationsShown()), AFTER_NEWS);
   if (!underWay) release(facts);
 }
 

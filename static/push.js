@@ -22,8 +22,14 @@ export async function look() {
     registration,
     permission: missing.includes("Notification") ? "unavailable" : Notification.permission,
     subscription: (await registration?.pushManager.getSubscription()) ?? null,
-    notifications: (await registration?.getNotifications()) ?? [],
   };
+}
+
+// Chromium forgets a notification that a page asks for after it was made and before the system
+// shows it. So this is no part of `look()`, and is asked for some time after the last news.
+export async function notificationsShown() {
+  const registration = missingParts().length ? null : await ourRegistration();
+  return (await registration?.getNotifications()) ?? [];
 }
 
 export function missingParts() {

@@ -34,7 +34,6 @@ export function paint(facts) {
   write("permission", facts.permission);
   write("whole-subscription", subscription ? JSON.stringify(subscription, null, 2) : "");
   $("whole").hidden = !subscription;
-  paintNotifications(facts.notifications);
   for (const step of steps(facts)) paintStep(step);
   document.body.dataset.state = stateOf(facts);
 }
@@ -59,7 +58,7 @@ function paintStep({ id, state, text }) {
   item.querySelector(".advice").textContent = text;
 }
 
-function paintNotifications(notifications) {
+export function paintNotifications(notifications) {
   $("notifications").replaceChildren(
     ...notifications.map(({ title, body }) => {
       const item = document.createElement("li");

@@ -8,14 +8,16 @@ Weakens: a driven browser takes orders at a port of 127.0.0.1 without asking for
 refuses those that come from a web page, and takes them from any program of this machine.
 """
 
+import asyncio
 import base64
 import json
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pushlab.errors import BrowserFailed
+from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.useragent import alone, chromium_profile
+from pushlab.useragent.base import Notification
 from pushlab.useragent.browser import Browser, find_program
 from pushlab.useragent.cdp import Cdp
 from pushlab.useragent.chromium_profile import ChromiumDoor
@@ -126,6 +128,44 @@ class Chromium(Browser):
         self._session.listen("Runtime.exceptionThrown", self._note_exception)
         for domain in ("Runtime", "Page"):
             await self._command(f"{domain}.enable", {})
+        await self._record_notifications()
+
+    async def _record_notifications(self) -> None:
+        """Have Chromium say when it displays a notification, from now on."""
+        self._displayed: list[Notification] = []
+        self._session.listen("BackgroundService.backgroundServiceEventReceived", self._note_event)
+        service = {"service": "notifications"}
+        await self._command("BackgroundService.clearEvents", service)
+        await self._command("BackgroundService.startObserving", service)
+        await self._command("BackgroundService.setRecording", {"shouldRecord": True} | service)
+
+    def _note_event(self, params: dict) -> None:
+        event = params["backgroundServiceEvent"]
+        if event["service"] == "notifications" and event["eventName"] == "Notification displayed":
+            told = {entry["key"]: entry["value"] for entry in event["eventMetadata"]}
+            self._displayed.append(Notification(told.get("Title", ""), told.get("Body", "")))
+
+    async def wait_for_notification(
+        self, body: str | None = None, title: str | None = None, timeout: float = 15
+    ) -> Notification:
+        """Wait at most ``timeout`` seconds for a notification with this body and title.
+
+        Chromium's own record tells of it. A page that asks at the wrong moment, after a notification
+        was made and before the system shows it, makes Chromium forget it: so the page is asked
+        seldom, for what was shown before the record began.
+        """
+        loop = asyncio.get_running_loop()
+        deadline, ask = loop.time() + timeout, loop.time() + 1
+        while True:
+            shown = self._displayed
+            if loop.time() > ask:
+                shown, ask = [*await self.notifications(), *shown], loop.time() + 1
+            for notification in reversed(shown):
+                if notification.matches(body, title):
+                    return notification
+            if loop.time() > deadline:
+                raise TimedOut(f"No such notification in {timeout:g} s; {len(shown)} others are shown")
+            await asyncio.sleep(0.05)
 
     async def _tabs(self) -> list[str]:
         targets = (await self._running().command("Target.getTargets"))["targetInfos"]
