@@ -22,6 +22,8 @@ from pushlab.useragent.browser import Browser, find_program
 from pushlab.useragent.cdp import Cdp
 from pushlab.useragent.chromium_profile import ChromiumDoor
 
+AFTER_DISPLAY = 0.3  # seconds after which a page may ask for a notification
+
 PLACES = [
     "chromium",
     "chromium-browser",
@@ -152,14 +154,17 @@ class Chromium(Browser):
 
         Chromium's own record tells of it. A page that asks at the wrong moment, after a notification
         was made and before the system shows it, makes Chromium forget it: so the page is asked
-        seldom, for what was shown before the record began.
+        seldom, and late. It knows tag and data, and what was shown before the record began.
         """
         loop = asyncio.get_running_loop()
         deadline, ask = loop.time() + timeout, loop.time() + 1
         while True:
             shown = self._displayed
+            if any(notification.matches(body, title) for notification in shown):
+                ask = min(ask, loop.time())
+                await asyncio.sleep(AFTER_DISPLAY)
             if loop.time() > ask:
-                shown, ask = [*await self.notifications(), *shown], loop.time() + 1
+                shown, ask = [*shown, *await self.notifications()], loop.time() + 1
             for notification in reversed(shown):
                 if notification.matches(body, title):
                     return notification
