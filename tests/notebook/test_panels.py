@@ -26,7 +26,7 @@ def panel(lab):
     return lab.panel()
 
 
-def until(widget: widgets.Widget, holds, trait: str = "value", timeout: float = 20):
+def until(widget: widgets.Widget, holds, trait: str = "value", timeout: float = 60):
     """Wait until the trait's value is such that ``holds(value)``; return it."""
     changed = threading.Event()
     widget.observe(lambda change: changed.set(), trait)
