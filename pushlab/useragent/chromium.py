@@ -15,14 +15,15 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pushlab.errors import BrowserFailed, TimedOut
+from pushlab.errors import BrowserFailed
 from pushlab.useragent import alone, chromium_profile
 from pushlab.useragent.base import Notification
 from pushlab.useragent.browser import Browser, find_program
 from pushlab.useragent.cdp import Cdp
 from pushlab.useragent.chromium_profile import ChromiumDoor
 
-AFTER_DISPLAY = 0.3  # seconds after which a page may ask for a notification
+AFTER_DISPLAY = 0.3  # Seconds after which a page may ask for a notification.
+STARTUP = 10  # Seconds that a start may take before nobody waits for its end any more.
 
 PLACES = [
     "chromium",
@@ -131,10 +132,29 @@ class Chromium(Browser):
         for domain in ("Runtime", "Page"):
             await self._command(f"{domain}.enable", {})
         await self._record_notifications()
+        await self._startup_complete()
+
+    async def _startup_complete(self) -> None:
+        """Wait until Chromium takes itself for started: only then does it speak to a push service.
+
+        It holds everything back that is not urgent until the first page in view has been idle for a
+        while, or for a minute and more where the page is busy. The empty tab is idle at once. One of
+        Chromium's own figures, which it notes down at that moment, tells.
+        """
+        figure = {"query": "Startup.AfterStartupTask"}
+        deadline = asyncio.get_running_loop().time() + STARTUP
+        while not (await self._running().command("Browser.getHistograms", figure))["histograms"]:
+            if asyncio.get_running_loop().time() > deadline:
+                return  # A Chromium without that figure: subscribing may take longer.
+            await asyncio.sleep(0.05)
+
+    # --- notifications -----------------------------------------------------------------------------
 
     async def _record_notifications(self) -> None:
-        """Have Chromium say when it displays a notification, from now on."""
+        """Have Chromium say when it displays a notification and when that goes away, from now on."""
+        self._shown: list[Notification] = []
         self._displayed: list[Notification] = []
+        self._news: float | None = None
         self._session.listen("BackgroundService.backgroundServiceEventReceived", self._note_event)
         service = {"service": "notifications"}
         await self._command("BackgroundService.clearEvents", service)
@@ -143,34 +163,31 @@ class Chromium(Browser):
 
     def _note_event(self, params: dict) -> None:
         event = params["backgroundServiceEvent"]
-        if event["service"] == "notifications" and event["eventName"] == "Notification displayed":
+        if event["service"] != "notifications":
+            return
+        if event["eventName"] == "Notification displayed":
             told = {entry["key"]: entry["value"] for entry in event["eventMetadata"]}
             self._displayed.append(Notification(told.get("Title", ""), told.get("Body", "")))
+            self._news = asyncio.get_running_loop().time()
+        elif event["eventName"] == "Notification closed":  # It does not say which one.
+            self._news = asyncio.get_running_loop().time()
 
-    async def wait_for_notification(
-        self, body: str | None = None, title: str | None = None, timeout: float = 15
-    ) -> Notification:
-        """Wait at most ``timeout`` seconds for a notification with this body and title.
+    async def notifications(self) -> list[Notification]:
+        """Return what Chromium says it shows.
 
-        Chromium's own record tells of it. A page that asks at the wrong moment, after a notification
-        was made and before the system shows it, makes Chromium forget it: so the page is asked
-        seldom, and late. It knows tag and data, and what was shown before the record began.
+        A page that asks at the wrong moment, after a notification was made and before the system
+        shows it, makes Chromium forget it. So the page is asked only upon news in Chromium's own
+        record, and late. A notification of that record that the page does not know is shown as well.
         """
-        loop = asyncio.get_running_loop()
-        deadline, ask = loop.time() + timeout, loop.time() + 1
-        while True:
-            shown = self._displayed
-            if any(notification.matches(body, title) for notification in shown):
-                ask = min(ask, loop.time())
-                await asyncio.sleep(AFTER_DISPLAY)
-            if loop.time() > ask:
-                shown, ask = [*shown, *await self.notifications()], loop.time() + 1
-            for notification in reversed(shown):
-                if notification.matches(body, title):
-                    return notification
-            if loop.time() > deadline:
-                raise TimedOut(f"No such notification in {timeout:g} s; {len(shown)} others are shown")
-            await asyncio.sleep(0.05)
+        while (news := self._news) is not None:
+            if (wait := news + AFTER_DISPLAY - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(wait)
+                continue
+            self._news, displayed, self._displayed = None, self._displayed, []
+            told = await super().notifications()
+            unknown = [d for d in displayed if not any(t.matches(d.body, d.title) for t in told)]
+            self._shown = told + unknown
+        return self._shown
 
     async def _tabs(self) -> list[str]:
         targets = (await self._running().command("Target.getTargets"))["targetInfos"]
@@ -193,6 +210,7 @@ class Chromium(Browser):
             raise BrowserFailed(f"{self.name} cannot open the page: {error}")
         await self.evaluate(LOADED)
         await self.settled()
+        self._news = asyncio.get_running_loop().time()  # What was shown before the record began.
 
     async def _allow_notifications(self, page_url: str) -> None:
         parts = urlsplit(page_url)
