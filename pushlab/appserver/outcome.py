@@ -137,7 +137,7 @@ NO_ANSWER = Row("retry", "No answer came from the push service", NETWORK, "", "S
 # fmt: on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """What came of one message.
 
@@ -156,6 +156,9 @@ class Outcome:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"<Outcome {self.kind}: {self.text}>"
 
 
 def explain(answer: Answer | PushlabError, hidden: Collection[str] = ()) -> Outcome:

@@ -35,21 +35,29 @@ MAX_BODY = 65536
 """Bytes of an answer's body that are kept. Push services say what they have to say in 500."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PushResponse:
     """What a push service answered.
 
     ``headers``: (name, value) in the order they came, repeated ones too; ``body``: at most 64 KiB
-    of it; ``reason``: the words after the status, which HTTP/2 does not have.
+    of it; ``reason``: the words after the status, which HTTP/2 does not have. Printed, it does not
+    show their values: ``Location`` is a URL that only the sender may know.
 
     >>> PushResponse(201, (("TTL", "60"),)).header("ttl")
     '60'
+    >>> PushResponse(201, (("TTL", "60"),), reason="Created")
+    <PushResponse 201 Created, headers: TTL, 0 bytes of body>
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     reason: str = ""
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name, _ in self.headers) or "none"
+        status = f"{self.status} {self.reason}".strip()
+        return f"<PushResponse {status}, headers: {names}, {len(self.body)} bytes of body>"
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, or None."""

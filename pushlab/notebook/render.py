@@ -1,4 +1,4 @@
-"""Pictures of what really happened and of real bytes, as SVG text.
+"""Pictures of what really happened, as SVG text.
 
 Every function is pure: values in, one string out. ``svg`` says how a picture stays readable on
 every background. A party has one colour everywhere: in pictures, panel and client page.
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pushlab.journal import Event, Party
 from pushlab.notebook import svg
-from pushlab.protocol.trace import Span
+from pushlab.notebook.svg import shorten
 
 COLOURS: Mapping[Party, str] = {
     Party.USER_AGENT: "#1f5fbf",
@@ -20,15 +20,6 @@ WHITE = "#ffffff"
 MAX_ROWS = 40  # What a person still reads. The journal keeps far more.
 MAX_LANES = 4  # User agents with a lane of their own: a room of fifty shares one.
 GUTTER = 40  # For the event numbers on the left.
-
-
-def shorten(text: str, length: int) -> str:
-    """Cut ``text`` to at most ``length`` characters, the last one an ellipsis.
-
-    >>> shorten("POST /add-subscription", 10)
-    'POST /add…'
-    """
-    return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
 
 
 def describe(detail: Mapping[str, object]) -> str:
@@ -167,48 +158,6 @@ class _Lanes:
             if small:
                 parts.append(svg.text(middle, y + 32, small))
         return parts + ["</g>"], height
-
-
-def bytemap(spans: Iterable[Span], body: bytes, title: str | None = None, rows: int = 12) -> str:
-    """Draw ``body`` in hexadecimal, 16 bytes a row, one colour a span, with a legend beside it.
-
-    At most ``rows`` rows are drawn and the rest is counted. See ``pushlab.protocol.trace.spans``
-    for the spans of an aes128gcm body (RFC 8188 §2.1).
-
-    >>> from pushlab.protocol.trace import Span
-    >>> picture = bytemap([Span(0, 2, "salt", "makes the key fresh", "RFC 8188 §2.1")], bytes(2))
-    >>> "salt · 2 bytes" in picture
-    True
-    """
-    cell, left, top = 24, GUTTER + 12, 44 if title else 18
-    legend = left + 16 * cell + 26
-    parts = [svg.title(16, 26, shorten(title, 80))] if title else []
-    shown = body[: rows * 16]
-    at = top
-    for index, span in enumerate(spans):
-        colour = svg.SPAN_COLOURS[index % len(svg.SPAN_COLOURS)]
-        tip = f"{span.name}: bytes {span.start} to {span.end - 1}. {span.meaning} ({span.rfc})"
-        parts.append(f"<g><title>{svg.escaped(tip)}</title>")
-        for offset in range(span.start, min(span.end, len(shown))):
-            x, y = left + offset % 16 * cell, top + offset // 16 * cell
-            parts.append(svg.box(x, y, cell - 2, cell - 2, fill=colour, radius=3))
-            byte = f"{body[offset]:02x}"
-            parts.append(svg.text(x + 11, y + 15, byte, fill=WHITE, family=svg.MONO))
-        parts.append(svg.box(legend, at + 1, 12, 12, fill=colour, radius=3))
-        length = span.end - span.start
-        name = f"{span.name} · {length} byte{'s' * (length != 1)} · {span.rfc}"
-        parts.append(svg.text(legend + 20, at + 12, name, fill=svg.INK, size=12, anchor="start"))
-        parts.append(svg.text(legend + 20, at + 27, shorten(span.meaning, 58), anchor="start"))
-        parts.append("</g>")
-        at += 38
-    for row in range(0, len(shown), 16):
-        parts.append(svg.text(left - 10, top + row / 16 * cell + 15, str(row), anchor="end"))
-    bottom = top + (len(shown) + 15) // 16 * cell
-    if len(shown) < len(body):
-        rest = f"… {len(body) - len(shown)} more bytes"
-        parts.append(svg.text(left, bottom + 14, rest, anchor="start"))
-        bottom += 20
-    return svg.card(legend + 390, max(bottom, at) + 12, parts, title or "The bytes of a message")
 
 
 def _has_user_agent(event: Event) -> bool:

@@ -8,11 +8,17 @@ viewer, so three rules hold:
 - It uses no ``id``. Two pictures on one page would otherwise share their arrow heads.
 """
 
-from collections.abc import Sequence
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import NamedTuple
 
 CARD, EDGE, INK, FAINT = "#fbfbfa", "#d5d7da", "#1f2328", "#5f6772"
-SPAN_COLOURS = ("#1f5fbf", "#8a3fa0", "#a8500a", "#1d7044", "#5f6772", "#b0263f")
+# None of them is a party's colour: part of a message belongs to no party.
+SPAN_COLOURS = (
+    "#7a3fa5", "#0b6e79", "#b0263f", "#5f6772", "#4b4fc4", "#86590a", "#a8246f", "#4d6b12",
+)  # fmt: skip
 SANS = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 MONO = "ui-monospace, 'SFMono-Regular', Menlo, 'DejaVu Sans Mono', monospace"
 
@@ -57,12 +63,65 @@ def card(width: float, height: float, parts: Sequence[str], label: str) -> str:
     )
 
 
+class Block(NamedTuple):
+    """Part of a picture: its size in pixels, and what is drawn from its own corner."""
+
+    width: float
+    height: float
+    parts: Sequence[str]
+
+
+def stack(blocks: Iterable[Block], heading: str | None, label: str) -> str:
+    """Return a picture of ``blocks``, one under the other, with a heading if there is one."""
+    blocks = list(blocks)
+    parts = [title(16, 27, heading)] if heading else []
+    wide, y = (width(heading, 15) if heading else 0), (42 if heading else 16)
+    for block in blocks:
+        parts.append(f'<g transform="translate(16 {y:g})">{"".join(block.parts)}</g>')
+        wide, y = max(wide, block.width), y + block.height + 14
+    return card(wide + 32, y, parts, heading or label)
+
+
+def width(said: str, size: float) -> float:
+    """Estimate how wide a text is: no font is asked, so that a picture is the same everywhere.
+
+    >>> width("RFC 8291", 10) < width("RFC 8291 §2", 10)
+    True
+    """
+    letters = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in said)
+    return letters * size * 0.6
+
+
+def shorten(text: str, length: int) -> str:
+    """Cut ``text`` to at most ``length`` characters, the last one an ellipsis.
+
+    >>> shorten("POST /add-subscription", 10)
+    'POST /add…'
+    """
+    return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + "…"
+
+
+def wrap(said: str, letters: int, lines: int = 4) -> list[str]:
+    """Break a text into at most ``lines`` lines; where more is left, an ellipsis ends the last.
+
+    >>> wrap("one two three four", 9, 2)
+    ['one two', 'three…']
+    """
+    said = "".join(c if c.isprintable() else "\ufffd" for c in said)
+    return textwrap.wrap(said, letters, max_lines=lines, placeholder="…")
+
+
 def text(
     x: float, y: float, said: str, *, fill: str = FAINT, size: int = 11, weight: int = 400,
-    anchor: str = "middle", family: str = "",
+    anchor: str = "middle", family: str = "", length: float = 0,
 ) -> str:  # fmt: skip
-    """Return one line of text; ``y`` is its base line and ``anchor`` what ``x`` means."""
+    """Return one line of text; ``y`` is its base line and ``anchor`` what ``x`` means.
+
+    With a ``length`` the text is made to be so many pixels long, whatever the font.
+    """
     face = f' font-family="{family}"' if family else ""
+    if length:
+        face += f' textLength="{length:g}" lengthAdjust="spacingAndGlyphs"'
     return (
         f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size}" font-weight="{weight}" '
         f'text-anchor="{anchor}"{face}>{escaped(said)}</text>'

@@ -30,8 +30,11 @@ from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
 RECORD_SIZE = 4096
 """The rs that we write. A message is one record, so any number that is large enough does."""
 
-MAX_PLAINTEXT = 3993
-"""4096 bytes of body less 86 of header, 1 of delimiter and 16 of tag, RFC 8291 §4."""
+OVERHEAD = 86 + 1 + 16
+"""Bytes of header, delimiter and tag: what a body has more than its plaintext."""
+
+MAX_PLAINTEXT = 4096 - OVERHEAD
+"""3993 bytes: a push service must take a body of 4096, and need not take more, RFC 8291 §4."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,7 +162,7 @@ def seal(plaintext: bytes, *, ikm: bytes, salt: bytes, as_public: bytes) -> byte
     4096 True
     """
     if len(plaintext) > MAX_PLAINTEXT:
-        raise PlaintextTooLong(f"it is {len(plaintext)} bytes long, over {MAX_PLAINTEXT}")
+        raise PlaintextTooLong(f"the plaintext is {len(plaintext)} bytes long, over {MAX_PLAINTEXT}")
     return content_coding.encrypt(plaintext, ikm=ikm, salt=salt, rs=RECORD_SIZE, keyid=as_public)
 
 

@@ -1,8 +1,6 @@
 """Pictures: true to the events and the bytes, safe with any text, readable on any background."""
 
-import json
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -11,10 +9,8 @@ from hypothesis import strategies as st
 
 from pushlab.journal import Event, Party
 from pushlab.notebook import svg
-from pushlab.notebook.render import COLOURS, bytemap, describe, narrate, sequence, shorten
+from pushlab.notebook.render import COLOURS, describe, narrate, sequence, shorten
 from pushlab.notebook.svg import CARD, SPAN_COLOURS, Svg
-from pushlab.protocol import base64url
-from pushlab.protocol.trace import Span, spans
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -37,9 +33,6 @@ LOOP = story(
     (PS, UA, "push message", "Firefox", {"bytes": 175}),
     (UA, UA, "notification shown", "Firefox"),
 )
-
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "rfc8291.json").read_text("utf-8"))
-BODY = base64url.decode(VECTORS["body"])
 
 
 def parsed(markup: str) -> ElementTree.Element:
@@ -68,11 +61,6 @@ def lanes(markup: str) -> dict[float, str]:
         float(line.get("x1")): line.get("stroke")
         for line in parsed(markup).findall(f"{NAMESPACE}line")
     }
-
-
-def hexadecimal(root: ElementTree.Element) -> list[str]:
-    """Return the bytes that are written out: they alone have a typeface of their own."""
-    return [text.text for text in root.iter(f"{NAMESPACE}text") if text.get("font-family")]
 
 
 def test_every_message_is_an_arrow_from_lane_to_lane_in_the_speaker_s_colour():
@@ -153,8 +141,6 @@ def test_everything_is_escaped():
     event = story((UA, PS, evil, evil, {"title": evil}), (UA, UA, evil, evil))
     root = parsed(sequence(event, evil))
     assert not list(root.iter(f"{NAMESPACE}script"))
-    foreign = [Span(0, 16, evil, evil, evil)]
-    assert not list(parsed(bytemap(foreign, BODY, evil)).iter(f"{NAMESPACE}script"))
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.none() | st.integers()))
@@ -162,8 +148,8 @@ def test_any_text_at_all_gives_well_formed_xml(what, who, detail):
     parsed(sequence([Event(1, 0, UA, PS, what, who, detail)], what))
 
 
-@pytest.mark.parametrize("markup", [sequence(LOOP), bytemap(spans(BODY), BODY)])
-def test_a_picture_brings_its_own_card_and_no_style_sheet_and_no_id(markup):
+def test_a_picture_brings_its_own_card_and_no_style_sheet_and_no_id():
+    markup = sequence(LOOP)
     root = parsed(markup)
     card = root[0]
     assert card.tag == f"{NAMESPACE}rect" and card.get("fill") == CARD
@@ -185,26 +171,9 @@ def test_colours_can_be_read(colour):
         assert (luminance(ground) + 0.05) / (luminance(colour) + 0.05) >= 4.5
 
 
-def test_a_byte_map_shows_every_byte_in_the_colour_of_its_span():
-    drawn = []
-    for group in parsed(bytemap(spans(BODY), BODY)).iter(f"{NAMESPACE}g"):
-        assert len({box.get("fill") for box in group.findall(f"{NAMESPACE}rect")}) == 1
-        drawn.append("".join(hexadecimal(group)))
-    assert drawn == [BODY[span.start : span.end].hex() for span in spans(BODY)]
-
-
-def test_the_legend_of_a_byte_map_names_every_span_its_length_and_its_source():
-    legend = [text for text in texts(bytemap(spans(BODY), BODY)) if " · " in text]
-    assert legend[0] == "salt · 16 bytes · RFC 8188 §2.1"
-    assert "idlen · 1 byte · RFC 8188 §2.1" in legend
-    assert len(legend) == len(spans(BODY))
-
-
-def test_a_long_body_is_cut_and_counted():
-    body = BODY + bytes(4000)
-    markup = bytemap([Span(0, len(body), "body", "all of it", "RFC 8188")], body, rows=12)
-    assert len(hexadecimal(parsed(markup))) == 192
-    assert f"… {len(body) - 192} more bytes" in texts(markup)
+def test_no_part_of_a_message_has_the_colour_of_a_party():
+    assert not set(SPAN_COLOURS) & set(COLOURS.values())
+    assert len(set(COLOURS.values())) == 3 and len(set(SPAN_COLOURS)) == 8
 
 
 def test_what_a_notebook_shows_of_an_svg():

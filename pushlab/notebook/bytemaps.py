@@ -1,0 +1,158 @@
+"""Maps: every byte of a message, or every character of a token, in the colour of its part."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pushlab.notebook import svg
+from pushlab.notebook.svg import SPAN_COLOURS, Block
+from pushlab.notebook.tables import count
+from pushlab.protocol.trace import Span
+
+ROWS = 12
+"""Rows of 16 bytes that are drawn. Of a longer body the last three are, and the first."""
+
+TAIL = 3
+CELL, LINE = 24, 25  # Pixels from byte to byte, and from row to row.
+LETTERS, LETTER = 64, 8  # Characters of a token in a row, and pixels of each.
+LEGEND = 52  # Letters of a line of the legend.
+
+
+def parts_of(spans: Iterable[Span], length: int) -> list[Span]:
+    """Return the spans in order, with one more for all bytes that none of them names.
+
+    >>> [str(part)[:17] for part in parts_of([Span(2, 4, "rs", "", "")], 5)]
+    ['   0-2    not nam', '   2-4    rs:  ()', '   4-5    not nam']
+    """
+    found: list[Span] = []
+    at = 0
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        if not 0 <= span.start <= span.end <= length:
+            raise ValueError(
+                f"part {span.name!r} is {span.start} to {span.end}, and there are {length} bytes"
+            )
+        if span.start < at:
+            raise ValueError(f"parts {found[-1].name!r} and {span.name!r} overlap")
+        if span.start > at:
+            found.append(Span(at, span.start, "not named", "no part says what this is", ""))
+        found.append(span)
+        at = span.end
+    if at < length:
+        found.append(Span(at, length, "not named", "no part says what this is", ""))
+    return found
+
+
+def byte_block(parts: Sequence[Span], data: bytes) -> Block:
+    """Draw bytes in hexadecimal, 16 a row, beside them what can be read, and a legend.
+
+    ``parts`` name every byte once, as ``parts_of`` makes sure.
+    """
+    rows = -(-len(data) // 16)
+    hidden = range((ROWS - TAIL) * 16, (rows - TAIL) * 16) if rows > ROWS else range(0)
+    left = 8 + 7 * len(str(len(data)))
+    readable = [part for part in parts if _is_text(data[part.start : part.end])]
+    gloss = left + max(min(len(data), 16), 4) * CELL + 12
+    legend = gloss + (min(len(data), 16) * LETTER + 20 if readable else 12)
+    drawn: list[str] = []
+
+    def top(offset: int) -> float:
+        row = offset // 16
+        return (row - len(hidden) // 16 + 1 if offset >= hidden.stop > 0 else row) * LINE
+
+    for row in range(0, len(data), 16):
+        if row not in hidden:
+            drawn.append(svg.text(left - 7, top(row) + 16, str(row), anchor="end"))
+    if hidden:
+        said = f"… {count(len(hidden), 'more byte')} …"
+        drawn.append(svg.text(left + 8 * CELL, hidden.start / 16 * LINE + 16, said, size=12))
+    for index, part in enumerate(parts):
+        colour = SPAN_COLOURS[index % len(SPAN_COLOURS)]
+        drawn.append(f"<g><title>{svg.escaped(_tip(part))}</title>")
+        for run in _runs(part, hidden):
+            x, y = left + run.start % 16 * CELL, top(run.start)
+            drawn.append(svg.box(x, y, len(run) * CELL - 2, LINE - 3, fill=colour, radius=4))
+        # What all bytes have in common is said once.
+        drawn.append(
+            f'<g fill="#ffffff" font-size="11.5" text-anchor="middle" font-family="{svg.MONO}">'
+        )
+        for run in _runs(part, hidden):
+            for at in run:
+                x = left + at % 16 * CELL + CELL / 2 - 1
+                drawn.append(f'<text x="{x:g}" y="{top(at) + 15:g}">{data[at]:02x}</text>')
+        drawn.append("</g>")
+        if part in readable:
+            drawn.append(f'<g fill="{colour}" font-size="12" font-family="{svg.MONO}">')
+            for run in _runs(part, hidden):
+                for at in run:
+                    letter = chr(data[at]) if 0x20 < data[at] < 0x7F else "·"
+                    if data[at] != 0x20:
+                        x = gloss + at % 16 * LETTER
+                        drawn.append(
+                            f'<text x="{x:g}" y="{top(at) + 15:g}">{svg.escaped(letter)}</text>'
+                        )
+            drawn.append("</g>")
+        drawn.append("</g>")
+    shown = (rows - len(hidden) // 16 + bool(hidden)) * LINE
+    if not data:
+        drawn.append(svg.text(left, 16, "no bytes", anchor="start", size=12))
+    key = _legend(parts, "byte")
+    drawn.append(f'<g transform="translate({legend:g} 0)">{"".join(key.parts)}</g>')
+    return Block(legend + key.width, max(shown, key.height, 24), drawn)
+
+
+def token_blocks(parts: Sequence[Span], token: str) -> list[Block]:
+    """Draw the characters of a token, and a legend under them."""
+    drawn: list[str] = []
+    for index, part in enumerate(parts):
+        colour = SPAN_COLOURS[index % len(SPAN_COLOURS)]
+        drawn.append(f"<g><title>{svg.escaped(_tip(part))}</title>")
+        for run in _runs(part, range(0), LETTERS):
+            x, y = run.start % LETTERS * LETTER, run.start // LETTERS * LINE
+            wide = len(run) * LETTER
+            drawn.append(svg.box(x, y, wide, LINE - 3, fill=colour, radius=min(4, len(run))))
+            drawn.append(
+                svg.text(
+                    x, y + 15, token[run.start : run.stop], fill="#ffffff", size=12,
+                    anchor="start", family=svg.MONO, length=wide,
+                )
+            )  # fmt: skip
+        drawn.append("</g>")
+    rows = -(-len(token) // LETTERS)
+    return [Block(LETTERS * LETTER, rows * LINE, drawn), _legend(parts, "character", 78)]
+
+
+def _legend(parts: Sequence[Span], unit: str, letters: int = LEGEND) -> Block:
+    """Draw what each part is: as many lines as it takes, so that nothing overlaps."""
+    drawn: list[str] = []
+    wide, y = 0.0, 0.0
+    for index, part in enumerate(parts):
+        colour = SPAN_COLOURS[index % len(SPAN_COLOURS)]
+        drawn.append(svg.box(0, y + 4, 12, 12, fill=colour, radius=3))
+        facts = [svg.shorten(part.name, 30), count(len(part), unit), svg.shorten(part.rfc, 30)]
+        said = " · ".join(fact for fact in facts if fact)
+        drawn.append(svg.text(20, y + 15, said, fill=svg.INK, size=12, weight=500, anchor="start"))
+        wide, y = max(wide, 20 + svg.width(said, 12)), y + 20
+        for line in svg.wrap(part.meaning, letters, 4):
+            drawn.append(svg.text(20, y + 10, line, size=12, anchor="start"))
+            wide, y = max(wide, 20 + svg.width(line, 12)), y + 16
+        y += 6
+    return Block(wide, y, drawn)
+
+
+def _runs(part: Span, hidden: range, row: int = 16) -> Iterator[range]:
+    """Cut a part where the rows end, and leave out the rows that are not drawn."""
+    at = part.start
+    while at < part.end:
+        end = min(at // row * row + row, part.end)
+        if at not in hidden:
+            yield range(at, end)
+        at = end
+
+
+def _is_text(data: bytes) -> bool:
+    """Say whether a person could read these bytes: most of them are printable ASCII."""
+    printable = sum(0x20 <= byte < 0x7F for byte in data)
+    return printable >= 3 and printable >= 0.85 * len(data)
+
+
+def _tip(part: Span) -> str:
+    where = f"{part.start} to {part.end - 1}" if len(part) else f"none, at {part.start}"
+    return f"{part.name}: {where}. {part.meaning} ({part.rfc})"

@@ -1,0 +1,254 @@
+"""How the objects on the wire draw themselves: as the last line of a cell, each is a picture.
+
+``import pushlab`` tells a running IPython the names of their types; this module is not loaded
+before the first of them is drawn. In words (``repr``) an object stays what it is.
+
+What is secret stays secret here too: of an endpoint its origin is drawn, of a token its first
+letters, of auth and of the values of a derivation the length. ``trace_table`` shows values.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from pushlab.appserver.outcome import Outcome, explain, show
+from pushlab.appserver.transport import PushResponse
+from pushlab.errors import PushlabError
+from pushlab.journal import Party
+from pushlab.notebook import svg
+from pushlab.notebook.bytemaps import byte_block, parts_of
+from pushlab.notebook.render import COLOURS
+from pushlab.notebook.svg import Block
+from pushlab.notebook.tables import Line, count, table
+from pushlab.protocol import base64url, trace
+from pushlab.protocol.content_coding import ContentKeys, Header
+from pushlab.protocol.delivery import LONG, PushOptions, PushRequest
+from pushlab.protocol.encryption import Derivation
+from pushlab.protocol.subscription import PushSubscription
+from pushlab.protocol.trace import Span
+from pushlab.protocol.vapid import Claims, Credentials
+
+USER_AGENT = COLOURS[Party.USER_AGENT]
+PUSH_SERVICE = COLOURS[Party.PUSH_SERVICE]
+APPLICATION_SERVER = COLOURS[Party.APPLICATION_SERVER]
+
+# Header of a request, what it says, and where that is written.
+REQUEST_HEADERS: Mapping[str, tuple[str, str]] = {
+    "authorization": ("who sends: t is a signed token, k the public key", "RFC 8292 §3"),
+    "ttl": ("seconds that the push service may keep the message", "RFC 8030 §5.2"),
+    "urgency": ("how much of a phone's battery it is worth", "RFC 8030 §5.3"),
+    "topic": ("replaces a waiting message with the same topic", "RFC 8030 §5.4"),
+    "content-encoding": ("how the body is encrypted: for the user agent", "RFC 8291 §4"),
+    "content-type": ("bytes that say nothing to whoever carries them", "RFC 9110 §8.3"),
+    "content-length": ("bytes of the body", "RFC 9110 §8.6"),
+    "prefer": ("asks for a receipt once the message is delivered", "RFC 8030 §5.1"),
+    "crypto-key": ("of a draft: the key is in the body and in k now", ""),
+    "encryption": ("of a draft: the salt is in the body now", ""),
+}
+# Header of an answer. The others do not concern a message.
+RESPONSE_HEADERS: Mapping[str, tuple[str, str]] = {
+    "location": ("the message's own URL, which is a secret too", "RFC 8030 §5"),
+    "link": ("where a receipt can be asked for", "RFC 8030 §5.1"),
+    "ttl": ("seconds that the push service will keep it: fewer, maybe", "RFC 8030 §5.2"),
+    "retry-after": ("not before: seconds, or a date", "RFC 9110 §10.2.3"),
+    "content-type": ("of the body", "RFC 9110 §8.3"),
+    "www-authenticate": ("how to say who one is", "RFC 9110 §11.6.1"),
+    "x-wns-error-description": ("the words of Windows' push service", ""),
+    "x-wns-notificationstatus": ("the words of Windows' push service", ""),
+}
+
+
+def draw(thing: object) -> str | None:
+    """Return the picture of an object as SVG, or None if it has none.
+
+    >>> draw(PushOptions(ttl=60)).count("RFC 8030")
+    2
+    """
+    for kind, blocks in DRAWINGS.items():
+        if isinstance(thing, kind):
+            return svg.stack(blocks(thing), None, kind.__name__)
+    return None
+
+
+def request(thing: PushRequest) -> list[Block]:
+    """Draw a request: method, URL without its path, each header, and the body."""
+    url = f"{thing.origin}/…"
+    lines = [Line(thing.method, "", "the endpoint; its path is a secret", url, "RFC 8030 §5")]
+    for name, value in thing.headers.items():
+        meaning, rfc = REQUEST_HEADERS.get(name.lower(), ("no header of web push", ""))
+        if name.lower() not in REQUEST_HEADERS or name.lower() == "authorization":
+            value = LONG.sub(r"\1…", str(value))
+        lines.append(Line(name, "", meaning, str(value), rfc))
+    parts, said = _body_parts(thing.body)
+    lines.append(Line("body", count(len(thing.body)), said))
+    drawn = [byte_block(parts, thing.body)] if thing.body else []
+    said = "PushRequest: application server → push service"
+    wide = sum(block.width for block in drawn)
+    return [table(lines, said, APPLICATION_SERVER, width=wide), *drawn]
+
+
+def _body_parts(body: bytes) -> tuple[list[Span], str]:
+    if not body:
+        return [], "none: the message only wakes the service worker up"
+    try:
+        return trace.spans(body), "one aes128gcm record; only the user agent can open it"
+    except PushlabError as error:
+        whole = [Span(0, len(body), "body", "not the body of a push message", "RFC 8291 §4")]
+        return whole, f"not the body of a push message: {error.detail}"
+
+
+def subscription(thing: PushSubscription) -> list[Block]:
+    """Draw a subscription: what it holds, and who knows it. No secret is shown."""
+    expires = "never, as far as is known"
+    if thing.expiration_time is not None:
+        expires = _date(thing.expiration_time / 1000)
+    lines = [
+        Line("endpoint", count(len(thing.endpoint), "character"),
+             "where to send; known to all three parties, and a secret to others",
+             f"{thing.origin}/…", "RFC 8030 §4"),
+        Line("label", "", "names it without giving it away", thing.label),
+        Line("p256dh", count(len(thing.p256dh)),
+             "public key: encrypt for it; the user agent alone has the private half",
+             "", "RFC 8291 §3.1", USER_AGENT),
+        Line("auth", count(len(thing.auth)),
+             "secret: known to user agent and application server, not to the push service",
+             "", "RFC 8291 §3.2", USER_AGENT),
+        Line("expirationTime", "", expires, "", "Push API §8"),
+    ]  # fmt: skip
+    return [table(lines, "PushSubscription: of the user agent", USER_AGENT)]
+
+
+def claims(thing: Claims) -> list[Block]:
+    """Draw claims, and the bytes that are signed."""
+    lines = [
+        Line("aud", "audience", "for whom: the origin of the endpoint", str(thing.aud),
+             "RFC 8292 §2"),
+        Line("exp", "expires", f"until when: {_date(thing.exp)}; at most 24 hours ahead",
+             svg.shorten(str(thing.exp), 60), "RFC 8292 §2"),
+        Line("sub", "subject", "whom to write to when something goes wrong",
+             "(none)" if thing.sub is None else str(thing.sub), "RFC 8292 §2.1"),
+        Line("as JSON", count(len(thing.to_json())), "what is signed: readable by anyone",
+             str(thing), "RFC 7515 §3"),
+    ]  # fmt: skip
+    return [table(lines, "Claims: what the application server says", APPLICATION_SERVER)]
+
+
+def credentials(thing: Credentials) -> list[Block]:
+    """Draw what an Authorization header carries."""
+    lines = [
+        Line("t", count(len(thing.t), "character"),
+             "the token: whoever holds it can send until it expires", f"{thing.t[:8]}…",
+             "RFC 8292 §3.1"),
+        Line("k", count(len(thing.k)), "the public key: names the application server",
+             f"{base64url.encode(thing.k)[:8]}…", "RFC 8292 §3.2"),
+    ]  # fmt: skip
+    return [table(lines, "Credentials of the application server", APPLICATION_SERVER)]
+
+
+def options(thing: PushOptions) -> list[Block]:
+    """Draw the three headers of a message."""
+    lines = [
+        Line(name, "", REQUEST_HEADERS[name.lower()][0], value, REQUEST_HEADERS[name.lower()][1])
+        for name, value in thing.to_headers().items()
+    ]
+    return [table(lines, "PushOptions: what the push service is asked", APPLICATION_SERVER)]
+
+
+def response(thing: PushResponse) -> list[Block]:
+    """Draw an answer: status, the headers that matter to a message, and the body."""
+    # The words of the push service are in the body, below.
+    bare = explain(PushResponse(thing.status, reason=thing.reason))
+    words = _alone(bare).partition(": ")[2]
+    lines = [Line("status", "", words, show(f"{thing.status} {thing.reason}"), bare.rfc)]
+    others = 0
+    for name, value in thing.headers:
+        if name.lower() in RESPONSE_HEADERS:
+            meaning, rfc = RESPONSE_HEADERS[name.lower()]
+            lines.append(Line(name, "", meaning, _without_path(value), rfc))
+        else:
+            others += 1
+    if others:
+        lines.append(Line("…", "", count(others, "other header")))
+    words = show(thing.body.decode("utf-8", "replace"))
+    lines.append(Line("body", count(len(thing.body)), words or "none"))
+    return [table(lines, "PushResponse: push service → application server", PUSH_SERVICE)]
+
+
+def _without_path(value: str) -> str:
+    """Return a header's value without what comes after the origin of a URL.
+
+    >>> _without_path("https://push.example.net/m/1"), _without_path('</r/1>; rel="x"')
+    ('https://push.example.net/…', '</…>; rel="x"')
+    """
+    return show(re.sub(r"(^|<|://[^/>\s]*)/[^>\s;]*", r"\1/…", value))
+
+
+def outcome(thing: Outcome) -> list[Block]:
+    """Draw what came of a message, and what to do."""
+    faults = {party.value: colour for party, colour in COLOURS.items()}
+    lines = [
+        Line("kind", count(thing.attempts, "request"), _alone(thing), thing.kind, thing.rfc),
+        Line("fault", "", "", thing.fault or "nobody's", "", faults.get(thing.fault, svg.INK)),
+        Line("next", "", thing.next or "nothing to do"),
+    ]
+    if thing.retry_after is not None:
+        lines.append(Line("Retry-After", "", "not before", show(thing.retry_after)))
+    return [table(lines, "Outcome: what the application server makes of it", APPLICATION_SERVER)]
+
+
+def _alone(thing: Outcome) -> str:
+    """Return an outcome's text without what has a row of its own.
+
+    >>> _alone(explain(PushResponse(410, reason="Gone")))
+    '410 Gone: The user agent has unsubscribed.'
+    """
+    said = thing.text
+    rows = (f" ({thing.rfc})", f" Fault: {thing.fault}.", f" {thing.next}.", f" {thing.next}")
+    for piece in rows:
+        said = said.replace(piece, "")
+    return said
+
+
+def header(thing: Header) -> list[Block]:
+    """Draw the header of a body."""
+    data = bytes(thing)
+    spans = [
+        Span(0, 16, "salt", "random, new for each message", "RFC 8188 §2.1"),
+        Span(16, 20, "rs", f"record size {thing.rs}", "RFC 8188 §2.1"),
+        Span(20, 21, "idlen", f"{count(len(thing.keyid))} of keyid follow", "RFC 8188 §2.1"),
+        Span(21, len(data), "keyid", "names the key: in web push, as_public", "RFC 8291 §4"),
+    ]
+    drawn = byte_block(parts_of(spans, len(data)), data)
+    said = f"Header: the first {len(data)} bytes of a body"
+    return [table([], said, APPLICATION_SERVER, width=drawn.width), drawn]
+
+
+def derivation(thing: Derivation | ContentKeys) -> list[Block]:
+    """Draw the way to the keys of a message: formulas and lengths, no values."""
+    lines = [
+        Line(name, count(len(getattr(thing, key))), formula, "", rfc)
+        for key, name, formula, rfc in trace.DERIVATION
+        if hasattr(thing, key)
+    ]
+    return [table(lines, f"{type(thing).__name__}: lengths only", APPLICATION_SERVER)]
+
+
+def _date(seconds: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError, TypeError):
+        return "a time beyond every calendar"
+
+
+DRAWINGS: Mapping[type, Callable[..., list[Block]]] = {
+    PushRequest: request,
+    PushSubscription: subscription,
+    PushOptions: options,
+    Claims: claims,
+    Credentials: credentials,
+    PushResponse: response,
+    Outcome: outcome,
+    Header: header,
+    Derivation: derivation,
+    ContentKeys: derivation,
+}
