@@ -81,6 +81,16 @@ class Journal:
             tell(event)
         return event
 
+    @property
+    def last(self) -> int:
+        """The number of the last event, or 0 before the first: what comes later is ``events(last)``.
+
+        >>> Journal().last
+        0
+        """
+        with self._lock:
+            return self._events[-1].number if self._events else 0
+
     def events(self, after: int = 0) -> list[Event]:
         """Return the kept events whose number is greater than ``after``, oldest first."""
         with self._lock:

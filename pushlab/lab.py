@@ -150,9 +150,13 @@ class Lab:
         """Send one message to one stored subscription and return its Outcome."""
         return self.run(self.application_server.notify(endpoint, title, body, options))
 
-    def notify_all(self, title: str | None = None, body: str | None = None, options=None):
-        """Send one message to every stored subscription and return the Counts."""
-        return self.run(self.application_server.notify_all(title, body, options), timeout=600)
+    def notify_all(self, title: str | None = None, body: str | None = None, options=None, progress=None):
+        """Send one message to every stored subscription and return the Counts.
+
+        ``progress(counts)`` is called in the lab's thread with the counts so far.
+        """
+        send = self.application_server.notify_all(title, body, options, progress=progress)
+        return self.run(send, timeout=600)
 
     def on_event(self, tell: Callable[[Event], None]) -> Callable[[], None]:
         """Call ``tell(event)`` in the lab's thread for all that happens; return what ends that."""

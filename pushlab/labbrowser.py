@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from pushlab.errors import BrowserNotFound
+from pushlab.errors import BrowserFailed, BrowserNotFound
 from pushlab.useragent import chromium, firefox
 from pushlab.useragent.base import Notification, UserAgent
 
@@ -106,11 +107,13 @@ class LabBrowser:
     def close(self) -> None:
         """Close the browser. One whose profile is thrown away says goodbye first.
 
-        Without that goodbye the servers would keep a subscription that nobody can ever read.
+        Without that goodbye the servers would keep a subscription that nobody can ever read. One
+        that cannot say it, since it is cut off or its window is gone, leaves without.
         """
         self._forget(self)
         try:
-            if not self.keeps_profile and self.state == "subscribed":
-                self.unsubscribe()
+            with suppress(BrowserFailed):
+                if not self.keeps_profile and self.state == "subscribed":
+                    self.unsubscribe()
         finally:
             self._run(self.agent.close())

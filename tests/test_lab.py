@@ -169,3 +169,12 @@ def test_pywebpush_as_the_sender(tmp_path):
         browser.subscribe()
         browser.notify_me()
         assert browser.wait_for_notification().title == "Hello, Notifications!"
+
+
+def test_a_browser_that_is_cut_off_leaves_without_a_goodbye(lab):
+    browser = lab.open("virtual")
+    browser.subscribe()
+    lab.run(browser.agent.disconnect())
+    browser.close()
+    assert lab.open("virtual") is not browser
+    assert len(lab.subscriptions()) == 1  # As in life: nobody has told the server.

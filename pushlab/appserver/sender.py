@@ -53,6 +53,11 @@ class Counts:
     failed: int = 0
     id: int = 0
 
+    @property
+    def done(self) -> int:
+        """How many subscriptions these counts speak of."""
+        return self.accepted + self.gone + self.failed
+
 
 class Sender:
     """Send to stored subscriptions.

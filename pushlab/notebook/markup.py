@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
+from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.outcome import Outcome
 from pushlab.appserver.sender import Counts
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError
 from pushlab.journal import Event
 from pushlab.notebook.render import COLOURS, describe, shorten
+from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD
 from pushlab.useragent.base import Notification
 
 LOG_LINES = 100
@@ -94,7 +96,7 @@ def outcome(result: Outcome) -> str:
 
 def counts(result: Counts) -> str:
     """Explain what became of one message to everybody."""
-    sent = result.accepted + result.gone + result.failed
+    sent = result.done
     said = f"Sent to {sent} subscription{'s' if sent != 1 else ''}: {result.accepted} accepted"
     if result.gone:
         said += f", {result.gone} gone and removed"
@@ -118,14 +120,38 @@ def subscriptions(stored: Sequence[StoredSubscription]) -> str:
         return '<span class="pushlab-faint">Nobody yet. Press Subscribe.</span>'
     rows = "".join(
         f"<tr><td>{escape(one.who or 'Browser')}</td><td><code>{escape(one.subscription.label)}"
-        f"</code></td><td>{clock(one.created_at)}</td>"
+        f"</code></td><td>{escape(one.subscription.origin)}</td><td>{clock(one.created_at)}</td>"
         f"<td>{'← Notify me' if one is stored[-1] else ''}</td></tr>"
         for one in stored[-10:]
     )
-    head = "<tr><th>who</th><th>label</th><th>since</th><th></th></tr>"
+    head = "<tr><th>who</th><th>label</th><th>push service</th><th>since</th><th></th></tr>"
     if len(stored) > 10:
-        head += f"<tr><td colspan=4>… {len(stored) - 10} earlier</td></tr>"
+        head += f"<tr><td colspan=5>… {len(stored) - 10} earlier</td></tr>"
     return f"<table>{head}{rows}</table>"
+
+
+def keys(pair: VapidKeys) -> str:
+    """Say what the application server is called: its public key, never the private one."""
+    named = pair.application_server_key
+    return (
+        f"VAPID public key: <code>{escape(named[:12])}…</code> "
+        f'<span class="pushlab-faint">{len(pair.public)} bytes, {len(named)} characters. '
+        "Every subscription is made for it. Its private half, 32 bytes, never leaves the server."
+        "</span>"
+    )
+
+
+def room_left(used: int) -> str:
+    """Count a plaintext against what one message holds. RFC 8291 §4."""
+    return (
+        f'<span class="pushlab-faint">{used} bytes as JSON, {MAX_PLAINTEXT - used} of {MAX_PLAINTEXT} '
+        f"left · {used + OVERHEAD} bytes on the way</span>"
+    )
+
+
+def too_much(error: PushlabError) -> str:
+    """Say that a message cannot be sent, while it is being written."""
+    return f'<b style="color:{FAILED}">✗</b> {escape(error.detail)}'
 
 
 def notifications(shown: Sequence[Notification], name: str) -> str:

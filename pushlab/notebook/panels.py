@@ -15,16 +15,17 @@ from functools import partial
 import ipywidgets as widgets
 
 from pushlab import settings
+from pushlab.appserver.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions
 from pushlab.journal import Party
 from pushlab.labbrowser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
+from pushlab.notebook.composer import Composer
 from pushlab.notebook.live import Painter, Worker
+from pushlab.notebook.parts import card, html, named, row
 from pushlab.notebook.render import COLOURS, sequence
-from pushlab.protocol.delivery import PushOptions, Urgency
 
 DIAGRAM_ROWS = 18
-MAX_TTL = 4 * 7 * 24 * 3600  # Four weeks: no push service keeps a message longer.
 
 
 class Panel:
@@ -35,7 +36,9 @@ class Panel:
         self.kinds = installed_browsers()
         self._stopped = False
         self._make_displays()
-        self._make_form()
+        self.composer = Composer()
+        self.headless = named(widgets.Checkbox(indent=False), "headless")
+        self.headless.description = "without a window"
         self._make_buttons()
         self.box = self._arrange()
         self._say(f"Press “{next(iter(self.buttons.values())).description}” to begin.")
@@ -44,6 +47,7 @@ class Panel:
             Painter(self._paint_story, self._explain),
             Painter(self._paint_screen, self._explain, pause=0.5),
         ]
+        self._sent, self._told = Counts(), Painter(self._paint_progress, self._explain)
         self._forget = lab.on_event(lambda event: self.refresh())
         self.refresh()
 
@@ -65,7 +69,7 @@ class Panel:
         self._stopped = True
         self._forget()
         self._worker.close()
-        for view in self._views:
+        for view in (*self._views, self._told):
             view.close()
         self._switch(False)
         self._say("This lab has stopped. Run the cell with Lab() again, and then this one.")
@@ -73,29 +77,18 @@ class Panel:
     # --- what is on it ---------------------------------------------------------------------------
 
     def _make_displays(self) -> None:
-        self.result = _html("result")
-        self.subscriptions = _html("subscriptions")
-        self.notifications = _html("notifications")
-        self.diagram = _html("diagram")
-        self.log = _html("log")
-        self.screen = _named(widgets.Image(format="png"), "screen")
+        self.result = html("result")
+        self.keys = html("keys", markup.keys(self.lab.keys))
+        self.progress = named(widgets.IntProgress(layout={"width": "100%"}), "progress")
+        self.progress.layout.display = "none"
+        self.subscriptions = html("subscriptions")
+        self.notifications = html("notifications")
+        self.diagram = html("diagram")
+        self.log = html("log")
+        self.screen = named(widgets.Image(format="png"), "screen")
         head = markup.heading("The page in the lab's browser")
-        self.view = _card(head, self.screen, flex="0 0 auto")
+        self.view = card(head, self.screen, flex="0 0 auto")
         self.view.layout.display = "none"
-
-    def _make_form(self) -> None:
-        def field(kind: type[widgets.Widget], name: str, **facts) -> widgets.Widget:
-            facts = {"description": name, "layout": {"width": "auto"}} | facts
-            return _named(kind(**facts), name)
-
-        self.title = field(widgets.Text, "title", placeholder="Hello, Notifications!")
-        self.body = field(widgets.Text, "body", placeholder="ID: <n>")
-        self.ttl = field(widgets.BoundedIntText, "ttl", value=10000, min=0, max=MAX_TTL)
-        levels = [str(level) for level in Urgency]
-        self.urgency = field(widgets.Dropdown, "urgency", options=levels, value="normal")
-        self.topic = field(widgets.Text, "topic", placeholder="none")
-        self.headless = field(widgets.Checkbox, "headless", indent=False)
-        self.headless.description = "without a window"
 
     def _make_buttons(self) -> None:
         agent, server = COLOURS[Party.USER_AGENT], COLOURS[Party.APPLICATION_SERVER]
@@ -111,7 +104,7 @@ class Panel:
             "notify-all": self._button("Notify all", self._notify_all, server),
         }
         for key, button in self.buttons.items():
-            _named(button, key)
+            named(button, key)
 
     def _button(self, label: str, action: Callable[[], str], colour: str = "") -> widgets.Button:
         button = widgets.Button(description=label)
@@ -124,31 +117,32 @@ class Panel:
         *opening, subscribing, leaving, closing, me, everyone = self.buttons.values()
         may_choose = self.kinds != ["virtual"] and settings.has_screen()
         ways = markup.ways(self.kinds, settings.has_screen())
-        first = _card(
+        first = card(
             markup.heading("1 · Open the page", ways),
-            _row(*opening, *([self.headless] if may_choose else []), closing),
-            _row(subscribing, leaving),
-            _html("own-browser", markup.own_browser(self.lab.page_url)),
+            row(*opening, *([self.headless] if may_choose else []), closing),
+            row(subscribing, leaving),
+            html("own-browser", markup.own_browser(self.lab.page_url)),
         )
-        second = _card(
+        second = card(
             markup.heading("2 · Send a message", "An empty field sends what it shows in grey."),
-            self.title,
-            self.body,
-            _row(self.ttl, self.urgency, self.topic),
-            _row(me, everyone),
+            *self.composer.rows,
+            row(me, everyone),
+            self.progress,
         )
-        third = _card(markup.heading("Subscribed"), self.subscriptions)
-        fourth = _card(markup.heading("Shown"), self.notifications)
+        third = card(
+            markup.heading("What the application server knows"), self.keys, self.subscriptions
+        )
+        fourth = card(markup.heading("Shown"), self.notifications)
         parts = [
-            _html("head", markup.STYLE + markup.parties()),
-            _row(first, second),
+            html("head", markup.STYLE + markup.parties()),
+            row(first, second),
             self.result,
-            _row(third, fourth),
-            _card(markup.heading("Who said what to whom"), self.diagram, flex="0 0 auto"),
+            row(third, fourth),
+            card(markup.heading("Who said what to whom"), self.diagram, flex="0 0 auto"),
             self.view,
-            _card(markup.heading("Log"), self.log, flex="0 0 auto"),
+            card(markup.heading("Log"), self.log, flex="0 0 auto"),
         ]
-        return _named(widgets.VBox(parts), "panel")
+        return named(widgets.VBox(parts), "panel")
 
     # --- from a click to its effect ---------------------------------------------------------------
 
@@ -214,14 +208,22 @@ class Panel:
         if not stored:
             raise NoSubscriptions()
         endpoint = stored[-1].subscription.endpoint
-        return markup.outcome(self.lab.notify(endpoint, *self._message()))
+        return markup.outcome(self.lab.notify(endpoint, *self.composer.message()))
 
     def _notify_all(self) -> str:
-        return markup.counts(self.lab.notify_all(*self._message()))
+        message = self.composer.message()
+        self.progress.max = max(len(self.lab.subscriptions()), 1)
+        self._sent = Counts()
+        self._told.touch()
+        self.progress.layout.display = None
+        try:
+            return markup.counts(self.lab.notify_all(*message, progress=self._note_progress))
+        finally:
+            self._told.touch()
 
-    def _message(self) -> tuple[str | None, str | None, PushOptions]:
-        options = PushOptions(self.ttl.value, Urgency(self.urgency.value), self.topic.value or None)
-        return self.title.value or None, self.body.value or None, options
+    def _note_progress(self, counts: Counts) -> None:
+        self._sent = counts
+        self._told.touch()
 
     # --- the live views ---------------------------------------------------------------------------
 
@@ -230,6 +232,9 @@ class Panel:
         self.diagram.value = sequence(events, rows=DIAGRAM_ROWS)
         self.log.value = markup.log(events)
         self.subscriptions.value = markup.subscriptions(self.lab.subscriptions())
+
+    def _paint_progress(self) -> None:
+        self.progress.value = self._sent.done
 
     def _paint_screen(self) -> None:
         browser = self.lab.browsers[-1] if self.lab.browsers else None
@@ -251,21 +256,3 @@ class Panel:
 
 def _called(kind: str) -> str:
     return "virtual browser" if kind == "virtual" else f"lab {kind.capitalize()}"
-
-
-def _named(widget: widgets.Widget, name: str) -> widgets.Widget:
-    widget.add_class(f"pushlab-{name}")
-    return widget
-
-
-def _html(name: str, value: str = "") -> widgets.HTML:
-    return _named(widgets.HTML(value), name)
-
-
-def _row(*children: widgets.Widget) -> widgets.HBox:
-    return widgets.HBox(children, layout={"flex_flow": "row wrap"})
-
-
-def _card(head: str, *children: widgets.Widget, flex: str = "1 1 340px") -> widgets.VBox:
-    layout = {"flex": flex, "margin": "4px"}
-    return _named(widgets.VBox([widgets.HTML(head), *children], layout=layout), "card")

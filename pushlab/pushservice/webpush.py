@@ -77,7 +77,7 @@ class PushResource(StreamedBody):
             options = PushOptions.from_headers(self.request.headers)
         except DeliveryError:
             return {}
-        return {"ttl": options.ttl, "urgency": str(options.urgency), "topic": options.topic}
+        return {"ttl": options.ttl, "topic": options.topic, "urgency": str(options.urgency)}
 
     def _authenticate(self, subscription: Subscription) -> bytes | None:
         """Return the key that signed, or None if nobody did and nobody had to (RFC 8292 §4.2)."""

@@ -82,8 +82,8 @@ def test_subscribe_opens_a_browser_if_none_is_open_and_may_be_pressed_twice(lab,
 
 def test_the_message_is_the_one_in_the_form(lab, panel):
     press(panel, "subscribe")
-    panel.title.value, panel.body.value = "Lunch?", "In <b>ten</b> minutes"
-    panel.ttl.value, panel.urgency.value, panel.topic.value = 60, "high", "food"
+    panel.composer.title.value, panel.composer.body.value = "Lunch?", "In <b>ten</b> minutes"
+    panel.composer.ttl.value, panel.composer.urgency.value, panel.composer.topic.value = 60, "high", "food"
     assert "201 Created" in press(panel, "notify-me")
     shown = lab.browsers[-1].wait_for_notification()
     assert (shown.title, shown.body) == ("Lunch?", "In <b>ten</b> minutes")
@@ -92,12 +92,47 @@ def test_the_message_is_the_one_in_the_form(lab, panel):
     until(panel.notifications, lambda html: "In &lt;b&gt;ten&lt;/b&gt; minutes" in html)
 
 
+def test_the_bytes_of_a_message_are_counted_as_it_is_written(panel):
+    form = panel.composer
+    payload = b'{"title":"Hello, Notifications!","options":{"body":"ID: 1"}}'
+    assert f"{len(payload)} bytes as JSON, {3993 - len(payload)} of 3993 left" in form.counter.value
+    form.body.value = "🎉"  # four bytes in the place of five
+    assert f"{3993 - len(payload) + 1} of 3993 left" in form.counter.value
+    form.body.value = "a" * (3993 - len(payload) + 5)
+    assert "0 of 3993 left · 4096 bytes on the way" in form.counter.value
+    form.body.value += "é"
+    assert "✗" in form.counter.value and "3995 bytes" in form.counter.value
+
+
+def test_what_is_too_long_is_refused_before_anything_is_sent(lab, panel):
+    press(panel, "subscribe")
+    panel.composer.body.value = "a" * 4000
+    before = lab.journal.events()[-1].number
+    assert "RFC 8291 §4" in press(panel, "notify-me")
+    assert "POST message" not in [event.what for event in lab.journal.events(before)]
+
+
+def test_the_bar_counts_what_is_done(lab, panel):
+    for name in ("One", "Two", "Three"):
+        lab.open("virtual", name=name).subscribe()
+    assert panel.progress.layout.display == "none"
+    press(panel, "notify-all")
+    assert until(panel.progress, lambda value: value == 3) == panel.progress.max
+    assert panel.progress.layout.display is None
+
+
+def test_the_application_server_s_name_is_shown_and_its_secret_is_not(lab, panel):
+    assert lab.keys.application_server_key[:12] in panel.keys.value
+    assert "65 bytes, 87 characters" in panel.keys.value
+    assert lab.keys.to_jwk()["d"] not in all_text(panel)
+
+
 def test_notify_me_goes_to_the_newest_subscription_alone(lab, panel):
     first = lab.open("virtual", name="Ada")
     first.subscribe()
     second = lab.open("virtual", name="Bob")
     second.subscribe()
-    panel.body.value = "for the newest"
+    panel.composer.body.value = "for the newest"
     press(panel, "notify-me")
     assert second.wait_for_notification(body="for the newest")
     lab.wait_for("acknowledge")
@@ -124,9 +159,9 @@ def test_nobody_to_notify_is_said_in_words(panel, name):
 
 def test_a_bad_topic_is_refused_before_anything_is_sent(lab, panel):
     press(panel, "subscribe")
-    panel.topic.value = "two words"
+    panel.composer.topic.value = "two words"
     assert "RFC 8030 §5.4" in press(panel, "notify-me")
-    panel.topic.value = ""
+    panel.composer.topic.value = ""
     press(panel, "notify-me")  # the same way, with a good topic, does send
     lab.wait_for("acknowledge")
     assert [event.what for event in lab.journal.events()].count("POST message") == 1
@@ -162,7 +197,7 @@ def test_a_subscription_that_has_gone_is_explained_and_removed(lab, panel):
 
 def test_a_bug_is_said_in_words_and_the_panel_goes_on(lab, panel, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(lab, "notify_all", lambda *_: {}["<missing>"])
+        patch.setattr(lab, "notify_all", lambda *_, **__: {}["<missing>"])
         said = press(panel, "notify-all")
     assert "KeyError" in said and "bug" in said and "<missing>" not in said
     assert "Nobody has subscribed yet" in press(panel, "notify-all")
@@ -227,7 +262,7 @@ def test_no_secret_is_ever_on_the_panel(lab, panel):
 def test_foreign_text_is_escaped_everywhere(lab, panel):
     evil = "<img src=x onerror=alert(1)>"
     press(panel, "subscribe")
-    panel.title.value = panel.body.value = evil
+    panel.composer.title.value = panel.composer.body.value = evil
     press(panel, "notify-me")
     lab.journal.record(UA, AS, evil, evil, status=evil)
     until(panel.notifications, lambda html: "onerror" in html)
@@ -243,7 +278,7 @@ def test_every_widget_is_found_by_a_class_of_its_own(panel):
     names = [name for one in every_widget(panel.box) for name in getattr(one, "_dom_classes", ())]
     once = "panel open-virtual subscribe unsubscribe close-browser own-browser notify-me "
     once += "notify-all title body ttl urgency topic result subscriptions notifications screen "
-    once += "diagram log"
+    once += "diagram log counter keys progress"
     assert [name for name in once.split() if names.count(f"pushlab-{name}") != 1] == []
 
 
@@ -339,7 +374,7 @@ def test_the_diagram_begins_where_it_is_told_to(lab):
 
 def test_counts_in_words():
     class Counts:
-        accepted, gone, retried, failed = 3, 1, 2, 0
+        accepted, gone, retried, failed, done = 3, 1, 2, 0, 4
 
     said = markup.counts(Counts)
     assert "4 subscriptions" in said and "3 accepted" in said and "1 gone and removed" in said
