@@ -23,8 +23,10 @@
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database
     │   └── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
-    └── LabError              the laboratory itself
-        └── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped
+    ├── LabError              the laboratory itself
+    │   └── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped
+    └── ExerciseError         what a learner has written
+        └── NotYet
 
 Each leaf knows five things: ``code`` (its id in JSON, its own name in kebab-case), ``status`` (the
 HTTP status with which a server reports it), ``rfc`` (where it is written), ``fault`` (which party has
@@ -33,6 +35,7 @@ them. A leaf inherits what it does not say.
 """
 
 import re
+import textwrap
 
 
 class PushlabError(Exception):
@@ -327,3 +330,12 @@ class TimedOut(LabError):
 class LabStopped(LabError):
     """The lab is not running."""
     hint = "Run the cell with Lab() again"
+
+class ExerciseError(PushlabError, status=400):
+    """An exercise of a lesson."""
+    def _render_traceback_(self) -> list[str]:  # IPython asks. The way through the check helps nobody.
+        return textwrap.wrap(f"Not yet. {self}", 88)
+
+class NotYet(ExerciseError):
+    """The exercise is not solved yet."""
+    hint = "Change your cell, run it, and run the check again"

@@ -28,7 +28,8 @@ def test_a_leaf_says_what_a_person_needs(leaf):
     assert 400 <= leaf.status < 600
     assert leaf.__doc__.endswith(".") and leaf.__doc__ != leaf.__mro__[1].__doc__
     assert leaf.hint or leaf in (errors.BadField, errors.BrowserFailed, errors.TimedOut, errors.PushServiceRefused)
-    assert leaf.fault or issubclass(leaf, errors.FormatError), "whose fault is it?"
+    blameless = errors.FormatError, errors.ExerciseError
+    assert leaf.fault or issubclass(leaf, blameless), "whose fault is it?"
     text = str(leaf("seen: 12 bytes"))
     assert text.startswith("seen: 12 bytes") and text.endswith(".")
     assert leaf.hint in text and leaf.rfc in text and leaf.fault in text

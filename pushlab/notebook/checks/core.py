@@ -1,0 +1,155 @@
+"""What a check is made of: it finds where a learner's value departs, and never says the right one.
+
+A check calls the learner's function with data of its own and looks at what comes back. It ends in
+one of three ways:
+
+- ``Right``, which a notebook shows as one green line;
+- ``NotYet``, which names the first step that departs, with lengths, and what may lie behind it;
+- the learner's own exception, untouched: a stub's NotImplementedError among them.
+
+What is typically done wrong is known beforehand, so a check computes that as well: whoever has made
+one of these mistakes is told which.
+"""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+
+from pushlab.errors import NotYet
+from pushlab.protocol.trace import Step
+
+GREEN = "#1d7044"
+
+
+class Right:
+    """Say that an exercise is solved.
+
+    >>> Right("IKM is right: 32 bytes.")
+    ✓ IKM is right: 32 bytes.
+    """
+
+    def __init__(self, said: str):
+        self.said = said
+
+    def __repr__(self) -> str:
+        return f"✓ {self.said}"
+
+    def _repr_html_(self) -> str:
+        colour = f"var(--jp-success-color1, {GREEN})"  # A dark theme has a brighter green.
+        return f'<b style="color:{colour}">✓</b> {escape(self.said)}'
+
+
+def bytes_are(
+    name: str, yours: object, right: bytes, *, mistakes: Mapping[str, bytes] | None = None, rfc: str = ""
+) -> None:
+    """Compare a learner's bytes with the right ones. Raise NotYet, which never shows the right ones.
+
+    ``mistakes`` maps what may have been done wrong, a sentence, to the bytes that come of it.
+
+    >>> bytes_are("salt", bytes(16), bytes(16))
+    >>> bytes_are("salt", b"abc", b"abX")
+    Traceback (most recent call last):
+    pushlab.errors.NotYet: salt has 3 bytes, as it should, and departs at byte 2. ...
+    """
+    where = f" ({rfc})" if rfc else ""
+    if not isinstance(yours, bytes):
+        raise NotYet(f"{name}{where} should be bytes, and yours is {_kind(yours)}")
+    if yours == right:
+        return
+    for sentence, wrong in (mistakes or {}).items():
+        if yours == wrong:
+            raise NotYet(f"{name}{where} has {_bytes(len(yours))}. {sentence}")
+    if len(yours) != len(right):
+        raise NotYet(f"{name}{where} should have {_bytes(len(right))}, and yours has {len(yours)}")
+    at = next(index for index, pair in enumerate(zip(yours, right, strict=True)) if pair[0] != pair[1])
+    raise NotYet(f"{name}{where} has {_bytes(len(yours))}, as it should, and departs at byte {at}")
+
+
+def text_is(
+    name: str, yours: object, right: str, *, mistakes: Mapping[str, str] | None = None, rfc: str = ""
+) -> None:
+    """Compare a learner's text with the right one, as ``bytes_are`` does.
+
+    >>> text_is("aud", "https://a.example/", "https://a.example", mistakes={
+    ...     "An origin ends before the first slash of the path.": "https://a.example/"})
+    Traceback (most recent call last):
+    pushlab.errors.NotYet: aud has 18 characters. An origin ends before the first slash of the path. ...
+    """
+    where = f" ({rfc})" if rfc else ""
+    if not isinstance(yours, str):
+        raise NotYet(f"{name}{where} should be a str, and yours is {_kind(yours)}")
+    if yours == right:
+        return
+    for sentence, wrong in (mistakes or {}).items():
+        if yours == wrong:
+            raise NotYet(f"{name}{where} has {len(yours)} characters. {sentence}")
+    at = next((i for i, (a, b) in enumerate(zip(yours, right, strict=False)) if a != b), None)
+    if len(yours) != len(right):
+        said = f"should have {len(right)} characters, and yours has {len(yours)}"
+        more = f"; it departs at character {at}" if at is not None else ""
+        raise NotYet(f"{name}{where} {said}{more}")
+    raise NotYet(f"{name}{where} has {len(yours)} characters, as it should, and departs at character {at}")
+
+
+def value_is(name: str, yours: object, right: object, *, hint: str = "", rfc: str = "") -> None:
+    """Compare a learner's number, bool, enum or None with the right one; its type counts as well.
+
+    >>> value_is("exp", "60", 60, hint="A NumericDate is a number, without quotes.")
+    Traceback (most recent call last):
+    pushlab.errors.NotYet: exp should be an int, and yours is a str of 2. ...
+    """
+    where = f" ({rfc})" if rfc else ""
+    more = f". {hint}" if hint else ""
+    if type(yours) is not type(right):
+        kind = _article(type(right).__name__)
+        raise NotYet(f"{name}{where} should be {kind}, and yours is {_kind(yours)}{more}")
+    if yours != right:
+        raise NotYet(f"{name}{where} is not right yet{more}")
+
+
+def raises(name: str, error: type[Exception], call, *arguments: object, why: str = "", **named: object):
+    """Call the learner's function with what it has to refuse. Raise NotYet if it does not.
+
+    >>> raises("decode", ValueError, int, "x")
+    """
+    try:
+        answer = call(*arguments, **named)
+    except error:
+        return
+    said = f"{name} has to raise {error.__name__} here, and it returned {_kind(answer)}"
+    raise NotYet(f"{said}. {why}" if why else said)
+
+
+def steps_are(yours: Mapping[str, bytes], right: Iterable[Step]) -> None:
+    """Compare named values with the steps of a computation, in its order: the first that departs.
+
+    >>> steps_are({"PRK": b"ab"}, [Step("PRK", b"xy", "HMAC-SHA-256(salt, IKM)", "RFC 8188 §2.2")])
+    Traceback (most recent call last):
+    pushlab.errors.NotYet: PRK (RFC 8188 §2.2) has 2 bytes, as it should, and departs at byte 0. ...
+    """
+    for step in right:
+        if step.name not in yours:
+            raise NotYet(f"{step.name} ({step.rfc}) is missing: {step.formula}")
+        bytes_are(step.name, yours[step.name], step.value, rfc=step.rfc)
+
+
+def _kind(value: object) -> str:
+    """Name a value without showing it: it may be secret.
+
+    >>> _kind(b"abc"), _kind("ab"), _kind(None)
+    ('3 bytes', 'a str of 2', 'None: does your function return something?')
+    """
+    if value is None:
+        return "None: does your function return something?"
+    if isinstance(value, bytes):
+        return _bytes(len(value))
+    if isinstance(value, str):
+        return f"a str of {len(value)}"
+    return _article(type(value).__name__)
+
+
+def _bytes(count: int) -> str:
+    return f"{count} byte{'s' * (count != 1)}"
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiouAEIOU" else f"a {noun}"
