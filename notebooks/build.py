@@ -8,6 +8,8 @@ format). Two notebooks are made of it:
 - ``notebooks/NAME.ipynb``: the learner's. What stands between ``### BEGIN SOLUTION`` and
   ``### END SOLUTION`` is cut to a stub; a check cell (tag ``check``) loses its output with it.
 
+Both get a navigation bar, and ``notebooks/index.ipynb`` lists the lessons in their own words.
+
 Made twice, a notebook is the same to the byte: a cell's id is made of its source, and an output
 holds no port, no path and no time. Without ``--execute`` the outputs of unchanged cells stay.
 """
@@ -42,10 +44,17 @@ METADATA = {
     },
 }
 
+# What a lesson says of itself, and the index repeats.
+TITLE = re.compile(r"^# (\d\d · ([^:\n]+)(?:: .+)?)$", re.MULTILINE)
+ABLE = re.compile(r"\*\*At the end you can\*\* (.+?)\n *\n", re.DOTALL)
+TIME = re.compile(r"\*\*Time:\*\* (\d+ minutes)")
+
 # A widget's view holds the id of a model that only lives in the kernel that made it.
 ALIVE = "application/vnd.jupyter.widget-view+json"
 # The lab that ran the lesson had ports of its own. They mean nothing to a reader.
 PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
+# A screenshot shows them as well, in pixels: whoever runs the cell sees a picture of their own.
+PIXELS = "image/png"
 
 
 def names() -> list[str]:
@@ -68,6 +77,58 @@ def solution(source: str) -> NotebookNode:
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
         cells.append(cell)
     return nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
+
+
+def prose(name: str) -> str:
+    """Return the words of a lesson."""
+    source = (NOTEBOOKS / "source" / f"{name}.py").read_text("utf-8")
+    return "\n\n".join(cell.source for cell in solution(source).cells if cell.cell_type == "markdown")
+
+
+def short_title(name: str) -> str:
+    """Return what a lesson is called in a link."""
+    found = TITLE.search(prose(name))
+    return f"{name[:2]} · {found[2]}" if found else name
+
+
+def with_navigation(lesson: NotebookNode, name: str, solved: bool) -> NotebookNode:
+    """Return the notebook between two navigation bars: back, all lessons, on, and the other face."""
+    order, up = names(), "../" if solved else ""
+    at = order.index(name)
+    links = [f"[← {short_title(order[at - 1])}]({order[at - 1]}.ipynb)"] if at else []
+    links.append(f"[All lessons]({up}index.ipynb)")
+    links.append(f"[Exercises](../{name}.ipynb)" if solved else f"[Solution](solutions/{name}.ipynb)")
+    if at + 1 < len(order):
+        links.append(f"[{short_title(order[at + 1])} →]({order[at + 1]}.ipynb)")
+    cells = []
+    for place in ("top", "bottom"):
+        cells.append(nbformat.v4.new_markdown_cell(" | ".join(links), id=f"navigation-{place}"))
+    framed = nbformat.from_dict(lesson)
+    framed.cells = [cells[0], *framed.cells, cells[1]]
+    return framed
+
+
+def index() -> NotebookNode:
+    """Return the list of all lessons, in the words with which they begin."""
+    lines = [
+        "# The lessons",
+        "",
+        "Each takes 20 to 40 minutes and needs no internet. Begin with the first. After it, the order",
+        "helps and is not needed. An exercise fails until you solve it: that is how it begins.",
+        "",
+        "| lesson | at its end you can | time |",
+        "|---|---|---|",
+    ]
+    for name in names():
+        said = prose(name)
+        found = TITLE.search(said), ABLE.search(said), TIME.search(said)
+        if not all(found):
+            raise ValueError(f"{name} lacks its title, “At the end you can” or its time")
+        title, able, time = (" ".join(one[1].split()) for one in found)
+        lines.append(f"| [{title}]({name}.ipynb) | {able} | {time} |")
+    lines += ["", "The bar above each lesson leads to its solution, executed. Look there last."]
+    cell = nbformat.v4.new_markdown_cell("\n".join(lines), id="index")
+    return nbformat.v4.new_notebook(cells=[cell], metadata=METADATA)
 
 
 def learner(lesson: NotebookNode) -> NotebookNode:
@@ -99,20 +160,27 @@ def keep_outputs(lesson: NotebookNode, before: NotebookNode) -> None:
 
 def execute(lesson: NotebookNode) -> None:
     """Run a lesson from top to bottom in a fresh kernel and a fresh lab, and keep its outputs."""
-    from nbclient import NotebookClient
-
+    ran = without_markers(lesson)
     with tempfile.TemporaryDirectory(prefix="pushlab-") as folder:
-        os.environ |= {"PUSHLAB_PORT": "0", "PUSHLAB_PUSH_PORT": "0", "PUSHLAB_DATA": folder}
-        ran = without_markers(lesson)
-        client = NotebookClient(
-            ran, timeout=120, record_timing=False, store_widget_state=False,
-            resources={"metadata": {"path": folder}},
-        )  # fmt: skip
-        client.execute()
+        run(ran, folder)
     for cell, done in zip(lesson.cells, ran.cells, strict=True):
         if cell.cell_type == "code":
-            outputs = [_timeless(output) for output in done.outputs]
+            outputs = [_timeless(one) for one in done.outputs if PIXELS not in one.get("data", {})]
             _set_outputs(cell, outputs, done.execution_count)
+
+
+def run(notebook: NotebookNode, folder: str | Path, allow_errors: bool = False, browser: str = "") -> None:
+    """Run a notebook in place: in a fresh kernel, with a lab whose data is in ``folder``."""
+    from nbclient import NotebookClient
+
+    settings = {"PUSHLAB_PORT": "0", "PUSHLAB_PUSH_PORT": "0", "PUSHLAB_DATA": str(folder)}
+    if browser:
+        settings["PUSHLAB_BROWSER"] = browser
+    client = NotebookClient(
+        notebook, timeout=120, record_timing=False, store_widget_state=False,
+        allow_errors=allow_errors, resources={"metadata": {"path": str(folder)}},
+    )  # fmt: skip
+    client.execute(env=os.environ | settings)
 
 
 def _timeless(output: NotebookNode) -> NotebookNode:
@@ -139,10 +207,17 @@ def build(name: str, run: bool = False) -> dict[Path, str]:
         execute(lesson)
     elif whole.exists():
         keep_outputs(lesson, nbformat.read(whole, as_version=4))
-    made = {whole: without_markers(lesson), part: learner(lesson)}
-    for notebook in made.values():
-        nbformat.validate(notebook)
-    return {path: nbformat.writes(notebook) + "\n" for path, notebook in made.items()}
+    made = {
+        whole: with_navigation(without_markers(lesson), name, solved=True),
+        part: with_navigation(learner(lesson), name, solved=False),
+    }
+    return {path: as_text(notebook) for path, notebook in made.items()}
+
+
+def as_text(notebook: NotebookNode) -> str:
+    """Return a notebook as it is written to its file."""
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -152,10 +227,16 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     for name in chosen.names or names():
         for path, text in build(name, chosen.execute).items():
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, "utf-8")
-            print(path.relative_to(NOTEBOOKS.parent))
+            _write(path, text)
+    if not chosen.names:
+        _write(NOTEBOOKS / "index.ipynb", as_text(index()))
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf-8")
+    print(path.relative_to(NOTEBOOKS.parent))
 
 
 if __name__ == "__main__":
