@@ -1,0 +1,200 @@
+"""Checks of lesson 06: tokens_needed, delay and fan_out.
+
+``fan_out`` is measured with no clock. The check's own ``send`` waits at a gate that the check
+opens, and what is under way while nobody can go on is what the learner's code keeps under way.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from pushlab.errors import NotYet
+from pushlab.notebook.checks import core
+
+HOSTS = "https://push.example.com", "https://fcm.example.org"
+ORIGINS = [*HOSTS, "http://127.0.0.1:8030", "http://127.0.0.1:8031"]
+CLASS = [f"{origin}/wpush/v2/gAAAA:{number}" for number, origin in enumerate(ORIGINS * 2)]
+
+TURNS = 500
+"""How often the check lets everybody else run before it looks. A turn is no time, only an order."""
+
+PATIENCE = 10.0
+"""Seconds for one call of fan_out, so that one that waits for ever gets an answer too."""
+
+
+def tokens_needed(function: Callable) -> core.Right:
+    """Check ``tokens_needed(endpoints: list[str]) -> set[str]``. RFC 8292 §2, §5."""
+    for endpoints in (CLASS, [f"https://p.example/{number}" for number in range(40)], []):
+        yours, right = function(list(endpoints)), {_origin(one) for one in endpoints}
+        if not isinstance(yours, set):
+            core.value_is("the result", yours, right)
+        for sentence, wrong in _audiences(endpoints):
+            if yours == wrong != right:
+                raise NotYet(f"aud (RFC 8292 §2) is not right yet. {sentence}")
+        if yours != right:
+            said = f"yours are for {len(yours)}, {len(yours - right)} of them not among these"
+            raise NotYet(f"aud (RFC 8292 §2): {len(right)} origins need a token, and {said}")
+    return core.Right("One token a push service, whatever the number of subscriptions.")
+
+
+def _origin(endpoint: str) -> str:
+    return "/".join(endpoint.split("/")[:3])
+
+
+def _audiences(endpoints: Iterable[str]) -> Iterator[tuple[str, set[str]]]:
+    """Yield what may have been done wrong, and the set that comes of it."""
+    origins = [_origin(one) for one in endpoints]
+    yield "These are whole endpoints: one token each, and none is for an origin.", set(endpoints)
+    yield "An origin has no slash at its end.", {f"{one}/" for one in origins}
+    yield "An origin begins with its scheme.", {one.split("//")[1] for one in origins}
+    names = {one.split("//")[1].split(":")[0] for one in origins}
+    yield "These are host names. An origin is scheme, host and port.", names
+    without = {":".join(one.split(":")[:2]) for one in origins}
+    yield "The port belongs to the origin: two ports are two push services.", without
+
+
+# What delay() is called with, what it has to return, and what another answer has overlooked.
+PAUSES = (
+    ((201, 1), {}, None, "The message is accepted: once more would ring twice."),
+    *(((status, 1), {}, None, "Gone is for good.") for status in (404, 410)),
+    ((400, 1), {}, None, "The same bytes will be refused again: mend them."),
+    ((403, 1), {}, None, "The same token will be refused again, however often you ask."),
+    ((413, 1), {}, None, "It will be just as long at the next attempt."),
+    *(((status, 1), {}, 1, "This may pass: try again.") for status in (429, 500, 503, 504)),
+    ((None, 1), {}, 1, "No answer at all may pass as well."),
+    ((503, 2), {}, 2, "Each pause is twice the one before."),
+    ((503, 3), {}, 4, "Each pause is twice the one before, not one base longer."),
+    ((503, 3), {"base": 2}, 8, "base is the first pause."),
+    ((503, 4), {}, None, "There is an end."),
+    ((429, 1, 30), {}, 30, "Retry-After asked for longer."),
+    ((503, 3, 2), {}, 4, "Retry-After is the least that they ask for, not the most."),
+    ((503, 1, 0), {}, 1, "A Retry-After of 0 is no reason to hurry."),
+    ((503, 1, 120), {}, None, "Over most you give up: coming earlier than asked is no way out."),
+    ((503, 1, 120), {"most": 300}, 120, "most is for the caller to say."),
+)
+
+
+def delay(function: Callable) -> core.Right:
+    """Check ``delay(status, attempt, retry_after=None, *, base=1, most=60)``. RFC 8030 §8.4."""
+    for given, named, right, hint in PAUSES:
+        yours = function(*given, **named)
+        words = [*map(repr, given), *(f"{name}={value}" for name, value in named.items())]
+        if type(yours) is float and right is not None:
+            right = float(right)  # 1 and 1.0 are the same pause.
+        call = f"delay({', '.join(words)})"
+        core.value_is(call, yours, right, hint=hint, rfc="RFC 8030 §8.4")
+    return core.Right("You wait longer each time, as long as you are asked to, and not for ever.")
+
+
+def fan_out(function: Callable) -> core.Right:
+    """Check ``async def fan_out(send, subscriptions, workers) -> list``.
+
+    A notebook's own loop already runs, so the check has a loop of its own, in a thread.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, _measure(function)).result()
+    return core.Right("All were sent to, so many at a time; no slow or dead one kept the others.")
+
+
+async def _measure(function: Callable) -> None:
+    await _workers(function)
+    slow = _Office(12, 3, shut=[0])
+    sent, _ = await slow.run(function)
+    if sent < slow.count:
+        why = "Whoever sends in portions waits for the slowest of each"
+        raise NotYet(f"While one was slow, only {sent} of {slow.count} were sent to. {why}")
+    slow.all_sent()
+    dead = _Office(9, 2, dead=(0, 1, 2, 5))  # More than workers: one that dies of it is missed.
+    for office in dead, _Office(5, 1), _Office(3, 8), _Office(0, 3):
+        await office.run(function)
+        office.all_sent()
+
+
+async def _workers(function: Callable) -> None:
+    """Let nobody through, and see how many have come."""
+    office = _Office(200, 4, shut=range(200))
+    _, taken = await office.run(function)
+    if office.most > office.workers:
+        raise NotYet(f"{office.most} sends were under way, and workers was {office.workers}")
+    if office.most < office.workers:
+        raise NotYet(f"{office.most} at a time was the most, and there could be {office.workers}")
+    # Beside the workers there are the check, the call that it waits for, and what may watch them.
+    if office.tasks > office.workers + 4:
+        raise NotYet(f"{office.tasks} tasks for {office.count}: memory grows with your success")
+    if taken > 3 * office.workers:
+        raise NotYet(f"{taken} were read while {office.workers} were under way: who will keep them?")
+    office.all_sent()
+
+
+class NoAnswer(Exception):
+    """Raised by the check's ``send`` for an endpoint that is dead."""
+
+
+class _Office:
+    """One call of the learner's fan_out: its ``send`` waits at gates and counts who is inside."""
+
+    def __init__(self, count: int, workers: int, shut: Iterable = (), dead: Iterable = ()):
+        self.count, self.workers, self.dead = count, workers, frozenset(dead)
+        self.gates = {number: asyncio.Event() for number in shut}
+        self.sent: list[int] = []
+        self.taken = self.inside = self.most = self.tasks = 0
+
+    def rows(self) -> Iterator[int]:
+        for number in range(self.count):
+            self.taken = number + 1
+            yield number
+
+    async def send(self, number: int) -> str:
+        self.sent.append(number)
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        self.tasks = max(self.tasks, len(asyncio.all_tasks()))
+        await asyncio.sleep(0)
+        if number in self.gates:
+            await self.gates[number].wait()
+        self.inside -= 1
+        if number in self.dead:
+            raise NoAnswer
+        return f"201 for {number}"
+
+    async def run(self, function: Callable) -> tuple[int, int]:
+        """Call it; return how many were sent to, and read, while the gates were shut."""
+        call = asyncio.ensure_future(self._call(function))
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        held = len(self.sent), self.taken
+        for gate in self.gates.values():
+            gate.set()
+        self.results = await call
+        return held
+
+    async def _call(self, function: Callable) -> object:
+        answer = function(self.send, self.rows(), self.workers)
+        if not inspect.isawaitable(answer):
+            raise NotYet("fan_out has to be a coroutine function: async def")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await answer
+        except TimeoutError:
+            raise NotYet(f"{len(self.sent)} of {self.count} were sent to, and no end") from None
+        except (NoAnswer, BaseExceptionGroup) as error:
+            if isinstance(error, BaseExceptionGroup) and not error.subgroup(NoAnswer):
+                raise
+            done = f"send raised, and so did fan_out, after {len(self.sent)} of {self.count}"
+            raise NotYet(f"{done}. An exception belongs into the list; send to the rest") from None
+
+    def all_sent(self) -> None:
+        """Hold the results against what was sent."""
+        once = len(set(self.sent))
+        if once != self.count or len(self.sent) != once:
+            missing, more = self.count - once, len(self.sent) - once
+            raise NotYet(f"Of {self.count}, {missing} were not sent to, and {more} more than once")
+        core.value_is("the type of the result", type(self.results), list, hint="Return a list")
+        if len(self.results) != self.count:
+            raise NotYet(f"{len(self.results)} results for {self.count}: a failure is one too")
+        for number, result in enumerate(self.results):
+            if number in self.dead and not isinstance(result, NoAnswer):
+                raise NotYet("Where send raised, the exception itself should stand in the list")
+            if number not in self.dead and result != f"201 for {number}":
+                raise NotYet(f"Result {number} is not subscription {number}'s: keep their order")
