@@ -19,7 +19,7 @@
 # **Time:** 20 minutes. **Before this:** nothing; a little Python and HTTP will do.
 
 # %%
-from pushlab import Lab, PushlabError
+from pushlab import Lab, PushlabError, checks
 
 lab = Lab()
 lab
@@ -92,7 +92,7 @@ if picture := browser.screenshot():  # the virtual user agent has no screen
 # server? We note the number of the last event, press the button, and draw what came after.
 
 # %%
-before = lab.journal.events()[-1].number
+before = lab.journal.last
 browser.subscribe()
 print(browser.state)
 
@@ -123,8 +123,6 @@ stored = lab.subscriptions()[-1]  # the newest
 subscription = stored.subscription
 print(len(subscription.p256dh), "bytes of p256dh, the first is", f"{subscription.p256dh[0]:02x}")
 print(len(subscription.auth), "bytes of auth")
-
-# %%
 print(len(lab.keys.public), "bytes of VAPID key")
 assert stored.application_server_key == lab.keys.application_server_key
 assert lab.keys.public != subscription.p256dh  # two key pairs, for two purposes
@@ -142,7 +140,7 @@ assert lab.keys.public != subscription.p256dh  # two key pairs, for two purposes
 # what the push service gets?
 
 # %%
-before = lab.journal.events()[-1].number
+before = lab.journal.last
 browser.notify_me()
 shown = browser.wait_for_notification()
 print(shown.title)
@@ -185,7 +183,7 @@ print(len(lab.subscriptions()), "subscriptions are stored")
 # accepted, and what each browser shows.
 
 # %%
-before = lab.journal.events()[-1].number
+before = lab.journal.last
 counts = lab.notify_all("Lunch?", "In ten minutes, downstairs.")
 print(counts.accepted, "accepted,", counts.failed, "failed")
 
@@ -228,8 +226,6 @@ server.store.save(subscription, stored.application_server_key)
 outcome = lab.notify(subscription.endpoint, "Are you there?")
 print(outcome.status, outcome.kind)
 print(outcome.next)
-
-# %%
 kept = [one.subscription.endpoint for one in lab.subscriptions()]
 assert outcome.kind == "gone" and subscription.endpoint not in kept
 
@@ -242,16 +238,59 @@ assert outcome.kind == "gone" and subscription.endpoint not in kept
 
 # %%
 browser.close()
-assert lab.browsers == []
+assert browser not in lab.browsers
 
 # %% [markdown]
-# ## Exercises, with the panel
+# ## Exercises
 #
-# 1. Subscribe, and send three times with the **topic** `news`. How many notifications does the
+# **Exercise 1.** Write `body_length(text: str) -> int`: how many bytes the push service gets for a
+# text. A text travels as UTF-8. A body has 4096 bytes at most, so raise `ValueError` for a text
+# that does not fit. Then run the
+# check below: it names the first text that departs.
+
+# %%
+def body_length(text: str) -> int:
+    """Return the length of the encrypted body of ``text``, in bytes."""
+    ### BEGIN SOLUTION
+    octets = len(text.encode("utf-8"))
+    if octets > 4096 - 103:
+        raise ValueError(f"{octets} bytes do not fit")
+    return 86 + octets + 1 + 16
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+checks.start_here.body_length(body_length)
+
+# %% [markdown]
+# Characters and bytes differ: `🎉` is one character and four bytes. Sooner or later every sender
+# meets that, mostly as a `413` for a message that was short enough in English.
+#
+# **Exercise 2.** The journal holds what every diagram draws: events with a `source`, a `target` and
+# `what` was said. Write `messages(events) -> list[str]`: a line `source → target: what` for each
+# event that passes *between* two parties. A step that a party takes alone has itself as target, and
+# is left out. A party's name for people is its `value`.
+
+# %%
+def messages(events) -> list[str]:
+    """Return who said what to whom, a line a message."""
+    ### BEGIN SOLUTION
+    between = [event for event in events if event.source != event.target]
+    return [f"{event.source.value} → {event.target.value}: {event.what}" for event in between]
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+checks.start_here.messages(messages)
+
+# %% [markdown]
+# **With the panel:**
+#
+# 3. Subscribe, and send three times with the **topic** `news`. How many notifications does the
 #    browser show? (A topic matters only while messages wait: lesson 05.)
-# 2. Send with the topic `two words`. Who refuses, and has the push service been asked at all? The
+# 4. Send with the topic `two words`. Who refuses, and has the push service been asked at all? The
 #    diagram knows.
-# 3. If you are online: subscribe your own browser as well, and press **Notify me**. Which arrows
+# 5. If you are online: subscribe your own browser as well, and press **Notify me**. Which arrows
 #    are missing now, and who has drawn them until now?
 
 # %% [markdown]

@@ -1,4 +1,7 @@
-"""Every solution runs again with the outputs it is printed with, whichever browser plays."""
+"""Every solution runs again with the outputs it is printed with, whichever browser plays.
+
+``./lab test`` itself hands them to nbval, with the first real browser that it finds: Firefox.
+"""
 
 import os
 import shutil
@@ -41,8 +44,8 @@ def test_with_a_virtual_browser(copies):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_with_a_real_firefox(copies, firefox_installed):
-    done = nbval(copies, "firefox")
+def test_with_a_real_chromium(copies, chromium_installed):
+    done = nbval(copies, "chromium")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

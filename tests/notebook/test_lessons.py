@@ -1,0 +1,127 @@
+"""The lessons: what their sources make, executed from top to bottom, small, and free of secrets."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from pushlab import base64url, examples
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+LESSON_KEYS = [bytes(range(first, first + 32)) for first in (0x20, 0x40, 0x60)]
+LESSON_KEYS += [examples.RFC8291.as_private, examples.RFC8291.ua_private]
+LESSONS = sorted(path.stem for path in (NOTEBOOKS / "source").glob("*.py"))
+
+
+def notebook(name: str, folder: str = "solutions"):
+    return nbformat.read(NOTEBOOKS / folder / f"{name}.ipynb", as_version=4)
+
+
+def code_cells(name: str, folder: str = "solutions"):
+    return [cell for cell in notebook(name, folder).cells if cell.cell_type == "code"]
+
+
+def test_there_are_nine_lessons_and_no_notebook_without_a_source():
+    assert [name[:2] for name in LESSONS] == [f"{number:02}" for number in range(9)]
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == [*LESSONS, "index"]
+    assert sorted(path.stem for path in (NOTEBOOKS / "solutions").glob("*.ipynb")) == LESSONS
+
+
+def test_the_index_is_what_the_sources_make(build):
+    path = NOTEBOOKS / "index.ipynb"
+    assert path.read_text("utf-8") == build.as_text(build.index()), "run: python notebooks/build.py"
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_both_notebooks_are_what_the_source_makes(build, name):
+    for path, text in build.build(name).items():
+        remedy = f"run: python notebooks/build.py --execute {name}"
+        assert path.read_text("utf-8") == text, f"{path.name} does not fit its source; {remedy}"
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_cell_of_the_solution_was_executed_in_order(name):
+    counts = [cell.execution_count for cell in code_cells(name)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_lesson_is_within_its_budget(build, name):
+    cells = notebook(name).cells[1:-1]  # without the navigation bars
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    prose = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    words = len(re.findall(r"\b[a-zA-Z][\w’'-]*", prose))
+    assert 25 <= len(cells) <= 45
+    assert 10 <= len(code) <= 22
+    assert max(source.count("\n") + 1 for source in code) <= 12
+    assert sum(source.count("\n") + 1 <= 8 for source in code) / len(code) >= 0.5
+    assert 50 <= words / len(code) <= 90
+    kinds = "".join(cell.cell_type[0] for cell in cells)
+    assert "cccc" not in kinds and kinds.startswith("mm")
+
+
+@pytest.mark.parametrize("folder", ["", "solutions"])
+@pytest.mark.parametrize("name", LESSONS)
+def test_outputs_hold_nothing_that_belongs_to_one_machine_or_one_run(name, folder):
+    said, drawn = [], []
+    for cell in code_cells(name, folder):
+        for output in cell.outputs:
+            data = dict(output.get("data", {}))
+            drawn.append(data.pop("image/svg+xml", ""))
+            said += [output.get("text", ""), str(data), str(output.get("traceback"))]
+    forbidden = {
+        "port": r"(?:127\.0\.0\.1|localhost):\d",
+        "endpoint": r"wpush|/m/[\w-]{8}",
+        "private key": r"PRIVATE",
+        "time of day": r"\b\d\d:\d\d:\d\d\b",
+        "address in memory": r"0x[0-9a-f]{6,}",
+        "path": r"/(?:home|root|tmp|work|Users|usr)/|[A-Z]:\\\\",
+        "widget that is gone": r"model_id",
+    }
+    text = "\n".join(said + drawn)
+    for what, pattern in forbidden.items():
+        assert not re.search(pattern, text), f"a {what}: {re.search(pattern, text)}"
+    # 32 bytes as text. A drawn token has such lines as well: its signature is 64 bytes.
+    assert not re.search(r"(?<![\w-])[\w-]{43}(?![\w-])", "\n".join(said))
+    for known in LESSON_KEYS:
+        shown = [known.hex(), known.hex(" "), base64url.encode(known), repr(known), str(list(known))]
+        assert not [form for form in [*shown, str(int.from_bytes(known))] if form in text]
+    assert said  # or nothing was looked at
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_notebooks_hold_no_other_metadata(build, name):
+    for folder in ("", "solutions"):
+        made = notebook(name, folder)
+        assert made.metadata == build.METADATA
+        assert all(set(cell.metadata) <= {"tags"} for cell in made.cells)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_imports_from_the_public_door_alone(name):
+    for cell in code_cells(name):
+        for line in re.findall(r"^\s*(?:from|import) +(pushlab[\w.]*)", cell.source, re.MULTILINE):
+            assert line == "pushlab"
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_exercise_has_a_stub_and_a_check(name):
+    cells = code_cells(name, "")
+    stubs = [cell for cell in cells if "NotImplementedError" in cell.source]
+    checks = [cell for cell in cells if "check" in cell.metadata.get("tags", [])]
+    assert stubs and checks
+    assert all(re.search(r"\bchecks\.\w+\.\w+\(", cell.source) for cell in checks)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_learner_s_notebook_fails_at_its_stubs_and_nowhere_else(build, name, tmp_path):
+    lesson = notebook(name, "")
+    build.run(lesson, tmp_path, allow_errors=True, browser="virtual")
+    for cell in (cell for cell in lesson.cells if cell.cell_type == "code"):
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        is_check = "check" in cell.metadata.get("tags", [])
+        stub_alone = re.match(r"raise NotImplementedError", cell.source, re.MULTILINE)
+        assert [error.ename for error in errors] == ["NotImplementedError"] * bool(
+            is_check or stub_alone
+        ), cell.source
