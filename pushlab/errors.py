@@ -60,7 +60,8 @@ class PushlabError(Exception):
         where = f" ({self.rfc})" if self.rfc else ""
         whose = f" Fault: {self.fault}." if self.fault else ""
         what_next = f" {self.hint}." if self.hint else ""
-        return f"{self.detail.rstrip('.')}{where}.{whose}{what_next}"
+        said = f"{self.detail.rstrip('.')}{where}"
+        return f"{said}{'' if said.endswith('?') else '.'}{whose}{what_next}"
 
     def to_json(self) -> dict:
         """Return the body that a server of ours answers with."""

@@ -100,7 +100,7 @@ def value_is(name: str, yours: object, right: object, *, hint: str = "", rfc: st
     where = f" ({rfc})" if rfc else ""
     more = f". {hint}" if hint else ""
     if type(yours) is not type(right):
-        kind = _article(type(right).__name__)
+        kind = "None" if right is None else _article(type(right).__name__)
         raise NotYet(f"{name}{where} should be {kind}, and yours is {_kind(yours)}{more}")
     if yours != right:
         raise NotYet(f"{name}{where} is not right yet{more}")

@@ -62,7 +62,7 @@ def test_text_that_departs(yours, said):
         (60.0, 60, "exp should be an int, and yours is a float"),
         (True, 1, "exp should be an int, and yours is a bool"),
         (61, 60, "exp is not right yet. No quotes."),
-        (1, None, "exp should be a NoneType, and yours is an int"),
+        (1, None, "exp should be None, and yours is an int"),
     ],
 )
 def test_a_value_that_departs(yours, right, said):

@@ -127,7 +127,7 @@ def fixed(status, attempt, retry_after=None, *, base=1, most=60):
 
 WRONG_DELAYS = [
     (lambda *given, **named: None, "delay(429, 1) (RFC 8030 §8.4) should be an int"),
-    (lambda *given, **named: 1, "delay(201, 1) (RFC 8030 §8.4) should be a NoneType"),
+    (lambda *given, **named: 1, "delay(201, 1) (RFC 8030 §8.4) should be None"),
     (changed(statuses=(410,), value=1), "Gone is for good"),
     (changed(statuses=(404,), value=1), "Gone is for good"),
     (changed(statuses=(400,), value=1), "The same bytes will be refused again"),
