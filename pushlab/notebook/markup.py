@@ -7,6 +7,7 @@ Colours are JupyterLab's own variables, so that a piece fits a light and a dark 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
+from urllib.parse import urlsplit
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.outcome import Outcome
@@ -120,8 +121,8 @@ def subscriptions(stored: Sequence[StoredSubscription]) -> str:
         return '<span class="pushlab-faint">Nobody yet. Press Subscribe.</span>'
     rows = "".join(
         f"<tr><td>{escape(one.who or 'Browser')}</td><td><code>{escape(one.subscription.label)}"
-        f"</code></td><td>{escape(one.subscription.origin)}</td><td>{clock(one.created_at)}</td>"
-        f"<td>{'← Notify me' if one is stored[-1] else ''}</td></tr>"
+        f"</code></td><td>{escape(urlsplit(one.subscription.origin).hostname or '')}</td><td>{clock(one.created_at)}</td>"
+        f"<td style='white-space:nowrap'>{'← Notify me' if one is stored[-1] else ''}</td></tr>"
         for one in stored[-10:]
     )
     head = "<tr><th>who</th><th>label</th><th>push service</th><th>since</th><th></th></tr>"
