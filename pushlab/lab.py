@@ -16,7 +16,7 @@ import atexit
 import concurrent.futures
 import json
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Lab:
     """Bring the three parties up, and stop the lab that this kernel had before.
 
     ``port`` and ``push_port`` are TCP ports (0: any free one); ``data`` is a folder; ``sender`` is
-    ``"pushlab"`` or ``"pywebpush"``. The environment's PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
+    ``"pushlab"`` or ``"pywebpush"``; ``allow_endpoints`` are origins of other push services on this
+    machine that may use plain http. The environment's PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
     PUSHLAB_DATA stand in for what is not given. Raise PortTaken if another program holds a port.
 
     >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
@@ -60,6 +61,7 @@ class Lab:
         data: str | Path | None = None,
         sender: str = "pushlab",
         database: str | None = None,
+        allow_endpoints: Collection[str] = (),
     ):
         if Lab._running is not None:
             Lab._running.stop()
@@ -80,6 +82,7 @@ class Lab:
                 database=database or settings.sqlite(self.data / "appserver.sqlite3"),
                 journal=self.journal,
                 push_origins=[self.push_service.origin],
+                allowed_origins=allow_endpoints,
                 routes=self._routes(),
                 sender=sender,
             )
@@ -150,13 +153,32 @@ class Lab:
         """Send one message to one stored subscription and return its Outcome."""
         return self.run(self.application_server.notify(endpoint, title, body, options))
 
-    def notify_all(self, title: str | None = None, body: str | None = None, options=None, progress=None):
+    def notify_all(
+        self,
+        title: str | None = None,
+        body: str | None = None,
+        options=None,
+        progress=None,
+        resume: int | None = None,
+    ):
         """Send one message to every stored subscription and return the Counts.
 
-        ``progress(counts)`` is called in the lab's thread with the counts so far.
+        ``progress(counts)`` is called in the lab's thread with the counts so far. ``resume`` goes on
+        with a run that was killed (``lab.runs()`` knows it): who is recorded as accepted gets the
+        message no second time, and the last ones before the kill may.
         """
-        send = self.application_server.notify_all(title, body, options, progress=progress)
+        send = self.application_server.notify_all(
+            title, body, options, progress=progress, resume=resume
+        )
         return self.run(send, timeout=600)
+
+    def runs(self) -> list:
+        """Return what is recorded of the last notify-alls, oldest first."""
+
+        async def read() -> list:
+            return self.application_server.runs()
+
+        return self.run(read())
 
     def on_event(self, tell: Callable[[Event], None]) -> Callable[[], None]:
         """Call ``tell(event)`` in the lab's thread for all that happens; return what ends that."""

@@ -46,6 +46,8 @@ def test_sending_from_the_notebook(lab):
     counts = lab.notify_all("Hi", "all")
     assert (counts.accepted, counts.gone, counts.failed) == (1, 0, 0)
     assert browser.wait_for_notification(body="all")
+    assert lab.notify_all("Hi", "all", resume=counts.run).done == 0, "it was accepted"
+    assert [run.outcomes for run in lab.runs()] == [{"accepted": 1}]
 
 
 def test_notify_all_with_nobody_there(lab):

@@ -21,6 +21,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.appserver.outcome import Outcome
 from pushlab.appserver.route import Route
+from pushlab.appserver.runs import Run
 from pushlab.appserver.sender import Counts, Sender
 from pushlab.appserver.static import PageHandler, static_folder
 from pushlab.appserver.store import SubscriptionStore
@@ -42,8 +43,9 @@ class ApplicationServer:
 
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
     ``push_origins`` are the lab's own push services, which may use plain http and write the same
-    ``journal``; ``routes`` lead from a vendor's host to the lab; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since 1970. A
-    stopped server may be started again. ``store`` and ``sender`` are there after start().
+    ``journal``, and ``allowed_origins`` are others that may use plain http; ``routes`` lead from a
+    vendor's host to the lab; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since
+    1970. A stopped server may be started again. ``store`` and ``sender`` are there after start().
 
     >>> async def example():
     ...     server = ApplicationServer(keys=VapidKeys.generate())
@@ -64,6 +66,7 @@ class ApplicationServer:
         database: str = "sqlite://",
         journal: Journal | None = None,
         push_origins: Collection[str] = (),
+        allowed_origins: Collection[str] = (),
         routes: Sequence[Route] = (),
         sender: Literal["pushlab", "pywebpush"] = "pushlab",
         clock: Callable[[], float] = time.time,
@@ -75,6 +78,7 @@ class ApplicationServer:
         self.streams: set[EventsHandler] = set()
         self._database = database
         self._push_origins = tuple(push_origins)
+        self._allowed_origins = (*push_origins, *allowed_origins)
         self.routes = tuple(routes)
         self._sender_name = sender
         self._clock = clock
@@ -88,19 +92,11 @@ class ApplicationServer:
         """Listen at a TCP port (0: any free one). Raises PortTaken, UnableToReadDatabase."""
         door = listen(port, host)
         try:
-            self.store = SubscriptionStore(self._database, self._push_origins, self._clock)
+            self.store = SubscriptionStore(self._database, self._allowed_origins, self._clock)
+            self.sender = self._sender()
         except PushlabError:
             door.close()
             raise
-        self.sender = Sender(
-            self.keys,
-            self.store,
-            self._courier(),
-            journal=self.journal,
-            lab_origins=self._push_origins,
-            routes=self.routes,
-            clock=self._clock,
-        )
         door.setblocking(False)
         self._host, self._port = host, door.getsockname()[1]
         self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
@@ -181,28 +177,59 @@ class ApplicationServer:
         *,
         notification: Mapping | None = None,
         progress: Callable[[Counts], None] | None = None,
+        resume: int | None = None,
     ) -> Counts:
         """Send one message to every stored subscription.
 
         ``notification``: ``{"title", "options"}`` in place of title and body; ``progress`` is
-        called with the counts so far. Raises NoSubscriptions, BadField, PlaintextTooLong,
-        UnableToReadDatabase.
+        called with the counts so far. ``resume`` is the run of a notify-all that was killed, and
+        the message must be the same: who is recorded as accepted is left out, and the last ones
+        before the kill, who have no record yet, may get it twice. Raises NoSubscriptions, BadField,
+        PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase.
         """
-        number, payload = self._message(title, body, notification)
+        number = None
+        if resume is not None:
+            number = (await asyncio.to_thread(self.sender.runs.get, resume)).number
+        number, payload = self._message(title, body, notification, number)
         if not await asyncio.to_thread(self.store.count):
             raise NoSubscriptions()
-        counts = await self.sender.send_all(payload, options or PushOptions(), progress)
+        counts = await self.sender.send_all(
+            payload, options or PushOptions(), progress, run=resume, number=number
+        )
         return replace(counts, id=number)
 
+    def runs(self) -> list[Run]:
+        """Return what is recorded of the last notify-alls. Raises UnableToReadDatabase."""
+        return self.sender.runs.all()
+
     def _message(
-        self, title: str | None, body: str | None, notification: Mapping | None
+        self,
+        title: str | None,
+        body: str | None,
+        notification: Mapping | None,
+        number: int | None = None,
     ) -> tuple[int, bytes]:
-        number = next(self._numbers)
+        number = next(self._numbers) if number is None else number
         if notification is None:
             return number, Notification.numbered(number, title, body).payload()
         return number, Notification.from_json(notification).payload()
 
     # --- its parts -----------------------------------------------------------------------------
+
+    def _sender(self) -> Sender:
+        try:
+            return Sender(
+                self.keys,
+                self.store,
+                self._courier(),
+                journal=self.journal,
+                lab_origins=self._push_origins,
+                routes=self.routes,
+                clock=self._clock,
+            )
+        except PushlabError:
+            self.store.close()
+            raise
 
     def _courier(self) -> Courier:
         if self._sender_name == "pywebpush":

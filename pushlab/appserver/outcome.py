@@ -13,10 +13,11 @@ once: a sender that removed what is refused would lose them all.
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Literal, NamedTuple
 
 from pushlab.appserver.transport import Answer, NetworkFault, PushResponse
@@ -161,11 +162,13 @@ class Outcome:
         return f"<Outcome {self.kind}: {self.text}>"
 
 
-def explain(answer: Answer | PushlabError, hidden: Collection[str] = ()) -> Outcome:
+def explain(
+    answer: Answer | PushlabError, hidden: Iterable[str] = (), attempts: int = 1
+) -> Outcome:
     """Explain an answer, or what kept it from coming.
 
     ``hidden`` are texts that must not be shown, such as the endpoint: a push service may repeat
-    them.
+    them. ``attempts``: how many requests were made.
 
     >>> print(explain(PushResponse(410, reason="Gone")))
     410 Gone: The user agent has unsubscribed (RFC 8030 §7.3). Fault: user agent. Nothing is broken. Remove the subscription: it will never work again.
@@ -179,20 +182,23 @@ def explain(answer: Answer | PushlabError, hidden: Collection[str] = ()) -> Outc
         row = FAULTS.get(answer.code, NO_ANSWER)
         shown = show(answer.message, hidden)
         said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
-        return _outcome(row, None, _sentence(row) + said)
+        return _outcome(row, None, _sentence(row) + said, attempts=attempts)
     row = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
     head = f"{answer.status} {show(answer.reason, hidden)}".strip()
     said = words_of(answer, hidden)
     # The lab's push service explains itself, and more exactly than a status can be explained.
     if " Fault: " not in said:
         said = f"{_sentence(row)} It says: {said}" if said else _sentence(row)
-    return _outcome(row, answer.status, f"{head}: {said}", answer.header("Retry-After"))
+    return _outcome(row, answer.status, f"{head}: {said}", answer.header("Retry-After"), attempts)
 
 
-def _outcome(row: Row, status: int | None, text: str, retry_after: str | None = None) -> Outcome:
-    return Outcome(row.kind, status, text, row.fault, row.rfc, row.next, retry_after)
+def _outcome(
+    row: Row, status: int | None, text: str, retry_after: str | None = None, attempts: int = 1
+) -> Outcome:
+    return Outcome(row.kind, status, text, row.fault, row.rfc, row.next, retry_after, attempts)
 
 
+@cache
 def _sentence(row: Row) -> str:
     where = f" ({row.rfc})" if row.rfc else ""
     whose = f" Fault: {row.fault}." if row.fault else ""
@@ -200,7 +206,7 @@ def _sentence(row: Row) -> str:
     return f"{row.what}{where}.{whose}{what_next}"
 
 
-def words_of(response: PushResponse, hidden: Collection[str] = ()) -> str:
+def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     """Return a push service's own words: its headers for people, and its body.
 
     Mozilla and FCM put them into the body's ``message``, Apple into ``reason``, Windows into
@@ -228,7 +234,7 @@ def _message_in(text: str) -> str:
     return next((text for text in found if isinstance(text, str) and text), text)
 
 
-def show(text: str, hidden: Collection[str] = ()) -> str:
+def show(text: str, hidden: Iterable[str] = ()) -> str:
     """Return a stranger's text so that it can be shown: one line, bounded, without secrets.
 
     Whatever is in ``hidden``, and every run of 32 or more base64url characters, becomes "…":
@@ -237,6 +243,8 @@ def show(text: str, hidden: Collection[str] = ()) -> str:
     >>> show("no subscription " + 40 * "x" + " here", ["here"])
     'no subscription … …'
     """
+    if not text:
+        return ""
     for secret in sorted(filter(None, hidden), key=len, reverse=True):
         text = text.replace(secret, "…")
     text = re.sub(r"[A-Za-z0-9_-]{32,}", "…", text)

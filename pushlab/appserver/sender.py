@@ -7,33 +7,32 @@ subscription.
 """
 
 import asyncio
+import hashlib
 import random
 import time
-from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from urllib.parse import urlsplit
 
+from pushlab.appserver.broadcast import Broadcast
 from pushlab.appserver.courier import Attempt, Courier, DetoursOnly, PushlabCourier, Story
+from pushlab.appserver.flow import MOST, PATIENCE, Lane
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.outcome import Outcome, explain, seconds_of
+from pushlab.appserver.recorder import Recorder
 from pushlab.appserver.route import Route
+from pushlab.appserver.runs import Runs, not_accepted
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
-from pushlab.errors import LabStopped, PushlabError, StoreError
+from pushlab.errors import BadField, LabStopped, PushlabError, StoreError
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 
-WORKERS = 100
-"""Messages under way at a time. With one connection of HTTP/2 that is a hundred streams of it."""
-
 ATTEMPTS = 4
 """Requests for one message, the first included."""
-
-PATIENCE = 20.0
-"""Seconds from the first attempt after which no other is begun."""
 
 FIRST_PAUSE = 0.5
 """Seconds. Each pause is twice the one before, less a random part that is at most half of it."""
@@ -44,7 +43,11 @@ class Counts:
     """What came of one message to many subscriptions.
 
     Each subscription is ``accepted``, ``gone`` or ``failed``; ``retried`` says how many of them
-    needed more than one attempt. ``id`` is the number in the default notification.
+    needed more than one attempt. ``id`` is the number in the default notification. ``total`` is how
+    many subscriptions there were at the beginning, and ``run`` what to give to go on with this.
+
+    >>> Counts(accepted=3, gone=1, total=10).done
+    4
     """
 
     accepted: int = 0
@@ -52,6 +55,8 @@ class Counts:
     retried: int = 0
     failed: int = 0
     id: int = 0
+    total: int = field(default=0, compare=False)
+    run: int = field(default=0, compare=False)
 
     @property
     def done(self) -> int:
@@ -60,11 +65,12 @@ class Counts:
 
 
 class Sender:
-    """Send to stored subscriptions.
+    """Send to stored subscriptions, and record in the store what comes of it.
 
-    ``lab_origins`` are push services that keep the journal of their own requests, and ``routes`` lead
-    to one; ``clock`` gives
-    seconds since 1970, ``sleep`` waits for seconds, and ``chance`` gives numbers from 0 to 1.
+    ``lab_origins`` are push services that keep the journal of their own requests, and ``routes``
+    lead to one; ``clock`` gives seconds since 1970, ``sleep`` waits for seconds, and ``chance``
+    gives numbers from 0 to 1; ``workers`` is how many messages may be under way to one push service
+    at most. Raises UnableToWriteDatabase.
     """
 
     def __init__(
@@ -79,8 +85,9 @@ class Sender:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
-        workers: int = WORKERS,
+        workers: int = MOST,
     ):
+        self.runs = Runs(store, clock)
         self._keys = keys
         self._store = store
         self._courier = courier
@@ -90,6 +97,8 @@ class Sender:
         self._sleep = sleep
         self._chance = chance
         self._workers = workers
+        # Each notify-all under way, and a future that ends with it.
+        self._broadcasts: dict[Broadcast, asyncio.Future[None]] = {}
 
     async def send(
         self, stored: StoredSubscription, payload: bytes | None, options: PushOptions
@@ -99,8 +108,9 @@ class Sender:
         ``payload``: plaintext of at most 3993 bytes, or None. The subscription is removed on 404
         and 410. What fails is an Outcome too; only LabStopped is raised.
         """
-        outcome = await self._send(stored, payload, options, self._told)
+        outcome = await self._send(stored, payload, options, self._told, Lane())
         if outcome.kind == "gone":
+            outcome = await self._remove(stored, outcome)
             self._told.step("remove subscription", stored.who)
         return outcome
 
@@ -109,41 +119,72 @@ class Sender:
         payload: bytes | None,
         options: PushOptions,
         progress: Callable[[Counts], None] | None = None,
+        *,
+        run: int | None = None,
+        number: int = 0,
     ) -> Counts:
         """Send one message to every stored subscription.
 
-        A fixed number of workers takes from the store, so memory stays the same for any number of
-        subscribers. ``progress`` is called with the counts so far. Raises UnableToReadDatabase and
-        LabStopped.
+        Only some of them are in memory at a time, however many there are. ``progress`` is called
+        with the counts so far, once a subscription: let it be quick. ``number`` is recorded beside
+        the outcomes. ``run`` goes on with a notify-all that was killed, with the same payload: who
+        is recorded as accepted is left out, and what was under way at the kill is sent again.
+        Raises UnableToReadDatabase, UnableToWriteDatabase, BadField (a run that is not known, or was
+        of another payload), LabStopped.
+
+        >>> from tqdm import tqdm                                          # doctest: +SKIP
+        >>> with tqdm() as bar:                                            # doctest: +SKIP
+        ...     await sender.send_all(b"Hello", PushOptions(), lambda counts: bar.update())
         """
-        total = await asyncio.to_thread(self._store.count)
+        again = run is not None
+        total, run = await asyncio.to_thread(self._begin_run, payload, run, number)
         self._told.step(f"send to {total} subscription{'' if total == 1 else 's'}")
-        rows = Rows(self._store.batches())
         # The first message stands for all of them in the journal; a detour is told in any case.
         stories = chain([self._told], repeat(DetoursOnly(self._journal, self._routes)))
-        tally: Counter[str] = Counter()
+        recorder = Recorder(self.runs, run, again)
+        tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0}
 
-        async def work() -> None:
-            while stored := await rows.take():
-                outcome = await self._send(stored, payload, options, next(stories))
-                column = outcome.kind if outcome.kind in ("accepted", "gone") else "failed"
-                tally.update([column] if outcome.attempts == 1 else [column, "retried"])
-                if progress:
-                    progress(Counts(**tally))
+        def note(stored: StoredSubscription, outcome: Outcome) -> None:
+            tally[outcome.kind if outcome.kind in ("accepted", "gone") else "failed"] += 1
+            tally["retried"] += outcome.attempts > 1
+            recorder.note(stored.number, outcome)
+            if progress:
+                progress(Counts(**tally, total=total, run=run))
 
+        async def send(stored: StoredSubscription, lane: Lane) -> Outcome:
+            return await self._send(stored, payload, options, next(stories), lane)
+
+        left = {"where": not_accepted(run)} if again else {}
+        broadcast = Broadcast(self._store.batches(**left), send, note, self._workers)
+        ended = self._broadcasts[broadcast] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._workers, total)):
-                    group.create_task(work())
-        except ExceptionGroup as reasons:
-            raise reasons.exceptions[0] from None
+            try:
+                await broadcast.run()
+            finally:
+                await recorder.close()
+            await asyncio.to_thread(self.runs.end, run)
+        finally:
+            del self._broadcasts[broadcast]
+            ended.set_result(None)
         if tally["gone"]:
             self._told.step("remove subscription", count=tally["gone"])
-        return Counts(**tally)
+        return Counts(**tally, total=total, run=run)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """End what is under way, record what has come of it, and close the connections."""
+        for broadcast in self._broadcasts:
+            broadcast.stop()
         await self._courier.close()
+        await asyncio.gather(*self._broadcasts.values())
+
+    def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
+        """Return how many subscriptions there are to send to, and the number of the notify-all."""
+        digest = hashlib.sha256(payload or b"").digest()
+        if run is None:
+            return self._store.count(), self.runs.begin(digest, number)
+        if self.runs.get(run).digest != digest:
+            raise BadField(f"notify-all {run} was of another message")
+        return self._store.count(not_accepted(run)), run
 
     async def _send(
         self,
@@ -151,36 +192,39 @@ class Sender:
         payload: bytes | None,
         options: PushOptions,
         story: Story,
+        lane: Lane,
     ) -> Outcome:
         try:
             attempt = self._courier.prepare(stored, payload, options, story)
-            outcome = await self._see_through(stored, attempt, story)
+            outcome = await self._see_through(stored, attempt, story, lane)
         except LabStopped:
             raise
         except PushlabError as error:
             # One message that cannot be sent must not keep the others from being sent.
             return explain(error)
-        if outcome.kind == "gone":
-            return await self._remove(stored, outcome)
         return self._compare_keys(stored, outcome)
 
     async def _see_through(
-        self, stored: StoredSubscription, attempt: Attempt, story: Story
+        self, stored: StoredSubscription, attempt: Attempt, story: Story, lane: Lane
     ) -> Outcome:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
-        hidden = secrets_of(stored.subscription.endpoint)
+        now = asyncio.get_running_loop().time
+        deadline = now() + PATIENCE
+        hidden = Secrets(stored.subscription.endpoint)
         for number in range(1, ATTEMPTS + 1):
-            outcome = replace(explain(await attempt(), hidden), attempts=number)
+            outcome = explain(await attempt(), hidden, number)
             if outcome.kind != "retry":
+                lane.answered(now())
                 break
+            lane.refused(now())
             asked = seconds_of(outcome.retry_after, self._clock()) or 0.0
             pause = max(asked, FIRST_PAUSE * 2 ** (number - 1) * (1 - self._chance() / 2))
-            if number == ATTEMPTS or loop.time() + pause > deadline:
+            if number == ATTEMPTS or now() + pause > deadline:
+                lane.given_up(now(), asked)
                 times = "once" if number == 1 else f"{number} times"
                 return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
             story.step("try again", stored.who, seconds=round(pause, 1))
-            await self._sleep(pause)
+            with lane.rest() if asked else nullcontext():
+                await self._sleep(pause)
         return outcome
 
     async def _remove(self, stored: StoredSubscription, outcome: Outcome) -> Outcome:
@@ -203,36 +247,25 @@ class Sender:
         )
 
 
-class Rows:
-    """Hand out stored subscriptions one by one, and read the next batch when one is used up.
+class Secrets:
+    """What must not be shown of an endpoint: all of it, its path, the end of its path.
 
-    The database is read in a thread: the event loop never waits for a disk or a lock.
-    """
+    It is worked out when something is to be shown, which of most answers nothing is.
 
-    def __init__(self, batches: Iterator[list[StoredSubscription]]):
-        self._batches = batches
-        self._rows: deque[StoredSubscription] = deque()
-        self._reading = asyncio.Lock()
-
-    async def take(self) -> StoredSubscription | None:
-        """Return the next, or None at the end. Raises UnableToReadDatabase."""
-        async with self._reading:
-            if not self._rows:
-                self._rows.extend(await asyncio.to_thread(next, self._batches, []))
-            return self._rows.popleft() if self._rows else None
-
-
-def secrets_of(endpoint: str) -> list[str]:
-    """Return what must not be shown of an endpoint: all of it, its path, the end of its path.
-
-    >>> secrets_of("https://push.example.net/v2/JzLQ3raZ")
+    >>> list(Secrets("https://push.example.net/v2/JzLQ3raZ"))
     ['https://push.example.net/v2/JzLQ3raZ', '/v2/JzLQ3raZ', 'JzLQ3raZ']
     """
-    url = urlsplit(endpoint)
-    paths = [f"{url.path}?{url.query}", url.path] if url.query else [url.path]
-    parts = [part for path in paths for part in (path, path.rsplit("/", 1)[-1])]
-    # A shorter part is a word, such as "push", and would be found in any sentence.
-    return [endpoint, *(part for part in parts if len(part) >= 8)]
+
+    def __init__(self, endpoint: str):
+        self._endpoint = endpoint
+
+    def __iter__(self) -> Iterator[str]:
+        url = urlsplit(self._endpoint)
+        paths = [f"{url.path}?{url.query}", url.path] if url.query else [url.path]
+        parts = [part for path in paths for part in (path, path.rsplit("/", 1)[-1])]
+        yield self._endpoint
+        # A shorter part is a word, such as "push", and would be found in any sentence.
+        yield from (part for part in parts if len(part) >= 8)
 
 
 async def send_once(

@@ -8,13 +8,14 @@ error says that it did not happen at all.
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Double,
     Engine,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     func,
     inspect,
     select,
+    true,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -58,6 +60,8 @@ subscriptions = Table(
     Column("application_server_key", String(87), nullable=False),
     Column("who", String(100), nullable=False),
     Column("created_at", Double, nullable=False),
+    # The number of somebody who has left is not given to the next: records go by it.
+    sqlite_autoincrement=True,
 )
 
 
@@ -66,13 +70,14 @@ class StoredSubscription:
     """A subscription, and what the application server noted beside it.
 
     ``application_server_key``: base64url, the key that the subscription was made for; ``who``: a
-    short name of the user agent; ``created_at``: seconds since 1970.
+    short name of the user agent; ``created_at``: seconds since 1970; ``number``: its row.
     """
 
     subscription: PushSubscription
     application_server_key: str
     who: str
     created_at: float
+    number: int = field(default=0, compare=False)
 
 
 class SubscriptionStore:
@@ -98,7 +103,7 @@ class SubscriptionStore:
         self._lock = threading.RLock()
         self._engine = _connect(url)
         try:
-            with self._transaction(UnableToReadDatabase) as connection:
+            with self.transaction(UnableToReadDatabase) as connection:
                 _prepare(connection)
         except StoreError:
             self.close()
@@ -123,7 +128,7 @@ class SubscriptionStore:
         endpoint = subscription.endpoint
         # The update comes first: it takes SQLite's lock for writing, so that nobody can come in
         # between it and the insert.
-        with self._transaction(UnableToSaveSubscription) as connection:
+        with self.transaction(UnableToSaveSubscription) as connection:
             update = subscriptions.update().where(subscriptions.c.endpoint == endpoint)
             if connection.execute(update.values(values)).rowcount:
                 return False
@@ -143,24 +148,26 @@ class SubscriptionStore:
     def get(self, endpoint: str) -> StoredSubscription | None:
         """Return the subscription with this endpoint, or None. Raises UnableToReadDatabase."""
         query = select(subscriptions).where(subscriptions.c.endpoint == endpoint)
-        with self._transaction(UnableToReadDatabase) as connection:
+        with self.transaction(UnableToReadDatabase) as connection:
             row = connection.execute(query).one_or_none()
         return _stored(row) if row else None
 
     def remove(self, endpoint: str) -> bool:
         """Forget a subscription, and return whether it was known. Raises StoreError."""
         query = subscriptions.delete().where(subscriptions.c.endpoint == endpoint)
-        with self._transaction(StoreError) as connection:
+        with self.transaction(StoreError) as connection:
             return connection.execute(query).rowcount > 0
 
     def all(self) -> Iterator[StoredSubscription]:
         """Yield every subscription, oldest first, reading some at a time."""
         return chain.from_iterable(self.batches())
 
-    def batches(self, size: int = BATCH) -> Iterator[list[StoredSubscription]]:
-        """Yield every subscription in lists of at most ``size``, oldest first.
+    def batches(
+        self, size: int = BATCH, where: ColumnElement[bool] = true()
+    ) -> Iterator["Batch"]:
+        """Yield every subscription, at most ``size`` at a time, oldest first.
 
-        What is saved or removed meanwhile is seen or not seen, and nothing is seen twice. Raises
+        ``where`` leaves some out. What is saved or removed meanwhile is seen or not seen, and nothing is seen twice. Raises
         UnableToReadDatabase.
         """
         last = 0
@@ -168,28 +175,29 @@ class SubscriptionStore:
             # Each list goes on from a number and not from a count, which removals would shift.
             query = (
                 select(subscriptions)
-                .where(subscriptions.c.number > last)
+                .where(subscriptions.c.number > last, where)
                 .order_by(subscriptions.c.number)
                 .limit(size)
             )
-            with self._transaction(UnableToReadDatabase) as connection:
+            with self.transaction(UnableToReadDatabase) as connection:
                 rows = connection.execute(query).all()
             if not rows:
                 return
             last = rows[-1].number
-            yield [_stored(row) for row in rows]
+            yield Batch(rows)
 
-    def count(self) -> int:
+    def count(self, where: ColumnElement[bool] = true()) -> int:
         """Return how many subscriptions are kept. Raises UnableToReadDatabase."""
-        with self._transaction(UnableToReadDatabase) as connection:
-            return connection.execute(select(func.count()).select_from(subscriptions)).scalar_one()
+        query = select(func.count()).select_from(subscriptions).where(where)
+        with self.transaction(UnableToReadDatabase) as connection:
+            return connection.execute(query).scalar_one()
 
     def close(self) -> None:
         """Close every connection to the database."""
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, error: type[StoreError]) -> Iterator[Connection]:
+    def transaction(self, error: type[StoreError]) -> Iterator[Connection]:
         """Run one transaction; turn what the database says into ``error``.
 
         One at a time: a database in memory is one connection, which all threads share.
@@ -201,6 +209,19 @@ class SubscriptionStore:
             # The driver's own words name the fault; SQLAlchemy's would add statement and values.
             said = getattr(reason, "orig", None) or type(reason).__name__
             raise error(f"the database says: {said}") from None
+
+
+class Batch:
+    """Rows that have been read. Each is checked, which takes longer, as it is taken."""
+
+    def __init__(self, rows: Sequence[Row]):
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[StoredSubscription]:
+        return map(_stored, self._rows)
 
 
 def _connect(url: str) -> Engine:
@@ -239,8 +260,8 @@ def _prepare(connection: Connection) -> None:
 
 
 def _stored(row: Row) -> StoredSubscription:
-    time = row.expiration_time
+    number, endpoint, p256dh, auth, time, application_server_key, who, created_at = row
     if time is not None and time == int(time):
         time = int(time)  # as the browser wrote it
-    subscription = PushSubscription(row.endpoint, row.p256dh, row.auth, time)
-    return StoredSubscription(subscription, row.application_server_key, row.who, row.created_at)
+    subscription = PushSubscription(endpoint, p256dh, auth, time)
+    return StoredSubscription(subscription, application_server_key, who, created_at, number)

@@ -17,10 +17,12 @@ import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import certifi
 import pycurl
 
+from pushlab.appserver.answer import Answer, NetworkFault, PushResponse, read_answer
 from pushlab.appserver.route import Route, route_of
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
@@ -35,76 +37,33 @@ MAX_BODY = 65536
 """Bytes of an answer's body that are kept. Push services say what they have to say in 500."""
 
 
-@dataclass(frozen=True, repr=False)
-class PushResponse:
-    """What a push service answered.
+MAX_STREAMS = 1000
+"""Requests that share a connection of HTTP/2. Push services set limits of their own, about 100."""
 
-    ``headers``: (name, value) in the order they came, repeated ones too; ``body``: at most 64 KiB
-    of it; ``reason``: the words after the status, which HTTP/2 does not have. Printed, it does not
-    show their values: ``Location`` is a URL that only the sender may know.
-
-    >>> PushResponse(201, (("TTL", "60"),)).header("ttl")
-    '60'
-    >>> PushResponse(201, (("TTL", "60"),), reason="Created")
-    <PushResponse 201 Created, headers: TTL, 0 bytes of body>
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-    reason: str = ""
-
-    def __repr__(self) -> str:
-        names = ", ".join(name for name, _ in self.headers) or "none"
-        status = f"{self.status} {self.reason}".strip()
-        return f"<PushResponse {status}, headers: {names}, {len(self.body)} bytes of body>"
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, or None."""
-        return next(iter(self.header_list(name)), None)
-
-    def header_list(self, name: str) -> list[str]:
-        """Return every value of a header, in the order they came."""
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-
-@dataclass(frozen=True)
-class NetworkFault:
-    """No answer: libcurl's error ``code`` (CURLE_…), and its words for people."""
-
-    code: int
-    message: str = ""
-
-
-Answer = PushResponse | NetworkFault
+MAX_CONNECTIONS = 400
+"""Connections to one push service that speaks HTTP/1.1 only."""
 
 
 @dataclass(eq=False)
 class Transfer:
-    """One request under way, and what has come back of it so far."""
+    """One request under way, and what has come back of it so far.
 
-    done: "asyncio.Future[Answer]"
-    status: int = 0
-    reason: str = ""
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    complete: bool = False
+    Its libcurl handle is used again for the next request, and so is this object. libcurl hands over
+    the head line by line: the lines are only put away, and read once the transfer has ended.
+    """
+
+    curl: pycurl.Curl
+    route: Route | None
+    lines: list[str] = field(default_factory=list)
+    done: "asyncio.Future[Answer] | None" = None
+    head: list[bytes] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
 
-    def on_header(self, raw: bytes) -> None:
-        """Take one line of the head."""
-        line = raw.decode("latin-1").rstrip("\r\n")
-        if self.complete:
-            return  # A trailer, after the body. Nobody asked for one.
-        if line.startswith("HTTP/"):
-            # 100 Continue and its like have a head of their own, and only the last head counts.
-            _, status, reason = [*line.split(" ", 2), "", ""][:3]
-            self.status = int(status) if status.isdecimal() else 0
-            self.reason, self.headers = reason, []
-        elif line:
-            name, _, value = line.partition(":")
-            self.headers.append((name.strip(), value.strip()))
-        else:
-            self.complete = self.status >= 200
+    def begin(self, done: "asyncio.Future[Answer]") -> None:
+        """Forget the last answer, and wait for the next."""
+        self.done = done
+        self.head.clear()
+        self.body.clear()
 
     def on_body(self, data: bytes) -> int:
         """Take a piece of the body; taking less than all of it ends the transfer."""
@@ -112,15 +71,15 @@ class Transfer:
         self.body += taken
         return len(taken)
 
-    def answer(self, code: int = 0, message: str = "") -> Answer:
-        """Return what came of it.
+    def end(self, code: int = 0, message: str = "") -> None:
+        """Tell whoever waits what came of it.
 
         A status stands once its head is complete, whatever happens to the body then: to send again
         what has been accepted would show the notification twice.
         """
-        if self.complete:
-            return PushResponse(self.status, tuple(self.headers), bytes(self.body), self.reason)
-        return NetworkFault(code, message)
+        if not self.done.done():
+            answer = read_answer(self.head, bytes(self.body))
+            self.done.set_result(answer or NetworkFault(code, message))
 
 
 class CurlTransport:
@@ -143,7 +102,7 @@ class CurlTransport:
         self._loop: asyncio.AbstractEventLoop
         self._trusted_file: str
         self._transfers: dict[pycurl.Curl, Transfer] = {}
-        self._idle: list[pycurl.Curl] = []
+        self._idle: dict[Route | None, list[Transfer]] = {}
         self._watched: set[int] = set()
         self._timer: asyncio.Handle | None = None
 
@@ -154,17 +113,18 @@ class CurlTransport:
         """
         if self._multi is None:
             self._open()
-        curl = self._idle.pop() if self._idle else pycurl.Curl()
-        transfer = Transfer(self._loop.create_future())
-        self._set_up(curl, request, transfer)
+        done = self._loop.create_future()
+        transfer = self._transfer_for(request)
+        transfer.begin(done)
+        curl = transfer.curl
         self._transfers[curl] = transfer
         self._multi.add_handle(curl)
         try:
-            return await transfer.done
+            return await done
         finally:
             # Still there: whoever waited was cancelled, and the request is not wanted any more. (A
-            # handle may have another transfer by now: it was idle before this line was reached.)
-            if self._transfers.get(curl) is transfer:
+            # handle may have another request by now: it was idle before this line was reached.)
+            if curl in self._transfers and transfer.done is done:
                 del self._transfers[curl]
                 self._multi.remove_handle(curl)
                 curl.close()
@@ -180,8 +140,8 @@ class CurlTransport:
             if not transfer.done.done():
                 transfer.done.set_exception(LabStopped("the application server stops"))
         self._transfers.clear()
-        for curl in self._idle:
-            curl.close()
+        for transfer in chain.from_iterable(self._idle.values()):
+            transfer.curl.close()
         self._idle.clear()
         for fd in list(self._watched):
             self._forget(fd)
@@ -194,19 +154,38 @@ class CurlTransport:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wake_in)
+        # As many streams share a connection as the push service allows; HTTP/1.1 has connections
+        # instead, and with more of them than this a request waits its turn.
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, max_connections())
 
-    def _set_up(self, curl: pycurl.Curl, request: PushRequest, transfer: Transfer) -> None:
+    def _transfer_for(self, request: PushRequest) -> Transfer:
+        """Take an idle handle, or make one, and tell it what is different in this request."""
+        route = route_of(request.url, self._routes)
+        idle = self._idle.setdefault(route, [])
+        transfer = idle.pop() if idle else self._new_transfer(route)
         headers = {"User-Agent": "pushlab"} | dict(request.headers)
         lines = [f"{name}: {value}" for name, value in headers.items()]
         # libcurl adds headers of its own to a POST. A name without a value keeps it from that.
         lines += [f"{name}:" for name in ("Content-Type", "Expect") if name not in headers]
+        setopt = transfer.curl.setopt
+        setopt(pycurl.URL, request.url)
+        setopt(pycurl.POSTFIELDS, request.body)
+        if lines != transfer.lines:  # Most messages of a notify-all have the same.
+            setopt(pycurl.HTTPHEADER, lines)
+            transfer.lines = lines
+        # The first request to a service opens a connection, and the others wait to see whether
+        # they can share it: TLS says so at once. Without TLS they would wait for an answer.
+        setopt(pycurl.PIPEWAIT, int(request.url.startswith("https:")))
+        return transfer
+
+    def _new_transfer(self, route: Route | None) -> Transfer:
+        curl = pycurl.Curl()
+        transfer = Transfer(curl, route)
         for option, value in {
-            pycurl.URL: request.url,
             pycurl.PATH_AS_IS: 1,  # An endpoint is used as the browser gave it.
             pycurl.POST: 1,
-            pycurl.POSTFIELDS: request.body,
-            pycurl.HTTPHEADER: lines,
-            pycurl.HEADERFUNCTION: transfer.on_header,
+            pycurl.HEADERFUNCTION: transfer.head.append,
             pycurl.WRITEFUNCTION: transfer.on_body,
             pycurl.CONNECTTIMEOUT_MS: int(self._connect_timeout * 1000),
             pycurl.TIMEOUT_MS: int(self._timeout * 1000),
@@ -218,15 +197,13 @@ class CurlTransport:
             pycurl.SSL_VERIFYPEER: 1,
             pycurl.SSL_VERIFYHOST: 2,
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
-            # The first request to a service opens a connection, and the others wait to see whether
-            # they can share it: TLS says so at once. Without TLS they would wait for an answer.
-            pycurl.PIPEWAIT: int(request.url.startswith("https:")),
             pycurl.CAINFO: self._trusted_file,
         }.items():
             curl.setopt(option, value)
-        if route := route_of(request.url, self._routes):
+        if route:
             curl.setopt(pycurl.CONNECT_TO, [route.connect_to])
             curl.setopt(pycurl.CAINFO_BLOB, route.authority)
+        return transfer
 
     # --- what libcurl asks of the loop ----------------------------------------------------------
 
@@ -251,10 +228,14 @@ class CurlTransport:
 
     def _wake_in(self, milliseconds: int) -> None:
         if self._timer is not None:
+            if milliseconds == 0 and not isinstance(self._timer, asyncio.TimerHandle):
+                return  # It is woken soon anyway. To be asked again must not put that off.
             self._timer.cancel()
             self._timer = None
-        if milliseconds >= 0:
-            # Never at once, even for 0: libcurl asks from within a call that has not returned.
+        # Never at once, even for 0: libcurl asks from within a call that has not returned.
+        if milliseconds == 0:
+            self._timer = self._loop.call_soon(self._on_timer)
+        elif milliseconds > 0:
             self._timer = self._loop.call_later(milliseconds / 1000, self._on_timer)
 
     def _on_timer(self) -> None:
@@ -280,10 +261,20 @@ class CurlTransport:
     def _finish(self, curl: pycurl.Curl, code: int = 0, message: str = "") -> None:
         self._multi.remove_handle(curl)
         transfer = self._transfers.pop(curl)
-        curl.reset()  # It forgets the endpoint, the token and the transfer; the connection stays.
-        self._idle.append(curl)
-        if not transfer.done.done():
-            transfer.done.set_result(transfer.answer(code, message))
+        self._idle[transfer.route].append(transfer)
+        transfer.end(code, message)
+
+
+def max_connections() -> int:
+    """Return how many connections one push service may have: a quarter of what may be open."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit to ask for.
+        return MAX_CONNECTIONS
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if open_files == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return min(MAX_CONNECTIONS, max(1, open_files // 4))
 
 
 def trusted_file() -> str:

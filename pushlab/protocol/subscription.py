@@ -9,8 +9,9 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv6Address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -44,6 +45,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 # Standard's on purpose: what is a host to one parser and not to the next is a way around an
 # allow list.
 VISIBLE = re.compile(r"[!-~]+")
+START = re.compile(r"[^/?]*(//[^/?]*)?")
 AUTHORITY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 
 
@@ -78,7 +80,7 @@ class PushSubscription:
     origin: str = field(init=False, compare=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "origin", _origin(_split(self.endpoint)))
+        object.__setattr__(self, "origin", _origin_of(self.endpoint))
         object.__setattr__(self, "ua_public", _load_p256dh(self.p256dh))
         if not isinstance(self.auth, bytes) or len(self.auth) != AUTH_SECRET:
             raise BadAuth(f"auth is {kind(self.auth)}, not {AUTH_SECRET} bytes")
@@ -105,7 +107,7 @@ class PushSubscription:
         if missing := [name for name in ("p256dh", "auth") if keys.get(name) is None]:
             raise NoKeys(f"keys has no {' and no '.join(missing)}")
         # The endpoint is checked before the keys, so that the first fault is the one reported.
-        _split(endpoint)
+        _origin_of(endpoint)
         return cls(
             endpoint=endpoint,
             p256dh=_decode(keys["p256dh"], "p256dh", BadP256dh),
@@ -173,7 +175,7 @@ def _check_expiration_time(time: object) -> None:
         raise BadExpirationTime("expirationTime is not a time that a Date can name")
 
 
-def _split(endpoint: object) -> SplitResult:
+def _origin_of(endpoint: object) -> str:
     if endpoint == "":
         raise NoEndpoint("endpoint is empty")
     if not isinstance(endpoint, str):
@@ -182,30 +184,32 @@ def _split(endpoint: object) -> SplitResult:
         raise BadEndpoint(f"endpoint has {len(endpoint)} characters, over {MAX_ENDPOINT}")
     if not VISIBLE.fullmatch(endpoint):
         raise BadEndpoint("endpoint has a character that no serialized URL has")
+    if "#" in endpoint:
+        raise BadEndpoint("endpoint has a fragment, which is never sent")
+    # What comes before the path is the same for all subscriptions of one push service.
+    return _origin(START.match(endpoint).group())
+
+
+# https://www.rfc-editor.org/rfc/rfc6454#section-6.2
+@lru_cache(maxsize=64)
+def _origin(start: str) -> str:
+    """Return the origin of a URL that ends where its path or query would begin."""
     try:
-        url = urlsplit(endpoint)
+        url = urlsplit(start)
     except ValueError:
         raise BadEndpoint("endpoint is not a URL") from None
     if url.scheme not in DEFAULT_PORTS:
         raise BadEndpoint("endpoint begins with neither https:// nor http://")
     if "@" in url.netloc:
         raise BadEndpoint("endpoint holds a user name or a password")
-    if "#" in endpoint:
-        raise BadEndpoint("endpoint has a fragment, which is never sent")
     if not AUTHORITY.fullmatch(url.netloc):
         raise BadEndpoint("endpoint has no host, or something that is neither host nor port")
     try:
-        _origin(url)
+        host, port = url.hostname, url.port
+        if ":" in host:
+            host = f"[{IPv6Address(host).compressed}]"
     except ValueError:
         raise BadEndpoint("endpoint has an impossible address or port") from None
-    return url
-
-
-# https://www.rfc-editor.org/rfc/rfc6454#section-6.2
-def _origin(url: SplitResult) -> str:
-    host = url.hostname
-    if ":" in host:
-        host = f"[{IPv6Address(host).compressed}]"
-    if url.port in (None, DEFAULT_PORTS[url.scheme]):
+    if port in (None, DEFAULT_PORTS[url.scheme]):
         return f"{url.scheme}://{host}"
-    return f"{url.scheme}://{host}:{url.port}"
+    return f"{url.scheme}://{host}:{port}"

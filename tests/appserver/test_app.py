@@ -221,3 +221,25 @@ def test_our_messages_pass_the_labs_push_service(run, serving, subscriber, fetch
         await service.stop()
 
     run(scenario())
+
+
+def test_a_notify_all_is_gone_on_with_under_its_number(run, serving, push_service, subscriber):
+    async def scenario():
+        async with push_service() as service, serving(service.origin) as server:
+            one, two = subscriber(service.endpoint("one")), subscriber(service.endpoint("two"))
+            server.subscribe(one.subscription)
+            await server.notify(one.endpoint)  # takes a number of its own
+            first = await server.notify_all()
+            server.subscribe(two.subscription)
+            await server.notify(two.endpoint)
+            again = await server.notify_all(resume=first.run)
+            assert (first.id, again.id, again.accepted) == (2, 2, 1)
+            assert json.loads(two.read(service.received[-1].body))["options"]["body"] == "ID: 2"
+            [known] = server.runs()
+            assert (known.run, known.number, known.outcomes) == (first.run, 2, {"accepted": 2})
+            with pytest.raises(BadField):
+                await server.notify_all("another", resume=first.run)
+            with pytest.raises(BadField):
+                await server.notify_all(resume=99)
+
+    run(scenario())

@@ -7,7 +7,8 @@ import pytest
 
 from pushlab.appserver import store as store_module
 from pushlab.appserver.courier import PushlabCourier
-from pushlab.appserver.sender import ATTEMPTS, PATIENCE, Counts, Sender, send_once
+from pushlab.appserver.flow import HOPELESS, PATIENCE, Lane
+from pushlab.appserver.sender import ATTEMPTS, Counts, Sender, send_once
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
 from pushlab.errors import LabStopped, UnableToReadDatabase
@@ -376,6 +377,95 @@ def test_a_server_that_stops_ends_what_is_under_way(world, subscriber):
         for sending in (one, everybody):
             with pytest.raises(LabStopped):
                 await sending
+
+    world(scenario)
+
+
+def test_while_a_push_service_asks_for_a_rest_nobody_new_is_sent_to(
+    world, subscriber, push_service
+):
+    async def scenario(world, service):
+        asked, rest, other = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def sleep(seconds):
+            world.pauses.append(seconds)
+            asked.set()
+            await rest.wait()
+
+        world.sender._sleep = sleep
+
+        def answer(handler, number):
+            handler.set_status(429 if number == 1 else 201)
+            handler.set_header("Retry-After", "3")
+            return asked.wait() if number == 2 else None
+
+        service.answer = answer
+        async with push_service() as second:
+            second.answer = lambda handler, number: other.set()
+            for number in range(6):
+                world.add(subscriber(service.endpoint(str(number))))
+            everybody = asyncio.ensure_future(world.sender.send_all(b"Hello", PushOptions()))
+            await asked.wait()
+            # A push service of another origin is not held up, and this one gets nothing new.
+            world.store._allowed_origins |= {second.origin}
+            late = world.add(subscriber(second.endpoint()))
+            await world.sender.send(late, b"Hello", PushOptions())
+            await other.wait()
+            assert len(service.received) == 2 and not everybody.done()
+            rest.set()
+            assert (await everybody).accepted >= 6
+        assert world.pauses == [3.0] and len(service.received) == 7
+
+    world(scenario, workers=2)
+
+
+def test_many_that_are_asked_to_wait_too_long_are_given_up_together(world, subscriber):
+    async def scenario(world, service):
+        service.answer = always(429, Retry_After="86400")
+        for number in range(300):
+            world.add(subscriber(service.endpoint(str(number))))
+        counts = await world.sender.send_all(b"Hello", PushOptions())
+        assert counts == Counts(failed=300) and world.pauses == []
+        assert HOPELESS <= len(service.received) < 100, "it does not go on asking"
+        assert world.sender.runs.get(counts.run).outcomes == {"retried": 300}
+        service.answer = always(201)
+        again = await world.sender.send_all(b"Hello", PushOptions(), run=counts.run)
+        assert again == Counts(accepted=300), "and later all of them get it"
+
+    world(scenario)
+
+
+def test_trouble_halves_what_is_under_way(world, subscriber, monkeypatch):
+    async def scenario(world, service):
+        def answer(handler, number):
+            handler.set_status(503 if number <= 8 else 201)
+
+        service.answer = answer
+        sizes = []
+        refused = Lane.refused
+
+        def note(lane, now):
+            refused(lane, now)
+            sizes.append(lane.window.size)
+
+        monkeypatch.setattr(Lane, "refused", note)
+        for number in range(100):
+            world.add(subscriber(service.endpoint(str(number))))
+        counts = await world.sender.send_all(b"Hello", PushOptions())
+        assert counts.accepted == 100 and counts.retried
+        assert sizes[0] == 4 and min(sizes) >= 1
+
+    world(scenario, workers=8)
+
+
+def test_counts_say_how_many_there_are(world, subscriber):
+    async def scenario(world, service):
+        for number in range(3):
+            world.add(subscriber(service.endpoint(str(number))))
+        seen = []
+        counts = await world.sender.send_all(b"Hello", PushOptions(), seen.append)
+        assert [(one.done, one.total, one.run) for one in seen] == [(n, 3, 1) for n in (1, 2, 3)]
+        assert (counts.total, counts.run) == (3, 1)
 
     world(scenario)
 

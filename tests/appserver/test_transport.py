@@ -8,7 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pushlab.appserver.transport import MAX_BODY, CurlTransport, NetworkFault, PushResponse
+from pushlab.appserver.transport import (
+    MAX_BODY,
+    CurlTransport,
+    NetworkFault,
+    PushResponse,
+    max_connections,
+)
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 
@@ -457,3 +463,12 @@ def test_close_leaves_no_descriptor(transport, push_service):
     for _ in range(5):
         transport(scenario)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(("open_files", "connections"), [(1024, 256), (2, 1), (10**6, 400)])
+def test_connections_leave_room_for_other_files(monkeypatch, open_files, connections):
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (open_files, open_files))
+    assert max_connections() == connections
+    monkeypatch.setattr(resource, "getrlimit", lambda what: 2 * (resource.RLIM_INFINITY,))
+    assert max_connections() == 400

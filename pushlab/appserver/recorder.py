@@ -1,0 +1,68 @@
+"""Outcomes on their way into the database: gathered, and written in a thread.
+
+A transaction costs the same for one row as for some hundred, and the sending must not wait for any.
+So at most half a second of outcomes has no record when a process is killed.
+"""
+
+import asyncio
+
+from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.runs import Delivery, Runs, name_of
+from pushlab.errors import StoreError, UnableToWriteDatabase
+
+BATCH = 500
+"""Outcomes that are written at once, without waiting for the time."""
+
+INTERVAL = 0.5
+"""Seconds that an outcome waits for others."""
+
+
+class Recorder:
+    """Record what comes of one notify-all as it comes. ``again``: it is gone on with."""
+
+    def __init__(self, runs: Runs, run: int, again: bool = False):
+        self._runs, self._run, self._again = runs, run, again
+        self._noted: list[Delivery] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._fault: StoreError | None = None
+
+    def note(self, subscription: int, outcome: Outcome) -> None:
+        """Take the outcome of a subscription, by its number. Nothing waits."""
+        self._noted.append(
+            Delivery(subscription, name_of(outcome.kind), outcome.status, outcome.attempts)
+        )
+        if len(self._noted) >= BATCH:
+            self._begin_writing()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._begin_writing)
+
+    async def close(self) -> None:
+        """Write the rest. Raises UnableToWriteDatabase if something is not recorded."""
+        self._cancel_timer()
+        if self._writing:
+            await self._writing
+        await self._write()
+        if self._noted:
+            raise UnableToWriteDatabase(
+                f"{len(self._noted)} outcomes are not recorded, and going on would send to them "
+                f"again: {self._fault.detail}"
+            )
+
+    def _begin_writing(self) -> None:
+        self._cancel_timer()
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _write(self) -> None:
+        batch, self._noted = self._noted, []
+        try:
+            await asyncio.to_thread(self._runs.record, self._run, batch, self._again)
+        except StoreError as error:
+            # Another program may hold the database for a while. The next time may go better.
+            self._noted, self._fault = batch + self._noted, error

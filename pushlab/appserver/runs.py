@@ -1,0 +1,194 @@
+"""Every notify-all in the database: what was sent, and what came of it for each subscription.
+
+So that one that is killed half-way can be gone on with. It sends to nobody again who is recorded as
+accepted. What was under way when it was killed has no record, so it is sent again, and whoever had
+got it already gets it twice: of the two faults that nobody can rule out, the smaller one.
+
+    broadcasts   one row a notify-all: when it began and ended, and SHA-256 of its plaintext
+    deliveries   one row a subscription in it: accepted, gone, retried, refused, failed
+
+Rows are written some hundred at a time, in a thread, and the sending does not wait for that.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    bindparam,
+    exists,
+    func,
+    select,
+)
+
+from pushlab.appserver.outcome import Kind
+from pushlab.appserver.store import SubscriptionStore, subscriptions
+from pushlab.errors import BadField, UnableToReadDatabase, UnableToWriteDatabase
+
+KEPT = 5
+"""Notify-alls that are remembered: the last ones."""
+
+broadcasts = Table(
+    "broadcasts",
+    subscriptions.metadata,
+    Column("run", Integer, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("began_at", Double, nullable=False),
+    Column("ended_at", Double),
+    # A number that was given away is not given away again, even when its row is deleted.
+    sqlite_autoincrement=True,
+)
+
+deliveries = Table(
+    "deliveries",
+    subscriptions.metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("subscription", Integer, primary_key=True, autoincrement=False),
+    Column("outcome", String(8), nullable=False),
+    Column("status", Integer),
+    Column("attempts", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+class Delivery(NamedTuple):
+    """What came of a notify-all for one subscription.
+
+    ``subscription``: its number; ``outcome``: accepted, gone, retried (given up after that),
+    refused or failed; ``status``: of the last answer; ``attempts``: requests that were made.
+    """
+
+    subscription: int
+    outcome: str
+    status: int | None
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One notify-all, as far as it is recorded.
+
+    ``run``: what to give to go on with it; ``number``: the n of the default notification;
+    ``began_at``, ``ended_at``: seconds since 1970, None as long as it has not come to its end;
+    ``outcomes``: how many subscriptions each outcome has.
+    """
+
+    run: int
+    number: int
+    began_at: float
+    ended_at: float | None
+    digest: bytes = field(repr=False)
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+
+def name_of(kind: Kind) -> str:
+    """Return how an outcome is recorded: one that could be tried again has been, up to an end.
+
+    >>> name_of("accepted"), name_of("retry")
+    ('accepted', 'retried')
+    """
+    return "retried" if kind == "retry" else kind
+
+
+class Runs:
+    """Keep the last notify-alls in the store's database. Raises UnableToWriteDatabase.
+
+    >>> store = SubscriptionStore("sqlite://")
+    >>> runs = Runs(store)
+    >>> run = runs.begin(digest=bytes(32), number=7)
+    >>> runs.record(run, [Delivery(1, "accepted", 201, 1)])
+    >>> runs.end(run)
+    >>> runs.get(run).outcomes
+    {'accepted': 1}
+    >>> store.close()
+    """
+
+    def __init__(self, store: SubscriptionStore, clock: Callable[[], float] = time.time):
+        self._store = store
+        self._clock = clock
+        with store.transaction(UnableToWriteDatabase) as connection:
+            for table in (broadcasts, deliveries):
+                table.create(connection, checkfirst=True)
+
+    def begin(self, digest: bytes, number: int = 0) -> int:
+        """Note that a notify-all begins, forget the oldest, and return its run.
+
+        ``digest``: SHA-256 of the plaintext, 32 bytes. Raises UnableToWriteDatabase.
+        """
+        values = {"digest": digest, "number": number, "began_at": self._clock()}
+        with self._store.transaction(UnableToWriteDatabase) as connection:
+            run = connection.execute(broadcasts.insert().values(values)).inserted_primary_key.run
+            for table in (broadcasts, deliveries):
+                connection.execute(table.delete().where(table.c.run <= run - KEPT))
+            return run
+
+    def record(self, run: int, outcomes: Iterable[Delivery], again: bool = False) -> None:
+        """Record outcomes, and remove the subscriptions that are gone, in one transaction.
+
+        ``again``: some may have an outcome already, which is replaced. Raises
+        UnableToWriteDatabase.
+        """
+        rows = [{"run": run, **delivery._asdict()} for delivery in outcomes]
+        gone = [{"gone": row["subscription"]} for row in rows if row["outcome"] == "gone"]
+        with self._store.transaction(UnableToWriteDatabase) as connection:
+            if again:
+                _forget(connection, run, rows)
+            if rows:
+                connection.execute(deliveries.insert(), rows)
+            if gone:
+                number = subscriptions.c.number == bindparam("gone")
+                connection.execute(subscriptions.delete().where(number), gone)
+
+    def end(self, run: int) -> None:
+        """Note that a notify-all has come to its end. Raises UnableToWriteDatabase."""
+        update = broadcasts.update().where(broadcasts.c.run == run)
+        with self._store.transaction(UnableToWriteDatabase) as connection:
+            connection.execute(update.values(ended_at=self._clock()))
+
+    def get(self, run: int) -> Run:
+        """Return what is recorded of a notify-all. Raises BadField if it is not known."""
+        found = [known for known in self.all() if known.run == run]
+        if not found:
+            raise BadField(f"there is no record of a notify-all {run}: the last {KEPT} are kept")
+        return found[0]
+
+    def all(self) -> list[Run]:
+        """Return the last notify-alls, oldest first. Raises UnableToReadDatabase."""
+        columns = deliveries.c.run, deliveries.c.outcome
+        count = select(*columns, func.count()).group_by(*columns)
+        with self._store.transaction(UnableToReadDatabase) as connection:
+            rows = connection.execute(select(broadcasts).order_by(broadcasts.c.run)).all()
+            counted = connection.execute(count).all()
+        return [
+            Run(
+                row.run, row.number, row.began_at, row.ended_at, row.digest,
+                {outcome: count for run, outcome, count in counted if run == row.run},
+            )
+            for row in rows
+        ]  # fmt: skip
+
+
+def _forget(connection: Connection, run: int, rows: list[dict]) -> None:
+    same = (deliveries.c.run == run) & (deliveries.c.subscription == bindparam("known"))
+    known = [{"known": row["subscription"]} for row in rows]
+    if known:
+        connection.execute(deliveries.delete().where(same), known)
+
+
+def not_accepted(run: int) -> ColumnElement[bool]:
+    """Describe the subscriptions that a notify-all has still to be sent to."""
+    return ~exists().where(
+        deliveries.c.run == run,
+        deliveries.c.subscription == subscriptions.c.number,
+        deliveries.c.outcome == "accepted",
+    )

@@ -1,0 +1,200 @@
+"""The window grows where that brings more messages a second, and shrinks when it is told to."""
+
+import heapq
+from collections import deque
+
+import pytest
+
+from pushlab.appserver.flow import HOLD, HOPELESS, MOST, PATIENCE, START, Lane, Window
+
+
+def simulate(window: Window, messages: int, seconds: float, most_a_second: float = 1e9) -> float:
+    """Send through a window to a push service on a clock of its own; return how long it took.
+
+    It answers after ``seconds``, and later if it is asked for more than ``most_a_second``.
+    """
+    now, free_at, under_way = 0.0, 0.0, []
+    while messages or under_way:
+        while messages and len(under_way) < window.size:
+            free_at = max(now, free_at) + 1 / most_a_second
+            heapq.heappush(under_way, max(now + seconds, free_at))
+            messages -= 1
+        now = heapq.heappop(under_way)
+        window.answered(now, full=messages > 0)
+    return now
+
+
+def test_it_starts_moderate():
+    assert Window().size == START and 50 <= START <= 100
+
+
+def test_it_grows_when_answers_are_slow():
+    window = Window()
+    seconds = simulate(window, 5000, seconds=0.1)
+    assert window.size == MOST >= 200
+    assert seconds < 0.4 * 5000 / START * 0.1, "and that is worth it"
+
+
+@pytest.mark.parametrize("most_a_second", [300, 3000])
+def test_it_does_not_grow_where_that_brings_nothing(most_a_second):
+    window, largest = Window(), 0
+
+    class Watched:
+        def answered(self, now, full):
+            nonlocal largest
+            window.answered(now, full)
+            largest = max(largest, window.size)
+
+        @property
+        def size(self):
+            return window.size
+
+    simulate(Watched(), 20 * START, seconds=0.001, most_a_second=most_a_second)
+    assert largest == 4 * START, "it has tried"
+    assert window.size == 2 * START
+
+
+def test_it_tries_again_later():
+    window = Window(start=10)
+    simulate(window, 100, seconds=0.001, most_a_second=1000)
+    assert window.size == 20
+    tries = 0
+    for number in range(20 * 2 * (HOLD + 3)):
+        before = window.size
+        window.answered(100 + number / 1000, full=True)
+        tries += window.size > before
+    assert tries == 2
+
+
+def test_a_window_that_is_not_used_up_stays():
+    window = Window(start=4)
+    for number in range(1000):
+        window.answered(number / 10, full=False)
+    assert window.size == 4
+
+
+def test_answers_at_the_same_moment_are_no_rate():
+    window = Window(start=2)
+    for _ in range(100):
+        window.answered(1.0, full=True)
+    assert window.size == 4, "only the first round is believed"
+
+
+def test_refusals_of_one_burst_halve_it_once():
+    window = Window(start=64)
+    for _ in range(64):
+        window.refused()
+    assert window.size == 32
+    window.refused()
+    assert window.size == 16
+
+
+def test_good_answers_of_that_burst_count_as_heard():
+    window = Window(start=4)
+    window.refused()
+    for now in (1, 1, 1):
+        window.answered(now, full=True)
+    window.refused()
+    assert window.size == 1
+
+
+def test_it_is_never_zero():
+    window = Window(start=4)
+    for _ in range(100):
+        window.refused()
+    assert window.size == 1
+
+
+def test_after_a_refusal_it_grows_by_adding():
+    window = Window(start=64)
+    window.refused()
+    sizes = [window.size]
+    for number in range(2000):
+        window.answered(number / 1000, full=True)
+        if window.size != sizes[-1]:
+            sizes.append(window.size)
+    assert sizes[:4] == [32, 35, 38, 41] and sizes == sorted(sizes)
+    assert window.size <= MOST
+
+
+@pytest.mark.parametrize("most", [1, 7, 64])
+def test_it_never_exceeds_its_most(most):
+    window = Window(most=most)
+    simulate(window, 2000, seconds=0.1)
+    assert window.size == min(START, most) if most <= START else window.size <= most
+
+
+# --- lanes -------------------------------------------------------------------------------------
+
+
+def lane(*waiting, start=2) -> Lane:
+    return Lane(Window(start=start), waiting=deque(waiting))
+
+
+def test_a_lane_is_ready_while_somebody_waits_and_there_is_room():
+    assert not lane().ready
+    one = lane("a", "b", "c")
+    assert one.ready
+    one.under_way = 2
+    assert not one.ready
+
+
+def test_nobody_begins_while_it_rests():
+    one = lane("a")
+    with one.rest():
+        with one.rest():
+            assert not one.ready
+        assert not one.ready
+    assert one.ready
+
+
+def test_a_rest_ends_with_whoever_took_it():
+    one = lane("a")
+    with pytest.raises(RuntimeError), one.rest():
+        raise RuntimeError
+    assert one.ready
+
+
+def test_several_in_a_row_that_would_have_to_wait_too_long_close_it():
+    one = lane("a")
+    for _ in range(HOPELESS):
+        assert not one.closed
+        one.refused(now=1)
+        one.given_up(now=1, asked=PATIENCE + 1)
+    assert one.closed
+
+
+def test_one_alone_does_not_nor_do_shorter_waits():
+    one = lane("a")
+    for _ in range(10):
+        one.refused(now=1)
+        one.given_up(now=1, asked=PATIENCE + 1)
+        one.answered(now=1)  # somebody else's message is taken meanwhile
+    for _ in range(10):
+        one.refused(now=1)
+        one.given_up(now=1, asked=PATIENCE)
+    assert not one.closed
+
+
+def test_a_push_service_that_answers_nobody_for_long_is_closed():
+    one = lane("a")
+    one.refused(now=100)
+    one.given_up(now=100 + PATIENCE, asked=0)
+    assert not one.closed
+    one.given_up(now=100 + PATIENCE + 1, asked=0)
+    assert one.closed
+
+
+def test_an_answer_ends_the_trouble():
+    one = lane("a")
+    one.refused(now=100)
+    one.answered(now=110)
+    one.refused(now=120)
+    one.given_up(now=101 + PATIENCE, asked=0)
+    assert not one.closed
+
+
+def test_who_has_no_hope_need_not_wait_for_room():
+    one = lane("a")
+    one.under_way, one.closed = 2, True
+    assert one.ready

@@ -1,0 +1,104 @@
+"""Outcomes are written in batches, and none is lost."""
+
+import asyncio
+
+import pytest
+
+from pushlab.appserver import recorder as recorder_module
+from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.recorder import BATCH, Recorder
+from pushlab.errors import UnableToWriteDatabase
+
+ACCEPTED = Outcome("accepted", 201, "201")
+
+
+class Memory:
+    """Runs that remember what they are told, and refuse while ``broken``."""
+
+    def __init__(self):
+        self.batches, self.broken = [], False
+        self.written = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
+
+    def record(self, run, outcomes, again=False):
+        self.loop.call_soon_threadsafe(self.written.set)
+        if self.broken:
+            raise UnableToWriteDatabase("the disk is full")
+        self.batches.append([(run, again, *outcome) for outcome in outcomes])
+
+    @property
+    def numbers(self):
+        return [delivery[2] for batch in self.batches for delivery in batch]
+
+
+def test_a_full_batch_is_written_at_once(run, monkeypatch):
+    monkeypatch.setattr(recorder_module, "INTERVAL", 3600)
+
+    async def scenario():
+        memory = Memory()
+        recorder = Recorder(memory, 7)
+        for number in range(BATCH + 3):
+            recorder.note(number, ACCEPTED)
+        await memory.written.wait()
+        await recorder.close()
+        assert len(memory.batches) == 2 and memory.numbers == list(range(BATCH + 3))
+        assert memory.batches[0][0] == (7, False, 0, "accepted", 201, 1)
+
+    run(scenario())
+
+
+def test_a_few_are_written_after_a_while(run, monkeypatch):
+    monkeypatch.setattr(recorder_module, "INTERVAL", 0.01)
+
+    async def scenario():
+        memory = Memory()
+        recorder = Recorder(memory, 7, again=True)
+        recorder.note(1, ACCEPTED)
+        await memory.written.wait()
+        await recorder._writing
+        assert memory.batches == [[(7, True, 1, "accepted", 201, 1)]]
+        await recorder.close()
+
+    run(scenario())
+
+
+def test_close_writes_the_rest_and_leaves_no_timer(run, monkeypatch):
+    async def scenario():
+        memory = Memory()
+        recorder = Recorder(memory, 7)
+        recorder.note(1, ACCEPTED)
+        await recorder.close()
+        assert memory.numbers == [1] and recorder._timer is None
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scenario())
+
+
+def test_what_could_not_be_written_is_written_later(run, monkeypatch):
+    monkeypatch.setattr(recorder_module, "INTERVAL", 0.01)
+
+    async def scenario():
+        memory = Memory()
+        memory.broken = True
+        recorder = Recorder(memory, 7)
+        recorder.note(1, ACCEPTED)
+        await memory.written.wait()
+        await recorder._writing
+        memory.broken = False
+        recorder.note(2, ACCEPTED)
+        await recorder.close()
+        assert memory.numbers == [1, 2]
+
+    run(scenario())
+
+
+def test_what_is_never_written_is_said(run):
+    async def scenario():
+        memory = Memory()
+        memory.broken = True
+        recorder = Recorder(memory, 7)
+        recorder.note(1, ACCEPTED)
+        with pytest.raises(UnableToWriteDatabase, match="1 outcomes are not .*disk is full"):
+            await recorder.close()
+
+    run(scenario())

@@ -1,0 +1,234 @@
+"""A notify-all that is killed half-way is gone on with: to nobody twice, and nobody is left out."""
+
+import asyncio
+import signal
+import sys
+from collections import Counter
+
+import pytest
+
+from pushlab.appserver.courier import PushlabCourier
+from pushlab.appserver.runs import Runs, not_accepted
+from pushlab.appserver.sender import Counts, Sender
+from pushlab.appserver.store import SubscriptionStore
+from pushlab.appserver.transport import CurlTransport
+from pushlab.errors import BadField, LabStopped
+from pushlab.protocol.delivery import PushOptions
+
+PEOPLE, HALF = 600, 300
+
+# A process of its own. It says so when outcomes are in the database, for the test to kill it then.
+PROGRAM = """
+import asyncio, sys
+from pushlab.appserver.courier import PushlabCourier
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.runs import Runs
+from pushlab.appserver.sender import Sender
+from pushlab.appserver.store import SubscriptionStore
+from pushlab.appserver.transport import CurlTransport
+from pushlab.protocol.delivery import PushOptions
+
+path, origin, run = sys.argv[1], sys.argv[2], int(sys.argv[3]) or None
+record = Runs.record
+
+def told(self, *arguments):
+    record(self, *arguments)
+    print("recorded", flush=True)
+
+Runs.record = told
+
+async def main():
+    keys = VapidKeys.from_raw(bytes(31) + b"\\1", subject="mailto:test@example.com")
+    store = SubscriptionStore(f"sqlite:///{path}", [origin])
+    sender = Sender(keys, store, PushlabCourier(keys, CurlTransport()))
+    counts = await sender.send_all(b"Hello", PushOptions(), run=run)
+    await sender.close()
+    store.close()
+    print("accepted", counts.accepted, "of", counts.total, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "a.sqlite3"
+
+
+def accepted_in(database, run: int) -> set[str]:
+    """Return the paths of the endpoints that a record shows as accepted."""
+    store = SubscriptionStore(f"sqlite:///{database}")
+    everybody = {stored.subscription.endpoint for stored in store.all()}
+    left = {
+        stored.subscription.endpoint
+        for batch in store.batches(where=not_accepted(run))
+        for stored in batch
+    }
+    store.close()
+    return {"/" + endpoint.split("/", 3)[3] for endpoint in everybody - left}
+
+
+def last_run(database) -> int:
+    store = SubscriptionStore(f"sqlite:///{database}")
+    runs = Runs(store).all()
+    store.close()
+    assert [known.ended_at for known in runs[-1:]] == [None], "it has not come to its end"
+    return runs[-1].run
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscriber, database):
+    async def start(service, number):
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROGRAM, str(database), service.origin, str(number),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def scenario():
+        async with push_service() as service:
+            killed = asyncio.Event()
+
+            def answer(handler, number):
+                # From here on requests arrive, and no answer goes out until the process is dead.
+                waits = number > HALF and not killed.is_set()
+                handler.set_status(201)
+                return killed.wait() if waits else None
+
+            service.answer = answer
+            store = SubscriptionStore(f"sqlite:///{database}", [service.origin])
+            someone = subscriber(service.endpoint()).subscription
+            for number in range(PEOPLE):
+                endpoint = service.endpoint(f"{number:05}")
+                store.save(type(someone)(endpoint, someone.p256dh, someone.auth), "KEY")
+            store.close()
+
+            first = await start(service, 0)
+            assert await first.stdout.readline() == b"recorded\n"
+            first.send_signal(signal.SIGKILL)
+            assert await first.wait() == -signal.SIGKILL
+            killed.set()
+            number = last_run(database)
+            recorded = accepted_in(database, number)
+            before = Counter(received.path for received in service.received)
+            assert 0 < len(recorded) <= HALF and recorded <= set(before) and len(before) < PEOPLE
+
+            second = await start(service, number)
+            said, _ = await second.communicate()
+            assert second.returncode == 0
+            left = PEOPLE - len(recorded)
+            assert said.splitlines()[-1] == f"accepted {left} of {left}".encode()
+
+            after = Counter(received.path for received in service.received)
+            assert len(after) == PEOPLE, "nobody is left out"
+            assert {after[path] for path in recorded} == {1}, "nobody with a record gets it twice"
+            twice = {path for path, times in after.items() if times > 1}
+            assert twice <= set(before) - recorded and max(after.values()) <= 2
+            assert len(accepted_in(database, number)) == PEOPLE
+
+    run(scenario(), timeout=60)
+
+
+@pytest.fixture
+def sending(run, keys, push_service, database):
+    """Run a scenario with a push service, a store in a file and a sender."""
+
+    def running(scenario):
+        async def whole():
+            async with push_service() as service:
+                store = SubscriptionStore(f"sqlite:///{database}", [service.origin])
+                sender = Sender(keys, store, PushlabCourier(keys, CurlTransport()))
+                try:
+                    return await scenario(service, store, sender)
+                finally:
+                    await sender.close()
+                    store.close()
+
+        return run(whole())
+
+    return running
+
+
+def test_each_outcome_is_recorded(sending, subscriber):
+    async def scenario(service, store, sender):
+        for name in ("201-a", "201-b", "410-c", "403-d"):
+            store.save(subscriber(service.endpoint(name)).subscription, "KEY")
+        service.answer = lambda handler, _: handler.set_status(int(handler.request.path[6:9]))
+        counts = await sender.send_all(b"Hello", PushOptions(), number=5)
+        [known] = sender.runs.all()
+        assert (known.run, known.number) == (counts.run, 5) and known.ended_at
+        assert known.outcomes == {"accepted": 2, "gone": 1, "refused": 1}
+        assert (counts.total, counts.done) == (4, 4)
+
+    sending(scenario)
+
+
+def test_going_on_sends_to_who_was_not_accepted_and_to_who_is_new(sending, subscriber):
+    async def scenario(service, store, sender):
+        for name in ("a", "b", "c"):
+            store.save(subscriber(service.endpoint(name)).subscription, "KEY")
+        service.answer = lambda handler, number: handler.set_status(403 if number == 2 else 201)
+        first = await sender.send_all(b"Hello", PushOptions())
+        store.save(subscriber(service.endpoint("d")).subscription, "KEY")
+        refused = service.received[1].path
+        service.received.clear()
+        service.answer = lambda handler, _: handler.set_status(201)
+        again = await sender.send_all(b"Hello", PushOptions(), run=first.run)
+        paths = [received.path for received in service.received]
+        assert refused in paths and sum("/d-" in path for path in paths) == 1 and len(paths) == 2
+        assert again == Counts(accepted=2) and (again.run, again.total) == (first.run, 2)
+        assert sender.runs.get(first.run).outcomes == {"accepted": 4}
+        once_more = await sender.send_all(b"Hello", PushOptions(), run=first.run)
+        assert once_more == Counts() and len(service.received) == 2
+        assert (await sender.send_all(b"Hello", PushOptions())).accepted == 4, "a new one is for all"
+
+    sending(scenario)
+
+
+def test_going_on_with_another_message_or_an_unknown_run_sends_nothing(sending, subscriber):
+    async def scenario(service, store, sender):
+        store.save(subscriber(service.endpoint()).subscription, "KEY")
+        counts = await sender.send_all(b"Hello", PushOptions())
+        for payload, number in ((b"Good-bye", counts.run), (None, counts.run), (b"Hello", 99)):
+            with pytest.raises(BadField):
+                await sender.send_all(payload, PushOptions(), run=number)
+        assert len(service.received) == 1
+
+    sending(scenario)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "stopped"])
+def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
+    async def scenario(service, store, sender):
+        arrived = asyncio.Event()
+
+        def answer(handler, number):
+            handler.set_status(201)
+            if number > 5:
+                arrived.set()
+                return service.closing.wait()
+
+        service.answer = answer
+        for number in range(10):
+            store.save(subscriber(service.endpoint(str(number))).subscription, "KEY")
+        five = asyncio.Event()
+        task = asyncio.ensure_future(sender.send_all(
+            b"Hello", PushOptions(), lambda counts: counts.done == 5 and five.set()
+        ))  # fmt: skip
+        await arrived.wait()
+        await five.wait()
+        if how == "cancelled":
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert sender._courier._transport._transfers == {}
+        else:
+            await sender.close()
+            [known] = sender.runs.all()
+            assert known.outcomes == {"accepted": 5}, "close() waits for the record"
+            with pytest.raises(LabStopped):
+                await task
+        [known] = sender.runs.all()
+        assert known.outcomes == {"accepted": 5} and known.ended_at is None
+        assert sender._broadcasts == {}
+
+    sending(scenario)
