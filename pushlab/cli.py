@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, help="folder of keys and databases")
     serve.add_argument("--database", help="SQLAlchemy URL of the application server's database")
     serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab")
+    allow = {"type": _origin, "action": "append", "default": [], "metavar": "ORIGIN"}
+    words = "a test push endpoint on this machine, plain http too; may be repeated"
+    serve.add_argument("--allow-endpoint", **allow, help=words)
 
     browser = command("browser", _browser, "Open a real browser that uses the lab's push service.")
     browser.add_argument("kind", choices=("firefox", "chromium"))
@@ -84,13 +87,25 @@ def _serve(options: argparse.Namespace) -> int:
     from pushlab.lab import Lab
 
     with Lab(
-        options.port, options.push_port, options.data, options.sender, options.database
+        options.port,
+        options.push_port,
+        options.data,
+        options.sender,
+        options.database,
+        options.allow_endpoint,
     ) as lab:
         print(
             f"application server {lab.page_url}  push service {lab.push_service.origin}/", flush=True
         )
         _wait_for_signal()
     return 0
+
+
+def _origin(text: str) -> str:
+    try:
+        return settings.loopback_origin(text)
+    except ValueError as reason:
+        raise argparse.ArgumentTypeError(str(reason)) from None
 
 
 def _wait_for_signal() -> None:

@@ -5,6 +5,7 @@
     PUSHLAB_DATA         folder of keys, databases, profiles  .pushlab in the checkout
     PUSHLAB_BROWSER      what Lab.open("auto") starts         the real browser that is installed
     PUSHLAB_FIREFOX      the Firefox to start                 the one that is found
+    SSL_CERT_FILE        PEM file of who vouches for push services   this system's
 
 The ports are fixed, because permission belongs to an origin and a subscription to a scope: at
 another port the browser asks again. Each server listens at the number of the RFC that describes it.
@@ -12,12 +13,15 @@ another port the browser asks again. Each server listens at the number of the RF
 
 import os
 import sys
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pushlab
 
 APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def ports(port: int | None = None, push_port: int | None = None) -> tuple[int, int]:
@@ -39,6 +43,27 @@ def data_folder(folder: str | Path | None = None) -> Path:
         return Path(chosen)
     checkout = Path(pushlab.__file__).resolve().parents[1]
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".pushlab"
+
+
+def loopback_origin(text: str) -> str:
+    """Return the origin of a push endpoint on this machine, as subscriptions there have it.
+
+    Raises ValueError if it is no http(s) origin, or of another machine.
+
+    >>> loopback_origin("HTTPS://127.0.0.1:443/"), loopback_origin("http://[0::1]:8443")
+    ('https://127.0.0.1', 'http://[::1]:8443')
+    """
+    url = urlsplit(text)
+    if url.scheme not in DEFAULT_PORTS or url.path not in ("", "/") or set("?#@") & set(text):
+        raise ValueError(f"{text!r} is no origin: it looks like https://127.0.0.1:8443")
+    host = url.hostname or ""
+    if host != "localhost":
+        address = ip_address(host)
+        if not address.is_loopback:
+            raise ValueError(f"{host} is not this machine")
+        host = f"[{address.compressed}]" if address.version == 6 else host
+    port = "" if url.port in (None, DEFAULT_PORTS[url.scheme]) else f":{url.port}"
+    return f"{url.scheme}://{host}{port}"
 
 
 def sqlite(path: Path) -> str:

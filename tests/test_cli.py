@@ -4,25 +4,35 @@ import json
 import os
 import re
 import signal
+import ssl
 import stat
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import certifi
 import pytest
+import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.cli import main
 from pushlab.lab import Lab
+from pushlab.protocol import p256
+from pushlab.protocol.subscription import PushSubscription
 
 PUSHLAB = [sys.executable, "-m", "pushlab"]
 
 
 @contextmanager
-def serving(data, *options):
+def serving(data, *options, **environment):
     """Run ``pushlab serve`` on free ports; give both URLs and the process."""
     command = [*PUSHLAB, "serve", "--port", "0", "--push-port", "0", "--data", str(data), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=os.environ | environment, **pipes) as process:
         try:
             line = process.stdout.readline()
             urls = re.fullmatch(r"application server (http://\S+)  push service (http://\S+)\n", line)
@@ -92,6 +102,108 @@ def test_serve_with_a_database_of_your_own(tmp_path):
     database = tmp_path / "elsewhere.sqlite3"
     with serving(tmp_path / "data", "--database", f"sqlite:///{database}"):
         assert database.is_file()
+
+
+@contextmanager
+def push_endpoint(certificate=None):
+    """Run a push endpoint on this machine; give its origin and the paths that were posted to."""
+    paths = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            paths.append(self.path)
+            self.send_response(201)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Endpoint)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        # The handshake is not made in accept(), where its failure would be the server's.
+        server.socket = context.wrap_socket(server.socket, True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}", paths
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def post(url, value) -> tuple[int, dict]:
+    """Post JSON; return the status and the answer's JSON, of an error too."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(value).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def subscription_at(origin) -> dict:
+    ua_public = p256.raw_public(ec.generate_private_key(p256.CURVE))
+    return PushSubscription(f"{origin}/push/JzLQ3raZ", ua_public, bytes(16)).to_json()
+
+
+def test_serve_posts_to_a_test_endpoint_that_it_is_told_to_trust(tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with push_endpoint(authority.issue_cert("127.0.0.1")) as (origin, paths):
+        subscription = subscription_at(origin)
+        allowed = ("--allow-endpoint", origin)
+        with serving(tmp_path, *allowed, SSL_CERT_FILE=str(tmp_path / "ca.pem")) as (page, _, _):
+            assert post(page + "add-subscription", subscription)[0] == 201
+            status, answer = post(page + "notify-me", {"endpoint": subscription["endpoint"]})
+            assert (status, answer["data"]["status"]) == (200, 201)
+            status, answer = post(page + "notify-all", {})
+            assert (status, answer["data"]["accepted"]) == (200, 1)
+        assert paths == ["/push/JzLQ3raZ"] * 2
+        # Whoever is not told to trust that authority sends nothing.
+        with serving(tmp_path, *allowed, SSL_CERT_FILE=certifi.where()) as (page, _, _):
+            status, answer = post(page + "notify-me", {"endpoint": subscription["endpoint"]})
+            assert status == 502 and "certificate" in answer["error"]["message"]
+        assert len(paths) == 2
+
+
+def test_serve_takes_plain_http_from_endpoints_that_are_allowed_and_from_no_other(tmp_path):
+    with push_endpoint() as (one, paths), push_endpoint() as (two, others):
+        with serving(tmp_path, "--allow-endpoint", one, "--allow-endpoint", two) as (page, _, _):
+            for origin in (one, two):
+                assert post(page + "add-subscription", subscription_at(origin))[0] == 201
+            assert post(page + "notify-all", {})[1]["data"]["accepted"] == 2
+        assert len(paths) == len(others) == 1
+        with serving(tmp_path / "fresh", "--allow-endpoint", one) as (page, _, _):
+            assert post(page + "add-subscription", subscription_at(one))[0] == 201
+            status, answer = post(page + "add-subscription", subscription_at(two))
+            assert (status, answer["error"]["id"]) == (400, "endpoint-not-allowed")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "127.0.0.1:8443",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1/push",
+        "http://127.0.0.1:99999",
+        "http://user@127.0.0.1",
+        "http://127.0.0.1.example.net",
+        "https://push.example.net",
+        "http://",
+    ],
+)
+def test_only_an_origin_of_this_machine_can_be_allowed(origin, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", "--allow-endpoint", origin])
+    assert stopped.value.code == 2
+    assert "--allow-endpoint" in capsys.readouterr().err
 
 
 def test_a_port_that_another_lab_holds_is_said_so(tmp_path):

@@ -68,6 +68,20 @@ def test_demo_through_the_script_prints_json_alone():
     assert json.loads(done.stdout.splitlines()[-1])["step"] == "shown"
 
 
+def test_bench_is_the_folder_of_benchmarks_in_an_environment_with_tests(script, monkeypatch):
+    asked = []
+
+    def environment(with_tests: bool) -> str:
+        asked.append(with_tests)
+        return "python"
+
+    monkeypatch.setattr(script, "environment", environment)
+    monkeypatch.setattr(script, "run", lambda command: asked.append(command) or 0)
+    assert script.main(["bench", "encryption", "--quick"]) == 0
+    assert asked == [True, ["python", str(ROOT / "tests" / "benchmarks"), "encryption", "--quick"]]
+    assert (ROOT / "tests" / "benchmarks" / "__main__.py").is_file()
+
+
 def test_what_is_installed_is_named_by_the_files_that_say_so(script, tmp_path, monkeypatch):
     for name in ("pyproject.toml", "requirements.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())

@@ -1,0 +1,164 @@
+"""Each benchmark runs with a handful of messages and verifies what came out: nothing is timed."""
+
+import doctest
+import json
+import shutil
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NGINX = shutil.which("nginx")
+
+
+def rows_of(rows) -> dict:
+    """Check that every row has figures, or says why not; return the rows by name."""
+    for row in rows:
+        assert bool(row.figures) != bool(row.note), row
+        assert all(value >= 0 for value in row.figures.values()), row
+    return {row.name: row for row in rows}
+
+
+def test_encryption_is_decrypted(bench):
+    encryption = bench("encryption")
+    rows = rows_of(encryption.compare(messages=3, times=2))
+    peers = {"http_ece encrypt", "pywebpush encode", "bare primitives"}
+    assert set(rows) == {"pushlab encrypt"} | peers
+    assert rows["pushlab encrypt"].ours == 1 and rows["pushlab encrypt"].rounds == 2
+
+
+def test_encryption_of_somebody_else_s_is_found_out(bench):
+    encryption, Subscriber = bench("encryption"), bench("subscribers").Subscriber
+    people = [Subscriber(f"https://push.example.net/push/{number}") for number in range(2)]
+    for work, prepared in encryption.prepare(people).values():
+        made = work(prepared)
+        encryption.verify(work, made, people)
+        with pytest.raises(Exception):  # noqa: B017  InvalidTag, ECEException or AssertionError
+            encryption.verify(work, made[::-1], people)
+        with pytest.raises(AssertionError):
+            encryption.verify(work, [made[0], made[0]], people)
+
+
+@pytest.mark.parametrize("nginx", [None, "nginx"], ids=["stand-in", "nginx"])
+def test_notify_all_reaches_everybody_once(bench, nginx):
+    notify_all = bench("notify_all")
+    sizes = [(3, 1), (4, 2)]
+    _, second = notify_all.compare("notify-all", notify_all.FAST, sizes, nginx=nginx)
+    rows = rows_of(second)
+    assert len(rows) == len(notify_all.FAST)
+    ours = rows["pushlab notify_all"]
+    assert ours.subscribers == 4 and ours.rounds == 2
+    assert ours.where.startswith("nginx" if nginx and NGINX else "our stand-in")
+    assert rows["pywebpush webpush_async, 50 in flight"].ours > 0
+    node = rows["node web-push, 50 in flight"]
+    assert (node.note == "not installed") == (notify_all.node_with_web_push() is None)
+
+
+@pytest.mark.parametrize("nginx", [None, "nginx"], ids=["stand-in", "nginx"])
+def test_a_slow_endpoint_answers_late_and_everybody_is_reached(bench, nginx):
+    notify_all = bench("notify_all")
+    [slow] = notify_all.compare("slow", notify_all.SLOW, [(3, 1)], delay=0.01, nginx=nginx)
+    rows = rows_of(slow)
+    assert rows["pushlab notify_all"].where.endswith("answers after 10 ms")
+
+
+@pytest.mark.parametrize("nginx", [None, "nginx"], ids=["stand-in", "nginx"])
+def test_the_endpoint_counts_what_comes_twice_and_keeps_samples(bench, tmp_path, nginx):
+    with bench("endpoint").PushEndpoint(tmp_path, [], nginx=nginx) as endpoint:
+        trusted = ssl.create_default_context(cafile=endpoint.authority)
+        headers = {"Content-Encoding": "aes128gcm", "TTL": "60"}
+
+        def post(path: str) -> int:
+            request = urllib.request.Request(endpoint.origin + path, b"sealed", headers)
+            with urllib.request.urlopen(request, timeout=10, context=trusted) as answer:
+                return answer.status
+
+        assert [post("/push/before"), post("/sample/before")] == [201, 201]
+        assert endpoint.arrivals(2).accepted == 2
+        endpoint.forget()
+        assert [post("/push/one"), post("/push/one"), post("/sample/two")] == [201, 201, 201]
+        arrivals = endpoint.arrivals(2)
+        assert (arrivals.accepted, arrivals.subscribers) == (3, 2)
+        [sample] = endpoint.samples()
+        assert sample["path"] == "/sample/two" and bytes.fromhex(sample["body"]) == b"sealed"
+        assert sample["headers"]["content-encoding"] == "aes128gcm"
+
+
+@pytest.fixture
+def audience(bench, tmp_path):
+    """Give an audience of two, and the requests by which both would be reached."""
+    subscribers, encryption = bench("subscribers"), bench("encryption")
+    audience = subscribers.Audience(tmp_path, "https://127.0.0.1:8443", 2)
+    from pushlab.appserver.courier import Signer
+
+    authorization = Signer(audience.keys).authorization(audience.origin)
+    headers = {"content-encoding": "aes128gcm", "ttl": "60", "authorization": authorization}
+    bodies = encryption.ours([one.subscription for one in audience.subscribers])
+    requests = [
+        {"path": one.endpoint.removeprefix(audience.origin), "headers": headers, "body": body.hex()}
+        for one, body in zip(audience.subscribers, bodies, strict=True)
+    ]
+    return audience, requests
+
+
+def test_the_samples_are_read(audience):
+    audience, requests = audience
+    assert audience.check(requests, 2) == 2
+
+
+@pytest.mark.parametrize("fault", ["missing", "twice", "mixed up", "no token", "another token"])
+def test_a_sample_that_is_not_right_is_no_figure(audience, fault):
+    audience, requests = audience
+    first, second = requests
+    if fault == "missing":
+        requests = [first]
+    elif fault == "twice":
+        requests = [first, second, first]
+    elif fault == "mixed up":
+        first["body"], second["body"] = second["body"], first["body"]
+    else:
+        token = second["headers"]["authorization"]
+        second["headers"] = second["headers"] | {
+            "authorization": "" if fault == "no token" else token.replace("t=e", "t=f")
+        }
+    with pytest.raises(Exception):  # noqa: B017  AssertionError, or what decrypt and verify raise
+        audience.check(requests, 2)
+
+
+def test_startup_runs_every_step(bench):
+    startup = bench("startup")
+    assert set(rows_of(startup.compare(times=1))) == set(startup.STEPS)
+
+
+@pytest.mark.parametrize("kind", ["firefox", "chromium"])
+def test_latency_sends_into_a_real_browser(bench, kind, request):
+    request.getfixturevalue(f"{kind}_installed")
+    figures = bench("latency").measure(kind, messages=2).figures
+    assert 0 < figures["pushed ms"] < figures["push event ms"]
+    assert 0 < figures["fastest ms"] <= figures["push event ms"] <= figures["slowest ms"]
+
+
+def test_the_examples_of_the_report(bench):
+    assert doctest.testmod(bench("report"), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+def test_the_program_prints_a_table_and_writes_json(tmp_path):
+    file = tmp_path / "folder" / "bench.json"
+    command = [sys.executable, str(HERE), "encryption", "--quick", "--json", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert "pywebpush encode" in done.stdout and "ours is ×" in done.stdout
+    written = json.loads(file.read_text("utf-8"))
+    assert {row["benchmark"] for row in written["rows"]} == {"encryption alone"}
+    assert written["machine"]["cores"] >= 1 and written["at"].endswith("Z")
+
+
+def test_a_mistyped_name_says_what_there_is(tmp_path):
+    command = [sys.executable, str(HERE), "encrypt", "--json", str(tmp_path / "bench.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "notify-all" in done.stderr
+    assert not (tmp_path / "bench.json").exists()
