@@ -18,14 +18,14 @@ _DOOR = {
     "pushlab.appserver.keys": ["VapidKeys"],
     "pushlab.appserver.app": ["ApplicationServer"],
     "pushlab.appserver.store": ["SubscriptionStore"],
-    "pushlab.appserver.transport": ["PushResponse"],
+    "pushlab.appserver.answer": ["PushResponse"],
     "pushlab.appserver.outcome": ["Outcome", "explain"],
     "pushlab.pushservice.app": ["PushService"],
     "pushlab.useragent.chromium": ["Chromium"],
     "pushlab.useragent.firefox": ["Firefox"],
     "pushlab.useragent.virtual": ["VirtualUserAgent"],
     "pushlab.notebook": ["Lab"],
-    "pushlab.notebook.charts": ["bar_chart", "line_chart"],
+    "pushlab.notebook.charts": ["bar_chart", "bench_chart", "line_chart"],
     "pushlab.notebook.pictures": ["byte_map", "message_map", "token_map", "trace_table"],
 }
 _ROOMS = {
@@ -41,7 +41,7 @@ _DRAWN = {
     "pushlab.protocol.subscription": ["PushSubscription"],
     "pushlab.protocol.vapid": ["Claims", "Credentials"],
     "pushlab.appserver.outcome": ["Outcome"],
-    "pushlab.appserver.transport": ["PushResponse"],
+    "pushlab.appserver.answer": ["PushResponse"],
 }
 _HOME = {name: module for module, names in _DOOR.items() for name in names}
 _ROOM = {name: f"{house}.{name}" for house, names in _ROOMS.items() for name in names}

@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Literal, NamedTuple
 
-from pushlab.appserver.transport import Answer, NetworkFault, PushResponse
+from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
 from pushlab.errors import PushlabError
 
 Kind = Literal["accepted", "gone", "retry", "refused", "failed"]

@@ -22,7 +22,7 @@ from itertools import chain
 import certifi
 import pycurl
 
-from pushlab.appserver.answer import Answer, NetworkFault, PushResponse, read_answer
+from pushlab.appserver.answer import Answer, NetworkFault, read_answer
 from pushlab.appserver.route import Route, route_of
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest

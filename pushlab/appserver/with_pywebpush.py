@@ -18,19 +18,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
 from pushlab.appserver.courier import Attempt, Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transport import (
-    CONNECT_TIMEOUT,
-    MAX_BODY,
-    TIMEOUT,
-    Answer,
-    NetworkFault,
-    PushResponse,
-    trusted_file,
-)
+from pushlab.appserver.transport import CONNECT_TIMEOUT, MAX_BODY, TIMEOUT, trusted_file
 from pushlab.errors import EncryptionError, PlaintextTooLong, VapidError
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.encryption import MAX_PLAINTEXT

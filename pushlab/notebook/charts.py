@@ -4,8 +4,10 @@ Values in, one picture out, by the rules of ``svg``. Both begin at zero, so that
 twice the value. Each picture can be read as text, too.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pushlab.notebook import svg
 from pushlab.notebook.svg import Svg
@@ -44,6 +46,24 @@ def bar_chart(values: Mapping[str, float], title: str | None = None, unit: str =
         y += BAR + GAP
     words = [f"{name}: {said}" for name, said in shown.items()]
     return Svg(svg.card(WIDTH, y + 8, parts, title or "Bars"), _text(title, words))
+
+
+def bench_chart(path: Path, subscribers: int = 2000) -> Svg | None:
+    """Draw what ``./lab bench`` measured of notify-all, if it has been run: ``path`` is its JSON.
+
+    >>> bench_chart(Path("not-there.json")) is None
+    True
+    """
+    if not path.is_file():
+        return None
+    rows = json.loads(path.read_text("utf-8"))["rows"]
+    speeds = {
+        row["name"]: row["figures"]["messages/s"]
+        for row in rows
+        if (row["benchmark"], row["subscribers"]) == ("notify-all", subscribers)
+        and "messages/s" in row["figures"]
+    }
+    return bar_chart(speeds, f"Messages per second, {subscribers} subscribers") if speeds else None
 
 
 def line_chart(

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from pushlab.appserver.answer import PushResponse
 from pushlab.appserver.outcome import Outcome, explain, show
-from pushlab.appserver.transport import PushResponse
 from pushlab.errors import PushlabError
 from pushlab.journal import Party
 from pushlab.notebook import svg

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pushlab.appserver.answer import NetworkFault, PushResponse
 from pushlab.appserver.outcome import (
     CLASSES,
     FAULTS,
@@ -15,7 +16,6 @@ from pushlab.appserver.outcome import (
     seconds_of,
     show,
 )
-from pushlab.appserver.transport import NetworkFault, PushResponse
 from pushlab.errors import PlaintextTooLong
 
 KINDS = {

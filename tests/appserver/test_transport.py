@@ -8,13 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pushlab.appserver.transport import (
-    MAX_BODY,
-    CurlTransport,
-    NetworkFault,
-    PushResponse,
-    max_connections,
-)
+from pushlab.appserver.answer import NetworkFault, PushResponse
+from pushlab.appserver.transport import MAX_BODY, CurlTransport, max_connections
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 

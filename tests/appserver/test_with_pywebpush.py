@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
+from pushlab.appserver.answer import NetworkFault
 from pushlab.appserver.courier import Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transport import MAX_BODY, NetworkFault
+from pushlab.appserver.transport import MAX_BODY
 from pushlab.appserver.with_pywebpush import PywebpushCourier
 from pushlab.errors import PlaintextTooLong, VapidError
 from pushlab.journal import Journal

@@ -15,7 +15,7 @@ import http_ece
 import pywebpush
 from cryptography.hazmat.primitives.asymmetric import ec
 from machine import cores
-from report import Row, Rounds
+from report import Rounds, Row
 from subscribers import PAYLOAD, Subscriber
 
 from pushlab import encrypt

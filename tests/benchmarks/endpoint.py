@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
-
 from machine import pinned
 
 HERE = Path(__file__).parent

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from endpoint import PushEndpoint
 from machine import cores, run
-from report import CPU, Row, Rounds
+from report import CPU, Rounds, Row
 from subscribers import NOTIFICATION, PAYLOAD, Audience
 
 from pushlab.appserver.runs import Runs

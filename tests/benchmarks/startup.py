@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from machine import run
-from report import Row, Rounds
+from report import Rounds, Row
 
 TORNADO = "import tornado.web, tornado.httpserver, tornado.httpclient, tornado.websocket"
 BEGIN = "import time; start = time.perf_counter()"

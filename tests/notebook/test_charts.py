@@ -1,12 +1,13 @@
 """Charts: lengths and heights are true to the values, and any text is safe in them."""
 
+import json
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushlab.notebook.charts import WIDTH, bar_chart, line_chart
+from pushlab.notebook.charts import WIDTH, bar_chart, bench_chart, line_chart
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 POINTS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)))
@@ -102,3 +103,21 @@ def test_a_chart_shows_itself_in_a_notebook_without_styles_or_ids():
     chart = bar_chart({"a": 1})
     assert chart._repr_mimebundle_()["image/svg+xml"] == chart.markup
     assert " id=" not in chart.markup and "<style" not in chart.markup
+
+
+def test_the_figures_of_a_bench_are_drawn(tmp_path):
+    path = tmp_path / "bench.json"
+    assert bench_chart(path) is None
+    rows = [
+        {"benchmark": "notify-all", "name": "ours", "subscribers": 2000, "figures": {"messages/s": 4550.0}},
+        {"benchmark": "notify-all", "name": "a peer", "subscribers": 2000, "figures": {"messages/s": 1552.0}},
+        {"benchmark": "notify-all", "name": "not installed", "subscribers": 2000, "figures": {}},
+        {"benchmark": "notify-all", "name": "ours", "subscribers": 100, "figures": {"messages/s": 1083.0}},
+        {"benchmark": "encryption", "name": "ours", "subscribers": None, "figures": {"CPU µs": 91.5}},
+    ]
+    path.write_text(json.dumps({"rows": rows}), "utf-8")
+    said = repr(bench_chart(path)).splitlines()
+    assert said[0] == "Messages per second, 2000 subscribers" and len(said) == 3
+    assert said[1].startswith("ours: 4") and said[2].startswith("a peer: 1")
+    path.write_text('{"rows": []}', "utf-8")
+    assert bench_chart(path) is None

@@ -11,8 +11,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import pushlab
+from pushlab.appserver.answer import NetworkFault, PushResponse
 from pushlab.appserver.outcome import Outcome, explain
-from pushlab.appserver.transport import NetworkFault, PushResponse
 from pushlab.errors import PlaintextTooLong
 from pushlab.journal import Party
 from pushlab.notebook import rich
