@@ -24,7 +24,7 @@
     ├── StoreError            the database
     │   └── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
     ├── LabError              the laboratory itself
-    │   └── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped
+    │   └── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour
     └── ExerciseError         what a learner has written
         └── NotYet
 
@@ -331,6 +331,9 @@ class TimedOut(LabError):
 class LabStopped(LabError):
     """The lab is not running."""
     hint = "Run the cell with Lab() again"
+
+class UnknownFlavour(LabError, hint="Choose one of those, or leave it out: strict is the default"):
+    """The push service has no such flavour."""
 
 class ExerciseError(PushlabError, status=400):
     """An exercise of a lesson."""

@@ -30,6 +30,7 @@ from pushlab.journal import Event, Journal
 from pushlab.labbrowser import LabBrowser, installed_browsers
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.pushservice.flavours import Flavour
 from pushlab.useragent import chromium, firefox
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
@@ -42,8 +43,11 @@ class Lab:
 
     ``port`` and ``push_port`` are TCP ports (0: any free one); ``data`` is a folder; ``sender`` is
     ``"pushlab"`` or ``"pywebpush"``; ``allow_endpoints`` are origins of other push services on this
-    machine that may use plain http. The environment's PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
-    PUSHLAB_DATA stand in for what is not given. Raise PortTaken if another program holds a port.
+    machine that may use plain http; ``flavour`` says in whose words the push service refuses
+    (``"strict"``, ``"mozilla"``, ``"fcm"``, ``"apple"`` or ``"wns"``), and ``message_limit`` how
+    many messages may wait there for one user agent. The environment's PUSHLAB_PORT,
+    PUSHLAB_PUSH_PORT and PUSHLAB_DATA stand in for what is not given. Raise UnknownFlavour, or
+    PortTaken if another program holds a port.
 
     >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     browser = lab.open()
@@ -62,7 +66,10 @@ class Lab:
         sender: str = "pushlab",
         database: str | None = None,
         allow_endpoints: Collection[str] = (),
+        flavour: str = "strict",
+        message_limit: int = 1000,
     ):
+        flavour = Flavour.named(flavour)  # Before anything is stopped or started.
         if Lab._running is not None:
             Lab._running.stop()
         port, push_port = settings.ports(port, push_port)
@@ -73,7 +80,10 @@ class Lab:
         self._browsers: dict[tuple[str, str], LabBrowser] = {}
         self._thread = BackgroundLoop()
         self.push_service = PushService(
-            database=settings.sqlite(self.data / "pushservice.sqlite3"), journal=self.journal
+            database=settings.sqlite(self.data / "pushservice.sqlite3"),
+            journal=self.journal,
+            flavour=flavour,
+            message_limit=message_limit,
         )
         try:
             self.run(self.push_service.start(push_port))

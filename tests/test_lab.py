@@ -6,7 +6,14 @@ import threading
 import pytest
 
 from pushlab import PushOptions
-from pushlab.errors import BrowserNotFound, LabStopped, NoSubscriptions, PortTaken, TimedOut
+from pushlab.errors import (
+    BrowserNotFound,
+    LabStopped,
+    NoSubscriptions,
+    PortTaken,
+    TimedOut,
+    UnknownFlavour,
+)
 from pushlab.lab import Lab
 
 
@@ -180,3 +187,29 @@ def test_a_browser_that_is_cut_off_leaves_without_a_goodbye(lab):
     browser.close()
     assert lab.open("virtual") is not browser
     assert len(lab.subscriptions()) == 1  # As in life: nobody has told the server.
+
+
+def test_a_lab_in_a_vendors_flavour_and_the_sender_that_understands_it(tmp_path):
+    with Lab(port=0, push_port=0, data=tmp_path, flavour="wns", message_limit=1) as lab:
+        browser = lab.open("virtual")
+        browser.subscribe()
+        endpoint = lab.subscriptions()[0].subscription.endpoint
+        never = lab.notify(endpoint, options=PushOptions(ttl=0))
+        assert (never.kind, never.status) == ("refused", 400)
+        assert "TTL is 0 or missing" in never.text
+        assert lab.wait_for("400").detail == {"error": "bad-ttl"}
+        assert lab.notify(endpoint).kind == "accepted"
+        browser.wait_for_notification()
+        lab.wait_for("acknowledge")
+        lab.run(browser.agent.disconnect())
+        assert lab.notify(endpoint).kind == "accepted"  # It waits, and there is room for one.
+        dropped = lab.notify(endpoint)
+        assert (dropped.kind, dropped.status, dropped.attempts) == ("refused", 406, 1)
+        assert "too many messages and dropped this one" in dropped.text
+        assert len(lab.subscriptions()) == 1
+
+
+def test_a_flavour_that_nobody_has_stops_no_lab(lab, tmp_path):
+    with pytest.raises(UnknownFlavour, match="strict, mozilla, fcm, apple, wns"):
+        Lab(port=0, push_port=0, data=tmp_path / "another", flavour="vanilla")
+    assert lab.running

@@ -18,28 +18,25 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Literal, NamedTuple
 
+from pushlab.appserver import vendors
 from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
+from pushlab.appserver.row import (
+    APPLICATION_SERVER,
+    MACHINE,
+    NETWORK,
+    PUSH_SERVICE,
+    USER_AGENT,
+    Kind,
+    Row,
+)
 from pushlab.errors import PushlabError
-
-Kind = Literal["accepted", "gone", "retry", "refused", "failed"]
-
-APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT = "application server", "push service", "user agent"
-NETWORK, MACHINE = "network", "this machine"
 
 MAX_SHOWN = 400
 """Characters of a push service's own words that are shown."""
 
-
-class Row(NamedTuple):
-    """One line of the tables below."""
-
-    kind: Kind
-    what: str
-    fault: str
-    rfc: str
-    next: str
+SECRET_HEADERS = ("location", "link", "content-location", "set-cookie")
+"""Headers of an answer whose values are for the sender alone."""
 
 
 # fmt: off
@@ -188,7 +185,11 @@ def explain(
     said = words_of(answer, hidden)
     # The lab's push service explains itself, and more exactly than a status can be explained.
     if " Fault: " not in said:
-        said = f"{_sentence(row)} It says: {said}" if said else _sentence(row)
+        known = None if row.kind == "accepted" else vendors.row_of(answer)
+        row = known or row
+        words = f" It says: {said}" if said else ""
+        rest = "" if known or row.kind == "accepted" else _rest_of(answer, said, hidden)
+        said = f"{_sentence(row)}{words}{rest}"
     return _outcome(row, answer.status, f"{head}: {said}", answer.header("Retry-After"), attempts)
 
 
@@ -221,6 +222,18 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     said = [f"{name}: {value}" for name in names for value in response.header_list(name)]
     text = response.body.decode("utf-8", "replace")
     return show("; ".join([*said, _message_in(text)]).strip("; "), hidden)
+
+
+def _rest_of(response: PushResponse, shown: str, hidden: Collection[str]) -> str:
+    """Return what ``shown`` leaves out of an answer that nobody knows: a reader may know it."""
+    headers = [
+        f"{name}: {'…' if name.lower() in SECRET_HEADERS else value}"
+        for name, value in response.headers
+        if f"{name}: {value}" not in shown
+    ]
+    body = show(response.body.decode("utf-8", "replace"), hidden)
+    parts = [("Its headers", show("; ".join(headers), hidden)), ("Its body", body)]
+    return "".join(f" {name}: {text}" for name, text in parts if text and text not in shown)
 
 
 def _message_in(text: str) -> str:

@@ -14,6 +14,7 @@ from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, AutopushHandler
 from pushlab.pushservice.chromium import ChromiumDoor, ChromiumDoors, DoorHandler
 from pushlab.pushservice.fcm import Browsers, CheckinHandler, RegistrationHandler
+from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.store import Store
@@ -28,8 +29,10 @@ class PushService:
     """Bring messages from application servers to user agents, whichever protocol these speak.
 
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
-    what happens is written to ``journal``; ``clock`` returns seconds since 1970. A stopped service
-    may be started again: with the same database and port it serves the same user agents on.
+    what happens is written to ``journal``; ``clock`` returns seconds since 1970; ``message_limit``
+    is how many messages may wait for one user agent; ``flavour`` names the vendor whose answers
+    application servers get (see ``flavours``; UnknownFlavour is raised). A stopped service may be
+    started again: with the same database and port it serves the same user agents on.
 
     It speaks plain HTTP, against RFC 8030 §3 and with open eyes: no certificate authority vouches
     for this machine's own address, and what travels is encrypted for the user agent anyway.
@@ -51,13 +54,16 @@ class PushService:
         database: str = "sqlite://",
         journal: Journal | None = None,
         clock: Callable[[], float] = time.time,
+        flavour: str = "strict",
+        message_limit: int = 1000,
     ):
+        self.flavour = flavour
         self.journal = journal or Journal()
-        self._database, self._clock = database, clock
+        self._database, self._clock, self._message_limit = database, clock, message_limit
         self._host, self._port = "127.0.0.1", None
         self._server: HTTPServer | None = None
         self._connections: set[AutopushHandler] = set()
-        self._chromium = ChromiumDoors(clock)
+        self._chromium = ChromiumDoors(clock, lambda: self.flavour)
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Listen at a TCP port (0: any free one), and at two free ones for Chromium.
@@ -67,7 +73,8 @@ class PushService:
         listener = listen(port, host)
         try:
             self._store = Store(self._database)
-            self.office = PostOffice(Mailbox(), self._store, self.journal, self._clock)
+            mailbox = Mailbox(self._message_limit)
+            self.office = PostOffice(mailbox, self._store, self.journal, self._clock)
         except StoreError:
             listener.close()
             raise
@@ -94,6 +101,15 @@ class PushService:
         await server.close_all_connections()
         await self._chromium.close()
         self._store.close()
+
+    @property
+    def flavour(self) -> Flavour:
+        """Whose answers application servers get. Another may be set at any time, by its name."""
+        return self._flavour
+
+    @flavour.setter
+    def flavour(self, name: str) -> None:
+        self._flavour = Flavour.named(name)
 
     @property
     def port(self) -> int:
@@ -125,6 +141,7 @@ class PushService:
         office = {"office": self.office}
         autopush = {"endpoint": self.endpoint, "everyone": self._connections}
         webpush = {"origin": lambda: self.origin, "now": self._clock}
+        webpush |= {"flavour": lambda: self.flavour}
         return Application(
             [
                 Rule(_WebSocketHandshake(), AutopushHandler, office | autopush),

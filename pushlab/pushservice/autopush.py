@@ -178,7 +178,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         }
         if message.body:
             notification["data"] = base64url.encode(message.body)
-            notification["headers"] = {"encoding": "aes128gcm"}
+            notification["headers"] = message.headers
         self._send(notification)
 
     def _send(self, message: dict) -> None:

@@ -21,6 +21,7 @@ from tornado.web import Application
 from pushlab.errors import LabStopped, PortTaken
 from pushlab.pushservice.certificates import Certificates
 from pushlab.pushservice.fcm import Browsers
+from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mcs import McsServer
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.webpush import MessageResource, PushResource
@@ -73,8 +74,8 @@ class ChromiumDoors:
     comes back to where it was.
     """
 
-    def __init__(self, clock: Callable[[], float]):
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float], flavour: Callable[[], Flavour]):
+        self._clock, self._flavour = clock, flavour
         self._certificates: Certificates | None = None
         self._ports = (0, 0)
 
@@ -126,6 +127,7 @@ class ChromiumDoors:
                 "office": office,
                 "origin": lambda origin=f"https://{host}": origin,
                 "now": self._clock,
+                "flavour": self._flavour,
             }
             resources = [
                 (r"/(?:fcm/send|wp|preprod/wp)/([A-Za-z0-9_-]+)", PushResource, arguments),

@@ -15,6 +15,7 @@ A user agent is known by its subscriptions and by nothing else. One without any 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pushlab.errors import BadField, QueueFull, SubscriptionGone, UnknownPushResource
 
@@ -42,12 +43,20 @@ class Subscription:
     who: str = ""
 
 
+class OldCoding(NamedTuple):
+    """What a body in aesgcm, the coding before RFC 8291, has outside it: two headers."""
+
+    encryption: str
+    crypto_key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A push message resource: it waits here until acknowledged or expired (RFC 8030 §5).
 
     ``number`` orders the messages; ``id`` is the secret end of the resource's URL; ``token`` names
-    the subscription; ``body`` is what was posted; ``ttl`` and ``posted_at`` are seconds.
+    the subscription; ``body`` is what was posted; ``ttl`` and ``posted_at`` are seconds; ``old`` is
+    there if the body is not in the coding aes128gcm.
 
     >>> Message(1, "secret", "secret", b"12 bytes ...", ttl=60, posted_at=1000.0).expires_at
     1060.0
@@ -61,6 +70,14 @@ class Message:
     posted_at: float
     urgency: str = "normal"
     topic: str | None = None
+    old: OldCoding | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a user agent must know to decrypt the body, by autopush's names."""
+        if self.old is None:
+            return {"encoding": "aes128gcm"}
+        return {"encoding": "aesgcm"} | self.old._asdict()
 
     @property
     def expires_at(self) -> float:
@@ -181,6 +198,7 @@ class Mailbox:
         urgency: str,
         topic: str | None,
         now: float,
+        old: OldCoding | None = None,
     ) -> tuple[Message, Change]:
         """Take a message in (RFC 8030 §5) and say what to write.
 
@@ -192,7 +210,7 @@ class Mailbox:
         subscription = self.subscription(token)
         ttl = min(ttl, MAX_TTL)
         number = self._last_number + 1
-        message = Message(number, id, token, body, ttl, now, urgency, topic)
+        message = Message(number, id, token, body, ttl, now, urgency, topic, old)
         replaced = self._topics.get((token, topic)) if topic else None
         dropped = () if replaced is None else (self._messages[replaced],)
         if ttl == 0:

@@ -184,7 +184,11 @@ class McsConnection:
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Send a message; one without a payload has no ``raw_data`` and no content-encoding."""
         app, subtype = subscription.channel.split(" ", 1)
-        about = {"subtype": subtype} | ({"content-encoding": "aes128gcm"} if message.body else {})
+        about = {"subtype": subtype}
+        if message.body:
+            coding, *keys = message.headers.items()
+            about["content-encoding"] = coding[1]
+            about |= {name.replace("_", "-"): value for name, value in keys}
         stanza = {
             "id": message.id,
             "from": base64url.encode(subscription.key),

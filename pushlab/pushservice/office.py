@@ -14,7 +14,7 @@ from typing import Protocol
 from pushlab.errors import DeliveryError
 from pushlab.journal import Journal, Party
 from pushlab.protocol.delivery import PushOptions
-from pushlab.pushservice.mailbox import Change, Mailbox, Message, Subscription
+from pushlab.pushservice.mailbox import Change, Mailbox, Message, OldCoding, Subscription
 from pushlab.pushservice.store import Store
 
 UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
@@ -134,10 +134,13 @@ class PostOffice:
         except DeliveryError:
             return ""
 
-    def post(self, token: str, body: bytes, options: PushOptions) -> Message:
+    def post(
+        self, token: str, body: bytes, options: PushOptions, old: OldCoding | None = None
+    ) -> Message:
         """Take a message in; ``dispatch`` it once its sender has been answered.
 
-        Raise SubscriptionGone, UnknownPushResource or QueueFull.
+        ``old`` holds the headers of a body in the older coding. Raise SubscriptionGone,
+        UnknownPushResource or QueueFull.
         """
         subscription = self.mailbox.subscription(token)
         self.expire(subscription.user_agent)
@@ -150,6 +153,7 @@ class PostOffice:
             urgency=str(options.urgency),
             topic=options.topic,
             now=self._clock(),
+            old=old,
         )
         self._commit(change)
         if change.dropped:

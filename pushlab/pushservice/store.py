@@ -25,7 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pushlab.errors import PushlabError, UnableToReadDatabase, UnableToWriteDatabase
-from pushlab.pushservice.mailbox import Change, Message, Subscription
+from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
 
 BUSY_SECONDS = 1.0
 """How long a write waits for another program that has locked the file; the event loop waits too."""
@@ -58,6 +58,16 @@ _messages = Table(
     Column("topic", String(32)),
 )
 
+# Of the few messages in the older coding. A table of its own, because databases of earlier days
+# lack it, and a missing table is made where a missing column would not be.
+_old_codings = Table(
+    "old_codings",
+    _metadata,
+    Column("id", String(64), primary_key=True),
+    Column("encryption", String(1024), nullable=False),
+    Column("crypto_key", String(1024), nullable=False),
+)
+
 
 class Store:
     """Open a database, and make its tables if they are missing.
@@ -88,13 +98,15 @@ class Store:
     def read(self) -> Change:
         """Return all that is stored, as the one change that makes it. Raise UnableToReadDatabase."""
         with _said(UnableToReadDatabase), self._engine.connect() as connection:
+            rows = connection.execute(select(_old_codings))
+            old = {id: OldCoding(*headers) for id, *headers in rows}
             return Change(
                 subscribed=tuple(
                     Subscription(**row._mapping) for row in connection.execute(select(_subscriptions))
                 ),
                 unsubscribed=tuple(connection.scalars(select(_gone.c.token))),
                 stored=tuple(
-                    Message(**row._mapping)
+                    Message(**row._mapping, old=old.get(row.id))
                     for row in connection.execute(select(_messages).order_by(_messages.c.number))
                 ),
             )
@@ -102,12 +114,15 @@ class Store:
     def write(self, change: Change) -> None:
         """Write a change, whole or not at all. Raise UnableToWriteDatabase."""
         tokens = [{"token": token} for token in change.unsubscribed]
+        old = [message for message in change.stored if message.old]
         steps = (
             (_DROP_MESSAGE, [{"dropped": message.id} for message in change.dropped]),
+            (_DROP_OLD, [{"dropped": message.id} for message in change.dropped if message.old]),
             (_END_SUBSCRIPTION, [{"ended": token} for token in change.unsubscribed]),
             (_gone.insert(), tokens),
             (_subscriptions.insert(), [_row(s, _subscriptions) for s in change.subscribed]),
             (_messages.insert(), [_row(m, _messages) for m in change.stored]),
+            (_old_codings.insert(), [{"id": m.id} | m.old._asdict() for m in old]),
         )
         with _said(UnableToWriteDatabase), self._engine.begin() as connection:
             for statement, rows in steps:
@@ -116,6 +131,7 @@ class Store:
 
 
 _DROP_MESSAGE = _messages.delete().where(_messages.c.id == bindparam("dropped"))
+_DROP_OLD = _old_codings.delete().where(_old_codings.c.id == bindparam("dropped"))
 _END_SUBSCRIPTION = _subscriptions.delete().where(_subscriptions.c.token == bindparam("ended"))
 
 

@@ -6,30 +6,32 @@
 
 Chromium's endpoints have paths of their own, at hosts of its vendor's: see ``chromium``.
 
-The answers follow the RFCs, and the reason is in the body. What a request may be refused for is
-checked in the order in which a reader would ask: is there such a subscription, who are you, what do
-you want of me, and what have you sent?
+In the flavour ``strict`` the answers follow the RFCs, and the reason is in the body; how others say
+it is in ``flavours``. What a request may be refused for is checked in the order in which a reader
+would ask: is there such a subscription, who are you, what do you want of me, what have you sent?
 """
 
+import re
 from collections.abc import Callable
 
 from tornado.httputil import format_timestamp, responses
 
 from pushlab.errors import (
     BadContentEncoding,
+    BadUrgency,
     BodyTooLarge,
     DeliveryError,
     EncryptionError,
     KeyReused,
     PushlabError,
-    QueueFull,
     UnknownPath,
 )
 from pushlab.journal import Party
 from pushlab.protocol import vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
-from pushlab.pushservice.mailbox import Message, Subscription
+from pushlab.pushservice.flavours import Flavour
+from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
 from pushlab.pushservice.office import PostOffice
 from pushlab.web import StreamedBody
 
@@ -38,8 +40,8 @@ AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 MAX_BODY = 4096
 """Bytes of a message that a push service must take (RFC 8030 §7.2), and that this one takes."""
 
-RETRY_AFTER = 60
-"""Seconds that a sender is asked to wait when too many messages wait for its user agent."""
+MAX_HEADER = 1024
+"""Characters of a header of the older coding. A salt has 22, and a key 87."""
 
 
 class PushResource(StreamedBody):
@@ -48,9 +50,13 @@ class PushResource(StreamedBody):
     body_limit = MAX_BODY
 
     def initialize(
-        self, office: PostOffice, origin: Callable[[], str], now: Callable[[], float]
+        self,
+        office: PostOffice,
+        origin: Callable[[], str],
+        now: Callable[[], float],
+        flavour: Callable[[], Flavour],
     ) -> None:
-        self.office, self.origin, self.now = office, origin, now
+        self.office, self.origin, self.now, self.flavour = office, origin, now, flavour()
 
     def post(self, token: str) -> None:
         who = self.office.who(token)
@@ -60,7 +66,7 @@ class PushResource(StreamedBody):
         try:
             message = self._take(token)
         except PushlabError as error:
-            self._tell_answer(who, error.status, error=error.code)
+            self._tell_answer(who, self.flavour.answer(error).status, error=error.code)
             raise
         self._answer_created(message)
         self._tell_answer(who, 201)
@@ -68,13 +74,30 @@ class PushResource(StreamedBody):
 
     def _take(self, token: str) -> Message:
         signer = self._authenticate(self.office.mailbox.subscription(token))
-        options = PushOptions.from_headers(self.request.headers)
-        return self.office.post(token, self._checked_body(signer), options)
+        options = self._options()
+        self.flavour.check_options(options)
+        if self.length > MAX_BODY:
+            raise BodyTooLarge(f"the body is {self.length} bytes long")
+        old = self._coding()
+        if old is None:
+            self._compare_keys(signer)
+        return self.office.post(token, bytes(self.body), options, old)
+
+    def _options(self) -> PushOptions:
+        """Read the headers TTL, Urgency and Topic. Raise what PushOptions.from_headers raises."""
+        try:
+            return PushOptions.from_headers(self.request.headers)
+        except BadUrgency as error:
+            if not self.flavour.overlooks(error):
+                raise
+        others = self.request.headers.copy()
+        del others["Urgency"]
+        return PushOptions.from_headers(others)
 
     def _wishes(self) -> dict:
         """Return what the headers ask for, for the journal; nothing if they cannot be read."""
         try:
-            options = PushOptions.from_headers(self.request.headers)
+            options = self._options()
         except DeliveryError:
             return {}
         return {"ttl": options.ttl, "topic": options.topic, "urgency": str(options.urgency)}
@@ -85,21 +108,45 @@ class PushResource(StreamedBody):
         if authorization is None and subscription.key is None:
             return None
         credentials = vapid.parse(authorization)
-        vapid.verify(
+        claims = vapid.verify(
             credentials, origin=self.origin(), now=self.now(), subscribed_key=subscription.key
         )
+        self.flavour.check_claims(claims)
         return credentials.k
 
-    def _checked_body(self, signer: bytes | None) -> bytes:
-        if self.length > MAX_BODY:
-            raise BodyTooLarge(f"the body is {self.length} bytes long")
-        coding = self.request.headers.get("Content-Encoding")
-        if (self.body or coding) and (coding or "").strip().lower() != "aes128gcm":
-            raise BadContentEncoding(f"Content-Encoding is {(coding or 'missing')[:40]}")
-        body = bytes(self.body)
-        if signer and _keyid(body) == signer:
-            raise KeyReused("the keyid of the body is the k of the Authorization header")
-        return body
+    def _coding(self) -> OldCoding | None:
+        """Return the headers of the older coding, or None if the body is in aes128gcm, or empty.
+
+        With aes128gcm salt and key are in the body: a sender that names them in headers too mixes
+        two codings, and the user agent could believe either (RFC 8291 §4).
+        """
+        named = self.request.headers.get("Content-Encoding")
+        coding = (named or "").strip().lower()
+        salt, dh = self._header("Encryption", with_="salt"), self._header("Crypto-Key", with_="dh")
+        if not self.body and not named:
+            return None
+        if coding == "aesgcm" and self.flavour.takes_aesgcm:
+            if not (salt and dh):
+                raise BadContentEncoding("aesgcm needs salt in Encryption and dh in Crypto-Key")
+            return OldCoding(salt, dh)
+        if coding != "aes128gcm":
+            raise BadContentEncoding(f"Content-Encoding is {(named or 'missing')[:40]}")
+        if salt or dh:
+            raise BadContentEncoding("Encryption and Crypto-Key belong to aesgcm, not to aes128gcm")
+        return None
+
+    def _header(self, name: str, *, with_: str) -> str | None:
+        """Return a header if it has this parameter: as a user agent wants it, without padding."""
+        value = self.request.headers.get(name, "").replace('"', "")
+        there = re.search(rf"(?:^|[;,])\s*{with_}=[A-Za-z0-9_-]", value)
+        return re.sub(r"=+(?=[,;]|$)", "", value) if there and len(value) <= MAX_HEADER else None
+
+    def _compare_keys(self, signer: bytes | None) -> None:
+        """Refuse a body that was encrypted with the key that signs (RFC 8292 §3.2)."""
+        if signer and _keyid(bytes(self.body)) == signer:
+            error = KeyReused("the keyid of the body is the k of the Authorization header")
+            if not self.flavour.overlooks(error):
+                raise error
 
     def _answer_created(self, message: Message) -> None:
         self.set_status(201)
@@ -109,9 +156,22 @@ class PushResource(StreamedBody):
         self.finish()
 
     def write_error(self, status_code: int, **kwargs) -> None:
-        if isinstance(kwargs.get("exc_info", (None, None))[1], QueueFull):
-            self.set_header("Retry-After", str(RETRY_AFTER))
-        super().write_error(status_code, **kwargs)
+        error = kwargs.get("exc_info", (None, None))[1]
+        if not isinstance(error, PushlabError):
+            super().write_error(status_code, **kwargs)
+            return
+        status, headers, body = self.flavour.answer(error)
+        if body is not None:
+            # The vendor's answer and nothing of ours, which a sender could come to rely on.
+            for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options"):
+                self.clear_header(name)
+        for name, value in headers.items():
+            self.set_header(name, value)
+        if body is None:
+            super().write_error(status_code, **kwargs)
+        else:
+            self.set_status(status)
+            self.finish(body)
 
     def _tell_answer(self, who: str, status: int, **detail: str) -> None:
         self.office.journal.record(PS, AS, f"{status} {responses[status]}", who, **detail)
@@ -140,7 +200,10 @@ class MessageResource(StreamedBody):
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header("Last-Modified", format_timestamp(message.posted_at))
         if message.body:
-            self.set_header("Content-Encoding", "aes128gcm")
+            self.set_header("Content-Encoding", message.headers["encoding"])
+        if message.old:
+            self.set_header("Encryption", message.old.encryption)
+            self.set_header("Crypto-Key", message.old.crypto_key)
         self.finish(message.body)
 
     def delete(self, id: str) -> None:

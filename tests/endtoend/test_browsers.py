@@ -6,11 +6,15 @@ scenario begins by making sure that it is subscribed.
 """
 
 import asyncio
+import os
 
+import http_ece
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.journal import Party
-from pushlab.protocol import encryption
+from pushlab.protocol import base64url, encryption, p256, vapid
+from pushlab.protocol.delivery import PushRequest
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 
@@ -255,3 +259,37 @@ def test_the_page_has_written_no_error_to_its_console(world):
         assert not hasattr(world.agent, "console")
     else:
         assert list(world.agent.console) == []
+
+
+def test_the_coding_before_rfc_8291_as_mozilla_gives_it_on(world):
+    """Browsers still read it. The virtual one knows the RFC alone, and says that it cannot."""
+
+    async def scenario():
+        subscription = await world.begin()
+        key, salt = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
+        keys = {"dh": subscription.p256dh, "auth_secret": subscription.auth, "private_key": key}
+        body = http_ece.encrypt(b"as in 2016", salt=salt, version="aesgcm", **keys)
+        claims = vapid.Claims(subscription.origin, int(world.push_service._clock()) + 3600)
+        token = vapid.sign(claims, world.server.keys.private_key)
+        headers = {
+            "Authorization": vapid.authorization(token, world.server.keys.public),
+            "TTL": "60",
+            "Content-Encoding": "aesgcm",
+            "Encryption": f"salt={base64url.encode(salt)}",
+            "Crypto-Key": f"dh={base64url.encode(p256.raw_public(key))}",
+        }
+        request = PushRequest(subscription.endpoint, headers, body)
+        assert (await world.transport.send(request)).status == 400
+        start = world.now()
+        world.push_service.flavour = "mozilla"
+        try:
+            assert (await world.transport.send(request)).status == 201
+        finally:
+            world.push_service.flavour = "strict"
+        if world.kind.name == "virtual":
+            await world.wait_for("acknowledge", after=start, code=world.kind.corrupt)
+        else:
+            await world.wait_for("acknowledge", after=start, code=world.kind.good)
+            await world.agent.wait_for_notification("as in 2016")
+
+    world.run(scenario())

@@ -2,12 +2,14 @@
 
 import sqlite3
 import traceback
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from pushlab.errors import UnableToReadDatabase, UnableToWriteDatabase
 from pushlab.pushservice import store as module
-from pushlab.pushservice.mailbox import Change, Message, Subscription
+from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
 from pushlab.pushservice.store import Store
 
 KEY = bytes([4, *range(64)])
@@ -27,6 +29,19 @@ def opened(tmp_path):
     yield open_store
     for store in stores:
         store.close()
+
+
+def test_a_database_from_before_the_older_coding_was_taken(opened, tmp_path):
+    change = Change(subscribed=(SUBSCRIPTION,), stored=(MESSAGE,))
+    opened().write(change)
+    with closing(sqlite3.connect(tmp_path / "push.sqlite3")) as database:
+        database.execute("DROP TABLE old_codings")
+    assert opened().read() == change
+    old = replace(MESSAGE, number=2, id="m2", old=OldCoding("salt=AAAA", "dh=BBBB"))
+    opened().write(Change(stored=(old,)))
+    assert opened().read().stored == (MESSAGE, old)
+    opened().write(Change(dropped=(old,)))
+    assert opened().read() == change
 
 
 def test_what_is_written_is_read_back_exactly(opened):

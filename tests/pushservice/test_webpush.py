@@ -8,7 +8,8 @@ from tornado.httpclient import HTTPRequest
 
 from pushlab.protocol import encryption
 from pushlab.pushservice.autopush import AutopushHandler
-from pushlab.pushservice.webpush import RETRY_AFTER, PushResource
+from pushlab.pushservice.flavours import RETRY_AFTER
+from pushlab.pushservice.webpush import PushResource
 from pushlab.web import DRAIN_LIMIT
 
 FORM = "application/x-www-form-urlencoded"

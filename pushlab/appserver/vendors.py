@@ -1,0 +1,151 @@
+"""What the vendors' push services mean by what they say: more than a status can tell.
+
+Mozilla numbers its reasons (``errno``), Google writes sentences, Apple has words without spaces and
+Windows headers. A row is found by the status and by a few words among body and headers; the first
+that fits is the diagnosis. An answer that fits none is left to its status.
+
+Nothing here changes what a sender does: that is for the status to say. So Windows' 406, which it
+gives for too many messages where RFC 8030 §8.4 has 429, is refused and not tried again: the service
+says that it has dropped the message, and more of them would not help.
+"""
+
+import json
+from typing import NamedTuple
+
+from pushlab.appserver.row import APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT, Row
+from pushlab.appserver.answer import PushResponse
+
+
+class Known(NamedTuple):
+    """One answer of one vendor: ``words``, in small letters, are in its body or in its headers."""
+
+    vendor: str
+    status: int
+    words: str
+    row: Row
+
+
+def row_of(response: PushResponse) -> Row | None:
+    """Return the row for an answer, or None if no vendor is known to give it.
+
+    >>> row_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
+    'The key that signed is not the one that the subscription was made for'
+    """
+    said = _said(response)
+    fits = (one.row for one in VENDORS if one.status == response.status and one.words in said)
+    return next(fits, None)
+
+
+def _said(response: PushResponse) -> str:
+    """Return body and headers in one text to look for words in, the errno in a form of its own."""
+    body = response.body.decode("utf-8", "replace")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    errno = value.get("errno") if isinstance(value, dict) else None
+    headers = [f"{name}: {value}" for name, value in response.headers]
+    return "\n".join([f"errno {errno};", *headers, body]).lower()
+
+
+def _mine(what: str, rfc: str, next: str) -> Row:
+    return Row("refused", what, APPLICATION_SERVER, rfc, next)
+
+
+ANOTHER_KEY = _mine("The key that signed is not the one that the subscription was made for",
+    "RFC 8292 §4.2", "Sign with the key that was applicationServerKey in subscribe(), or let the "
+    "page unsubscribe and subscribe again; keep the subscription meanwhile")  # fmt: skip
+AUDIENCE = _mine("The aud of the token is not the origin of the endpoint", "RFC 8292 §2",
+    "Set aud to the endpoint's scheme, host and port, with no path and no slash at the end, and "
+    "make new claims for each vendor")  # fmt: skip
+UNSIGNED = _mine("The request does not say who sends it", "RFC 8292 §3",
+    "Send Authorization: vapid t=…, k=…; a library that is given no claims "
+    "leaves it out")  # fmt: skip
+TOO_FAR = _mine("The exp of the token is more than 24 hours ahead", "RFC 8292 §2",
+    "Set exp to now plus 12 hours, in seconds and not milliseconds")  # fmt: skip
+NO_TTL = _mine("TTL is missing, or no whole number", "RFC 8030 §5.2",
+    "Send the header TTL: how many seconds the message may wait, in digits")  # fmt: skip
+TOPIC = _mine("Topic is not one that this vendor takes", "RFC 8030 §5.4",
+    "Use at most 32 characters of A-Z a-z 0-9 - _, and for Apple not 1, 5, 9, … of them: it "
+    "decodes them as base64url; hash a longer name")  # fmt: skip
+TOO_LARGE = _mine("The message is too large for Mozilla's service", "RFC 8030 §7.2",
+    "Send at most 4096 bytes of body, which hold 3993 of plaintext, and about 3000 to "
+    "phones")  # fmt: skip
+GONE = Row("gone", "The subscription has ended", USER_AGENT, "RFC 8030 §7.3",
+    "Nothing is broken. Remove the subscription: it will never work again")  # fmt: skip
+NEVER_WAS = Row("gone", "This URL is no endpoint of this vendor's", APPLICATION_SERVER,
+    "RFC 8030 §4", "Remove the subscription, and see whether endpoints are stored whole and "
+    "unchanged")  # fmt: skip
+OVERLOADED = Row("retry", "Mozilla's service could not store the message", PUSH_SERVICE,
+    "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again")  # fmt: skip
+
+# fmt: off
+VENDORS: list[Known] = [
+    # --- Mozilla: errno, and under 109 the message ---
+    Known("Mozilla", 404, "errno 102;", NEVER_WAS),
+    Known("Mozilla", 410, "errno 103;", GONE),
+    Known("Mozilla", 410, "errno 105;", GONE),
+    Known("Mozilla", 410, "errno 106;", GONE),
+    Known("Mozilla", 413, "errno 104;", TOO_LARGE),
+    Known("Mozilla", 401, "public key mismatch", ANOTHER_KEY),
+    Known("Mozilla", 401, "invalid vapid audience", AUDIENCE),
+    Known("Mozilla", 401, "expiration is too long", TOO_FAR),
+    Known("Mozilla", 401, "missing vapid public key", UNSIGNED),
+    Known("Mozilla", 401, "missing authorization header", UNSIGNED),
+    Known("Mozilla", 401, "a value in the vapid claims", _mine(
+        "A claim is missing or of the wrong type", "RFC 8292 §2",
+        "Set exp to a number without quotes, aud and sub to text, and leave out what you do not "
+        "have")),
+    Known("Mozilla", 401, "errno 109;", _mine(
+        "Mozilla does not believe the token, and has this one status for every reason",
+        "RFC 8292 §4.2", "Look at your own copy of the claims: is exp ahead by a right clock, is the "
+        "signature r‖s, and are both t and k there?")),
+    Known("Mozilla", 400, "errno 101;", _mine(
+        "A header that the coding of the body needs is missing", "RFC 8291 §4",
+        "Use Content-Encoding: aes128gcm, which needs no other header")),
+    Known("Mozilla", 400, "errno 110;", _mine(
+        "The coding of the body is not named, or its headers do not go together", "RFC 8291 §4",
+        "Send Content-Encoding: aes128gcm, and no Encryption and no dh in Crypto-Key, which are "
+        "aesgcm's")),
+    Known("Mozilla", 400, "errno 111;", NO_TTL),
+    Known("Mozilla", 400, "errno 112;", NO_TTL),
+    Known("Mozilla", 400, "errno 114;", NO_TTL),
+    Known("Mozilla", 400, "errno 113;", TOPIC),
+    Known("Mozilla", 503, "errno 201;", OVERLOADED),
+    Known("Mozilla", 503, "errno 202;", OVERLOADED),
+
+    # --- Google: sentences ---
+    Known("FCM", 403, "do not correspond to the credentials", ANOTHER_KEY),
+    Known("FCM", 403, "aud claim in the token must include", AUDIENCE),
+    Known("FCM", 403, "invalid jwt provided", _mine(
+        "Google cannot verify the token, or its exp is past or over 24 hours ahead",
+        "RFC 8292 §4.2", "Set exp to now plus 12 hours, a number by a right clock, and sign with the "
+        "private half of k: a private key has 32 bytes, leading zeros kept")),
+    Known("FCM", 401, "authorization header must be specified", UNSIGNED),
+    Known("FCM", 400, "unauthorizedregistration", UNSIGNED),
+    Known("FCM", 400, "invalidttlparameter", NO_TTL),
+    Known("FCM", 404, "valid push subscription endpoint", NEVER_WAS),
+    Known("FCM", 410, "unsubscribed or expired", GONE),
+
+    # --- Apple: words ---
+    Known("Apple", 400, "vapidpkhashmismatch", ANOTHER_KEY),
+    Known("Apple", 403, "badjwttoken", _mine(
+        "Apple does not believe the token, and has this one word for every reason", "RFC 8292 §2",
+        "Check sub first, which only Apple insists on: mailto: with one real address, or https:, "
+        "no space, not at localhost. Then aud, and an exp at most 24 hours ahead, and the signature")),
+    Known("Apple", 400, "badwebpushtopic", TOPIC),
+    Known("Apple", 400, "badurgency", _mine(
+        "Urgency is not one of the four values", "RFC 8030 §5.3",
+        "Send very-low, low, normal or high, once")),
+
+    # --- Windows: headers ---
+    Known("WNS", 400, "ttl value conflicts", _mine(
+        "TTL is 0 or missing, and Windows' service keeps messages unless told otherwise",
+        "RFC 8030 §5.2", "Send a TTL above 0, which every vendor takes; the body is empty, the "
+        "reason is in a header")),
+    Known("WNS", 406, "x-wns-notificationstatus: dropped", _mine(
+        "Windows' service has had too many messages and dropped this one; others say 429",
+        "RFC 8030 §8.4", "Send less often; who still wants this message has to send it again, "
+        "later")),
+]
+# fmt: on

@@ -1,0 +1,105 @@
+"""The vendors' answers: each is told from the others, and none changes what a status asks for."""
+
+import json
+
+import pytest
+
+from pushlab.appserver.outcome import explain
+from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.vendors import VENDORS, row_of
+
+
+def answer(status: int, words: str) -> PushResponse:
+    """Return an answer that says these words, where the vendor says them."""
+    if words.startswith("errno"):
+        errno = int(words.removeprefix("errno ").rstrip(";"))
+        return PushResponse(status, body=json.dumps({"code": status, "errno": errno}).encode())
+    if words.startswith("x-wns"):
+        name, value = words.split(": ")
+        return PushResponse(status, ((name.title(), value.title()),))
+    if words.startswith("ttl value"):
+        return PushResponse(status, (("X-WNS-ERROR-DESCRIPTION", words.capitalize()),))
+    return PushResponse(status, body=words.upper().encode())
+
+
+@pytest.mark.parametrize("known", VENDORS, ids=lambda k: f"{k.vendor} {k.status} {k.words}")
+def test_every_row_is_reached_and_explained(known):
+    response = answer(known.status, known.words)
+    assert row_of(response) is known.row
+    outcome = explain(response)
+    assert outcome.text.startswith(f"{known.status}: {known.row.what} ({known.row.rfc}). Fault: ")
+    assert (outcome.kind, outcome.fault, outcome.rfc, outcome.next) == (
+        known.row.kind, known.row.fault, known.row.rfc, known.row.next,
+    )  # fmt: skip
+    assert "It says: " in outcome.text
+    # What is said with one status means nothing with another.
+    assert row_of(answer(418, known.words)) is None
+
+
+@pytest.mark.parametrize("known", VENDORS, ids=lambda k: f"{k.vendor} {k.status} {k.words}")
+def test_every_row_is_a_sentence_and_keeps_to_the_status(known):
+    row = known.row
+    assert row.what[0].isupper() and row.what[-1] not in ".,;"
+    assert row.next[0].isupper() and row.next[-1] not in ".,;"
+    assert row.rfc.startswith("RFC ") and row.fault in ("application server", "push service", "user agent")
+    assert known.words == known.words.lower()
+    assert row.kind == explain(PushResponse(known.status)).kind
+
+
+def test_the_message_is_looked_at_before_the_errno():
+    known = [one.words for one in VENDORS if (one.vendor, one.status) == ("Mozilla", 401)]
+    assert known[-1] == "errno 109;"
+
+
+def test_an_errno_is_a_number_of_its_own():
+    assert row_of(PushResponse(401, body=b'{"errno": 1090}')) is None
+    assert row_of(PushResponse(401, body=b'{"errno": "109"}')) is row_of(answer(401, "errno 109;"))
+    assert row_of(PushResponse(401, body=b"[109]")) is None
+    assert row_of(PushResponse(401, body=b"[" * 100_000)) is None
+
+
+def test_the_labs_own_push_service_explains_itself():
+    body = b'{"error": {"id": "x", "message": "BadJwtToken. Fault: nobody. Smile."}}'
+    assert "Apple" not in explain(PushResponse(403, body=body)).text
+
+
+# --- answers that nobody knows -------------------------------------------------------------------
+
+
+def test_an_unknown_answer_is_shown_whole():
+    body = b'{"message": "No.", "hint": "ask the janitor"}'
+    response = PushResponse(422, (("X-Janitor", "on leave"), ("Server", "cupboard")), body, "Odd")
+    text = explain(response).text
+    assert text.startswith("422 Odd: ") and " It says: No." in text
+    assert "Its headers: X-Janitor: on leave; Server: cupboard" in text
+    assert 'Its body: {"message": "No.", "hint": "ask the janitor"}' in text
+
+
+def test_nothing_is_shown_twice():
+    response = PushResponse(429, (("Retry-After", "7"),), b"slow down")
+    text = explain(response).text
+    assert text.count("Retry-After: 7") == 1 and text.count("slow down") == 1
+    assert "Its " not in text
+
+
+def test_a_known_answer_is_not_followed_by_its_headers():
+    response = PushResponse(403, (("Server", "x"),), b'{"reason":"BadJwtToken"}')
+    assert "Its " not in explain(response).text
+    assert "Its " not in explain(PushResponse(201, (("Server", "x"),))).text
+
+
+TOKEN = "gAAAAABkJzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV"
+
+
+@pytest.mark.parametrize("name", ["Location", "link", "Content-Location", "Set-Cookie"])
+def test_what_only_the_sender_may_know_is_not_shown(name):
+    text = explain(PushResponse(302, ((name, "https://push.example.net/m/1"),))).text
+    assert f"Its headers: {name}: …" in text and "/m/1" not in text
+
+
+def test_secrets_are_hidden_in_headers_as_in_the_body():
+    hidden = ["https://push.example.net/p/short", "/p/short", "short"]
+    headers = (("X-Path", "/p/short"), ("X-Token", TOKEN), ("X-Long", "word " * 1000))
+    text = explain(PushResponse(418, headers, b'{"message": "m", "at": "/p/short"}'), hidden).text
+    assert "short" not in text and TOKEN not in text and "X-Path: …; X-Token: …" in text
+    assert len(text) < 1500
