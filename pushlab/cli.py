@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     allow = {"type": _origin, "action": "append", "default": [], "metavar": "ORIGIN"}
     words = "a test push endpoint on this machine, plain http too; may be repeated"
     serve.add_argument("--allow-endpoint", **allow, help=words)
+    serve.add_argument("--flavour", default="strict", metavar="NAME",
+                       help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
 
     browser = command("browser", _browser, "Open a real browser that uses the lab's push service.")
     browser.add_argument("kind", choices=("firefox", "chromium"))
@@ -70,7 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument("--urgency", choices=URGENCIES, default="normal")
     send.add_argument("--topic", help="replaces what waits under the same topic")
 
-    command("doctor", _doctor, "Say what works on this machine, and how to mend the rest.")
+    doctor = command("doctor", _doctor, "Say what works on this machine, and how to mend the rest.")
+    doctor.add_argument("--subscription", type=Path, metavar="FILE", help="a subscription to look at")
+    doctor.add_argument("--keys", type=Path, metavar="FILE", help="keys (vapid.env in the data folder)")
+    doctor.add_argument("--claims", metavar="FILE|JSON", help="the claims of a token")
+    doctor.add_argument("--options", metavar="FILE|JSON", help="ttl, urgency and topic of a message")
+    doctor.add_argument("--page", default="", metavar="URL", help="the address of a client page")
+    doctor.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser
 
 
@@ -93,6 +101,7 @@ def _serve(options: argparse.Namespace) -> int:
         options.sender,
         options.database,
         options.allow_endpoint,
+        options.flavour,
     ) as lab:
         print(
             f"application server {lab.page_url}  push service {lab.push_service.origin}/", flush=True
@@ -201,7 +210,20 @@ def _send(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from pushlab.doctor import examine
 
-    findings = examine()
-    for finding in findings:
-        print(finding)
-    return 0 if all(finding.good for finding in findings) else 1
+    try:
+        report = examine(
+            subscription=options.subscription,
+            keys=options.keys,
+            claims=options.claims,
+            options=options.options,
+            page=options.page,
+        )
+    except OSError as error:
+        print(f"pushlab: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        return 2
+    if options.json:
+        for finding in report:
+            print(finding.to_json())
+    else:
+        print(report)
+    return 0 if report.good else 1

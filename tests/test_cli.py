@@ -204,6 +204,19 @@ def test_only_an_origin_of_this_machine_can_be_allowed(origin, capsys):
         main(["serve", "--allow-endpoint", origin])
     assert stopped.value.code == 2
     assert "--allow-endpoint" in capsys.readouterr().err
+def test_serve_in_a_vendors_flavour(tmp_path):
+    with serving(tmp_path, "--flavour", "apple") as (_, push, _):
+        request = urllib.request.Request(push + "wpush/v2/nobody", b"", {"TTL": "1"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=5)
+        with refused.value as answer:
+            # RFC 8030 wants 404 there, and so the lab says without the option.
+            assert (answer.status, answer.read()) == (400, b"")
+
+
+def test_a_flavour_that_nobody_has_is_said_so(tmp_path, capsys):
+    assert main(["serve", "--data", str(tmp_path), "--flavour", "vanilla"]) == 1
+    assert "strict, mozilla, fcm, apple, wns" in capsys.readouterr().err
 
 
 def test_a_port_that_another_lab_holds_is_said_so(tmp_path):
@@ -280,7 +293,7 @@ def test_doctor_lists_what_it_looked_at(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path))
     main(["doctor"])
     printed = capsys.readouterr().out
-    assert "ok  Python 3" in printed and "tornado" in printed and "port" in printed
+    assert "ok   Python 3" in printed and "tornado" in printed and "port" in printed
 
 
 def test_doctor_tells_of_a_running_lab_and_its_routes(tmp_path, monkeypatch, capsys):

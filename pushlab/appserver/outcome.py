@@ -224,7 +224,7 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     return show("; ".join([*said, _message_in(text)]).strip("; "), hidden)
 
 
-def _rest_of(response: PushResponse, shown: str, hidden: Collection[str]) -> str:
+def _rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
     """Return what ``shown`` leaves out of an answer that nobody knows: a reader may know it."""
     headers = [
         f"{name}: {'…' if name.lower() in SECRET_HEADERS else value}"

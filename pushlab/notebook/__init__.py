@@ -1,11 +1,16 @@
 """The lab as a notebook sees it: the same lab, with a panel to press and pictures to read."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pushlab.lab
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.store import StoredSubscription
+from pushlab.doctor import Report, Source, examine
 from pushlab.labbrowser import LabBrowser
 from pushlab.notebook.render import narrate, sequence
 from pushlab.notebook.svg import Svg
+from pushlab.protocol.subscription import PushSubscription
 
 if TYPE_CHECKING:
     from pushlab.notebook.panels import Panel
@@ -44,6 +49,34 @@ class Lab(pushlab.lab.Lab):
         """Draw what happened after event number ``after``: who said what to whom."""
         events = self.journal.events(after)
         return Svg(sequence(events, title), narrate(events))
+
+    def doctor(
+        self,
+        subscription: StoredSubscription | PushSubscription | Source = None,
+        *,
+        keys: VapidKeys | str | Path | None = None,
+        claims: Source = None,
+        options: Source = None,
+    ) -> Report:
+        """Look at this lab and its surroundings, and at what is given: every fault, with its fix.
+
+        ``keys`` are this lab's if none are given. Raise OSError if a file cannot be read.
+        """
+        if isinstance(subscription, StoredSubscription):
+            made_for = {"applicationServerKey": subscription.application_server_key}
+            subscription = subscription.subscription.to_json() | made_for
+        elif isinstance(subscription, PushSubscription):
+            subscription = subscription.to_json()
+        return examine(
+            subscription=subscription,
+            keys=Path(keys) if isinstance(keys, str) else keys,
+            claims=claims,
+            options=options,
+            page=self.page_url,
+            data=self.data,
+            port=self.application_server.port,
+            stored=[one.application_server_key for one in self.subscriptions()] if self.running else (),
+        )
 
     def stop(self) -> None:
         """Close the browsers and the servers, and tell the panel."""

@@ -1,0 +1,100 @@
+"""``pushlab doctor``: a linter for what goes wrong with web push before anything is sent.
+
+It reads keys, a subscription, claims and options, and looks at the machine around them. It sends
+nothing to any push service; the one thing it asks over the network is a lab on this machine.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pushlab import settings
+from pushlab.appserver.keys import VapidKeys
+from pushlab.doctor.claims import examine_claims, examine_subject
+from pushlab.doctor.findings import Finding, Level, Report, bad, ok
+from pushlab.doctor.keys import examine_key_file, examine_keys, usable
+from pushlab.doctor.machine import examine_machine
+from pushlab.doctor.network import examine_network
+from pushlab.doctor.options import examine_options
+from pushlab.doctor.subscription import examine_stored, examine_subscription, members_of, origin_of
+from pushlab.doctor.text import vendor as vendor_of
+
+__all__ = ["Finding", "Level", "Report", "Source", "examine"]
+
+MAX_SIZE = 65536
+"""Bytes of a file that is read. Keys and subscriptions have some hundred."""
+
+Source = Path | Mapping | str | bytes | None
+
+
+def examine(
+    *,
+    subscription: Source = None,
+    keys: Path | VapidKeys | None = None,
+    claims: Source = None,
+    options: Source = None,
+    page: str = "",
+    data: Path | None = None,
+    port: int | None = None,
+    stored: Sequence[str] = (),
+) -> Report:
+    """Look at everything that is given, and at the surroundings.
+
+    ``subscription``, ``claims``, ``options``: a mapping, JSON text, or the path of a file; ``keys``:
+    those of the data folder if none are given; ``page``: URL of a client page; ``data``: a folder;
+    ``port``: of the lab to ask; ``stored``: for which applicationServerKey each stored subscription
+    was made. Raises OSError if a given file cannot be read.
+    """
+    subscription, claims, options = map(_content, (subscription, claims, options))
+    now, data = time.time(), settings.data_folder(data)
+    members = members_of(subscription) if subscription is not None else None
+    endpoint = (members or {}).get("endpoint")
+    vendor = vendor_of(endpoint)
+    found, ours = _examine_keys(keys, data / "vapid.env", vendor)
+    findings = [*examine_machine(data), *examine_network(page, now, port), *found]
+    if stored and ours:
+        findings += examine_stored(stored, ours)
+    if subscription is not None:
+        findings += examine_subscription(subscription, now, ours)
+    if claims is not None:
+        findings += examine_claims(claims, now, origin_of(endpoint), vendor)
+    if options is not None:
+        findings += examine_options(options, vendor)
+    return Report(tuple(findings))
+
+
+def _content(source: Source) -> Mapping | str | bytes | None:
+    """Return what is to be looked at. Text that does not begin as JSON does is a path."""
+    if isinstance(source, str) and not source.lstrip().startswith(("{", "[")):
+        source = Path(source)
+    return _read(source) if isinstance(source, Path) else source
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_SIZE + 1)
+    if len(content) > MAX_SIZE:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
+
+
+def _examine_keys(
+    keys: Path | VapidKeys | None, usual: Path, vendor: str
+) -> tuple[list[Finding], VapidKeys | None]:
+    if isinstance(keys, VapidKeys):
+        return [usable(keys), *examine_subject(keys.subject, vendor, "the subject")], keys
+    try:
+        path = keys or usual
+        content = _read(path)
+    except OSError as error:
+        if keys is not None:
+            raise
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return [ok("no-keys-yet", "no VAPID keys yet: the lab makes them at its first start")], None
+        seen = f"the key file {path} cannot be read: {error.strerror}"
+        fix = "Make it yours, and readable by you alone: chown, and chmod 600."
+        return [bad("key-file-unreadable", seen, "this machine", "", fix)], None
+    found, ours = examine_keys(content, vendor)
+    return [*found, *examine_key_file(path)], ours

@@ -1,0 +1,147 @@
+"""What a token is to say: aud, exp and sub, RFC 8292 §2."""
+
+import re
+from collections.abc import Mapping
+
+from pushlab.doctor.findings import Finding, bad, hint, ok
+from pushlab.doctor.subscription import origin_of
+from pushlab.doctor.text import LOOPBACK, split
+from pushlab.doctor.text import vendor as vendor_of
+from pushlab.errors import (
+    BadAudience,
+    BadExpiry,
+    BadSubject,
+    ExpiryTooFar,
+    MalformedJson,
+    TokenExpired,
+    VapidError,
+)
+from pushlab.protocol import strict_json, vapid
+from pushlab.protocol.strict_json import is_number, kind
+
+US = "application server"
+HALF_A_DAY = 12 * 60 * 60
+MILLISECONDS = 10**11
+"""A larger number is no time in seconds: it would be after the year 5000."""
+
+
+def examine_claims(
+    claims: Mapping | str | bytes, now: float, origin: str = "", vendor: str = ""
+) -> list[Finding]:
+    """Look at the claims of a token before it is signed.
+
+    ``now``: seconds since 1970; ``origin`` and ``vendor``: of the endpoint that they are for, if
+    that is known.
+
+    >>> claims = {"aud": "https://fcm.googleapis.com", "exp": 900, "sub": "mailto:me@example.com"}
+    >>> [str(finding) for finding in examine_claims(claims, now=0)]
+    ['ok   the claims say for whom, until when, and whom to write to']
+    """
+    if not isinstance(claims, Mapping):
+        try:
+            claims = strict_json.parse(claims)
+        except MalformedJson as reason:
+            claims = reason.detail
+    if not isinstance(claims, Mapping):
+        fix = "Give an object with aud, exp and sub."
+        return [bad("claims-not-an-object", "the claims are not a JSON object", US, "RFC 7519 §4", fix)]
+    findings = [
+        *_examine_aud(claims.get("aud"), origin),
+        *_examine_exp(claims.get("exp"), now),
+        *examine_subject(claims.get("sub"), vendor or vendor_of(claims.get("aud"))),
+    ]
+    return findings or [ok("claims", "the claims say for whom, until when, and whom to write to")]
+
+
+# aud is never shown with its path: it may be the endpoint, and that is a capability.
+def _examine_aud(aud: object, origin: str) -> list[Finding]:
+    def fault(code: str, seen: str) -> list[Finding]:
+        fix = f"Set aud to {origin}." if origin else f"{BadAudience.hint}."
+        return [bad(f"aud-{code}", seen, US, BadAudience.rfc, fix)]
+
+    if aud is None:
+        fix = "Set aud to the endpoint's origin; pywebpush adds it, and writes it into your dict."
+        return [bad("aud-missing", "aud is missing", US, BadAudience.rfc, fix)]
+    if not isinstance(aud, str):
+        return fault("not-text", f"aud is {kind(aud)}, not text")
+    parts = split(aud)
+    if parts is None or parts.scheme not in ("https", "http"):
+        return fault("not-an-origin", "aud is not an origin: scheme, host and port")
+    theirs = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    if not (usual := origin_of(f"{theirs}/")):
+        return fault("not-an-origin", "aud is not an origin: scheme, host and port")
+    if aud == f"{theirs}/":
+        return fault("slash", f"aud ends with a slash after {theirs}")
+    if aud != theirs:
+        return fault("path", f"aud has more than its origin {theirs}")
+    if aud != usual:
+        return fault("spelling", f"aud is {aud}, and that origin is written {usual}")
+    if origin and aud != origin:
+        return fault("another-origin", f"aud is {aud}, and the endpoint is at {origin}")
+    if not origin and vendor_of(aud) != "this machine" and parts.scheme == "http":
+        return fault("not-https", f"aud is {aud}, and push services speak https")
+    if not origin and not vendor_of(aud):
+        seen = f"aud is {aud}, which is no push service that is known here"
+        fix = "Set aud to the endpoint's origin. Your own site's is wrong."
+        return [hint("aud-unknown", seen, US, BadAudience.rfc, fix)]
+    return []
+
+
+def _examine_exp(exp: object, now: float) -> list[Finding]:
+    def fault(code: str, seen: str, error: type[VapidError] = BadExpiry) -> list[Finding]:
+        return [bad(f"exp-{code}", seen, US, error.rfc, f"{error.hint}.")]
+
+    if exp is None:
+        return fault("missing", "exp is missing")
+    if isinstance(exp, str):
+        return fault("text", "exp is text, not a number")
+    if not is_number(exp) or exp != exp:
+        return fault("not-a-number", "exp is not a number")
+    if exp > MILLISECONDS:
+        return fault("milliseconds", "exp is so large that it must be milliseconds", ExpiryTooFar)
+    if exp <= now:
+        return fault("past", f"exp is {_duration(now - max(exp, 0))} ago", TokenExpired)
+    if exp > now + vapid.MAX_LIFETIME:
+        return fault("too-far", f"exp is {_duration(exp - now)} ahead, over 24 h", ExpiryTooFar)
+    if exp > now + HALF_A_DAY:
+        fix = "Stay at 12 h or less: a clock that is off then does no harm."
+        seen = f"exp is {_duration(exp - now)} ahead"
+        return [hint("exp-over-12-h", seen, US, ExpiryTooFar.rfc, fix)]
+    return []
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f} s"
+
+
+def examine_subject(sub: object, vendor: str = "", name: str = "sub") -> list[Finding]:
+    """Look at a contact. RFC 8292 only recommends one; Apple refuses a token without.
+
+    >>> [finding.code for finding in examine_subject("me@example.com")]
+    ['subject-bare-email']
+    """
+
+    def fault(code: str, seen: str, level=bad) -> list[Finding]:
+        return [level(f"subject-{code}", f"{name} {seen}", US, BadSubject.rfc, f"{BadSubject.hint}.")]
+
+    apple = bad if vendor == "Apple" else hint
+    says = "Apple answers 403 BadJwtToken"
+    if sub is None:
+        return fault("missing", f"is missing: {says}", apple)
+    # What is no contact may be anything, a private key in the wrong line as well: it is not shown.
+    if not isinstance(sub, str):
+        return fault("not-text", f"is {kind(sub)}, not text")
+    if re.match(r"mailto:\s*mailto:", sub, re.IGNORECASE):
+        return fault("doubled", "says mailto: twice")
+    if re.search(r"\s", sub):
+        return fault("space", "has a space")
+    if re.fullmatch(r"[^@:/]+@[^@:/]+", sub):
+        return fault("bare-email", "is an e-mail address without mailto:")
+    try:
+        vapid.check_subject(sub)
+    except BadSubject:
+        return fault("not-a-contact", f"is {kind(sub)}, neither mailto: nor https:")
+    host = sub.rpartition("@")[2] if sub.startswith("mailto:") else getattr(split(sub), "hostname", "")
+    if LOOPBACK.fullmatch((host or "").lower()):
+        return fault("localhost", f"names {host}, where nobody can be reached: {says}", apple)
+    return []

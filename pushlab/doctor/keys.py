@@ -1,0 +1,188 @@
+"""VAPID keys in every spelling that people give them, RFC 8292 §3.2."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from pushlab.appserver.keys import VapidKeys, parse_env
+from pushlab.doctor.claims import examine_subject
+from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
+from pushlab.doctor.text import base64url_fault, slug
+from pushlab.errors import MalformedJson, PushlabError
+from pushlab.protocol import base64url, p256, strict_json
+
+US = "application server"
+RAW = "RFC 7518 §6.2.2.1"
+POINT = "RFC 8292 §3.2"
+PEM_VALUE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*[\"']?\s*-----BEGIN", re.MULTILINE)
+
+LINE = re.compile(r"^\s*(?:export\s+)?\w+\s*=(?!=*$)|^\s*(?:export\s+)?VAPID_\w+=", re.MULTILINE)
+"""A line of a .env file. A text with nothing but padding after its = is a key, and no name."""
+
+Keys = tuple[list[Finding], VapidKeys | None]
+
+
+def examine_keys(content: bytes, vendor: str = "") -> Keys:
+    """Look at the content of a key file; return what was found, and the keys if there are any.
+
+    ``content``: a .env, a PEM, a JWK, base64url, or 32 raw bytes; ``vendor``: of the subscription
+    that they are for, because Apple is stricter about the subject.
+    """
+    if len(content) == p256.SCALAR:
+        return _keys(lambda: VapidKeys.from_raw(content))
+    try:
+        text = content.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return [_scalar_fault("the key file", content)], None
+    if PEM_VALUE.search(text):
+        return [_pem_for_raw(name) for name in PEM_VALUE.findall(text)], None
+    if "-----BEGIN" in text:
+        return _pem(text)
+    if text.startswith("{"):
+        return _jwk(text)
+    if LINE.search(text):
+        return _env(parse_env(text), vendor)
+    if fault := _private_fault("the private key", text):
+        return [fault], None
+    return _keys(lambda: VapidKeys.from_raw(base64url.decode(text)))
+
+
+def usable(keys: VapidKeys) -> Finding:
+    """Return the finding that there are keys, with as much of the public half as tells them apart."""
+    return ok("keys", f"VAPID keys, the public half is {keys.application_server_key[:8]}…")
+
+
+def _keys(read: Callable[[], VapidKeys]) -> Keys:
+    try:
+        keys = read()
+    except PushlabError as error:
+        return [of_error(error)], None
+    return [usable(keys)], keys
+
+
+def _pem(text: str) -> Keys:
+    if "PUBLIC KEY-----" in text and "PRIVATE KEY-----" not in text:
+        return [_private_missing("the PEM is a public key alone")], None
+    return _keys(lambda: VapidKeys.from_pem(text))
+
+
+def _jwk(text: str) -> Keys:
+    try:
+        members = strict_json.parse(text)
+    except MalformedJson:
+        members = None  # What is no JWK at all is told by from_jwk() below.
+    if isinstance(members, dict):
+        if "kty" in members and "d" not in members:
+            return [_private_missing("the JWK has no d: it is a public key alone")], None
+        if isinstance(d := members.get("d"), str) and d and (fault := _private_fault("d", d)):
+            return [fault], None
+    return _keys(lambda: VapidKeys.from_jwk(text))
+
+
+def _env(values: dict[str, str], vendor: str) -> Keys:
+    private, public = values.get("VAPID_PRIVATE_KEY"), values.get("VAPID_PUBLIC_KEY")
+    subject = values.get("VAPID_SUBJECT")
+    findings = examine_subject(subject or None, vendor, "VAPID_SUBJECT")
+    if public and (fault := _public_fault("VAPID_PUBLIC_KEY", public)):
+        findings.append(fault)
+    if not private:
+        return [_private_missing("there is no VAPID_PRIVATE_KEY"), *findings], None
+    if fault := _private_fault("VAPID_PRIVATE_KEY", private):
+        return [fault, *findings], None
+    if not public:
+        fix = "Add VAPID_PUBLIC_KEY: ./lab keys --file FILE computes it."
+        seen = "there is no VAPID_PUBLIC_KEY beside the private key"
+        findings.append(hint("public-key-missing", seen, US, POINT, fix))
+    # A fault of the subject or of the public half is told already, and is no fault of this half.
+    whole = {"VAPID_PRIVATE_KEY": private}
+    if public and not any(finding.code.startswith("public-key-") for finding in findings):
+        whole["VAPID_PUBLIC_KEY"] = public
+    found, keys = _keys(lambda: VapidKeys.from_env(whole))
+    return found + findings, keys
+
+
+def _private_missing(seen: str) -> Finding:
+    fix = "Find the private half that belongs to it: a new pair silences every old subscription."
+    return bad("private-key-missing", seen, US, POINT, fix)
+
+
+def _pem_for_raw(name: str) -> Finding:
+    fix = "Write 32 bytes (private) or 65 bytes (public) as base64url, or keep the PEM as a file."
+    seen = f"{name} is PEM text where raw bytes are wanted"
+    return bad(f"{slug(name)}-is-pem", seen, US, POINT, fix)
+
+
+def _private_fault(name: str, text: str) -> Finding | None:
+    if re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        fix = "Write the same 32 bytes as base64url: 43 characters."
+        return bad("private-key-in-hex", f"{name} is hexadecimal", US, RAW, fix)
+    if fault := base64url_fault(name, text, US):
+        return fault
+    return _scalar_fault(name, base64url.decode(text))
+
+
+def _scalar_fault(name: str, raw: bytes) -> Finding | None:
+    if len(raw) == p256.SCALAR:
+        return None
+    if len(raw) == p256.SCALAR - 1:
+        fix = "Put a zero byte in front: whoever wrote this number dropped its leading zero."
+        return bad("private-key-31-bytes", f"{name} is 31 bytes long, not 32", US, RAW, fix)
+    if len(raw) == p256.POINT and raw[0] == 4:
+        return _private_missing(f"{name} is the public key: 65 bytes that begin with 04")
+    if raw[:1] == b"\x30":
+        fix = "Write the 32 bytes inside it as base64url, or make it a PEM file."
+        seen = f"{name} is DER ({len(raw)} bytes) where 32 raw bytes are wanted"
+        return bad("private-key-is-der", seen, US, RAW, fix)
+    fix = "Use 32 bytes, leading zeros kept: 43 characters of base64url."
+    return bad("private-key-length", f"{name} is {len(raw)} bytes long, not 32", US, RAW, fix)
+
+
+def _public_fault(name: str, text: str) -> Finding | None:
+    if fault := base64url_fault(name, text, US):
+        return fault
+    raw = base64url.decode(text)
+    if raw[:1] == b"\x30":
+        fix = "Keep its last 65 bytes, which begin with 04: the browser wants nothing else."
+        seen = f"{name} is DER ({len(raw)} bytes) where 65 raw bytes are wanted"
+        return bad("public-key-is-der", seen, US, POINT, fix)
+    try:
+        p256.load_public(raw)
+    except PushlabError as error:
+        return bad("public-key-not-a-point", error.detail, US, POINT, f"{error.hint}.")
+    return None
+
+
+def examine_key_file(path: Path) -> list[Finding]:
+    """Look at who else can read a key file: other users of this machine, and all who clone."""
+    findings = []
+    mode = path.stat().st_mode & 0o777
+    if os.name == "posix" and mode & 0o077:
+        seen = f"the key file has mode {mode:03o}: others can read it"
+        findings.append(bad("key-file-exposed", seen, US, "RFC 8292 §5", f"chmod 600 {path}"))
+    if _git(path, "ls-files", "--error-unmatch"):
+        fix = f"git rm --cached {path.name}, and make new keys: its history keeps these."
+        seen = "git tracks the key file: whoever clones can send in your name"
+        findings.append(bad("key-file-in-git", seen, US, "RFC 8292 §5", fix))
+    elif _git(path, "rev-parse", "--git-dir") and not _git(path, "check-ignore", "--quiet"):
+        seen = "the key file lies in a git repository that does not ignore it"
+        fix = f"Add {path.name} to .gitignore."
+        findings.append(hint("key-file-not-ignored", seen, US, "RFC 8292 §5", fix))
+    return findings
+
+
+def _git(path: Path, *command: str) -> bool:
+    """Ask git about a file; without git, or outside of a repository, the answer is no."""
+    path = path.resolve()
+    # A hook hears from git which repository it runs in. This question is about the file's own.
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    names = [] if command[0] == "rev-parse" else ["--", path.name]
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(path.parent), *command, *names],
+            capture_output=True, check=False, timeout=10, env=environment,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

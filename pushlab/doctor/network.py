@@ -1,0 +1,140 @@
+"""What lies between the parties: ports, proxies, certificates, origins, and the clock."""
+
+import json
+import os
+import socket
+import time
+import urllib.request
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from urllib.parse import urlsplit
+
+from pushlab import settings
+from pushlab.doctor.findings import Finding, bad, hint, ok
+from pushlab.doctor.text import LOOPBACK
+from pushlab.errors import PortTaken, TokenExpired
+
+HERE = "this machine"
+WRITTEN = 1_767_225_600
+"""Seconds since 1970: the first of January 2026. pushlab was written later than that."""
+
+SKEW = 60
+"""Seconds that two clocks may differ before anybody should look into it."""
+
+# What the lab says to itself goes to no proxy, whatever the environment says.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def examine_network(page: str = "", now: float | None = None, port: int | None = None) -> list[Finding]:
+    """Look at the ports, the clock, what the environment says, and the page's origin.
+
+    ``page``: URL of a client page; ``now``: seconds since 1970, as this machine's clock has it;
+    ``port``: of the lab that is asked, if it is not the usual one.
+    """
+    now = time.time() if now is None else now
+    return [*_ports(now, port), _clock(now), *_proxy(), *_bundles(), *(examine_page(page) if page else [])]
+
+
+def _ports(now: float, port: int | None) -> list[Finding]:
+    try:
+        ports = settings.ports(port)
+    except ValueError:
+        ports = (-1, -1)
+    if not all(0 <= port < 2**16 for port in ports):
+        fix = "Set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to numbers from 0 to 65535, or unset them."
+        return [bad("port-not-a-number", "a port of the environment is no port", HERE, "", fix)]
+    lab, date = _running_lab(ports[0])
+    if lab is not None:
+        # A detour is never silent: whoever asks is told which hosts are routed where.
+        routes = "; ".join(lab.get("routes", [])) or "none"
+        return [ok("lab", f"a lab runs at port {ports[0]}; its routes: {routes}"), *_skew(date, now)]
+    parties = ("application server", "push service")
+    return [_port(port, party) for port, party in zip(ports, parties, strict=True)]
+
+
+def _port(port: int, party: str) -> Finding:
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        if port == 0 or probe.connect_ex(("127.0.0.1", port)) != 0:
+            return ok("port", f"port {port} for the {party} is free")
+    fix = "If that is no lab of yours, set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to free ports."
+    return bad("port-taken", f"port {port} for the {party} is in use", PortTaken.fault, "", fix)
+
+
+def _running_lab(port: int) -> tuple[dict | None, str]:
+    """Return what a lab says of itself, and its Date header. Port 0 is any port: no lab is there."""
+    try:
+        with DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+            data, date = json.load(answer)["data"], answer.headers.get("Date", "")
+            return (data, date) if data["name"] == "pushlab" else (None, "")
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        return None, ""
+
+
+def _skew(date: str, now: float) -> list[Finding]:
+    try:
+        off = abs(now - parsedate_to_datetime(date).timestamp())
+    except ValueError:
+        return []
+    if off <= SKEW:
+        return []
+    seen = f"this clock and that of the running lab are {off:.0f} s apart"
+    fix = "Set both by NTP: a token's exp is read with the push service's clock."
+    return [bad("clock-differs", seen, HERE, TokenExpired.rfc, fix)]
+
+
+def _clock(now: float) -> Finding:
+    day = time.strftime("%Y-%m-%d", time.gmtime(max(now, 0)))
+    if now >= WRITTEN:
+        return ok("clock", f"the clock says {day}")
+    seen = f"the clock says {day}, and pushlab was written later"
+    return bad("clock-behind", seen, HERE, TokenExpired.rfc, "Set this machine's clock.")
+
+
+def _proxy() -> list[Finding]:
+    proxies = urllib.request.getproxies()
+    taking = [name for name in ("http", "all") if name in proxies]
+    if not taking or urllib.request.proxy_bypass("127.0.0.1"):
+        return []
+    # Its URL may hold a password, so it is not shown.
+    seen = f"the {taking[0]} proxy of the environment would take what is for 127.0.0.1"
+    fix = "Set NO_PROXY=127.0.0.1,localhost."
+    return [bad("proxy-takes-loopback", seen, HERE, "", fix)]
+
+
+def _bundles() -> list[Finding]:
+    gone = [name for name in BUNDLES if (path := os.environ.get(name)) and not os.path.exists(path)]
+    fix = "Unset it, or name a file that is there: without it no vendor's certificate is believed."
+    return [
+        bad("certificates-missing", f"{name} names what does not exist", HERE, "RFC 8030 §8", fix)
+        for name in gone
+    ]
+
+
+def examine_page(url: str) -> list[Finding]:
+    """Look at the origin of a client page: service workers and push need a secure one.
+
+    >>> [finding.code for finding in examine_page("http://192.0.2.7:8292/")]
+    ['page-insecure']
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    # What stands between // and the path may hold a password, and what comes after it may be secret.
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    source = "W3C Secure Contexts §3.1"
+    if parts.scheme not in ("http", "https") or not host:
+        fix = "Open the page through a server, such as ./lab serve."
+        seen = "the page's URL is neither https: nor http: service workers and push are off"
+        return [bad("page-not-served", seen, "application server", source, fix)]
+    if parts.scheme == "http" and not LOOPBACK.fullmatch(host):
+        fix = "Serve it with https, or open it at http://127.0.0.1 on the machine that serves it."
+        seen = f"the page at {shown} is not secure: service workers and push are off"
+        return [bad("page-insecure", seen, "application server", source, fix)]
+    if host == "localhost":
+        seen = "localhost and 127.0.0.1 are two origins: each has its own permission and subscription"
+        return [hint("page-localhost", seen, "user agent", "RFC 6454 §5", "Always use the same of the two.")]
+    return [ok("page", f"the page at {shown} is secure enough for push")]

@@ -1,0 +1,73 @@
+"""How a message is to be sent: ttl, urgency and topic, RFC 8030 §5."""
+
+from collections.abc import Mapping
+
+from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
+from pushlab.errors import BadTopic, BadTtl, DeliveryError, MalformedJson, MissingTtl
+from pushlab.protocol import strict_json
+from pushlab.protocol.delivery import PushOptions
+
+US = "application server"
+KNOWN = ("ttl", "urgency", "topic")
+THIRTY_DAYS = 30 * 24 * 60 * 60
+
+
+def examine_options(options: Mapping | str | bytes, vendor: str = "") -> list[Finding]:
+    """Look at the options of a message. ``vendor``: of the subscription, if that is known.
+
+    >>> [finding.code for finding in examine_options({"ttl": 0, "topic": "a" * 33})]
+    ['ttl-zero', 'bad-topic']
+    """
+    if not isinstance(options, Mapping):
+        try:
+            options = strict_json.parse(options)
+        except MalformedJson as reason:
+            options = reason.detail
+    if not isinstance(options, Mapping):
+        fix = 'Give an object, such as {"ttl": 3600}.'
+        return [bad("options-not-an-object", "the options are not a JSON object", US, "RFC 8030 §5", fix)]
+    findings = _examine_ttl(options, vendor)
+    for name in ("urgency", "topic"):
+        findings += _refused(options, name)
+    findings += _examine_topic(options.get("topic"), vendor)
+    if strange := sum(name not in KNOWN for name in options):
+        seen = f"{strange} of the options {'is' if strange == 1 else 'are'} none of {', '.join(KNOWN)}"
+        fix = "Spell the names in lower case; what is shown belongs into the payload."
+        findings.append(hint("option-unknown", seen, US, "RFC 8030 §5", fix))
+    return findings or [ok("options", f"the options: {PushOptions.from_json(options)}")]
+
+
+def _refused(options: Mapping, name: str) -> list[Finding]:
+    try:
+        PushOptions.from_json({name: options[name]} if name in options else {})
+    except DeliveryError as error:
+        return [of_error(error)]
+    return []
+
+
+def _examine_ttl(options: Mapping, vendor: str) -> list[Finding]:
+    # Windows' push service holds a TTL of zero against its own cache policy, and answers 400.
+    level = bad if vendor == "WNS" else hint
+    if options.get("ttl") is None:
+        seen = "ttl is missing: RFC 8030 requires one, and pywebpush then sends 0"
+        fix = "Say how many seconds the message may wait, such as 3600."
+        return [level("ttl-missing", seen, US, MissingTtl.rfc, fix)]
+    if refused := _refused(options, "ttl"):
+        return refused
+    if options["ttl"] == 0:
+        seen = "ttl is 0: the message is lost if the browser is closed, and WNS answers 400"
+        fix = "Say how many seconds the message may wait, unless it is now or never."
+        return [level("ttl-zero", seen, US, BadTtl.rfc, fix)]
+    if options["ttl"] > THIRTY_DAYS:
+        seen = "ttl is over 30 days: Mozilla shortens it, and says so in its answer's TTL header"
+        fix = "Ask for 2592000 seconds at most."
+        return [hint("ttl-over-30-days", seen, US, BadTtl.rfc, fix)]
+    return []
+
+
+def _examine_topic(topic: object, vendor: str) -> list[Finding]:
+    if not isinstance(topic, str) or len(topic) % 4 != 1 or _refused({"topic": topic}, "topic"):
+        return []
+    seen = f"topic has {len(topic)} characters, which base64url never has: Apple answers 400 BadWebPushTopic"
+    level = bad if vendor == "Apple" else hint
+    return [level("topic-length", seen, US, BadTopic.rfc, "Make it one character longer or shorter.")]

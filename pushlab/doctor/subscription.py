@@ -1,0 +1,209 @@
+"""A subscription that somebody has copied, stored or typed: every fault at once, W3C Push API §8."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from pushlab.appserver.keys import VapidKeys
+from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
+from pushlab.doctor.text import base64url_fault, split, vendor
+from pushlab.errors import (
+    BadAuth,
+    BadBase64url,
+    BadExpirationTime,
+    BadP256dh,
+    EndpointNotAllowed,
+    KeyReused,
+    MalformedJson,
+    NoEndpoint,
+    NotASubscription,
+    PushlabError,
+    SubscriptionError,
+    WrongKey,
+)
+from pushlab.protocol import base64url, p256, strict_json
+from pushlab.protocol.strict_json import kind
+from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
+
+THEM = "user agent"
+SECONDS = 10**11
+"""Milliseconds below this are in the spring of 1973, so they were seconds."""
+
+# A subscription of which one part is looked at has good other parts.
+ANY_POINT = p256.raw_public(p256.load_private((1).to_bytes(32, "big")))
+ANY_ENDPOINT, ANY_AUTH = "https://push.example.net/", bytes(AUTH_SECRET)
+
+
+def members_of(source: Mapping | str | bytes) -> Mapping | None:
+    """Return the members of a subscription, or None if it is no JSON object."""
+    if not isinstance(source, Mapping):
+        try:
+            source = strict_json.parse(source)
+        except MalformedJson:
+            return None
+    return source if isinstance(source, Mapping) else None
+
+
+def origin_of(endpoint: object) -> str:
+    """Return the origin of an endpoint, or nothing if it has none."""
+    try:
+        return PushSubscription(endpoint, ANY_POINT, ANY_AUTH).origin
+    except SubscriptionError:
+        return ""
+
+
+def examine_subscription(
+    source: Mapping | str | bytes, now: float, keys: VapidKeys | None = None
+) -> list[Finding]:
+    """Look at what ``JSON.stringify(subscription)`` gave.
+
+    ``now``: seconds since 1970; ``keys``: of the application server, if they are known. A member
+    ``applicationServerKey``, if somebody has stored it beside the others, is held against them.
+
+    >>> [finding.code for finding in examine_subscription('{"endpoint": "http://push.example"}', 0)]
+    ['endpoint-http', 'no-keys']
+    """
+    members = members_of(source)
+    if members is None:
+        return [of_error(NotASubscription("the subscription is not a JSON object"))]
+    findings = [
+        *_examine_endpoint(members.get("endpoint")),
+        *_examine_keys(members.get("keys"), keys),
+        *_examine_expiration_time(members.get("expirationTime"), now),
+        *_examine_application_server_key(members, keys),
+    ]
+    if findings:
+        return findings
+    service = vendor(members["endpoint"])
+    return [ok("subscription", f"{PushSubscription.from_json(members)}, push service: {service}")]
+
+
+def examine_stored(made_for: Sequence[str], keys: VapidKeys) -> list[Finding]:
+    """Count the stored subscriptions that other keys were made for: all of them, after new keys.
+
+    ``made_for``: the applicationServerKey of each, base64url.
+    """
+    others = sum(key != keys.application_server_key for key in made_for)
+    if not others:
+        return [ok("stored", f"stored subscriptions: {len(made_for)}, all made for these keys")]
+    seen = f"{others} of {len(made_for)} stored subscriptions were made for other keys"
+    fix = "Bring the old key file back if there is one; otherwise each browser subscribes again."
+    return [bad("stored-for-other-keys", seen, WrongKey.fault, WrongKey.rfc, fix)]
+
+
+def _examine_endpoint(endpoint: object) -> list[Finding]:
+    if endpoint is None:
+        return [of_error(NoEndpoint("there is no member endpoint"))]
+    try:
+        origin = PushSubscription(endpoint, ANY_POINT, ANY_AUTH).origin
+    except SubscriptionError as error:
+        return [of_error(error)]
+    service, rfc, fix = vendor(endpoint), EndpointNotAllowed.rfc, f"{EndpointNotAllowed.hint}."
+    if service != "this machine" and origin.startswith("http:"):
+        return [bad("endpoint-http", f"the endpoint at {origin} is not https", THEM, rfc, fix)]
+    if service:
+        return []
+    if _is_private(split(endpoint).hostname):
+        seen = f"the endpoint {origin} is inside a private network: a server that posts there is a tool"
+        fix = "Send to the push services that you know, and refuse private addresses."
+        return [hint("endpoint-private", seen, "application server", rfc, fix)]
+    seen = f"the endpoint is at {origin}, a push service that is not known here"
+    fix = "Whoever subscribes chooses where your server posts: list the hosts that you send to."
+    return [hint("endpoint-unknown", seen, "application server", rfc, fix)]
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def _examine_keys(keys: object, ours: VapidKeys | None) -> list[Finding]:
+    try:
+        # With a good endpoint, the first thing that can be missing is a key.
+        PushSubscription.from_json({"endpoint": ANY_ENDPOINT, "keys": keys})
+    except (BadP256dh, BadAuth):
+        pass  # Both are looked at below, each for itself.
+    except SubscriptionError as error:
+        return [of_error(error)]
+    p256dh, auth, swapped = keys["p256dh"], keys["auth"], []
+    if len(_bytes(p256dh)) == AUTH_SECRET and len(_bytes(auth)) == p256.POINT:
+        fix = "Exchange them, and look at where they are stored: columns, arguments, form fields."
+        seen = f"p256dh and auth are swapped: {AUTH_SECRET} and {p256.POINT} bytes"
+        swapped = [bad("keys-swapped", seen, "application server", BadP256dh.rfc, fix)]
+        p256dh, auth = auth, p256dh  # Whatever else is wrong with them.
+    return [*swapped, *_examine_p256dh(p256dh, ours), *_examine_auth(auth)]
+
+
+def _bytes(text: object) -> bytes:
+    """Decode as far as that goes: whoever swaps two keys may have padded them as well."""
+    try:
+        return base64url.decode(text.rstrip("=") if isinstance(text, str) else text)
+    except BadBase64url:
+        return b""
+
+
+def _examine_p256dh(text: object, ours: VapidKeys | None) -> list[Finding]:
+    if fault := _text_fault("p256dh", text, BadP256dh):
+        return [fault]
+    raw, rfc = base64url.decode(text), BadP256dh.rfc
+    if len(raw) != p256.POINT:
+        seen = f"p256dh is {len(raw)} bytes long, not {p256.POINT}"
+        fix = "Store all 87 characters: is a column or a form field too short?"
+        code = "p256dh-truncated" if len(raw) < p256.POINT else "p256dh-too-long"
+        return [bad(code, seen, "application server", rfc, fix)]
+    try:
+        p256.load_public(raw)
+    except PushlabError as error:
+        fix = "A character was changed on the way, or somebody made it up: refuse it when it is stored."
+        return [bad("p256dh-off-the-curve", f"p256dh: {error.detail}", THEM, rfc, fix)]
+    if ours is not None and raw == ours.public:
+        seen = "p256dh is your own VAPID key: nobody could decrypt a message for it"
+        fix = "Send p256dh as subscription.toJSON() gives it; the VAPID key only signs."
+        return [bad("p256dh-is-the-vapid-key", seen, THEM, KeyReused.rfc, fix)]
+    return []
+
+
+def _examine_auth(text: object) -> list[Finding]:
+    if fault := _text_fault("auth", text, BadAuth):
+        return [fault]
+    if (length := len(base64url.decode(text))) == AUTH_SECRET:
+        return []
+    seen = f"auth is {length} bytes long, not {AUTH_SECRET}"
+    code = "auth-truncated" if length < AUTH_SECRET else "auth-too-long"
+    return [bad(code, seen, "application server", BadAuth.rfc, "Store all 22 characters.")]
+
+
+def _text_fault(name: str, text: object, error: type[SubscriptionError]) -> Finding | None:
+    if not isinstance(text, str):
+        return of_error(error(f"{name} is {kind(text)}, not text"), f"{name}-not-text")
+    return base64url_fault(name, text, THEM)
+
+
+def _examine_expiration_time(time: object, now: float) -> list[Finding]:
+    try:
+        PushSubscription(ANY_ENDPOINT, ANY_POINT, ANY_AUTH, time)
+    except SubscriptionError as error:
+        return [of_error(error)]
+    if time is None or time > now * 1000:
+        return []
+    if now < time < SECONDS:
+        fix = "Multiply by 1000: expirationTime is in milliseconds, exp of a token in seconds."
+        seen = "expirationTime is so small that it must be seconds"
+        return [bad("expiration-time-in-seconds", seen, THEM, BadExpirationTime.rfc, fix)]
+    seen = f"the subscription expired {(now - time / 1000) / 86400:.1f} days ago"
+    fix = "Remove it; the page subscribes again when it is opened next."
+    return [bad("subscription-expired", seen, THEM, BadExpirationTime.rfc, fix)]
+
+
+def _examine_application_server_key(members: Mapping, keys: VapidKeys | None) -> list[Finding]:
+    options = members.get("options")
+    theirs = members.get("applicationServerKey")
+    if theirs is None and isinstance(options, Mapping):
+        theirs = options.get("applicationServerKey")
+    if keys is None or theirs is None or _bytes(theirs) == keys.public:
+        return []
+    shown = f"{theirs[:8]}…" if len(_bytes(theirs)) == p256.POINT else kind(theirs)
+    seen = f"the subscription was made for {shown}, and these keys are {keys.application_server_key[:8]}…"
+    fix = "Sign with the old keys if they still exist; otherwise unsubscribe and subscribe again."
+    return [bad("made-for-another-key", seen, WrongKey.fault, WrongKey.rfc, fix)]

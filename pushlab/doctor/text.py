@@ -1,0 +1,84 @@
+"""What is wrong with a base64url text, and whose host that is: for all that the doctor reads."""
+
+import base64
+import binascii
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from pushlab.doctor.findings import Finding, bad
+from pushlab.errors import BadBase64url
+from pushlab.protocol import base64url
+
+LOOPBACK = re.compile(r"localhost|.*\.localhost|127(\.\d{1,3}){3}|::1")
+
+VENDORS = {
+    "fcm.googleapis.com": "FCM",
+    "jmt17.google.com": "FCM",
+    "push.services.mozilla.com": "Mozilla",
+    "push.apple.com": "Apple",
+    "notify.windows.com": "WNS",
+}
+"""Whose push service it is, by the end of its host."""
+
+
+def vendor(url: object) -> str:
+    """Name the push service of an endpoint: a vendor, ``this machine``, or nothing if unknown.
+
+    >>> vendor("https://updates.push.services.mozilla.com/wpush/v2/secret")
+    'Mozilla'
+    >>> vendor("https://push.apple.com.example.net/")
+    ''
+    """
+    host = (parts.hostname or "") if (parts := split(url)) else ""
+    if LOOPBACK.fullmatch(host):
+        return "this machine"
+    for known, name in VENDORS.items():
+        if host == known or host.endswith(f".{known}"):
+            return name
+    return ""
+
+
+def split(url: object) -> SplitResult | None:
+    """Return the parts of a URL, or None if it is none."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        return parts if parts and parts.hostname and (parts.port or True) else None
+    except ValueError:  # An impossible port or address.
+        return None
+
+
+def base64url_fault(name: str, text: str, fault: str) -> Finding | None:
+    """Say what keeps a text from being base64url, with padding and plain base64 told apart.
+
+    >>> base64url_fault("auth", "BTBZMqHH6r4Tts7J_aSIgg==", "user agent").code
+    'auth-padded'
+    """
+    try:
+        base64url.decode(text)
+    except BadBase64url as reason:
+        code, fix = "not-base64url", f"{reason.hint}."
+        if text.endswith("=") and _is_base64(text):
+            code, fix = "padded", "Leave out the = at the end."
+        elif set(text) & set("+/") and _is_base64(text):
+            code, fix = "plain-base64", "Write - for +, _ for /, and no =."
+        seen = f"{name} is not base64url: {reason.detail}"
+        return bad(f"{slug(name)}-{code}", seen, fault, reason.rfc, fix)
+    return None
+
+
+def slug(name: str) -> str:
+    """Write a name as the beginning of a code.
+
+    >>> slug("VAPID_PUBLIC_KEY")
+    'public-key'
+    """
+    return name.lower().removeprefix("vapid_").removeprefix("the ").replace("_", "-").replace(" ", "-")
+
+
+def _is_base64(text: str) -> bool:
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True

@@ -1,0 +1,725 @@
+"""The doctor: every finding provoked, good input with none, no secret in any, statuses for scripts."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections import namedtuple
+from html.parser import HTMLParser
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from pushlab.appserver.keys import VapidKeys
+from pushlab.doctor import examine, machine, network
+from pushlab.doctor.claims import examine_claims, examine_subject
+from pushlab.doctor.findings import Level, Report, bad, hint, ok
+from pushlab.doctor.keys import examine_key_file, examine_keys
+from pushlab.doctor.options import examine_options
+from pushlab.doctor.subscription import examine_subscription
+from pushlab.errors import BrowserNotFound
+from pushlab.notebook import Lab
+from pushlab.protocol import base64url, p256
+from pushlab.protocol.examples import RFC8291
+
+NOW = 1_800_000_000
+KEYS = VapidKeys(p256.load_private(RFC8291.as_private), "mailto:me@example.com")
+OTHERS = VapidKeys(p256.load_private(RFC8291.ua_private))
+PRIVATE, PUBLIC = base64url.encode(RFC8291.as_private), KEYS.application_server_key
+P256DH, AUTH = base64url.encode(RFC8291.ua_public), base64url.encode(RFC8291.auth_secret)
+ORIGIN = "https://updates.push.services.mozilla.com"
+PATH = "/wpush/v2/gAAAA-this-part-is-a-capability"
+SECRETS = (PRIVATE, AUTH, P256DH, PATH, "this-part-is", "pa55word", RFC8291.as_private.hex())
+REAL = ORIGIN + PATH
+
+SPKI = KEYS.private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+PKCS8 = KEYS.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+PUBLIC_PEM = KEYS.private_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+LOCKED_PEM = KEYS.private_key.private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pa55word")
+)
+P384_PEM = ec.generate_private_key(ec.SECP384R1()).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
+RSA_PEM = rsa.generate_private_key(65537, 2048).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
+
+
+def codes(findings) -> list[str]:
+    """Return the codes of what is not fine, after a look at what every finding has to have."""
+    findings = list(findings)
+    for one in findings:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one.code) and one.seen
+        assert "\n" not in one.fix
+        if one.level is not Level.OK:
+            assert one.fix and one.fault in ("application server", "user agent", "this machine"), one
+    told = str(Report(tuple(findings))) + "".join(one.to_json() for one in findings)
+    assert not [secret for secret in SECRETS if secret in told]
+    return [one.code for one in findings if one.level is not Level.OK]
+
+
+def env(private=PRIVATE, public=PUBLIC, subject="mailto:me@example.com") -> bytes:
+    values = {"VAPID_PRIVATE_KEY": private, "VAPID_PUBLIC_KEY": public, "VAPID_SUBJECT": subject}
+    return "".join(f"{name}={value}\n" for name, value in values.items() if value is not None).encode()
+
+
+def jwk(**changed) -> bytes:
+    return json.dumps({k: v for k, v in (KEYS.to_jwk() | changed).items() if v is not None}).encode()
+
+
+def encode_padded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+# --- keys ----------------------------------------------------------------------------------------
+
+GOOD_KEYS = {
+    "env": env(),
+    "exported": b"# mine\n" + b"".join(b"export %s\n" % line for line in env().splitlines()),
+    "pem": KEYS.to_pem(),
+    "sec1": KEYS.private_key.private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    ),
+    "jwk": jwk(),
+    "jwk-d-alone": jwk(x=None, y=None),
+    "raw": RFC8291.as_private,
+    "base64url": f"{PRIVATE}\n".encode(),
+}
+BAD_KEYS = [
+    ("private-key-31-bytes", env(base64url.encode(RFC8291.as_private[1:]))),
+    ("private-key-31-bytes", base64url.encode(RFC8291.as_private[1:]).encode()),
+    ("private-key-31-bytes", b"\xff" * 31),
+    ("private-key-31-bytes", jwk(d=base64url.encode(RFC8291.as_private[1:]))),
+    ("private-key-length", env(base64url.encode(bytes(30)))),
+    ("private-key-length", b"\xff" * 40),
+    ("private-key-in-hex", env(RFC8291.as_private.hex())),
+    ("private-key-padded", env(encode_padded(RFC8291.as_private))),
+    ("private-key-padded", encode_padded(RFC8291.as_private).encode()),
+    ("private-key-plain-base64", env(base64.b64encode(b"\xfb" * 32).decode().rstrip("="))),
+    ("private-key-not-base64url", env(PRIVATE[:-2] + "!!")),
+    ("private-key-not-base64url", b"keys/private.pem"),
+    ("d-padded", jwk(d=encode_padded(RFC8291.as_private))),
+    ("private-key-missing", env(None)),
+    ("private-key-missing", env("")),
+    ("private-key-missing", PUBLIC.encode()),
+    ("private-key-missing", env(PUBLIC)),
+    ("private-key-missing", PUBLIC_PEM),
+    ("private-key-missing", jwk(d=None)),
+    ("private-key-is-der", env(base64url.encode(PKCS8))),
+    ("private-key-is-der", PKCS8),
+    ("private-key-is-pem", env(KEYS.to_pem().decode())),
+    ("private-key-is-pem", env('"' + KEYS.to_pem().decode().replace("\n", "\\n") + '"')),
+    ("public-key-is-pem", env(public=PUBLIC_PEM.decode())),
+    ("public-key-is-der", env(public=base64url.encode(SPKI))),
+    ("public-key-missing", env(public=None)),
+    ("public-key-not-a-point", env(public=base64url.encode(KEYS.public[1:]))),
+    ("public-key-not-a-point", env(public=base64url.encode(KEYS.public[:-1] + b"\0"))),
+    ("public-key-padded", env(public=encode_padded(KEYS.public))),
+    ("key-mismatch", env(public=OTHERS.application_server_key)),
+    ("key-mismatch", jwk(x=OTHERS.to_jwk()["x"], y=OTHERS.to_jwk()["y"])),
+    ("bad-private-key", bytes(32)),
+    ("key-file-malformed", LOCKED_PEM),
+    ("key-file-malformed", P384_PEM),
+    ("key-file-malformed", RSA_PEM),
+    ("key-file-malformed", b"-----BEGIN NONSENSE-----"),
+    ("key-file-malformed", b"{not json"),
+    ("key-file-malformed", jwk(crv="P-384")),
+    ("subject-bare-email", env(subject="me@example.com")),
+    ("subject-space", env(subject="mailto: me@example.com")),
+    ("subject-doubled", env(subject="mailto:mailto:me@example.com")),
+    ("subject-localhost", env(subject="mailto:me@localhost")),
+    ("subject-localhost", env(subject="https://127.0.0.1/contact")),
+    ("subject-missing", env(subject=None)),
+    ("subject-not-a-contact", env(subject="http://example.com/")),
+    ("subject-not-a-contact", env(subject=PRIVATE)),
+]
+
+
+@pytest.mark.parametrize("content", GOOD_KEYS.values(), ids=GOOD_KEYS)
+def test_good_keys_give_no_finding_in_any_spelling(content):
+    found, keys = examine_keys(content)
+    assert codes(found) == [] and [one.code for one in found] == ["keys"]
+    assert keys.public == KEYS.public
+
+
+@pytest.mark.parametrize(("code", "content"), BAD_KEYS)
+def test_each_fault_of_keys_is_found_and_it_alone(code, content):
+    found, keys = examine_keys(content)
+    assert codes(found) == [code]
+    harmless = code.startswith("subject-") or code.startswith("public-key-")
+    assert (keys is not None) == (harmless and not code.endswith("-is-pem"))
+
+
+def test_two_faults_are_two_findings():
+    found, _ = examine_keys(env(public=base64url.encode(SPKI), subject="me@example.com"))
+    assert sorted(codes(found)) == ["public-key-is-der", "subject-bare-email"]
+
+
+def test_apple_makes_a_fault_of_what_others_let_pass():
+    for subject in (None, "mailto:me@localhost"):
+        assert [one.level for one in examine_subject(subject)] == [Level.HINT]
+        assert [one.level for one in examine_subject(subject, "Apple")] == [Level.BAD]
+    assert codes(examine_subject(5)) == ["subject-not-text"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has access lists instead of modes")
+def test_a_key_file_that_others_can_read(tmp_path):
+    path = tmp_path / "vapid.env"
+    KEYS.save(path)
+    assert codes(examine_key_file(path)) == []
+    path.chmod(0o640)
+    (finding,) = examine_key_file(path)
+    assert finding.code == "key-file-exposed" and "640" in finding.seen
+    assert finding.fix == f"chmod 600 {path}"
+
+
+def test_a_key_file_that_git_knows(tmp_path, monkeypatch):
+    assert shutil.which("git"), "this test asks git"
+    # A hook has such a variable, and the question is about another repository.
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+
+    def git(*command):
+        subprocess.run(["git", "-C", tmp_path, *command], check=True, capture_output=True, env=environment)
+
+    path = tmp_path / "vapid.env"
+    KEYS.save(path)
+    assert codes(examine_key_file(path)) == []
+    git("init")
+    assert codes(examine_key_file(path)) == ["key-file-not-ignored"]
+    (tmp_path / ".gitignore").write_text("*.env\n")
+    assert codes(examine_key_file(path)) == []
+    git("add", "--force", "vapid.env")
+    assert codes(examine_key_file(path)) == ["key-file-in-git"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert codes(examine_key_file(path)) == [], "without git there is nothing to say"
+
+
+# --- subscriptions -------------------------------------------------------------------------------
+
+
+def sub(endpoint=REAL, p256dh=P256DH, auth=AUTH, **more) -> dict:
+    return {"endpoint": endpoint, "expirationTime": None, "keys": {"p256dh": p256dh, "auth": auth}} | more
+
+
+GOOD_ENDPOINTS = {
+    "Mozilla": REAL,
+    "FCM": f"https://fcm.googleapis.com/fcm/send{PATH}",
+    "Apple": f"https://web.push.apple.com{PATH}",
+    "WNS": f"https://db5p.notify.windows.com/w/?token={PATH}",
+    "this machine": f"http://127.0.0.1:8030{PATH}",
+}
+OFF_CURVE = base64url.encode(RFC8291.ua_public[:-1] + bytes([RFC8291.ua_public[-1] ^ 1]))
+BAD_SUBSCRIPTIONS = [
+    ("not-a-subscription", "endpoint"),
+    ("not-a-subscription", "[]"),
+    ("no-endpoint", {"keys": sub()["keys"]}),
+    ("no-endpoint", sub("")),
+    ("bad-endpoint", sub("//no-scheme" + PATH)),
+    ("bad-endpoint", sub(5)),
+    ("bad-endpoint", sub("https://me:pa55word@fcm.googleapis.com" + PATH)),
+    ("endpoint-http", sub(REAL.replace("https", "http"))),
+    ("endpoint-private", sub("https://10.0.0.7" + PATH)),
+    ("endpoint-private", sub("https://[fe80::1]" + PATH)),
+    ("endpoint-unknown", sub("https://push.example.net" + PATH)),
+    ("endpoint-unknown", sub("https://fcm.googleapis.com.example.net" + PATH)),
+    ("no-keys", {"endpoint": REAL}),
+    ("no-keys", sub(auth=None)),
+    ("no-keys", sub(keys=[P256DH, AUTH])),
+    ("keys-swapped", sub(p256dh=AUTH, auth=P256DH)),
+    ("keys-swapped p256dh-padded auth-padded", sub(p256dh=AUTH + "==", auth=P256DH + "=")),
+    ("p256dh-not-text", sub(p256dh=[4, 5])),
+    ("p256dh-padded", sub(p256dh=P256DH + "=")),
+    ("p256dh-plain-base64", sub(p256dh=P256DH.replace("_", "/").replace("-", "+"))),
+    ("p256dh-not-base64url", sub(p256dh=P256DH[:-1] + "!")),
+    ("p256dh-truncated", sub(p256dh=P256DH[:64])),
+    ("p256dh-too-long", sub(p256dh=base64url.encode(SPKI))),
+    ("p256dh-off-the-curve", sub(p256dh=OFF_CURVE)),
+    ("p256dh-is-the-vapid-key", sub(p256dh=PUBLIC)),
+    ("auth-not-text", sub(auth=7)),
+    ("auth-padded", sub(auth=AUTH + "==")),
+    ("auth-plain-base64", sub(auth=AUTH.replace("_", "/"))),
+    ("auth-truncated", sub(auth=AUTH[:16])),
+    ("auth-too-long", sub(auth=base64url.encode(bytes(17)))),
+    ("bad-expiration-time", sub(expirationTime="tomorrow")),
+    ("expiration-time-in-seconds", sub(expirationTime=NOW + 60)),
+    ("subscription-expired", sub(expirationTime=(NOW - 60) * 1000)),
+    ("made-for-another-key", sub(applicationServerKey=OTHERS.application_server_key)),
+    ("made-for-another-key", sub(options={"applicationServerKey": OTHERS.application_server_key})),
+    ("made-for-another-key", sub(applicationServerKey=[4, 5])),
+]
+
+
+@pytest.mark.parametrize("endpoint", GOOD_ENDPOINTS.values(), ids=GOOD_ENDPOINTS)
+def test_a_good_subscription_gives_no_finding(endpoint):
+    good = sub(endpoint, expirationTime=(NOW + 60) * 1000, applicationServerKey=PUBLIC)
+    for source in (good, json.dumps(good), json.dumps(good).encode()):
+        assert codes(examine_subscription(source, NOW, KEYS)) == []
+    (finding,) = examine_subscription(good, NOW)
+    vendor = {url: name for name, url in GOOD_ENDPOINTS.items()}[endpoint]
+    assert finding.seen.endswith(f"push service: {vendor}")
+
+
+@pytest.mark.parametrize(("code", "source"), BAD_SUBSCRIPTIONS)
+def test_each_fault_of_a_subscription_is_found_and_it_alone(code, source):
+    assert codes(examine_subscription(source, NOW, KEYS)) == code.split()
+
+
+def test_all_faults_of_a_subscription_are_found_at_once():
+    source = sub("http://example.net/", P256DH[:40], AUTH + "==", expirationTime=5)
+    wanted = ["endpoint-http", "p256dh-truncated", "auth-padded", "subscription-expired"]
+    assert codes(examine_subscription(source, NOW)) == wanted
+
+
+# --- claims and options --------------------------------------------------------------------------
+
+
+def claim(**changed) -> dict:
+    good = {"aud": ORIGIN, "exp": NOW + 3600, "sub": "mailto:me@example.com"}
+    return {name: value for name, value in (good | changed).items() if value is not None}
+
+
+BAD_CLAIMS = [
+    ("claims-not-an-object", "[]"),
+    ("claims-not-an-object", "{"),
+    ("aud-missing", claim(aud=None)),
+    ("aud-not-text", claim(aud=[ORIGIN])),
+    ("aud-not-an-origin", claim(aud="updates.push.services.mozilla.com")),
+    ("aud-not-an-origin", claim(aud="https://exa mple.net")),
+    ("aud-slash", claim(aud=ORIGIN + "/")),
+    ("aud-path", claim(aud=REAL)),
+    ("aud-path", claim(aud="https://me:pa55word@example.net")),
+    ("aud-spelling", claim(aud=ORIGIN + ":443")),
+    ("aud-spelling", claim(aud=ORIGIN.replace("push", "PUSH"))),
+    ("aud-another-origin", claim(aud="https://www.example.com")),
+    ("exp-missing", claim(exp=None)),
+    ("exp-text", claim(exp=str(NOW + 3600))),
+    ("exp-not-a-number", claim(exp=True)),
+    ("exp-not-a-number", claim(exp=float("nan"))),
+    ("exp-milliseconds", claim(exp=NOW * 1000)),
+    ("exp-milliseconds", claim(exp=10**400)),
+    ("exp-past", claim(exp=NOW)),
+    ("exp-past", claim(exp=-(10**400))),
+    ("exp-too-far", claim(exp=NOW + 86401)),
+    ("exp-over-12-h", claim(exp=NOW + 86400)),
+    ("subject-missing", claim(sub=None)),
+    ("subject-not-text", claim(sub=["mailto:me@example.com"])),
+]
+BAD_OPTIONS = [
+    ("options-not-an-object", "60"),
+    ("options-not-an-object", "{"),
+    ("ttl-missing", {}),
+    ("bad-ttl", {"ttl": "60"}),
+    ("bad-ttl", {"ttl": -1}),
+    ("ttl-zero", {"ttl": 0}),
+    ("ttl-over-30-days", {"ttl": 2592001}),
+    ("bad-urgency", {"ttl": 1, "urgency": "urgent"}),
+    ("bad-topic", {"ttl": 1, "topic": "a" * 33}),
+    ("bad-topic", {"ttl": 1, "topic": "new mail"}),
+    ("topic-length", {"ttl": 1, "topic": "topic"}),
+    ("option-unknown", {"ttl": 1, "Urgency": "high"}),
+]
+
+
+@pytest.mark.parametrize(("code", "source"), BAD_CLAIMS)
+def test_each_fault_of_claims_is_found_and_it_alone(code, source):
+    assert codes(examine_claims(source, NOW, ORIGIN, "Mozilla")) == [code]
+
+
+def test_good_claims_give_no_finding():
+    for source in (claim(), json.dumps(claim()), claim(exp=NOW + 43200), claim(sub="https://example.com/me")):
+        assert codes(examine_claims(source, NOW, ORIGIN)) == []
+    assert codes(examine_claims(claim(aud="http://127.0.0.1:8030"), NOW)) == []
+
+
+def test_without_a_subscription_aud_is_held_against_the_push_services_that_are_known():
+    assert codes(examine_claims(claim(), NOW)) == []
+    assert codes(examine_claims(claim(aud="https://www.example.com"), NOW)) == ["aud-unknown"]
+    assert codes(examine_claims(claim(aud="http://fcm.googleapis.com"), NOW)) == ["aud-not-https"]
+
+
+@pytest.mark.parametrize(("code", "source"), BAD_OPTIONS)
+def test_each_fault_of_options_is_found_and_it_alone(code, source):
+    assert codes(examine_options(source)) == [code]
+
+
+def test_good_options_give_no_finding():
+    good = {"ttl": 60, "urgency": "high", "topic": "news"}
+    assert codes(examine_options(good)) == codes(examine_options(json.dumps(good))) == []
+
+
+@pytest.mark.parametrize(
+    ("vendor", "options"), [("WNS", {"ttl": 0}), ("WNS", {}), ("Apple", {"ttl": 1, "topic": "topic"})]
+)
+def test_what_one_vendor_refuses_is_bad_there_and_a_hint_elsewhere(vendor, options):
+    assert [one.level for one in examine_options(options, vendor)] == [Level.BAD]
+    assert [one.level for one in examine_options(options, "FCM")] == [Level.HINT]
+
+
+# --- the surroundings ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quiet(monkeypatch, tmp_path):
+    """A machine with nothing wrong: no lab, no proxy, a folder of its own, and two browsers."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name in network.BUNDLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PUSHLAB_PORT", "0")
+    monkeypatch.setenv("PUSHLAB_PUSH_PORT", "0")
+    monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path))
+    monkeypatch.delenv("PUSHLAB_FIREFOX", raising=False)
+    monkeypatch.delenv("PUSHLAB_CHROMIUM", raising=False)
+    script = tmp_path / "browser"
+    script.write_text("#!/bin/sh\necho 'Some Browser 140.0.1esr'\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(machine.firefox, "find", lambda: script)
+    monkeypatch.setattr(machine.chromium, "find", lambda: script)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    about = {"Requires-Python": ">=3.11"}
+    monkeypatch.setattr(metadata, "metadata", lambda name: about)
+    monkeypatch.setattr(metadata, "requires", lambda name: ["tornado<7,>=6.4", "absent>=1; extra == 'test'"])
+    return monkeypatch
+
+
+def surroundings() -> list[str]:
+    return codes(examine())
+
+
+@pytest.fixture
+def garbage():
+    """Give the port of a program that answers, and not in HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            for _ in range(2):  # The question about a lab, and the probe of the port.
+                connection, _ = server.accept()
+                with connection:
+                    connection.settimeout(5)
+                    connection.recv(4096)
+                    connection.sendall(b"SSH-2.0-none\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_good_surroundings_give_no_finding(quiet):
+    report = examine()
+    assert codes(report) == [] and report.good
+    seen = "\n".join(one.seen for one in report)
+    assert "version 140.0.1esr" in seen and "tornado" in seen and "absent" not in seen
+
+
+def test_the_order_is_the_same_each_time(quiet):
+    assert [one.code for one in examine()] == [one.code for one in examine()]
+
+
+def test_python_and_packages_are_held_against_the_bounds_of_the_metadata(quiet):
+    quiet.setattr(metadata, "metadata", lambda name: {"Requires-Python": ">=3.99"})
+    quiet.setattr(metadata, "requires", lambda name: ["tornado<2", "pushlab-is-not-there>=1"])
+    assert surroundings() == ["python-version", "package-missing", "package-version"]
+
+    def gone(name):
+        raise metadata.PackageNotFoundError(name)
+
+    quiet.setattr(metadata, "metadata", gone)
+    assert surroundings() == ["pushlab-not-installed"]
+
+
+def test_no_browser(quiet):
+    def nothing():
+        raise BrowserNotFound("none was found")
+
+    quiet.setattr(machine.firefox, "find", nothing)
+    assert surroundings() == [], "one real browser is enough"
+    quiet.setattr(machine.chromium, "find", nothing)
+    assert surroundings() == ["no-browser"]
+    quiet.setenv("PUSHLAB_CHROMIUM", "/no/such/program")
+    assert surroundings() == ["browser-variable"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows' browsers are not asked for their version")
+def test_a_browser_that_does_not_run(quiet, tmp_path):
+    (tmp_path / "browser").write_text("#!/bin/sh\nexit 3\n")
+    assert surroundings() == ["browser-broken"] * 2
+    (tmp_path / "browser").write_bytes(b"\x7fELF, but not really")
+    assert surroundings() == ["browser-broken"] * 2
+
+
+def test_root(quiet):
+    quiet.setattr(os, "geteuid", lambda: 0, raising=False)
+    assert surroundings() == ["root"]
+
+
+def test_the_data_folder(quiet, tmp_path):
+    quiet.setenv("PUSHLAB_DATA", str(tmp_path / "not" / "made" / "yet"))
+    assert surroundings() == []
+    quiet.setattr(os, "access", lambda path, mode: False)
+    assert surroundings() == ["data-not-writable"]
+    quiet.setenv("PUSHLAB_DATA", str(tmp_path / "browser"))
+    assert surroundings() == ["data-not-a-folder"]
+
+
+def test_a_full_disk(quiet):
+    usage = namedtuple("usage", "total used free")
+    quiet.setattr(shutil, "disk_usage", lambda path: usage(2**30, 2**30 - 2**20, 2**20))
+    assert surroundings() == ["disk-nearly-full"]
+
+
+def test_ports(quiet, garbage):
+    quiet.setenv("PUSHLAB_PORT", str(garbage))
+    assert surroundings() == ["port-taken"]
+    for wrong in ("eighty", "65536", "-1"):
+        quiet.setenv("PUSHLAB_PORT", wrong)
+        assert surroundings() == ["port-not-a-number"]
+
+
+def test_a_proxy_that_would_take_127_0_0_1(quiet):
+    quiet.setenv("http_proxy", "http://me:pa55word@proxy.example:3128")
+    assert surroundings() == ["proxy-takes-loopback"]
+    quiet.setenv("no_proxy", "localhost,127.0.0.1")
+    assert surroundings() == []
+
+
+def test_certificates_that_are_not_there(quiet, tmp_path):
+    quiet.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    assert surroundings() == ["certificates-missing"]
+
+
+def test_the_clock(quiet):
+    assert codes(network.examine_network(now=0)) == ["clock-behind"]
+    assert codes(network.examine_network(now=network.WRITTEN)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "url"),
+    [
+        ("page-insecure", "http://10.77.0.1:8292/"),
+        ("page-insecure", "http://me:pa55word@lab.example" + PATH),
+        ("page-insecure", "http://localhost.example.com/"),
+        ("page-not-served", "file:///home/me/index.html"),
+        ("page-not-served", "http://[::1"),
+        ("page-localhost", "http://localhost:8292/"),
+    ],
+)
+def test_an_origin_without_push(code, url):
+    assert codes(network.examine_page(url)) == [code]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://lab.example/", "http://127.0.0.1:1/", "http://[::1]:1/", "http://a.localhost/"]
+)
+def test_an_origin_with_push(url):
+    assert codes(network.examine_page(url)) == []
+
+
+def test_a_key_file_that_cannot_be_read_is_a_finding_where_nobody_named_it(quiet, tmp_path):
+    (tmp_path / "vapid.env").mkdir()
+    assert surroundings() == ["key-file-unreadable"]
+    with pytest.raises(IsADirectoryError):
+        examine(keys=tmp_path / "vapid.env")
+
+
+def test_the_vendor_of_the_subscription_decides_what_is_bad(quiet):
+    claims = {"aud": "https://web.push.apple.com", "exp": 1}
+    given = {"keys": KEYS, "claims": claims, "options": {"topic": "topic"}}
+    levels = {
+        vendor: {one.code: str(one.level) for one in examine(subscription=sub(endpoint), **given)}
+        for vendor, endpoint in GOOD_ENDPOINTS.items()
+    }
+    watched = ("subject-missing", "ttl-missing", "topic-length", "aud-another-origin")
+    assert {vendor: tuple(map(found.get, watched)) for vendor, found in levels.items()} == {
+        "Mozilla": ("hint", "hint", "hint", "bad"),
+        "FCM": ("hint", "hint", "hint", "bad"),
+        "Apple": ("bad", "hint", "bad", None),
+        "WNS": ("hint", "bad", "hint", "bad"),
+        "this machine": ("hint", "hint", "hint", "bad"),
+    }
+
+
+def test_the_subject_is_looked_at_in_keys_that_are_loaded_and_in_claims_for_apple(quiet):
+    lonely = VapidKeys(KEYS.private_key, "mailto:me@localhost")
+    apple = sub(GOOD_ENDPOINTS["Apple"])
+    assert [one.level for one in examine(keys=lonely) if "subject" in one.code] == [Level.HINT]
+    found = examine(keys=lonely, subscription=apple)
+    assert [one.level for one in found if "subject" in one.code] == [Level.BAD]
+    found = examine_claims({"aud": "https://web.push.apple.com", "exp": NOW + 9}, NOW)
+    assert [(one.code, one.level) for one in found] == [("subject-missing", Level.BAD)]
+
+
+# --- the lab -------------------------------------------------------------------------------------
+
+
+def test_a_lab_looks_at_itself(quiet, tmp_path):
+    with Lab(port=0, push_port=0, data=tmp_path / "data") as lab:
+        report = lab.doctor()
+        assert codes(report) == []
+        assert {"lab", "page", "keys", "clock"} <= {one.code for one in report}
+
+        lab.open("virtual").subscribe()
+        stored = lab.subscriptions()[0]
+        assert codes(lab.doctor(stored)) == codes(lab.doctor(stored.subscription)) == []
+        both = ["stored-for-other-keys", "made-for-another-key"]
+        assert codes(lab.doctor(stored, keys=OTHERS)) == both
+
+        right = {"aud": stored.subscription.origin, "exp": 1, "sub": "mailto:me@example.com"}
+        assert codes(lab.doctor(stored, claims=right, options={"ttl": 1})) == ["exp-past"]
+        wrong = right | {"aud": lab.page_url.rstrip("/")}
+        assert codes(lab.doctor(stored, claims=wrong)) == ["aud-another-origin", "exp-past"]
+        endpoint = stored.subscription.endpoint
+        assert endpoint.rsplit("/", 1)[1] not in lab.doctor(stored)._repr_html_()
+
+        far = network.examine_network(now=NOW * 2, port=lab.application_server.port)
+        assert codes(far) == ["clock-differs"]
+    assert "lab" not in [one.code for one in lab.doctor()], "it has stopped"
+
+
+def test_files_serve_as_well_as_values(quiet, tmp_path):
+    file = tmp_path / "subscription.json"
+    file.write_text(json.dumps(sub(auth=AUTH + "==")))
+    (tmp_path / "my.env").write_bytes(env())
+    (tmp_path / "my.env").chmod(0o600)
+    with Lab(port=0, push_port=0, data=tmp_path / "data") as lab:
+        assert codes(lab.doctor(str(file), keys=str(tmp_path / "my.env"))) == ["auth-padded"]
+        with pytest.raises(FileNotFoundError):
+            lab.doctor("nowhere.json")
+
+
+# --- the report ----------------------------------------------------------------------------------
+
+
+def test_a_report_is_text_a_line_a_finding_and_says_how_many():
+    worth, wrong = ("b", "so so", "user agent", "", "Look."), ("c", "no", "push service", "RFC 1", "Do.")
+    report = Report((ok("a", "fine"), hint(*worth), bad(*wrong)))
+    assert str(report) == repr(report) == (
+        "ok   fine\n"
+        "hint so so. Fault: user agent.\n     Look.\n"
+        "BAD  no (RFC 1). Fault: push service.\n     Do.\n"
+        "1 ok, 1 hint, 1 bad"
+    )
+    assert len(report) == 3 and not report.good
+    assert str(Report(())) == "0 ok, no hint, nothing bad"
+
+
+def test_what_a_file_says_stays_on_its_line_and_cannot_steer_the_terminal():
+    assert str(ok("a", "x\nBAD\x1b[2Jy\u202e")) == "ok   x?BAD?[2Jy?"
+
+
+def test_the_table_escapes_and_has_the_colours_of_the_theme():
+    html = Report((bad("c", "<script>alert(1)</script>", "a & b", '"', "<b>"),))._repr_html_()
+    assert "<script" not in html and "&lt;script&gt;" in html and "a &amp; b" in html
+
+    class Cells(HTMLParser):
+        found: list = []
+
+        def handle_starttag(self, tag, attributes):
+            self.found.append((tag, dict(attributes).get("style", "")))
+
+    Cells().feed(html)
+    assert {tag for tag, _ in Cells.found} == {"table", "thead", "tbody", "tr", "th", "td", "p"}
+    assert all("--jp-" in style for tag, style in Cells.found if tag in ("th", "td", "p"))
+
+
+def test_each_finding_that_the_doctor_can_make_is_provoked_here():
+    folder = Path(sys.modules["pushlab.doctor"].__file__).parent
+    source = "\n".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    source = source.replace('bad("ttl-text"', "")  # An example of a docstring.
+    made = set(re.findall(r'\b(?:bad|hint|level|fault)\(\s*f?"([a-z0-9{}()_-]+)"', source))
+    made |= set(re.findall(r'\bcode(?:, fix)? = "([a-z0-9-]+)"', source))
+    assert len(made) > 70
+    tests = Path(__file__).read_text("utf-8")
+    told = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', tests))
+    missing = {
+        code for code in made
+        if not any(re.fullmatch(rf"(.+-)?{re.sub(r'{.*?}', '.+', code)}", one) for one in told)
+    }  # fmt: skip
+    assert not missing
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path, quiet):
+    def run(*arguments, **environment) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "pushlab", "doctor", *map(str, arguments)],
+            capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
+        )  # fmt: skip
+
+    for name in ("PUSHLAB_FIREFOX", "PUSHLAB_CHROMIUM"):
+        quiet.setenv(name, str(tmp_path / "browser"))
+    return run
+
+
+def test_exit_status_0_when_nothing_is_bad(command, tmp_path):
+    (tmp_path / "good.json").write_text(json.dumps(sub()))
+    (tmp_path / "good.env").write_bytes(env())
+    (tmp_path / "good.env").chmod(0o600)
+    given = ["--subscription", tmp_path / "good.json", "--keys", tmp_path / "good.env"]
+    done = command(*given, "--options", '{"ttl": 60}', "--page", "http://127.0.0.1:8292/")
+    assert done.returncode == 0 and done.stderr == "", done.stdout
+    assert done.stdout.splitlines()[-1].endswith("nothing bad")
+    assert not [secret for secret in SECRETS if secret in done.stdout]
+
+
+def test_exit_status_1_when_something_is_bad_and_one_object_a_line(command, tmp_path):
+    (tmp_path / "bad.json").write_text(json.dumps(sub(p256dh=AUTH, auth=P256DH)))
+    (tmp_path / "claims.json").write_text(json.dumps(claim(aud=REAL)))
+    done = command("--subscription", tmp_path / "bad.json", "--claims", tmp_path / "claims.json", "--json")
+    assert done.returncode == 1 and done.stderr == ""
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(list(line) == ["code", "level", "seen", "fault", "source", "fix"] for line in lines)
+    found = {line["code"] for line in lines if line["level"] == "bad"}
+    assert {"keys-swapped", "aud-path"} <= found
+    assert not [secret for secret in SECRETS if secret in done.stdout]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--subscription", "nowhere.json"],
+        ["--keys", "."],
+        ["--claims", "nowhere"],
+        ["--options", ""],
+        ["--fly"],
+    ],
+)
+def test_exit_status_2_when_it_was_asked_wrongly(command, arguments):
+    done = command(*arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "Traceback" not in done.stderr and done.stderr
+
+
+def test_the_lab_is_found_past_a_proxy(command, tmp_path):
+    with Lab(port=0, push_port=0, data=tmp_path / "data") as lab:
+        port = str(lab.application_server.port)
+        # Nothing listens at port 9, so what goes to that proxy is lost.
+        done = command("--json", PUSHLAB_PORT=port, http_proxy="http://127.0.0.1:9")
+    found = {json.loads(line)["code"] for line in done.stdout.splitlines()}
+    assert {"lab", "proxy-takes-loopback"} <= found and "port-taken" not in found
+
+
+def test_a_file_that_is_far_too_large_is_not_read(command, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(70000))
+    done = command("--keys", tmp_path / "large")
+    assert done.returncode == 2 and "large" in done.stderr
