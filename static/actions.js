@@ -1,7 +1,7 @@
 // What the buttons do: one verb each. An action returns the sentence that says what came of it, and
 // throws what went wrong.
 
-import { at, StepFault } from "./faults.js";
+import { at, StepFault } from "./explain.js";
 import * as push from "./push.js";
 import * as server from "./server.js";
 
@@ -29,15 +29,20 @@ export function actionOf(button) {
 }
 
 async function register() {
-  await at("worker", push.register());
+  await at("worker", push.register(), lookAtScript);
   await server.report("registered");
   return "The service worker is registered.";
+}
+
+// A browser says little about a script that it refuses, so the page looks at it for itself.
+async function lookAtScript() {
+  return { script: await server.lookAt(push.WORKER) };
 }
 
 async function unregister() {
   const { registration, subscription } = await push.look();
   await subscription?.unsubscribe();
-  await registration.unregister();
+  await at("worker", push.unregister(registration));
   known.stored = null;
   await server.report("unregistered");
   if (subscription) await server.removeSubscription(subscription.endpoint);
@@ -46,10 +51,11 @@ async function unregister() {
 
 // The order matters: the permission first, while the browser still handles the click.
 async function subscribe() {
+  const gesture = push.isClicked();
   const permission = await at("permission", push.askPermission());
   await server.report("permission", permission);
   if (permission !== "granted") {
-    throw new StepFault("permission", new DOMException(refusal(permission), permission));
+    throw new StepFault("permission", new DOMException("", permission), { gesture });
   }
   known.serverKey = await at("subscription", server.getPublicKey());
   const { registration, subscription: old } = await push.look();
@@ -63,12 +69,6 @@ async function subscribe() {
   if (!replaced) return "Subscribed, and the application server has stored the subscription.";
   await server.removeSubscription(replaced.endpoint);
   return "Subscribed anew: the old subscription was made for another application server key.";
-}
-
-function refusal(permission) {
-  return permission === "denied"
-    ? "Notifications are refused for this page."
-    : "The browser's question was closed without an answer.";
 }
 
 async function unsubscribe() {
@@ -115,7 +115,8 @@ export async function greet() {
   if (!subscription) return "";
   known.serverKey = await server.getPublicKey();
   if (!push.belongsTo(subscription, known.serverKey)) {
-    throw new Error("The application server now has another key than the one you subscribed for.");
+    const cause = new DOMException("The server now has another key.", "InvalidStateError");
+    throw new StepFault("subscription", cause);
   }
   await store(subscription);
   return "";

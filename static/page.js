@@ -1,17 +1,19 @@
 // The client page. After each action, `render()` asks the browser what is true now and paints that.
 
 import { actionOf, greet, known } from "./actions.js";
-import { explain } from "./faults.js";
+import { explain, StepFault } from "./explain.js";
 import { follow } from "./log.js";
-import { belongsTo, look, notificationsShown } from "./push.js";
+import { belongsTo, look, notificationsShown, surroundings } from "./push.js";
 import { report } from "./server.js";
-import { $, BUTTONS, flash, hold, paint, paintNotifications, release, say } from "./view.js";
+import { $, BUTTONS, flash, hold, paint, paintNotifications } from "./view.js";
+import { release, say, sayFault } from "./view.js";
 
 const AFTER_NEWS = 500; // milliseconds
 
 let listing; // the timer of the list of notifications
 let underWay = false; // an action is
-let fault = null; // what the last action ran into: {step, what, todo}
+let fault = null; // what the last action ran into, as `explain` tells it
+let news = null; // what the worker found wrong with a push
 let painting = Promise.resolve();
 
 // Run an action from the click to the page that shows what came of it. `action` is called before
@@ -25,8 +27,8 @@ async function act(name, action) {
   try {
     say(await work, "done");
   } catch (error) {
-    fault = { step: error.step, ...explain(error) };
-    say(`${fault.what} ${fault.todo}`, "error");
+    fault = explain(error, surroundings());
+    sayFault(fault, "error");
     await tell(name, error.cause ?? error);
   }
   underWay = false;
@@ -61,15 +63,23 @@ function show(facts) {
   paint(facts);
   clearTimeout(listing);
   listing = setTimeout(async () => paintNotifications(await notificationsShown()), AFTER_NEWS);
-  if (!underWay) release(facts);
+  if (underWay) return; // what that comes to is said first
+  release(facts);
+  if (news) sayFault(news, "note");
+  news = null;
+}
+
+// The worker tells what happened. A push that a lesser worker would have lost is worth a word.
+async function hear({ data }) {
+  if (data.fault) {
+    const cause = { name: data.fault, message: "" };
+    news = explain(new StepFault("message", cause), surroundings());
+  }
+  await render();
 }
 
 function refuse(error) {
-  say(
-    `The browser does not let this page look at its service worker: ${error.message} ` +
-      "Allow cookies and site data for this page, then reload it.",
-    "error",
-  );
+  sayFault(explain(new StepFault("look", error), surroundings()), "error");
   document.body.dataset.state = "unsupported";
   delete document.body.dataset.busy;
 }
@@ -82,7 +92,7 @@ for (const button of BUTTONS) {
   });
 }
 // The worker, the browser's settings or another tab may change everything.
-navigator.serviceWorker?.addEventListener("message", render);
+navigator.serviceWorker?.addEventListener("message", hear);
 addEventListener("focus", render);
 navigator.permissions
   ?.query({ name: "notifications" })

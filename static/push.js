@@ -9,20 +9,42 @@ import { sameBytes } from "./base64url.js";
 // ever and never says so.
 const PATIENCE = 20_000;
 
+export const WORKER = "sw.js";
+
 // The worker's scope is the folder that this page is in, and no wider: behind a proxy the same
 // origin also serves JupyterLab, which is none of our business.
 const SCOPE = new URL("./", location).href;
 
 export async function look() {
+  const here = surroundings();
+  const registration = here.missing.length ? null : await ourRegistration();
+  return {
+    ...here,
+    registration,
+    subscription: (await registration?.pushManager.getSubscription()) ?? null,
+  };
+}
+
+// What can be seen without waiting.
+export function surroundings() {
   const missing = missingParts();
-  const registration = missing.length ? null : await ourRegistration();
   return {
     secure: isSecureContext,
     missing,
-    registration,
     permission: missing.includes("Notification") ? "unavailable" : Notification.permission,
-    subscription: (await registration?.pushManager.getSubscription()) ?? null,
+    foreignFrame: isForeignFrame(),
+    homeScreen: navigator.standalone, // only iOS has it
+    brave: "brave" in navigator,
   };
+}
+
+// Within JupyterLab the page may be in a frame, too: there it is one of the same origin.
+function isForeignFrame() {
+  try {
+    return !top.document;
+  } catch {
+    return true;
+  }
 }
 
 // Chromium forgets a notification that a page asks for after it was made and before the system
@@ -43,16 +65,21 @@ async function ourRegistration() {
 }
 
 export async function register() {
-  const registration = await navigator.serviceWorker.register("sw.js", { updateViaCache: "none" });
+  const registration = await navigator.serviceWorker.register(WORKER, { updateViaCache: "none" });
   await activated(registration);
   return registration;
+}
+
+// A browser does this after what is under way, and an installation may have no end.
+export function unregister(registration) {
+  return patiently(registration.unregister());
 }
 
 // subscribe() fails before the worker is active, and `serviceWorker.ready` would wait for ever if
 // the installation failed.
 async function activated(registration) {
   const worker = newest(registration) ?? (await patiently(found(registration)));
-  await new Promise((resolve, reject) => {
+  const active = new Promise((resolve, reject) => {
     function settle() {
       if (worker.state === "activated") resolve();
       if (worker.state === "redundant") {
@@ -62,6 +89,7 @@ async function activated(registration) {
     worker.addEventListener("statechange", settle);
     settle();
   });
+  await patiently(active);
 }
 
 function newest({ installing, waiting, active }) {
@@ -80,6 +108,11 @@ function found(registration) {
 // `await` before it, and the question may never appear.
 export function askPermission() {
   return Notification.requestPermission();
+}
+
+// Tell whether a person has just clicked; undefined where the browser does not say.
+export function isClicked() {
+  return navigator.userActivation?.isActive;
 }
 
 // Return the subscription, and the one that had to go for it if that was made for another key.

@@ -32,7 +32,32 @@ export async function getPublicKey() {
   if (key.length !== PUBLIC_KEY_BYTES) {
     throw new ServerError("bad-public-key", `The public key has ${key.length} bytes, not 65.`);
   }
+  if (!(await isOnCurve(key))) {
+    throw new ServerError("bad-public-key", "The public key is no point on the curve P-256.");
+  }
   return key;
+}
+
+// Browsers that do not look for themselves blame the push service, which does.
+async function isOnCurve(key) {
+  const curve = { name: "ECDSA", namedCurve: "P-256" };
+  try {
+    await crypto.subtle.importKey("raw", key, curve, true, ["verify"]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Look at a file as a browser does before it takes it for a worker.
+export async function lookAt(file) {
+  try {
+    const { status, redirected, headers } = await fetch(file, { cache: "no-store" });
+    const type = headers.get("Content-Type") ?? "";
+    return { status, redirected, type, javascript: /^(text|application)\/javascript\b/.test(type) };
+  } catch {
+    return null; // The server is away: then what the browser said has to do.
+  }
 }
 
 export function addSubscription(subscription) {

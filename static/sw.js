@@ -15,39 +15,45 @@ async function receive(data) {
   const message = read(data);
   const shown = show(message); // first: nothing that follows can stop it
   const received = report("push received", { payload: message.kind });
-  await shown;
-  await tellPages("shown");
+  const refused = await shown;
+  await tellPages("shown", message.kind === "broken" ? "SyntaxError" : refused);
   await received;
   await report("shown");
 }
 
 // Return {kind, title, options} for whatever came: JSON {"title", "options"}, text, or nothing.
+// JSON that does not parse is text, too: an exception here would be a push that shows nothing.
 function read(data) {
   if (!data) {
     return { kind: "none", title: DEFAULT_TITLE, options: { body: "It came without a payload." } };
   }
   const text = data.text();
   const value = parse(text);
-  return typeof value?.title === "string"
-    ? { kind: "json", title: value.title, options: value.options }
-    : { kind: "text", title: DEFAULT_TITLE, options: { body: text } };
+  if (typeof value?.title === "string") {
+    return { kind: "json", title: value.title, options: value.options };
+  }
+  const broken = value === undefined && text.startsWith("{");
+  return { kind: broken ? "broken" : "text", title: DEFAULT_TITLE, options: { body: text } };
 }
 
 function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // plain text, which is just as good
+    return undefined; // plain text, which is just as good
   }
 }
 
+// Return the name of the error with which the browser refused the options, if it did.
 async function show({ title, options }) {
   try {
     await registration.showNotification(title, { ...DEFAULT_OPTIONS, ...options });
+    return undefined;
   } catch (error) {
     // The sender's options are not ones that this browser takes; what they say still counts.
     await registration.showNotification(title, { ...DEFAULT_OPTIONS, body: options?.body ?? "" });
     await report("error", { action: "show", error: error.name });
+    return error.name;
   }
 }
 
@@ -85,9 +91,9 @@ async function subscribeWith(options) {
 
 // ---- telling others ---------------------------------------------------------------------------
 
-async function tellPages(event) {
+async function tellPages(event, fault) {
   const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
-  for (const page of pages) page.postMessage({ event });
+  for (const page of pages) page.postMessage({ event, fault });
 }
 
 // Tell the application server what happened here, for its log. It may be away, or a login page may

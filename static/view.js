@@ -9,6 +9,29 @@ export const BUTTONS = [...document.querySelectorAll("button[id]")];
 export function say(sentence, kind) {
   write("outcome", sentence);
   $("outcome").dataset.kind = sentence ? kind : "";
+  mark($("outcome"), null);
+}
+
+export function sayFault(fault, kind) {
+  spell($("outcome"), fault);
+  $("outcome").dataset.kind = kind;
+}
+
+// What happened, and on a line of its own what to do about it.
+function spell(element, fault) {
+  const todo = document.createElement("span");
+  todo.className = "todo";
+  todo.textContent = fault.todo;
+  element.replaceChildren(`${fault.what} `, todo);
+  mark(element, fault);
+}
+
+// Name the fault, and its case in the error clinic (lesson 08), for tests and for style.css.
+function mark(element, fault) {
+  for (const [name, value] of [["fault", fault?.id], ["clinic", fault?.clinic]]) {
+    if (value) element.dataset[name] = value;
+    else delete element.dataset[name];
+  }
 }
 
 // What has not changed is not written again, or a screen reader would say it again.
@@ -51,11 +74,14 @@ function shortened(endpoint) {
   return `${origin}${pathname.slice(0, 12)}…${endpoint.slice(-6)}`;
 }
 
-function paintStep({ id, state, text }) {
+function paintStep({ id, state, text, fault }) {
   const item = $(`step-${id}`);
   item.dataset.state = state;
   item.querySelector(".state").textContent = state === "waiting" ? "" : state;
-  item.querySelector(".advice").textContent = text;
+  const advice = item.querySelector(".advice");
+  if (fault) spell(advice, fault);
+  else advice.textContent = text;
+  for (const element of [item, advice]) mark(element, fault);
 }
 
 export function paintNotifications(notifications) {

@@ -4,6 +4,8 @@ Browsers keep workers, permissions and subscriptions by origin. So one browser s
 module, and each test gets a server on a port of its own: an origin that the browser has never seen.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -113,7 +115,10 @@ class Proxy:
     elsewhere: list[str] = field(default_factory=list)
     """Paths outside the prefix that a browser has asked for."""
     answers: dict[str, tuple[int, str, str]] = field(default_factory=dict)
-    """Path below the prefix → (status, content type, body), given instead of the server's."""
+    """Path below the prefix → (status, content type, body), given instead of the server's.
+    A status of 302 leads to the body."""
+    dropped: set[str] = field(default_factory=set)
+    """Headers of the server that do not pass, in lower case."""
 
 
 class Strip(RequestHandler):
@@ -135,6 +140,9 @@ class Strip(RequestHandler):
             self.send_error(404)
         elif path in self.proxy.answers:
             status, content_type, text = self.proxy.answers[path]
+            if status == 302:
+                self.redirect(text)
+                return
             self.set_status(status)
             self.set_header("Content-Type", content_type)
             self.write(text)
@@ -155,8 +163,10 @@ class Strip(RequestHandler):
     def _header(self, line: str):
         if line.startswith("HTTP/"):
             self.set_status(int(line.split()[1]))
-        elif ": " in line and not line.lower().startswith(("transfer-encoding", "content-length")):
-            self.set_header(*line.strip().split(": ", 1))
+        elif ": " in line:
+            name, value = line.strip().split(": ", 1)
+            if name.lower() not in {"transfer-encoding", "content-length"} | self.proxy.dropped:
+                self.set_header(name, value)
 
     def _piece(self, piece: bytes):
         self.write(piece)
@@ -166,7 +176,14 @@ class Strip(RequestHandler):
 @pytest.fixture
 def proxy(background, server):
     """A proxy before the application server."""
-    proxy = Proxy(server.url.rstrip("/"))
+    with before(server.url, background) as proxy:
+        yield proxy
+
+
+@contextmanager
+def before(url: str, background: BackgroundLoop) -> Iterator[Proxy]:
+    """A proxy before the application server at ``url``."""
+    proxy = Proxy(url.rstrip("/"))
 
     async def start() -> HTTPServer:
         listener = Application([(r".*", Strip, {"proxy": proxy})]).listen(0, "127.0.0.1")

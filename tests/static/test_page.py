@@ -1,7 +1,7 @@
 """The client page in a real Chromium: its states, its words, and what it does when things fail.
 
 Chromium cannot subscribe here, because its push service is far away; a real subscription is in
-``test_page_in_firefox.py``.
+``test_page_with_push.py``, and what browsers really say to each fault in ``test_faults.py``.
 """
 
 import pytest
@@ -140,7 +140,7 @@ def test_a_browser_without(part, page, server):
     visit(page, server.url)
     assert state(page) == "unsupported"
     assert steps(page)[:3] == ["done", "failed", "waiting"]
-    expect(page.locator("#step-supported")).to_contain_text(f"Missing here: {part}.")
+    expect(page.locator("#step-supported")).to_contain_text(f"Missing here: {part},")
 
 
 def test_a_browser_that_blocks_site_data(page, server):
@@ -165,7 +165,7 @@ def test_notifications_are_denied(page, server):
     assert enabled(page) == ["unregister", "notify-all"]
     assert step(page, "permission") == "failed"
     expect(page.locator("#permission")).to_have_text("denied")
-    expect(page.locator("#step-permission")).to_contain_text("allow notifications there")
+    expect(page.locator("#step-permission")).to_contain_text("and allow notifications")
     permit(page, server.url, "granted")  # as in the browser's settings: the page notices
     page.wait_for_selector("body[data-state=registered]")
     assert step(page, "permission") == "done"
@@ -192,22 +192,26 @@ def test_a_login_page_answers_instead_of_the_server(page, proxy):
 
 
 @pytest.mark.parametrize(
-    "answer, said",
+    "name, answer, said",
     [
-        ((404, "text/html", "no"), "TypeError"),
-        ((200, "text/plain", "42"), "SecurityError"),
-        ((200, "text/javascript", "not JavaScript"), "TypeError"),
-        ((200, "text/javascript", "oninstall = (e) => e.waitUntil(fetch('x:'))"), "AbortError"),
+        ("missing", (404, "text/html", "no"), "TypeError"),
+        ("mime-type", (200, "text/plain", "42"), "SecurityError"),
+        ("broken", (200, "text/javascript", "not JavaScript"), "TypeError"),
+        (
+            "not-installed",
+            (200, "text/javascript", "oninstall = (e) => e.waitUntil(fetch('x:'))"),
+            "AbortError",
+        ),
     ],
-    ids=["missing", "of another type", "broken", "not installed"],
 )
-def test_a_worker_that_is(answer, said, page, proxy):
+def test_a_worker_that_is(name, answer, said, page, proxy):
     proxy.answers = {"/sw.js": answer}
     visit(page, proxy.url)
     press(page, "register")
     assert state(page) == "unregistered"
     assert step(page, "worker") == "failed"
-    expect(page.locator("#step-worker")).to_contain_text(f"not registered ({said})")
+    expect(page.locator("#step-worker")).to_have_attribute("data-fault", f"worker-{name}")
+    expect(page.locator("#step-worker")).to_contain_text(f"The error is “{said}: ")
     del proxy.answers["/sw.js"]
     press(page, "register")
     assert state(page) == "registered"
@@ -216,10 +220,10 @@ def test_a_worker_that_is(answer, said, page, proxy):
 @pytest.mark.parametrize(
     "name, message, advice",
     [
-        ("AbortError", "Registration failed - push service error", "allow “Use Google services"),
+        ("AbortError", "Registration failed - push service error", "a browser that the lab started"),
         ("AbortError", "Registration failed - permission denied", "private window"),
-        ("NotAllowedError", "Permission denied", "settings for this site"),
-        ("InvalidStateError", "There is another subscription", "Unregister the service worker"),
+        ("NotAllowedError", "Permission denied", "userVisibleOnly: true"),
+        ("InvalidStateError", "There is another subscription", "unregister the worker"),
         ("InvalidAccessError", "The key is not valid", "65 bytes"),
         ("UnknownError", "Something new", "walk through the steps again"),
     ],
@@ -234,7 +238,7 @@ def test_subscribe_fails_with(name, message, advice, page, server):
     press(page, "subscribe")
     assert state(page) == "registered"
     assert steps(page)[3:] == ["done", "failed", "waiting"]
-    expect(page.locator("#step-subscription")).to_contain_text(f"({name}). {message}")
+    expect(page.locator("#step-subscription")).to_contain_text(f"“{name}: {message}”")
     expect(page.locator("#outcome")).to_contain_text(advice)
     expect(page.locator("#events")).to_contain_text(f"action subscribe · error {name}")
 
@@ -257,7 +261,7 @@ def test_a_push_service_that_never_answers_is_not_waited_for_for_ever(page, serv
     page.click("#subscribe")  # does nothing: one action at a time
     page.evaluate("endPatience()")
     settle(page)
-    expect(page.locator("#outcome")).to_contain_text("(TimeoutError)")
+    expect(page.locator("#outcome")).to_contain_text("“TimeoutError: ")
     expect(page.locator("#subscribe")).not_to_have_attribute("aria-busy", "true")
     assert steps(page)[4] == "failed"
     assert highlighted(page) == ["subscribe"]

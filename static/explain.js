@@ -1,0 +1,51 @@
+// From an error to the row of the table that explains it.
+
+import { FAULTS, UNKNOWN } from "./faults.js";
+
+// Something failed at one of the steps (see `faults.js`); `cause` is what the browser or the server
+// said, and `seen` is what else was seen at that moment.
+export class StepFault extends Error {
+  constructor(step, cause, seen = {}) {
+    super(cause.message, { cause });
+    this.name = "StepFault";
+    this.step = step;
+    this.seen = seen;
+  }
+}
+
+// Wait for `promise`, and say at which step it failed if it does. `look` finds out what else is to
+// be seen then.
+export async function at(step, promise, look) {
+  try {
+    return await promise;
+  } catch (error) {
+    throw new StepFault(step, error, await look?.());
+  }
+}
+
+// Return what is to be shown for an error: {id, clinic, step, what, todo}. `facts` are true now.
+export function explain(error, facts) {
+  const { step, cause = error, seen } = error;
+  if (cause.id && step === undefined) {
+    return { id: cause.id, what: cause.message, todo: "" }; // our server explains its own errors
+  }
+  const here = { ...facts, ...seen };
+  const row = FAULTS.find((each) => each.at === step && each.thrown?.(cause, here)) ?? UNKNOWN;
+  return { ...told(row, here, words(cause)), step };
+}
+
+// Return what stands in the way of a step, whatever was tried: the same, or undefined.
+export function standing(step, facts) {
+  const row = FAULTS.find((each) => each.at === step && each.stands?.(facts));
+  return row && told(row, facts, "");
+}
+
+function told({ id, clinic, means, todo }, facts, said) {
+  const sentence = typeof means === "function" ? means(facts) : means;
+  return { id, clinic, what: said ? `${sentence} ${said}` : sentence, todo };
+}
+
+// The browser's own words, whole: people search for them.
+function words({ name, message, id }) {
+  return id ? message : `The error is “${message ? `${name}: ${message}` : name}”.`;
+}
