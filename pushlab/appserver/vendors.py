@@ -12,8 +12,8 @@ says that it has dropped the message, and more of them would not help.
 import json
 from typing import NamedTuple
 
-from pushlab.appserver.row import APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT, Row
 from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.row import APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT, Row
 
 
 class Known(NamedTuple):

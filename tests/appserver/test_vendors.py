@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pushlab.appserver.outcome import explain
 from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.outcome import explain
 from pushlab.appserver.vendors import VENDORS, row_of
 
 
