@@ -1,8 +1,8 @@
 """Checks of lesson 08: claims for any vendor, what an answer means, and who may stay.
 
 ``RECORDED`` are answers of the vendors' push services to known faults, as people have reported
-them: shortened, and without anybody's secrets. The lesson shows them, and the check of
-``triage`` asks about them and about a few that the lesson does not show.
+them: shortened, and without anybody's secrets. The check of ``triage`` asks about them and about a
+few more. What the lesson shows is not recorded: there the lab's push service gives the answers.
 """
 
 import json
