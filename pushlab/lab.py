@@ -102,7 +102,8 @@ class Lab:
             self._thread.stop()
             raise PortTaken(_holder(port, push_port) or error.detail) from None
         Lab._running = self
-        atexit.register(self.stop)
+        self._exiting = False
+        atexit.register(self._stop_at_exit)
 
     def _routes(self) -> list[Route]:
         """Lead what is for the lab's Chromium, whose endpoints name a vendor's host, to the lab."""
@@ -119,16 +120,21 @@ class Lab:
 
     def stop(self) -> None:
         """Close the browsers and the servers, and free the ports. Calling it twice is harmless."""
-        atexit.unregister(self.stop)
+        atexit.unregister(self._stop_at_exit)
         if not self._thread.alive:
             return
         for browser in list(self._browsers.values()):
-            browser.close()
+            browser.close(goodbye=not self._exiting)
         self.run(self.application_server.stop())
         self.run(self.push_service.stop())
         self._thread.stop()
         if Lab._running is self:
             Lab._running = None
+
+    def _stop_at_exit(self) -> None:
+        # Python has no more threads to give by now, and a goodbye would need some.
+        self._exiting = True
+        self.stop()
 
     def __enter__(self) -> "Lab":
         return self

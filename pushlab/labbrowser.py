@@ -104,8 +104,8 @@ class LabBrowser:
         """Return what the browser shows, as PNG, or None from the virtual one, which shows nothing."""
         return None if self.kind == "virtual" else self._run(self.agent.screenshot())
 
-    def close(self) -> None:
-        """Close the browser. One whose profile is thrown away says goodbye first.
+    def close(self, goodbye: bool = True) -> None:
+        """Close the browser. One whose profile is thrown away says goodbye first, if it may.
 
         Without that goodbye the servers would keep a subscription that nobody can ever read. One
         that cannot say it, since it is cut off or its window is gone, leaves without.
@@ -113,7 +113,7 @@ class LabBrowser:
         self._forget(self)
         try:
             with suppress(BrowserFailed):
-                if not self.keeps_profile and self.state == "subscribed":
+                if goodbye and not self.keeps_profile and self.state == "subscribed":
                     self.unsubscribe()
         finally:
             self._run(self.agent.close())

@@ -1,6 +1,8 @@
 """The laboratory: up in one call, again in a second, down without a trace."""
 
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -213,3 +215,15 @@ def test_a_flavour_that_nobody_has_stops_no_lab(lab, tmp_path):
     with pytest.raises(UnknownFlavour, match="strict, mozilla, fcm, apple, wns"):
         Lab(port=0, push_port=0, data=tmp_path / "another", flavour="vanilla")
     assert lab.running
+
+
+def test_a_program_that_ends_with_an_open_lab_ends_quietly(tmp_path):
+    program = (
+        "from pushlab import Lab\n"
+        f"lab = Lab(port=0, push_port=0, data={str(tmp_path)!r})\n"
+        "lab.open('virtual').subscribe()\n"
+        "print('end')"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")

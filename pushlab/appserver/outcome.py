@@ -35,6 +35,9 @@ from pushlab.errors import PushlabError
 MAX_SHOWN = 400
 """Characters of a push service's own words that are shown."""
 
+SILENT_HEADERS = {"date", "content-length", "connection"}
+"""Headers that say nothing about a refusal."""
+
 SECRET_HEADERS = ("location", "link", "content-location", "set-cookie")
 """Headers of an answer whose values are for the sender alone."""
 
@@ -229,7 +232,7 @@ def _rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
     headers = [
         f"{name}: {'…' if name.lower() in SECRET_HEADERS else value}"
         for name, value in response.headers
-        if f"{name}: {value}" not in shown
+        if f"{name}: {value}" not in shown and name.lower() not in SILENT_HEADERS
     ]
     body = show(response.body.decode("utf-8", "replace"), hidden)
     parts = [("Its headers", show("; ".join(headers), hidden)), ("Its body", body)]
