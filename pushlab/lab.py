@@ -15,8 +15,8 @@ Everything public here is synchronous and may be called from any thread but the 
 import atexit
 import concurrent.futures
 import json
-import urllib.request
 from collections.abc import Callable, Collection, Coroutine
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -275,9 +275,9 @@ def _holder(*ports: int) -> str:
     """Say so if it is another lab that holds one of these ports."""
     for port in filter(None, ports):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+            with settings.DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
                 if json.load(answer)["data"]["name"] == "pushlab":
                     return f"another kernel runs a lab: it holds port {port}"
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, HTTPException, ValueError, LookupError, TypeError):
             continue  # Whoever that is, it is no lab, and the plain message says enough.
     return ""

@@ -13,6 +13,7 @@ another port the browser asks again. Each server listens at the number of the RF
 
 import os
 import sys
+import urllib.request
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ import pushlab
 APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# What the lab says to itself goes to no proxy, whatever the environment says.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def ports(port: int | None = None, push_port: int | None = None) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from pushlab.doctor.findings import Finding, bad, hint, ok
-from pushlab.doctor.subscription import origin_of
+from pushlab.doctor.subscription import members_of, origin_of
 from pushlab.doctor.text import LOOPBACK, split
 from pushlab.doctor.text import vendor as vendor_of
 from pushlab.errors import (
@@ -12,11 +12,10 @@ from pushlab.errors import (
     BadExpiry,
     BadSubject,
     ExpiryTooFar,
-    MalformedJson,
     TokenExpired,
     VapidError,
 )
-from pushlab.protocol import strict_json, vapid
+from pushlab.protocol import vapid
 from pushlab.protocol.strict_json import is_number, kind
 
 US = "application server"
@@ -37,12 +36,8 @@ def examine_claims(
     >>> [str(finding) for finding in examine_claims(claims, now=0)]
     ['ok   the claims say for whom, until when, and whom to write to']
     """
-    if not isinstance(claims, Mapping):
-        try:
-            claims = strict_json.parse(claims)
-        except MalformedJson as reason:
-            claims = reason.detail
-    if not isinstance(claims, Mapping):
+    claims = members_of(claims)
+    if claims is None:
         fix = "Give an object with aud, exp and sub."
         return [bad("claims-not-an-object", "the claims are not a JSON object", US, "RFC 7519 §4", fix)]
     findings = [

@@ -21,8 +21,6 @@ WRITTEN = 1_767_225_600
 SKEW = 60
 """Seconds that two clocks may differ before anybody should look into it."""
 
-# What the lab says to itself goes to no proxy, whatever the environment says.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -65,7 +63,7 @@ def _port(port: int, party: str) -> Finding:
 def _running_lab(port: int) -> tuple[dict | None, str]:
     """Return what a lab says of itself, and its Date header. Port 0 is any port: no lab is there."""
     try:
-        with DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+        with settings.DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
             data, date = json.load(answer)["data"], answer.headers.get("Date", "")
             return (data, date) if data["name"] == "pushlab" else (None, "")
     except (OSError, HTTPException, ValueError, LookupError, TypeError):

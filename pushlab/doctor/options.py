@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
-from pushlab.errors import BadTopic, BadTtl, DeliveryError, MalformedJson, MissingTtl
-from pushlab.protocol import strict_json
+from pushlab.doctor.subscription import members_of
+from pushlab.errors import BadTopic, BadTtl, DeliveryError, MissingTtl
 from pushlab.protocol.delivery import PushOptions
 
 US = "application server"
@@ -18,12 +18,8 @@ def examine_options(options: Mapping | str | bytes, vendor: str = "") -> list[Fi
     >>> [finding.code for finding in examine_options({"ttl": 0, "topic": "a" * 33})]
     ['ttl-zero', 'bad-topic']
     """
-    if not isinstance(options, Mapping):
-        try:
-            options = strict_json.parse(options)
-        except MalformedJson as reason:
-            options = reason.detail
-    if not isinstance(options, Mapping):
+    options = members_of(options)
+    if options is None:
         fix = 'Give an object, such as {"ttl": 3600}.'
         return [bad("options-not-an-object", "the options are not a JSON object", US, "RFC 8030 §5", fix)]
     findings = _examine_ttl(options, vendor)

@@ -34,7 +34,7 @@ ANY_ENDPOINT, ANY_AUTH = "https://push.example.net/", bytes(AUTH_SECRET)
 
 
 def members_of(source: Mapping | str | bytes) -> Mapping | None:
-    """Return the members of a subscription, or None if it is no JSON object."""
+    """Return the members of a JSON object, or None if it is none."""
     if not isinstance(source, Mapping):
         try:
             source = strict_json.parse(source)

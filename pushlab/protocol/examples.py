@@ -44,5 +44,4 @@ RFC8292 = SimpleNamespace(
         "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxH"
         "F6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
     ),
-    valid_until=1453523768,
 )
