@@ -124,8 +124,13 @@ class DetoursOnly(Story):
     def step(self, what: str, who: str = "", **detail: str | int) -> None:
         """Tell nothing."""
 
-    def _told_here(self, stored: StoredSubscription) -> bool:
-        return False
+    def told(
+        self, stored: StoredSubscription, options: PushOptions, size: int, send: Attempt
+    ) -> Awaitable[Answer]:
+        """Send, and tell of a detour at most."""
+        if route := self._route(stored):
+            self._detour(route, stored.who)
+        return send()
 
     def _detour(self, route: Route, who: str) -> None:
         if route not in self._taken:

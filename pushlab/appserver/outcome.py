@@ -35,6 +35,9 @@ from pushlab.errors import PushlabError
 MAX_SHOWN = 400
 """Characters of a push service's own words that are shown."""
 
+PLAIN = ("Created", "")
+"""The words after 201: HTTP/1.1's, and HTTP/2's, which has none."""
+
 SILENT_HEADERS = {"date", "content-length", "connection"}
 """Headers that say nothing about a refusal."""
 
@@ -183,6 +186,8 @@ def explain(
         shown = show(answer.message, hidden)
         said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
         return _outcome(row, None, _sentence(row) + said, attempts=attempts)
+    if answer.status == 201 and answer.reason in PLAIN:
+        return _created(answer.reason, attempts)
     row = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
     head = f"{answer.status} {show(answer.reason, hidden)}".strip()
     said = words_of(answer, hidden)
@@ -194,6 +199,13 @@ def explain(
         rest = "" if known or row.kind == "accepted" else _rest_of(answer, said, hidden)
         said = f"{_sentence(row)}{words}{rest}"
     return _outcome(row, answer.status, f"{head}: {said}", answer.header("Retry-After"), attempts)
+
+
+@cache
+def _created(reason: str, attempts: int) -> Outcome:
+    # Nearly every answer to a notify-all is this one, so its words are put together once.
+    text = f"{f'201 {reason}'.strip()}: {_sentence(STATUS[201])}"
+    return _outcome(STATUS[201], 201, text, attempts=attempts)
 
 
 def _outcome(

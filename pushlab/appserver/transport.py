@@ -15,7 +15,7 @@ proxy of the environment is used, certificates are checked, and time and size ha
 import asyncio
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -54,7 +54,7 @@ class Transfer:
 
     curl: pycurl.Curl
     route: Route | None
-    lines: list[str] = field(default_factory=list)
+    headers: dict[str, str] | None = None
     done: "asyncio.Future[Answer] | None" = None
     head: list[bytes] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
@@ -164,16 +164,12 @@ class CurlTransport:
         route = route_of(request.url, self._routes)
         idle = self._idle.setdefault(route, [])
         transfer = idle.pop() if idle else self._new_transfer(route)
-        headers = {"User-Agent": "pushlab"} | dict(request.headers)
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        # libcurl adds headers of its own to a POST. A name without a value keeps it from that.
-        lines += [f"{name}:" for name in ("Content-Type", "Expect") if name not in headers]
         setopt = transfer.curl.setopt
         setopt(pycurl.URL, request.url)
         setopt(pycurl.POSTFIELDS, request.body)
-        if lines != transfer.lines:  # Most messages of a notify-all have the same.
-            setopt(pycurl.HTTPHEADER, lines)
-            transfer.lines = lines
+        if request.headers != transfer.headers:  # Most messages of a notify-all have the same.
+            setopt(pycurl.HTTPHEADER, lines_of(request.headers))
+            transfer.headers = dict(request.headers)
         # The first request to a service opens a connection, and the others wait to see whether
         # they can share it: TLS says so at once. Without TLS they would wait for an answer.
         setopt(pycurl.PIPEWAIT, int(request.url.startswith("https:")))
@@ -263,6 +259,19 @@ class CurlTransport:
         transfer = self._transfers.pop(curl)
         self._idle[transfer.route].append(transfer)
         transfer.end(code, message)
+
+
+def lines_of(headers: Mapping[str, str]) -> list[str]:
+    """Return the lines of a request's head, as libcurl wants them.
+
+    It adds headers of its own to a POST. A name without a value keeps it from that.
+
+    >>> lines_of({"TTL": "60", "Content-Type": "application/octet-stream"})
+    ['User-Agent: pushlab', 'TTL: 60', 'Content-Type: application/octet-stream', 'Expect:']
+    """
+    named = {"User-Agent": "pushlab"} | dict(headers)
+    lines = [f"{name}: {value}" for name, value in named.items()]
+    return lines + [f"{name}:" for name in ("Content-Type", "Expect") if name not in named]
 
 
 def max_connections() -> int:

@@ -31,6 +31,18 @@ KINDS = {
 PARTIES = ("", "application server", "push service", "user agent", "network", "this machine")
 
 
+def test_the_usual_answer_has_the_words_of_any_other_201():
+    usual, other = (explain(PushResponse(201, reason=reason)) for reason in ("Created", "Kept"))
+    assert usual.text == other.text.replace("Kept", "Created")
+    assert explain(PushResponse(201)).text == usual.text.replace("201 Created", "201")
+    assert (usual.kind, usual.status, usual.attempts) == ("accepted", 201, 1)
+    # It is the same Outcome each time, but not for messages that took more attempts.
+    assert explain(PushResponse(201), attempts=3).attempts == 3
+    assert explain(PushResponse(201)).attempts == 1
+    secret = explain(PushResponse(201, reason="s3cretEndpoint"), ["s3cretEndpoint"])
+    assert "s3cretEndpoint" not in secret.text
+
+
 @pytest.mark.parametrize("status", KINDS)
 def test_every_status_has_a_kind_and_words(status):
     outcome = explain(PushResponse(status))

@@ -93,6 +93,21 @@ def test_a_request_arrives_as_it_was_described(transport, push_service):
     }
 
 
+def test_a_connection_that_is_used_again_carries_the_headers_of_this_request(
+    transport, push_service
+):
+    async def scenario(transport):
+        async with push_service() as service:
+            for ttl in ("0", "0", "60"):
+                await transport.send(request(service.endpoint(), headers={"TTL": ttl}))
+            await transport.send(request(service.endpoint()))
+            return [received.headers for received in service.received]
+
+    *ttls, last = transport(scenario)
+    assert [headers["TTL"] for headers in ttls] == ["0", "0", "60"]
+    assert {name: last[name] for name in HEADERS} == HEADERS
+
+
 def test_a_request_without_a_body_names_no_type(transport, push_service):
     async def scenario(transport):
         async with push_service() as service:
