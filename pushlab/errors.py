@@ -17,7 +17,8 @@
     │   ├── MissingTtl, BadTtl, BadUrgency, BadTopic, BadContentEncoding, BodyTooLarge
     │   └── UnknownPushResource, SubscriptionGone, QueueFull, PushServiceRefused
     ├── RequestError          any other request to a server of ours, RFC 9110
-    │   ├── MalformedJson, BadField, RequestTooLarge
+    │   ├── MalformedJson, BadField, RequestTooLarge, NotJson
+    │   ├── WrongHost, CrossOrigin, InstructorOnly
     │   └── MethodNotAllowed, UnknownPath, InternalError
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
@@ -266,6 +267,22 @@ class BadField(RequestError):
 class RequestTooLarge(RequestError, status=413):
     """The body is larger than this server reads."""
     hint = "Send less"
+
+class NotJson(RequestError, status=415, rfc="RFC 9110 §15.5.16"):
+    """The body is not said to be JSON."""
+    hint = "Send 'Content-Type: application/json'"
+
+class WrongHost(RequestError, status=421, rfc="RFC 9110 §15.5.20"):
+    """The request is for another server."""
+    hint = "Open the address that the lab prints, or come through a proxy that speaks https"
+
+class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
+    """A page of another origin sent this."""
+    hint = "Send it from the server's own page, or from a program, without Origin"
+
+class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1"):
+    """This is for the instructor of the room."""
+    hint = "Send 'Authorization: Bearer TOKEN' with the token that the lab printed when it started"
 
 class MethodNotAllowed(RequestError, status=405, rfc="RFC 9110 §15.5.6"):
     """The path is known, the method is not."""

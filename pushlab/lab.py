@@ -74,7 +74,7 @@ class Lab:
             Lab._running.stop()
         port, push_port = settings.ports(port, push_port)
         self.data = settings.data_folder(data)
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(0o700, parents=True, exist_ok=True)
         self.journal = Journal()
         self.keys = VapidKeys.load_or_generate(self.data / "vapid.env")
         self._browsers: dict[tuple[str, str], LabBrowser] = {}

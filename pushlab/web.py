@@ -33,6 +33,14 @@ DRAIN_LIMIT = 16 * 1024 * 1024
 BODY_SECONDS = 30
 """How long a client may take to send the body of a request."""
 
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+"""What tells a browser to run, frame, embed and pass on nothing of an answer, whatever it holds."""
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # Whoever wants to read the log says where to. Without that nothing is printed: from a server's
@@ -51,12 +59,30 @@ def listen(port: int, host: str) -> socket.socket:
     return door
 
 
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+def is_own_host(header: str, host: str) -> bool:
+    """Say whether a Host header names the server that listens at ``host``.
+
+    A name that others own may be made to lead here (DNS rebinding); an address and ``localhost``
+    may not. So the port does not matter, and behind a proxy on this machine it is the proxy's.
+
+    >>> is_own_host("localhost:8888", "127.0.0.1"), is_own_host("evil.example:8292", "127.0.0.1")
+    (True, False)
+    """
+    named = _HOST.fullmatch(header)
+    return bool(named) and named[1].strip("[]").lower() in {"localhost", "127.0.0.1", "::1", host}
+
+
 class JsonErrors(RequestHandler):
     """Answer every error as JSON, Tornado's own included."""
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
+        for name, value in PAGE_HEADERS.items():
+            self.set_header(name, value)
         self.clear_header("Server")
 
     def write_error(self, status_code: int, **kwargs) -> None:

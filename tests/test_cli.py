@@ -261,6 +261,21 @@ def test_send_reaches_a_subscription_in_a_file(tmp_path, capsys):
         assert "410" in capsys.readouterr().out
 
 
+def test_send_goes_to_no_address_of_this_network(tmp_path, capsys):
+    ua_public = p256.raw_public(ec.generate_private_key(p256.CURVE))
+    file, keys = tmp_path / "subscription.json", tmp_path / "vapid.env"
+    assert main(["keys", "--file", str(keys)]) == 0
+    for host in ("127.0.0.1:9", "localhost:9", "169.254.169.254", "[::1]:9"):
+        made = PushSubscription(f"https://{host}/p", ua_public, bytes(16)).to_json()
+        file.write_text(json.dumps(made))
+        assert main(["send", str(file), "--file", str(keys)]) == 1
+        assert "an address that is not public" in capsys.readouterr().out
+    made["endpoint"] = "http://127.0.0.1:9/p"  # This looks like the lab's: it is tried.
+    file.write_text(json.dumps(made))
+    assert main(["send", str(file), "--file", str(keys)]) == 1
+    assert "Nobody listens" in capsys.readouterr().out
+
+
 def test_send_says_what_is_wrong_with_a_file(tmp_path, capsys):
     (tmp_path / "s.json").write_text("{}")
     main(["keys", "--file", str(tmp_path / "k.env")])

@@ -15,8 +15,10 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from pushlab.appserver import handlers
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.courier import Courier, PushlabCourier
 from pushlab.appserver.events import EventsHandler
+from pushlab.appserver.guard import Guard
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.appserver.outcome import Outcome
@@ -43,9 +45,10 @@ class ApplicationServer:
 
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
     ``push_origins`` are the lab's own push services, which may use plain http and write the same
-    ``journal``, and ``allowed_origins`` are others that may use plain http; ``routes`` lead from a
+    ``journal``, and ``allowed_origins`` are others that may; only these may have addresses that are not
+    public; ``routes`` lead from a
     vendor's host to the lab; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since
-    1970. A stopped server may be started again. ``store`` and ``sender`` are there after start().
+    1970; ``instructor_token``, if there is one, is asked for by what is an instructor's. A stopped server may be started again. ``store`` and ``sender`` are there after start().
 
     >>> async def example():
     ...     server = ApplicationServer(keys=VapidKeys.generate())
@@ -70,6 +73,7 @@ class ApplicationServer:
         routes: Sequence[Route] = (),
         sender: Literal["pushlab", "pywebpush"] = "pushlab",
         clock: Callable[[], float] = time.time,
+        instructor_token: str | None = None,
     ):
         if sender not in ("pushlab", "pywebpush"):
             raise ValueError(f"sender is {sender!r}, and there are 'pushlab' and 'pywebpush'")
@@ -83,6 +87,7 @@ class ApplicationServer:
         self._sender_name = sender
         self._clock = clock
         self._numbers = itertools.count(1)
+        self._instructor_token = instructor_token
         self._host, self._port = "127.0.0.1", None
         self._server: HTTPServer | None = None
 
@@ -99,6 +104,7 @@ class ApplicationServer:
             raise
         door.setblocking(False)
         self._host, self._port = host, door.getsockname()[1]
+        self.guard = Guard(host, self._instructor_token)
         self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
         self._server.add_socket(door)
 
@@ -232,9 +238,10 @@ class ApplicationServer:
             raise
 
     def _courier(self) -> Courier:
+        way = {"routes": self.routes, "reach": Reach(self._allowed_origins)}
         if self._sender_name == "pywebpush":
-            return PywebpushCourier(self.keys, routes=self.routes)
-        return PushlabCourier(self.keys, CurlTransport(routes=self.routes), self._clock)
+            return PywebpushCourier(self.keys, **way)
+        return PushlabCourier(self.keys, CurlTransport(**way), self._clock)
 
     def _application(self) -> Application:
         server = {"server": self}

@@ -28,7 +28,11 @@ class EventsHandler(Handler):
     reads slowly costs no more memory than a quick one.
     """
 
-    heartbeat = HEARTBEAT
+    heartbeat, instructors = HEARTBEAT, True
+
+    def access_token(self) -> str:
+        # EventSource sends no header of ours, so the query may hold the token (RFC 6750 §2.3).
+        return self.get_query_argument("access_token", "")
 
     async def get(self) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")

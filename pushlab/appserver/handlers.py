@@ -116,7 +116,7 @@ class NotifyMeHandler(Handler):
 class NotifyAllHandler(Handler):
     """``POST /notify-all``: one message to every subscription."""
 
-    told = True
+    told = instructors = True
 
     async def post(self) -> None:
         request = self.json()

@@ -1,4 +1,4 @@
-"""What one line of an explanation's table holds. The tables are in ``outcome`` and ``vendors``."""
+"""What one line of an explanation holds. The tables are ``outcome``, ``no_answer``, ``vendors``."""
 
 from typing import Literal, NamedTuple
 

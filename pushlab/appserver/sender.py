@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from urllib.parse import urlsplit
 
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.broadcast import Broadcast
 from pushlab.appserver.courier import Attempt, Courier, DetoursOnly, PushlabCourier, Story
 from pushlab.appserver.flow import MOST, PATIENCE, Lane
@@ -273,10 +274,15 @@ async def send_once(
     subscription: PushSubscription,
     payload: bytes | None,
     options: PushOptions,
+    allowed_origins: Collection[str] = (),
 ) -> Outcome:
-    """Send one message to a subscription that is stored nowhere, and return what came of it."""
+    """Send one message to a subscription that is stored nowhere, and return what came of it.
+
+    ``allowed_origins`` may have addresses that are not public.
+    """
     store = SubscriptionStore()
-    sender = Sender(keys, store, PushlabCourier(keys, CurlTransport()))
+    transport = CurlTransport(reach=Reach(allowed_origins))
+    sender = Sender(keys, store, PushlabCourier(keys, transport))
     stored = StoredSubscription(subscription, keys.application_server_key, "", time.time())
     try:
         return await sender.send(stored, payload, options)

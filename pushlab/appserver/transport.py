@@ -8,22 +8,25 @@ and the event loop sees to both. So one thread has hundreds of requests under wa
                               ▲     ╰── "wake me in 5 ms" ────▶ loop.call_later
                               ╰──────── socket_action() ◀─────── the loop, when it is time
 
-An endpoint comes from a stranger, and so does every byte of the answer. Nothing is followed, no
-proxy of the environment is used, certificates are checked, and time and size have an end.
+An endpoint comes from a stranger, and so does every byte of the answer. Only public addresses are
+connected to (see ``addresses``), nothing is followed, no proxy of the environment is used,
+certificates are checked, and time and size have an end.
 """
 
 import asyncio
 import os
 import ssl
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import chain
 
 import certifi
 import pycurl
 
-from pushlab.appserver.answer import Answer, NetworkFault, read_answer
+from pushlab.appserver.addresses import Reach
+from pushlab.appserver.answer import Answer
 from pushlab.appserver.route import Route, route_of
+from pushlab.appserver.sockets import SocketOpener
+from pushlab.appserver.transfer import Transfer, lines_of
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 
@@ -33,10 +36,6 @@ CONNECT_TIMEOUT = 10.0
 TIMEOUT = 30.0
 """Seconds for the whole request."""
 
-MAX_BODY = 65536
-"""Bytes of an answer's body that are kept. Push services say what they have to say in 500."""
-
-
 MAX_STREAMS = 1000
 """Requests that share a connection of HTTP/2. Push services set limits of their own, about 100."""
 
@@ -44,49 +43,12 @@ MAX_CONNECTIONS = 400
 """Connections to one push service that speaks HTTP/1.1 only."""
 
 
-@dataclass(eq=False)
-class Transfer:
-    """One request under way, and what has come back of it so far.
-
-    Its libcurl handle is used again for the next request, and so is this object. libcurl hands over
-    the head line by line: the lines are only put away, and read once the transfer has ended.
-    """
-
-    curl: pycurl.Curl
-    route: Route | None
-    headers: dict[str, str] | None = None
-    done: "asyncio.Future[Answer] | None" = None
-    head: list[bytes] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
-
-    def begin(self, done: "asyncio.Future[Answer]") -> None:
-        """Forget the last answer, and wait for the next."""
-        self.done = done
-        self.head.clear()
-        self.body.clear()
-
-    def on_body(self, data: bytes) -> int:
-        """Take a piece of the body; taking less than all of it ends the transfer."""
-        taken = data[: MAX_BODY - len(self.body)]
-        self.body += taken
-        return len(taken)
-
-    def end(self, code: int = 0, message: str = "") -> None:
-        """Tell whoever waits what came of it.
-
-        A status stands once its head is complete, whatever happens to the body then: to send again
-        what has been accepted would show the notification twice.
-        """
-        if not self.done.done():
-            answer = read_answer(self.head, bytes(self.body))
-            self.done.set_result(answer or NetworkFault(code, message))
-
-
 class CurlTransport:
     """Send requests from the event loop that runs, and keep connections for the next.
 
-    ``connect_timeout`` and ``timeout`` are seconds; ``routes`` lead to the lab. After close() it can
-    be used again. A selector event loop is needed: on Windows, ``asyncio.SelectorEventLoop``.
+    ``connect_timeout`` and ``timeout`` are seconds; ``routes`` lead to the lab; ``reach`` knows which
+    addresses are allowed. After close() it can be used again. A selector event loop is needed: on
+    Windows, ``asyncio.SelectorEventLoop``.
     """
 
     def __init__(
@@ -94,8 +56,10 @@ class CurlTransport:
         connect_timeout: float = CONNECT_TIMEOUT,
         timeout: float = TIMEOUT,
         routes: Sequence[Route] = (),
+        reach: Reach | None = None,
     ):
         self._routes = tuple(routes)
+        self._reach = reach or Reach()
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._multi: pycurl.CurlMulti | None = None
@@ -166,6 +130,7 @@ class CurlTransport:
         transfer = idle.pop() if idle else self._new_transfer(route)
         setopt = transfer.curl.setopt
         setopt(pycurl.URL, request.url)
+        transfer.opener.begin(request.url)
         setopt(pycurl.POSTFIELDS, request.body)
         if request.headers != transfer.headers:  # Most messages of a notify-all have the same.
             setopt(pycurl.HTTPHEADER, lines_of(request.headers))
@@ -177,7 +142,7 @@ class CurlTransport:
 
     def _new_transfer(self, route: Route | None) -> Transfer:
         curl = pycurl.Curl()
-        transfer = Transfer(curl, route)
+        transfer = Transfer(curl, route, SocketOpener(self._reach, route))
         for option, value in {
             pycurl.PATH_AS_IS: 1,  # An endpoint is used as the browser gave it.
             pycurl.POST: 1,
@@ -190,6 +155,7 @@ class CurlTransport:
             # After a redirect a POST would be a GET of some other place, and a success of nothing.
             pycurl.FOLLOWLOCATION: 0,
             pycurl.NOPROXY: "*",
+            pycurl.OPENSOCKETFUNCTION: transfer.opener.open,
             pycurl.SSL_VERIFYPEER: 1,
             pycurl.SSL_VERIFYHOST: 2,
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
@@ -259,19 +225,6 @@ class CurlTransport:
         transfer = self._transfers.pop(curl)
         self._idle[transfer.route].append(transfer)
         transfer.end(code, message)
-
-
-def lines_of(headers: Mapping[str, str]) -> list[str]:
-    """Return the lines of a request's head, as libcurl wants them.
-
-    It adds headers of its own to a POST. A name without a value keeps it from that.
-
-    >>> lines_of({"TTL": "60", "Content-Type": "application/octet-stream"})
-    ['User-Agent: pushlab', 'TTL: 60', 'Content-Type: application/octet-stream', 'Expect:']
-    """
-    named = {"User-Agent": "pushlab"} | dict(headers)
-    lines = [f"{name}: {value}" for name, value in named.items()]
-    return lines + [f"{name}:" for name in ("Content-Type", "Expect") if name not in named]
 
 
 def max_connections() -> int:

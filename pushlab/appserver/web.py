@@ -7,7 +7,15 @@ what gets in can get out again: into an answer, a message, the journal.
 import json
 import math
 
-from pushlab.errors import BadField, MalformedJson, MethodNotAllowed, PushlabError, RequestTooLarge
+from pushlab.appserver.guard import check_json
+from pushlab.errors import (
+    BadField,
+    InstructorOnly,
+    MalformedJson,
+    MethodNotAllowed,
+    PushlabError,
+    RequestTooLarge,
+)
 from pushlab.journal import Party
 from pushlab.web import StreamedBody, UnknownPathHandler, user_agent_name
 
@@ -29,6 +37,8 @@ class Handler(StreamedBody):
     body_limit = MAX_REQUEST
     told = False
     """Whether the journal holds these requests."""
+    instructors = False
+    """Whether this asks for the instructor's token, where there is one."""
 
     def initialize(self, server) -> None:
         # The ApplicationServer. It knows its routes, so they do not import it.
@@ -38,10 +48,24 @@ class Handler(StreamedBody):
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("Referrer-Policy", "no-referrer")
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.server.guard.check(self.request.method, self.request.headers)
+        if self.instructors:
+            authorization = self.request.headers.get("Authorization", "")
+            self.server.guard.check_instructor(authorization, self.access_token())
+
+    def access_token(self) -> str:
+        """Return a token that stands elsewhere than in the header, where that is allowed."""
+        return ""
 
     def json(self) -> dict:
-        """Return the body, a JSON object. Raises RequestTooLarge, MalformedJson, BadField."""
+        """Return the body, a JSON object.
+
+        Raises NotJson, RequestTooLarge, MalformedJson, BadField.
+        """
+        check_json(self.request.headers.get("Content-Type", ""))
         if self.length > MAX_REQUEST:
             raise RequestTooLarge(f"the body is longer than {MAX_REQUEST} bytes")
         return parse_object(bytes(self.body))
@@ -66,6 +90,8 @@ class Handler(StreamedBody):
             )
 
     def tell_error(self, error: PushlabError) -> None:
+        if isinstance(error, InstructorOnly):
+            self.set_header("WWW-Authenticate", "Bearer")  # RFC 6750 §3
         if self.told and not isinstance(error, MethodNotAllowed):
             self.tell(status=self.get_status(), error=error.code)
 

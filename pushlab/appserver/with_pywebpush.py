@@ -5,6 +5,7 @@ What it does not do by itself is done around it here:
 
 - it writes into the claims that it is given: each call gets a dict of its own;
 - it sends without a time-out, follows redirects and uses proxies unless its session does not;
+- it connects to whatever address a name has: here each is looked at first (see ``addresses``);
 - it reads an answer to its end, however long;
 - it splits a long plaintext into two records, which RFC 8291 §4 forbids: the length is checked;
 - an error's response is false for 4xx, so it is compared with None.
@@ -13,17 +14,20 @@ What it does not do by itself is done around it here:
 import asyncio
 import io
 import queue
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from pushlab.appserver.addresses import Reach, place_of
 from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
 from pushlab.appserver.courier import Attempt, Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transport import CONNECT_TIMEOUT, MAX_BODY, TIMEOUT, trusted_file
+from pushlab.appserver.transfer import MAX_BODY
+from pushlab.appserver.transport import CONNECT_TIMEOUT, TIMEOUT, trusted_file
 from pushlab.errors import EncryptionError, PlaintextTooLong, VapidError
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.encryption import MAX_PLAINTEXT
@@ -35,16 +39,24 @@ OVERHEAD = 103
 """Bytes that encryption adds: header, delimiter and tag, RFC 8291 §4."""
 
 
+class NotPublic(Exception):
+    """A name has led to an address that is not public."""
+
+
 class PywebpushCourier:
     """Send with pywebpush. It is imported with the first message, which takes 0.4 s.
 
-    ``timeout``: seconds; ``routes`` lead to the lab.
+    ``timeout``: seconds; ``routes`` lead to the lab; ``reach`` knows which addresses are allowed.
     """
 
     def __init__(
-        self, keys: VapidKeys, timeout: float = TIMEOUT, routes: Sequence[Route] = ()
+        self,
+        keys: VapidKeys,
+        timeout: float = TIMEOUT,
+        routes: Sequence[Route] = (),
+        reach: Reach | None = None,
     ):
-        self._routes = routes
+        self._routes, self._reach = routes, reach or Reach()
         self._keys = keys
         self._timeout = timeout
         self._threads: ThreadPoolExecutor | None = None
@@ -95,7 +107,7 @@ class PywebpushCourier:
         try:
             session = self._sessions.get_nowait()
         except queue.Empty:
-            session = _make_session(self._routes)
+            session = _make_session(self._routes, self._reach)
         try:
             response = webpush(
                 stored.subscription.to_json(),
@@ -113,6 +125,8 @@ class PywebpushCourier:
             response = reason.response
         except VapidException as reason:
             raise VapidError(f"pywebpush says: {reason}") from None
+        except NotPublic:
+            return NetworkFault(42)
         except requests.Timeout:
             return NetworkFault(28)
         except requests.exceptions.SSLError:
@@ -129,13 +143,68 @@ class PywebpushCourier:
         )
 
 
-def _make_session(routes: Sequence[Route]):
+def _connect(url: str, reach: Reach, timeout: float | None) -> socket.socket:
+    """Resolve a name once, look at every address, and connect to the first that answers.
+
+    Raises NotPublic, and OSError for a name or an address that does not answer.
+    """
+    host, port = place_of(url)[1:]
+    found = [where for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not all(reach.permits(url, where[0]) for where in found):
+        raise NotPublic
+    for where in found[:-1]:
+        try:
+            return socket.create_connection(where[:2], timeout)
+        except OSError:
+            continue
+    return socket.create_connection(found[-1][:2], timeout)
+
+
+def _make_session(routes: Sequence[Route], reach: Reach):
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3.exceptions import HTTPError
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import (
+        ConnectTimeoutError,
+        HTTPError,
+        NameResolutionError,
+        NewConnectionError,
+    )
+
+    def pools(reach: Reach) -> dict:
+        """Pools whose connections look at each address that they are led to."""
+
+        def connect(connection, scheme: str) -> socket.socket:
+            host = f"[{connection.host}]" if ":" in connection.host else connection.host
+            url = f"{scheme}://{host}:{connection.port}"
+            try:
+                return _connect(url, reach, connection.timeout)
+            except socket.gaierror as reason:
+                raise NameResolutionError(connection.host, connection, reason) from None
+            except TimeoutError:
+                raise ConnectTimeoutError(connection, "timed out") from None
+            except OSError as reason:
+                raise NewConnectionError(connection, str(reason)) from None
+
+        class Plain(HTTPConnection):
+            def _new_conn(self):
+                return connect(self, "http")
+
+        class Secure(HTTPSConnection):
+            def _new_conn(self):
+                return connect(self, "https")
+
+        plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
+        secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
+        return {"http": plain, "https": secure}
 
     class BoundedAdapter(HTTPAdapter):
-        """Read no more of an answer than is worth reading."""
+        """Connect to where one may, and read no more of an answer than is worth reading."""
+
+        def __init__(self, reach: Reach):
+            super().__init__()
+            self.poolmanager.pool_classes_by_scheme = pools(reach)
 
         def build_response(self, req, resp):
             response = super().build_response(req, resp)
@@ -153,7 +222,7 @@ def _make_session(routes: Sequence[Route]):
         def __init__(self, route: Route):
             self._route = route
             self._context = ssl.create_default_context(cadata=route.authority)
-            super().__init__()
+            super().__init__(Reach([f"https://127.0.0.1:{route.port}"]))
 
         def build_connection_pool_key_attributes(self, request, verify, cert=None):
             host, options = super().build_connection_pool_key_attributes(request, verify, cert)
@@ -180,6 +249,6 @@ def _make_session(routes: Sequence[Route]):
     # The environment would add proxies, and a .netrc an Authorization in place of ours.
     session.trust_env = False
     session.verify = trusted_file()
-    session.mount("https://", BoundedAdapter())
-    session.mount("http://", BoundedAdapter())
+    session.mount("https://", BoundedAdapter(reach))
+    session.mount("http://", BoundedAdapter(reach))
     return session

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
@@ -9,7 +10,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
-from pushlab.errors import LabStopped, StoreError
+from pushlab.errors import LabStopped, StoreError, WrongHost
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, AutopushHandler
 from pushlab.pushservice.chromium import ChromiumDoor, ChromiumDoors, DoorHandler
@@ -19,7 +20,14 @@ from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.web import BODY_SECONDS, StreamedBody, UnknownPathHandler, listen, log
+from pushlab.web import (
+    BODY_SECONDS,
+    StreamedBody,
+    UnknownPathHandler,
+    is_own_host,
+    listen,
+    log,
+)
 
 SWEEP_SECONDS = 60
 """How often messages of user agents that stay away are looked through for expired ones."""
@@ -144,6 +152,7 @@ class PushService:
         webpush |= {"flavour": lambda: self.flavour}
         return Application(
             [
+                Rule(_WrongHost(self._host), WrongHostHandler),
                 Rule(_WebSocketHandshake(), AutopushHandler, office | autopush),
                 (r"/", FrontPage, office | {"ws_url": self.ws_url}),
                 (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, office | webpush),
@@ -171,6 +180,24 @@ class _WebSocketHandshake(Matcher):
     def match(self, request: HTTPServerRequest) -> dict | None:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         return {} if request.path == "/" and request.method == "GET" and upgrade else None
+
+
+class _WrongHost(Matcher):
+    """Match what is meant for another server, as it is after DNS rebinding."""
+
+    def __init__(self, host: str):
+        self._host = host
+
+    def match(self, request: HTTPServerRequest) -> dict | None:
+        return None if is_own_host(request.headers.get("Host", ""), self._host) else {}
+
+
+class WrongHostHandler(StreamedBody):
+    """Answer 421, whatever the method and the path."""
+
+    def prepare(self) -> NoReturn:
+        super().prepare()
+        raise WrongHost()
 
 
 class FrontPage(StreamedBody):

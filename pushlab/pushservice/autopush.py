@@ -27,6 +27,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from pushlab.errors import (
     BadField,
+    CrossOrigin,
     MalformedJson,
     PushlabError,
     RequestError,
@@ -66,6 +67,13 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         if isinstance(chunk, str) and self.get_status() >= 400:
             chunk = RequestError(chunk).to_json()
         return super().finish(chunk)
+
+    def prepare(self) -> None:
+        # A page cannot choose its Origin, which is never a ws: URL. Firefox itself, which speaks for
+        # no page, names the address that it connects to. Tornado compares that with Host.
+        origin = self.request.headers.get("Origin", "ws://")
+        if not origin.startswith(("ws://", "wss://")):
+            raise CrossOrigin("a page's script opened this WebSocket")
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return "push-notification" if "push-notification" in subprotocols else None

@@ -4,6 +4,7 @@ It is read once, at the start, and from then on only written: the mailbox in mem
 question. A ``Change`` is written in one transaction, so it is there whole or not at all.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -142,9 +143,20 @@ def _row(value: Subscription | Message, table: Table) -> dict:
 def _engine(url: str) -> Engine:
     # Parameters are endpoints and messages, and an exception may be shown: hide them.
     engine = create_engine(url, hide_parameters=True)
-    if make_url(url).get_backend_name() == "sqlite":
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        if address.database not in (None, "", ":memory:") and not address.query:
+            _make_private(address.database)
         event.listen(engine, "connect", _tune_sqlite)
     return engine
+
+
+def _make_private(path: str) -> None:
+    """Make an empty database file that its owner alone can read: it will hold endpoints."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError as reason:
+        raise UnableToReadDatabase(f"unable to open {path}: {reason.strerror}") from None
 
 
 def _tune_sqlite(connection, _record) -> None:

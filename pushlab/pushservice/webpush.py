@@ -33,7 +33,7 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
 from pushlab.pushservice.office import PostOffice
-from pushlab.web import StreamedBody
+from pushlab.web import PAGE_HEADERS, StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 
@@ -57,6 +57,11 @@ class PushResource(StreamedBody):
         flavour: Callable[[], Flavour],
     ) -> None:
         self.office, self.origin, self.now, self.flavour = office, origin, now, flavour()
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        for name in PAGE_HEADERS:  # No page reads this, and no other push service says it.
+            self.clear_header(name)
 
     def post(self, token: str) -> None:
         who = self.office.who(token)

@@ -22,6 +22,7 @@ from tornado.netutil import bind_sockets
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.web import Application, RequestHandler, stream_request_body
 
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
@@ -122,6 +123,19 @@ def push_service():
     return scripted
 
 
+class Everywhere(Reach):
+    """Reach the push services of these tests, whose ports are not known beforehand."""
+
+    def permits(self, url: str, address: str) -> bool:
+        return address == "127.0.0.1"
+
+
+@pytest.fixture
+def everywhere() -> Reach:
+    """Let a sender reach every port of this machine."""
+    return Everywhere()
+
+
 @pytest.fixture
 def subscriber():
     """Make a subscriber with this endpoint."""
@@ -210,11 +224,14 @@ async def fetch(url: str, body: object = None, method: str | None = None, **head
     """Send one request over a connection of its own. ``body``: bytes, or a JSON value."""
     if body is not None and not isinstance(body, bytes):
         body = json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is not None:
+        named.setdefault("Content-Type", "application/json")
     request = HTTPRequest(
         url,
         method=method or ("GET" if body is None else "POST"),
         body=body,
-        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        headers=named,
         allow_nonstandard_methods=True,
         follow_redirects=False,
         decompress_response=False,

@@ -50,7 +50,7 @@ def test_stop_closes_connections_that_are_kept_open(run, serving):
     async def scenario():
         async with serving() as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await reader.readuntil(b"}}")
             await server.stop()
             assert await reader.read() == b""

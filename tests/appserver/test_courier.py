@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.courier import (
     RENEW_BEFORE,
     TOKEN_LIFETIME,
@@ -42,7 +43,8 @@ def send(run, keys, push_service, subscriber, payload, options=DEFAULT, journal=
     async def scenario():
         async with push_service() as service:
             someone = subscriber(service.endpoint())
-            courier = PushlabCourier(keys, CurlTransport(), clock=Clock())
+            transport = CurlTransport(reach=Reach([service.origin]))
+            courier = PushlabCourier(keys, transport, clock=Clock())
             story = Story(journal, [service.origin] if lab else [])
             attempt = courier.prepare(stored(someone, keys), payload, options, story)
             answer = await attempt()
@@ -84,7 +86,8 @@ def test_the_same_randomness_gives_the_same_bytes_and_the_default_never_does(
                 subscriber(service.endpoint(), p256.load_private(bytes(31) + b"\3"), bytes(16)),
                 keys,
             )
-            courier = PushlabCourier(keys, CurlTransport(), Clock(), *options)
+            transport = CurlTransport(reach=Reach([service.origin]))
+            courier = PushlabCourier(keys, transport, Clock(), *options)
             for _ in range(2):
                 await courier.prepare(someone, b"Hello", PushOptions(), Story(None))()
             await courier.close()

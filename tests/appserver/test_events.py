@@ -19,7 +19,7 @@ class Stream:
     async def open(self, server, **headers: str) -> "Stream":
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", server.port)
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        self.writer.write(f"GET /events HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+        self.writer.write(f"GET /events HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
         self.head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
         self.text = ""
         return self

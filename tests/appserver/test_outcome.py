@@ -5,11 +5,10 @@ import json
 import pytest
 
 from pushlab.appserver.answer import NetworkFault, PushResponse
+from pushlab.appserver.no_answer import FAULTS, NO_ANSWER
 from pushlab.appserver.outcome import (
     CLASSES,
-    FAULTS,
     MAX_SHOWN,
-    NO_ANSWER,
     STATUS,
     STRANGE,
     explain,
@@ -65,7 +64,7 @@ def test_only_429_and_5xx_are_tried_again():
 @pytest.mark.parametrize("code", FAULTS)
 def test_every_network_fault_has_words(code):
     outcome = explain(NetworkFault(code, "libcurl's own words"))
-    assert outcome.kind == ("failed" if code in (3, 60, 77) else "retry")
+    assert outcome.kind == ("failed" if code in (3, 42, 60, 77) else "retry")
     assert outcome.status is None
     assert f"libcurl says: libcurl's own words (error {code})." in outcome.text
 

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.courier import PushlabCourier
 from pushlab.appserver.runs import Runs, not_accepted
 from pushlab.appserver.sender import Counts, Sender
@@ -20,6 +21,7 @@ PEOPLE, HALF = 600, 300
 # A process of its own. It says so when outcomes are in the database, for the test to kill it then.
 PROGRAM = """
 import asyncio, sys
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.courier import PushlabCourier
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.runs import Runs
@@ -40,7 +42,7 @@ Runs.record = told
 async def main():
     keys = VapidKeys.from_raw(bytes(31) + b"\\1", subject="mailto:test@example.com")
     store = SubscriptionStore(f"sqlite:///{path}", [origin])
-    sender = Sender(keys, store, PushlabCourier(keys, CurlTransport()))
+    sender = Sender(keys, store, PushlabCourier(keys, CurlTransport(reach=Reach([origin]))))
     counts = await sender.send_all(b"Hello", PushOptions(), run=run)
     await sender.close()
     store.close()
@@ -136,7 +138,8 @@ def sending(run, keys, push_service, database):
         async def whole():
             async with push_service() as service:
                 store = SubscriptionStore(f"sqlite:///{database}", [service.origin])
-                sender = Sender(keys, store, PushlabCourier(keys, CurlTransport()))
+                transport = CurlTransport(reach=Reach([service.origin]))
+                sender = Sender(keys, store, PushlabCourier(keys, transport))
                 try:
                     return await scenario(service, store, sender)
                 finally:

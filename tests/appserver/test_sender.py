@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from pushlab.appserver import store as store_module
+from pushlab.appserver.addresses import Reach, place_of
 from pushlab.appserver.courier import PushlabCourier
 from pushlab.appserver.flow import HOPELESS, PATIENCE, Lane
 from pushlab.appserver.sender import ATTEMPTS, Counts, Sender, send_once
@@ -26,8 +27,9 @@ class World:
         self.store = SubscriptionStore(database, [service.origin])
         self.journal = Journal()
         self.pauses: list[float] = []
+        self.transport = CurlTransport(reach=Reach([service.origin]))
         self.sender = Sender(
-            keys, self.store, PushlabCourier(keys, CurlTransport()), journal=self.journal,
+            keys, self.store, PushlabCourier(keys, self.transport), journal=self.journal,
             lab_origins=[service.origin], sleep=self.sleep, chance=chance, **options,
         )  # fmt: skip
 
@@ -408,6 +410,7 @@ def test_while_a_push_service_asks_for_a_rest_nobody_new_is_sent_to(
             await asked.wait()
             # A push service of another origin is not held up, and this one gets nothing new.
             world.store._allowed_origins |= {second.origin}
+            world.transport._reach._places |= {place_of(second.origin)}
             late = world.add(subscriber(second.endpoint()))
             await world.sender.send(late, b"Hello", PushOptions())
             await other.wait()
@@ -474,9 +477,9 @@ def test_send_once_needs_no_store(run, keys, push_service, subscriber):
     async def scenario():
         async with push_service() as service:
             someone = subscriber(service.endpoint())
-            outcome = await send_once(keys, someone.subscription, b"Hello", PushOptions())
+            outcome = await send_once(keys, someone.subscription, b"Hello", PushOptions(), [service.origin])
             service.answer = always(410)
-            gone = await send_once(keys, someone.subscription, b"Hello", PushOptions())
+            gone = await send_once(keys, someone.subscription, b"Hello", PushOptions(), [service.origin])
             return someone.read(service.received[0].body), outcome, gone
 
     plaintext, outcome, gone = run(scenario())

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from pushlab.appserver.answer import NetworkFault, PushResponse
-from pushlab.appserver.transport import MAX_BODY, CurlTransport, max_connections
+from pushlab.appserver.transfer import MAX_BODY
+from pushlab.appserver.transport import CurlTransport, max_connections
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 
@@ -25,12 +26,12 @@ def request(url: str, body: bytes = b"\0\xff\r\n", headers=HEADERS) -> PushReque
 
 
 @pytest.fixture
-def transport():
+def transport(everywhere):
     """Give a function that runs a test's coroutine with a transport and closes it."""
 
     def running(scenario, **options):
         async def run():
-            transport = CurlTransport(**options)
+            transport = CurlTransport(**{"reach": everywhere} | options)
             try:
                 async with asyncio.timeout(30):
                     return await scenario(transport)
@@ -447,8 +448,8 @@ def test_a_send_that_is_cancelled_ends_its_request(transport):
     transport(scenario)
 
 
-def test_after_close_it_can_be_used_again_in_another_loop(push_service):
-    transport = CurlTransport()
+def test_after_close_it_can_be_used_again_in_another_loop(push_service, everywhere):
+    transport = CurlTransport(reach=everywhere)
 
     async def scenario():
         async with push_service() as service:

@@ -11,7 +11,7 @@ from pushlab.appserver.answer import NetworkFault
 from pushlab.appserver.courier import Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transport import MAX_BODY
+from pushlab.appserver.transfer import MAX_BODY
 from pushlab.appserver.with_pywebpush import PywebpushCourier
 from pushlab.errors import PlaintextTooLong, VapidError
 from pushlab.journal import Journal
@@ -22,7 +22,7 @@ DEFAULT = PushOptions()
 
 
 @pytest.fixture
-def send(run, keys, push_service, subscriber):
+def send(run, keys, push_service, subscriber, everywhere):
     """Send with pywebpush to a push service that answers ``answer``."""
 
     def sending(
@@ -40,7 +40,7 @@ def send(run, keys, push_service, subscriber):
                     service.answer = answer
                 someone = subscriber(service.endpoint())
                 stored = StoredSubscription(someone.subscription, "KEY", "Firefox", 0)
-                courier = PywebpushCourier(more.pop("keys", keys), **more)
+                courier = PywebpushCourier(more.pop("keys", keys), reach=everywhere, **more)
                 try:
                     attempt = courier.prepare(stored, payload, options, Story(journal))
                     answers = [await attempt() for _ in range(times)]
@@ -136,9 +136,9 @@ def test_waiting_has_an_end(send):
     assert answer == NetworkFault(28) and len(service.received) == 1
 
 
-def test_a_closed_port_and_a_host_that_does_not_exist(run, keys, subscriber):
+def test_a_closed_port_and_a_host_that_does_not_exist(run, keys, subscriber, everywhere):
     async def scenario(endpoint):
-        courier = PywebpushCourier(keys)
+        courier = PywebpushCourier(keys, reach=everywhere)
         stored = StoredSubscription(subscriber(endpoint).subscription, "KEY", "", 0)
         answer = await courier.prepare(stored, b"Hello", PushOptions(), Story(None))()
         await courier.close()
@@ -181,10 +181,10 @@ def test_the_journal_tells_the_same_story(send):
     assert journal.events()[0].detail == {"plaintext": 5, "body": 108}
 
 
-def test_many_threads_at_a_time(run, keys, push_service, subscriber):
+def test_many_threads_at_a_time(run, keys, push_service, subscriber, everywhere):
     async def scenario():
         async with push_service() as service:
-            courier = PywebpushCourier(keys)
+            courier = PywebpushCourier(keys, reach=everywhere)
             people = [subscriber(service.endpoint(str(number))) for number in range(40)]
             attempts = [
                 courier.prepare(

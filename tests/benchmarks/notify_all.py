@@ -105,6 +105,7 @@ class Stage:
         job = {
             "keys": str(self.audience.keys_file),
             "authority": str(self.endpoint.authority),
+            "origin": self.endpoint.origin,
             "database": str(database),
             "lines": str(self.audience.lines()),
             "count": count,

@@ -67,7 +67,9 @@ def pushlab(job: dict) -> dict:
 
     async def scenario() -> dict:
         server = ApplicationServer(
-            keys=VapidKeys.load(job["keys"]), database=f"sqlite:///{job['database']}"
+            keys=VapidKeys.load(job["keys"]),
+            database=f"sqlite:///{job['database']}",
+            allowed_origins=[job["origin"]],
         )
         await server.start()
         try:

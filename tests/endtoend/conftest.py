@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.route import Route
@@ -96,7 +97,8 @@ class World:
             routes=self.routes,
         )
         self.run(self.server.start())
-        self.transport = CurlTransport(routes=self.routes)
+        reach = Reach([self.push_service.origin])
+        self.transport = CurlTransport(routes=self.routes, reach=reach)
         self.agent = kind.make(self.push_service, profile)
 
     def run(self, coroutine, timeout=60):

@@ -83,8 +83,8 @@ def test_what_is_no_http_is_cut_off_and_the_next_is_served(bench, http, raw):
         for garbage in (
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
             b"GET\r\n\r\n",
-            b"POST /wpush/v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
-            b"POST /wpush/v2/x HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            b"POST /wpush/v2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
+            b"POST /wpush/v2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
         ):
             answer = await raw(bench.service.port, garbage)
             assert not answer.startswith(b"HTTP/1.1 2")

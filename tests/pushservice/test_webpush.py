@@ -314,7 +314,7 @@ def test_a_flood_is_cut_off(bench, raw):
     async def scenario(bench):
         _, sender, subscription = await bench.subscribed()
         path = subscription.endpoint.removeprefix(subscription.origin)
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTTL: 1\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTTL: 1\r\n"
         # Who announces too much is told so before sending it.
         announced = head + "Content-Length: 999999999999\r\n\r\n"
         # Just enough is sent to be too much, so that all has been read when the answer comes.
@@ -334,7 +334,7 @@ def test_a_body_that_breaks_off_stores_nothing(bench, raw):
         agent, sender, subscription = await bench.subscribed()
         path = subscription.endpoint.removeprefix(subscription.origin)
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: x\r\nTTL: 60\r\nContent-Encoding: aes128gcm\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTTL: 60\r\nContent-Encoding: aes128gcm\r\n"
             f"Authorization: {sender.authorization(subscription)}\r\n"
         )
         bad_chunk = head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnot a length\r\n"

@@ -119,6 +119,8 @@ class Proxy:
     A status of 302 leads to the body."""
     dropped: set[str] = field(default_factory=set)
     """Headers of the server that do not pass, in lower case."""
+    keeps_host: bool = True
+    """Whether the server is told the Host that the browser asked for, as by jupyter-server-proxy."""
 
 
 class Strip(RequestHandler):
@@ -147,11 +149,14 @@ class Strip(RequestHandler):
             self.set_header("Content-Type", content_type)
             self.write(text)
         else:
+            headers = HTTPHeaders(self.request.headers)
+            if not self.proxy.keeps_host:
+                del headers["Host"]
             await AsyncHTTPClient().fetch(
                 HTTPRequest(
                     self.proxy.target + path,
                     method=self.request.method,
-                    headers=HTTPHeaders(self.request.headers),
+                    headers=headers,
                     body=body,
                     request_timeout=0,
                     header_callback=self._header,

@@ -130,6 +130,7 @@ def patient(parties):
 
 
 def test_an_insecure_origin(patient):
+    patient.proxy.keeps_host = False
     port = patient.proxy.url.split(":")[2].split("/")[0]
     path = patient.proxy.prefix + "/"
     patient.browser._grant = False

@@ -4,8 +4,14 @@ Chromium cannot subscribe here, because its push service is far away; a real sub
 ``test_page_with_push.py``, and what browsers really say to each fault in ``test_faults.py``.
 """
 
+import json
+
 import pytest
 from playwright.sync_api import Page, expect
+
+from pushlab.journal import Party
+from pushlab.pushservice.app import PushService
+from pushlab.pushservice.autopush import AutopushHandler
 
 from .conftest import permit, press, settle, visit
 
@@ -123,15 +129,99 @@ def test_the_log_goes_on_when_the_server_comes_back(page, background, server):
     expect(page.locator("#events li").filter(has_text="POST /notify-all")).to_be_visible()
 
 
+MARKUP = "<img src=x onerror='window.run=1'><script>window.run=1</script><b>bold</b>"
+
+
+def test_what_strangers_write_stays_text(page, proxy, journal):
+    """A participant's name, a report's detail, an error's words: markup in them is not markup."""
+    answer = json.dumps({"error": {"id": "no-subscriptions", "message": MARKUP}})
+    proxy.answers["/notify-all"] = (409, "application/json", answer)
+    visit(page, proxy.url)
+    journal.record(Party.USER_AGENT, Party.APPLICATION_SERVER, MARKUP, MARKUP, name=MARKUP, error=MARKUP)
+    expect(page.locator("#events li").last).to_contain_text(MARKUP)
+    press(page, "notify-all")
+    expect(page.locator("#outcome")).to_contain_text(MARKUP)
+    assert page.locator("#events :is(img, script, b), #outcome :is(img, script, b)").count() == 0
+    assert page.evaluate("window.run") is None
+    # The policy would have stopped it, too: had it been markup, nothing would have run.
+    page.evaluate("(markup) => { document.body.append(new Range().createContextualFragment(markup)) }",
+                  "<i id=real></i>")  # fmt: skip
+    assert page.locator("#real").count() == 1, "markup that is parsed would be seen"
+
+
 # ---- what fails, in words ------------------------------------------------------------------------
 
 
-def test_an_insecure_origin(page, server):
-    visit(page, f"http://lab.example:{server.port}/")
+def test_an_insecure_origin(page, proxy):
+    proxy.keeps_host = False
+    visit(page, proxy.url.replace("127.0.0.1", "lab.example"))
     assert state(page) == "unsupported"
     assert enabled(page) == ["notify-all"]
     assert steps(page) == ["failed"] + ["waiting"] * 5
     expect(page.locator("#step-secure")).to_contain_text("plain http from another machine")
+
+
+def test_a_name_that_leads_here_without_being_ours(page, server, chromium):
+    """DNS rebinding: a far name resolves to this machine, and its page would be of our origin."""
+    tab = chromium.new_page()
+    for route in ("", "vapid", "page.js", "health", "nothing"):
+        answer = tab.goto(f"http://lab.example:{server.port}/{route}")
+        assert (answer.status, answer.json()["error"]["id"]) == (421, "wrong-host")
+    tab.close()
+    visit(page, server.url)
+    assert state(page) == "unregistered"
+
+
+FOREIGN = """(url) => {
+  const told = [];
+  const post = (type, mode) => fetch(url, {method: "POST", mode, body: "{}",
+    headers: {"Content-Type": type}}).then((answer) => told.push(answer.type), () => told.push("failed"));
+  return Promise.all([post("text/plain", "no-cors"), post("text/plain", "cors"),
+    post("application/json", "cors")]).then(() => told);
+}"""
+
+
+@pytest.fixture
+def foreign(proxy):
+    """Pages of others on this machine: of another site, and of the same site at another port."""
+    proxy.answers["/foreign"] = (200, "text/html", "<p>")
+    return [f"{url}foreign" for url in (proxy.url.replace("127.0.0.1", "lab.example"), proxy.url)]
+
+
+def test_a_page_of_another_origin_cannot_make_this_one_send(page, server, journal, chromium, foreign):
+    tab = chromium.new_page()
+    for url in foreign:
+        tab.goto(url)
+        before = len(journal.events())
+        # Two answers that it may not even have, and a preflight that is given no permission.
+        assert tab.evaluate(FOREIGN, server.url + "notify-all") == ["failed"] * 3
+        refused = [event.detail for event in journal.events()[before:]]
+        assert refused == [{"status": 403, "error": "cross-origin"}] * 2
+    tab.close()
+    visit(page, server.url)
+    before = len(journal.events())
+    told = page.evaluate(FOREIGN, "notify-all")
+    errors = [event.detail.get("error") for event in journal.events()[before:]]
+    assert errors.count("not-json") == 2 and None in errors, "and the third is taken"
+    assert told == ["basic"] * 3, "its own page may read what it is answered"
+
+
+def test_no_page_speaks_to_the_push_service_as_a_browser_does(
+    chromium, background, monkeypatch, foreign
+):
+    opened = """(url) => new Promise((done) => { const socket = new WebSocket(url);
+      socket.onopen = () => done("open"); socket.onerror = () => done("failed"); })"""
+    service = PushService()
+    background.run(service.start())
+    tab = chromium.new_page()
+    for url in foreign:
+        tab.goto(url)
+        assert tab.evaluate(opened, service.ws_url) == "failed"
+    monkeypatch.delattr(AutopushHandler, "prepare")
+    monkeypatch.setattr(AutopushHandler, "check_origin", lambda handler, origin: True)
+    assert tab.evaluate(opened, service.ws_url) == "open"
+    tab.close()
+    background.run(service.stop())
 
 
 @pytest.mark.parametrize("part", ["PushManager", "Notification"])

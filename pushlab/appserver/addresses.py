@@ -1,0 +1,114 @@
+"""Where a message may be carried to: to public addresses, and to what the lab itself has named.
+
+An endpoint is a URL that a client made up. Whoever sends what it says, to wherever it says, lends
+its own place in the network to strangers: to the router's own page, to a cloud's metadata at
+169.254.169.254, to a database that trusts 127.0.0.1 (server-side request forgery, RFC 8030 §8).
+
+The text of a URL cannot tell. ``2130706433`` and ``0x7f.1`` are 127.0.0.1, and a name is whatever
+its owner answers in this very second. So what is judged is the address itself, after resolution,
+whenever a connection is opened, by whoever opens it.
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+# The registries of special-purpose addresses, RFC 6890, as of 2026, and multicast. Python's
+# is_global has the same source; it takes multicast for public, and each version of it differs.
+NOT_PUBLIC_V4 = [
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # this host
+        "10.0.0.0/8",  # private use
+        "100.64.0.0/10",  # behind a provider's NAT
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local; a cloud's metadata
+        "172.16.0.0/12",  # private use
+        "192.0.0.0/24",  # protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112: answers to private reverse lookups
+        "192.52.193.0/24",  # multicast tunnels
+        "192.88.99.0/24",  # relays of 6to4
+        "192.168.0.0/16",  # private use
+        "192.175.48.0/24",  # AS112
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved; broadcast
+    )
+]
+
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""Nothing else is given out. So ::1, fc00::/7, fe80::/10, ff00::/8 and ::ffff:0:0/96 need no row."""
+
+NOT_PUBLIC_V6 = [
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # protocol assignments; Teredo, which holds an IPv4 address
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, which holds an IPv4 address
+        "2620:4f:8000::/48",  # AS112
+        "3fff::/20",  # documentation
+    )
+]
+
+NAT64 = IPv6Network("64:ff9b::/96")
+"""How a network that has IPv6 alone writes an IPv4 address: in the last four bytes (RFC 6052)."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def is_public(address: str) -> bool:
+    """Say whether an address, as the resolver gives it, belongs to the public internet.
+
+    >>> is_public("93.184.215.14"), is_public("2a00:1450:4001::1")
+    (True, True)
+    >>> is_public("192.168.0.1"), is_public("fe80::1%eth0"), is_public("::ffff:127.0.0.1")
+    (False, False, False)
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.scope_id:
+        return False  # Whoever has to say which cable it is at speaks of a neighbour.
+    if isinstance(ip, IPv6Address) and ip in NAT64:
+        ip = IPv4Address(ip.packed[-4:])
+    if isinstance(ip, IPv4Address):
+        return not any(ip in network for network in NOT_PUBLIC_V4)
+    return ip in GLOBAL_UNICAST and not any(ip in network for network in NOT_PUBLIC_V6)
+
+
+class Reach:
+    """Know which addresses a URL may lead to.
+
+    ``origins`` are the lab's own push services and what its owner has allowed: only they may have an
+    address that is not public, and each of them at its own host and port alone.
+
+    >>> reach = Reach(["http://127.0.0.1:8030"])
+    >>> reach.permits("http://127.0.0.1:8030/wpush/v2/x", "127.0.0.1")
+    True
+    >>> reach.permits("https://127.0.0.1:22/", "127.0.0.1")
+    False
+    """
+
+    def __init__(self, origins: Iterable[str] = ()):
+        self._places = frozenset(map(place_of, origins))
+
+    def permits(self, url: str, address: str) -> bool:
+        """Say whether a connection for this URL may be opened to this address."""
+        return is_public(address) or place_of(url) in self._places
+
+
+def place_of(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of a URL that is known to be one.
+
+    >>> place_of("HTTPS://Push.example.net/x")
+    ('https', 'push.example.net', 443)
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = IPv6Address(host).compressed
+    return parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme]
