@@ -17,8 +17,8 @@
     │   ├── MissingTtl, BadTtl, BadUrgency, BadTopic, BadContentEncoding, BodyTooLarge
     │   └── UnknownPushResource, SubscriptionGone, QueueFull, PushServiceRefused
     ├── RequestError          any other request to a server of ours, RFC 9110
-    │   ├── MalformedJson, BadField, RequestTooLarge, NotJson
-    │   ├── WrongHost, CrossOrigin, InstructorOnly
+    │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
+    │   ├── WrongHost, CrossOrigin, InstructorOnly, TooManyConnections, TooManySubscriptions
     │   └── MethodNotAllowed, UnknownPath, InternalError
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
@@ -268,6 +268,14 @@ class RequestTooLarge(RequestError, status=413):
     """The body is larger than this server reads."""
     hint = "Send less"
 
+class HeadTooLarge(RequestError, status=431, rfc="RFC 6585 §5"):
+    """Request line and headers are longer than this server reads."""
+    hint = "Send shorter headers: cookies for this host, perhaps?"
+
+class RequestTimeout(RequestError, status=408, rfc="RFC 9110 §15.5.9"):
+    """The body did not come in time."""
+    hint = "Send the body at once, and as long as Content-Length says"
+
 class NotJson(RequestError, status=415, rfc="RFC 9110 §15.5.16"):
     """The body is not said to be JSON."""
     hint = "Send 'Content-Type: application/json'"
@@ -283,6 +291,14 @@ class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
 class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1"):
     """This is for the instructor of the room."""
     hint = "Send 'Authorization: Bearer TOKEN' with the token that the lab printed when it started"
+
+class TooManyConnections(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
+    """As many are connected as this server takes."""
+    hint = "Close what you do not need, and wait as long as Retry-After says"
+
+class TooManySubscriptions(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
+    """As many subscriptions are kept as this server takes."""
+    hint = "Remove those that are not used any more"
 
 class MethodNotAllowed(RequestError, status=405, rfc="RFC 9110 §15.5.6"):
     """The path is known, the method is not."""

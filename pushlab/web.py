@@ -15,6 +15,7 @@ import socket
 from typing import NoReturn
 
 from tornado.httputil import responses
+from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from pushlab.errors import (
@@ -23,15 +24,18 @@ from pushlab.errors import (
     PortTaken,
     PushlabError,
     RequestError,
+    RequestTimeout,
     RequestTooLarge,
+    TooManyConnections,
     UnknownPath,
 )
+from pushlab.gate import BODY_SECONDS, RETRY_SECONDS
 
 DRAIN_LIMIT = 16 * 1024 * 1024
 """Bytes of a body that is too long that are thrown away before the connection is cut."""
 
-BODY_SECONDS = 30
-"""How long a client may take to send the body of a request."""
+BACKLOG = 1024
+"""Connections that the system keeps until they are let in: a whole room may come at once."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -52,7 +56,7 @@ log.addHandler(logging.NullHandler())
 def listen(port: int, host: str) -> socket.socket:
     """Open a TCP port for an HTTPServer. ``port``: 0 takes any free one. Raises PortTaken."""
     try:
-        door = socket.create_server((host, port), backlog=128)
+        door = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as reason:
         raise PortTaken(f"port {port} of {host}: {reason.strerror}") from None
     door.setblocking(False)
@@ -92,6 +96,8 @@ class JsonErrors(RequestHandler):
         status = status_code if type(error) is RequestError and error is not cause else error.status
         if status == 405:
             self.set_header("Allow", ", ".join(self._allowed()))
+        if isinstance(error, TooManyConnections):
+            self.set_header("Retry-After", str(RETRY_SECONDS))
         self.set_status(status)
         self.tell_error(error)
         self.finish(error.to_json())
@@ -106,6 +112,8 @@ class JsonErrors(RequestHandler):
             return MethodNotAllowed(f"this path takes {allowed}, not {self.request.method[:20]}")
         if status == 413:
             return RequestTooLarge(f"the body is longer than {DRAIN_LIMIT} bytes")
+        if status == 408:
+            return RequestTimeout(f"the body did not come within {BODY_SECONDS:g} s")
         if status in (403, 404):
             return UnknownPath()
         if status < 500:
@@ -127,9 +135,12 @@ class StreamedBody(JsonErrors):
     """Read at most ``body_limit`` bytes of the body into ``body``, and count all in ``length``."""
 
     body_limit = 0
+    _timer: object = None
 
     def prepare(self) -> None:
         self.body, self.length = bytearray(), 0
+        if {"Content-Length", "Transfer-Encoding"} & set(self.request.headers):
+            self._timer = IOLoop.current().call_later(BODY_SECONDS, self._give_up)
         announced = self.request.headers.get("Content-Length", "0")
         if not re.fullmatch(r"[0-9]{1,100}", announced):
             raise RequestError("Content-Length is not a number")
@@ -137,6 +148,15 @@ class StreamedBody(JsonErrors):
             raise RequestTooLarge(f"the body is longer than {DRAIN_LIMIT} bytes")
         # Tornado's own limit closes the connection with no word; the limits here explain themselves.
         self.request.connection.set_max_body_size(2**63)
+
+    def on_finish(self) -> None:
+        if self._timer:
+            IOLoop.current().remove_timeout(self._timer)
+
+    def _give_up(self) -> None:
+        # Tornado's own timeout closes the connection with no word. This is what it waits for, too.
+        if not self.request._body_future.done() and not self._finished:
+            self.send_error(408)
 
     def data_received(self, chunk: bytes) -> None:
         self.length += len(chunk)

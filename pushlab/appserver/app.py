@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from pushlab.appserver import handlers
@@ -30,11 +29,21 @@ from pushlab.appserver.store import SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
 from pushlab.appserver.web import UnknownHandler
 from pushlab.appserver.with_pywebpush import PywebpushCourier
-from pushlab.errors import LabStopped, NoSubscriptions, PushlabError, UnknownSubscription
+from pushlab.errors import (
+    LabStopped,
+    NoSubscriptions,
+    PushlabError,
+    TooManySubscriptions,
+    UnknownSubscription,
+)
+from pushlab.gate import Gate
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.web import BODY_SECONDS, listen
+from pushlab.web import listen
+
+MAX_SUBSCRIPTIONS = 100_000
+"""Subscriptions that are kept. One more is refused; those that are known may still be updated."""
 
 FAREWELL_SECONDS = 1
 """How long open event streams may take to send what waits for them when the server stops."""
@@ -89,7 +98,7 @@ class ApplicationServer:
         self._numbers = itertools.count(1)
         self._instructor_token = instructor_token
         self._host, self._port = "127.0.0.1", None
-        self._server: HTTPServer | None = None
+        self._server: Gate | None = None
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -105,7 +114,7 @@ class ApplicationServer:
         door.setblocking(False)
         self._host, self._port = host, door.getsockname()[1]
         self.guard = Guard(host, self._instructor_token)
-        self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
+        self._server = Gate(self._application())
         self._server.add_socket(door)
 
     async def stop(self) -> None:
@@ -145,7 +154,8 @@ class ApplicationServer:
     def subscribe(self, subscription: PushSubscription, who: str = "") -> bool:
         """Keep a subscription, and return whether it is new. It may wait for the database.
 
-        Raises EndpointNotAllowed, UnableToSaveSubscription, UnableToReadDatabase.
+        Raises EndpointNotAllowed, TooManySubscriptions, UnableToSaveSubscription,
+        UnableToReadDatabase.
         """
         key = self.keys.application_server_key
         known = self.store.get(subscription.endpoint)
@@ -153,6 +163,8 @@ class ApplicationServer:
         # the first note of it stays right when the server has got other keys since.
         if known and known.subscription.p256dh == subscription.p256dh:
             key = known.application_server_key
+        if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
+            raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
         return self.store.save(subscription, key, who)
 
     async def notify(

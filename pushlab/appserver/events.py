@@ -11,6 +11,7 @@ import json
 from tornado.iostream import StreamClosedError
 
 from pushlab.appserver.web import Handler
+from pushlab.errors import TooManyConnections
 from pushlab.journal import Event
 
 KEPT = 100
@@ -18,6 +19,13 @@ KEPT = 100
 
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment is sent, so that no proxy takes the stream for dead."""
+
+
+MAX_STREAMS = 500
+"""Streams that are open at one time. One more is answered 503."""
+
+READER_SECONDS = 30
+"""How long a client may leave what was sent unread, once the system has taken all it can hold."""
 
 
 class EventsHandler(Handler):
@@ -35,6 +43,8 @@ class EventsHandler(Handler):
         return self.get_query_argument("access_token", "")
 
     async def get(self) -> None:
+        if len(self.server.streams) >= MAX_STREAMS:
+            raise TooManyConnections(f"{MAX_STREAMS} streams of events are open")
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         # nginx would otherwise keep the events until it has enough of them.
@@ -54,6 +64,8 @@ class EventsHandler(Handler):
             await self._send_all()
         except StreamClosedError:
             pass  # The client has gone, which is how such a stream ends.
+        except TimeoutError:
+            self.request.connection.stream.close()  # It is there, and does not read.
         finally:
             self.server.streams.discard(self)
             unsubscribe()
@@ -77,7 +89,8 @@ class EventsHandler(Handler):
             for event in events:
                 last = event.number
                 self.write(f"id: {last}\ndata: {json.dumps(event.to_json())}\n\n")
-            await self.flush()
+            async with asyncio.timeout(READER_SECONDS):
+                await self.flush()
             if self._ending:
                 return
             try:

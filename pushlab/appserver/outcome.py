@@ -256,8 +256,8 @@ def seconds_of(retry_after: str | None, now: float) -> float | None:
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, date.timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None  # no date, or one of a day or a zone that no calendar has

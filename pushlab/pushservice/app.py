@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
 from pushlab.errors import LabStopped, StoreError, WrongHost
+from pushlab.gate import Gate
 from pushlab.journal import Journal
-from pushlab.pushservice.autopush import MAX_FRAME, AutopushHandler
+from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
 from pushlab.pushservice.chromium import ChromiumDoor, ChromiumDoors, DoorHandler
 from pushlab.pushservice.fcm import Browsers, CheckinHandler, RegistrationHandler
 from pushlab.pushservice.flavours import Flavour
@@ -20,14 +20,7 @@ from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.web import (
-    BODY_SECONDS,
-    StreamedBody,
-    UnknownPathHandler,
-    is_own_host,
-    listen,
-    log,
-)
+from pushlab.web import StreamedBody, UnknownPathHandler, is_own_host, listen, log
 
 SWEEP_SECONDS = 60
 """How often messages of user agents that stay away are looked through for expired ones."""
@@ -69,7 +62,7 @@ class PushService:
         self.journal = journal or Journal()
         self._database, self._clock, self._message_limit = database, clock, message_limit
         self._host, self._port = "127.0.0.1", None
-        self._server: HTTPServer | None = None
+        self._server: Gate | None = None
         self._connections: set[AutopushHandler] = set()
         self._chromium = ChromiumDoors(clock, lambda: self.flavour)
 
@@ -89,7 +82,7 @@ class PushService:
         self._host, self._port = host, listener.getsockname()[1]
         self._browsers = Browsers(self.office.mailbox)
         self._chromium.open(self.office, self._browsers, host)
-        self._server = HTTPServer(self._application(), body_timeout=BODY_SECONDS)
+        self._server = Gate(self._application())
         self._server.add_socket(listener)
         self._sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)
         self._sweeper.start()
@@ -165,6 +158,7 @@ class PushService:
             # The journal tells what happens. An access log would hold endpoints, which are secrets.
             log_function=lambda handler: None,
             websocket_max_message_size=MAX_FRAME,
+            websocket_ping_interval=PING_SECONDS,
         )
 
     def _sweep(self) -> None:

@@ -23,6 +23,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
+from tornado.iostream import StreamBufferFullError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from pushlab.errors import (
@@ -32,6 +33,7 @@ from pushlab.errors import (
     PushlabError,
     RequestError,
     StoreError,
+    TooManyConnections,
 )
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.mailbox import Message, Subscription
@@ -40,6 +42,16 @@ from pushlab.web import JsonErrors, user_agent_name
 
 MAX_FRAME = 256 * 1024
 """Bytes of the longest message that is read: about a thousand acknowledgements at once."""
+
+MAX_CONNECTIONS = 10_000
+"""User agents that are connected at one time. One more is answered 503."""
+
+HELLO_SECONDS = 10
+"""How long a user agent may take from the handshake to its hello."""
+
+PING_SECONDS = 60
+"""How often a user agent is asked whether it is still there; it has as long to answer (RFC 6455
+§5.5.2). Firefox answers by itself."""
 
 # WebSocket close codes, RFC 6455 §7.4.1.
 GOING_AWAY, UNSUPPORTED_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1003, 1008, 1011
@@ -74,6 +86,8 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         origin = self.request.headers.get("Origin", "ws://")
         if not origin.startswith(("ws://", "wss://")):
             raise CrossOrigin("a page's script opened this WebSocket")
+        if len(self.everyone) >= MAX_CONNECTIONS:
+            raise TooManyConnections(f"{MAX_CONNECTIONS} user agents are connected")
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return "push-notification" if "push-notification" in subprotocols else None
@@ -81,8 +95,14 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def open(self) -> None:
         self.everyone.add(self)
         self.set_nodelay(True)
+        self.ws_connection.stream.max_write_buffer_size = self.office.max_unread
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(
+            HELLO_SECONDS, self.close, POLICY_VIOLATION, f"no hello in {HELLO_SECONDS} s"
+        )
 
     def on_close(self) -> None:
+        self._patience.cancel()
         self.everyone.discard(self)
         self.office.disconnect(self)
         self.ended.set()
@@ -134,6 +154,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def _hello(self, message: dict) -> None:
         uaid = _text(message, "uaid", optional=True)
         known = uaid is not None and self.office.mailbox.knows(uaid)
+        self._patience.cancel()
         self.user_agent = uaid if known else secrets.token_hex(16)
         self._send(
             {
@@ -194,6 +215,9 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
             sent = self.write_message(json.dumps(message))
         except WebSocketClosedError:
             return  # It is going: what is not acknowledged waits for its next hello.
+        except StreamBufferFullError:
+            self.ws_connection.stream.close()  # It does not read: there is no way to tell it.
+            return
         sent.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 

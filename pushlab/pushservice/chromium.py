@@ -15,17 +15,17 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from pushlab.errors import LabStopped, PortTaken
+from pushlab.gate import Gate
 from pushlab.pushservice.certificates import Certificates
 from pushlab.pushservice.fcm import Browsers
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mcs import McsServer
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.web import BODY_SECONDS, StreamedBody, UnknownPathHandler, listen
+from pushlab.web import StreamedBody, UnknownPathHandler, listen
 
 VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""
@@ -86,9 +86,7 @@ class ChromiumDoors:
         context = self._certificates.context
         web, mcs = (_listen(port, host) for port in self._ports)
         self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
-        self._web = HTTPServer(
-            self._application(office), ssl_options=context, body_timeout=BODY_SECONDS
-        )
+        self._web = Gate(self._application(office), ssl_options=context)
         self._web.add_socket(web)
         self._mcs = McsServer(office, browsers, self._clock, context)
         self._mcs.add_socket(mcs)

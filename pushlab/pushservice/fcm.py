@@ -19,7 +19,7 @@ import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pushlab.errors import BadField, FormatError
+from pushlab.errors import BadField, FormatError, TooManySubscriptions
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.messages import CHECKIN_REQUEST, CHECKIN_RESPONSE
@@ -28,6 +28,10 @@ from pushlab.web import StreamedBody, user_agent_name
 
 MAX_REQUEST = 64 * 1024
 """Bytes of a checkin or a form. Chromium's have some hundred."""
+
+MAX_BROWSERS = 10_000
+"""Browsers whose numbers and names are remembered. The oldest is forgotten first, and loses nothing
+but its name for people: the numbers together are still its own."""
 
 TOKEN_PREFIX = "pushlab-"
 """What the secret end of an endpoint begins with, since its host does not say whose it is."""
@@ -79,6 +83,9 @@ class Browsers:
     def call(self, user_agent: str, who: str) -> None:
         """Remember how a browser is called."""
         self._names[user_agent] = who
+        for known in (self._names, self._tokens):
+            if len(known) > MAX_BROWSERS:
+                del known[next(iter(known))]
 
     def who(self, user_agent: str) -> str:
         """Return how a browser is called: as it last said, or as its subscriptions say."""
@@ -137,6 +144,8 @@ class RegistrationHandler(StreamedBody):
             self.finish(f"token={self._register(user_agent)}")
         except FormatError:
             self.finish("Error=INVALID_SENDER")
+        except TooManySubscriptions:
+            self.finish("Error=TOO_MANY_REGISTRATIONS")
         except BadField:
             self.finish("Error=INVALID_PARAMETERS")
 

@@ -17,10 +17,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pushlab.errors import BadField, QueueFull, SubscriptionGone, UnknownPushResource
+from pushlab.errors import (
+    BadField,
+    QueueFull,
+    SubscriptionGone,
+    TooManySubscriptions,
+    UnknownPushResource,
+)
 
 MAX_TTL = 30 * 24 * 3600
 """Seconds that a message may wait at most; RFC 8030 §5.2 lets a push service shorten a TTL."""
+
+
+MAX_SUBSCRIPTIONS = 100_000
+"""Subscriptions that are kept, of all user agents together."""
+
+MAX_CHANNELS = 200
+"""Subscriptions that one user agent may have: one a site, and browsers allow no more than one."""
+
+MAX_MESSAGES = 200_000
+"""Messages that wait, of all user agents together: at 4096 bytes, less than a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +181,15 @@ class Mailbox:
         """Add a subscription; a channel that has one with the same key keeps the one it has.
 
         Raise BadField if the channel has a subscription with another key: one subscription belongs
-        to one application server for life (RFC 8292 §4).
+        to one application server for life (RFC 8292 §4). Raise TooManySubscriptions if the user
+        agent has MAX_CHANNELS, or all have MAX_SUBSCRIPTIONS.
         """
         known = self.channel(subscription.user_agent, subscription.channel)
         if known is None:
+            if len(self._tokens.get(subscription.user_agent, ())) >= MAX_CHANNELS:
+                raise TooManySubscriptions(f"this user agent has {MAX_CHANNELS} subscriptions")
+            if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+                raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
             return Change(subscribed=(subscription,))
         if known.key != subscription.key:
             raise BadField("this channel has a subscription already, made for another key")
@@ -205,7 +226,7 @@ class Mailbox:
         A longer TTL than MAX_TTL is shortened. A Topic drops the message of that Topic which still
         waits, and with it that message's TTL and Urgency (§5.4). TTL 0 means now or never (§5.2),
         so such a message is never stored. Raise SubscriptionGone, UnknownPushResource, or QueueFull
-        if too many messages wait for the user agent.
+        if too many messages wait for the user agent, or for all of them together.
         """
         subscription = self.subscription(token)
         ttl = min(ttl, MAX_TTL)
@@ -218,6 +239,8 @@ class Mailbox:
         queue = self._queues.get(subscription.user_agent, {})
         if len(queue) - len(dropped) >= self.message_limit:
             raise QueueFull(f"{len(queue)} messages wait for this user agent")
+        if len(self._messages) - len(dropped) >= MAX_MESSAGES:
+            raise QueueFull(f"{MAX_MESSAGES} messages wait for all user agents together")
         return message, Change(stored=(message,), dropped=dropped)
 
     def acknowledge(self, user_agent: str, ids: Iterable[str]) -> Change:

@@ -21,10 +21,11 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 from tornado.tcpserver import TCPServer
 
 from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
+from pushlab.gate import SOCKETS, look_after
 from pushlab.protocol import base64url
 from pushlab.pushservice.fcm import Browsers
 from pushlab.pushservice.mailbox import Message, Subscription
@@ -66,12 +67,19 @@ class McsServer(TCPServer):
         self._connections: set[McsConnection] = set()
 
     async def handle_stream(self, stream: IOStream, address: tuple) -> None:
+        # The protocol has no word for "too many": a browser that is cut off tries again later.
+        if not SOCKETS.take(self):
+            stream.close()
+            return
+        look_after(stream.socket)
+        stream.max_write_buffer_size = self._office.max_unread
         connection = McsConnection(stream, self._office, self._browsers, self._clock)
         self._connections.add(connection)
         try:
             await connection.serve()
         finally:
             self._connections.discard(connection)
+            SOCKETS.give_back(self)
 
     async def close_all_connections(self) -> None:
         """End every connection, and wait until each has been let go of."""
@@ -211,8 +219,12 @@ class McsConnection:
 
     def _write(self, data: bytes) -> None:
         # A stream that has just ended: what is not acknowledged waits for the next login.
-        if not self._stream.closed():
+        if self._stream.closed():
+            return
+        try:
             self._stream.write(data)
+        except StreamBufferFullError:
+            self._stream.close()  # It does not read: there is no way to tell it.
 
 
 def _number(login: dict, name: str) -> int:

@@ -17,6 +17,9 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.mailbox import Change, Mailbox, Message, OldCoding, Subscription
 from pushlab.pushservice.store import Store
 
+UNREAD_EACH = 8 * 1024
+"""Bytes on the way to a user agent, for each message that may wait for it: more than one can have."""
+
 UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
 
 
@@ -185,6 +188,15 @@ class PostOffice:
         self._commit(change)
         for who, messages in names.items():
             self._note("drop message", who, messages=messages)
+
+    @property
+    def max_unread(self) -> int:
+        """How many bytes may wait on the way to a user agent that does not read.
+
+        A full queue fits, since it is sent at once when a user agent comes back. Messages with TTL 0
+        and answers are in no queue: past this the connection is cut.
+        """
+        return UNREAD_EACH * self.mailbox.message_limit
 
     def connected(self) -> int:
         """Return the number of user agents that are connected."""

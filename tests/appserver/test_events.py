@@ -8,6 +8,7 @@ import pytest
 
 from pushlab.appserver import events as module
 from pushlab.appserver.events import EventsHandler
+from pushlab.gate import RETRY_SECONDS
 from pushlab.journal import Party
 
 UA = Party.USER_AGENT
@@ -165,6 +166,44 @@ def test_a_client_that_does_not_read_holds_up_nobody_and_nothing(run, serving):
             slow.writer.transport.abort()
             await until(lambda: len(server.streams) == 1)
             quick.writer.close()
+
+    run(scenario())
+
+
+def test_a_client_that_never_reads_again_is_cut_off(run, serving, monkeypatch):
+    monkeypatch.setattr(module, "READER_SECONDS", 0.2)
+
+    async def scenario():
+        async with serving() as server:
+            slow, quick = await Stream().open(server), await Stream().open(server)
+            for number in range(300):
+                write(server, "x" * 50_000)
+                assert (await quick.event())["number"] == number + 1
+            await until(lambda: len(server.streams) == 1)
+            write(server, "on it goes")
+            assert await quick.whats(1) == ["on it goes"]
+            quick.writer.close()
+            slow.writer.transport.abort()
+
+    run(scenario())
+
+
+def test_one_stream_too_many(run, serving, fetch, monkeypatch):
+    monkeypatch.setattr(module, "MAX_STREAMS", 2)
+
+    async def scenario():
+        async with serving() as server:
+            first, second = await Stream().open(server), await Stream().open(server)
+            refused = await fetch(server.url + "events")
+            assert refused.error == (503, "too-many-connections")
+            assert refused.headers["Retry-After"] == str(RETRY_SECONDS)
+            first.writer.close()
+            await until(lambda: len(server.streams) == 1)
+            third = await Stream().open(server)
+            write(server, "one")
+            assert await second.whats(1) == await third.whats(1) == ["one"]
+            for stream in (second, third):
+                stream.writer.close()
 
     run(scenario())
 

@@ -68,6 +68,24 @@ def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
     run(alone())
 
 
+def test_one_subscription_too_many_is_refused_and_those_that_are_known_are_not(
+    world, fetch, subscriber, monkeypatch
+):
+    monkeypatch.setattr("pushlab.appserver.app.MAX_SUBSCRIPTIONS", 2)
+
+    async def scenario(server, service):
+        async def add(subscription) -> object:
+            return await fetch(server.url + "add-subscription", subscription.to_json())
+
+        known, other, late = (subscriber(f"{HTTPS}{n}").subscription for n in range(3))
+        assert [(await add(one)).status for one in (known, other, known)] == [201, 201, 200]
+        assert (await add(late)).error == (503, "too-many-subscriptions")
+        await fetch(server.url + "remove-subscription", {"endpoint": other.endpoint})
+        assert (await add(late)).status == 201
+
+    world(scenario)
+
+
 def test_add_twice_then_remove_twice(world, fetch, subscriber, keys):
     async def scenario(server, service):
         someone = subscriber(HTTPS).subscription

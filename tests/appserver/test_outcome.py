@@ -216,6 +216,7 @@ def test_a_stranger_can_write_no_second_line():
         ("²", None),
         ("9999999999", None),
         ("Thu, 99 Foo 1970", None),
+        ("Thu, 9999999999999999999901 Jan 2026 00:01:00 GMT", None),
     ],
 )
 def test_retry_after_in_seconds_or_as_a_date(header, seconds):

@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import crowd
 import encryption
 import latency
 import machine
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterable[list[report.Row]]]] = {
     "notify-all": notify_all.fast,
     "slow-endpoint": notify_all.slow,
     "latency": latency.main,
+    "crowd": crowd.main,
     "startup": startup.main,
 }
 

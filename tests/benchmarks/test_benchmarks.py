@@ -142,8 +142,26 @@ def test_latency_sends_into_a_real_browser(bench, kind, request):
     assert 0 < figures["fastest ms"] <= figures["push event ms"] <= figures["slowest ms"]
 
 
-def test_the_examples_of_the_report(bench):
-    assert doctest.testmod(bench("report"), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+def test_a_thousand_browsers_that_are_connected_at_once_get_one_message_each(bench):
+    crowd = bench("crowd")
+    if why := crowd.missing(1000):
+        pytest.skip(why)
+    # Who gets none, or two, or what cannot be read, is an error in there.
+    figures = crowd.measure(1000).figures
+    assert 0 < figures["p50 ms"] <= figures["p95 ms"] <= figures["max ms"]
+    # Left alone this takes two seconds: what grows with the square of the crowd shows here.
+    assert figures["notify-all s"] < 20 and figures["connect s"] < 20, figures
+
+
+def test_a_crowd_that_finds_no_room_says_so(bench, monkeypatch):
+    crowd = bench("crowd")
+    monkeypatch.setattr(crowd, "room", lambda: 56)
+    assert "56 open sockets" in crowd.measure(57).note
+
+
+@pytest.mark.parametrize("name", ["report", "crowd"])
+def test_the_examples_of_the_benchmarks(bench, name):
+    assert doctest.testmod(bench(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 def test_the_program_prints_a_table_and_writes_json(tmp_path):

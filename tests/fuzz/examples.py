@@ -1,0 +1,142 @@
+"""Valid examples of everything that is parsed: where a fuzzer begins, and what it changes."""
+
+import json
+
+from pushlab.protocol import base64url, encryption, p256, vapid
+from pushlab.protocol.subscription import PushSubscription
+from pushlab.pushservice import messages
+from pushlab.pushservice.protobuf import varint
+
+NOW = 1_700_000_000.0
+ORIGIN = "https://push.example.net"
+AUTH = bytes(range(16))
+UA_PRIVATE, AS_PRIVATE = (p256.load_private(bytes([0] * 31 + [n])) for n in (1, 2))
+UA_PUBLIC, AS_PUBLIC = p256.raw_public(UA_PRIVATE), p256.raw_public(AS_PRIVATE)
+KEY = base64url.encode(AS_PUBLIC)
+
+SUBSCRIPTION = PushSubscription(f"{ORIGIN}/push/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV", UA_PUBLIC, AUTH)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+BASE64URL = (b"", b"-_8", base64url.encode(AS_PUBLIC).encode())
+
+SUBSCRIPTIONS = (
+    _json(SUBSCRIPTION.to_json()),
+    _json(SUBSCRIPTION.to_json() | {"expirationTime": 1.5e12, "more": [1, None]}),
+    _json(SUBSCRIPTION.to_json() | {"endpoint": "http://[::1]:8030/wpush/v2/x?y=%20"}),
+)
+
+_BODY = encryption.encrypt(b"Hello", SUBSCRIPTION, as_private=AS_PRIVATE, salt=bytes(16))
+BODIES = (_BODY, _BODY[:86], bytes(19) + b"\x19\x02a1" + bytes(30))
+RECORDS = (b"\x10\x00Hello\x02", b"\x00\x19I am th\x01\x00I am th\x02", b"\x00\x12a\x01b\x01c\x02")
+
+CLAIM_LIST = (
+    {"aud": ORIGIN, "exp": NOW + 3600, "sub": "mailto:push@example.com"},
+    {"aud": [ORIGIN, "https://other.example.net"], "exp": NOW + 86400},
+    {"aud": ORIGIN, "exp": NOW - 1, "sub": None},
+)
+CLAIMS = tuple(map(_json, CLAIM_LIST))
+_TOKEN = vapid.sign(vapid.Claims(ORIGIN, int(NOW) + 3600), AS_PRIVATE)
+TOKENS = (_TOKEN.encode(), b"e30.e30.AA")
+AUTHORIZATIONS = (
+    vapid.authorization(_TOKEN, AS_PUBLIC).encode(),
+    f'VAPID k="{KEY}" , x=1, t="{_TOKEN}"'.encode(),
+    b"vapid t=a.b.c,,k=BA",
+)
+
+HEADERS = (
+    b"TTL: 60\r\nUrgency: high\r\nTopic: upd\r\n",
+    b"ttl: 99999999999\r\nUrgency: low\r\nurgency: high\r\n",
+)
+OPTIONS = (b'{"ttl":60,"urgency":"high","topic":"upd"}', b'{"ttl":2147483648}')
+OBJECTS = (
+    b'{"event":"shown","detail":{"a":[1,2.5e3,null,true,"\\u00e9"],"b":"x"}}',
+    '{"notification":{"title":"Grüße","options":{"body":"\\ud83d\\ude00"}}}'.encode(),
+)
+
+ANSWERS = (
+    b"HTTP/1.1 201 Created\r\nTTL: 60\r\nLocation: https://push.example.net/m/x\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 429 Too Many\r\nRetry-After: 120\r\n\r\n",
+    b'HTTP/2 401\r\ncontent-type: application/json\r\n\r\n{"code":401,"errno":109,"message":"x"}',
+    b'HTTP/1.1 400 Bad Request\r\n\r\n{"reason":"VapidPkHashMismatch"}',
+    b"HTTP/1.1 406 X\r\nX-WNS-NotificationStatus: dropped\r\n\r\n",
+    b"HTTP/1.1 503 Busy\r\nRetry-After: Thu, 01 Jan 2026 00:01:00 GMT\r\n\r\nbusy",
+)
+RETRY_AFTER = (b"120", b"Thu, 01 Jan 2026 00:01:00 GMT", b"Thu, 01 Jan 2026 00:01:00 -0000")
+
+_LOGIN = messages.LOGIN_REQUEST.encode(
+    id="chrome-156.0.0.0", user="12345", auth_token="67890", received_persistent_id=["a", "b"]
+)
+_IQ = messages.IQ_STANZA.encode(
+    type=1, id="", extension={"id": 13, "data": b""}, last_stream_id_received=1
+)
+_STANZA = messages.DATA_MESSAGE_STANZA.encode(
+    id="1", category="app", app_data=[{"key": "a", "value": "b"}], raw_data=b"x", ttl=60
+)
+_CHECKIN = messages.CHECKIN_REQUEST.encode(android_id=1, security_token=2)
+PROTOBUF = (
+    b"\0" + _CHECKIN,
+    b"\1" + _LOGIN,
+    b"\2" + messages.HEARTBEAT.encode(last_stream_id_received=300),
+    b"\3" + _IQ,
+    b"\4" + _STANZA,
+)
+VARINTS = (b"\1", b"\xac\2", b"\xff" * 9 + b"\1")
+
+
+def _frame(tag: int, message: bytes) -> bytes:
+    return bytes([tag]) + varint(len(message)) + message
+
+
+MCS = (
+    b"\x29" + _frame(2, _LOGIN),
+    b"\x29" + _frame(2, _LOGIN) + _frame(0, b"") + _frame(7, _IQ) + _frame(8, _STANZA),
+    b"\x29" + _frame(2, _LOGIN) + _frame(1, b"\x10\x03") + _frame(4, b""),
+)
+
+_FORM = (
+    "app=org.chromium.linux&X-subtype=wp%3Ahttp%3A%2F%2Flocalhost%3A8000%2F%230F3C-V2&device=12345"
+    f"&scope=GCM&sender={KEY}"
+).encode()
+FORMS = (_FORM, _FORM + b"&delete=true", b"app=com.google.android.gms&sender=745476177629")
+REGISTRATIONS = tuple(bytes([route]) + body for route in (0, 1) for body in (_CHECKIN, *FORMS))
+
+_HELLO = _json({"messageType": "hello", "broadcasts": {}, "use_webpush": True})
+_CHANNEL = "1a2b3c4d-0000-4000-8000-000000000000"
+_REGISTER = _json({"channelID": _CHANNEL, "messageType": "register", "key": KEY + "="})
+_UNREGISTER = _json({"channelID": _CHANNEL, "messageType": "unregister", "code": 200})
+_UPDATE = {"channelID": _CHANNEL, "version": "abc", "code": 100}
+_ACK = _json({"messageType": "ack", "updates": [_UPDATE]})
+_NACK = _json({"messageType": "nack", "version": "abc", "code": 301})
+_BROADCAST = _json({"messageType": "broadcast_subscribe", "broadcasts": {"a": "b"}})
+FRAMES = tuple(
+    b"\n".join([_HELLO, *rest])
+    for rest in ([], [_REGISTER, _UNREGISTER], [_ACK, _NACK], [_BROADCAST, b"{}"])
+) + (_json({"messageType": "hello", "uaid": "0" * 32, "use_webpush": True}), b"{}")
+
+_SIGNED = f"Authorization: {vapid.authorization(_TOKEN, AS_PUBLIC)}\r\n".encode()
+_CODED = b"TTL: 60\r\nUrgency: high\r\nContent-Encoding: aes128gcm\r\n"
+_OLD = b'TTL: 9\r\nContent-Encoding: aesgcm\r\nEncryption: salt="AA"\r\nCrypto-Key: dh=BA;p256ecdsa=BA\r\n'
+DELIVERIES = (
+    b"\0" + _CODED + b"\r\n" + _BODY,
+    b"\1" + _SIGNED + _CODED + b"Topic: upd\r\n\r\n" + _BODY,
+    b"\2" + _OLD + b"\r\nbody",
+    b"\0TTL: 0\r\n\r\n",
+)
+
+PAGE_REQUESTS = tuple(
+    bytes([route]) + body
+    for route, bodies in enumerate(
+        (
+            SUBSCRIPTIONS,
+            [_json({"endpoint": SUBSCRIPTION.endpoint})],
+            [_json({"endpoint": SUBSCRIPTION.endpoint, "options": {"ttl": 1}})],
+            [_json({"notification": {"title": "a", "options": {}}, "options": {"topic": "b"}})],
+            [_json({"event": "shown", "detail": {"payload": "json", "n": 1}}), OBJECTS[0]],
+        )
+    )
+    for body in bodies
+)

@@ -1,0 +1,268 @@
+"""Every bound of the push service has an answer of its own, and those who keep within it are served."""
+
+import asyncio
+import json
+import socket
+
+import pytest
+from tornado.httpclient import HTTPRequest
+
+from pushlab import gate
+from pushlab.errors import QueueFull, TooManySubscriptions
+from pushlab.gate import Sockets
+from pushlab.protocol.subscription import PushSubscription
+from pushlab.pushservice import app, autopush, fcm, mailbox, office
+from pushlab.pushservice.mailbox import Mailbox, Subscription
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+class Peer:
+    """A WebSocket by hand: nothing answers a ping unless told to."""
+
+    @classmethod
+    async def to(cls, port: int) -> "Peer":
+        self = cls()
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items())
+        self.writer.write(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{lines}\r\n".encode())
+        assert (await self.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        return self
+
+    def say(self, text: bytes, opcode: int = 1) -> None:
+        """Write one masked frame (RFC 6455 §5.2); the mask is all zeros."""
+        self.writer.write(bytes([0x80 | opcode, 0x80 | len(text)]) + bytes(4) + text)
+
+    def hello(self) -> None:
+        self.say(b'{"messageType":"hello","use_webpush":true}')
+
+    async def frame(self) -> tuple[int, bytes]:
+        """Return opcode and payload of the next frame; opcode 0 is the end of the connection."""
+        try:
+            head = await self.reader.readexactly(2)
+            size = head[1]
+            if size == 126:
+                size = int.from_bytes(await self.reader.readexactly(2), "big")
+            return head[0] & 0xF, await self.reader.readexactly(size)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            return 0, b""
+
+    async def leave(self) -> None:
+        self.writer.transport.abort()
+        try:
+            await self.writer.wait_closed()
+        except ConnectionError:
+            return  # The service had cut the connection before.
+
+
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+
+
+def test_who_never_says_hello_is_shown_out_and_who_did_may_be_silent(bench, monkeypatch):
+    monkeypatch.setattr(autopush, "HELLO_SECONDS", 0.1)
+
+    async def scenario(bench):
+        polite, mute = await Peer.to(bench.service.port), await Peer.to(bench.service.port)
+        polite.hello()
+        assert (await polite.frame())[0] == TEXT
+        opcode, reason = await mute.frame()
+        assert opcode == CLOSE and reason[:2] == (1008).to_bytes(2, "big") and b"hello" in reason
+        assert (await mute.frame())[0] == 0
+        polite.say(b"{}")
+        assert await polite.frame() == (TEXT, b"{}")
+        await mute.leave()
+        await polite.leave()
+
+    bench(scenario)
+
+
+def test_who_answers_no_ping_is_gone_and_who_does_stays(bench, monkeypatch):
+    monkeypatch.setattr(app, "PING_SECONDS", 0.2)
+
+    async def scenario(bench):
+        there, gone = await Peer.to(bench.service.port), await Peer.to(bench.service.port)
+        for peer in (there, gone):
+            peer.hello()
+            assert (await peer.frame())[0] == TEXT
+
+        async def pings(answered: bool, peer: Peer, most: int) -> int:
+            """Count the pings until the service says goodbye, or there were ``most``."""
+            for count in range(most):
+                opcode, payload = await peer.frame()
+                if opcode == CLOSE:
+                    return count
+                assert opcode == PING
+                if answered:
+                    peer.say(payload, PONG)
+            return most
+
+        assert await asyncio.gather(pings(True, there, 5), pings(False, gone, 5)) == [5, 1]
+        await gone.leave()  # Tornado would leave it five seconds to answer the goodbye.
+        await bench.until("disconnect")
+        assert bench.service.office.connected() == 1
+        await there.leave()
+
+    bench(scenario)
+
+
+async def crammed(bench, stream, send) -> int:
+    """Send messages until the connection is cut; return how many that took."""
+    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    last = bench.last
+    for count in range(1, 3000):
+        await send()
+        if "disconnect" in bench.story(last):
+            return count
+        last = bench.last
+    raise AssertionError("it is still connected")
+
+
+def test_a_websocket_that_is_never_read_is_cut_off(bench, monkeypatch):
+    monkeypatch.setattr(office, "UNREAD_EACH", 100)
+
+    async def scenario(bench):
+        reading, sender, somebody = await bench.subscribed()
+        peer = await Peer.to(bench.service.port)
+        peer.hello()
+        await peer.frame()
+        peer.say(b'{"messageType":"register","channelID":"channel"}')
+        _, answer = await peer.frame()
+        endpoint = json.loads(answer)["pushEndpoint"]
+        subscription = PushSubscription(endpoint, somebody.p256dh, somebody.auth)
+        peer.writer.transport.pause_reading()
+        [handler] = [one for one in bench.service._connections if one.user_agent != reading.uaid]
+
+        async def send() -> None:
+            assert (await sender.send(subscription, b"x" * 3993, ttl=0)).code == 201
+
+        assert 10 < await crammed(bench, handler.ws_connection.stream, send)
+        await peer.leave()
+        assert bench.service.office.connected() == 1
+        await reading.hears_nothing()
+
+    bench(scenario)
+
+
+def test_an_mcs_connection_that_is_never_read_is_cut_off(bench, monkeypatch):
+    monkeypatch.setattr(office, "UNREAD_EACH", 100)
+
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        [connection] = bench.service._chromium._mcs._connections
+        browser.writer.transport.pause_reading()
+
+        async def send() -> None:
+            assert (await sender.send(subscription, b"x" * 3993, ttl=0)).code == 201
+
+        assert 10 < await crammed(bench, connection._stream, send)
+        await browser.leave()
+
+    bench(scenario)
+
+
+def test_one_websocket_too_many(bench, http, monkeypatch):
+    monkeypatch.setattr(autopush, "MAX_CONNECTIONS", 2)
+
+    async def scenario(bench):
+        first, second = await bench.user_agent(), await bench.user_agent()
+        refused = await http(HTTPRequest(bench.service.origin + "/", headers=HANDSHAKE))
+        assert refused.code == 503 and refused.headers["Retry-After"] == str(gate.RETRY_SECONDS)
+        assert json.loads(refused.body)["error"]["id"] == "too-many-connections"
+        await bench.away(first)
+        await bench.user_agent()
+        await second.hears_nothing()
+
+    bench(scenario)
+
+
+def test_too_many_subscriptions_of_one_user_agent(bench, monkeypatch):
+    monkeypatch.setattr(mailbox, "MAX_CHANNELS", 2)
+
+    async def scenario(bench):
+        agent, other = await bench.user_agent(), await bench.user_agent()
+        for channel in ("one", "two"):
+            assert (await agent.register(channel))["status"] == 200
+        refused = await agent.register("three")
+        assert (refused["status"], refused["error"]) == (503, "too-many-subscriptions")
+        assert (await agent.register("two"))["status"] == 200, "that one is known"
+        assert (await other.register("three"))["status"] == 200, "and that one is another's"
+
+    bench(scenario)
+
+
+def test_too_many_subscriptions_of_a_chromium_are_told_in_its_words(bench, monkeypatch):
+    monkeypatch.setattr(mailbox, "MAX_CHANNELS", 1)
+
+    async def scenario(bench):
+        browser, sender = await bench.browser(), bench.sender()
+        await browser.subscribe(sender.key)
+        form = browser.form(sender.key, "http://localhost:9000/")
+        refused = await browser.post_form(form)
+        assert (refused.code, refused.body) == (200, b"Error=TOO_MANY_REGISTRATIONS")
+
+    bench(scenario)
+
+
+def test_too_many_subscriptions_in_all(monkeypatch):
+    monkeypatch.setattr(mailbox, "MAX_SUBSCRIPTIONS", 2)
+    box = Mailbox()
+    for number in range(2):
+        box.apply(box.subscribe(Subscription(f"token {number}", f"agent {number}", "channel")))
+    with pytest.raises(TooManySubscriptions):
+        box.subscribe(Subscription("token 2", "agent 2", "channel"))
+    box.apply(box.unsubscribe("agent 0", "channel"))
+    assert box.subscribe(Subscription("token 2", "agent 2", "channel"))
+
+
+def test_too_many_messages_in_all(monkeypatch):
+    monkeypatch.setattr(mailbox, "MAX_MESSAGES", 2)
+    box = Mailbox()
+
+    def post(id: str, topic: str | None = None, ttl: int = 60) -> None:
+        about = {"body": b"", "urgency": "normal", "now": 0}
+        box.apply(box.post("token", id=id, ttl=ttl, topic=topic, **about)[1])
+
+    box.apply(box.subscribe(Subscription("token", "agent", "channel")))
+    post("one", "news")
+    post("two")
+    with pytest.raises(QueueFull):
+        post("three")
+    post("three", "news")  # takes the place of another
+    post("four", ttl=0)  # takes none
+    assert [message.id for message in box.waiting("agent", 0)] == ["two", "three"]
+
+
+def test_of_many_browsers_the_oldest_is_forgotten_and_keeps_its_subscription(bench, monkeypatch):
+    monkeypatch.setattr(fcm, "MAX_BROWSERS", 2)
+
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await bench.away(browser)
+        for _ in range(3):
+            await bench.browser()
+        assert len(bench.service._browsers._tokens) == len(bench.service._browsers._names) == 2
+        await browser.log_in()
+        assert (await sender.send(subscription, b"still there")).code == 201
+        assert browser.read(await browser.message()) == b"still there"
+        browser.ack()
+
+    bench(scenario)
+
+
+def test_a_connection_too_many_at_the_mcs_port_is_cut_off_and_the_next_is_taken(bench, monkeypatch):
+    monkeypatch.setattr("pushlab.pushservice.mcs.SOCKETS", Sockets(lambda: 1))
+
+    async def scenario(bench):
+        first, late = await bench.browser(), await bench.browser()
+        await first.log_in()
+        with pytest.raises((OSError, asyncio.IncompleteReadError)):
+            await late.log_in()
+        await bench.away(first)
+        await late.log_in()
+
+    bench(scenario)
