@@ -23,7 +23,8 @@
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database
-    │   └── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
+    │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
+    │   └── DatabaseLocked
     ├── LabError              the laboratory itself
     │   └── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour
     └── ExerciseError         what a learner has written
@@ -331,9 +332,12 @@ class KeyMismatch(KeyFileError, rfc="RFC 8292 §3.2"):
     """The public key is not the other half of the private key."""
     hint = "Delete the public half and let it be computed, or find the private half that belongs to it"
 
-class StoreError(PushlabError, status=500, fault="application server"):
+class StoreError(PushlabError, status=500, fault="this machine"):
     """The database did not do what it was asked."""
     hint = "Look at disk space and at who else has the database open; nothing stored was changed"
+    def __init__(self, detail: str = "", owner: str = ""):  # Each server has a database of its own.
+        self.fault = owner or self.fault
+        super().__init__(detail)
 
 class UnableToSaveSubscription(StoreError):
     """The subscription could not be saved."""
@@ -341,8 +345,12 @@ class UnableToSaveSubscription(StoreError):
 class UnableToReadDatabase(StoreError):
     """The database could not be read."""
 
-class UnableToWriteDatabase(StoreError, status=503, fault="this machine"):
+class UnableToWriteDatabase(StoreError):
     """The database could not be written."""
+
+class DatabaseLocked(StoreError, status=503):
+    """Another program holds the database."""
+    hint = "Wait a moment, and try again; nothing stored was changed"
 
 class LabError(PushlabError, fault="this machine"):
     """The laboratory could not do what it was asked."""

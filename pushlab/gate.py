@@ -50,8 +50,8 @@ FAREWELLS = 64
 FAREWELL_SECONDS = 1.0
 """How long a client that is refused may take to read the reason."""
 
-RETRY_SECONDS = 10
-"""Retry-After of an answer that says that there are too many connections."""
+RETRY_SECONDS = 5
+"""Retry-After of every answer 503: too many are here, or a database is held by somebody else."""
 
 GONE_SECONDS = 60
 """After that time without a sign of life from its system, a peer counts as gone."""

@@ -26,7 +26,6 @@ from pushlab.errors import (
     RequestError,
     RequestTimeout,
     RequestTooLarge,
-    TooManyConnections,
     UnknownPath,
 )
 from pushlab.gate import BODY_SECONDS, RETRY_SECONDS
@@ -96,7 +95,7 @@ class JsonErrors(RequestHandler):
         status = status_code if type(error) is RequestError and error is not cause else error.status
         if status == 405:
             self.set_header("Allow", ", ".join(self._allowed()))
-        if isinstance(error, TooManyConnections):
+        if status == 503:
             self.set_header("Retry-After", str(RETRY_SECONDS))
         self.set_status(status)
         self.tell_error(error)

@@ -18,8 +18,11 @@ TABLE = {
     "pushservice.mailbox": ({"errors"}, set()),
     "gate": ({"errors"}, {"tornado"}),
     "web": ({"errors", "gate"}, {"tornado"}),
-    "appserver": ({"appserver", "protocol", "errors", "journal", "web", "gate"}, None),
-    "pushservice": ({"pushservice", "protocol", "errors", "journal", "web", "gate"}, None),
+    "database": ({"errors"}, {"sqlalchemy"}),
+    "appserver": ({"appserver", "protocol", "errors", "journal", "web", "gate", "database"}, None),
+    "pushservice": (
+        {"pushservice", "protocol", "errors", "journal", "web", "gate", "database"}, None
+    ),
     "useragent": ({"useragent", "protocol", "errors", "journal"}, None),
     "lab": (OURS - {"protocol"} | {"background", "labbrowser", "settings"}, set()),
     "labbrowser": ({"useragent", "errors"}, set()),
@@ -39,7 +42,7 @@ TABLE = {
     "__main__": ({"cli"}, set()),
 }
 FLOORS = [
-    {"errors", "journal", "settings", "background", "web", "gate"},
+    {"errors", "journal", "settings", "background", "web", "gate", "database"},
     {"protocol"},
     {"appserver", "pushservice", "useragent"},
     {"lab", "labbrowser", "doctor"},

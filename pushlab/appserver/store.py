@@ -5,7 +5,6 @@ Every method may be called from any thread, and each is one transaction: it happ
 error says that it did not happen at all.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -18,33 +17,32 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
-    Engine,
     Integer,
     LargeBinary,
     MetaData,
     Row,
     String,
     Table,
-    create_engine,
     func,
-    inspect,
     select,
     true,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
+from pushlab import database
 from pushlab.errors import (
+    DatabaseLocked,
     EndpointNotAllowed,
     StoreError,
     UnableToReadDatabase,
     UnableToSaveSubscription,
+    UnableToWriteDatabase,
 )
 from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
 
 PATIENCE = 2.0
 """Seconds to wait for somebody else who writes to the same SQLite file."""
+
+OWNER = "application server"
 
 BATCH = 500
 """Rows that are read at a time. No cursor stays open while messages are sent."""
@@ -101,10 +99,10 @@ class SubscriptionStore:
         self._allowed_origins = frozenset(allowed_origins)
         self._clock = clock
         self._lock = threading.RLock()
-        self._engine = _connect(url)
+        self._engine = database.connect(url, OWNER, patience=PATIENCE)
         try:
             with self.transaction(UnableToReadDatabase) as connection:
-                _prepare(connection)
+                database.make_tables(connection, [subscriptions], OWNER)
         except StoreError:
             self.close()
             raise
@@ -128,7 +126,8 @@ class SubscriptionStore:
         endpoint = subscription.endpoint
         # The update comes first: it takes SQLite's lock for writing, so that nobody can come in
         # between it and the insert.
-        with self.transaction(UnableToSaveSubscription) as connection:
+        leaf = UnableToSaveSubscription
+        with self.transaction(leaf, locked=leaf) as connection:
             update = subscriptions.update().where(subscriptions.c.endpoint == endpoint)
             if connection.execute(update.values(values)).rowcount:
                 return False
@@ -153,9 +152,12 @@ class SubscriptionStore:
         return _stored(row) if row else None
 
     def remove(self, endpoint: str) -> bool:
-        """Forget a subscription, and return whether it was known. Raises StoreError."""
+        """Forget a subscription, and return whether it was known.
+
+        Raises UnableToWriteDatabase, DatabaseLocked.
+        """
         query = subscriptions.delete().where(subscriptions.c.endpoint == endpoint)
-        with self.transaction(StoreError) as connection:
+        with self.transaction(UnableToWriteDatabase) as connection:
             return connection.execute(query).rowcount > 0
 
     def all(self) -> Iterator[StoredSubscription]:
@@ -197,18 +199,19 @@ class SubscriptionStore:
         self._engine.dispose()
 
     @contextmanager
-    def transaction(self, error: type[StoreError]) -> Iterator[Connection]:
-        """Run one transaction; turn what the database says into ``error``.
+    def transaction(
+        self, error: type[StoreError], locked: type[StoreError] = DatabaseLocked
+    ) -> Iterator[Connection]:
+        """Run one transaction; turn what the database says into ``error``, or ``locked``.
 
         One at a time: a database in memory is one connection, which all threads share.
         """
-        try:
-            with self._lock, self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as reason:
-            # The driver's own words name the fault; SQLAlchemy's would add statement and values.
-            said = getattr(reason, "orig", None) or type(reason).__name__
-            raise error(f"the database says: {said}") from None
+        with (
+            database.told(error, OWNER, locked),
+            self._lock,
+            self._engine.begin() as connection,
+        ):
+            yield connection
 
 
 class Batch:
@@ -222,41 +225,6 @@ class Batch:
 
     def __iter__(self) -> Iterator[StoredSubscription]:
         return map(_stored, self._rows)
-
-
-def _connect(url: str) -> Engine:
-    try:
-        address = make_url(url)
-        # An error must not show an endpoint, and SQLAlchemy's errors show every value.
-        options: dict = {"hide_parameters": True}
-        if address.get_backend_name() == "sqlite":
-            options["connect_args"] = {"timeout": PATIENCE, "check_same_thread": False}
-            if address.database in (None, "", ":memory:"):
-                options["poolclass"] = StaticPool
-            elif not address.query:
-                _make_private(address.database)
-        return create_engine(address, **options)
-    except (SQLAlchemyError, ImportError) as reason:
-        raise UnableToReadDatabase(f"the database URL cannot be used: {reason}") from None
-
-
-def _make_private(path: str) -> None:
-    """Make an empty database file that its owner alone can read: it will hold auth secrets."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        return
-    except OSError as reason:
-        raise UnableToReadDatabase(f"{path} cannot be made: {reason.strerror}") from None
-
-
-def _prepare(connection: Connection) -> None:
-    if inspect(connection).has_table(subscriptions.name):
-        return
-    if connection.dialect.name == "sqlite":
-        # Write-ahead logging lets others read while one writes. The file remembers it.
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    subscriptions.create(connection, checkfirst=True)
 
 
 def _stored(row: Row) -> StoredSubscription:

@@ -69,19 +69,20 @@ class PushService:
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Listen at a TCP port (0: any free one), and at two free ones for Chromium.
 
-        Raise PortTaken, UnableToReadDatabase.
+        Raise PortTaken, UnableToReadDatabase, DatabaseLocked.
         """
         listener = listen(port, host)
         try:
             self._store = Store(self._database)
             mailbox = Mailbox(self._message_limit)
             self.office = PostOffice(mailbox, self._store, self.journal, self._clock)
+            self._chromium.remember(self._store)
         except StoreError:
             listener.close()
             raise
         self._host, self._port = host, listener.getsockname()[1]
         self._browsers = Browsers(self.office.mailbox)
-        self._chromium.open(self.office, self._browsers, host)
+        self._chromium.open(self.office, self._browsers, self._store, host)
         self._server = Gate(self._application())
         self._server.add_socket(listener)
         self._sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)

@@ -13,7 +13,7 @@ Every message is a JSON object in a text frame. ``>`` is the user agent, ``<`` t
 
 ``uaid`` is the secret name of the user agent; another one in the answer to hello tells Firefox that
 its subscriptions are lost. ``version`` names a message, which is sent again after every hello until
-it is acknowledged. The protocol is Mozilla's: no RFC describes it.
+it is acknowledged; a version that the user agent remembers is acknowledged and not shown again. The protocol is Mozilla's: no RFC describes it.
 """
 
 import asyncio
@@ -53,6 +53,12 @@ PING_SECONDS = 60
 """How often a user agent is asked whether it is still there; it has as long to answer (RFC 6455
 §5.5.2). Firefox answers by itself."""
 
+REMEMBERED = 10
+"""Versions that a Firefox remembers of each subscription, so as to show none of them twice.
+
+It is the preference dom.push.maxRecentMessageIDsPerSubscription: 100 of late, and 10 for years.
+"""
+
 # WebSocket close codes, RFC 6455 §7.4.1.
 GOING_AWAY, UNSUPPORTED_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1003, 1008, 1011
 
@@ -61,6 +67,8 @@ _CHANNEL = re.compile(r"[!-~]{1,64}")
 
 class AutopushHandler(JsonErrors, WebSocketHandler):
     """One connection of a user agent, from the handshake to its end."""
+
+    window = REMEMBERED
 
     def initialize(
         self,

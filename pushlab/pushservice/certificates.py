@@ -1,9 +1,12 @@
-"""A certificate authority that lives as long as the push service does, and one certificate of it.
+"""A certificate authority that lives for a moment, and the one certificate that it issues.
 
 Chromium speaks to its push service over TLS alone, and its endpoints are https URLs at a host of
-its vendor's. So the lab needs certificates that nobody else would believe. Both private keys end
-with the process: there is nothing to install, to steal or to forget about. Whoever shall believe
-them is told so: the browser by ``spki``, the sender by ``ca_pem``.
+its vendor's. So the lab needs certificates that nobody else would believe. The authority's private
+key is gone as soon as it has signed: it vouches for nothing else, ever. Whoever shall believe it is
+told so: the browser by ``spki``, the sender by ``ca_pem``.
+
+A browser that runs was told once, when it was started. So that it comes back to a push service that
+was killed and started again, the push service keeps certificate and key in its database.
 """
 
 import base64
@@ -21,14 +24,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 class Certificates:
     """What it takes to serve TLS, and to be believed.
 
-    ``context`` serves the certificate; ``spki`` is the SHA-256 of its SubjectPublicKeyInfo (RFC
+    ``names`` are the host names and IP addresses; ``leaf_pem`` is the private key and the
+    certificate, and ``context`` serves them; ``spki`` is the SHA-256 of its SubjectPublicKeyInfo (RFC
     5280 §4.1.2.7) in base64, as Chromium's ``--ignore-certificate-errors-spki-list`` takes it;
     ``ca_pem`` is the authority's own certificate.
     """
 
+    names: tuple[str, ...]
+    leaf_pem: bytes = field(repr=False)
+    ca_pem: bytes = field(repr=False)
     context: ssl.SSLContext = field(repr=False)
     spki: str
-    ca_pem: bytes = field(repr=False)
 
     @classmethod
     def make(cls, names: Collection[str]) -> "Certificates":
@@ -39,11 +45,32 @@ class Certificates:
         (32, b'-----BEGIN CERTIFICATE-----')
         """
         authority = trustme.CA(organization_name="pushlab")
-        leaf = authority.issue_cert(*names)
+        leaf = authority.issue_cert(*names).private_key_and_cert_chain_pem.bytes()
+        return cls._serving(names, leaf, authority.cert_pem.bytes())
+
+    @classmethod
+    def _serving(cls, names: Collection[str], leaf: bytes, authority: bytes) -> "Certificates":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        leaf.configure_cert(context)
-        certificate = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
-        key = certificate.public_key()
+        # Python's ssl module reads keys from files alone. This one has mode 0600, and is removed.
+        with trustme.Blob(leaf).tempfile() as path:
+            context.load_cert_chain(path)
+        key = x509.load_pem_x509_certificate(leaf).public_key()
         info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         spki = base64.b64encode(hashlib.sha256(info).digest()).decode("ascii")
-        return cls(context, spki, authority.cert_pem.bytes())
+        return cls(tuple(names), leaf, authority, context, spki)
+
+    def to_json(self) -> dict:
+        """Return what it takes to make them again; the private key is in it."""
+        pems = {"leaf": self.leaf_pem.decode("ascii"), "authority": self.ca_pem.decode("ascii")}
+        return {"names": list(self.names)} | pems
+
+    @classmethod
+    def from_json(cls, kept: dict) -> "Certificates":
+        """Make them again.
+
+        >>> made = Certificates.make(["127.0.0.1"])
+        >>> Certificates.from_json(made.to_json()).spki == made.spki
+        True
+        """
+        leaf, authority = kept["leaf"].encode("ascii"), kept["authority"].encode("ascii")
+        return cls._serving(kept["names"], leaf, authority)

@@ -9,6 +9,7 @@ whoever sends to them from the lab has to be told to come here: by ``tls_port`` 
     application ── HTTPS ─▶ /fcm/send/TOKEN, /wp/TOKEN     tls_port, for the hosts of the vendor
 """
 
+import json
 import logging
 import re
 import socket
@@ -17,18 +18,25 @@ from dataclasses import dataclass, field
 
 from tornado.web import Application
 
-from pushlab.errors import LabStopped, PortTaken
+from pushlab.errors import LabStopped, PortTaken, StoreError
 from pushlab.gate import Gate
 from pushlab.pushservice.certificates import Certificates
 from pushlab.pushservice.fcm import Browsers
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mcs import McsServer
 from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.web import StreamedBody, UnknownPathHandler, listen
+from pushlab.web import StreamedBody, UnknownPathHandler, listen, log
 
 VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""
+
+NAMES = (*VENDOR_HOSTS, "localhost", "127.0.0.1")
+"""Whom the certificate is for."""
+
+KEPT = "chromium"
+"""The name under which the store keeps certificate and ports."""
 
 # A client that does not believe the certificate ends the handshake, and Tornado would say so on the
 # screen of whoever has set up no logging.
@@ -70,8 +78,8 @@ class DoorHandler(StreamedBody):
 class ChromiumDoors:
     """Listen at the two ports that speak TLS.
 
-    The certificate, and the ports where possible, outlast ``close``: a browser that runs meanwhile
-    comes back to where it was.
+    The certificate, and the ports where possible, outlast ``close``, and the process if the store
+    does: a browser that runs meanwhile comes back to where it was.
     """
 
     def __init__(self, clock: Callable[[], float], flavour: Callable[[], Flavour]):
@@ -79,17 +87,33 @@ class ChromiumDoors:
         self._certificates: Certificates | None = None
         self._ports = (0, 0)
 
-    def open(self, office: PostOffice, browsers: Browsers, host: str) -> None:
-        """Listen, for an office that is open."""
+    def remember(self, store: Store) -> None:
+        """Take certificate and ports from the store, where they are. Raise UnableToReadDatabase."""
+        if self._certificates is None and (kept := json.loads(store.kept(KEPT) or b"{}")):
+            self._ports = tuple(kept["ports"])
+            if kept["names"] == list(NAMES):
+                self._certificates = Certificates.from_json(kept)
+
+    def open(self, office: PostOffice, browsers: Browsers, store: Store, host: str) -> None:
+        """Listen, for an office that is open, and have the store keep where."""
         if self._certificates is None:
-            self._certificates = Certificates.make([*VENDOR_HOSTS, "localhost", "127.0.0.1"])
+            self._certificates = Certificates.make(NAMES)
         context = self._certificates.context
         web, mcs = (_listen(port, host) for port in self._ports)
         self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
+        self._keep(store)
         self._web = Gate(self._application(office), ssl_options=context)
         self._web.add_socket(web)
         self._mcs = McsServer(office, browsers, self._clock, context)
         self._mcs.add_socket(mcs)
+
+    def _keep(self, store: Store) -> None:
+        value = json.dumps(self._certificates.to_json() | {"ports": self._ports}).encode("ascii")
+        try:
+            if value != store.kept(KEPT):
+                store.keep(KEPT, value)
+        except StoreError as error:
+            log.warning("a Chromium will have to be started again after a restart: %s", error)
 
     async def close(self) -> None:
         """Close both ports, and every connection to them."""

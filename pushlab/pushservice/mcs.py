@@ -93,6 +93,8 @@ class McsServer(TCPServer):
 class McsConnection:
     """One connection of a browser, from the handshake to its end."""
 
+    window = None  # It names what it has had at its next login, however much that is.
+
     def __init__(
         self, stream: IOStream, office: PostOffice, browsers: Browsers, clock: Callable[[], float]
     ):
@@ -141,8 +143,10 @@ class McsConnection:
         size, _ = read_varint(bytes(length))
         if size > MAX_FRAME:
             raise RequestTooLarge(f"a frame of {size} bytes is announced")
+        frame = await self._stream.read_bytes(size) if size else b""
+        # Counted now and not before: what is told to be received, the browser forgets.
         self._received += 1
-        return tag, await self._stream.read_bytes(size) if size else b""
+        return tag, frame
 
     async def _log_in(self) -> None:
         version = (await self._stream.read_bytes(1))[0]
@@ -158,11 +162,13 @@ class McsConnection:
             last_stream_id_received=self._received,
             server_timestamp=int(self._clock() * 1000),
         )
+        # The answer tells the browser that it may forget these ids, so they are written down first.
+        had = [id for id in login.get("received_persistent_id", ()) if self._office.message(id)]
+        self._office.acknowledge(self, map(Receipt, had))
         self._stream.set_nodelay(True)
         self._write(bytes([VERSION]))
         self._send(LOGIN_ANSWER, answer)
-        had = [id for id in login.get("received_persistent_id", ()) if self._office.message(id)]
-        self._office.connect(self, map(Receipt, had))
+        self._office.connect(self)
 
     def _take(self, tag: int, frame: bytes) -> None:
         if tag == CLOSE:

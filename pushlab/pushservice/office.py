@@ -6,9 +6,9 @@ order: decide, write to the database, believe, tell. What was answered 201 has b
 """
 
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pushlab.errors import DeliveryError
@@ -38,6 +38,13 @@ class Guest(Protocol):
 class Connection(Guest, Protocol):
     """A user agent that is connected, and takes messages."""
 
+    window: int | None
+    """How many messages it may be sent from the oldest on that waits to be acknowledged.
+
+    What was sent and not acknowledged is sent again after a kill. A user agent that knows such a
+    message by its id shows it once, and this is how many ids it remembers. None: any number.
+    """
+
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Hand a message over, and do not wait for it to arrive."""
 
@@ -59,6 +66,15 @@ class Receipt:
     what: str = "acknowledge"
 
 
+@dataclass(eq=False)
+class Line:
+    """A connection, what is still to be sent over it, and the ids of what has been sent."""
+
+    connection: Connection
+    waiting: deque[Message] = field(default_factory=deque)
+    sent: deque[str] = field(default_factory=deque)
+
+
 class PostOffice:
     """Take messages in, keep them, and bring them to the user agents.
 
@@ -71,35 +87,32 @@ class PostOffice:
     ):
         self.mailbox, self.journal, self._clock = mailbox, journal, clock
         self._store = store
-        self._connections: dict[str, Connection] = {}
+        self._lines: dict[str, Line] = {}  # by user agent
         mailbox.apply(store.read())
 
     # --- user agents -----------------------------------------------------------------------------
 
-    def connect(self, connection: Connection, had: Iterable[Receipt] = ()) -> None:
-        """Let a user agent in and deliver what waits for it; its newest connection wins.
-
-        ``had`` is what it says it has had before: that is acknowledged, and not sent again.
-        """
-        older = self._connections.pop(connection.user_agent, None)
+    def connect(self, connection: Connection) -> None:
+        """Let a user agent in and deliver what waits for it; its newest connection wins."""
+        older = self._lines.pop(connection.user_agent, None)
         if older is not None:
-            older.close()
-        self._connections[connection.user_agent] = connection
+            older.connection.close()
+        line = self._lines[connection.user_agent] = Line(connection)
         self._tell(UA, PS, "connect", connection.who)
-        self.acknowledge(connection, had)
         self.expire(connection.user_agent)
-        for message in self.mailbox.waiting(connection.user_agent, self._clock()):
-            self._hand_over(connection, message)
+        line.waiting.extend(self.mailbox.waiting(connection.user_agent, self._clock()))
+        self._go_on(connection.user_agent)
 
     def disconnect(self, connection: Connection) -> None:
         """Let a user agent go. A connection that a newer one has replaced is gone already."""
-        if self._connections.get(connection.user_agent) is connection:
-            del self._connections[connection.user_agent]
+        line = self._lines.get(connection.user_agent)
+        if line is not None and line.connection is connection:
+            del self._lines[connection.user_agent]
             self._tell(UA, PS, "disconnect", connection.who)
 
     def leave(self) -> None:
         """Let go of every user agent, because the service stops: none of them has disconnected."""
-        self._connections.clear()
+        self._lines.clear()
 
     def subscribe(
         self, guest: Guest, channel: str, key: bytes | None, prefix: str = ""
@@ -119,14 +132,16 @@ class PostOffice:
         """End a subscription: from now on its endpoint answers 410."""
         self._tell(UA, PS, "unsubscribe", guest.who)
         self._commit(self.mailbox.unsubscribe(guest.user_agent, channel))
+        self._go_on(guest.user_agent)
 
-    def acknowledge(self, connection: Connection, receipts: Iterable[Receipt]) -> None:
+    def acknowledge(self, connection: Guest, receipts: Iterable[Receipt]) -> None:
         """Drop messages that a user agent has had, whatever became of them there."""
         receipts = list(receipts)
         ids = [receipt.id for receipt in receipts if receipt.id is not None]
         self._commit(self.mailbox.acknowledge(connection.user_agent, ids))
         for receipt in receipts:
             self._tell(UA, PS, receipt.what, connection.who, code=receipt.code)
+        self._go_on(connection.user_agent)
 
     # --- application servers ---------------------------------------------------------------------
 
@@ -147,7 +162,7 @@ class PostOffice:
         """
         subscription = self.mailbox.subscription(token)
         self.expire(subscription.user_agent)
-        connected = subscription.user_agent in self._connections
+        connected = subscription.user_agent in self._lines
         message, change = self.mailbox.post(
             token,
             id=new_secret(),
@@ -168,8 +183,9 @@ class PostOffice:
     def dispatch(self, message: Message) -> None:
         """Hand a message that has just been taken in to its user agent, if that is connected."""
         user_agent = self.mailbox.subscription(message.token).user_agent
-        if connection := self._connections.get(user_agent):
-            self._hand_over(connection, message)
+        if line := self._lines.get(user_agent):
+            line.waiting.append(message)
+            self._go_on(user_agent)
 
     def message(self, id: str) -> Message | None:
         """Return a message that waits, or None."""
@@ -178,6 +194,7 @@ class PostOffice:
     def withdraw(self, message: Message) -> None:
         """Drop a message that waits, because someone deleted its resource (RFC 8030 §6.2)."""
         self._commit(Change(dropped=(message,)))
+        self._go_on(self.mailbox.subscription(message.token).user_agent)
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -188,6 +205,8 @@ class PostOffice:
         self._commit(change)
         for who, messages in names.items():
             self._note("drop message", who, messages=messages)
+        for each in list(self._lines) if user_agent is None else [user_agent]:
+            self._go_on(each)
 
     @property
     def max_unread(self) -> int:
@@ -200,7 +219,7 @@ class PostOffice:
 
     def connected(self) -> int:
         """Return the number of user agents that are connected."""
-        return len(self._connections)
+        return len(self._lines)
 
     # --- helpers ---------------------------------------------------------------------------------
 
@@ -209,9 +228,26 @@ class PostOffice:
             self._store.write(change)
             self.mailbox.apply(change)
 
-    def _hand_over(self, connection: Connection, message: Message) -> None:
-        subscription = self.mailbox.subscription(message.token)
-        connection.deliver(subscription, message)
+    def _go_on(self, user_agent: str) -> None:
+        """Hand over what waits for a user agent, as far as it is connected and its window goes."""
+        line = self._lines.get(user_agent)
+        while line and line.waiting:
+            # What does not wait here any more is not sent again either: it is out of the way.
+            while line.sent and self.message(line.sent[0]) is None:
+                line.sent.popleft()
+            if line.connection.window is not None and len(line.sent) >= line.connection.window:
+                return
+            self._hand_over(line, line.waiting.popleft())
+
+    def _hand_over(self, line: Line, message: Message) -> None:
+        try:
+            subscription = self.mailbox.subscription(message.token)
+        except DeliveryError:
+            return  # The user agent has unsubscribed while the message stood in line,
+        if message.ttl and self.message(message.id) is None:
+            return  # or it was replaced or withdrawn, or its time has passed.
+        line.sent.append(message.id)
+        line.connection.deliver(subscription, message)
         self._tell(PS, UA, "push message", subscription.who, bytes=len(message.body))
 
     def _note(self, what: str, who: str, **detail: int | None) -> None:

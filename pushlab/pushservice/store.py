@@ -2,15 +2,14 @@
 
 It is read once, at the start, and from then on only written: the mailbox in memory answers every
 question. A ``Change`` is written in one transaction, so it is there whole or not at all.
-"""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+What was written survives the end of the process, however it ends. A commit does not wait for the
+disk, though, since the event loop would wait too, twice for each message and some milliseconds each
+time: what was answered 201 in the last seconds before a power cut may be lost with the machine.
+"""
 
 from sqlalchemy import (
     Column,
-    Engine,
     Float,
     Integer,
     LargeBinary,
@@ -18,14 +17,11 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    create_engine,
-    event,
     select,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
-from pushlab.errors import PushlabError, UnableToReadDatabase, UnableToWriteDatabase
+from pushlab import database
+from pushlab.errors import StoreError, UnableToReadDatabase, UnableToWriteDatabase
 from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
 
 BUSY_SECONDS = 1.0
@@ -69,12 +65,22 @@ _old_codings = Table(
     Column("crypto_key", String(1024), nullable=False),
 )
 
+# What is no mailbox, and has to outlast the process all the same.
+_kept = Table(
+    "kept",
+    _metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+OWNER = "push service"
+
 
 class Store:
     """Open a database, and make its tables if they are missing.
 
     ``url`` is SQLAlchemy's, such as ``sqlite:////home/me/push.sqlite3``; ``sqlite://`` lives in
-    memory and is forgotten by ``close``. Raise UnableToReadDatabase.
+    memory and is forgotten by ``close``. Raise UnableToReadDatabase, DatabaseLocked.
 
     >>> store = Store("sqlite://")
     >>> store.write(Change(subscribed=(Subscription("token", "agent", "channel"),)))
@@ -84,13 +90,13 @@ class Store:
     """
 
     def __init__(self, url: str):
-        with _said(UnableToReadDatabase):
-            self._engine = _engine(url)
-            try:
-                _metadata.create_all(self._engine)
-            except SQLAlchemyError:
-                self._engine.dispose()
-                raise
+        self._engine = database.connect(url, OWNER, patience=BUSY_SECONDS, durable=False)
+        try:
+            with database.told(UnableToReadDatabase, OWNER), self._engine.begin() as connection:
+                database.make_tables(connection, _metadata.sorted_tables, OWNER)
+        except StoreError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the database; what was written stays."""
@@ -98,7 +104,7 @@ class Store:
 
     def read(self) -> Change:
         """Return all that is stored, as the one change that makes it. Raise UnableToReadDatabase."""
-        with _said(UnableToReadDatabase), self._engine.connect() as connection:
+        with database.told(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
             rows = connection.execute(select(_old_codings))
             old = {id: OldCoding(*headers) for id, *headers in rows}
             return Change(
@@ -113,7 +119,7 @@ class Store:
             )
 
     def write(self, change: Change) -> None:
-        """Write a change, whole or not at all. Raise UnableToWriteDatabase."""
+        """Write a change, whole or not at all. Raise UnableToWriteDatabase, DatabaseLocked."""
         tokens = [{"token": token} for token in change.unsubscribed]
         old = [message for message in change.stored if message.old]
         steps = (
@@ -125,10 +131,22 @@ class Store:
             (_messages.insert(), [_row(m, _messages) for m in change.stored]),
             (_old_codings.insert(), [{"id": m.id} | m.old._asdict() for m in old]),
         )
-        with _said(UnableToWriteDatabase), self._engine.begin() as connection:
+        with database.told(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             for statement, rows in steps:
                 if rows:
                     connection.execute(statement, rows)
+
+    def kept(self, name: str) -> bytes | None:
+        """Return what is kept under a name, or None. Raise UnableToReadDatabase."""
+        query = select(_kept.c.value).where(_kept.c.name == name)
+        with database.told(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Keep something in place of what was kept. Raise UnableToWriteDatabase, DatabaseLocked."""
+        with database.told(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
+            connection.execute(_kept.delete().where(_kept.c.name == name))
+            connection.execute(_kept.insert().values(name=name, value=value))
 
 
 _DROP_MESSAGE = _messages.delete().where(_messages.c.id == bindparam("dropped"))
@@ -138,41 +156,3 @@ _END_SUBSCRIPTION = _subscriptions.delete().where(_subscriptions.c.token == bind
 
 def _row(value: Subscription | Message, table: Table) -> dict:
     return {column.name: getattr(value, column.name) for column in table.columns}
-
-
-def _engine(url: str) -> Engine:
-    # Parameters are endpoints and messages, and an exception may be shown: hide them.
-    engine = create_engine(url, hide_parameters=True)
-    address = make_url(url)
-    if address.get_backend_name() == "sqlite":
-        if address.database not in (None, "", ":memory:") and not address.query:
-            _make_private(address.database)
-        event.listen(engine, "connect", _tune_sqlite)
-    return engine
-
-
-def _make_private(path: str) -> None:
-    """Make an empty database file that its owner alone can read: it will hold endpoints."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    except OSError as reason:
-        raise UnableToReadDatabase(f"unable to open {path}: {reason.strerror}") from None
-
-
-def _tune_sqlite(connection, _record) -> None:
-    # With a write-ahead log a commit is one append. NORMAL leaves out the wait for the disk: a
-    # process that is killed loses nothing, since the system has the bytes; only a machine that
-    # loses its power may forget the last commits, and stays whole even so.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-
-
-@contextmanager
-def _said(leaf: type[PushlabError]) -> Iterator[None]:
-    """Turn SQLAlchemy's errors into our own, which say what the database said."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__)
-        raise leaf(f"the push service's database says: {reason}") from error

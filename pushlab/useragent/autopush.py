@@ -18,13 +18,21 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
+from tornado.websocket import (
+    WebSocketClientConnection,
+    WebSocketClosedError,
+    WebSocketError,
+    websocket_connect,
+)
 
 from pushlab.errors import BrowserFailed, EncryptionError, FormatError, TimedOut
 from pushlab.protocol import base64url, encryption, p256
 from pushlab.protocol.subscription import PushSubscription
 
 TIMEOUT = 10  # seconds for an answer of the push service
+
+REMEMBERED = 10
+"""Versions of messages that are known again. Firefox remembers 10, and of late 100."""
 
 # What a user agent did with a message, as it acknowledges it.
 DELIVERED, DECRYPTION_ERROR, NOT_DELIVERED = 100, 101, 102
@@ -56,7 +64,7 @@ class AutopushClient:
         self._socket: WebSocketClientConnection | None = None
         self._closed = asyncio.Event()
         self._answers: dict[tuple[str, str], asyncio.Future[dict]] = {}
-        self._seen: deque[str] = deque(maxlen=100)  # versions, newest last
+        self._seen: deque[str] = deque(maxlen=REMEMBERED)  # versions, newest last
 
     @property
     def connected(self) -> bool:
@@ -143,7 +151,10 @@ class AutopushClient:
     def _say(self, kind: str, message: dict[str, object]) -> None:
         if self._socket is None or self._closed.is_set():
             raise BrowserFailed("There is no connection to the push service")
-        sent = self._socket.write_message(json.dumps({"messageType": kind, **message}))
+        try:
+            sent = self._socket.write_message(json.dumps({"messageType": kind, **message}))
+        except WebSocketClosedError:
+            raise BrowserFailed("The connection to the push service has ended") from None
         # A connection that breaks meanwhile is no surprise: _receive is told.
         sent.add_done_callback(lambda task: task.cancelled() or task.exception())
 
@@ -166,12 +177,15 @@ class AutopushClient:
                 answer.set_result(message)
 
     def _take(self, message: dict) -> None:
-        """Decrypt one message, acknowledge it, and pass it on."""
+        """Decrypt one message, pass it on, and acknowledge it."""
         code, plaintext = self._open(message)
-        update = {"channelID": message["channelID"], "version": message["version"], "code": code}
-        self._say("ack", {"updates": [update]})
         if code == DELIVERED:
             self._on_push(plaintext)
+        update = {"channelID": message["channelID"], "version": message["version"], "code": code}
+        try:
+            self._say("ack", {"updates": [update]})
+        except BrowserFailed:
+            return  # The connection has just ended: the message comes again, and is known then.
 
     def _open(self, message: dict) -> tuple[int, bytes | None]:
         """Return what to acknowledge, and the plaintext."""

@@ -7,7 +7,7 @@ import pytest
 from pushlab.appserver import store as store_module
 from pushlab.appserver.runs import KEPT, Delivery, Runs, not_accepted
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.errors import BadField, UnableToWriteDatabase
+from pushlab.errors import BadField, DatabaseLocked, UnableToWriteDatabase
 
 DIGEST = bytes(range(32))
 
@@ -110,7 +110,7 @@ def test_a_database_that_is_held_by_another_is_said_so(store, people, tmp_path, 
     runs = Runs(held)
     other = sqlite3.connect(tmp_path / "a.sqlite3")
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(UnableToWriteDatabase, match="locked"):
+    with pytest.raises(DatabaseLocked, match="locked"):
         runs.begin(DIGEST)
     other.close()
     assert runs.begin(DIGEST)

@@ -175,6 +175,19 @@ def test_a_locked_database_is_said_so_and_loses_nothing(
     store.close()
 
 
+def test_a_full_database_is_said_so_and_loses_nothing(store, subscriber, subscription):
+    store.save(subscription, "KEY")
+    with store._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # no page can be added from now on
+    with pytest.raises(UnableToSaveSubscription, match="application server's database .* full"):
+        for number in range(100):
+            store.save(subscriber(f"{HTTPS}{number}{'x' * 1000}").subscription, "KEY")
+    with store._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000")
+    assert store.get(subscription.endpoint).subscription == subscription
+    assert store.save(subscriber(HTTPS + "two").subscription, "KEY") is True
+
+
 def test_a_read_only_database_can_be_read(store, path, subscription):
     store.save(subscription, "KEY")
     store.close()

@@ -280,7 +280,7 @@ def test_a_locked_database_loses_nothing(kept, fetch, subscriber, tmp_path, monk
 
     assert kept(scenario, database=f"sqlite:///{path}") == (
         (500, "unable-to-save-subscription"),
-        (500, "store-error"),
+        (503, "database-locked"),
     )
 
 

@@ -14,7 +14,7 @@ from tornado.websocket import WebSocketClosedError, websocket_connect
 
 from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushOptions
-from pushlab.pushservice.autopush import MAX_FRAME
+from pushlab.pushservice.autopush import MAX_FRAME, REMEMBERED, AutopushHandler
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
@@ -574,7 +574,81 @@ def test_the_longest_frame_that_is_read(bench):
     bench(scenario)
 
 
-def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(bench, caplog):
+def test_no_more_is_under_way_than_a_firefox_knows_again(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await bench.away(agent)
+        texts = [b"message %d" % number for number in range(REMEMBERED + 5)]
+        for text in texts:
+            await sender.send(subscription, text)
+        again = await bench.user_agent(agent.uaid)
+        had = [await again.notification() for _ in range(REMEMBERED)]
+        await again.hears_nothing()
+        # From the oldest on that is not acknowledged: others behind it make no room.
+        await again.ack(*had[1:5])
+        await again.hears_nothing()
+        before = bench.last
+        await again.ack(had[0])
+        had += [await again.notification() for _ in range(5)]
+        await again.hears_nothing()
+        assert [agent.read(notification) for notification in had] == texts
+        assert bench.story(before) == ["acknowledge"] + ["push message"] * 5
+
+    bench(scenario)
+
+
+def test_what_stands_in_line_is_still_replaced_withdrawn_and_out_of_time(bench, http):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        other = await agent.subscribe(sender.key, channel="other")
+        had = []
+        for _ in range(REMEMBERED):
+            await sender.send(subscription, b"under way")
+            had.append(await agent.notification())
+        await sender.send(subscription, b"old", topic="x")
+        await sender.send(subscription, b"new", topic="x")
+        deleted = await sender.send(subscription, b"withdrawn")
+        assert (await http(HTTPRequest(deleted.headers["Location"], "DELETE"))).code == 204
+        await sender.send(subscription, b"out of time", ttl=5)
+        await sender.send(subscription, b"now, as soon as there is room", ttl=0)
+        await sender.send(other, b"for a channel that ends")
+        await agent.hears_nothing()
+        bench.clock.now += 5
+        await agent.say({"messageType": "unregister", "channelID": "other"})
+        assert (await agent.hear())["messageType"] == "unregister"
+        await agent.ack(*had)
+        arrived = [await agent.notification() for _ in range(2)]
+        await agent.hears_nothing()
+        texts = [agent.read(notification) for notification in arrived]
+        assert texts == [b"new", b"now, as soon as there is room"]
+        await agent.ack(*arrived)
+        await agent.hears_nothing()
+        bench.service._sweep()
+        assert bench.queue() == 0
+
+    bench(scenario)
+
+
+def test_a_message_that_runs_out_of_time_makes_room(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        for _ in range(REMEMBERED):
+            await sender.send(subscription, b"never acknowledged", ttl=5)
+            await agent.notification()
+        await sender.send(subscription, b"behind them", ttl=60)
+        await agent.hears_nothing()
+        bench.clock.now += 5
+        bench.service._sweep()
+        assert agent.read(await agent.notification()) == b"behind them"
+
+    bench(scenario)
+
+
+def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(
+    bench, caplog, monkeypatch
+):
+    monkeypatch.setattr(AutopushHandler, "window", None)  # all at once
+
     async def scenario(bench):
         agent, _, subscription = await bench.subscribed()
         await bench.away(agent)
@@ -698,7 +772,7 @@ def test_a_database_that_fails_loses_nothing(bench, tmp_path):
         notification = await agent.notification()
         writable(bench, False)
         answer = await agent.register("second", sender.key)
-        assert (answer["status"], answer["error"]) == (503, "unable-to-write-database")
+        assert (answer["status"], answer["error"]) == (500, "unable-to-write-database")
         await agent.ack(notification)
         assert await agent.hear() is None
         assert agent.connection.close_code == 1011

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import socket
 import ssl
 import threading
@@ -64,3 +65,12 @@ def test_every_one_is_another_and_none_shows_a_key(certificates):
     other = Certificates.make(NAMES)
     assert other.spki != certificates.spki and other.ca_pem != certificates.ca_pem
     assert b"PRIVATE" not in certificates.ca_pem and "BEGIN" not in repr(certificates)
+
+
+def test_kept_and_made_again_they_are_the_same_and_show_no_key(certificates):
+    kept = json.loads(json.dumps(certificates.to_json()))
+    again = Certificates.from_json(kept)
+    assert again.spki == certificates.spki and again.names == tuple(NAMES)
+    client = ssl.create_default_context(cadata=certificates.ca_pem.decode())
+    assert shake_hands(again, client, NAMES[0])
+    assert kept["leaf"].count("PRIVATE KEY") == 2 and "KEY" not in kept["authority"] + repr(again)

@@ -238,7 +238,7 @@ def test_a_database_that_does_not_write_is_said_so(bench):
         with bench.service._store._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = 1")
             response = await browser.post_form(browser.form(new_key()))
-            assert response.code == 503 and b"unable-to-write" in response.body
+            assert response.code == 500 and b"unable-to-write" in response.body
             assert response.headers["Content-Type"].startswith("application/json")
             connection.exec_driver_sql("PRAGMA query_only = 0")
         assert (await browser.post_form(browser.form(new_key()))).code == 200

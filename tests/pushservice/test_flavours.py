@@ -364,7 +364,7 @@ def test_what_is_this_programs_own_fault_is_told_in_its_own_words(bench, tmp_pat
         with bench.service._store._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = 1")
         response = await sender.send(subscription)
-        assert response.code == 503
+        assert response.code == 500
         assert json.loads(response.body)["error"]["id"] == "unable-to-write-database"
 
     bench(scenario, flavour="mozilla", database=f"sqlite:///{tmp_path}/push.sqlite3")

@@ -180,13 +180,46 @@ def test_what_the_login_names_has_been_had(bench):
         await browser.log_in(received=(first["persistent_id"], "none of ours", ""))
         assert browser.read(await browser.message()) == b"second"
         await browser.hears_nothing()
-        assert bench.story(last) == ["connect", "acknowledge", "push message"]
+        assert bench.story(last) == ["acknowledge", "connect", "push message"]
         # Chromium names it again as long as it likes; there is nothing left to acknowledge.
         await bench.away(browser)
         last = bench.last
         await browser.log_in(received=(first["persistent_id"],))
         assert browser.read(await browser.message()) == b"second"
         assert bench.story(last) == ["connect", "push message"]
+
+    bench(scenario)
+
+
+def test_what_cannot_be_written_down_is_not_said_to_be_received(bench, tmp_path):
+    """What it is told to be received, the browser forgets, and would show a second time."""
+
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"first")
+        first = await browser.message()
+        await bench.away(browser)
+        with bench.service._store._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = 1")
+        with pytest.raises(asyncio.IncompleteReadError):  # no answer to the login, not one byte
+            await browser.log_in(received=(first["persistent_id"],))
+        with bench.service._store._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = 0")
+        await browser.log_in(received=(first["persistent_id"],))
+        await browser.hears_nothing()
+        assert bench.queue() == 0
+
+    bench(scenario, database=f"sqlite:///{tmp_path}/push.sqlite3")
+
+
+def test_half_a_frame_is_not_said_to_be_received(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"first")
+        assert (await browser.message())["last_stream_id_received"] == 1
+        browser.writer.write(bytes([7, 9]))  # an IqStanza of nine bytes, of which none has come
+        await sender.send(subscription, b"second")
+        assert (await browser.message())["last_stream_id_received"] == 1
 
     bench(scenario)
 
@@ -283,7 +316,9 @@ def test_a_restart_keeps_the_subscriptions(open_bench, run, tmp_path):
             clock = bench.clock
         async with open_bench(database=database, clock=clock) as bench:
             again, sender.door = await bench.browser(like=browser), bench.service.chromium
-            assert again.door.spki != browser.door.spki  # A new run has a new certificate.
+            # A browser that ran meanwhile knows this port, and believes this certificate.
+            assert again.door.spki == browser.door.spki and again.door.mcs_url == browser.door.mcs_url
+            assert again.door.tls_port == browser.door.tls_port
             assert (await sender.send(subscription, b"after")).code == 201
             await again.log_in()
             assert bench.journal.events()[-1].who == "Chromium"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pushlab.errors import UnableToReadDatabase, UnableToWriteDatabase
+from pushlab.errors import DatabaseLocked, UnableToReadDatabase, UnableToWriteDatabase
 from pushlab.pushservice import store as module
 from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
 from pushlab.pushservice.store import Store
@@ -103,9 +103,9 @@ def test_a_locked_database_refuses_and_keeps_what_it_has(opened, tmp_path, monke
     store.write(Change(stored=(MESSAGE,)))
     intruder = sqlite3.connect(tmp_path / "push.sqlite3", isolation_level=None)
     intruder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(UnableToWriteDatabase, match="database is locked") as refused:
+    with pytest.raises(DatabaseLocked, match="database is locked") as refused:
         store.write(Change(dropped=(MESSAGE,)))
-    assert refused.value.status == 503
+    assert (refused.value.status, refused.value.fault) == (503, "push service")
     intruder.execute("ROLLBACK")
     intruder.close()
     assert store.read().stored == (MESSAGE,)
@@ -141,3 +141,12 @@ def test_an_error_shows_no_endpoint(opened):
     with pytest.raises(UnableToWriteDatabase) as refused:
         store.write(again)
     assert secret not in "".join(traceback.format_exception(refused.value))
+
+
+def test_what_is_kept_under_a_name_is_replaced(opened):
+    store = opened()
+    assert store.kept("door") is None
+    store.keep("door", b"one")
+    store.keep("door", b"two")
+    assert opened().kept("door") == b"two" and store.kept("window") is None
+    assert not store.read(), "it is no part of the mailbox"

@@ -508,7 +508,7 @@ def test_a_bug_is_answered_in_json_and_logged_without_the_endpoint(bench, monkey
     bench(scenario)
 
 
-def test_a_database_that_cannot_be_written_is_503_and_nothing_is_stored(bench, tmp_path):
+def test_a_database_that_cannot_be_written_is_500_and_nothing_is_stored(bench, tmp_path):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         await bench.away(agent)
@@ -516,7 +516,7 @@ def test_a_database_that_cannot_be_written_is_503_and_nothing_is_stored(bench, t
         with bench.service._store._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = 1")
         response = await sender.send(subscription, b"second")
-        assert (response.code, error_of(response)) == (503, "unable-to-write-database")
+        assert (response.code, error_of(response)) == (500, "unable-to-write-database")
         assert bench.queue() == 1
         with bench.service._store._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = 0")
