@@ -5,12 +5,14 @@ import asyncio
 import json
 import signal
 import sys
-import urllib.request
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from pushlab import settings
-from pushlab.errors import LabError, PushlabError
+from pushlab.errors import PushlabError
+
+if TYPE_CHECKING:
+    from pushlab.invitation import Invitation
 
 URGENCIES = ("very-low", "low", "normal", "high")
 
@@ -42,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="one JSON object a line")
 
     serve = command("serve", _serve, "Run the application server and the push service.")
+    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
+                       help="open both servers to the local network, at this address of yours")  # fmt: skip
     serve.add_argument("--port", type=int, help="application server's port (8292; 0: any free one)")
     serve.add_argument("--push-port", type=int, help="push service's port (8030; 0: any free one)")
     serve.add_argument("--data", type=Path, help="folder of keys and databases")
@@ -53,11 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--flavour", default="strict", metavar="NAME",
                        help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
 
-    browser = command("browser", _browser, "Open a real browser that uses the lab's push service.")
+    browser = command("browser", _join, "Open a real browser that uses the lab's push service.")
     browser.add_argument("kind", choices=("firefox", "chromium"))
-    browser.add_argument("url", help="address of a running lab's page")
-    browser.add_argument("--profile", type=Path, help="a folder to keep the profile in")
-    browser.add_argument("--headless", action="store_true", help="without a window, until Ctrl-C")
+    browser.set_defaults(name="")
+    join = command("join", _join, "Join the room of an instructor, with a real browser.")
+    join.add_argument("--browser", dest="kind", choices=("firefox", "chromium"),
+                      help="the first that is installed, unless you say which")  # fmt: skip
+    join.add_argument("--name", default="", help="how the instructor sees you")
+    for opening in (browser, join):
+        opening.add_argument("url", help="address of a running lab's page")
+        opening.add_argument("--profile", type=Path, help="a folder to keep the profile in")
+        opening.add_argument("--headless", action="store_true", help="without a window, until Ctrl-C")
 
     keys = command("keys", _keys, "Show the VAPID keys of a file; make them if there is none.")
     keys.add_argument("--file", type=Path, help="the key file (vapid.env in the data folder)")
@@ -102,12 +112,22 @@ def _serve(options: argparse.Namespace) -> int:
         options.database,
         options.allow_endpoint,
         options.flavour,
+        host=options.host,
     ) as lab:
         print(
             f"application server {lab.page_url}  push service {lab.push_service.origin}/", flush=True
         )
+        if lab.invitation:
+            _invite(lab.invitation)
         _wait_for_signal()
     return 0
+
+
+def _invite(invitation: "Invitation") -> None:
+    print(f"\nparticipants   {invitation.command}\npage           {invitation.page_url}")
+    print(invitation.qr_text(colour=sys.stdout.isatty()))
+    print(f"instructor     {invitation.instructor_url}")
+    print("               Keep this link to yourself: it may notify everybody.", flush=True)
 
 
 def _origin(text: str) -> str:
@@ -131,45 +151,11 @@ def _wait_for_signal() -> None:
         return
 
 
-def _browser(options: argparse.Namespace) -> int:
-    from pushlab.useragent.chromium import Chromium
-    from pushlab.useragent.firefox import Firefox
+def _join(options: argparse.Namespace) -> int:
+    from pushlab.join import join
 
-    push_url = _push_service_of(options.url)
-    wanted = {"profile": options.profile, "headless": options.headless, "grant": options.headless}
-    if options.kind == "firefox":
-        browser = Firefox(push_url, **wanted)
-    else:
-        origin = push_url.replace("ws", "http", 1)
-        browser = Chromium(SimpleNamespace(**_json_from(f"{origin}chromium")), **wanted)
-
-    async def session() -> None:
-        try:
-            await browser.start()
-            await browser.open(options.url)
-            print("Close the browser to end this.", flush=True)
-            await browser.closed()
-        finally:
-            await browser.close()
-
-    asyncio.run(session())
-    return 0
-
-
-def _push_service_of(url: str) -> str:
-    """Ask a running lab for the address of its push service."""
-    push_url = _json_from(f"{url.rstrip('/')}/health").get("push_service")
-    if not push_url:
-        raise LabError(f"the application server at {url} has no push service of its own")
-    return push_url
-
-
-def _json_from(url: str) -> dict:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return json.load(answer)["data"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise LabError(f"no lab answers at {url}: {error}. Start one with ./lab or ./lab serve") from None
+    wanted = {"profile": options.profile, "headless": options.headless}
+    return join(options.url, options.kind, options.name, **wanted)
 
 
 def _keys(options: argparse.Namespace) -> int:

@@ -26,7 +26,8 @@
     │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
     │   └── DatabaseLocked
     ├── LabError              the laboratory itself
-    │   └── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour
+    │   ├── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour,
+    │   └── BadHost
     └── ExerciseError         what a learner has written
         └── NotYet
 
@@ -375,6 +376,9 @@ class LabStopped(LabError):
 
 class UnknownFlavour(LabError, hint="Choose one of those, or leave it out: strict is the default"):
     """The push service has no such flavour."""
+
+class BadHost(LabError, hint="Give one IPv4 address of this machine in the room's network, such as 192.168.1.20"):
+    """The lab cannot listen at this address."""
 
 class ExerciseError(PushlabError, status=400):
     """An exercise of a lesson."""

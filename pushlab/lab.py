@@ -14,28 +14,25 @@ Everything public here is synchronous and may be called from any thread but the 
 
 import atexit
 import concurrent.futures
-import json
 from collections.abc import Callable, Collection, Coroutine
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from pushlab import settings
+from pushlab import localnet, settings
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.room import Participant
 from pushlab.appserver.route import Route
 from pushlab.background import BackgroundLoop
-from pushlab.errors import BrowserFailed, BrowserNotFound, PortTaken, TimedOut
+from pushlab.errors import BrowserFailed, PortTaken, TimedOut
+from pushlab.invitation import Invitation
 from pushlab.journal import Event, Journal
-from pushlab.labbrowser import LabBrowser, installed_browsers
+from pushlab.labbrowser import LabBrowser, installed_browsers, real_browser
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.fcm import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
-from pushlab.useragent import chromium, firefox
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
-
-KINDS = ("firefox", "chromium", "virtual")
 
 
 class Lab:
@@ -45,9 +42,10 @@ class Lab:
     ``"pushlab"`` or ``"pywebpush"``; ``allow_endpoints`` are origins of other push services on this
     machine that may use plain http; ``flavour`` says in whose words the push service refuses
     (``"strict"``, ``"mozilla"``, ``"fcm"``, ``"apple"`` or ``"wns"``), and ``message_limit`` how
-    many messages may wait there for one user agent. The environment's PUSHLAB_PORT,
-    PUSHLAB_PUSH_PORT and PUSHLAB_DATA stand in for what is not given. Raise UnknownFlavour, or
-    PortTaken if another program holds a port.
+    many messages may wait there for one user agent. ``host`` opens the lab to a room: the address of
+    this machine at which both servers listen. The environment's PUSHLAB_PORT,
+    PUSHLAB_PUSH_PORT and PUSHLAB_DATA stand in for what is not given. Raise UnknownFlavour, BadHost,
+    or PortTaken if another program holds a port.
 
     >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     browser = lab.open()
@@ -68,8 +66,12 @@ class Lab:
         allow_endpoints: Collection[str] = (),
         flavour: str = "strict",
         message_limit: int = 1000,
+        host: str = localnet.LOOPBACK,
     ):
         flavour = Flavour.named(flavour)  # Before anything is stopped or started.
+        host = localnet.checked(host)
+        # In a room not everybody may notify everybody. On this machine alone nobody else is there.
+        self._token = None if localnet.is_loopback(host) else settings.instructor_token()
         if Lab._running is not None:
             Lab._running.stop()
         port, push_port = settings.ports(port, push_port)
@@ -86,30 +88,34 @@ class Lab:
             message_limit=message_limit,
         )
         try:
-            self.run(self.push_service.start(push_port))
+            self.run(self.push_service.start(push_port, host))
             self.application_server = ApplicationServer(
                 keys=self.keys,
                 database=database or settings.sqlite(self.data / "appserver.sqlite3"),
                 journal=self.journal,
                 push_origins=[self.push_service.origin],
                 allowed_origins=allow_endpoints,
-                routes=self._routes(),
+                routes=self._routes(host),
                 sender=sender,
+                instructor_token=self._token,
+                presence=self.push_service.presence,
             )
-            self.run(self.application_server.start(port))
+            self.run(self.application_server.start(port, host))
         except PortTaken as error:
             self._thread.run(self.push_service.stop())
             self._thread.stop()
-            raise PortTaken(_holder(port, push_port) or error.detail) from None
+            raise PortTaken(localnet.holder(host, port, push_port) or error.detail) from None
         Lab._running = self
         self._exiting = False
         atexit.register(self._stop_at_exit)
 
-    def _routes(self) -> list[Route]:
+    def _routes(self, address: str) -> list[Route]:
         """Lead what is for the lab's Chromium, whose endpoints name a vendor's host, to the lab."""
         door = self.push_service.chromium
         authority = door.ca_pem.decode("ascii")
-        return [Route(host, TOKEN_PREFIX, door.tls_port, authority) for host in door.hosts]
+        return [
+            Route(host, TOKEN_PREFIX, door.tls_port, authority, address) for host in door.hosts
+        ]
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -156,6 +162,15 @@ class Lab:
     def page_url(self) -> str:
         """The address of the client page."""
         return self.application_server.url
+
+    @property
+    def invitation(self) -> Invitation | None:
+        """How others get in and how the instructor does, or None if the lab is on this machine alone."""
+        return Invitation(self.application_server.url, self._token) if self._token else None
+
+    def room(self) -> list[Participant]:
+        """Return who is subscribed: connected or away, what waits, whether the last message arrived."""
+        return self.run(self.application_server.participants())
 
     def subscriptions(self) -> list:
         """Return the subscriptions that the application server has stored, oldest first."""
@@ -259,25 +274,12 @@ class Lab:
     def _make(self, kind: str, name: str, headless: bool | None, profile, grant: bool) -> UserAgent:
         if kind == "virtual":
             return VirtualUserAgent(self.push_service.ws_url, name=name or "Virtual")
-        options = {
-            "headless": not settings.has_screen() if headless is None else headless,
-            "profile": Path(profile) if profile else None,
-            "grant": grant,
-        }
-        if kind == "firefox":
-            return firefox.Firefox(self.push_service.ws_url, **options)
-        if kind == "chromium":
-            return chromium.Chromium(self.push_service.chromium, **options)
-        raise BrowserNotFound(f"there is no user agent of kind {kind!r}, only {', '.join(KINDS)}")
-
-
-def _holder(*ports: int) -> str:
-    """Say so if it is another lab that holds one of these ports."""
-    for port in filter(None, ports):
-        try:
-            with settings.DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
-                if json.load(answer)["data"]["name"] == "pushlab":
-                    return f"another kernel runs a lab: it holds port {port}"
-        except (OSError, HTTPException, ValueError, LookupError, TypeError):
-            continue  # Whoever that is, it is no lab, and the plain message says enough.
-    return ""
+        return real_browser(
+            kind,
+            self.application_server.url,
+            self.push_service.ws_url,
+            self.push_service.chromium,
+            headless=not settings.has_screen() if headless is None else headless,
+            profile=Path(profile) if profile else None,
+            grant=grant,
+        )

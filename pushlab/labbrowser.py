@@ -4,10 +4,14 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
+from pushlab import localnet
 from pushlab.errors import BrowserFailed, BrowserNotFound
-from pushlab.useragent import chromium, firefox
+from pushlab.useragent import chromium, chromium_profile, firefox
 from pushlab.useragent.base import Notification, UserAgent
+
+KINDS = ("firefox", "chromium", "virtual")
 
 
 def installed_browsers() -> list[str]:
@@ -25,6 +29,38 @@ def installed_browsers() -> list[str]:
             continue
         found.append(kind)
     return found or ["virtual"]
+
+
+def real_browser(
+    kind: str, page_url: str, push_url: str, door: chromium_profile.ChromiumDoor | None, **wanted
+) -> firefox.Firefox | chromium.Chromium:
+    """Make a browser for the page and its push service, whether here or across a room.
+
+    ``push_url`` is what a Firefox connects to, ``door`` is what a Chromium needs; ``wanted`` is
+    ``profile``, ``headless`` and ``grant``. Raise BrowserNotFound for a kind that there is not.
+
+    A page of this machine is secure to every browser. One that comes over the network with plain
+    http is not, and then there is no service worker in it: so its origin, this one alone, is made
+    an exception.
+    """
+    wanted["trusted"] = trusted_origin(page_url)
+    if kind == "firefox":
+        return firefox.Firefox(push_url, **wanted)
+    if kind == "chromium":
+        return chromium.Chromium(door, **wanted)
+    raise BrowserNotFound(f"there is no user agent of kind {kind!r}, only {', '.join(KINDS)}")
+
+
+def trusted_origin(page_url: str) -> str:
+    """Return the origin that must be treated as secure, or nothing where it is secure already.
+
+    >>> trusted_origin("http://192.168.1.20:8292/"), trusted_origin("http://127.0.0.1:8292/")
+    ('http://192.168.1.20:8292', '')
+    """
+    url = urlsplit(page_url)
+    if url.scheme != "http" or localnet.is_loopback(url.hostname or ""):
+        return ""
+    return f"http://{url.hostname}:{url.port or 80}"
 
 
 class LabBrowser:

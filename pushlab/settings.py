@@ -5,6 +5,7 @@
     PUSHLAB_DATA         folder of keys, databases, profiles  .pushlab in the checkout
     PUSHLAB_BROWSER      what Lab.open("auto") starts         the real browser that is installed
     PUSHLAB_FIREFOX      the Firefox to start                 the one that is found
+    PUSHLAB_TOKEN        the instructor's token in a room     a new one at each start
     SSL_CERT_FILE        PEM file of who vouches for push services   this system's
 
 The ports are fixed, because permission belongs to an origin and a subscription to a scope: at
@@ -12,6 +13,8 @@ another port the browser asks again. Each server listens at the number of the RF
 """
 
 import os
+import re
+import secrets
 import sys
 import urllib.request
 from ipaddress import ip_address
@@ -19,6 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pushlab
+from pushlab.errors import LabError
 
 APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
@@ -47,6 +51,17 @@ def data_folder(folder: str | Path | None = None) -> Path:
         return Path(chosen)
     checkout = Path(pushlab.__file__).resolve().parents[1]
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".pushlab"
+
+
+def instructor_token() -> str:
+    """Return PUSHLAB_TOKEN, else a new token of 192 random bits.
+
+    Raise LabError if that could not stand in a header. Source: RFC 6750 §2.1.
+    """
+    token = os.environ.get("PUSHLAB_TOKEN") or secrets.token_urlsafe(24)
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
+        raise LabError("PUSHLAB_TOKEN has other characters than letters, digits and -._~+/")
+    return token
 
 
 def loopback_origin(text: str) -> str:

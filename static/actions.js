@@ -7,7 +7,8 @@ import * as server from "./server.js";
 
 // What no browser can be asked for: the server's key, and the endpoint that the server has stored.
 // "gone" stands for an endpoint that the push service no longer knows.
-export const known = { serverKey: null, stored: null };
+// `room` tells whether some things are the instructor's alone.
+export const known = { serverKey: null, stored: null, room: false };
 
 export function actionOf(button) {
   switch (button) {
@@ -106,6 +107,12 @@ async function end(subscription) {
   known.stored = null;
   await server.report("unsubscribed");
   await server.removeSubscription(subscription.endpoint);
+}
+
+// A participant has another name now.
+export async function introduce() {
+  const { subscription } = await push.look();
+  if (subscription && known.stored === subscription.endpoint) await store(subscription);
 }
 
 // On every load: endpoints change, and servers forget, so the subscription is sent again.

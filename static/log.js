@@ -9,21 +9,24 @@ const SVG = "http://www.w3.org/2000/svg";
 // A browser reopens a stream that broke, but not one that was refused: that is up to us.
 const REOPEN_AFTER = 3000;
 
-// Fill `list` (an <ol>) with events from now on, and call `onEvent` with each.
-export function follow(list, onEvent) {
+// Fill `list` (an <ol>) with events from now on, and call `onEvent` with each. The instructor's
+// `token` goes into the URL, since an event stream takes no header. When the stream is refused,
+// `refused` finds out whether the story is not for us: then there is no other attempt.
+export function follow(list, onEvent, token, refused) {
   list.replaceChildren(); // a stream that is opened anew begins with the events of before
-  const stream = new EventSource("events");
+  const query = token && `?access_token=${encodeURIComponent(token)}`;
+  const stream = new EventSource(`events${query}`);
   stream.addEventListener("message", (message) => {
     const event = JSON.parse(message.data);
     append(list, row(event));
     onEvent(event);
   });
   stream.addEventListener("open", () => delete list.dataset.lost);
-  stream.addEventListener("error", () => {
+  stream.addEventListener("error", async () => {
     list.dataset.lost = "";
-    if (stream.readyState === EventSource.CLOSED) {
-      setTimeout(follow, REOPEN_AFTER, list, onEvent);
-    }
+    if (stream.readyState !== EventSource.CLOSED) return;
+    if (await refused()) delete list.dataset.lost;
+    else setTimeout(follow, REOPEN_AFTER, list, onEvent, token, refused);
   });
 }
 

@@ -1,12 +1,14 @@
 // The client page. After each action, `render()` asks the browser what is true now and paints that.
 
-import { actionOf, greet, known } from "./actions.js";
+import { actionOf, greet, introduce, known } from "./actions.js";
 import { explain, StepFault } from "./explain.js";
 import { follow } from "./log.js";
 import { belongsTo, look, notificationsShown, surroundings } from "./push.js";
-import { report } from "./server.js";
+import { refreshRoom } from "./room.js";
+import { getParticipants, isRoom, report } from "./server.js";
 import { $, BUTTONS, flash, hold, paint, paintNotifications } from "./view.js";
-import { release, say, sayFault } from "./view.js";
+import { paintRoom, release, say, sayFault, shutLog } from "./view.js";
+import { name, rename, token } from "./who.js";
 
 const AFTER_NEWS = 500; // milliseconds
 
@@ -53,6 +55,7 @@ async function ask() {
   return {
     ...facts,
     fault,
+    mayNotifyAll: !known.room || Boolean(token()),
     supported: facts.secure && facts.missing.length === 0,
     keyFits: !subscription || !serverKey || belongsTo(subscription, serverKey),
     stored: Boolean(subscription) && stored === subscription.endpoint,
@@ -84,6 +87,30 @@ function refuse(error) {
   delete document.body.dataset.busy;
 }
 
+async function begin() {
+  known.room = await isRoom();
+  paintRoom(known.room, Boolean(token()), name());
+  if (known.room && !token()) shutLog();
+  else follow($("events"), hearEvent, token(), isRefused);
+  return greet();
+}
+
+function hearEvent(event) {
+  flash(event);
+  if (known.room) refreshRoom($("room"));
+}
+
+// In a room the story is the instructor's, and a token may be one of a lab that has ended.
+async function isRefused() {
+  try {
+    await getParticipants();
+    return false;
+  } catch (error) {
+    if (error.status === 401) shutLog();
+    return error.status === 401;
+  }
+}
+
 // ---- wired once -------------------------------------------------------------------------------
 
 for (const button of BUTTONS) {
@@ -97,5 +124,8 @@ addEventListener("focus", render);
 navigator.permissions
   ?.query({ name: "notifications" })
   .then((permission) => permission.addEventListener("change", render));
-follow($("events"), flash);
-act("load", greet);
+$("name").addEventListener("change", () => {
+  rename($("name").value);
+  introduce().catch(refuse);
+});
+act("load", begin);

@@ -2,6 +2,7 @@
 // as well behind a proxy, at /user/alice/proxy/8292/ for example.
 
 import { decode } from "./base64url.js";
+import { name, token } from "./who.js";
 
 // The application server's public key: an uncompressed P-256 point (RFC 8292 §3.2).
 const PUBLIC_KEY_BYTES = 65;
@@ -60,8 +61,27 @@ export async function lookAt(file) {
   }
 }
 
+// Ask whether this is a room, where some things are the instructor's alone.
+export async function isRoom() {
+  try {
+    const response = await fetch("health");
+    return Boolean((await response.json()).data.room);
+  } catch {
+    return false; // Whatever is away or in between: the first thing that is asked of it will tell.
+  }
+}
+
+// Ask who is in the room. Only the instructor is told.
+export async function getParticipants() {
+  const response = await request("subscriptions");
+  const text = await response.text();
+  if (!response.ok) throw errorIn(text, response);
+  return parse(text)?.data?.participants ?? [];
+}
+
 export function addSubscription(subscription) {
-  return post("add-subscription", subscription);
+  const named = name() ? { name: name() } : {};
+  return post("add-subscription", { ...subscription.toJSON(), ...named });
 }
 
 export async function removeSubscription(endpoint) {
@@ -105,14 +125,15 @@ async function post(route, value) {
 }
 
 async function request(route, value, signal) {
+  const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
   const options = value && {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { ...headers, "Content-Type": "application/json" },
     body: JSON.stringify(value),
     signal,
   };
   try {
-    return await fetch(route, options);
+    return await fetch(route, options ?? { headers });
   } catch {
     throw new ServerError(
       "unreachable",

@@ -14,11 +14,21 @@ const PATIENCE = 5000; // for the application server, in milliseconds
 async function receive(data) {
   const message = read(data);
   const shown = show(message); // first: nothing that follows can stop it
-  const received = report("push received", { payload: message.kind });
+  const received = tellReceived(message.kind, data);
   const refused = await shown;
   await tellPages("shown", message.kind === "broken" ? "SyntaxError" : refused);
   await received;
   await report("shown");
+}
+
+// Say which message came, and at which endpoint: so the server knows whom it has reached, and how
+// soon. A digest names the message, and keeps what it says to ourselves.
+async function tellReceived(payload, data) {
+  const subscription = await registration.pushManager.getSubscription();
+  const hash = await crypto.subtle.digest("SHA-256", data?.arrayBuffer() ?? new ArrayBuffer());
+  const bytes = Array.from(new Uint8Array(hash, 0, 8));
+  const digest = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  await report("push received", { payload, endpoint: subscription?.endpoint, digest });
 }
 
 // Return {kind, title, options} for whatever came: JSON {"title", "options"}, text, or nothing.

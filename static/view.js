@@ -96,6 +96,19 @@ export function paintNotifications(notifications) {
   );
 }
 
+// In a room a participant has a name, and some things are for the instructor alone.
+export function paintRoom(isRoom, isInstructor, name) {
+  $("who").hidden = !isRoom;
+  $("name").value = name;
+  $("instructors").hidden = !isRoom || isInstructor;
+  $("room").hidden = !isRoom || !isInstructor;
+}
+
+export function shutLog() {
+  $("events").hidden = true;
+  $("log-shut").hidden = false;
+}
+
 // While an action is under way its button says so, and no other can be pressed.
 export function hold(name) {
   document.body.dataset.busy = name;
@@ -131,7 +144,7 @@ function sensibleButtons(facts) {
     subscribe: active && allowed && !ready,
     unsubscribe: Boolean(facts.subscription),
     "notify-me": allowed && ready,
-    "notify-all": true, // others may have subscribed
+    "notify-all": facts.mayNotifyAll, // to oneself or not: others may have subscribed
   };
 }
 

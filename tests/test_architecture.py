@@ -13,7 +13,8 @@ TABLE = {
     "errors": (set(), set()),
     "journal": (set(), set()),
     "background": ({"errors"}, set()),
-    "settings": (set(), set()),
+    "settings": ({"errors"}, set()),
+    "localnet": ({"errors", "settings"}, set()),
     "protocol": ({"protocol", "errors"}, {"cryptography"}),
     "pushservice.mailbox": ({"errors"}, set()),
     "gate": ({"errors"}, {"tornado"}),
@@ -24,8 +25,9 @@ TABLE = {
         {"pushservice", "protocol", "errors", "journal", "web", "gate", "database"}, None
     ),
     "useragent": ({"useragent", "protocol", "errors", "journal"}, None),
-    "lab": (OURS - {"protocol"} | {"background", "labbrowser", "settings"}, set()),
-    "labbrowser": ({"useragent", "errors"}, set()),
+    "lab": (OURS - {"protocol"} | {"localnet", "background", "invitation", "labbrowser", "settings"}, set()),
+    "labbrowser": ({"localnet", "useragent", "errors"}, set()),
+    "invitation": (set(), {"segno"}),
     "doctor": ({"doctor", "protocol", "appserver.keys", "useragent", "errors", "settings"}, set()),
     "notebook.svg": (set(), set()),
     "notebook.parts": (set(), {"ipywidgets"}),
@@ -36,17 +38,18 @@ TABLE = {
     "notebook.bytemaps": ({"protocol", "notebook.svg", "notebook.tables"}, set()),
     "notebook.pictures": ({"protocol", "notebook.svg", "notebook.tables", "notebook.bytemaps"}, set()),
     "notebook.checks": ({"notebook.checks", "protocol", "journal", "errors"}, set()),
-    "notebook": (OURS - {"pushservice"} | {"notebook", "lab", "labbrowser", "doctor", "settings"}, {"ipywidgets", "IPython"}),
+    "notebook": (OURS - {"pushservice"} | {"notebook", "lab", "labbrowser", "doctor", "invitation", "settings"}, {"ipywidgets", "IPython"}),
+    "join": ({"useragent", "errors", "localnet", "labbrowser", "settings"}, set()),
     "story": (OURS | {"lab", "labbrowser"}, set()),
-    "cli": (OURS | {"lab", "doctor", "story", "settings"}, set()),
+    "cli": (OURS | {"lab", "doctor", "invitation", "join", "story", "settings"}, set()),
     "__main__": ({"cli"}, set()),
 }
 FLOORS = [
-    {"errors", "journal", "settings", "background", "web", "gate", "database"},
+    {"errors", "journal", "settings", "localnet", "background", "web", "gate", "database"},
     {"protocol"},
     {"appserver", "pushservice", "useragent"},
-    {"lab", "labbrowser", "doctor"},
-    {"notebook", "story", "cli", "__main__"},
+    {"lab", "labbrowser", "invitation", "doctor"},
+    {"notebook", "join", "story", "cli", "__main__"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

@@ -304,6 +304,23 @@ def test_browser_opens_the_page_of_a_running_lab(tmp_path, kind, request):
             assert process.wait(30) == 130
 
 
+def test_join_opens_the_first_browser_with_a_name_for_the_page(tmp_path, firefox_installed):
+    with serving(tmp_path) as (page, _, _):
+        command = [*PUSHLAB, "join", page.rstrip("/"), "--name", "Ada", "--headless"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            # Nothing is said of an exception: a page of this machine needs none.
+            assert process.stdout.readline() == "Close the browser to end this.\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
+def test_serve_asks_for_one_address(tmp_path, capsys, host):
+    assert main(["serve", "--host", host, "--data", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "This machine has" in said and "Give one IPv4 address" in said
+
+
 def test_doctor_lists_what_it_looked_at(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path))
     main(["doctor"])

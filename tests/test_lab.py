@@ -9,7 +9,10 @@ import pytest
 
 from pushlab import PushOptions
 from pushlab.errors import (
+    BadHost,
+    BrowserFailed,
     BrowserNotFound,
+    LabError,
     LabStopped,
     NoSubscriptions,
     PortTaken,
@@ -214,6 +217,51 @@ def test_a_lab_in_a_vendors_flavour_and_the_sender_that_understands_it(tmp_path)
 def test_a_flavour_that_nobody_has_stops_no_lab(lab, tmp_path):
     with pytest.raises(UnknownFlavour, match="strict, mozilla, fcm, apple, wns"):
         Lab(port=0, push_port=0, data=tmp_path / "another", flavour="vanilla")
+    assert lab.running
+
+
+def test_a_lab_of_this_machine_alone_is_no_room(lab):
+    assert lab.invitation is None
+    browser = lab.open("virtual", name="Ada")
+    browser.subscribe()
+    browser.notify_all()  # Nobody is asked for a token.
+    browser.wait_for_notification()
+    (row,) = lab.room()
+    assert (row.name, row.browser, row.connected) == ("Ada", "Virtual", True)
+    lab.run(browser.agent.disconnect())
+    lab.wait_for("disconnect")
+    lab.notify_all()
+    (row,) = lab.room()
+    assert (row.connected, row.waiting, row.reached) == (False, 1, False)
+
+
+def test_a_room_has_a_token_that_is_nowhere_but_in_the_instructor_s_link(tmp_path, monkeypatch):
+    # This machine's own address, taken for one of a network.
+    monkeypatch.setattr("pushlab.localnet.is_loopback", lambda host: False)
+    tokens = []
+    for _ in range(2):
+        with Lab(port=0, push_port=0, data=tmp_path, host="127.0.0.1") as lab:
+            tokens.append(lab.invitation.token)
+            browser = lab.open("virtual")
+            browser.subscribe()
+            with pytest.raises(BrowserFailed, match="for the instructor"):
+                browser.notify_all()
+            assert lab.notify_all().accepted == 1, "the notebook is the instructor's"
+            told = repr([event.to_json() for event in lab.journal.events()])
+            assert tokens[-1] not in told + repr(lab) + repr(lab.invitation)
+    assert tokens[0] != tokens[1] and all(len(token) == 32 for token in tokens)
+    monkeypatch.setenv("PUSHLAB_TOKEN", "my-own-token")
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        assert lab.invitation.token == "my-own-token"
+    monkeypatch.setenv("PUSHLAB_TOKEN", "two words")
+    with pytest.raises(LabError, match="letters, digits"):
+        Lab(port=0, push_port=0, data=tmp_path)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "localhost", "192.0.2.77"])
+def test_a_lab_listens_at_one_address_of_this_machine(lab, tmp_path, host):
+    with pytest.raises(BadHost):
+        Lab(port=0, push_port=0, data=tmp_path / "another", host=host)
     assert lab.running
 
 

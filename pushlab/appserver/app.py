@@ -21,6 +21,7 @@ from pushlab.appserver.guard import Guard
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.room import NotingCourier, Participant, Presence, Room
 from pushlab.appserver.route import Route
 from pushlab.appserver.runs import Run
 from pushlab.appserver.sender import Counts, Sender
@@ -57,7 +58,9 @@ class ApplicationServer:
     ``journal``, and ``allowed_origins`` are others that may; only these may have addresses that are not
     public; ``routes`` lead from a
     vendor's host to the lab; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since
-    1970; ``instructor_token``, if there is one, is asked for by what is an instructor's. A stopped server may be started again. ``store`` and ``sender`` are there after start().
+    1970; ``instructor_token``, if there is one, is asked for by what is an instructor's; ``presence``
+    asks the lab's push service who is there. A stopped server may be started again. ``store`` and
+    ``sender`` are there after start().
 
     >>> async def example():
     ...     server = ApplicationServer(keys=VapidKeys.generate())
@@ -83,6 +86,7 @@ class ApplicationServer:
         sender: Literal["pushlab", "pywebpush"] = "pushlab",
         clock: Callable[[], float] = time.time,
         instructor_token: str | None = None,
+        presence: Presence | None = None,
     ):
         if sender not in ("pushlab", "pywebpush"):
             raise ValueError(f"sender is {sender!r}, and there are 'pushlab' and 'pywebpush'")
@@ -97,6 +101,7 @@ class ApplicationServer:
         self._clock = clock
         self._numbers = itertools.count(1)
         self._instructor_token = instructor_token
+        self.room = Room(presence, clock)
         self._host, self._port = "127.0.0.1", None
         self._server: Gate | None = None
 
@@ -232,6 +237,11 @@ class ApplicationServer:
             return number, Notification.numbered(number, title, body).payload()
         return number, Notification.from_json(notification).payload()
 
+    async def participants(self) -> list[Participant]:
+        """Return who is in the room, oldest first. Raises UnableToReadDatabase."""
+        stored = await asyncio.to_thread(lambda: list(self.store.all()))
+        return self.room.participants(stored)
+
     # --- its parts -----------------------------------------------------------------------------
 
     def _sender(self) -> Sender:
@@ -239,7 +249,7 @@ class ApplicationServer:
             return Sender(
                 self.keys,
                 self.store,
-                self._courier(),
+                NotingCourier(self._courier(), self.room),
                 journal=self.journal,
                 lab_origins=self._push_origins,
                 routes=self.routes,
@@ -266,6 +276,7 @@ class ApplicationServer:
                 (r"/notify-me", handlers.NotifyMeHandler, server),
                 (r"/notify-all", handlers.NotifyAllHandler, server),
                 (r"/report", handlers.ReportHandler, server),
+                (r"/subscriptions", handlers.SubscriptionsHandler, server),
                 (r"/events", EventsHandler, server),
                 (r"/(|(?:[\w-]+\.)+\w+)", PageHandler, server | {"path": static_folder()}),
             ],

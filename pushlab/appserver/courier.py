@@ -70,7 +70,7 @@ class Story:
         self._routes = routes
 
     def _detour(self, route: Route, who: str) -> None:
-        Story.step(self, "route", who, host=route.host, address=f"127.0.0.1:{route.port}")
+        Story.step(self, "route", who, host=route.host, address=f"{route.address}:{route.port}")
 
     def _told_here(self, stored: StoredSubscription) -> bool:
         lab = stored.subscription.origin in self._lab_origins

@@ -7,6 +7,7 @@ to wait for a lock, so it is asked in a thread.
 import asyncio
 
 from pushlab.appserver.outcome import Outcome, show
+from pushlab.appserver.room import shown_name
 from pushlab.appserver.web import Handler
 from pushlab.errors import (
     BadEndpoint,
@@ -26,7 +27,7 @@ MAX_EVENT = 64
 MAX_DETAILS = 8
 """Members of a report's detail that are kept."""
 
-SECRET = {"endpoint", "keys", "p256dh", "auth", "title", "body", "data"}
+SECRET = {"endpoint", "keys", "p256dh", "auth", "title", "body", "data", "digest"}
 """Members of a report's detail that the journal must not hold."""
 
 TAKEN = {"self", "source", "target", "what", "who"}
@@ -47,12 +48,16 @@ class VapidHandler(Handler):
 
 
 class HealthHandler(Handler):
-    """``GET /health``: who is here, where the lab's push service is, and what is routed to it."""
+    """``GET /health``: who is here, where the lab's push service is, and what is routed to it.
+
+    In a ``room`` there is an instructor, whose token is asked for.
+    """
 
     def get(self) -> None:
         self.succeed(
             name="pushlab",
             push_service=self.server.push_service_url,
+            room=self.server.guard.token is not None,
             routes=[str(route) for route in self.server.routes],
         )
 
@@ -60,13 +65,19 @@ class HealthHandler(Handler):
 
 
 class AddSubscriptionHandler(Handler):
-    """``POST /add-subscription``: 201 if it is new, 200 if it was known."""
+    """``POST /add-subscription``: 201 if it is new, 200 if it was known.
+
+    Beside the subscription's members there may be ``name``: how a participant wants to be called.
+    """
 
     told = True
 
     async def post(self) -> None:
-        subscription = PushSubscription.from_json(self.json())
-        new = await asyncio.to_thread(self.server.subscribe, subscription, self.who)
+        request = self.json()
+        subscription = PushSubscription.from_json(request)
+        who = shown_name(request.get("name")) or self.who
+        new = await asyncio.to_thread(self.server.subscribe, subscription, who)
+        self.server.room.joined(subscription.endpoint, self.browser)
         status = 201 if new else 200
         self.tell(status=status)
         self.set_status(status)
@@ -134,6 +145,18 @@ class NotifyAllHandler(Handler):
         )
 
 
+class SubscriptionsHandler(Handler):
+    """``GET /subscriptions``: who is in the room. No endpoint leaves this server."""
+
+    instructors = True
+
+    async def get(self) -> None:
+        rows = await self.server.participants()
+        self.succeed(participants=[row.to_json() for row in rows])
+
+    head = get
+
+
 class ReportHandler(Handler):
     """``POST /report``: what happened in the user agent, where no server can see it."""
 
@@ -146,6 +169,10 @@ class ReportHandler(Handler):
             raise BadField(f"event is {len(event)} characters long, over {MAX_EVENT}")
         if not isinstance(detail, str | dict | None):
             raise BadField("detail is neither text nor an object")
+        if event == "push received" and isinstance(detail, dict):
+            endpoint, digest = detail.get("endpoint"), detail.get("digest")
+            if isinstance(endpoint, str) and isinstance(digest, str):
+                self.server.room.received(endpoint, digest, self.browser)
         agent = Party.USER_AGENT
         what, detail = story_of(show(event), detail)
         self.server.journal.record(agent, agent, what, self.who, **detail)

@@ -20,7 +20,7 @@ class Route:
     """Carry what is for the lab's subscriptions at ``host`` to ``port`` of this machine.
 
     ``mark``: how the last part of the lab's endpoints begins; ``authority``: the certificates that
-    are believed there, PEM.
+    are believed there, PEM; ``address``: where the lab listens.
 
     >>> route = Route("push.example.net", "pushlab-", 40443, "-----BEGIN CERTIFICATE-----…")
     >>> print(route)
@@ -35,6 +35,7 @@ class Route:
     mark: str
     port: int
     authority: str = field(repr=False)
+    address: str = "127.0.0.1"
 
     def fits(self, url: str) -> bool:
         """Say whether a URL is for the lab."""
@@ -50,10 +51,10 @@ class Route:
     @property
     def connect_to(self) -> str:
         """The rule as libcurl writes it: CURLOPT_CONNECT_TO."""
-        return f"{self.host}:443:127.0.0.1:{self.port}"
+        return f"{self.host}:443:{self.address}:{self.port}"
 
     def __str__(self) -> str:
-        return f"https://{self.host}/…/{self.mark}… → 127.0.0.1:{self.port}"
+        return f"https://{self.host}/…/{self.mark}… → {self.address}:{self.port}"
 
 
 def route_of(url: str, routes: Sequence[Route]) -> Route | None:

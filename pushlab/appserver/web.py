@@ -80,6 +80,12 @@ class Handler(StreamedBody):
         headers = self.request.headers
         return user_agent_name(headers.get("User-Agent", ""), headers.get("Sec-CH-UA", ""))
 
+    @property
+    def browser(self) -> str:
+        """What kind of user agent asks. A virtual one may have a name of its own."""
+        virtual = self.request.headers.get("User-Agent", "").startswith("pushlab-virtual")
+        return "Virtual" if virtual else self.who
+
     def tell(self, **detail: str | int) -> None:
         """Write this request into the journal, once."""
         if not self._written:

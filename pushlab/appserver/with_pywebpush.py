@@ -229,7 +229,7 @@ def _make_session(routes: Sequence[Route], reach: Reach):
             name = self._route.host
             options |= {"ssl_context": self._context}
             options |= {"server_hostname": name, "assert_hostname": name}
-            return host | {"host": "127.0.0.1", "port": self._route.port}, options
+            return host | {"host": self._route.address, "port": self._route.port}, options
 
         def add_headers(self, request, **options):
             request.headers["Host"] = self._route.host

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.room import Participant
 from pushlab.appserver.sender import Counts
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError
+from pushlab.invitation import Invitation
 from pushlab.journal import Event
 from pushlab.notebook.render import COLOURS, describe, shorten
 from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD
@@ -40,6 +42,11 @@ STYLE = """<style>
 .pushlab-result { min-height: 2.5em; }
 .pushlab-toast { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 8px;
   padding: 6px 12px; margin: 4px 0; background: var(--jp-layout-color2, #eee); }
+.pushlab-rows { max-height: 300px; overflow: auto; margin-top: 4px; }
+.pushlab-rows th { position: sticky; top: 0; background: var(--jp-layout-color0, #fff); }
+.pushlab-rows td:not(:first-child) { white-space: nowrap; }
+.pushlab-command { font-size: 1.05em; overflow-wrap: anywhere; }
+.pushlab-qr svg { display: block; max-width: 100%; height: auto; margin: 8px 0; border-radius: 6px; }
 .pushlab-scroll { max-height: 170px; overflow: auto; display: flex; flex-direction: column-reverse;
   font-family: var(--jp-code-font-family, monospace); font-size: 0.9em; }
 </style>"""
@@ -129,6 +136,58 @@ def subscriptions(stored: Sequence[StoredSubscription]) -> str:
     if len(stored) > 10:
         head += f"<tr><td colspan=5>… {len(stored) - 10} earlier</td></tr>"
     return f"<table>{head}{rows}</table>"
+
+
+def room(participants: Sequence[Participant]) -> str:
+    """List who is in the room: here or away, what waits, and whether the last message arrived."""
+    if not participants:
+        return '<span class="pushlab-faint">Nobody yet: whoever joins and subscribes appears here.</span>'
+    rows = "".join(
+        f"<tr><td>{escape(one.name)}</td><td>{escape(one.browser)}</td>"
+        f"<td>{_presence(one.connected)}</td><td>{one.waiting or ''}</td>"
+        f"<td>{_arrival(one)}</td></tr>"
+        for one in participants
+    )
+    here = sum(bool(one.connected) for one in participants)
+    reached = sum(bool(one.reached) for one in participants)
+    sums = f"{len(participants)} subscribed · {here} connected · {reached} reached by the last message"
+    head = "<tr><th>name</th><th>browser</th><th>now</th><th>waiting</th><th>last message</th></tr>"
+    table = f'<div class="pushlab-rows"><table>{head}{rows}</table></div>'
+    return f'<div class="pushlab-faint">{sums}</div>{table}'
+
+
+def _presence(connected: bool | None) -> str:
+    if connected is None:
+        return '<span class="pushlab-faint" title="Its vendor runs its push service">vendor’s</span>'
+    return _dot(DONE, "here") if connected else _dot(LOST, "away")
+
+
+def _arrival(one: Participant) -> str:
+    if one.reached is None:
+        return ""
+    at = f'<span class="pushlab-faint">{clock(one.sent_at)}</span> '
+    return at + (f"✓ {one.latency:.0f} ms" if one.reached else "not yet")
+
+
+def _dot(colour: str, said: str) -> str:
+    return f'<span class="pushlab-dot" style="background:{colour}"></span>{said}'
+
+
+def invitation(how: Invitation) -> str:
+    """Say how others get in: a line to type, an address, and its QR code."""
+    return (
+        f'<code class="pushlab-command">{escape(how.command)}</code><br>'
+        f'<a href="{escape(how.page_url)}" target="_blank">{escape(how.page_url)}</a>'
+        f'<div class="pushlab-qr">{how.qr_svg()}</div>'
+    )
+
+
+def instructor_link(how: Invitation) -> str:
+    """Return the link with which a page may notify all. It is shown on demand alone."""
+    return (
+        f'<a href="{escape(how.instructor_url)}" target="_blank">The page, as the instructor</a>'
+        '<div class="pushlab-faint">Its address holds the token: copy it for nobody else.</div>'
+    )
 
 
 def keys(pair: VapidKeys) -> str:

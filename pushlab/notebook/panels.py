@@ -16,7 +16,7 @@ import ipywidgets as widgets
 
 from pushlab import settings
 from pushlab.appserver.sender import Counts
-from pushlab.errors import BrowserFailed, NoSubscriptions
+from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
 from pushlab.journal import Party
 from pushlab.labbrowser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
@@ -24,6 +24,7 @@ from pushlab.notebook.composer import Composer
 from pushlab.notebook.live import Painter, Worker
 from pushlab.notebook.parts import card, html, named, row
 from pushlab.notebook.render import COLOURS, sequence
+from pushlab.notebook.roompanel import RoomPanel
 
 DIAGRAM_ROWS = 18
 
@@ -103,6 +104,10 @@ class Panel:
             "notify-me": self._button("Notify me", self._notify_me, server),
             "notify-all": self._button("Notify all", self._notify_all, server),
         }
+        self.room = None
+        if self.lab.invitation:
+            self.buttons["notify-one"] = self._button("Notify this one", self._notify_one, server)
+            self.room = RoomPanel(self.lab.invitation, self.buttons["notify-one"])
         for key, button in self.buttons.items():
             named(button, key)
 
@@ -114,7 +119,9 @@ class Panel:
         return button
 
     def _arrange(self) -> widgets.VBox:
-        *opening, subscribing, leaving, closing, me, everyone = self.buttons.values()
+        names = ("subscribe", "unsubscribe", "close-browser", "notify-me", "notify-all")
+        subscribing, leaving, closing, me, everyone = (self.buttons[name] for name in names)
+        opening = [self.buttons[f"open-{kind}"] for kind in self.kinds]
         may_choose = self.kinds != ["virtual"] and settings.has_screen()
         ways = markup.ways(self.kinds, settings.has_screen())
         first = card(
@@ -137,6 +144,7 @@ class Panel:
             html("head", markup.STYLE + markup.parties()),
             row(first, second),
             self.result,
+            *([self.room.box] if self.room else []),
             row(third, fourth),
             card(markup.heading("Who said what to whom"), self.diagram, flex="0 0 auto"),
             self.view,
@@ -210,6 +218,13 @@ class Panel:
         endpoint = stored[-1].subscription.endpoint
         return markup.outcome(self.lab.notify(endpoint, *self.composer.message()))
 
+    def _notify_one(self) -> str:
+        label = self.room.chosen()
+        stored = {one.subscription.label: one.subscription for one in self.lab.subscriptions()}
+        if label not in stored:
+            raise UnknownSubscription()
+        return markup.outcome(self.lab.notify(stored[label].endpoint, *self.composer.message()))
+
     def _notify_all(self) -> str:
         message = self.composer.message()
         self.progress.max = max(len(self.lab.subscriptions()), 1)
@@ -232,6 +247,8 @@ class Panel:
         self.diagram.value = sequence(events, rows=DIAGRAM_ROWS)
         self.log.value = markup.log(events)
         self.subscriptions.value = markup.subscriptions(self.lab.subscriptions())
+        if self.room:
+            self.room.paint(self.lab.room())
 
     def _paint_progress(self) -> None:
         self.progress.value = self._sent.done

@@ -76,7 +76,7 @@ class PushService:
             self._store = Store(self._database)
             mailbox = Mailbox(self._message_limit)
             self.office = PostOffice(mailbox, self._store, self.journal, self._clock)
-            self._chromium.remember(self._store)
+            self._chromium.remember(self._store, host)
         except StoreError:
             listener.close()
             raise
@@ -134,6 +134,15 @@ class PushService:
     def chromium(self) -> ChromiumDoor:
         """What a Chromium and its senders must know. Raise LabStopped before the first start."""
         return self._chromium.door(self.origin)
+
+    def presence(self, endpoint: str) -> tuple[bool, int] | None:
+        """Say whether the user agent behind an endpoint is connected, and how many messages wait.
+
+        None stands for an endpoint that this service does not know.
+        """
+        origin, _, token = endpoint.rpartition("/")
+        ours = (self.origin, *(f"https://{host}" for host in self.chromium.hosts))
+        return self.office.presence(token) if origin.startswith(ours) else None
 
     def endpoint(self, token: str) -> str:
         """Return the URL of a push resource."""

@@ -32,9 +32,6 @@ from pushlab.web import StreamedBody, UnknownPathHandler, listen, log
 VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""
 
-NAMES = (*VENDOR_HOSTS, "localhost", "127.0.0.1")
-"""Whom the certificate is for."""
-
 KEPT = "chromium"
 """The name under which the store keeps certificate and ports."""
 
@@ -75,6 +72,15 @@ class DoorHandler(StreamedBody):
         self.finish({"data": {name: getattr(door, name) for name in names}})
 
 
+def names_at(host: str) -> list[str]:
+    """Return the names that a certificate for a push service at this address has to hold.
+
+    >>> names_at("127.0.0.1")[-2:]
+    ['localhost', '127.0.0.1']
+    """
+    return [*VENDOR_HOSTS, "localhost", host]
+
+
 class ChromiumDoors:
     """Listen at the two ports that speak TLS.
 
@@ -87,17 +93,20 @@ class ChromiumDoors:
         self._certificates: Certificates | None = None
         self._ports = (0, 0)
 
-    def remember(self, store: Store) -> None:
-        """Take certificate and ports from the store, where they are. Raise UnableToReadDatabase."""
+    def remember(self, store: Store, host: str) -> None:
+        """Take certificate and ports from the store, where they are. Raise UnableToReadDatabase.
+
+        Another ``host`` is another room, and has a key of its own.
+        """
         if self._certificates is None and (kept := json.loads(store.kept(KEPT) or b"{}")):
             self._ports = tuple(kept["ports"])
-            if kept["names"] == list(NAMES):
+            if kept["names"] == names_at(host):
                 self._certificates = Certificates.from_json(kept)
 
     def open(self, office: PostOffice, browsers: Browsers, store: Store, host: str) -> None:
         """Listen, for an office that is open, and have the store keep where."""
         if self._certificates is None:
-            self._certificates = Certificates.make(NAMES)
+            self._certificates = Certificates.make(names_at(host))
         context = self._certificates.context
         web, mcs = (_listen(port, host) for port in self._ports)
         self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])

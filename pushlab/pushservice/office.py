@@ -221,6 +221,18 @@ class PostOffice:
         """Return the number of user agents that are connected."""
         return len(self._lines)
 
+    def presence(self, token: str) -> tuple[bool, int] | None:
+        """Say whether the user agent behind an endpoint is connected, and how many messages wait.
+
+        Return None if there is no such endpoint.
+        """
+        try:
+            user_agent = self.mailbox.subscription(token).user_agent
+        except DeliveryError:
+            return None
+        waiting = self.mailbox.waiting(user_agent, self._clock())
+        return user_agent in self._connections, sum(message.token == token for message in waiting)
+
     # --- helpers ---------------------------------------------------------------------------------
 
     def _commit(self, change: Change) -> None:

@@ -73,7 +73,8 @@ class Chromium(Browser):
 
     ``profile`` is a folder to keep; without one the profile is thrown away at the end.
     ``headless=False`` shows a window, and needs a screen. ``grant=False`` leaves the permission
-    prompt to the person in front of it.
+    prompt to the person in front of it. ``trusted`` is an origin such as ``http://192.168.1.20:8292``
+    that it treats as secure, though it is plain http (see ``chromium_profile`` for what that weakens).
     """
 
     name = "Chromium"
@@ -85,9 +86,10 @@ class Chromium(Browser):
         profile: Path | None = None,
         headless: bool = True,
         grant: bool = True,
+        trusted: str = "",
     ):
         super().__init__(profile, headless, grant)
-        self._door = door
+        self._door, self._trusted = door, trusted
         self._granted: set[str] = set()
 
     # --- from the start to the end -----------------------------------------------------------------
@@ -106,7 +108,7 @@ class Chromium(Browser):
         _address_file(folder).unlink(missing_ok=True)  # a Chromium that was killed leaves it behind
 
     def _arguments(self, folder: Path) -> list[str]:
-        return chromium_profile.switches(self._door, folder, self._headless)
+        return chromium_profile.switches(self._door, folder, self._headless, self._trusted)
 
     def _program(self, program: Path) -> list[str]:
         if alone.is_alone():

@@ -1,6 +1,6 @@
 """What turns a Chromium into a user agent of the lab: its switches, each with its reason.
 
-Three of them weaken the browser, and are marked **Weakens**: such a profile is for the lab alone,
+Some of them weaken the browser, and are marked **Weakens**: such a profile is for the lab alone,
 never the one that a person browses the web with. That is why the lab's Chromium also refuses to go
 anywhere else. One thing no switch can say goes into the profile itself: who may show notifications.
 """
@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 # A port of this machine at which nothing listens (RFC 863 reserves it for what is thrown away).
 NOWHERE = "127.0.0.1:9"
@@ -73,8 +74,11 @@ FIRST_RUN = {
 }
 
 
-def switches(door: ChromiumDoor, folder: Path, headless: bool) -> list[str]:
-    """Return the command line for a Chromium with this profile and this push service."""
+def switches(door: ChromiumDoor, folder: Path, headless: bool, trusted: str = "") -> list[str]:
+    """Return the command line for a Chromium with this profile and this push service.
+
+    ``trusted`` is an origin that counts as secure though it is plain http.
+    """
     table = NETWORK | QUIET | FIRST_RUN | {
         "gcm-checkin-url": door.checkin_url,
         "gcm-registration-url": door.registration_url,
@@ -85,6 +89,15 @@ def switches(door: ChromiumDoor, folder: Path, headless: bool) -> list[str]:
         "user-data-dir": str(folder),
         "remote-debugging-port": "0",
     }  # fmt: skip
+    if trusted:
+        host = urlsplit(trusted).hostname
+        # Weakens: this origin, and no other, is taken for a secure one. Whoever can change what
+        # travels on that network can change the page, and plant a worker that stays. Scheme and port
+        # must both be there: without them, Chromium silently passes the switch over.
+        table["unsafely-treat-insecure-origin-as-secure"] = trusted
+        # The page, and the push service beside it, are reached past the proxy that is not there.
+        table["proxy-bypass-list"] = host
+        table["host-resolver-rules"] += f" , EXCLUDE {host}"
     if headless:
         table |= {"headless": "new", "disable-gpu": ""}
     if hasattr(os, "geteuid") and os.geteuid() == 0:

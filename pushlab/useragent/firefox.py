@@ -56,7 +56,8 @@ class Firefox(Browser):
 
     ``profile`` is a folder to keep; without one the profile is thrown away at the end.
     ``headless=False`` shows a window, and needs a screen. ``grant=False`` leaves the permission
-    prompt to the person in front of it.
+    prompt to the person in front of it. ``trusted`` is an origin such as ``http://192.168.1.20:8292``
+    that it treats as secure, though it is plain http (see ``firefox_profile`` for what that weakens).
     """
 
     name = "Firefox"
@@ -69,9 +70,10 @@ class Firefox(Browser):
         profile: Path | None = None,
         headless: bool = True,
         grant: bool = True,
+        trusted: str = "",
     ):
         super().__init__(profile, headless, grant)
-        self._push_url = push_url
+        self._push_url, self._trusted = push_url, trusted
 
     # --- from the start to the end -----------------------------------------------------------------
 
@@ -79,7 +81,7 @@ class Firefox(Browser):
         return find()
 
     def _prepare(self, folder: Path) -> None:
-        firefox_profile.write(folder, self._push_url)
+        firefox_profile.write(folder, self._push_url, self._trusted)
         _address_file(folder).unlink(missing_ok=True)  # a Firefox that was killed leaves it behind
 
     def _arguments(self, folder: Path) -> list[str]:

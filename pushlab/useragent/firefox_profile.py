@@ -1,6 +1,6 @@
 """The preferences that turn a Firefox into a user agent of the lab, each with its reason.
 
-They go into ``user.js``, which Firefox reads at every start. Two of them weaken the browser, and
+They go into ``user.js``, which Firefox reads at every start. Some of them weaken the browser, and
 are marked **Weakens**: such a profile is for the lab alone, never the one that a person browses the
 web with. That is why the lab's Firefox also refuses to go anywhere else.
 """
@@ -19,8 +19,10 @@ PUSH = {
     "dom.push.testing.allowInsecureServerURL": True,
     # A browser that is driven keeps push off unless its profile says otherwise.
     "dom.push.connection.enabled": True,
-    # The first attempt to connect again comes after 0.3 s and not after 5 s; each next one doubles.
-    "dom.push.retryBaseInterval": 300,
+    # A connection that has died is noticed within 5 s and not within 30 min, and the first attempt to
+    # connect again comes after 1 s and not after 5 s: after a pulled cable a browser is soon back.
+    "dom.push.pingInterval": 5000,
+    "dom.push.retryBaseInterval": 1000,
     # Firefox draws notifications itself. On a machine without a desktop the system's way fails, and
     # then showNotification() rejects.
     "alerts.useSystemBackend": False,
@@ -79,14 +81,22 @@ FIRST_RUN = {
 }
 
 
-def write(folder: Path, push_url: str) -> None:
+def write(folder: Path, push_url: str, trusted: str = "") -> None:
     """Write ``user.js`` into the profile ``folder``, for the push service at ``push_url``.
 
     ``push_url`` is a WebSocket URL such as ``ws://127.0.0.1:8030/``. Its host is reached directly,
-    as this machine is.
+    as this machine is. ``trusted`` is an origin that counts as secure though it is plain http.
     """
-    host = urlsplit(push_url).hostname or ""
-    where = {"dom.push.serverURL": push_url, "network.proxy.no_proxies_on": host}
+    hosts = {urlsplit(url).hostname for url in (push_url, trusted)} - {None}
+    where = {
+        "dom.push.serverURL": push_url,
+        "network.proxy.no_proxies_on": ", ".join(sorted(hosts)),
+    }
+    if trusted:
+        # Weakens: every page from this host, at any port, is taken for a secure one. Whoever can
+        # change what travels on that network can change the page, and plant a worker that stays. The
+        # list holds bare hosts: with a scheme or a port, Firefox silently passes the entry over.
+        where["dom.securecontext.allowlist"] = urlsplit(trusted).hostname
     preferences = PUSH | QUIET | NETWORK | FIRST_RUN | where
     lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in preferences.items())
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ costs next to nothing, so a lesson can run hundreds of them in one process.
 """
 
 import asyncio
+import hashlib
 import json
 from collections import deque
 from urllib.parse import urljoin
@@ -76,7 +77,7 @@ class VirtualUserAgent:
         await self._fetch("")
         channel = self._push.channel
         if channel and channel.application_server_key == await self._server_key():
-            await self._post("add-subscription", self.subscription.to_json())
+            await self._add(self.subscription)
 
     async def state(self) -> str:
         """Return the state that the page would show."""
@@ -107,7 +108,7 @@ class VirtualUserAgent:
             await self._end()
         subscription = self.subscription or await self._push.subscribe(key)
         await self._report("subscribed")
-        await self._post("add-subscription", subscription.to_json())
+        await self._add(subscription)
 
     async def unsubscribe(self) -> None:
         """Do what the button Unsubscribe from push does."""
@@ -126,6 +127,10 @@ class VirtualUserAgent:
     async def screenshot(self) -> bytes:
         """Raise BrowserFailed: there is nothing to look at."""
         raise BrowserFailed("A virtual user agent has no screen")
+
+    async def _add(self, subscription: PushSubscription) -> None:
+        named = {} if self.name == "Virtual" else {"name": self.name}
+        await self._post("add-subscription", subscription.to_json() | named)
 
     async def _end(self) -> None:
         endpoint = self.subscription.endpoint
@@ -148,12 +153,16 @@ class VirtualUserAgent:
         self._shown = [*self._shown, notification][-KEPT:]
         self._news.set()
         if self._page_url:
-            task = asyncio.get_running_loop().create_task(self._tell(kind))
+            digest = hashlib.sha256(plaintext or b"").hexdigest()[:16]
+            task = asyncio.get_running_loop().create_task(self._tell(kind, digest))
             self._reports.add(task)
             task.add_done_callback(self._reports.discard)
 
-    async def _tell(self, kind: str) -> None:
-        await self._report("push received", {"payload": kind})
+    async def _tell(self, kind: str, digest: str) -> None:
+        detail = {"payload": kind, "digest": digest}
+        if self.subscription:
+            detail["endpoint"] = self.subscription.endpoint
+        await self._report("push received", detail)
         await self._report("shown")
 
     async def notifications(self) -> list[Notification]:

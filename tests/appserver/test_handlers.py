@@ -54,14 +54,20 @@ def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
         reply = await fetch(server.url + "health")
         url = service.origin.replace("http", "ws") + "/"
         assert reply.json == {
-            "data": {"success": True, "name": "pushlab", "push_service": url, "routes": []}
+            "data": {
+                "success": True,
+                "name": "pushlab",
+                "push_service": url,
+                "room": False,
+                "routes": [],
+            }
         }
 
     async def alone():
         async with serving() as server:
             reply = await fetch(server.url + "health")
             assert reply.json == {
-                "data": {"success": True, "name": "pushlab", "push_service": None, "routes": []}
+                "data": {"success": True, "name": "pushlab", "push_service": None, "room": False, "routes": []}
             }
 
     world(scenario)

@@ -331,3 +331,18 @@ def test_the_sweep_drops_what_nobody_comes_for(bench, caplog):
         assert bench.queue() == 0
 
     bench(scenario)
+
+
+def test_presence_says_who_is_connected_and_what_waits(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        presence, endpoint = bench.service.presence, subscription.endpoint
+        assert presence(endpoint) == (True, 0)
+        await bench.away(agent)
+        await sender.send(subscription)
+        await sender.send(subscription)
+        assert presence(endpoint) == (False, 2)
+        assert presence(endpoint[:-1]) is None
+        assert presence(endpoint.replace(bench.service.origin, "https://push.example.net")) is None
+
+    bench(scenario)

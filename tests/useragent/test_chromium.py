@@ -54,6 +54,15 @@ def test_only_root_goes_without_the_sandbox(tmp_path, monkeypatch, user, without
     assert ("no-sandbox" in switches(tmp_path)) == without
 
 
+def test_one_origin_may_be_treated_as_secure_and_is_reached_past_the_proxy(tmp_path):
+    origin, name = "http://10.77.0.1:8292", "unsafely-treat-insecure-origin-as-secure"
+    told = chromium_profile.switches(DOOR, tmp_path, True, origin)
+    assert f"--{name}={origin}" in told and "--proxy-bypass-list=10.77.0.1" in told
+    assert any(switch.endswith(", EXCLUDE 10.77.0.1") for switch in told)
+    assert not {name, "proxy-bypass-list"} & switches(tmp_path).keys(), "none unless it is asked for"
+    assert "10.77" not in str(chromium_profile.NETWORK), "and the next Chromium knows nothing of it"
+
+
 def granted(folder):
     preferences = json.loads((folder / "Default" / "Preferences").read_text())
     return preferences["profile"]["content_settings"]["exceptions"]["notifications"]

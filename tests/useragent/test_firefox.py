@@ -20,3 +20,16 @@ def test_the_profile_holds_every_preference_and_where_the_push_service_is(tmp_pa
         firefox_profile.FIRST_RUN,
     ]
     assert len(written) == len(lines) == sum(map(len, tables)) + 2
+
+
+def test_one_host_may_be_treated_as_secure_and_is_reached_past_the_proxy(tmp_path):
+    def allowed(**trusted) -> set[str]:
+        firefox_profile.write(tmp_path, "ws://10.77.0.1:8030/", **trusted)
+        lines = (tmp_path / "user.js").read_text().splitlines()
+        return {line for line in lines if "allowlist" in line or "no_proxies_on" in line}
+
+    near = 'user_pref("network.proxy.no_proxies_on", "10.77.0.1");'
+    assert allowed() == {near}
+    # A bare host: with a scheme or a port, Firefox would pass it over without a word.
+    secure = 'user_pref("dom.securecontext.allowlist", "10.77.0.1");'
+    assert allowed(trusted="http://10.77.0.1:8292") == {near, secure}

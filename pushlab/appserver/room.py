@@ -1,0 +1,178 @@
+"""Who is in the room: each subscriber's name, and whether the last message has reached it.
+
+A push service answers 201 when it has a message. Whether that has arrived, only the user agent can
+tell, and its service worker does: ``POST /report`` with "push received", the endpoint at which it
+came, and a digest that says which message it was.
+
+    sending(…)  ── 201 ──▶ the push service  ── push ──▶ the worker  ── report ──▶ received(…)
+        ╰──────────────────────────── latency, by this server's clock ────────────────╯
+
+All of it is kept in memory and ends with the server: it is about a lesson, not about people.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+from pushlab.appserver.courier import Attempt, Courier, Story
+from pushlab.appserver.store import StoredSubscription
+from pushlab.protocol.delivery import PushOptions
+
+MOST = 1000
+"""Subscribers of whom something is remembered. A room has fewer; a fan-out to more needs no room."""
+
+NAME_LIMIT = 40
+"""Characters of a participant's name."""
+
+Presence = Callable[[str], tuple[bool, int] | None]
+"""Say of an endpoint whether its user agent is connected and how many messages wait for it, or None
+where that is not known: a vendor tells nobody."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One row of the room. An endpoint is a secret, so ``label`` stands for the subscription.
+
+    ``connected`` and ``waiting`` (messages) are None at a vendor's push service; ``sent_at`` is
+    seconds since 1970, or None before the first message; ``reached`` says whether the last message
+    was received, ``latency`` after how many milliseconds.
+
+    >>> Participant("Ada", "Firefox", "0d385654", connected=True, waiting=0).to_json()["name"]
+    'Ada'
+    """
+
+    name: str
+    browser: str
+    label: str
+    connected: bool | None = None
+    waiting: int | None = None
+    sent_at: float | None = None
+    reached: bool | None = None
+    latency: float | None = None
+
+    def to_json(self) -> dict:
+        """Return the row as ``GET /subscriptions`` gives it."""
+        return asdict(self)
+
+
+@dataclass
+class _Known:
+    """What is remembered of one subscriber. The times are seconds of a clock that never jumps."""
+
+    browser: str = ""
+    sent_at: float | None = None
+    begun: float = 0.0
+    digest: str = ""
+    latency: float | None = None
+
+
+class Room:
+    """Remember who came, what was sent to whom, and who has received it.
+
+    ``presence`` asks the lab's push service; ``clock`` gives seconds since 1970, ``tick`` seconds of
+    a clock that never jumps.
+
+    >>> room = Room(tick=iter([10.0, 10.025]).__next__)
+    >>> room.sending("https://push.example.net/1", b"Hello")
+    >>> room.received("https://push.example.net/1", digest_of(b"Hello"), "Firefox")
+    >>> round(room._known["https://push.example.net/1"].latency)
+    25
+    """
+
+    def __init__(
+        self,
+        presence: Presence | None = None,
+        clock: Callable[[], float] = time.time,
+        tick: Callable[[], float] = time.monotonic,
+    ):
+        self._presence = presence or (lambda endpoint: None)
+        self._clock, self._tick = clock, tick
+        self._known: dict[str, _Known] = {}
+
+    def joined(self, endpoint: str, browser: str) -> None:
+        """Note which browser a subscription belongs to."""
+        self._of(endpoint).browser = browser
+
+    def sending(self, endpoint: str, payload: bytes | None) -> None:
+        """Note that a message sets out now."""
+        known = self._of(endpoint)
+        known.sent_at, known.begun = self._clock(), self._tick()
+        known.digest, known.latency = digest_of(payload), None
+
+    def received(self, endpoint: str, digest: str, browser: str) -> None:
+        """Note that a worker has received a message. An older one than the last changes nothing."""
+        known = self._known.get(endpoint)
+        if known is None:
+            return
+        known.browser = browser
+        if known.sent_at is not None and known.latency is None and digest == known.digest:
+            known.latency = (self._tick() - known.begun) * 1000
+
+    def participants(self, stored: Iterable[StoredSubscription]) -> list[Participant]:
+        """Return a row for each stored subscription, in their order."""
+        return [self._row(one) for one in stored]
+
+    def _row(self, stored: StoredSubscription) -> Participant:
+        known = self._known.get(stored.subscription.endpoint, _Known())
+        connected, waiting = self._presence(stored.subscription.endpoint) or (None, None)
+        return Participant(
+            name=stored.who,
+            browser=known.browser,
+            label=stored.subscription.label,
+            connected=connected,
+            waiting=waiting,
+            sent_at=known.sent_at,
+            reached=None if known.sent_at is None else known.latency is not None,
+            latency=known.latency,
+        )
+
+    def _of(self, endpoint: str) -> _Known:
+        if endpoint not in self._known and len(self._known) >= MOST:
+            del self._known[next(iter(self._known))]  # The one who came first.
+        return self._known.setdefault(endpoint, _Known())
+
+
+class NotingCourier:
+    """A courier that tells the room of each message before another one makes it ready."""
+
+    def __init__(self, courier: Courier, room: Room):
+        self._courier, self._room = courier, room
+
+    def prepare(
+        self,
+        stored: StoredSubscription,
+        payload: bytes | None,
+        options: PushOptions,
+        story: Story,
+    ) -> Attempt:
+        """Make a message ready. Raises PlaintextTooLong and VapidError."""
+        self._room.sending(stored.subscription.endpoint, payload)
+        return self._courier.prepare(stored, payload, options, story)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._courier.close()
+
+
+@lru_cache(maxsize=16)  # All messages of a notify-all have the same plaintext.
+def digest_of(payload: bytes | None) -> str:
+    """Return what the worker reports of a plaintext: the first 8 bytes of its SHA-256, hexadecimal.
+
+    >>> digest_of(b"Hello")
+    '185f8db32271fe25'
+    """
+    return hashlib.sha256(payload or b"").hexdigest()[:16]
+
+
+def shown_name(name: object) -> str:
+    """Return a participant's name as it may be shown: one line, printable, at most 40 characters.
+
+    >>> shown_name("  Ada" + chr(0x202e) + "\\n  Lovelace "), shown_name(None)
+    ('Ada Lovelace', '')
+    """
+    if not isinstance(name, str):
+        return ""
+    printable = "".join(c if c.isprintable() else " " for c in name[: 8 * NAME_LIMIT])
+    return " ".join(printable.split())[:NAME_LIMIT].rstrip()

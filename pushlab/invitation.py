@@ -1,0 +1,71 @@
+"""How a room is invited: the line to type, the link to scan, and the link that is the instructor's.
+
+The token in the instructor's link is a capability, as an endpoint is: whoever has it may send to
+everybody. It stands in the fragment of the URL, which a browser sends to nobody.
+"""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import segno
+
+QUIET_ZONE = 4
+"""Modules of margin around a QR code. Source: ISO/IEC 18004 §9.1."""
+
+# Two modules a character: the upper half is the foreground, the lower half the background.
+HALVES = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
+WHITE_ON_BLACK, AS_BEFORE = "\033[97;40m", "\033[0m"
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """The invitation to the page at ``page_url``; ``token`` is the instructor's.
+
+    >>> invitation = Invitation("http://192.168.1.20:8292/", "secret")
+    >>> invitation.command
+    'pushlab join http://192.168.1.20:8292'
+    >>> invitation
+    Invitation(page_url='http://192.168.1.20:8292/')
+    """
+
+    page_url: str
+    token: str = field(repr=False)
+
+    @property
+    def command(self) -> str:
+        """What a participant types."""
+        return f"pushlab join {self.page_url.rstrip('/')}"
+
+    @property
+    def instructor_url(self) -> str:
+        """The page, for who may notify all and see everything. Not for the projector."""
+        return f"{self.page_url}#token={quote(self.token, safe='')}"
+
+    def qr_text(self, colour: bool = False) -> str:
+        """Return the QR code of the page's URL as lines of half blocks, for a dark background.
+
+        ``colour`` sets the colours as well, so that a terminal of any colour shows it readably.
+        """
+        rows = [list(row) for row in self._code().matrix_iter(border=QUIET_ZONE)]
+        if len(rows) % 2:
+            rows.append([0] * len(rows[0]))
+        lines = ["".join(_halves(*pair)) for pair in zip(rows[::2], rows[1::2], strict=True)]
+        if colour:
+            lines = [f"{WHITE_ON_BLACK}{line}{AS_BEFORE}" for line in lines]
+        return "\n".join(lines)
+
+    def qr_svg(self, scale: int = 4) -> str:
+        """Return the QR code of the page's URL as an SVG element on white; ``scale``: pixels a module."""
+        out = io.BytesIO()
+        self._code().save(out, kind="svg", scale=scale, border=QUIET_ZONE, light="#ffffff",
+                          xmldecl=False, nl=False, title=f"QR code of {self.page_url}")  # fmt: skip
+        return out.getvalue().decode("utf-8")
+
+    def _code(self) -> segno.QRCode:
+        return segno.make(self.page_url, error="m", micro=False)
+
+
+def _halves(upper: list[int], lower: list[int]) -> Iterable[str]:
+    return (HALVES[above & 1, below & 1] for above, below in zip(upper, lower, strict=True))

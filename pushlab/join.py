@@ -1,0 +1,124 @@
+"""``pushlab join`` and ``pushlab browser``: a real browser at the page of a lab, here or across a room.
+
+The lab is asked where its push service is, and a browser of its own is started that uses it. The
+page of another machine comes over plain http; browsers give a service worker to secure pages alone.
+So that one origin is made an exception, in a profile that is thrown away, and the person is told.
+"""
+
+import asyncio
+import json
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote, urlsplit
+
+from pushlab import localnet, settings
+from pushlab.errors import BrowserNotFound, LabError
+from pushlab.labbrowser import installed_browsers, real_browser, trusted_origin
+from pushlab.useragent.chromium import Chromium
+from pushlab.useragent.firefox import Firefox
+
+WEAKENS = {
+    "firefox": "This Firefox treats every page from {host} as secure, though it comes over plain http,",
+    "chromium": "This Chromium treats {origin} as secure, though it comes over plain http,",
+}
+"""Each browser's exception is as wide as its own setting: a host's, or an origin's."""
+
+
+def join(
+    url: str,
+    kind: str | None = None,
+    name: str = "",
+    *,
+    profile: Path | None = None,
+    headless: bool = False,
+) -> int:
+    """Open the page at ``url`` in a browser of the lab and wait until it is closed.
+
+    ``kind`` is ``"firefox"`` or ``"chromium"``, or None for the first that is installed; ``name`` is
+    what the page offers as the participant's name. Raise LabError, BrowserNotFound.
+    """
+    kind = kind or first_installed()
+    browser = browser_for(url, kind, profile=profile, headless=headless, grant=headless)
+    if warning := weakened(url, kind, profile):
+        print(warning, flush=True)
+
+    async def session() -> None:
+        try:
+            await browser.start()
+            await browser.open(page_of(url, name))
+            print("Close the browser to end this.", flush=True)
+            await browser.closed()
+        finally:
+            await browser.close()
+
+    asyncio.run(session())
+    return 0
+
+
+def browser_for(url: str, kind: str, **wanted) -> Firefox | Chromium:
+    """Ask the lab at ``url`` for its push service, and make a browser that uses it.
+
+    ``wanted`` is ``profile``, ``headless`` and ``grant``. Raise LabError if no lab answers there.
+    """
+    push_url = push_service_of(url)
+    door = None
+    if kind == "chromium":
+        door = SimpleNamespace(**ask(f"{push_url.replace('ws', 'http', 1)}chromium"))
+    return real_browser(kind, url, push_url, door, **wanted)
+
+
+def first_installed() -> str:
+    """Return the kind of the first real browser of this machine. Raise BrowserNotFound."""
+    kind = installed_browsers()[0]
+    if kind == "virtual":
+        raise BrowserNotFound("No Firefox and no Chromium was found. Install one of them")
+    return kind
+
+
+def weakened(url: str, kind: str, profile: Path | None) -> str:
+    """Return what to tell a person of the exception that is made, or nothing if none is needed.
+
+    >>> print(weakened("http://192.168.1.20:8292", "chromium", None))
+    This Chromium treats http://192.168.1.20:8292 as secure, though it comes over plain http,
+    so others on this network could read and change the page. Its profile is thrown away at the end.
+    """
+    origin = trusted_origin(url)
+    if not origin:
+        return ""
+    said = WEAKENS[kind].format(origin=origin, host=urlsplit(origin).hostname)
+    kept = f"The profile {profile} is kept: never browse the web with it."
+    rest = kept if profile else "Its profile is thrown away at the end."
+    return f"{said}\nso others on this network could read and change the page. {rest}"
+
+
+def page_of(url: str, name: str) -> str:
+    """Return the address of the page, with the name in its fragment, which no server sees.
+
+    >>> page_of("http://192.168.1.20:8292", "Ada Lovelace")
+    'http://192.168.1.20:8292/#name=Ada%20Lovelace'
+    """
+    return f"{url.partition('#')[0].rstrip('/')}/" + (f"#name={quote(name)}" if name else "")
+
+
+def push_service_of(url: str) -> str:
+    """Ask a running lab for the address of its push service. Raise LabError."""
+    push_url = ask(f"{page_of(url, '')}health").get("push_service")
+    if not push_url:
+        raise LabError(f"the application server at {url} has no push service of its own")
+    return push_url
+
+
+def ask(url: str) -> dict:
+    """Return the data of a lab's answer. Raise LabError.
+
+    What is on this machine or on its own network is asked directly, past every proxy.
+    """
+    near = localnet.is_near(urlsplit(url).hostname or "")
+    try:
+        with (settings.DIRECT.open if near else urllib.request.urlopen)(url, timeout=5) as answer:
+            return json.load(answer)["data"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise LabError(
+            f"no lab answers at {url}: {error}. Start one with ./lab or ./lab serve"
+        ) from None

@@ -1,0 +1,123 @@
+"""Network addresses: those of this machine, and the one at which a room meets.
+
+A room meets at one concrete address. ``0.0.0.0`` would open every interface, the hotel's Wi-Fi too;
+and a name cannot be compared with what a browser sends: the page's origin, the endpoints and the
+``aud`` of every token are made from the address, and all of them must be the same text.
+"""
+
+import json
+import socket
+import struct
+from contextlib import suppress
+from http.client import HTTPException
+from ipaddress import AddressValueError, IPv4Address, ip_address
+
+from pushlab import settings
+from pushlab.errors import BadHost
+
+LOOPBACK = "127.0.0.1"
+
+SIOCGIFADDR = 0x8915
+"""Linux's question for the IPv4 address of an interface (linux/sockios.h)."""
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host of a URL is this machine alone.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.1"), is_loopback("10.77.0.1")
+    (True, True, False)
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_near(host: str) -> bool:
+    """Say whether a host is this machine or on a private network, where no proxy leads.
+
+    >>> is_near("192.168.1.20"), is_near("127.0.0.1"), is_near("push.example.net")
+    (True, True, False)
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+def mine() -> list[str]:
+    """Return the IPv4 addresses of this machine that others can reach, as far as it tells."""
+    found = [_towards("192.0.2.1"), *map(_of_interface, _interfaces())]
+    with suppress(OSError):
+        found += socket.gethostbyname_ex(socket.gethostname())[2]
+    return sorted({address for address in found if address and not is_loopback(address)})
+
+
+def checked(host: str) -> str:
+    """Return the address at which the lab shall listen, if it can. Raises BadHost.
+
+    >>> checked("127.0.0.1")
+    '127.0.0.1'
+    >>> checked("0.0.0.0")                                     # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    pushlab.errors.BadHost: 0.0.0.0 is every address at once, and a room needs one. ...
+    """
+    try:
+        address = IPv4Address(host)
+    except AddressValueError:
+        raise BadHost(f"{host!r} is no IPv4 address. {_told()}") from None
+    if address.is_unspecified:
+        raise BadHost(f"{host} is every address at once, and a room needs one. {_told()}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            raise BadHost(f"{host} is no address of this machine. {_told()}") from None
+    return str(address)
+
+
+def holder(host: str, *ports: int) -> str:
+    """Say so if it is another lab that holds one of these TCP ports (0: none in particular)."""
+    for port in filter(None, ports):
+        try:
+            with settings.DIRECT.open(f"http://{host}:{port}/health", timeout=1) as answer:
+                if json.load(answer)["data"]["name"] == "pushlab":
+                    return f"another kernel runs a lab: it holds port {port}"
+        except (OSError, HTTPException, ValueError, LookupError, TypeError):
+            continue  # Whoever that is, it is no lab, and the plain message says enough.
+    return ""
+
+
+def _told() -> str:
+    found = mine()
+    return (
+        f"This machine has {', '.join(found)}" if found else "This machine has none but 127.0.0.1"
+    )
+
+
+def _towards(elsewhere: str) -> str:
+    """Return the address with which this machine would send there. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((elsewhere, 9))
+        except OSError:
+            return ""  # No way leads there: a room without internet has none.
+        return probe.getsockname()[0]
+
+
+def _interfaces() -> list[str]:
+    return [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
+
+
+def _of_interface(name: str) -> str:
+    try:
+        import fcntl  # which Windows does not have
+    except ImportError:
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            answer = fcntl.ioctl(any_socket, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        except OSError:
+            return ""  # It has no IPv4 address, or this system asks otherwise.
+    return socket.inet_ntoa(answer[20:24])

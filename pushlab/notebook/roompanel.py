@@ -1,0 +1,83 @@
+"""The panel's part for a room: how to get in, who is here, and a message to one of them.
+
+It is there when the lab was opened to a network: ``Lab(host="192.168.1.20")``. The instructor's link
+is not shown until it is asked for, because the panel is on a projector.
+"""
+
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+
+from pushlab.appserver.room import Participant
+from pushlab.errors import PushlabError
+from pushlab.invitation import Invitation
+from pushlab.notebook import markup
+from pushlab.notebook.parts import card, html, named, row
+
+SHOW, HIDE = "Show the instructor's link", "Hide the link"
+
+
+class RoomPanel:
+    """The widgets of a room. ``notify`` is the button that sends to ``chosen()``."""
+
+    def __init__(self, invitation: Invitation, notify: widgets.Button):
+        self._invitation = invitation
+        self._labels: dict[str, str] = {}
+        self._link = html("instructor-link")
+        self._reveal = named(widgets.Button(description=SHOW), "reveal")
+        self._reveal.on_click(lambda _: self._toggle())
+        self._table = html("room", markup.room([]))
+        # The learner writes its value, and Python the suggestions: neither touches the other's.
+        self._who = named(
+            widgets.Combobox(placeholder="a name", continuous_update=True), "room-who"
+        )
+        ways = "Each participant types one line. The code is the page's address."
+        self.box = widgets.HBox(
+            [
+                card(
+                    markup.heading("Come in", ways),
+                    html("invitation", markup.invitation(invitation)),
+                    row(self._reveal),
+                    self._link,
+                    flex="0 1 350px",
+                ),
+                card(
+                    markup.heading("The room"),
+                    self._table,
+                    row(self._who, notify),
+                    flex="1 1 420px",
+                ),
+            ],
+            layout={"flex_flow": "row wrap"},
+        )
+
+    def paint(self, participants: Sequence[Participant]) -> None:
+        """Show who is here now."""
+        self._table.value = markup.room(participants)
+        self._labels = {f"{one.name} · {one.browser or 'browser'} · {one.label}": one.label
+                        for one in participants}  # fmt: skip
+        if self._who.options != (options := tuple(self._labels)):
+            self._who.options = options
+
+    def chosen(self) -> str:
+        """Return the label of the subscription that is named in the field.
+
+        Raise PushlabError if nobody here, or more than one, is called so.
+        """
+        typed = self._who.value.strip()
+        if not typed:
+            raise PushlabError("Type a name first, or choose one")
+        # A suggestion that was chosen is whole; what was typed is a name, and two may share it.
+        found = [label for said, label in self._labels.items() if typed == said]
+        found = found or [
+            one for said, one in self._labels.items() if typed == said.split(" · ")[0]
+        ]
+        if len(found) != 1:
+            many = f"{len(found)} participants are" if found else "Nobody here is"
+            raise PushlabError(f"{many} called {typed!r}. Choose a suggestion")
+        return found[0]
+
+    def _toggle(self) -> None:
+        hidden = not self._link.value
+        self._link.value = markup.instructor_link(self._invitation) if hidden else ""
+        self._reveal.description = HIDE if hidden else SHOW

@@ -1,0 +1,48 @@
+// The room, for the instructor's page: who is here, who is away, whom the last message reached.
+
+import { getParticipants } from "./server.js";
+
+const AFTER_NEWS = 300; // milliseconds, in which more news may come
+
+let waiting; // the timer of the next question
+
+// Ask who is in the room, soon: a message to many is many events.
+export function refreshRoom(section) {
+  waiting ??= setTimeout(async () => {
+    waiting = undefined;
+    paint(section, await getParticipants());
+  }, AFTER_NEWS);
+}
+
+function paint(section, participants) {
+  section.hidden = false;
+  section.querySelector("tbody").replaceChildren(...participants.map(row));
+  const here = participants.filter(({ connected }) => connected).length;
+  const reached = participants.filter((one) => one.reached).length;
+  const sum = `${here} connected, ${reached} reached by the last message.`;
+  section.querySelector(".sum").textContent = participants.length
+    ? `${participants.length} subscribed, ${sum}`
+    : "Nobody is here yet.";
+}
+
+function row({ name, browser, label, connected, waiting: kept, reached, latency }) {
+  const line = document.createElement("tr");
+  line.append(
+    cell(name),
+    cell(browser, "browser"),
+    cell({ true: "here", false: "away" }[connected] ?? "vendor's"),
+    cell(kept || ""),
+    cell({ true: `✓ ${Math.round(latency)} ms`, false: "not yet" }[reached] ?? ""),
+  );
+  line.title = `Subscription ${label}`;
+  line.dataset.here = connected ?? "unknown";
+  line.dataset.reached = reached ?? "none";
+  return line;
+}
+
+function cell(text, className = "") {
+  const made = document.createElement("td");
+  made.textContent = text;
+  made.className = className;
+  return made;
+}

@@ -1,0 +1,110 @@
+"""The panel's part for a room, driven in process: real parties, virtual user agents, no front end."""
+
+import pytest
+
+from pushlab import Lab
+from pushlab.appserver.room import Participant
+from pushlab.notebook import markup
+from pushlab.notebook.roompanel import HIDE, SHOW
+
+from .test_panels import all_text, press, until
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """A room on this machine: its own address, taken for one of a network."""
+    monkeypatch.setenv("PUSHLAB_BROWSER", "virtual")
+    monkeypatch.setattr("pushlab.localnet.is_loopback", lambda host: False)
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+def panel(lab):
+    return lab.panel()
+
+
+@pytest.fixture
+def three(lab):
+    browsers = {name: lab.open("virtual", name=name) for name in ("Ada", "Adam", "Grace")}
+    for browser in browsers.values():
+        browser.subscribe()
+    return browsers
+
+
+def test_a_lab_of_this_machine_alone_has_no_room_on_its_panel(tmp_path, monkeypatch):
+    monkeypatch.setenv("PUSHLAB_BROWSER", "virtual")
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        panel = lab.panel()
+        assert panel.room is None and "notify-one" not in panel.buttons
+        assert "pushlab join" not in all_text(panel)
+
+
+def test_the_room_fills_and_tells_who_is_away(lab, panel, three):
+    table = panel.room._table
+    until(table, lambda html: all(f"<td>{name}</td>" in html for name in three))
+    assert "3 subscribed · 3 connected · 0 reached" in table.value
+    assert "3 accepted" in press(panel, "notify-all")
+    until(table, lambda html: "3 reached by the last message" in html)
+    assert table.value.count("✓") == 3 and table.value.count(" ms</td>") == 3
+    lab.run(three["Adam"].agent.disconnect())
+    until(table, lambda html: "2 connected" in html)
+    press(panel, "notify-all")
+    until(table, lambda html: "2 reached" in html and "not yet" in html)
+    assert "away</td><td>1</td>" in table.value
+    lab.run(three["Adam"].agent.connect())
+    until(table, lambda html: "3 connected · 3 reached" in html)
+
+
+def test_one_is_notified_by_name_or_by_suggestion(lab, panel, three):
+    field = panel.room._who
+    until(field, lambda options: len(options) == 3, "options")
+    panel.composer.body.value = "for you"
+    for typed in ("Ada", next(option for option in field.options if option.startswith("Grace"))):
+        field.value = typed
+        assert "201 Created" in press(panel, "notify-one")
+        assert three[typed.split(" · ")[0]].wait_for_notification(body="for you")
+    lab.notify_all(body="fence")
+    three["Adam"].wait_for_notification(body="fence")
+    assert [shown.body for shown in three["Adam"].notifications()] == ["fence"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("", "Type a name"), ("Eve", "Nobody here is called"), ("Ad", "Nobody here")],
+)
+def test_a_name_that_says_nothing_is_told_so(panel, three, typed, said):
+    until(panel.room._who, lambda options: len(options) == 3, "options")
+    panel.room._who.value = typed
+    assert said in press(panel, "notify-one")
+
+
+def test_two_of_one_name_must_be_told_apart(lab, panel):
+    rows = [Participant("Ada", "Firefox", "11111111"), Participant("Ada", "Chromium", "22222222")]
+    panel.room.paint(rows)
+    panel.room._who.value = "Ada"
+    assert "2 participants are called" in press(panel, "notify-one")
+    panel.room._who.value = "Ada · Chromium · 22222222"
+    assert panel.room.chosen() == "22222222"
+
+
+def test_the_instructor_s_link_is_shown_on_demand_alone(lab, panel):
+    token, reveal = lab.invitation.token, panel.room._reveal
+    assert token not in all_text(panel) and lab.invitation.command in all_text(panel)
+    assert "<svg" in all_text(panel)
+    reveal.click()
+    assert f"#token={token}" in all_text(panel) and reveal.description == HIDE
+    reveal.click()
+    assert token not in all_text(panel) and reveal.description == SHOW
+
+
+def test_names_are_shown_as_text_and_vendors_tell_nobody():
+    shown = markup.room(
+        [Participant("<script>", "<i>", "11111111"), Participant("B", "C", "2", None)]
+    )
+    assert "<script>" not in shown and "&lt;script&gt;" in shown and "<i>" not in shown
+    assert shown.count("vendor’s") == 2
+
+
+def test_nobody_yet():
+    assert "Nobody yet" in markup.room([])

@@ -1,0 +1,124 @@
+"""The page in a room: a participant's name, what is the instructor's alone, and who is here."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.room import digest_of
+from pushlab.protocol.examples import RFC8291
+
+from .conftest import press, visit
+
+TOKEN = "dG9rZW4tb2YtdGhlc2UtdGVzdHM"
+
+
+@pytest.fixture
+def room(background, journal):
+    """An application server that asks for an instructor's token."""
+    server = ApplicationServer(
+        keys=VapidKeys.generate(),
+        journal=journal,
+        instructor_token=TOKEN,
+        presence=lambda endpoint: (False, 2),
+    )
+    background.run(server.start())
+    yield server
+    background.run(server.stop())
+
+
+def asked(page: Page) -> list[str]:
+    """Note the path of each request from now on."""
+    paths: list[str] = []
+    page.on("request", lambda request: paths.append(request.url.rpartition("/")[2]))
+    return paths
+
+
+# ---- a participant -------------------------------------------------------------------------------
+
+
+def test_a_participant_may_not_notify_all_and_is_told_who_may(page, room):
+    paths = asked(page)
+    visit(page, room.url)
+    expect(page.locator("#notify-all")).to_be_disabled()
+    expect(page.locator("#instructors")).to_contain_text("Notify all is the instructor’s")
+    expect(page.locator("#log-shut")).to_contain_text("on the instructor’s screen")
+    expect(page.locator("#room")).to_be_hidden()
+    press(page, "register")
+    expect(page.locator("#notify-all")).to_be_disabled()
+    assert not any(path.startswith(("events", "subscriptions")) for path in paths), paths
+
+
+def test_on_one_s_own_machine_nothing_of_a_room_is_shown(page, server):
+    visit(page, server.url)
+    expect(page.locator("#notify-all")).to_be_enabled()
+    for part in ("who", "instructors", "log-shut", "room"):
+        expect(page.locator(f"#{part}")).to_be_hidden()
+
+
+def test_a_name_is_kept_by_the_browser_and_not_by_the_address_bar(page, room):
+    visit(page, f"{room.url}#name=Ada%20Lovelace")
+    expect(page.get_by_label("Your name")).to_have_value("Ada Lovelace")
+    assert page.url == room.url
+    visit(page, room.url)
+    expect(page.get_by_label("Your name")).to_have_value("Ada Lovelace")
+    page.get_by_label("Your name").fill("<b>Grace</b>")
+    page.get_by_label("Your name").press("Enter")
+    page.reload()
+    expect(page.get_by_label("Your name")).to_have_value("<b>Grace</b>")
+
+
+# ---- the instructor ------------------------------------------------------------------------------
+
+
+def subscribed(background, room, name: str) -> str:
+    """Keep a subscription of that name; return its endpoint."""
+    background.run(_subscribe(room, RFC8291.subscription, name))
+    return RFC8291.endpoint
+
+
+async def _subscribe(room, subscription, name: str) -> None:
+    room.subscribe(subscription, name)
+    room.room.joined(subscription.endpoint, "Firefox")
+
+
+def test_the_instructor_sees_who_is_here_and_whom_a_message_reached(page, room, background):
+    endpoint = subscribed(background, room, "Ada <i>")
+    visit(page, f"{room.url}#token={TOKEN}")
+    assert page.url == room.url, "nothing for the projector"
+    expect(page.locator("#notify-all")).to_be_enabled()
+    expect(page.locator("#log-shut")).to_be_hidden()
+    room.journal.record("push service", "push service", "keep message", "Firefox")
+    row = page.locator("#room tbody tr")
+    expect(row).to_have_count(1)
+    assert row.locator("td").all_inner_texts() == ["Ada <i>", "Firefox", "away", "2", ""]
+
+    async def reach() -> None:
+        room.room.sending(endpoint, b"hello")
+        room.room.received(endpoint, digest_of(b"hello"), "Firefox")
+        room.journal.record("user agent", "user agent", "push received", "Firefox")
+
+    background.run(reach())
+    expect(row.locator("td").last).to_contain_text("✓")
+    expect(page.locator("#room .sum")).to_contain_text("1 subscribed, 0 connected, 1 reached")
+    assert endpoint not in page.content()
+    page.reload()
+    expect(page.locator("#room")).to_be_visible()  # The tab keeps the token.
+
+
+def test_a_link_that_is_opened_where_the_page_already_is_counts(page, room):
+    visit(page, room.url)
+    expect(page.locator("#notify-all")).to_be_disabled()
+    page.goto(f"{room.url}#token={TOKEN}")  # Another fragment alone: browsers load nothing anew.
+    expect(page.locator("#notify-all")).to_be_enabled()
+
+
+def test_a_token_of_another_lab_ends_the_log_once_and_in_words(page, room):
+    paths = asked(page)
+    page.clock.install()
+    visit(page, f"{room.url}#token=of-yesterday")
+    expect(page.locator("#log-shut")).to_be_visible()
+    page.clock.fast_forward("01:00")  # Far beyond the time after which a lost log is opened anew.
+    press(page, "notify-all")
+    expect(page.locator("#outcome")).to_contain_text("for the instructor")
+    assert len([path for path in paths if path.startswith("events")]) == 1
