@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--allow-endpoint", **allow, help=words)
     serve.add_argument("--flavour", default="strict", metavar="NAME",
                        help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
+    serve.add_argument("--certfile", type=Path, metavar="PEM", help="serve the page by https with this")
+    serve.add_argument("--keyfile", type=Path, metavar="PEM", help="the certificate's private key")
 
     browser = command("browser", _join, "Open a real browser that uses the lab's push service.")
     browser.add_argument("kind", choices=("firefox", "chromium"))
@@ -113,6 +115,8 @@ def _serve(options: argparse.Namespace) -> int:
         options.allow_endpoint,
         options.flavour,
         host=options.host,
+        certfile=options.certfile,
+        keyfile=options.keyfile,
     ) as lab:
         print(
             f"application server {lab.page_url}  push service {lab.push_service.origin}/", flush=True

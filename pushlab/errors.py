@@ -26,8 +26,8 @@
     │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
     │   └── DatabaseLocked
     ├── LabError              the laboratory itself
-    │   ├── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour,
-    │   └── BadHost
+    │   ├── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour
+    │   └── BadHost, BadCertificate
     └── ExerciseError         what a learner has written
         └── NotYet
 
@@ -377,8 +377,13 @@ class LabStopped(LabError):
 class UnknownFlavour(LabError, hint="Choose one of those, or leave it out: strict is the default"):
     """The push service has no such flavour."""
 
-class BadHost(LabError, hint="Give one IPv4 address of this machine in the room's network, such as 192.168.1.20"):
+class BadHost(LabError):
     """The lab cannot listen at this address."""
+    hint = "Give one IPv4 address of this machine in the room's network, such as 192.168.1.20"
+
+class BadCertificate(LabError, rfc="RFC 5280 §4.1"):
+    """The page cannot be served by https with this certificate."""
+    hint = "Give two PEM files: certfile has the certificate, then its issuers'; keyfile its private key"
 
 class ExerciseError(PushlabError, status=400):
     """An exercise of a lesson."""

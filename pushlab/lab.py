@@ -14,12 +14,14 @@ Everything public here is synchronous and may be called from any thread but the 
 
 import atexit
 import concurrent.futures
+import warnings
 from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 from typing import Any
 
-from pushlab import localnet, settings
+from pushlab import localnet, proxy, settings
 from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.room import Participant
 from pushlab.appserver.route import Route
@@ -43,9 +45,10 @@ class Lab:
     machine that may use plain http; ``flavour`` says in whose words the push service refuses
     (``"strict"``, ``"mozilla"``, ``"fcm"``, ``"apple"`` or ``"wns"``), and ``message_limit`` how
     many messages may wait there for one user agent. ``host`` opens the lab to a room: the address of
-    this machine at which both servers listen. The environment's PUSHLAB_PORT,
-    PUSHLAB_PUSH_PORT and PUSHLAB_DATA stand in for what is not given. Raise UnknownFlavour, BadHost,
-    or PortTaken if another program holds a port.
+    this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
+    the page is served by https. The environment's PUSHLAB_PORT, PUSHLAB_PUSH_PORT and PUSHLAB_DATA
+    stand in for what is not given. Raise UnknownFlavour, BadHost, BadCertificate, or PortTaken if
+    another program holds a port.
 
     >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     browser = lab.open()
@@ -67,9 +70,12 @@ class Lab:
         flavour: str = "strict",
         message_limit: int = 1000,
         host: str = localnet.LOOPBACK,
+        certfile: str | Path | None = None,
+        keyfile: str | Path | None = None,
     ):
         flavour = Flavour.named(flavour)  # Before anything is stopped or started.
         host = localnet.checked(host)
+        certificate = Certificate.load(certfile, keyfile)
         # In a room not everybody may notify everybody. On this machine alone nobody else is there.
         self._token = None if localnet.is_loopback(host) else settings.instructor_token()
         if Lab._running is not None:
@@ -99,12 +105,15 @@ class Lab:
                 sender=sender,
                 instructor_token=self._token,
                 presence=self.push_service.presence,
+                certificate=certificate,
             )
             self.run(self.application_server.start(port, host))
         except PortTaken as error:
             self._thread.run(self.push_service.stop())
             self._thread.stop()
             raise PortTaken(localnet.holder(host, port, push_port) or error.detail) from None
+        if certificate and (complaint := certificate.complaint(host)):
+            warnings.warn(complaint, stacklevel=2)
         Lab._running = self
         self._exiting = False
         atexit.register(self._stop_at_exit)
@@ -160,8 +169,11 @@ class Lab:
 
     @property
     def page_url(self) -> str:
-        """The address of the client page."""
-        return self.application_server.url
+        """The address of the client page for a person: through Jupyter, where it takes that.
+
+        A program on this machine, such as the lab's own browsers, uses ``application_server.url``.
+        """
+        return proxy.page_url(self.application_server.url, proxy.here())
 
     @property
     def invitation(self) -> Invitation | None:
@@ -247,7 +259,7 @@ class Lab:
             kind, name = self._another()
         if browser := self._browsers.pop((kind, name), None):
             try:
-                self.run(browser.agent.open(self.page_url))
+                self.run(browser.agent.open(self.application_server.url))
                 self._browsers[kind, name] = browser  # The newest is the last.
                 return browser
             except BrowserFailed:  # Its window was closed by hand.
@@ -262,7 +274,7 @@ class Lab:
             run=self.run,
             forget=lambda browser: self._browsers.pop((browser.kind, browser.label), None),
         )
-        self.run(agent.open(self.page_url))
+        self.run(agent.open(self.application_server.url))
         return self._browsers[kind, name]
 
     def _another(self) -> tuple[str, str]:

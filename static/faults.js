@@ -3,9 +3,9 @@
 // `at` is the step that it spoils, and `clinic` its case in lesson 08. A row is recognized by what
 // was `thrown` (an error, and what was true then), or by what `stands` in the facts; the first that
 // fits is taken, so the particular come before the general. `means` says in one sentence what
-// happened, and `todo` what to do about it.
+// happened, and `todo` what to do about it, or the ways of which one has to be taken.
 
-const HERE = `localhost${location.port && `:${location.port}`}${location.pathname}`;
+const HERE = `http://127.0.0.1${location.port && `:${location.port}`}${location.pathname}`;
 
 const named = (...names) => ({ name }) => names.includes(name);
 const saying = (name, words) => (error) => error.name === name && words.test(error.message);
@@ -15,8 +15,14 @@ export const FAULTS = [
   { id: "insecure-origin", clinic: 23, at: "secure",
     stands: ({ secure }) => !secure,
     means: `${location.origin} is plain http from another machine: browsers keep push from it.`,
-    todo: `On the machine that serves this page open http://${HERE}; elsewhere it takes https. ` +
-      "(localhost, 127.0.0.1 and this name are three sites, each with its own permission.)" },
+    todo: [
+      `At the machine that runs the lab: start it without --host, and open ${HERE} ` +
+        "(another site than this one, with its own permission).",
+      `At this machine: type pushlab join ${location.origin}${location.pathname} ` +
+        "and it opens a browser that is told to trust this page.",
+      "For a phone or an everyday browser: serve the page by https, with pushlab serve " +
+        "--certfile PEM --keyfile PEM",
+    ] },
   { id: "not-on-home-screen", clinic: 26, at: "supported",
     stands: ({ secure, missing, homeScreen }) => secure && missing.length && homeScreen === false,
     means: "An iPhone or iPad gives push only to a page that was opened from the Home Screen.",

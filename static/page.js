@@ -1,7 +1,7 @@
 // The client page. After each action, `render()` asks the browser what is true now and paints that.
 
 import { actionOf, greet, introduce, known } from "./actions.js";
-import { explain, StepFault } from "./explain.js";
+import { explain, standing, StepFault } from "./explain.js";
 import { follow } from "./log.js";
 import { belongsTo, look, notificationsShown, surroundings } from "./push.js";
 import { refreshRoom } from "./room.js";
@@ -68,6 +68,9 @@ function show(facts) {
   listing = setTimeout(async () => paintNotifications(await notificationsShown()), AFTER_NEWS);
   if (underWay) return; // what that comes to is said first
   release(facts);
+  // Where nothing can be pressed, the reason stands where the buttons are, and not at a step alone.
+  const obstacle = standing("secure", facts) ?? standing("supported", facts);
+  if (obstacle && !$("outcome").textContent) sayFault(obstacle, "error");
   if (news) sayFault(news, "note");
   news = null;
 }

@@ -31,8 +31,9 @@ async function tellReceived(payload, data) {
   await report("push received", { payload, endpoint: subscription?.endpoint, digest });
 }
 
-// Return {kind, title, options} for whatever came: JSON {"title", "options"}, text, or nothing.
-// JSON that does not parse is text, too: an exception here would be a push that shows nothing.
+// Return {kind, title, options} for whatever came: JSON {"title", "options"}, the same as a
+// declarative push message, text, or nothing. JSON that does not parse is text, too: an exception
+// here would be a push that shows nothing.
 function read(data) {
   if (!data) {
     return { kind: "none", title: DEFAULT_TITLE, options: { body: "It came without a payload." } };
@@ -41,6 +42,10 @@ function read(data) {
   const value = parse(text);
   if (typeof value?.title === "string") {
     return { kind: "json", title: value.title, options: value.options };
+  }
+  if (value?.web_push === 8030 && typeof value.notification?.title === "string") {
+    const { title, ...options } = value.notification;
+    return { kind: "declarative", title, options };
   }
   const broken = value === undefined && text.startsWith("{");
   return { kind: broken ? "broken" : "text", title: DEFAULT_TITLE, options: { body: text } };

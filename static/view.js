@@ -17,12 +17,15 @@ export function sayFault(fault, kind) {
   $("outcome").dataset.kind = kind;
 }
 
-// What happened, and on a line of its own what to do about it.
+// What happened, and on a line of its own what to do about it; each way has a line.
 function spell(element, fault) {
-  const todo = document.createElement("span");
-  todo.className = "todo";
-  todo.textContent = fault.todo;
-  element.replaceChildren(`${fault.what} `, todo);
+  const ways = [fault.todo].flat().map((todo, index, all) => {
+    const way = document.createElement("span");
+    way.className = all.length > 1 ? "todo way" : "todo";
+    way.textContent = index < all.length - 1 ? `${todo} ` : todo;
+    return way;
+  });
+  element.replaceChildren(`${fault.what} `, ...ways);
   mark(element, fault);
 }
 

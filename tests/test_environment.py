@@ -1,11 +1,13 @@
 """One truth about what is installed: pyproject.toml, and the two files that repeat it."""
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +30,33 @@ def test_environment_yml_says_what_pyproject_says():
     assert conda.pop("python") == PROJECT["requires-python"]
     assert conda == dict(split(package) for package in PROJECT["dependencies"])
     assert CARD <= conda.keys()
+
+
+def test_binder_finds_what_it_reads_beside_environment_yml():
+    """With a folder binder/ or .binder/, repo2docker would look there alone."""
+    assert not (ROOT / "binder").exists() and not (ROOT / ".binder").exists()
+    assert os.access(ROOT / "postBuild", os.X_OK)
+    lines = (ROOT / "apt.txt").read_text("utf-8").splitlines()
+    packages = [line for line in lines if not line.startswith("#")]
+    assert packages == sorted(packages)
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", package) for package in packages)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_binder_keeps_its_firefox_if_it_passes_the_demo(there, tmp_path, firefox_installed):
+    """Only conda is stood in for, since no channel of it is reached in a test."""
+    conda = tmp_path / "mamba"
+    conda.write_text('#!/bin/sh\necho "$@" >> "${0%/*}/told"\n', "utf-8")
+    conda.chmod(0o755)
+    environment = os.environ | {
+        "MAMBA_EXE": str(conda),
+        "NB_PYTHON_PREFIX": "/srv/conda/envs/notebook",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PUSHLAB_FIREFOX": firefox_installed if there else "/nowhere/firefox",
+    }
+    subprocess.run([ROOT / "postBuild"], check=True, env=environment, cwd=ROOT, capture_output=True)
+    told = [line.split()[0] for line in (tmp_path / "told").read_text("utf-8").splitlines()]
+    assert told == (["install"] if there else ["install", "remove"])
 
 
 def test_the_lock_pins_every_dependency_within_its_bounds():

@@ -86,7 +86,7 @@ print(browser.state)
 # %%
 def shipped(file, begin, end="\n}"):
     """Return a piece of the page's own JavaScript, as a browser loads it."""
-    with web(lab.page_url + file) as answer:
+    with web(lab.application_server.url + file) as answer:
         text = answer.read().decode()
     start = text.index(begin)
     return text[start : text.index(end, start) + len(end)]
@@ -315,7 +315,7 @@ checks.subscribe.faults(faults)
 # %%
 def post(route, value):
     headers = {"Content-Type": "application/json"}
-    request = Request(lab.page_url + route, json.dumps(value).encode(), headers)
+    request = Request(lab.application_server.url + route, json.dumps(value).encode(), headers)
     try:
         with web(request) as answer:
             return answer.status, json.load(answer)

@@ -87,7 +87,7 @@ lab.diagram(after=before, title="One push")
 # %%
 import re
 
-worker = urlopen(lab.page_url + "sw.js").read().decode()
+worker = urlopen(lab.application_server.url + "sw.js").read().decode()
 
 
 def part(name):
@@ -121,7 +121,7 @@ def notify_me(title, **options):
     wish = {"endpoint": stored.subscription.endpoint}
     wish["notification"] = {"title": title, "options": options}
     headers = {"Content-Type": "application/json"}
-    urlopen(Request(lab.page_url + "notify-me", json.dumps(wish).encode(), headers)).close()
+    urlopen(Request(lab.application_server.url + "notify-me", json.dumps(wish).encode(), headers)).close()
     lab.wait_for("notification shown", before)
     return browser.wait_for_notification(title=title, body=options["body"])
 

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
+from urllib.parse import urlsplit
 
 from tornado.web import Application
 
 from pushlab.appserver import handlers
 from pushlab.appserver.addresses import Reach
+from pushlab.appserver.certificate import Certificate
 from pushlab.appserver.courier import Courier, PushlabCourier
 from pushlab.appserver.events import EventsHandler
 from pushlab.appserver.guard import Guard
@@ -55,11 +57,11 @@ class ApplicationServer:
 
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
     ``push_origins`` are the lab's own push services, which may use plain http and write the same
-    ``journal``, and ``allowed_origins`` are others that may; only these may have addresses that are not
-    public; ``routes`` lead from a
-    vendor's host to the lab; ``sender`` is our own code or pywebpush; ``clock`` gives seconds since
-    1970; ``instructor_token``, if there is one, is asked for by what is an instructor's; ``presence``
-    asks the lab's push service who is there. A stopped server may be started again. ``store`` and
+    ``journal``, and ``allowed_origins`` are others that may; nothing else may have an address that
+    is not public; ``routes`` lead from a vendor's host to the lab; ``sender`` is our own code or
+    pywebpush; ``clock`` gives seconds since 1970; ``instructor_token``, if there is one, is asked
+    for by what is an instructor's; ``presence`` asks the lab's push service who is there; with a
+    ``certificate`` the page is served by https. A stopped server may be started again. ``store`` and
     ``sender`` are there after start().
 
     >>> async def example():
@@ -87,6 +89,7 @@ class ApplicationServer:
         clock: Callable[[], float] = time.time,
         instructor_token: str | None = None,
         presence: Presence | None = None,
+        certificate: Certificate | None = None,
     ):
         if sender not in ("pushlab", "pywebpush"):
             raise ValueError(f"sender is {sender!r}, and there are 'pushlab' and 'pywebpush'")
@@ -99,6 +102,7 @@ class ApplicationServer:
         self.routes = tuple(routes)
         self._sender_name = sender
         self._clock = clock
+        self._certificate = certificate
         self._numbers = itertools.count(1)
         self._instructor_token = instructor_token
         self.room = Room(presence, clock)
@@ -118,8 +122,9 @@ class ApplicationServer:
             raise
         door.setblocking(False)
         self._host, self._port = host, door.getsockname()[1]
-        self.guard = Guard(host, self._instructor_token)
-        self._server = Gate(self._application())
+        tls = self._certificate and self._certificate.context
+        self.guard = Guard(urlsplit(self.url).hostname, self._instructor_token)
+        self._server = Gate(self._application(), ssl_options=tls)
         self._server.add_socket(door)
 
     async def stop(self) -> None:
@@ -146,6 +151,8 @@ class ApplicationServer:
     @property
     def url(self) -> str:
         """The address of the page."""
+        if self._certificate:
+            return f"https://{self._certificate.name_for(self._host)}:{self.port}/"
         return f"http://{self._host}:{self.port}/"
 
     @property
@@ -234,8 +241,12 @@ class ApplicationServer:
     ) -> tuple[int, bytes]:
         number = next(self._numbers) if number is None else number
         if notification is None:
-            return number, Notification.numbered(number, title, body).payload()
-        return number, Notification.from_json(notification).payload()
+            message = Notification.numbered(number, title, body)
+        else:
+            message = Notification.from_json(notification)
+        # By https come the phones, and Safari reads the declarative form even without a worker. At
+        # 127.0.0.1 the message stays as short as the lessons count it.
+        return number, message.payload(navigate=self.url if self._certificate else None)
 
     async def participants(self) -> list[Participant]:
         """Return who is in the room, oldest first. Raises UnableToReadDatabase."""

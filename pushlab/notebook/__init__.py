@@ -72,7 +72,7 @@ class Lab(pushlab.lab.Lab):
             keys=Path(keys) if isinstance(keys, str) else keys,
             claims=claims,
             options=options,
-            page=self.page_url,
+            page=self.application_server.url,
             data=self.data,
             port=self.application_server.port,
             stored=[one.application_server_key for one in self.subscriptions()] if self.running else (),

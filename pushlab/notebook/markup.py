@@ -55,6 +55,7 @@ DONE, BUSY, LOST, FAILED = "#2e8b57", "#6b7280", "#c77800", "#c62828"
 VERDICTS = {"accepted": DONE, "gone": LOST, "retry": LOST, "refused": FAILED, "failed": FAILED}
 
 NEXT = "Press Subscribe here, or the buttons on the page itself."
+BESIDE = "To keep it in view: right-click this panel, Create New View for Cell Output."
 SUBSCRIBED = "Its push service made an endpoint; the application server stored it with two keys."
 UNSUBSCRIBED = "Its old endpoint will never work again, and the application server has removed it."
 NO_BROWSER = '<span class="pushlab-faint">The lab has no browser open.</span>'

@@ -14,12 +14,12 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from pushlab import settings
+from pushlab import proxy, settings
 from pushlab.appserver.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
 from pushlab.journal import Party
 from pushlab.labbrowser import LabBrowser, installed_browsers
-from pushlab.notebook import markup
+from pushlab.notebook import beside, markup
 from pushlab.notebook.composer import Composer
 from pushlab.notebook.live import Painter, Worker
 from pushlab.notebook.parts import card, html, named, row
@@ -90,6 +90,8 @@ class Panel:
         head = markup.heading("The page in the lab's browser")
         self.view = card(head, self.screen, flex="0 0 auto")
         self.view.layout.display = "none"
+        self.frame = named(widgets.HTML(layout={"width": "100%"}), "beside")
+        self.frame.layout.display = "none"
 
     def _make_buttons(self) -> None:
         agent, server = COLOURS[Party.USER_AGENT], COLOURS[Party.APPLICATION_SERVER]
@@ -101,6 +103,7 @@ class Panel:
             "subscribe": self._button("Subscribe", self._subscribe, agent),
             "unsubscribe": self._button("Unsubscribe", self._unsubscribe),
             "close-browser": self._button("Close it", self._close),
+            "show-beside": self._button("Show it here", self._show_beside),
             "notify-me": self._button("Notify me", self._notify_me, server),
             "notify-all": self._button("Notify all", self._notify_all, server),
         }
@@ -119,8 +122,8 @@ class Panel:
         return button
 
     def _arrange(self) -> widgets.VBox:
-        names = ("subscribe", "unsubscribe", "close-browser", "notify-me", "notify-all")
-        subscribing, leaving, closing, me, everyone = (self.buttons[name] for name in names)
+        names = ("subscribe", "unsubscribe", "close-browser", "show-beside", "notify-me", "notify-all")
+        subscribing, leaving, closing, showing, me, everyone = map(self.buttons.get, names)
         opening = [self.buttons[f"open-{kind}"] for kind in self.kinds]
         may_choose = self.kinds != ["virtual"] and settings.has_screen()
         ways = markup.ways(self.kinds, settings.has_screen())
@@ -128,7 +131,7 @@ class Panel:
             markup.heading("1 · Open the page", ways),
             row(*opening, *([self.headless] if may_choose else []), closing),
             row(subscribing, leaving),
-            html("own-browser", markup.own_browser(self.lab.page_url)),
+            row(html("own-browser", markup.own_browser(self.lab.page_url)), showing),
         )
         second = card(
             markup.heading("2 · Send a message", "An empty field sends what it shows in grey."),
@@ -144,6 +147,7 @@ class Panel:
             html("head", markup.STYLE + markup.parties()),
             row(first, second),
             self.result,
+            self.frame,
             *([self.room.box] if self.room else []),
             row(third, fourth),
             card(markup.heading("Who said what to whom"), self.diagram, flex="0 0 auto"),
@@ -210,6 +214,20 @@ class Panel:
         browser = self._browser()
         browser.close()
         return markup.verdict(f"{browser.name} is closed.", markup.DONE)
+
+    def _show_beside(self) -> str:
+        server, app = proxy.here(), self.lab.application_server
+        button = self.buttons["show-beside"]
+        if self.frame.value:
+            self.frame.value, self.frame.layout.display = "", "none"
+            button.description = "Show it here"
+            return markup.verdict("The page is put away. Its subscription stays.", markup.DONE)
+        if reason := beside.only_a_tab(app.url, server, app.port):
+            said = "Only a tab of its own will do: follow the link."
+            return markup.verdict(said, markup.LOST, reason)
+        self.frame.value = beside.frame(server.proxied(app.port))
+        self.frame.layout.display, button.description = None, "Put it away"
+        return markup.verdict("The page is here, in your own browser.", markup.DONE, markup.BESIDE)
 
     def _notify_me(self) -> str:
         stored = self.lab.subscriptions()

@@ -232,12 +232,17 @@ def read(plaintext: bytes | None) -> tuple[str, Notification]:
         return "none", Notification("Push message", "It came without a payload.")
     text = plaintext.decode(errors="replace")
     value = _parse(text)
-    if not isinstance(value, dict) or not isinstance(value.get("title"), str):
+    if not isinstance(value, dict):
         return "text", Notification("Push message", text)
-    options = value.get("options")
+    kind, title, options = "json", value.get("title"), value.get("options")
+    declared = value.get("notification")
+    if not isinstance(title, str) and value.get("web_push") == 8030 and isinstance(declared, dict):
+        kind, title, options = "declarative", declared.get("title"), declared
+    if not isinstance(title, str):
+        return "text", Notification("Push message", text)
     options = options if isinstance(options, dict) else {}
     body, tag = str(options.get("body", "")), str(options.get("tag", ""))
-    return "json", Notification(value["title"], body, tag, options.get("data"))
+    return kind, Notification(title, body, tag, options.get("data"))
 
 
 def _parse(text: str) -> object:

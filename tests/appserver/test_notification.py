@@ -28,6 +28,64 @@ def test_text_is_utf8_and_not_escaped():
     assert "Grüße 👋".encode() in Notification("Grüße 👋").payload()
 
 
+# ---- declarative -------------------------------------------------------------------------------
+
+PAGE = "https://lab.example/"
+ACTIONS = [{"action": "yes", "title": "Yes"}, {"action": "no", "title": "No", "navigate": "/no"}]
+
+
+def declared(text: bytes) -> dict | None:
+    """Return what a browser would show by itself: the specification's parser, and its failures.
+
+    Source: W3C Push API, Declarative push message.
+    """
+    message = json.loads(text)
+    if not isinstance(message, dict) or message.get("web_push") != 8030:
+        return None
+    shown = message.get("notification")
+    if not isinstance(shown, dict):
+        return None
+    if not all(isinstance(shown.get(name), str) for name in ("title", "navigate")):
+        return None
+    for action in shown.get("actions", []):
+        if not all(isinstance(action.get(name), str) for name in ("action", "title", "navigate")):
+            return None
+    return shown | {"mutable": message.get("mutable") is True}
+
+
+@pytest.mark.parametrize(
+    "notification, expected",
+    [
+        (Notification("Hi"), {}),
+        (Notification("Hi", {"body": "you", "tag": "t"}), {"body": "you", "tag": "t"}),
+        (Notification("Hi", {"navigate": PAGE + "b"}), {"navigate": PAGE + "b"}),
+        (Notification("Hi", {"title": "not this one"}), {}),
+        (Notification("Hi", {"data": {"n": [1]}}), {"data": {"n": [1]}}),
+    ],
+)
+def test_a_browser_could_show_it_without_a_worker(notification, expected):
+    shown = declared(notification.payload(PAGE))
+    assert shown == {"title": "Hi", "navigate": PAGE, "mutable": True} | expected
+
+
+def test_each_button_has_an_address():
+    shown = declared(Notification("Hi", {"actions": ACTIONS}).payload(PAGE))
+    assert [action["navigate"] for action in shown["actions"]] == [PAGE, "/no"]
+
+
+def test_the_short_form_is_none_that_a_browser_shows_by_itself():
+    assert declared(Notification("Hi", {"navigate": PAGE}).payload()) is None
+    assert declared(b'{"web_push":8030,"notification":{"title":"Hi"}}') is None
+
+
+def test_a_declarative_message_has_the_same_limit():
+    frame = len(Notification("", {"body": ""}).payload(PAGE))
+    body = "x" * (MAX_PLAINTEXT - frame)
+    assert len(Notification("", {"body": body}).payload(PAGE)) == MAX_PLAINTEXT
+    with pytest.raises(PlaintextTooLong):
+        Notification("", {"body": body + "x"}).payload(PAGE)
+
+
 BAD = {
     "null": None,
     "text": "Hello",

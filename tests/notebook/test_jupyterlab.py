@@ -1,13 +1,7 @@
 """The lessons in a real JupyterLab in a real Chromium: Run All, then every button of the panel."""
 
-import json
 import os
-import queue
-import re
 import shutil
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,33 +9,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from pushlab.labbrowser import installed_browsers
 
+from .jupyter import CHANGE_THEME, RUN_ALL, SHUT_DOWN, TOKEN, running
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-TOKEN = "test"
-SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false"},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page at once
-}
-
-# Open a notebook, run all its cells, and return what became of them. Playwright's evaluate() knows
-# no time-out, so it has one here.
-RUN_ALL = """async (path) => {
-  const app = window.jupyterapp;
-  const run = async () => {
-    await app.restored;
-    const widget = await app.commands.execute("docmanager:open", { path, factory: "Notebook" });
-    await Promise.all([widget.context.ready, widget.revealed, widget.sessionContext.ready]);
-    await widget.sessionContext.session.kernel.info;
-    await app.commands.execute("notebook:run-all-cells");
-    return Array.from(widget.content.model.cells, (cell) => cell.toJSON());
-  };
-  const late = new Promise((_, fail) => setTimeout(fail, 120000, new Error("Run All is too slow")));
-  return Promise.race([run(), late]);
-}"""
-
-# End every kernel, and with it its lab and its browsers.
-SHUT_DOWN = "() => jupyterapp.serviceManager.sessions.shutdownAll()"
-
-CHANGE_THEME = "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })"
 
 # The contrast of an element's text with what is painted behind it, as WCAG 2 defines it. Colours
 # may be translucent: they are mixed with what is behind them. A display that is painted anew right
@@ -87,38 +57,8 @@ def jupyterlab(tmp_path_factory):
         copy = folder / notebook.relative_to(NOTEBOOKS)
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(notebook, copy)
-    for name, values in SETTINGS.items():
-        path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values), "utf-8")
-    folders = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-        "PUSHLAB_DATA": "pushlab",
-    }
-    environment = os.environ | {name: str(home / where) for name, where in folders.items()}
-    environment |= {"PUSHLAB_PORT": "0", "PUSHLAB_PUSH_PORT": "0"}
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--ServerApp.root_dir={folder}"]
-    command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
-    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env=environment, cwd=home, text=True, **pipes)
-    said = queue.SimpleQueue()  # Read to the end: a full pipe would stop JupyterLab.
-    reader = threading.Thread(target=lambda: [said.put(line) for line in process.stderr])
-    reader.start()
-    try:
-        while not (found := re.search(r"(http://127\.0\.0\.1:\d+/lab)\?", said.get(timeout=60))):
-            continue
-        yield f"{found.group(1)}?token={TOKEN}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        reader.join(timeout=30)
-        process.stderr.close()
+    with running(home, folder) as url:
+        yield f"{url}lab?token={TOKEN}"
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -112,10 +113,62 @@ def test_a_module_is_short_enough_to_read(path):
     assert max(map(len, lines)) <= 100
 
 
-def test_the_manifest_stays_within_its_folder():
-    manifest = json.loads((STATIC / "manifest.webmanifest").read_text(encoding="utf-8"))
+# ---- the Home Screen ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict:
+    return json.loads((STATIC / "manifest.webmanifest").read_text(encoding="utf-8"))
+
+
+def size_of(name: str) -> tuple[int, int]:
+    """Return width and height as the header of a PNG file says them (PNG §11.2.1)."""
+    head = (STATIC / name).read_bytes()[:24]
+    assert head[:16] == b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
+    return struct.unpack(">II", head[16:])
+
+
+def test_the_manifest_stays_within_its_folder(manifest):
+    """It has no id: that would be resolved at the origin's root, and behind a proxy the root is
+    JupyterLab's. Without one the start_url is the id, which is one for each page."""
     assert manifest["start_url"] == manifest["scope"] == "./"
-    assert all((STATIC / icon["src"]).is_file() for icon in manifest["icons"])
+    assert "id" not in manifest
+
+
+def test_the_manifest_has_what_ios_and_chromium_ask_for(manifest):
+    assert manifest["display"] == "standalone"
+    assert len(manifest["short_name"]) <= 12 <= len(manifest["name"])
+    for name in ("theme_color", "background_color"):
+        assert re.fullmatch("#[0-9a-f]{6}", manifest[name])
+    square = {
+        (size_of(icon["src"])[0], icon.get("purpose", "any"))
+        for icon in manifest["icons"]
+        if icon["type"] == "image/png"
+    }
+    assert square == {(192, "any"), (512, "any"), (512, "maskable")}
+
+
+def test_each_icon_has_the_size_that_is_declared(manifest):
+    for icon in manifest["icons"]:
+        if icon["type"] == "image/png":
+            assert "{}x{}".format(*size_of(icon["src"])) == icon["sizes"]
+        assert (STATIC / icon["src"]).stat().st_size < 25_000
+
+
+def test_the_icon_for_the_home_screen_of_an_iphone(page):
+    (icon,) = [facts["href"] for _, facts in page.found if facts.get("rel") == "apple-touch-icon"]
+    assert size_of(icon) == (180, 180)
+
+
+def test_the_bar_above_the_page_has_the_page_s_colour(page):
+    bars = {
+        facts["media"]: facts["content"]
+        for tag, facts in page.found
+        if tag == "meta" and facts.get("name") == "theme-color"
+    }
+    for scheme in ("light", "dark"):
+        assert bars.pop(f"(prefers-color-scheme: {scheme})") == colours(scheme)["page"]
+    assert bars == {}
 
 
 # ---- colours -----------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import json
 import pytest
 from playwright.sync_api import Page, Worker, expect
 
+from pushlab.appserver.notification import Notification
+
 from .conftest import permit, press, settle, visit
 
 SHOWN = """async () => {
@@ -14,6 +16,8 @@ SHOWN = """async () => {
   const shown = await registration.getNotifications();
   return shown.map(({ title, body, tag, data, icon }) => ({ title, body, tag, data, icon }));
 }"""
+
+DECLARED = Notification("Hello", {"body": "ID: 7"}).payload("https://lab.example/").decode()
 
 
 class Listening:
@@ -65,6 +69,8 @@ def listening(page, server) -> Listening:
         ('{"title": "Hello", "options": {"body": "ID: 7"}}', "Hello", "ID: 7"),
         ('{"title": "Hello"}', "Hello", ""),
         ('{"title": "Hello", "options": null}', "Hello", ""),
+        (DECLARED, "Hello", "ID: 7"),
+        ('{"web_push": 8030}', "Push message", '{"web_push": 8030}'),
         ("Just text, ünïcode ✓", "Push message", "Just text, ünïcode ✓"),
         ("<img src=x onerror=alert(1)>", "Push message", "<img src=x onerror=alert(1)>"),
         ('{"title": 7}', "Push message", '{"title": 7}'),

@@ -184,6 +184,8 @@ def test_a_message_is_decrypted_shown_acknowledged_and_reported(run, parties):
         (b'{"title": 7}', "Push message", '{"title": 7}'),
         (b'{"title": "No options"}', "No options", ""),
         (b'{"title": "Odd options", "options": 7}', "Odd options", ""),
+        (b'{"web_push": 8030, "notification": {"title": "Hi", "body": "you"}}', "Hi", "you"),
+        (b'{"web_push": 8030}', "Push message", '{"web_push": 8030}'),
         (b"\xff", "Push message", "\ufffd"),
     ],
 )

@@ -1,0 +1,186 @@
+"""The page behind a real jupyter-server-proxy, in real browsers, at /user/x/proxy/PORT/.
+
+A JupyterHub looks like this from a browser: Jupyter at a path of its own, everything behind its
+login, and the lab at no address but Jupyter's.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from pushlab.lab import Lab
+from pushlab.settings import DIRECT
+from pushlab.useragent.chromium import Chromium
+from pushlab.useragent.chromium_profile import switches
+from pushlab.useragent.firefox import Firefox
+
+from .jupyter import RUN_ALL, TOKEN, running
+
+BASE = "/user/x/"
+REGISTRATIONS = """async () => {
+  const found = await navigator.serviceWorker.getRegistrations();
+  return found.map((one) => [one.scope, one.active.scriptURL]);
+}"""
+CELLS = [
+    # Run twice, by two browsers, it is one lab.
+    "from pushlab import Lab\nlab = globals().get('lab') or Lab()\nprint(lab.page_url)",
+    "lab.panel()",
+]
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory):
+    """Give the address of a JupyterLab at /user/x/, with one notebook."""
+    home = tmp_path_factory.mktemp("jupyter")
+    folder = home / "notebooks"
+    folder.mkdir()
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "page.ipynb")
+    with running(home, folder, BASE) as url:
+        yield url
+
+
+@pytest.fixture
+def lab(tmp_path):
+    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+        yield lab
+
+
+def status_of(url: str) -> int:
+    try:
+        with DIRECT.open(url, timeout=10) as answer:
+            assert answer.url == url or "login" in answer.url
+            return answer.status if answer.url == url else 302
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+
+
+def test_nobody_comes_past_jupyter_s_login(jupyter, lab):
+    page = f"{jupyter}proxy/{lab.application_server.port}/"
+    assert status_of(f"{page}health") in (302, 403)
+    assert status_of(f"{page}health?token={TOKEN}") == 200
+
+
+@pytest.mark.parametrize("kind", ["firefox", "chromium"])
+def test_a_push_is_received_and_shown(kind, jupyter, lab, request):
+    request.getfixturevalue(f"{kind}_installed")
+    service, port = lab.push_service, lab.application_server.port
+    agent = Firefox(service.ws_url) if kind == "firefox" else Chromium(service.chromium)
+    page = f"{jupyter}proxy/{port}/"
+    lab.run(agent.start(), timeout=60)
+    try:
+        # The token signs this browser in, as a hub's login does; from then on it has a cookie.
+        lab.run(agent.open(f"{page}?token={TOKEN}"))
+        lab.run(agent.open(page))
+        lab.run(agent.register())
+        assert lab.run(agent.evaluate(REGISTRATIONS)) == [[page, f"{page}sw.js"]]
+        lab.run(agent.subscribe())
+        assert lab.run(agent.state()) == "subscribed"
+        (stored,) = lab.subscriptions()
+        before = lab.journal.last
+        lab.run(agent.notify_me())
+        shown = lab.run(agent.wait_for_notification(title="Hello, Notifications!"))
+        assert shown.body == "ID: 1"
+        # The worker reports by its relative URL, so with the proxy's cookie.
+        lab.wait_for("notification shown", before)
+        assert "push received" in [event.what for event in lab.journal.events(before)]
+        # The server-sent events pass as they come: the page's log has what has just happened.
+        story = "() => document.getElementById('events').textContent"
+        while "notification shown" not in lab.run(agent.evaluate(story)):
+            continue
+        # It controls nothing else of this origin: JupyterLab is there, too.
+        lab.run(agent.evaluate("async (url) => { await fetch(url); }", f"{jupyter}api/status"))
+        assert lab.run(agent.evaluate(REGISTRATIONS)) == [[page, f"{page}sw.js"]]
+        scope = "() => navigator.serviceWorker.controller?.scriptURL ?? null"
+        assert lab.run(agent.evaluate(scope)) == f"{page}sw.js"
+        lab.run(agent.unsubscribe())
+        assert lab.subscriptions() == []
+    finally:
+        lab.run(agent.close())
+
+
+@pytest.fixture(scope="module")
+def playwright():
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+def opened(context, jupyter: str):
+    """Open JupyterLab in a browser, run the notebook, and give the page and the outputs."""
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.goto(f"{jupyter}lab?token={TOKEN}")
+    page.wait_for_function("window.jupyterapp", timeout=60_000)
+    return page, page.evaluate(RUN_ALL, "page.ipynb")
+
+
+@pytest.fixture(scope="module")
+def notebook(playwright, jupyter, chromium_installed, tmp_path_factory):
+    """Give JupyterLab in a Chromium that uses the push service of the notebook's own lab."""
+    # Which push service that is the kernel says, so a first browser runs the notebook.
+    first = playwright.chromium.launch(executable_path=chromium_installed, args=["--no-sandbox"])
+    _, cells = opened(first, jupyter)
+    first.close()
+    page_url = "".join(cells[0]["outputs"][0]["text"]).strip()
+    assert page_url.startswith(f"{BASE}proxy/")
+    origin = f"http://{urlsplit(jupyter).netloc}"
+    with DIRECT.open(f"{origin}{page_url}health?token={TOKEN}", timeout=10) as answer:
+        push_service = json.load(answer)["data"]["push_service"].replace("ws", "http", 1)
+    with DIRECT.open(f"{push_service}chromium", timeout=10) as answer:
+        door = SimpleNamespace(**json.load(answer)["data"])
+    profile = tmp_path_factory.mktemp("chromium")
+    # Playwright says itself where the profile is and how it drives, and waits for a first window.
+    theirs = ("--remote", "--user-data-dir", "--no-startup-window")
+    told = [one for one in switches(door, profile, headless=True) if not one.startswith(theirs)]
+    context = playwright.chromium.launch_persistent_context(
+        profile, executable_path=chromium_installed, args=told, permissions=["notifications"],
+        viewport={"width": 1400, "height": 1300}, timeout=60_000,
+    )  # fmt: skip
+    page, _ = opened(context, jupyter)
+    yield SimpleNamespace(page=page, client=f"{origin}{page_url}")
+    context.close()
+
+
+def part(page, name: str):
+    return page.locator(f".pushlab-{name}")
+
+
+def test_the_page_in_a_frame_beside_the_notebook_works_whole(notebook):
+    page = notebook.page
+    link = part(page, "own-browser").locator("a")
+    expect(link).to_have_attribute("href", urlsplit(notebook.client).path)
+    part(page, "show-beside").click()
+    expect(part(page, "result")).to_contain_text("The page is here")
+    client = part(page, "beside").frame_locator("iframe")
+    client.locator("#register").click()
+    expect(client.locator("#registration")).to_contain_text(f"Scope: {notebook.client}")
+    client.locator("#subscribe").click()
+    expect(client.locator("body")).to_have_attribute("data-state", "subscribed")
+    client.locator("#notify-me").click()
+    expect(client.locator("#notifications")).to_contain_text("Hello, Notifications!")
+    expect(part(page, "subscriptions")).to_contain_text("Chromium")
+    # JupyterLab itself has no worker: the scope is the page's folder.
+    assert page.evaluate("() => navigator.serviceWorker.controller") is None
+    part(page, "show-beside").click()
+    expect(part(page, "beside").locator("iframe")).to_have_count(0)
+
+
+def test_the_frame_is_there_in_a_second_view_as_well(notebook):
+    """What the panel says then: a view of the output stays in sight while the notebook scrolls."""
+    page = notebook.page
+    part(page, "show-beside").click()
+    expect(part(page, "beside").locator("iframe")).to_be_visible()
+    page.evaluate("() => jupyterapp.commands.execute('notebook:create-output-view')")
+    frames = part(page, "beside").locator("iframe")
+    expect(frames).to_have_count(2)
+    for frame in frames.all():
+        expect(frame.content_frame.locator("body")).to_have_attribute("data-state", "subscribed")
+        assert frame.bounding_box()["width"] > 300
