@@ -115,8 +115,9 @@ def ask(url: str) -> dict:
     What is on this machine or on its own network is asked directly, past every proxy.
     """
     near = localnet.is_near(urlsplit(url).hostname or "")
+    opener = settings.DIRECT if near else urllib.request.build_opener()
     try:
-        with (settings.DIRECT.open if near else urllib.request.urlopen)(url, timeout=5) as answer:
+        with opener.open(url, timeout=5) as answer:
             return json.load(answer)["data"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise LabError(

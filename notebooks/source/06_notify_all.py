@@ -29,8 +29,7 @@ from tornado.httpclient import AsyncHTTPClient
 from pushlab import Claims, Lab, PushOptions, PushResponse, bar_chart, bench_chart
 from pushlab import build_request, checks, encrypt, explain, line_chart, vapid
 
-# An empty database, in memory: only this class is in it. And one endpoint of this machine is allowed:
-# subscriptions come from strangers, so what leads to no public address is otherwise not sent to.
+# In memory, so only this class is in it. One endpoint is allowed whose address is not public.
 lab = Lab(database="sqlite://", allow_endpoints=["https://127.0.0.1:9"])
 
 # %% [markdown]

@@ -231,7 +231,7 @@ class PostOffice:
         except DeliveryError:
             return None
         waiting = self.mailbox.waiting(user_agent, self._clock())
-        return user_agent in self._connections, sum(message.token == token for message in waiting)
+        return user_agent in self._lines, sum(message.token == token for message in waiting)
 
     # --- helpers ---------------------------------------------------------------------------------
 
