@@ -1,0 +1,36 @@
+"""What every error of this kit knows: five facts, and how to say them."""
+
+import re
+
+
+class PushlabError(Exception):
+    """Something went wrong.
+
+    >>> from pushlab.errors import BadAuth
+    >>> print(BadAuth("auth is 12 bytes long"))
+    auth is 12 bytes long (RFC 8291 §3.2). Fault: user agent. Send the 16 bytes, base64url, just as subscription.toJSON() gives.
+    """
+
+    code, status, rfc, fault, hint = "pushlab-error", 500, "", "", ""
+
+    def __init_subclass__(cls, **facts: str | int):
+        # A traceback names an error as it is imported, wherever its row stands.
+        cls.__module__ = "pushlab.errors"
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+        for name, value in facts.items():
+            setattr(cls, name, value)
+
+    def __init__(self, detail: str = ""):
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        super().__init__(self.detail)
+
+    def __str__(self) -> str:
+        where = f" ({self.rfc})" if self.rfc else ""
+        whose = f" Fault: {self.fault}." if self.fault else ""
+        what_next = f" {self.hint}." if self.hint else ""
+        said = f"{self.detail.rstrip('.')}{where}"
+        return f"{said}{'' if said.endswith('?') else '.'}{whose}{what_next}"
+
+    def to_json(self) -> dict:
+        """Return the body that a server of ours answers with."""
+        return {"error": {"id": self.code, "message": str(self)}}

@@ -1,0 +1,49 @@
+"""What goes wrong in the laboratory itself, and what an exercise says."""
+
+import textwrap
+
+from pushlab.errors.base import PushlabError
+
+# A table: a class a row, and one empty line between rows.
+# fmt: off
+
+class LabError(PushlabError, fault="this machine"):
+    """The laboratory could not do what it was asked."""
+
+class PortTaken(LabError):
+    """Another program holds the port."""
+    hint = "Stop the other kernel (Kernel > Shut Down), or choose other ports with Lab(port=…, push_port=…)"
+
+class BrowserNotFound(LabError):
+    """No such browser is installed."""
+    hint = "Install it, or use the virtual user agent, which needs nothing"
+
+class BrowserFailed(LabError):
+    """The browser did not do what it was asked."""
+
+class TimedOut(LabError):
+    """What was waited for did not come."""
+
+class LabStopped(LabError):
+    """The lab is not running."""
+    hint = "Run the cell with Lab() again"
+
+class UnknownFlavour(LabError, hint="Choose one of those, or leave it out: strict is the default"):
+    """The push service has no such flavour."""
+
+class BadHost(LabError):
+    """The lab cannot listen at this address."""
+    hint = "Give one IPv4 address of this machine in the room's network, such as 192.168.1.20"
+
+class BadCertificate(LabError, rfc="RFC 5280 §4.1"):
+    """The page cannot be served by https with this certificate."""
+    hint = "Give two PEM files: certfile has the certificate, then its issuers'; keyfile its private key"
+
+class ExerciseError(PushlabError, status=400):
+    """An exercise of a lesson."""
+    def _render_traceback_(self) -> list[str]:  # IPython asks. The way through the check helps nobody.
+        return textwrap.wrap(f"Not yet. {self}", 88)
+
+class NotYet(ExerciseError):
+    """The exercise is not solved yet."""
+    hint = "Change your cell, run it, and run the check again"

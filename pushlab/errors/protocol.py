@@ -1,0 +1,188 @@
+"""What the specifications refuse: texts, subscriptions, bodies, tokens and messages."""
+
+from pushlab.errors.base import PushlabError
+
+# A table: a class a row, and one empty line between rows.
+# fmt: off
+
+class FormatError(PushlabError, status=400):
+    """Text or bytes are not what the specification draws."""
+
+class BadBase64url(FormatError, rfc="RFC 4648 §5"):
+    """Not base64url."""
+    hint = "Use A-Z a-z 0-9 - _ and no padding"
+
+class BadPublicKey(FormatError, rfc="RFC 8291 §4"):
+    """Not an uncompressed P-256 point."""
+    hint = "Use the 65 bytes that begin with 04: not PEM, not DER, not 64 bytes"
+
+class BadPrivateKey(FormatError, rfc="RFC 7518 §6.2.2.1"):
+    """Not a P-256 private key."""
+    hint = "Use 32 bytes, leading zeros kept"
+
+class SubscriptionError(PushlabError, status=400, fault="user agent"):
+    """The subscription cannot be used."""
+
+class NotASubscription(SubscriptionError, rfc="W3C Push API §8"):
+    """A subscription is a JSON object."""
+    hint = "Send what JSON.stringify(subscription) gives"
+
+class NoEndpoint(SubscriptionError, rfc="W3C Push API §8"):
+    """The subscription has no endpoint."""
+    hint = "Send what JSON.stringify(subscription) gives"
+
+class BadEndpoint(SubscriptionError, rfc="RFC 8030 §4"):
+    """The endpoint is not an absolute http(s) URL."""
+    hint = "Send the endpoint just as the browser gave it"
+
+class EndpointNotAllowed(SubscriptionError, rfc="RFC 8030 §8"):
+    """The endpoint belongs to no push service that this server sends to."""
+    hint = "Push services speak https; plain http is for the lab's own push service alone"
+
+class NoKeys(SubscriptionError, rfc="W3C Push API §8.1"):
+    """The subscription has no keys, so nothing can be encrypted for it."""
+    hint = "Send p256dh and auth as well: JSON.stringify(subscription) includes them"
+
+class BadP256dh(SubscriptionError, rfc="RFC 8291 §3.1"):
+    """p256dh is not a point on P-256."""
+    hint = "Send the 65 bytes, base64url; check that p256dh and auth are not swapped"
+
+class BadAuth(SubscriptionError, rfc="RFC 8291 §3.2"):
+    """The auth secret is not 16 bytes."""
+    hint = "Send the 16 bytes, base64url, just as subscription.toJSON() gives"
+
+class BadExpirationTime(SubscriptionError, rfc="W3C Push API §8"):
+    """expirationTime is neither null nor a number of milliseconds."""
+    hint = "Send it just as the browser gave it, or leave it out"
+
+class UnknownSubscription(SubscriptionError, status=404):
+    """No such subscription is stored here."""
+    hint = "Subscribe again: the page sends the new subscription to this server"
+
+class NoSubscriptions(SubscriptionError, status=409):
+    """Nobody has subscribed yet."""
+    hint = "Open the page and press Subscribe to push first"
+
+class EncryptionError(PushlabError, status=400, fault="application server"):
+    """The message body is not what RFC 8291 allows."""
+
+class PlaintextTooLong(EncryptionError, status=413, rfc="RFC 8291 §4"):
+    """The plaintext does not fit into one record of a 4096-byte body."""
+    hint = "Send at most 3993 bytes, or send an id and let the worker fetch the rest"
+
+class TruncatedHeader(EncryptionError, rfc="RFC 8188 §2.1"):
+    """The body ends inside the aes128gcm header."""
+    hint = "Begin the body with salt(16), rs(4), idlen(1), keyid(idlen)"
+
+class BadRecordSize(EncryptionError, rfc="RFC 8188 §2"):
+    """The record size does not fit."""
+    hint = "rs counts data, delimiter, padding and 16 bytes of tag: at least 18"
+
+class BadKeyid(EncryptionError, rfc="RFC 8291 §4"):
+    """The keyid is not the sender's public key."""
+    hint = "Put the 65 bytes of as_public there, uncompressed"
+
+class TruncatedRecord(EncryptionError, rfc="RFC 8188 §2"):
+    """A record is too short to hold a delimiter and a tag."""
+    hint = "A record is at least 18 bytes long; the last one may have 17"
+
+class TooManyRecords(EncryptionError, rfc="RFC 8291 §4"):
+    """The body has more than one record."""
+    hint = "Use one record with rs larger than the plaintext by at least 17"
+
+class DecryptionFailed(EncryptionError, rfc="RFC 8188 §2"):
+    """The authentication tag does not fit: other keys, or changed bytes."""
+    hint = "Check p256dh, auth and salt; a browser drops such a message without a push event"
+
+class BadDelimiter(EncryptionError, rfc="RFC 8188 §2"):
+    """The padding has no valid delimiter."""
+    hint = "End the data of the last record with 02, of every other one with 01, then zeros"
+
+class VapidError(PushlabError, status=403, fault="application server"):
+    """The application server did not show who it is."""
+
+class MissingAuthorization(VapidError, status=401, rfc="RFC 8292 §4.2"):
+    """The request has no vapid Authorization."""
+    hint = "Send 'Authorization: vapid t=<token>, k=<public key>'"
+
+class BadAuthorization(VapidError, rfc="RFC 8292 §3"):
+    """The Authorization header lacks t or k."""
+    hint = "Send 'Authorization: vapid t=<token>, k=<public key>'"
+
+class BadToken(VapidError, rfc="RFC 8292 §2"):
+    """The token is not a JWT signed with ES256."""
+    hint = 'Join base64url of {"typ":"JWT","alg":"ES256"}, claims and signature with dots'
+
+class BadSignature(VapidError, rfc="RFC 8292 §4.2"):
+    """The signature does not fit header, claims and key."""
+    hint = "Sign with the private half of k, and send r‖s (64 bytes), not DER"
+
+class BadAudience(VapidError, rfc="RFC 8292 §2"):
+    """aud is not the origin of the push resource."""
+    hint = "Set aud to scheme, host and port of the endpoint: no path, no slash at the end"
+
+class BadExpiry(VapidError, rfc="RFC 8292 §2"):
+    """exp is missing or is not a number."""
+    hint = "Set exp to seconds since 1970, as a JSON number"
+
+class TokenExpired(VapidError, rfc="RFC 8292 §4.2"):
+    """exp is in the past."""
+    hint = "Sign a new token; if it is new, set this machine's clock"
+
+class ExpiryTooFar(VapidError, rfc="RFC 8292 §2"):
+    """exp is more than 24 hours ahead."""
+    hint = "Set exp to at most 24 hours from now, in seconds and not milliseconds; 12 leave room for clocks"
+
+class BadSubject(VapidError, status=400, rfc="RFC 8292 §2.1"):
+    """sub is not a contact URI."""
+    hint = "Use 'mailto:you@example.com' without a space, or an https: URL"
+
+class WrongKey(VapidError, rfc="RFC 8292 §4.2"):
+    """k is not the key that the subscription was made for."""
+    hint = "Sign with the key that was applicationServerKey in subscribe(), or subscribe again"
+
+class KeyReused(VapidError, status=400, rfc="RFC 8292 §3.2"):
+    """The key that signs is also the key that encrypts."""
+    hint = "Keep the VAPID key for signing, and make a fresh key pair for each message"
+
+class DeliveryError(PushlabError, status=400, fault="application server"):
+    """The push service does not take the message."""
+
+class MissingTtl(DeliveryError, rfc="RFC 8030 §5.2"):
+    """The request has no TTL header."""
+    hint = "Say how many seconds the message may wait; 0 is now or never"
+
+class BadTtl(DeliveryError, rfc="RFC 8030 §5.2"):
+    """TTL is not a whole number of seconds."""
+    hint = "Send digits alone: seconds, not negative"
+
+class BadUrgency(DeliveryError, rfc="RFC 8030 §5.3"):
+    """Urgency is not one of the four values."""
+    hint = "Send very-low, low, normal or high, once"
+
+class BadTopic(DeliveryError, rfc="RFC 8030 §5.4"):
+    """Topic is not 1 to 32 base64url characters."""
+    hint = "Use A-Z a-z 0-9 - _ and at most 32 of them; hash a longer name"
+
+class BadContentEncoding(DeliveryError, rfc="RFC 8291 §4"):
+    """The body is not marked as aes128gcm."""
+    hint = "Send 'Content-Encoding: aes128gcm', and nothing of the older aesgcm headers"
+
+class BodyTooLarge(DeliveryError, status=413, rfc="RFC 8030 §7.2"):
+    """The body is longer than 4096 bytes."""
+    hint = "4096 bytes of body hold 3993 bytes of plaintext"
+
+class UnknownPushResource(DeliveryError, status=404, rfc="RFC 8030 §7.3"):
+    """This push service never made such an endpoint, or its subscription expired."""
+    hint = "Remove the subscription: it will never work again"
+
+class SubscriptionGone(DeliveryError, status=410, rfc="RFC 8030 §7.3", fault="user agent"):
+    """The user agent has unsubscribed."""
+    hint = "Nothing is broken. Remove the subscription: it will never work again"
+
+class QueueFull(DeliveryError, status=429, rfc="RFC 8030 §8.4"):
+    """Too many messages wait for this user agent."""
+    hint = "Wait as long as Retry-After says, and use Topic to replace what is outdated"
+
+class PushServiceRefused(DeliveryError, status=502):
+    """The push service did not accept the message."""

@@ -1,0 +1,103 @@
+"""What a server of ours refuses, or cannot do: requests, key files, databases."""
+
+from pushlab.errors.base import PushlabError
+
+# A table: a class a row, and one empty line between rows.
+# fmt: off
+
+class RequestError(PushlabError, status=400, fault="client"):
+    """The request cannot be served."""
+
+class MalformedJson(RequestError, rfc="RFC 8259"):
+    """The body is not JSON."""
+    hint = "Send UTF-8 JSON text, made with JSON.stringify or json.dumps"
+
+class BadField(RequestError):
+    """A field is missing or of the wrong type."""
+
+class RequestTooLarge(RequestError, status=413):
+    """The body is larger than this server reads."""
+    hint = "Send less"
+
+class HeadTooLarge(RequestError, status=431, rfc="RFC 6585 §5"):
+    """Request line and headers are longer than this server reads."""
+    hint = "Send shorter headers: cookies for this host, perhaps?"
+
+class RequestTimeout(RequestError, status=408, rfc="RFC 9110 §15.5.9"):
+    """The body did not come in time."""
+    hint = "Send the body at once, and as long as Content-Length says"
+
+class NotJson(RequestError, status=415, rfc="RFC 9110 §15.5.16"):
+    """The body is not said to be JSON."""
+    hint = "Send 'Content-Type: application/json'"
+
+class WrongHost(RequestError, status=421, rfc="RFC 9110 §15.5.20"):
+    """The request is for another server."""
+    hint = "Open the address that the lab prints, or come through a proxy that speaks https"
+
+class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
+    """A page of another origin sent this."""
+    hint = "Send it from the server's own page, or from a program, without Origin"
+
+class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1"):
+    """This is for the instructor of the room."""
+    hint = "Send 'Authorization: Bearer TOKEN' with the token that the lab printed when it started"
+
+class TooManyConnections(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
+    """As many are connected as this server takes."""
+    hint = "Close what you do not need, and wait as long as Retry-After says"
+
+class TooManySubscriptions(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
+    """As many subscriptions are kept as this server takes."""
+    hint = "Remove those that are not used any more"
+
+class MethodNotAllowed(RequestError, status=405, rfc="RFC 9110 §15.5.6"):
+    """The path is known, the method is not."""
+    hint = "Use a method that the Allow header lists"
+
+class UnknownPath(RequestError, status=404, rfc="RFC 9110 §15.5.5"):
+    """Nothing is served at this path."""
+    hint = "Check the URL, and its prefix if a proxy is in between"
+
+class InternalError(RequestError, status=500, fault="this server"):
+    """The server itself failed."""
+    hint = "Look in the lab's log, and report it: this is a bug"
+
+class KeyFileError(PushlabError, status=500, fault="application server"):
+    """The file of VAPID keys cannot be used."""
+
+class KeyFileMissing(KeyFileError):
+    """There is no such key file."""
+    hint = "Check the path first: new keys silence every old subscription"
+
+class KeyFileExists(KeyFileError):
+    """A key file is there already."""
+    hint = "Keep it: new keys silence every old subscription. Pass overwrite=True if you mean it"
+
+class KeyFileMalformed(KeyFileError):
+    """The file does not hold a VAPID key."""
+    hint = "A key file is a .env with VAPID_PRIVATE_KEY, a PEM, a JWK, or 32 raw bytes"
+
+class KeyMismatch(KeyFileError, rfc="RFC 8292 §3.2"):
+    """The public key is not the other half of the private key."""
+    hint = "Delete the public half and let it be computed, or find the private half that belongs to it"
+
+class StoreError(PushlabError, status=500, fault="this machine"):
+    """The database did not do what it was asked."""
+    hint = "Look at disk space and at who else has the database open; nothing stored was changed"
+    def __init__(self, detail: str = "", owner: str = ""):  # Each server has a database of its own.
+        self.fault = owner or self.fault
+        super().__init__(detail)
+
+class UnableToSaveSubscription(StoreError):
+    """The subscription could not be saved."""
+
+class UnableToReadDatabase(StoreError):
+    """The database could not be read."""
+
+class UnableToWriteDatabase(StoreError):
+    """The database could not be written."""
+
+class DatabaseLocked(StoreError, status=503):
+    """Another program holds the database."""
+    hint = "Wait a moment, and try again; nothing stored was changed"
