@@ -5,6 +5,8 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +108,7 @@ def _demo(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from pushlab.lab import Lab
 
-    with Lab(
+    with _until_asked_to_end(), Lab(
         options.port,
         options.push_port,
         options.data,
@@ -118,12 +120,12 @@ def _serve(options: argparse.Namespace) -> int:
         certfile=options.certfile,
         keyfile=options.keyfile,
     ) as lab:
-        print(
-            f"application server {lab.page_url}  push service {lab.push_service.origin}/", flush=True
-        )
+        page, push = lab.application_server.url, lab.push_service.origin
+        print(f"application server {page}  push service {push}/", flush=True)
         if lab.invitation:
             _invite(lab.invitation)
-        _wait_for_signal()
+        while True:
+            signal.pause() if hasattr(signal, "pause") else input()
     return 0
 
 
@@ -141,16 +143,16 @@ def _origin(text: str) -> str:
         raise argparse.ArgumentTypeError(str(reason)) from None
 
 
-def _wait_for_signal() -> None:
-    """Return on Ctrl-C or when asked to end, so that browsers and databases are closed."""
+@contextmanager
+def _until_asked_to_end() -> Iterator[None]:
+    """Leave the block on Ctrl-C or when asked to end, so that browsers and databases are closed."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     try:
-        while True:
-            signal.pause() if hasattr(signal, "pause") else input()
+        yield
     except (KeyboardInterrupt, EOFError):
         return
 
