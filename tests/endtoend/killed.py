@@ -13,6 +13,7 @@ from pathlib import Path
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
+from pushlab.appserver.addresses import Reach
 from pushlab.appserver.answer import Answer
 from pushlab.appserver.courier import PushlabCourier, Story
 from pushlab.appserver.keys import VapidKeys
@@ -47,9 +48,9 @@ class Reply:
 class Sender:
     """An application server that is never killed, with the keys of the one that is."""
 
-    def __init__(self, data: Path):
-        keys = VapidKeys.load(data / "vapid.env")
-        self._transport = CurlTransport()
+    def __init__(self, served: "Served"):
+        keys = VapidKeys.load(served.data / "vapid.env")
+        self._transport = CurlTransport(reach=Reach([served.push_url]))
         self._courier = PushlabCourier(keys, self._transport)
 
     async def post(self, stored: StoredSubscription, text: bytes) -> Answer:

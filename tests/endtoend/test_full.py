@@ -58,7 +58,7 @@ def locked(folder):
 def fault(request, tmp_path):
     """Give the folder of a lab; what goes wrong there; status, id, words and Retry-After of it."""
     if request.param == "locked":
-        yield tmp_path, locked, (503, "database-locked", "2"), "database is locked"
+        yield tmp_path, locked, (503, "database-locked", "5"), "database is locked"
     else:
         with small_disk(tmp_path) as folder:
             yield folder, full, (500, "unable-to-write-database", None), "is full"
@@ -79,7 +79,7 @@ def test_every_write_is_refused_in_words_and_nothing_is_lost(run, fault):
         await agent.register()
         await agent.subscribe()
         [stored] = served.subscriptions().values()
-        sender = Sender(folder)
+        sender = Sender(served)
         await agent.disconnect()
         assert (await sender.post(stored, b"kept")).status == 201
         assert (await served.ask("add-subscription", somebody(1))).status == 201

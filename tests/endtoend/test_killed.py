@@ -87,7 +87,7 @@ class Sent:
 
     def __init__(self, served: Served, agents: list[Watched], progress: Progress):
         self.served, self.agents, self.progress = served, agents, progress
-        self.sender = Sender(served.data)
+        self.sender = Sender(served)
         self._stored = served.subscriptions()
         self.posted = 0
         self.accepted: dict[Watched, list[bytes]] = {agent: [] for agent in agents}
