@@ -145,6 +145,18 @@ RECORD = """() => {
 }"""
 
 
+# A page that has been left may be listed a moment longer. Asked again for ten seconds at most.
+NO_PAGE_LEFT = """async () => {
+  const windows = { type: "window", includeUncontrolled: true };
+  for (const end = Date.now() + 10_000; Date.now() < end; ) {
+    const pages = await clients.matchAll(windows);
+    if (!pages.some((page) => page.url.startsWith(registration.scope))) return true;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return false;
+}"""
+
+
 def test_a_click_focuses_an_open_page(listening):
     listening.worker.evaluate(RECORD)
     assert listening.worker.evaluate("comeForward().then(() => done)") == [f"focus {listening.url}"]
@@ -155,6 +167,7 @@ def test_a_click_opens_a_page_where_none_is_open(listening):
     worker = listening.worker
     worker.evaluate(RECORD)
     listening.page.goto("about:blank")
+    assert worker.evaluate(NO_PAGE_LEFT), "the browser still lists the page"
     assert worker.evaluate("comeForward().then(() => done)") == [f"open {listening.url}"]
 
 
