@@ -110,7 +110,8 @@ def test_the_command_joins_and_says_what_it_weakens(room):
     while ["connect", "Firefox"] not in room.desk.do("heard"):
         assert time.monotonic() < deadline, "it never came to the instructor's push service"
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    # A Firefox that hangs at its end is ended by force: after 5, 10 and 10 seconds of patience.
+    assert process.wait(60) == 130
 
 
 def test_everybody_is_in_the_room_by_name_and_connected(full):
