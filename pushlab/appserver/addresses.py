@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
+from pushlab.protocol.subscription import DEFAULT_PORTS
+
 # The registries of special-purpose addresses, RFC 6890, as of 2026, and multicast. Python's
 # is_global has the same source; it takes multicast for public, and each version of it differs.
 NOT_PUBLIC_V4 = [
@@ -55,8 +57,6 @@ NOT_PUBLIC_V6 = [
 
 NAT64 = IPv6Network("64:ff9b::/96")
 """How a network that has IPv6 alone writes an IPv4 address: in the last four bytes (RFC 6052)."""
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_public(address: str) -> bool:

@@ -120,7 +120,6 @@ class ApplicationServer:
         except PushlabError:
             door.close()
             raise
-        door.setblocking(False)
         self._host, self._port = host, door.getsockname()[1]
         tls = self._certificate and self._certificate.context
         self.guard = Guard(urlsplit(self.url).hostname, self._instructor_token)

@@ -169,8 +169,8 @@ class SubscriptionStore:
     ) -> Iterator["Batch"]:
         """Yield every subscription, at most ``size`` at a time, oldest first.
 
-        ``where`` leaves some out. What is saved or removed meanwhile is seen or not seen, and nothing is seen twice. Raises
-        UnableToReadDatabase.
+        ``where`` leaves some out. What is saved or removed meanwhile is seen or not seen, and nothing
+        is seen twice. Raises UnableToReadDatabase.
         """
         last = 0
         while True:

@@ -28,6 +28,7 @@ from pushlab.appserver.route import Route, route_of
 from pushlab.appserver.sockets import SocketOpener
 from pushlab.appserver.transfer import Transfer, lines_of
 from pushlab.errors import LabStopped
+from pushlab.gate import open_files
 from pushlab.protocol.delivery import PushRequest
 
 CONNECT_TIMEOUT = 10.0
@@ -229,14 +230,7 @@ class CurlTransport:
 
 def max_connections() -> int:
     """Return how many connections one push service may have: a quarter of what may be open."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit to ask for.
-        return MAX_CONNECTIONS
-    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if open_files == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    return min(MAX_CONNECTIONS, max(1, open_files // 4))
+    return min(MAX_CONNECTIONS, max(1, open_files() // 4))
 
 
 def trusted_file() -> str:

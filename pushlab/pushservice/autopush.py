@@ -13,7 +13,8 @@ Every message is a JSON object in a text frame. ``>`` is the user agent, ``<`` t
 
 ``uaid`` is the secret name of the user agent; another one in the answer to hello tells Firefox that
 its subscriptions are lost. ``version`` names a message, which is sent again after every hello until
-it is acknowledged; a version that the user agent remembers is acknowledged and not shown again. The protocol is Mozilla's: no RFC describes it.
+it is acknowledged; a version that the user agent remembers is acknowledged and not shown again. The
+protocol is Mozilla's: no RFC describes it.
 """
 
 import asyncio
