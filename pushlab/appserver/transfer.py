@@ -1,8 +1,9 @@
 """One request under way: what libcurl is told of it, and what has come back so far."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pycurl
 
@@ -12,6 +13,18 @@ from pushlab.appserver.sockets import SocketOpener
 
 MAX_BODY = 65536
 """Bytes of an answer's body that are kept. Push services say what they have to say in 500."""
+
+
+class Reply(asyncio.Future[Answer]):
+    """What will have come back of one request. Who cancels it ends the request."""
+
+    __slots__ = ("abandon",)
+
+    def cancel(self, msg: str | None = None) -> bool:
+        """Cancel the future, and with it the request, if that is still under way."""
+        if not self.done():
+            self.abandon()
+        return super().cancel(msg)
 
 
 @dataclass(eq=False)
@@ -26,15 +39,16 @@ class Transfer:
     route: Route | None
     opener: SocketOpener
     headers: dict[str, str] | None = None
-    done: "asyncio.Future[Answer] | None" = None
+    reply: Reply | None = None
     head: list[bytes] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
 
-    def begin(self, done: "asyncio.Future[Answer]") -> None:
-        """Forget the last answer, and wait for the next."""
-        self.done = done
+    def begin(self, reply: Reply, abandon: Callable[["Transfer"], None]) -> Reply:
+        """Forget the last answer, and wait for the next, which ``abandon`` makes needless."""
+        self.reply, reply.abandon = reply, partial(abandon, self)
         self.head.clear()
         self.body.clear()
+        return reply
 
     def on_body(self, data: bytes) -> int:
         """Take a piece of the body; taking less than all of it ends the transfer."""
@@ -48,9 +62,8 @@ class Transfer:
         A status stands once its head is complete, whatever happens to the body then: to send again
         what has been accepted would show the notification twice.
         """
-        if not self.done.done():
-            answer = read_answer(self.head, bytes(self.body))
-            self.done.set_result(answer or self.opener.fault(code, message))
+        answer = read_answer(self.head, bytes(self.body))
+        self.reply.set_result(answer or self.opener.fault(code, message))
 
 
 def lines_of(headers: Mapping[str, str]) -> list[str]:

@@ -23,10 +23,9 @@ import certifi
 import pycurl
 
 from pushlab.appserver.addresses import Reach
-from pushlab.appserver.answer import Answer
 from pushlab.appserver.route import Route, route_of
 from pushlab.appserver.sockets import SocketOpener
-from pushlab.appserver.transfer import Transfer, lines_of
+from pushlab.appserver.transfer import Reply, Transfer, lines_of
 from pushlab.errors import LabStopped
 from pushlab.gate import open_files
 from pushlab.protocol.delivery import PushRequest
@@ -71,28 +70,19 @@ class CurlTransport:
         self._watched: set[int] = set()
         self._timer: asyncio.Handle | None = None
 
-    async def send(self, request: PushRequest) -> Answer:
-        """Send one request and return the answer, or what kept it from coming.
+    def send(self, request: PushRequest) -> Reply:
+        """Begin to send one request, and return the future of what comes back: await it.
 
-        Raises LabStopped if the transport is closed meanwhile.
+        Raises LabStopped, from the future, if the transport is closed meanwhile. Who cancels the
+        future ends the request.
         """
         if self._multi is None:
             self._open()
-        done = self._loop.create_future()
         transfer = self._transfer_for(request)
-        transfer.begin(done)
-        curl = transfer.curl
-        self._transfers[curl] = transfer
-        self._multi.add_handle(curl)
-        try:
-            return await done
-        finally:
-            # Still there: whoever waited was cancelled, and the request is not wanted any more. (A
-            # handle may have another request by now: it was idle before this line was reached.)
-            if curl in self._transfers and transfer.done is done:
-                del self._transfers[curl]
-                self._multi.remove_handle(curl)
-                curl.close()
+        reply = transfer.begin(Reply(loop=self._loop), self._abandon)
+        self._transfers[transfer.curl] = transfer
+        self._multi.add_handle(transfer.curl)
+        return reply
 
     async def close(self) -> None:
         """End what is under way, close every connection and leave nothing in the loop."""
@@ -102,8 +92,7 @@ class CurlTransport:
         for curl, transfer in self._transfers.items():
             multi.remove_handle(curl)
             curl.close()
-            if not transfer.done.done():
-                transfer.done.set_exception(LabStopped("the application server stops"))
+            transfer.reply.set_exception(LabStopped("the application server stops"))
         self._transfers.clear()
         for transfer in chain.from_iterable(self._idle.values()):
             transfer.curl.close()
@@ -220,6 +209,12 @@ class CurlTransport:
                 self._finish(curl)
             for curl, code, message in failed:
                 self._finish(curl, code, message)
+
+    def _abandon(self, transfer: Transfer) -> None:
+        """End a request that is under way and not wanted any more."""
+        del self._transfers[transfer.curl]
+        self._multi.remove_handle(transfer.curl)
+        transfer.curl.close()
 
     def _finish(self, curl: pycurl.Curl, code: int = 0, message: str = "") -> None:
         self._multi.remove_handle(curl)
