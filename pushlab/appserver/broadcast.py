@@ -1,6 +1,6 @@
 """One message on its way to many: the next of them begins when its push service has room.
 
-    the store ── 500 at a time, in a thread ──▶ lanes, one a push service ──▶ a task a message
+    the store ── 500 at a time, in a thread ──▶ lanes, one a push service ──▶ messages under way
                                                  ▲                                     │
                                                  ╰── room again, and what was learned ─╯
 
@@ -13,10 +13,14 @@ looks ahead: while one push service rests, subscribers of others are found behin
 """
 
 import asyncio
+from asyncio import Future
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+from pushlab.appserver.answer import Answer
 from pushlab.appserver.flow import MOST, Lane, Window
+from pushlab.appserver.message import Message
 from pushlab.appserver.outcome import Outcome
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped
@@ -43,30 +47,37 @@ NO_HOPE = Outcome(
 class Broadcast:
     """Send to everyone in ``batches``, each push service at its own pace.
 
-    ``send(stored, lane)`` sends one message and tells the lane what it learns; ``note(stored,
-    outcome)`` is called as each ends; ``most`` is how many may be under way to one push service.
+    ``message(stored, lane)`` makes the message for one of them; ``note(stored, outcome)`` is called as
+    each ends; ``most`` is how many may be under way to one push service.
     """
 
     def __init__(
         self,
         batches: Iterator[Iterable[StoredSubscription]],
-        send: Callable[[StoredSubscription, Lane], Awaitable[Outcome]],
+        message: Callable[[StoredSubscription, Lane], Message],
         note: Callable[[StoredSubscription, Outcome], None],
         most: int = MOST,
     ):
         self._batches = batches
-        self._send = send
+        self._message = message
         self._note = note
         self._most = most
         self._lanes: dict[str, Lane[StoredSubscription]] = {}
         self._ready: OrderedDict[Lane[StoredSubscription], None] = OrderedDict()
         self._held = 0
+        self._reading = self._at_end = False
+        # What is waited for: attempts, what is tried again, the next batch.
+        self._under_way: set[Future] = set()
         self._news = asyncio.Event()
-        self._stopped = False
+        self._fault: Exception | None = None
+        self._over = False
 
     def stop(self) -> None:
         """Let run() end at once."""
-        self._stopped = True
+        self._end_with(LabStopped("the application server stops"))
+
+    def _end_with(self, fault: Exception) -> None:
+        self._fault = self._fault or fault
         self._news.set()
 
     async def run(self) -> None:
@@ -75,38 +86,56 @@ class Broadcast:
         However it ends, no task and no request of it is left.
         """
         try:
-            async with asyncio.TaskGroup() as group:
-                await self._pump(group)
-        except ExceptionGroup as reasons:
-            raise reasons.exceptions[0] from None
+            await self._pump()
+        finally:
+            self._over = True
+            for future in self._under_way:
+                future.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def _pump(self, group: asyncio.TaskGroup) -> None:
-        reading, at_end = self._read(group), False
+    async def _pump(self) -> None:
         while True:
             self._news.clear()
-            if self._stopped:
-                raise LabStopped("the application server stops")
-            if reading and reading.done():
-                batch, reading = reading.result(), None
-                at_end = batch is None
-                for stored in batch or ():
-                    self._take(stored)
-            if not (reading or at_end) and self._held < LOOK_AHEAD:
-                reading = self._read(group)
-            if self._begin(group):
+            if self._fault:
+                raise self._fault
+            if not (self._reading or self._at_end) and self._held < LOOK_AHEAD:
+                self._read()
+            if self._begin():
                 await asyncio.sleep(0)
-            elif at_end and not self._held:
+            elif self._at_end and not self._held:
                 return
             else:
                 await self._news.wait()
 
-    def _read(self, group: asyncio.TaskGroup) -> asyncio.Task[Iterable[StoredSubscription] | None]:
+    def _follow(self, future: Future, then: Callable[[Future], None]) -> None:
+        """Call ``then(future)`` when a future has ended by itself."""
+        self._under_way.add(future)
+        future.add_done_callback(partial(self._ended, then))
+
+    def _ended(self, then: Callable[[Future], None], future: Future) -> None:
+        self._under_way.discard(future)
+        if future.cancelled():
+            return
+        try:
+            then(future)
+        except Exception as fault:
+            # A callback has nobody above it who would hear of this.
+            self._end_with(fault)
+
+    def _read(self) -> None:
         # In a thread, for the loop must not wait for a disk or a lock. To check what was read is
         # work for the loop: two threads that compute take turns, and lose more by that than they
         # gain.
-        reading = group.create_task(asyncio.to_thread(next, self._batches, None))
-        reading.add_done_callback(lambda _: self._news.set())
-        return reading
+        self._reading = True
+        reading = asyncio.ensure_future(asyncio.to_thread(next, self._batches, None))
+        self._follow(reading, self._take_all)
+
+    def _take_all(self, reading: Future[Iterable[StoredSubscription] | None]) -> None:
+        batch = reading.result()
+        self._reading, self._at_end = False, batch is None
+        for stored in batch or ():
+            self._take(stored)
+        self._news.set()
 
     def _take(self, stored: StoredSubscription) -> None:
         origin = stored.subscription.origin
@@ -128,22 +157,41 @@ class Broadcast:
         if lane.ready:
             self._ready[lane] = None
 
-    def _begin(self, group: asyncio.TaskGroup) -> int:
-        """Begin some messages, of each push service in turn, and return how many."""
-        for begun in range(BURST):
-            if not self._ready:
-                return begun
+    def _begin(self) -> bool:
+        """Begin some messages, of each push service in turn; return whether there were any."""
+        burst = []
+        while self._ready and len(burst) < BURST:
             lane, _ = self._ready.popitem(last=False)
             lane.under_way += 1
-            group.create_task(self._see_to(lane.waiting.popleft(), lane))
+            stored = lane.waiting.popleft()
+            if lane.closed:
+                self._conclude(stored, lane, NO_HOPE)
+            else:
+                burst.append(self._message(stored, lane))
             self._look_at(lane)
-        return BURST
+        # All are made ready before the first is sent: a processor that does one thing many times is
+        # quicker than one that goes from this to that, since its caches keep what it needs.
+        for message in burst:
+            self._follow(message.begin(), partial(self._answered, message))
+        return bool(burst)
 
-    async def _see_to(self, stored: StoredSubscription, lane: Lane[StoredSubscription]) -> None:
-        try:
-            self._note(stored, NO_HOPE if lane.closed else await self._send(stored, lane))
-        finally:
-            lane.under_way -= 1
-            self._held -= 1
-            self._look_at(lane)
-            self._news.set()
+    def _answered(self, message: Message, first: Future[Answer]) -> None:
+        """Conclude what one attempt was enough for; the rest gets a task to wait in."""
+        outcome = message.judge(first)
+        if outcome.kind == "retry" and not self._over:
+            again = asyncio.ensure_future(message.see_through(outcome))
+            self._follow(again, partial(self._seen_through, message))
+        else:
+            self._conclude(message.stored, message.lane, outcome)
+
+    def _seen_through(self, message: Message, last: Future[Outcome]) -> None:
+        self._conclude(message.stored, message.lane, last.result())
+
+    def _conclude(
+        self, stored: StoredSubscription, lane: Lane[StoredSubscription], outcome: Outcome
+    ) -> None:
+        lane.under_way -= 1
+        self._held -= 1
+        self._look_at(lane)
+        self._news.set()
+        self._note(stored, outcome)

@@ -1,42 +1,34 @@
 """Send, and see it through: again if need be, never for ever, and forget what is gone.
 
-A courier makes one message ready and one attempt at a time. What is left is policy, the same for
-every courier: 429, 5xx and network faults are tried again, as late as Retry-After says and with
-ever longer pauses, up to a number of attempts and a total time; 404 and 410 remove the
-subscription.
+A courier makes one message ready and one attempt at a time, and a Message is seen through to what
+came of it. What is left is what the store learns from that: 404 and 410 remove the subscription,
+and every outcome of a notify-all is recorded.
 """
 
 import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
-from urllib.parse import urlsplit
 
 from pushlab.appserver.addresses import Reach
 from pushlab.appserver.broadcast import Broadcast
-from pushlab.appserver.courier import Attempt, Courier, DetoursOnly, PushlabCourier, Story
-from pushlab.appserver.flow import MOST, PATIENCE, Lane
+from pushlab.appserver.courier import Courier, DetoursOnly, PushlabCourier, Story
+from pushlab.appserver.flow import MOST, Lane
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.outcome import Outcome, explain, seconds_of
+from pushlab.appserver.message import Means, Message
+from pushlab.appserver.outcome import Outcome
 from pushlab.appserver.recorder import Recorder
 from pushlab.appserver.route import Route
 from pushlab.appserver.runs import Runs, not_accepted
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
-from pushlab.errors import BadField, LabStopped, PushlabError, StoreError
+from pushlab.errors import BadField, StoreError
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-
-ATTEMPTS = 4
-"""Requests for one message, the first included."""
-
-FIRST_PAUSE = 0.5
-"""Seconds. Each pause is twice the one before, less a random part that is at most half of it."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +83,9 @@ class Sender:
         self.runs = Runs(store, clock)
         self._keys = keys
         self._store = store
-        self._courier = courier
+        self._means = Means(courier, clock, sleep, chance)
         self._told = Story(journal, lab_origins, routes)
         self._journal, self._routes = journal, routes
-        self._clock = clock
-        self._sleep = sleep
-        self._chance = chance
         self._workers = workers
         # Each notify-all under way, and a future that ends with it.
         self._broadcasts: dict[Broadcast, asyncio.Future[None]] = {}
@@ -109,7 +98,8 @@ class Sender:
         ``payload``: plaintext of at most 3993 bytes, or None. The subscription is removed on 404
         and 410. What fails is an Outcome too; only LabStopped is raised.
         """
-        outcome = await self._send(stored, payload, options, self._told, Lane())
+        message = Message(self._means, stored, payload, options, self._told, Lane())
+        outcome = self._compare_keys(stored, await message.send())
         if outcome.kind == "gone":
             outcome = await self._remove(stored, outcome)
             self._told.step("remove subscription", stored.who)
@@ -152,11 +142,11 @@ class Sender:
             if progress:
                 progress(Counts(**tally, total=total, run=run))
 
-        async def send(stored: StoredSubscription, lane: Lane) -> Outcome:
-            return await self._send(stored, payload, options, next(stories), lane)
+        def message(stored: StoredSubscription, lane: Lane) -> Message:
+            return Message(self._means, stored, payload, options, next(stories), lane)
 
         left = {"where": not_accepted(run)} if again else {}
-        broadcast = Broadcast(self._store.batches(**left), send, note, self._workers)
+        broadcast = Broadcast(self._store.batches(**left), message, note, self._workers)
         ended = self._broadcasts[broadcast] = asyncio.get_running_loop().create_future()
         try:
             try:
@@ -175,7 +165,7 @@ class Sender:
         """End what is under way, record what has come of it, and close the connections."""
         for broadcast in self._broadcasts:
             broadcast.stop()
-        await self._courier.close()
+        await self._means.courier.close()
         await asyncio.gather(*self._broadcasts.values())
 
     def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
@@ -186,47 +176,6 @@ class Sender:
         if self.runs.get(run).digest != digest:
             raise BadField(f"notify-all {run} was of another message")
         return self._store.count(not_accepted(run)), run
-
-    async def _send(
-        self,
-        stored: StoredSubscription,
-        payload: bytes | None,
-        options: PushOptions,
-        story: Story,
-        lane: Lane,
-    ) -> Outcome:
-        try:
-            attempt = self._courier.prepare(stored, payload, options, story)
-            outcome = await self._see_through(stored, attempt, story, lane)
-        except LabStopped:
-            raise
-        except PushlabError as error:
-            # One message that cannot be sent must not keep the others from being sent.
-            return explain(error)
-        return self._compare_keys(stored, outcome)
-
-    async def _see_through(
-        self, stored: StoredSubscription, attempt: Attempt, story: Story, lane: Lane
-    ) -> Outcome:
-        now = asyncio.get_running_loop().time
-        deadline = now() + PATIENCE
-        hidden = Secrets(stored.subscription.endpoint)
-        for number in range(1, ATTEMPTS + 1):
-            outcome = explain(await attempt(), hidden, number)
-            if outcome.kind != "retry":
-                lane.answered(now())
-                break
-            lane.refused(now())
-            asked = seconds_of(outcome.retry_after, self._clock()) or 0.0
-            pause = max(asked, FIRST_PAUSE * 2 ** (number - 1) * (1 - self._chance() / 2))
-            if number == ATTEMPTS or now() + pause > deadline:
-                lane.given_up(now(), asked)
-                times = "once" if number == 1 else f"{number} times"
-                return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
-            story.step("try again", stored.who, seconds=round(pause, 1))
-            with lane.rest() if asked else nullcontext():
-                await self._sleep(pause)
-        return outcome
 
     async def _remove(self, stored: StoredSubscription, outcome: Outcome) -> Outcome:
         try:
@@ -246,27 +195,6 @@ class Sender:
             f"({theirs[:8]}…) than the one that signs now ({ours[:8]}…). Put the old keys back, or "
             "let the page unsubscribe and subscribe again.",
         )
-
-
-class Secrets:
-    """What must not be shown of an endpoint: all of it, its path, the end of its path.
-
-    It is worked out when something is to be shown, which of most answers nothing is.
-
-    >>> list(Secrets("https://push.example.net/v2/JzLQ3raZ"))
-    ['https://push.example.net/v2/JzLQ3raZ', '/v2/JzLQ3raZ', 'JzLQ3raZ']
-    """
-
-    def __init__(self, endpoint: str):
-        self._endpoint = endpoint
-
-    def __iter__(self) -> Iterator[str]:
-        url = urlsplit(self._endpoint)
-        paths = [f"{url.path}?{url.query}", url.path] if url.query else [url.path]
-        parts = [part for path in paths for part in (path, path.rsplit("/", 1)[-1])]
-        yield self._endpoint
-        # A shorter part is a word, such as "push", and would be found in any sentence.
-        yield from (part for part in parts if len(part) >= 8)
 
 
 async def send_once(

@@ -1,6 +1,7 @@
 """Who is next: each push service at its own pace, in bounded memory, to the end or to a stop."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from pushlab.appserver.outcome import Outcome
 from pushlab.errors import LabStopped, UnableToReadDatabase
 
 ACCEPTED = Outcome("accepted", 201, "201")
+LATER = Outcome("retry", 503, "503")
 
 
 def person(number: int, origin: str = "https://one.example"):
@@ -23,9 +25,10 @@ class World:
     def __init__(self, people, size=500, **options):
         self.read = 0
         self.begun, self.noted, self.lanes = [], [], {}
+        self.answers, self.attempts, self.tried_again = {}, {}, []
         self.gates: dict[str, asyncio.Event] = {}
         self.news, self.loop = asyncio.Event(), asyncio.get_running_loop()
-        self.broadcast = Broadcast(self.batches(people, size), self.send, self.note, **options)
+        self.broadcast = Broadcast(self.batches(people, size), self.message, self.note, **options)
 
     def batches(self, people, size):
         batch = []
@@ -47,13 +50,8 @@ class World:
         self.loop.call_soon_threadsafe(note)
         return batch
 
-    async def send(self, stored, lane):
-        self.begun.append(stored.number)
-        self.lanes[stored.subscription.origin] = lane
-        self.news.set()
-        if gate := self.gates.get(stored.subscription.origin):
-            await gate.wait()
-        return ACCEPTED
+    def message(self, stored, lane):
+        return Scripted(self, stored, lane)
 
     def note(self, stored, outcome):
         self.noted.append((stored.number, outcome))
@@ -66,6 +64,34 @@ class World:
     def shut(self, origin="https://one.example") -> asyncio.Event:
         self.gates[origin] = asyncio.Event()
         return self.gates[origin]
+
+
+class Scripted:
+    """A message whose answer comes when its push service's gate is open."""
+
+    def __init__(self, world, stored, lane):
+        self.world, self.stored, self.lane = world, stored, lane
+
+    def begin(self):
+        self.world.begun.append(self.stored.number)
+        self.world.lanes[self.stored.subscription.origin] = self.lane
+        self.world.news.set()
+        attempt = self.world.attempts[self.stored.number] = asyncio.ensure_future(self.answer())
+        return attempt
+
+    async def answer(self):
+        if gate := self.world.gates.get(self.stored.subscription.origin):
+            await gate.wait()
+        return self.world.answers.get(self.stored.number, ACCEPTED)
+
+    def judge(self, attempt):
+        return attempt.result()
+
+    async def see_through(self, outcome):
+        self.world.tried_again.append(self.stored.number)
+        if gate := self.world.gates.get("see through"):
+            await gate.wait()
+        return replace(outcome, attempts=2)
 
 
 def test_everybody_is_sent_to_once(run):
@@ -176,6 +202,57 @@ def test_a_stop_ends_it_and_leaves_no_task(run):
         with pytest.raises(LabStopped):
             await sending
         assert asyncio.all_tasks() == {asyncio.current_task()} and world.noted == []
+
+    run(scenario())
+
+
+def test_who_is_to_be_tried_again_keeps_nobody_waiting(run):
+    async def scenario():
+        world = World(map(person, range(300)))
+        world.answers = {number: LATER for number in range(0, 300, 100)}
+        gate = world.shut("see through")
+        sending = asyncio.ensure_future(world.broadcast.run())
+        await world.until(lambda: len(world.begun) == 300)
+        while len(world.noted) < 297:
+            await asyncio.sleep(0)
+        assert world.tried_again == [0, 100, 200] and not sending.done()
+        gate.set()
+        await sending
+        assert {number for number, outcome in world.noted if outcome.attempts == 2} == {0, 100, 200}
+        assert len(world.noted) == 300
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("begun_again", [False, True])
+def test_what_goes_wrong_while_an_outcome_is_noted_ends_it(run, begun_again):
+    def note(stored, outcome):
+        raise ZeroDivisionError("a progress bar of somebody else's")
+
+    async def scenario():
+        world = World(map(person, range(300)))
+        world.answers = dict.fromkeys(range(300), LATER) if begun_again else {}
+        world.broadcast._note = note
+        with pytest.raises(ZeroDivisionError):
+            await world.broadcast.run()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert len(world.begun) < 300
+
+    run(scenario())
+
+
+def test_an_answer_that_came_before_a_stop_is_noted(run):
+    async def scenario():
+        world = World(map(person, range(3)))
+        world.answers = {2: LATER}
+        sending = asyncio.ensure_future(world.broadcast.run())
+        await world.until(lambda: len(world.attempts) == 3)
+        await asyncio.wait(world.attempts.values())
+        world.broadcast.stop()
+        with pytest.raises(LabStopped):
+            await sending
+        assert sorted(number for number, _ in world.noted) in ([0, 1], [0, 1, 2])
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(scenario())
 

@@ -41,15 +41,15 @@ def world(run, serving, push_service, subscriber, everywhere, tmp_path, monkeypa
             }
             origins = {f"http://{urlsplit(url).netloc}" for url in endpoints.values()}
             server = await stack.enter_async_context(serving(polite.origin, *origins))
-            await server.sender._courier.close()
+            await server.sender._means.courier.close()
             transport = CurlTransport(timeout=TIMEOUT, reach=everywhere)
-            server.sender._courier = PushlabCourier(server.keys, transport)
+            server.sender._means.courier = PushlabCourier(server.keys, transport)
             server.pauses = []
 
             async def sleep(seconds: float) -> None:
                 server.pauses.append(seconds)
 
-            server.sender._sleep = sleep
+            server.sender._means.sleep = sleep
             for endpoint in endpoints.values():
                 server.subscribe(subscriber(endpoint).subscription)
             yield server, polite, rude, endpoints
@@ -99,7 +99,7 @@ def test_pauses_grow_and_a_longer_one_that_is_asked_for_is_kept(world):
         await server.notify(endpoints["503"])
         assert server.pauses == [7, 7, 7]
         server.pauses.clear()
-        server.sender._chance = lambda: 0.0
+        server.sender._means.chance = lambda: 0.0
         await server.notify(endpoints["500"])
         assert server.pauses == [0.5, 1, 2]
 

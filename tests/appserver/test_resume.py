@@ -223,7 +223,7 @@ def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert sender._courier._transport._transfers == {}
+            assert sender._means.courier._transport._transfers == {}
         else:
             await sender.close()
             [known] = sender.runs.all()

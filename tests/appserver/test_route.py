@@ -115,7 +115,7 @@ def test_the_lab_s_authority_is_believed_on_its_routes_alone(run, serving, push_
             port = int(service.origin.rsplit(":", 1)[1])
             route = Route(HOST, "pushlab-", port, lab[0])
             async with serving(service.origin, routes=[route]) as server:
-                transport = server.sender._courier._courier._transport
+                transport = server.sender._means.courier._courier._transport
                 routed = await transport.send(PushRequest(OURS, {}, b""))
                 # The same server, addressed as itself: not the name, and not the authority.
                 direct = await transport.send(PushRequest(f"{service.origin}/pushlab-x", {}, b""))

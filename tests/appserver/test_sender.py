@@ -9,7 +9,8 @@ from pushlab.appserver import store as store_module
 from pushlab.appserver.addresses import Reach, place_of
 from pushlab.appserver.courier import PushlabCourier
 from pushlab.appserver.flow import HOPELESS, PATIENCE, Lane
-from pushlab.appserver.sender import ATTEMPTS, Counts, Sender, send_once
+from pushlab.appserver.message import ATTEMPTS
+from pushlab.appserver.sender import Counts, Sender, send_once
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
 from pushlab.errors import LabStopped, UnableToReadDatabase
@@ -303,7 +304,7 @@ def test_the_number_under_way_is_fixed_and_reached(world, subscriber):
         sending = asyncio.ensure_future(world.sender.send_all(b"Hello", PushOptions()))
         await seven.wait()
         # Every worker has begun long before the first request has arrived.
-        assert len(world.sender._courier._transport._transfers) == 7
+        assert len(world.transport._transfers) == 7
         go_on.set()
         assert (await sending).accepted == 40
 
@@ -394,7 +395,7 @@ def test_while_a_push_service_asks_for_a_rest_nobody_new_is_sent_to(
             asked.set()
             await rest.wait()
 
-        world.sender._sleep = sleep
+        world.sender._means.sleep = sleep
 
         def answer(handler, number):
             handler.set_status(429 if number == 1 else 201)
