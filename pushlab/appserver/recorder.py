@@ -1,6 +1,6 @@
 """Outcomes on their way into the database: gathered, and written in a thread.
 
-A transaction costs the same for one row as for some hundred, and the sending must not wait for any.
+A transaction costs the same for one row as for some thousand, and the sending must not wait for any.
 So at most half a second of outcomes has no record when a process is killed.
 """
 
@@ -9,9 +9,6 @@ import asyncio
 from pushlab.appserver.outcome import Outcome
 from pushlab.appserver.runs import Delivery, Runs, name_of
 from pushlab.errors import StoreError, UnableToWriteDatabase
-
-BATCH = 500
-"""Outcomes that are written at once, without waiting for the time."""
 
 INTERVAL = 0.5
 """Seconds that an outcome waits for others."""
@@ -32,9 +29,7 @@ class Recorder:
         self._noted.append(
             Delivery(subscription, name_of(outcome.kind), outcome.status, outcome.attempts)
         )
-        if len(self._noted) >= BATCH:
-            self._begin_writing()
-        elif self._timer is None:
+        if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._begin_writing)
 
     async def close(self) -> None:

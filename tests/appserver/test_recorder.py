@@ -6,7 +6,7 @@ import pytest
 
 from pushlab.appserver import recorder as recorder_module
 from pushlab.appserver.outcome import Outcome
-from pushlab.appserver.recorder import BATCH, Recorder
+from pushlab.appserver.recorder import Recorder
 from pushlab.errors import UnableToWriteDatabase
 
 ACCEPTED = Outcome("accepted", 201, "201")
@@ -31,17 +31,19 @@ class Memory:
         return [delivery[2] for batch in self.batches for delivery in batch]
 
 
-def test_a_full_batch_is_written_at_once(run, monkeypatch):
-    monkeypatch.setattr(recorder_module, "INTERVAL", 3600)
+def test_what_comes_within_a_while_is_written_together(run, monkeypatch):
+    monkeypatch.setattr(recorder_module, "INTERVAL", 0.01)
 
     async def scenario():
         memory = Memory()
         recorder = Recorder(memory, 7)
-        for number in range(BATCH + 3):
+        for number in range(3000):
             recorder.note(number, ACCEPTED)
         await memory.written.wait()
+        recorder.note(3000, ACCEPTED)
         await recorder.close()
-        assert len(memory.batches) == 2 and memory.numbers == list(range(BATCH + 3))
+        assert [len(batch) for batch in memory.batches] == [3000, 1]
+        assert memory.numbers == list(range(3001))
         assert memory.batches[0][0] == (7, False, 0, "accepted", 201, 1)
 
     run(scenario())
