@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class PushResponse:
     """What a push service answered.
 
@@ -51,16 +51,16 @@ Answer = PushResponse | NetworkFault
 def read_answer(head: Iterable[bytes], body: bytes = b"") -> PushResponse | None:
     """Return the answer that these lines begin, or None if its head is not complete.
 
-    ``head``: the lines as they came. What follows the empty line are trailers, after the body:
-    nobody asked for them.
+    ``head``: the lines as they came, each with its end. What follows the empty line are trailers,
+    after the body: nobody asked for them.
 
     >>> read_answer([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n", b"\\r\\n"])
     <PushResponse 201 Created, headers: TTL, 0 bytes of body>
     >>> read_answer([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n"])
     """
     status, reason, headers = 0, "", []
-    for raw in head:
-        line = raw.decode("latin-1").rstrip("\r\n")
+    for line in b"".join(head).decode("latin-1").split("\n")[:-1]:
+        line = line.rstrip("\r")
         if line.startswith("HTTP/"):
             # 100 Continue and its like have a head of their own, and only the last head counts.
             _, word, reason = [*line.split(" ", 2), "", ""][:3]

@@ -57,7 +57,7 @@ class Participant:
         return asdict(self)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Known:
     """What is remembered of one subscriber. The times are seconds of a clock that never jumps."""
 
@@ -129,9 +129,12 @@ class Room:
         )
 
     def _of(self, endpoint: str) -> _Known:
-        if endpoint not in self._known and len(self._known) >= MOST:
-            del self._known[next(iter(self._known))]  # The one who came first.
-        return self._known.setdefault(endpoint, _Known())
+        known = self._known.get(endpoint)
+        if known is None:
+            if len(self._known) >= MOST:
+                del self._known[next(iter(self._known))]  # The one who came first.
+            known = self._known[endpoint] = _Known()
+        return known
 
 
 class NotingCourier:

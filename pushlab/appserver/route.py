@@ -59,4 +59,7 @@ class Route:
 
 def route_of(url: str, routes: Sequence[Route]) -> Route | None:
     """Return the route that a request takes, or None if it goes where its URL says."""
-    return next((route for route in routes if route.fits(url)), None)
+    for route in routes:
+        if route.fits(url):
+            return route
+    return None

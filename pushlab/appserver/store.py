@@ -63,7 +63,7 @@ subscriptions = Table(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredSubscription:
     """A subscription, and what the application server noted beside it.
 

@@ -50,7 +50,7 @@ class LengthsOnly:
 
 
 # https://www.rfc-editor.org/rfc/rfc8188#section-2.1
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Header:
     """The header of a body.
 
@@ -105,7 +105,7 @@ def _check_salt(salt: bytes) -> None:
         raise TruncatedHeader(f"the salt is {len(salt)} bytes long, not {SALT}")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class ContentKeys(LengthsOnly):
     """The keys of a body, and what leads to them, named as in RFC 8188 §2.2 and §2.3.
 

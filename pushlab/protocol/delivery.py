@@ -141,7 +141,7 @@ def _seconds(text: str) -> int:
 
 
 # https://www.rfc-editor.org/rfc/rfc8030#section-5
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class PushRequest:
     """One POST to a push resource, described before anything is sent.
 

@@ -49,7 +49,7 @@ START = re.compile(r"[^/?]*(//[^/?]*)?")
 AUTHORITY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class PushSubscription:
     """One subscription of one user agent.
 
