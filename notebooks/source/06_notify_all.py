@@ -206,8 +206,8 @@ line_chart(lines, "To wait for many at once", x="workers", y="messages/s")
 # On the left, time is *waiting*, and twice the workers are nearly twice as fast. On the right,
 # time is *computing*: ECDH, HTTP, and in this lab the push service and the browsers too, all in
 # one Python process. From there on, more workers only make a longer queue. The right number grows
-# with the distance. pushlab's own sender learns it from the answers: it begins with 64, and asks for
-# more as long as more comes back, up to 400.
+# with the distance. pushlab's own sender learns it from the answers: it begins with 100, and asks
+# for more as long as more comes back, up to 800.
 #
 # ## 5 · From the shelf
 #

@@ -8,7 +8,7 @@ Everything runs in one event loop, where encrypting takes most of the time. So o
 are made ready before the loop looks at its sockets again: while some are encrypted, others are on
 the wire, and the answers of others are read.
 
-However many subscribers there are, only some hundred are in memory. The same number is how far this
+However many subscribers there are, some thousand at most are in memory. The same number is how far this
 looks ahead: while one push service rests, subscribers of others are found behind its own.
 """
 
@@ -25,7 +25,7 @@ from pushlab.appserver.outcome import Outcome
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped
 
-LOOK_AHEAD = 1000
+LOOK_AHEAD = 2000
 """Subscribers in memory, those under way included, from which on no more are read."""
 
 BURST = 32

@@ -24,10 +24,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-START = 64
-"""Messages that may be under way to a push service that nothing is known of."""
+START = 100
+"""Messages that may be under way to a push service that nothing is known of. HTTP/2 asks servers to
+allow at least as many streams on one connection (RFC 9113 §6.5.2)."""
 
-MOST = 400
+MOST = 800
 """Messages under way to one push service at most."""
 
 GAIN = 1.1
