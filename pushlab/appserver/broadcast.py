@@ -89,7 +89,7 @@ class Broadcast:
             await self._pump()
         finally:
             self._over = True
-            for future in self._under_way:
+            for future in list(self._under_way):
                 future.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
 
@@ -162,6 +162,8 @@ class Broadcast:
         burst = []
         while self._ready and len(burst) < BURST:
             lane, _ = self._ready.popitem(last=False)
+            if not lane.ready:
+                continue  # It was, when it was looked at, and has been asked for a rest since.
             lane.under_way += 1
             stored = lane.waiting.popleft()
             if lane.closed:

@@ -165,6 +165,20 @@ def test_while_one_rests_others_go_on(run):
     run(scenario())
 
 
+def test_a_rest_that_is_asked_for_just_before_is_heeded(run):
+    async def scenario():
+        world = World([])
+        world.broadcast._take(person(1))
+        lane = world.broadcast._lanes["https://one.example"]
+        with lane.rest():
+            assert not world.broadcast._begin() and world.begun == []
+        world.broadcast._look_at(lane)
+        assert world.broadcast._begin() and world.begun == [1]
+        await asyncio.wait(world.attempts.values())
+
+    run(scenario())
+
+
 def test_who_has_no_hope_is_not_sent_to_and_said_so(run):
     async def scenario():
         world = World(map(person, range(1000)))
