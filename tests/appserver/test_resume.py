@@ -9,6 +9,7 @@ import pytest
 
 from pushlab.appserver.addresses import Reach
 from pushlab.appserver.courier import PushlabCourier
+from pushlab.appserver.flow import MOST
 from pushlab.appserver.runs import Runs, not_accepted
 from pushlab.appserver.sender import Counts, Sender
 from pushlab.appserver.store import SubscriptionStore
@@ -16,7 +17,9 @@ from pushlab.appserver.transport import CurlTransport
 from pushlab.errors import BadField, LabStopped
 from pushlab.protocol.delivery import PushOptions
 
-PEOPLE, HALF = 600, 300
+# So many are answered before the kill, and more than may be under way then are left.
+HALF = 300
+PEOPLE = 2 * HALF + MOST
 
 # A process of its own. It says so when outcomes are in the database, for the test to kill it then.
 PROGRAM = """
