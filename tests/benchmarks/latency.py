@@ -4,9 +4,14 @@ The journal's own times, from the moment the push service has the whole POST: un
 the message to the browser's connection (our part), until the browser acknowledges it (which may be
 after it has decrypted it), and until the report with which the service worker begins its ``push``
 handler. The way of that report, one request on this machine, is part of the last figure.
+
+A browser is left alone for a moment before each message. Firefox is still busy with the window of
+the last notification when its worker has reported that it is shown: a message that comes then takes
+twice as long.
 """
 
 import tempfile
+import time
 from statistics import median
 
 from report import Row
@@ -20,9 +25,13 @@ STEPS = {"pushed": "push message", "acknowledged": "acknowledge", "push event": 
 WARM_UP = 3
 """Messages that are sent first and not counted: the first one starts the worker."""
 
+PAUSE = 0.5
+"""Seconds between two messages."""
+
 
 def milliseconds(lab: Lab, endpoint: str) -> dict[str, float]:
     """Send one message and return the times from its POST to each step, in ms."""
+    time.sleep(PAUSE)
     before = lab.journal.last
     outcome = lab.notify(endpoint)
     assert outcome.kind == "accepted", str(outcome)
