@@ -129,7 +129,7 @@ class Sender:
         """
         again = run is not None
         total, run = await asyncio.to_thread(self._begin_run, payload, run, number)
-        self._told.step(f"send to {total} subscription{'' if total == 1 else 's'}")
+        self._told.step("send to all", subscriptions=total)
         # The first message stands for all of them in the journal; a detour is told in any case.
         stories = chain([self._told], repeat(DetoursOnly(self._journal, self._routes)))
         recorder = Recorder(self.runs, run, again)

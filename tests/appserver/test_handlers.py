@@ -260,7 +260,7 @@ def test_notify_all_counts_and_all_get_the_same_number(world, fetch, subscriber)
         assert bodies == ["ID: 1"] * 3 + ["ID: 2"] * 2
         assert [what for _, _, what, _ in told(server)][:4] == [
             "POST /notify-all",
-            "send to 3 subscriptions",
+            "send to all",
             "encrypt",
             "sign",
         ]
