@@ -255,17 +255,19 @@ def test_what_goes_wrong_while_an_outcome_is_noted_ends_it(run, begun_again):
     run(scenario())
 
 
-def test_an_answer_that_came_before_a_stop_is_noted(run):
+def test_an_answer_that_comes_with_a_stop_is_noted_and_nobody_is_tried_again(run, monkeypatch):
+    monkeypatch.setattr(Scripted, "answer", lambda message: message.world.loop.create_future())
+
     async def scenario():
         world = World(map(person, range(3)))
-        world.answers = {2: LATER}
         sending = asyncio.ensure_future(world.broadcast.run())
         await world.until(lambda: len(world.attempts) == 3)
-        await asyncio.wait(world.attempts.values())
         world.broadcast.stop()
+        for number, outcome in enumerate([ACCEPTED, ACCEPTED, LATER]):
+            world.attempts[number].set_result(outcome)
         with pytest.raises(LabStopped):
             await sending
-        assert sorted(number for number, _ in world.noted) in ([0, 1], [0, 1, 2])
+        assert world.noted == [(0, ACCEPTED), (1, ACCEPTED), (2, LATER)] and not world.tried_again
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(scenario())

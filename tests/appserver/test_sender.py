@@ -333,6 +333,7 @@ def test_the_journal_tells_one_message_for_all(world, subscriber):
         world.add(subscriber(service.endpoint("410-b")))
         await world.sender.send_all(b"Hello", PushOptions())
         assert world.told == ["send to all", "encrypt", "sign", "remove subscription"]
+        assert world.journal.events()[0].detail == {"subscriptions": 22}
         assert world.journal.events()[-1].detail == {"count": 2}
 
     world(scenario)
