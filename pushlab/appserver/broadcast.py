@@ -8,8 +8,8 @@ Everything runs in one event loop, where encrypting takes most of the time. So o
 are made ready before the loop looks at its sockets again: while some are encrypted, others are on
 the wire, and the answers of others are read.
 
-However many subscribers there are, some thousand at most are in memory. The same number is how far this
-looks ahead: while one push service rests, subscribers of others are found behind its own.
+However many subscribers there are, some thousand at most are in memory. The same number is how far
+this looks ahead: while one push service rests, subscribers of others are found behind its own.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ NO_HOPE = Outcome(
 class Broadcast:
     """Send to everyone in ``batches``, each push service at its own pace.
 
-    ``message(stored, lane)`` makes the message for one of them; ``note(stored, outcome)`` is called as
-    each ends; ``most`` is how many may be under way to one push service.
+    ``message(stored, lane)`` makes the message for one of them; ``note(stored, outcome)`` is called
+    as each ends; ``most`` is how many may be under way to one push service.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Outcomes on their way into the database: gathered, and written in a thread.
 
-A transaction costs the same for one row as for some thousand, and the sending must not wait for any.
-So at most half a second of outcomes has no record when a process is killed.
+A transaction costs the same for one row as for some thousand, and the sending must not wait for
+any. So at most half a second of outcomes has no record when a process is killed.
 """
 
 import asyncio

@@ -43,12 +43,15 @@ class Transfer:
     head: list[bytes] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
 
-    def begin(self, reply: Reply, abandon: Callable[["Transfer"], None]) -> Reply:
-        """Forget the last answer, and wait for the next, which ``abandon`` makes needless."""
-        self.reply, reply.abandon = reply, partial(abandon, self)
+    def begin(
+        self, loop: asyncio.AbstractEventLoop, abandon: Callable[["Transfer"], None]
+    ) -> Reply:
+        """Forget the last answer, and return the next; ``abandon`` ends the request before that."""
         self.head.clear()
         self.body.clear()
-        return reply
+        self.reply = Reply(loop=loop)
+        self.reply.abandon = partial(abandon, self)
+        return self.reply
 
     def on_body(self, data: bytes) -> int:
         """Take a piece of the body; taking less than all of it ends the transfer."""

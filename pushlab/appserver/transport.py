@@ -79,7 +79,7 @@ class CurlTransport:
         if self._multi is None:
             self._open()
         transfer = self._transfer_for(request)
-        reply = transfer.begin(Reply(loop=self._loop), self._abandon)
+        reply = transfer.begin(self._loop, self._abandon)
         self._transfers[transfer.curl] = transfer
         self._multi.add_handle(transfer.curl)
         return reply
