@@ -6,12 +6,14 @@
     PUSHLAB_BROWSER      what Lab.open("auto") starts         the real browser that is installed
     PUSHLAB_FIREFOX      the Firefox to start                 the one that is found
     PUSHLAB_TOKEN        the instructor's token in a room     a new one at each start
+    PUSHLAB_PATIENCE     factor for waits that guard against a hang   1
     SSL_CERT_FILE        PEM file of who vouches for push services   this system's
 
 The ports are fixed, because permission belongs to an origin and a subscription to a scope: at
 another port the browser asks again. Each server listens at the number of the RFC that describes it.
 """
 
+import math
 import os
 import re
 import secrets
@@ -21,7 +23,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pushlab
 from pushlab.errors import LabError
 
 APPLICATION_SERVER_PORT = 8292
@@ -49,7 +50,7 @@ def data_folder(folder: str | Path | None = None) -> Path:
     """Return the folder given, else PUSHLAB_DATA, else ``.pushlab`` in the checkout or right here."""
     if chosen := folder or os.environ.get("PUSHLAB_DATA"):
         return Path(chosen)
-    checkout = Path(pushlab.__file__).resolve().parents[1]
+    checkout = Path(__file__).resolve().parents[1]
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".pushlab"
 
 
@@ -83,6 +84,28 @@ def loopback_origin(text: str) -> str:
         host = f"[{address.compressed}]" if address.version == 6 else host
     port = "" if url.port in (None, DEFAULT_PORTS[url.scheme]) else f":{url.port}"
     return f"{url.scheme}://{host}{port}"
+
+
+def patience(seconds: float) -> float:
+    """Return how long to wait before something counts as hanging: ``seconds`` x PUSHLAB_PATIENCE.
+
+    Only a wait that guards against a hang asks for this. What usually takes a second gets a minute
+    here, because a slow or busy machine is not at fault; a machine that is slower still sets the
+    factor. A pause, a promise and a bound of a protocol are not multiplied.
+
+    Raises LabError if PUSHLAB_PATIENCE is no number above 0.
+
+    >>> patience(60) / patience(30)
+    2.0
+    """
+    text = os.environ.get("PUSHLAB_PATIENCE") or "1"
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor < math.inf:
+        raise LabError(f"PUSHLAB_PATIENCE is {text!r}, which is no number above 0")
+    return seconds * factor
 
 
 def sqlite(path: Path) -> str:

@@ -25,7 +25,7 @@ TABLE = {
     "pushservice": (
         {"pushservice", "protocol", "errors", "journal", "web", "gate", "database"}, None
     ),
-    "useragent": ({"useragent", "protocol", "errors", "journal"}, None),
+    "useragent": ({"useragent", "protocol", "errors", "journal", "settings"}, None),
     "lab": (OURS - {"protocol"} | {"localnet", "background", "invitation", "labbrowser", "proxy", "settings"}, set()),
     "labbrowser": ({"localnet", "useragent", "errors"}, set()),
     "invitation": (set(), {"segno"}),
