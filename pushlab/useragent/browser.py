@@ -17,11 +17,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
+from pushlab.settings import patience
 from pushlab.useragent.page import ClientPage
-from pushlab.useragent.process import BrowserProcess
+from pushlab.useragent.process import BrowserProcess, off_the_loop
 from pushlab.useragent.remote import Remote
 
-START_TIMEOUT = 60  # seconds; a slow machine needs ten for a new profile
+# Seconds, times PUSHLAB_PATIENCE, before a browser counts as hanging.
+START_TIMEOUT = 120  # a slow machine needs ten for a new profile
+QUIT = 15  # to answer that it will end
+SAVE = 30  # to write its profile to the disk, and end
 
 
 def find_program(name: str, variable: str, places: Iterable[str], install: str) -> Path:
@@ -114,24 +118,31 @@ class Browser(ClientPage):
             raise
 
     async def close(self) -> None:
-        """End the browser and everything it has started. A second call does nothing."""
+        """End the browser and everything it has started. A second call does nothing.
+
+        A browser that hangs, or has gone away, is ended by force: closing raises nothing for it.
+        """
         session, self._session = self._session, None
+        process, self._process = self._process, None
         try:
-            if session is not None:
-                await self._quit(session)
+            if session is not None and process is not None:
+                await self._quit(session, process)
         finally:
-            self._resources.close()
+            if process is not None:
+                process.kill()
+                await process.ended(patience(SAVE))
+            # The profile may be large, and the servers answer meanwhile.
+            await off_the_loop(self._resources.close)
             atexit.unregister(self._resources.close)
-            self._process = None
         if session is not None:
             await session.close()
 
-    async def _quit(self, session: Remote) -> None:
+    async def _quit(self, session: Remote, process: BrowserProcess) -> None:
         try:
             await self._ask_to_quit(session)
         except (BrowserFailed, TimedOut):
-            pass  # A person has closed it, or it hangs: then its processes are ended by force.
-        await self._process.ended(10)  # it writes its profile to the disk
+            return  # A person has closed it, or it hangs.
+        await process.ended(patience(SAVE))
 
     async def closed(self) -> None:
         """Wait until a person has closed the browser's last window."""
@@ -152,8 +163,9 @@ class Browser(ClientPage):
         self._prepare(folder)
         arguments = [*self._program(program), *self._arguments(folder)]
         self._process = BrowserProcess(arguments, self.environment)
-        self._resources.callback(self._process.kill)
-        deadline = asyncio.get_running_loop().time() + START_TIMEOUT
+        self._resources.callback(self._process.close)
+        seconds = patience(START_TIMEOUT)
+        deadline = asyncio.get_running_loop().time() + seconds
         while (url := self._address(folder)) is None:
             if self._process.exit_status is not None:
                 raise BrowserFailed(
@@ -162,7 +174,7 @@ class Browser(ClientPage):
                 )
             if asyncio.get_running_loop().time() > deadline:
                 raise BrowserFailed(
-                    f"{program} was not ready after {START_TIMEOUT} s. Does another {self.name} use "
+                    f"{program} was not ready after {seconds:g} s. Does another {self.name} use "
                     f"the profile? It said: {self._process.last_words()}"
                 )
             await asyncio.sleep(0.02)

@@ -16,14 +16,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
+from pushlab.settings import patience
 from pushlab.useragent import alone, chromium_profile
 from pushlab.useragent.base import Notification
-from pushlab.useragent.browser import Browser, find_program
+from pushlab.useragent.browser import QUIT, Browser, find_program
 from pushlab.useragent.cdp import Cdp
 from pushlab.useragent.chromium_profile import ChromiumDoor
 
 AFTER_DISPLAY = 0.3  # Seconds after which a page may ask for a notification.
-STARTUP = 10  # Seconds that a start may take before nobody waits for its end any more.
+STARTUP = 10  # Seconds after which nobody waits for the end of its start (times PUSHLAB_PATIENCE).
 
 PLACES = [
     "chromium",
@@ -144,7 +145,7 @@ class Chromium(Browser):
         Chromium's own figures, which it notes down at that moment, tells.
         """
         figure = {"query": "Startup.AfterStartupTask"}
-        deadline = asyncio.get_running_loop().time() + STARTUP
+        deadline = asyncio.get_running_loop().time() + patience(STARTUP)
         while not (await self._running().command("Browser.getHistograms", figure))["histograms"]:
             if asyncio.get_running_loop().time() > deadline:
                 return  # A Chromium without that figure: subscribing may take longer.
@@ -199,20 +200,22 @@ class Chromium(Browser):
         return len(await self._tabs())
 
     async def _ask_to_quit(self, session: Cdp) -> None:
-        await session.command("Browser.close", timeout=5)
+        await session.command("Browser.close", timeout=patience(QUIT))
 
     # --- the page ----------------------------------------------------------------------------------
 
     async def open(self, page_url: str) -> None:
         """Open the client page and wait until it shows its state."""
+        await super().open(page_url)
+        self._news = asyncio.get_running_loop().time()  # What was shown before the record began.
+
+    async def _open(self, page_url: str) -> None:
         if self._grant:
             await self._allow_notifications(page_url)
         answer = await self._command("Page.navigate", {"url": page_url})
         if error := answer.get("errorText"):
             raise BrowserFailed(f"{self.name} cannot open the page: {error}")
         await self.evaluate(LOADED)
-        await self.settled()
-        self._news = asyncio.get_running_loop().time()  # What was shown before the record began.
 
     async def _allow_notifications(self, page_url: str) -> None:
         parts = urlsplit(page_url)
@@ -221,8 +224,7 @@ class Chromium(Browser):
         await self._running().command("Browser.setPermission", permission)
         self._granted.add(origin)
 
-    async def screenshot(self) -> bytes:
-        """Return a PNG of the whole page, also of what is below the edge of the window."""
+    async def _capture(self) -> bytes:
         size = (await self._command("Page.getLayoutMetrics", {}))["cssContentSize"]
         shot = {"captureBeyondViewport": True, "clip": size | {"scale": 1}}
         return base64.b64decode((await self._command("Page.captureScreenshot", shot))["data"])
@@ -240,7 +242,7 @@ class Chromium(Browser):
         return answer["result"].get("value")  # undefined has none
 
     async def click(self, element_id: str) -> None:
-        """Click with the mouse on the middle of an element that is in view."""
+        """Click with the mouse on the middle of an element that is in view (see ``ClientPage``)."""
         middle = await self.evaluate(MIDDLE, element_id)
         left = {"button": "left", "clickCount": 1}
         for kind, button in (("mouseMoved", {}), ("mousePressed", left), ("mouseReleased", left)):

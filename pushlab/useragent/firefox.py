@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
+from pushlab.settings import patience
 from pushlab.useragent import firefox_profile
 from pushlab.useragent.bidi import Bidi
-from pushlab.useragent.browser import Browser, find_program
+from pushlab.useragent.browser import QUIT, Browser, find_program
 
 ENVIRONMENT = {
     "MOZ_CRASHREPORTER_DISABLE": "1",  # no window that asks to send a crash report
@@ -112,12 +113,11 @@ class Firefox(Browser):
         return len((await self._command("browsingContext.getTree", {"maxDepth": 0}))["contexts"])
 
     async def _ask_to_quit(self, session: Bidi) -> None:
-        await session.command("browser.close", timeout=5)
+        await session.command("browser.close", timeout=patience(QUIT))
 
     # --- the page ----------------------------------------------------------------------------------
 
-    async def open(self, page_url: str) -> None:
-        """Open the client page and wait until it shows its state."""
+    async def _open(self, page_url: str) -> None:
         if self._grant:
             parts = urlsplit(page_url)
             permission = {
@@ -128,10 +128,8 @@ class Firefox(Browser):
             await self._command("permissions.setPermission", permission)
         where = {"context": self._tab, "url": page_url, "wait": "complete"}
         await self._command("browsingContext.navigate", where)
-        await self.settled()
 
-    async def screenshot(self) -> bytes:
-        """Return a PNG of the whole page, also of what is below the edge of the window."""
+    async def _capture(self) -> bytes:
         shot = {"context": self._tab, "origin": "document"}
         return base64.b64decode((await self._command("browsingContext.captureScreenshot", shot))["data"])
 
@@ -151,7 +149,7 @@ class Firefox(Browser):
         return None if text is None else json.loads(text)
 
     async def click(self, element_id: str) -> None:
-        """Click with the mouse on the middle of an element that is in view."""
+        """Click with the mouse on the middle of an element that is in view (see ``ClientPage``)."""
         locator = {"type": "css", "value": f"#{element_id}"}
         found = await self._command(
             "browsingContext.locateNodes", {"context": self._tab, "locator": locator}

@@ -4,7 +4,13 @@ Buttons are pressed with the mouse, because browsers ask for permission only whi
 real click. Then ``<body>`` tells when the page is through: ``data-busy`` is there while an action
 runs, ``data-state`` is what came of it, and ``#outcome`` says it in words.
 
-This half needs two things of a browser, ``evaluate`` and ``click``, and works with any that has them.
+A click can miss. The driver asks where the button is and sends the mouse there, and in between the
+page may move: another line in its log, or a screenshot, which lays the page out anew. So whatever
+moves the page from outside takes turns (``_turn``), and each click is aimed: the page lets it
+through only to the button that it is for, and says at once whether it arrived.
+
+This half needs a few things of a browser (``evaluate``, ``click``, ``_open``, ``_capture``), and
+works with any that has them.
 """
 
 import asyncio
@@ -12,11 +18,17 @@ from abc import ABC, abstractmethod
 from collections import deque
 
 from pushlab.errors import BrowserFailed, TimedOut
+from pushlab.settings import patience
 from pushlab.useragent.base import Notification
 
-# Resolves when the page is idle and shows its state; given a button's id, when the page is through
-# with what a click on that button has begun.
-SETTLED = """(id) => new Promise((resolve) => {
+NOTIFICATION_SECONDS = 60
+"""How long a notification is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
+
+CLICKS = 5
+"""How often a click is aimed anew at a button that moves away from the mouse."""
+
+# Resolves when the page is idle and shows its state, with what it says in #outcome.
+SETTLED = """() => new Promise((resolve) => {
   const { body } = document;
   const observer = new MutationObserver(look);
   function look() {
@@ -25,20 +37,43 @@ SETTLED = """(id) => new Promise((resolve) => {
     const outcome = document.getElementById("outcome");
     resolve({ kind: outcome?.dataset.kind, text: outcome?.textContent });
   }
-  function begin() {
-    observer.observe(body, { attributes: true });
-    look();
-  }
-  if (id) document.getElementById(id).addEventListener("click", begin, { once: true });
-  else begin();
+  observer.observe(body, { attributes: true });
+  look();
 })"""
 
-# Scrolls to the button, so that the mouse can reach it, and tells whether it can be pressed.
-REACH = """(id) => {
+# Scrolls to the button, so that the mouse can reach it, and tells whether it can be pressed. From
+# then on a click that would reach anything else is stopped. The first click that reaches the button
+# begins to watch, after the page's own listeners have heard of it.
+AIM = """(id) => {
+  const settled = %s;
   const button = document.getElementById(id);
   button.scrollIntoView({ block: "nearest", behavior: "instant" });
-  return !button.disabled;
+  if (button.disabled) return false;
+  const abort = new AbortController();
+  const aim = { hit: false, landed: "", abort };
+  window[Symbol.for("pushlab.aim")] = aim;
+  addEventListener("click", (event) => {
+    aim.hit = event.composedPath().includes(button);
+    if (aim.hit) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const { target } = event;
+    aim.landed = target.id ? `#${target.id}` : `<${target.localName}>`;
+  }, { capture: true, once: true, signal: abort.signal });
+  button.addEventListener("click", () => { aim.settled = settled(); }, { once: true, signal: abort.signal });
+  return true;
+}""" % SETTLED
+
+# Tells whether the click arrived, and what it reached in place of the button. No click is stopped
+# any more.
+ARRIVED = """() => {
+  const { hit, landed, abort } = window[Symbol.for("pushlab.aim")];
+  abort.abort();
+  return { hit, landed };
 }"""
+
+# Resolves when the page is through with what the click has begun.
+THROUGH = """() => window[Symbol.for("pushlab.aim")].settled"""
 
 STATE = "() => document.body.dataset.state ?? ''"
 
@@ -55,17 +90,41 @@ class ClientPage(ABC):
     def __init__(self) -> None:
         self.console: deque[str] = deque(maxlen=20)
         """The last errors in the page's console."""
+        self._turn = asyncio.Lock()
+        """Held by whoever moves the page: by opening it, by a click, by a picture of it."""
 
     @abstractmethod
     async def evaluate(self, function: str, *arguments: object) -> object:
         """Call a JavaScript ``function`` in the page; return what it, or its promise, comes to.
 
-        Arguments and result are JSON values. Raise BrowserFailed with what the function throws.
+        Arguments and result are JSON values. Raises BrowserFailed with what the function throws.
         """
 
     @abstractmethod
     async def click(self, element_id: str) -> None:
-        """Click with the mouse on the middle of an element that is in view."""
+        """Click with the mouse on the middle of an element that is in view.
+
+        Returns when the page has handled the click, wherever it landed.
+        """
+
+    @abstractmethod
+    async def _open(self, page_url: str) -> None:
+        """Load the page."""
+
+    @abstractmethod
+    async def _capture(self) -> bytes:
+        """Return a PNG of the whole page, also of what is below the edge of the window."""
+
+    async def open(self, page_url: str) -> None:
+        """Open the client page and wait until it shows its state."""
+        async with self._turn:
+            await self._open(page_url)
+            await self.settled()
+
+    async def screenshot(self) -> bytes:
+        """Return a PNG of the whole page, also of what is below the edge of the window."""
+        async with self._turn:
+            return await self._capture()
 
     async def settled(self) -> None:
         """Wait until the page is idle and shows its state."""
@@ -77,19 +136,30 @@ class ClientPage(ABC):
     async def press(self, button: str) -> None:
         """Press the button with this id and wait until the page is through with it.
 
-        Raise BrowserFailed when the button is disabled, or with what the page says went wrong.
+        Raises BrowserFailed when the button is disabled, when the mouse does not reach it, or with
+        what the page says went wrong.
         """
-        if not await self.evaluate(REACH, button):
-            raise BrowserFailed(f"The button {button} is disabled in state {await self.state()}")
-        watch = asyncio.ensure_future(self.evaluate(SETTLED, button))
+        async with self._turn:
+            await self._press(button)
         try:
-            outcome, _ = await asyncio.gather(watch, self.click(button))
+            outcome = await self.evaluate(THROUGH)
         except TimedOut:
             raise TimedOut(f"The page is not through with {button}. {self._console_says()}") from None
-        finally:
-            watch.cancel()
         if outcome["kind"] == "error":
             raise BrowserFailed(f"The page says: {outcome['text']}")
+
+    async def _press(self, button: str) -> None:
+        for _ in range(CLICKS):
+            if not await self.evaluate(AIM, button):
+                raise BrowserFailed(f"The button {button} is disabled in state {await self.state()}")
+            try:
+                await self.click(button)
+            finally:
+                arrived = await self.evaluate(ARRIVED)
+            if arrived["hit"]:
+                return
+        landed = f"it reaches {arrived['landed']}" if arrived["landed"] else "it reaches nothing"
+        raise BrowserFailed(f"The mouse does not reach the button {button}: {landed}")
 
     async def state(self) -> str:
         """Return the state that the page shows; empty where the page is another one."""
@@ -124,9 +194,13 @@ class ClientPage(ABC):
         return [Notification(**shown) for shown in await self.evaluate(NOTIFICATIONS)]
 
     async def wait_for_notification(
-        self, body: str | None = None, title: str | None = None, timeout: float = 15
+        self, body: str | None = None, title: str | None = None, timeout: float | None = None
     ) -> Notification:
-        """Wait at most ``timeout`` seconds for a notification with this body and title."""
+        """Wait at most ``timeout`` seconds for a notification with this body and title.
+
+        Without ``timeout`` it waits as long as a slow machine may need.
+        """
+        timeout = patience(NOTIFICATION_SECONDS) if timeout is None else timeout
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             shown = await self.notifications()

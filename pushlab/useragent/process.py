@@ -14,9 +14,12 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from pushlab.settings import patience
 
 WINDOWS = os.name == "nt"
+KILLED = 10  # seconds, times PUSHLAB_PATIENCE, that a killed process may take to be gone
 LAST_WORDS = 2000  # bytes of output that an error message quotes
 GUARD = 'read -r _; kill -KILL "-$1"'
 
@@ -66,22 +69,47 @@ class BrowserProcess:
         return True
 
     def kill(self) -> None:
-        """End whatever is left of the group, at once. A second call does nothing."""
+        """End whatever is left of the group by force. A second call does nothing.
+
+        It returns at once: the system may need a while until the processes are gone (``ended``).
+        """
         if self._output.closed:
             return  # by now the number of the group may be somebody else's
         if WINDOWS:
             command = ["taskkill", "/F", "/T", "/PID", str(self._process.pid)]
-            subprocess.run(command, capture_output=True, check=False, timeout=10)
+            subprocess.run(command, capture_output=True, check=False, timeout=patience(30))
         else:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass  # the whole group has ended by itself
-        self._process.wait(timeout=10)
+
+    def close(self) -> None:
+        """End the group, wait until it is gone, and close what belongs to it. Blocks."""
+        if self._output.closed:
+            return
+        self.kill()
+        try:
+            self._process.wait(patience(KILLED))
+        except subprocess.TimeoutExpired:
+            pass  # The system has the order. It carries it out when the disk, say, answers it again.
         self._output.close()
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
+
+
+async def off_the_loop(work: Callable[[], object]) -> None:
+    """Do ``work``, which may block, in a thread, while the loop serves others.
+
+    When Python is about to end it starts no more threads; then the loop has to wait.
+    """
+    try:
+        done = asyncio.get_running_loop().run_in_executor(None, work)
+    except RuntimeError:
+        work()
+    else:
+        await done
 
 
 def _guard(group: int) -> subprocess.Popen[bytes]:

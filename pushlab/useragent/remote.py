@@ -21,6 +21,16 @@ from tornado.websocket import (
 )
 
 from pushlab.errors import BrowserFailed, TimedOut
+from pushlab.settings import patience
+
+CONNECT_SECONDS = 60
+"""How long a browser that is there may take to accept a connection (times PUSHLAB_PATIENCE)."""
+
+ANSWER_SECONDS = 120
+"""How long a browser may take to answer before it counts as hanging (times PUSHLAB_PATIENCE).
+
+An answer may wait for the page: a Chromium whose page is busy begins to subscribe after a minute.
+"""
 
 # A screenshot is one message; base64 of a large screen in colour stays below this.
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -37,16 +47,16 @@ class Remote(ABC):
         self._socket: WebSocketClientConnection | None = None
 
     @classmethod
-    async def connect(cls, url: str, timeout: float = 10) -> Self:
-        """Connect to the browser at a ``ws:`` URL of this machine within ``timeout`` seconds.
+    async def connect(cls, url: str) -> Self:
+        """Connect to the browser at a ``ws:`` URL of this machine.
 
-        Raise ``BrowserFailed`` when nobody answers there.
+        Raises ``BrowserFailed`` when nobody answers there.
         """
         self = cls()
         try:
             self._socket = await websocket_connect(
                 url,
-                connect_timeout=timeout,
+                connect_timeout=patience(CONNECT_SECONDS),
                 on_message_callback=self._receive,
                 max_message_size=MAX_MESSAGE,
             )
@@ -62,14 +72,15 @@ class Remote(ABC):
         self,
         method: str,
         params: Mapping[str, object] | None = None,
-        timeout: float = 30,
+        timeout: float | None = None,
         **envelope: str,
     ) -> dict:
         """Send one command and return its result. ``envelope`` is put beside ``params``.
 
-        Raise ``BrowserFailed`` with the browser's own words when it refuses or goes away, and
-        ``TimedOut`` after ``timeout`` seconds.
+        Raises ``BrowserFailed`` with the browser's own words when it refuses or goes away, and
+        ``TimedOut`` after ``timeout`` seconds, or when it counts as hanging.
         """
+        timeout = patience(ANSWER_SECONDS) if timeout is None else timeout
         number = next(self._ids)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         text = json.dumps({"id": number, "method": method, "params": params or {}} | envelope)
