@@ -2,11 +2,21 @@
 
 import asyncio
 import concurrent.futures
+import math
+import sys
 import threading
+import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from pushlab.errors import LabStopped, TimedOut
+from pushlab.settings import patience
+
+NOTICE_SECONDS = 10
+"""After how long a wait is first spoken of (times PUSHLAB_PATIENCE)."""
+
+SLICE = 0.5  # seconds
 
 
 class BackgroundLoop:
@@ -52,21 +62,90 @@ class BackgroundLoop:
             raise LabStopped()
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def run(self, coroutine: Coroutine, timeout: float = 30) -> Any:
-        """Run a coroutine, wait at most ``timeout`` seconds, return its result. Raise TimedOut."""
+    def run(self, coroutine: Coroutine, timeout: float | None = None, doing: str = "") -> Any:
+        """Run a coroutine and return its result.
+
+        What takes long goes on, and the main thread says so on standard error: ``doing`` is a clause
+        such as ``"Firefox is starting"``. The kernel's interrupt, or Ctrl-C, cancels the coroutine.
+
+        ``timeout``: seconds. Without it there is no end but the coroutine's own: whatever waits for
+        another party has one.
+
+        Raises TimedOut after ``timeout``, and LabStopped if the lab is stopped meanwhile.
+        """
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise RuntimeError("the lab's own thread cannot wait for itself: await the coroutine")
-        future = self.submit(coroutine)
+        if not self._thread.is_alive():
+            coroutine.close()
+            raise LabStopped()
+        work = _Work(coroutine)
         try:
-            return future.result(timeout)
-        except concurrent.futures.TimeoutError:
-            if not future.cancel():  # It has ended by itself: the time-out is the coroutine's own.
-                raise
-            raise TimedOut(f"the lab did not answer within {timeout:g} s") from None
+            return self._wait(self.submit(work.run()), timeout, doing or "The lab is at work")
+        except (KeyboardInterrupt, TimedOut):
+            # An interrupt may come before there is a future, so it is not the future that is asked.
+            with suppress(RuntimeError):  # The loop has ended meanwhile, and the work with it.
+                self._loop.call_soon_threadsafe(work.cancel)
+            raise
+
+    def _wait(self, future: concurrent.futures.Future, timeout: float | None, doing: str) -> Any:
+        began, notice = time.monotonic(), patience(NOTICE_SECONDS)
+        ends = math.inf if timeout is None else began + timeout
+        while True:
+            try:
+                # In slices, because Windows interrupts no wait without an end.
+                return future.result(max(0, min(SLICE, ends - time.monotonic())))
+            except concurrent.futures.TimeoutError:
+                if future.done():
+                    return future.result()  # A time-out of the coroutine's own is raised here.
+            except concurrent.futures.CancelledError:
+                raise LabStopped() from None
+            now = time.monotonic()
+            if not self._thread.is_alive():
+                raise LabStopped()
+            if now >= ends:
+                raise TimedOut(f"the lab did not answer within {timeout:g} s")
+            if now - began >= notice:
+                _say_that_it_goes_on(doing, notice)
+                notice *= 2
 
     def stop(self) -> None:
         """End the loop and the thread; what still runs there is cancelled."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(10)
+
+
+class _Work:
+    """A coroutine that can be cancelled before its task is known, and even before it has begun."""
+
+    def __init__(self, coroutine: Coroutine):
+        self._coroutine = coroutine
+        self._task: asyncio.Task | None = None
+        self._cancelled = False
+
+    async def run(self) -> Any:
+        if self._cancelled:
+            self._coroutine.close()
+            raise asyncio.CancelledError
+        self._task = asyncio.current_task()
+        return await self._coroutine
+
+    def cancel(self) -> None:
+        """Cancel it. Called on the loop."""
+        self._cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _say_that_it_goes_on(doing: str, seconds: float) -> None:
+    # What another thread writes lands in whichever cell ran last.
+    if threading.current_thread() is threading.main_thread():
+        stop = "interrupt the kernel" if in_a_kernel() else "press Ctrl-C"
+        print(f"{doing}: {seconds:g} s so far. To stop waiting, {stop}.", file=sys.stderr, flush=True)
+
+
+def in_a_kernel() -> bool:
+    """Say whether this program is a notebook's kernel."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython.get_ipython() if ipython else None, "kernel")

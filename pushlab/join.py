@@ -117,7 +117,7 @@ def ask(url: str) -> dict:
     near = localnet.is_near(urlsplit(url).hostname or "")
     opener = settings.DIRECT if near else urllib.request.build_opener()
     try:
-        with opener.open(url, timeout=5) as answer:
+        with opener.open(url, timeout=settings.patience(15)) as answer:
             return json.load(answer)["data"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise LabError(

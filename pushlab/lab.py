@@ -36,6 +36,9 @@ from pushlab.pushservice.flavours import Flavour
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
 
+EVENT_SECONDS = 60
+"""How long an event is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
+
 
 class Lab:
     """Bring the three parties up, and stop the lab that this kernel had before.
@@ -161,9 +164,9 @@ class Lab:
         """Start a coroutine on the lab's loop and return its future; the caller does not wait."""
         return self._thread.submit(coroutine)
 
-    def run(self, coroutine: Coroutine, timeout: float = 30) -> Any:
-        """Run a coroutine on the lab's loop, wait at most ``timeout`` seconds, return its result."""
-        return self._thread.run(coroutine, timeout)
+    def run(self, coroutine: Coroutine, timeout: float | None = None, doing: str = "") -> Any:
+        """Run a coroutine on the lab's loop and return its result (see ``BackgroundLoop.run``)."""
+        return self._thread.run(coroutine, timeout, doing)
 
     # --- the application server ------------------------------------------------------------------
 
@@ -213,7 +216,7 @@ class Lab:
         send = self.application_server.notify_all(
             title, body, options, progress=progress, resume=resume
         )
-        return self.run(send, timeout=600)
+        return self.run(send, doing="Notify all is under way")
 
     def runs(self) -> list:
         """Return what is recorded of the last notify-alls, oldest first."""
@@ -227,8 +230,12 @@ class Lab:
         """Call ``tell(event)`` in the lab's thread for all that happens; return what ends that."""
         return self.journal.subscribe(tell)
 
-    def wait_for(self, what: str, after: int = 0, timeout: float = 15) -> Event:
-        """Wait until the journal holds an event that begins with ``what``. Raise TimedOut."""
+    def wait_for(self, what: str, after: int = 0, timeout: float | None = None) -> Event:
+        """Wait until the journal holds an event that begins with ``what``.
+
+        Raises TimedOut after ``timeout`` seconds; without it, after as many as a slow machine needs.
+        """
+        timeout = settings.patience(EVENT_SECONDS) if timeout is None else timeout
         try:
             return self.journal.wait_for(what, after, timeout)
         except TimeoutError as error:
@@ -265,7 +272,7 @@ class Lab:
             except BrowserFailed:  # Its window was closed by hand.
                 self.run(browser.agent.close())
         agent = self._make(kind, name, headless, profile, grant)
-        self.run(agent.start(), timeout=60)
+        self.run(agent.start(), doing=f"{agent.name} is starting")
         self._browsers[kind, name] = LabBrowser(
             agent,
             kind,
@@ -274,7 +281,7 @@ class Lab:
             run=self.run,
             forget=lambda browser: self._browsers.pop((browser.kind, browser.label), None),
         )
-        self.run(agent.open(self.application_server.url))
+        self.run(agent.open(self.application_server.url), doing=f"{agent.name} opens the page")
         return self._browsers[kind, name]
 
     def _another(self) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """A user agent as a notebook drives it: synchronous, and none of its protocols to be seen."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,11 +98,11 @@ class LabBrowser:
 
     def register(self) -> None:
         """Press Register service worker."""
-        self._run(self.agent.register())
+        self._do(self.agent.register(), "registers its service worker")
 
     def unregister(self) -> None:
         """Press Unregister."""
-        self._run(self.agent.unregister())
+        self._do(self.agent.unregister(), "unregisters its service worker")
 
     def subscribe(self) -> None:
         """Press Subscribe to push (and Register service worker before it, if need be)."""
@@ -110,31 +110,33 @@ class LabBrowser:
             return  # So that a cell may be run again: the page has switched the button off.
         if state == "unregistered":
             self.register()
-        self._run(self.agent.subscribe())
+        self._do(self.agent.subscribe(), "subscribes")
 
     def unsubscribe(self) -> None:
         """Press Unsubscribe from push."""
-        self._run(self.agent.unsubscribe())
+        self._do(self.agent.unsubscribe(), "unsubscribes")
 
     def notify_me(self) -> None:
         """Press Notify me."""
-        self._run(self.agent.notify_me())
+        self._do(self.agent.notify_me(), "asks for a message")
 
     def notify_all(self) -> None:
         """Press Notify all."""
-        self._run(self.agent.notify_all())
+        self._do(self.agent.notify_all(), "asks for a message to all")
 
     def notifications(self) -> list[Notification]:
         """Return the notifications that the user agent itself says it shows."""
         return self._run(self.agent.notifications())
 
     def wait_for_notification(
-        self, body: str | None = None, title: str | None = None, timeout: float = 15
+        self, body: str | None = None, title: str | None = None, timeout: float | None = None
     ) -> Notification:
-        """Wait until the user agent shows a notification (with this body and title, if given)."""
-        return self._run(
-            self.agent.wait_for_notification(body=body, title=title, timeout=timeout), timeout + 5
-        )
+        """Wait until the user agent shows a notification (with this body and title, if given).
+
+        Raises TimedOut after ``timeout`` seconds; without it, after as many as a slow machine needs.
+        """
+        wait = self.agent.wait_for_notification(body=body, title=title, timeout=timeout)
+        return self._run(wait, doing=f"{self.name} shows no such notification yet")
 
     def screenshot(self) -> bytes | None:
         """Return what the browser shows, as PNG, or None from the virtual one, which shows nothing."""
@@ -152,4 +154,7 @@ class LabBrowser:
                 if goodbye and not self.keeps_profile and self.state == "subscribed":
                     self.unsubscribe()
         finally:
-            self._run(self.agent.close())
+            self._do(self.agent.close(), "is closing")
+
+    def _do(self, coroutine: Coroutine, doing: str) -> None:
+        self._run(coroutine, doing=f"{self.name} {doing}")

@@ -81,7 +81,7 @@ def holder(host: str, *ports: int) -> str:
     """Say so if it is another lab that holds one of these TCP ports (0: none in particular)."""
     for port in filter(None, ports):
         try:
-            with settings.DIRECT.open(f"http://{host}:{port}/health", timeout=1) as answer:
+            with settings.DIRECT.open(f"http://{host}:{port}/health", timeout=settings.patience(5)) as answer:
                 if json.load(answer)["data"]["name"] == "pushlab":
                     return f"another kernel runs a lab: it holds port {port}"
         except (OSError, HTTPException, ValueError, LookupError, TypeError):

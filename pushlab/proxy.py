@@ -26,7 +26,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request
 
-from pushlab.settings import DIRECT
+from pushlab.settings import DIRECT, patience
 
 HERE = {"localhost", "127.0.0.1", "::1"}
 """Names of this machine that only this machine can use."""
@@ -68,7 +68,7 @@ class Jupyter:
             headers["Authorization"] = f"token {self.token}"
         request = Request(f"{self.inner}proxy/{port}/health", headers=headers)
         try:
-            with DIRECT.open(request, timeout=2) as answer:
+            with DIRECT.open(request, timeout=patience(5)) as answer:
                 return answer.headers.get_content_type() == "application/json"
         except HTTPError as refused:
             refused.close()

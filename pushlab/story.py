@@ -14,8 +14,9 @@ from typing import TextIO
 
 from pushlab.errors import PushlabError, TimedOut
 from pushlab.journal import Event, Party
-from pushlab.lab import Lab
+from pushlab.lab import EVENT_SECONDS, Lab
 from pushlab.labbrowser import installed_browsers
+from pushlab.settings import patience
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 
@@ -67,8 +68,12 @@ class Teller:
         if line := line_of(event):
             self.tell(**line)
 
-    def wait_for(self, *steps: str, timeout: float = 15) -> None:
-        """Wait until each of these steps has been told, as often as it is named. Raise TimedOut."""
+    def wait_for(self, *steps: str, timeout: float | None = None) -> None:
+        """Wait until each of these steps has been told, as often as it is named.
+
+        Raises TimedOut after ``timeout`` seconds; without it, after as many as a slow machine needs.
+        """
+        timeout = patience(EVENT_SECONDS) if timeout is None else timeout
         with self._news:
             if not self._news.wait_for(lambda: Counter(steps) <= Counter(self._told), timeout):
                 missing = ", ".join(Counter(steps) - Counter(self._told))

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from pushlab import settings
 from pushlab.appserver.keys import VapidKeys, parse_env
 from pushlab.doctor.claims import examine_subject
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
@@ -181,7 +182,7 @@ def _git(path: Path, *command: str) -> bool:
     try:
         done = subprocess.run(
             ["git", "-C", str(path.parent), *command, *names],
-            capture_output=True, check=False, timeout=10, env=environment,
+            capture_output=True, check=False, timeout=settings.patience(10), env=environment,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -112,7 +112,7 @@ def _version_of(path: Path) -> str:
         return "version not asked"
     try:
         done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, errors="replace", check=False, timeout=20
+            [path, "--version"], capture_output=True, text=True, errors="replace", check=False, timeout=settings.patience(20)
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrowserFailed(f"{path} does not start: {type(error).__name__}") from None

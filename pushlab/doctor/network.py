@@ -53,7 +53,7 @@ def _ports(now: float, port: int | None) -> list[Finding]:
 
 def _port(port: int, party: str) -> Finding:
     with socket.socket() as probe:
-        probe.settimeout(2)
+        probe.settimeout(settings.patience(5))
         if port == 0 or probe.connect_ex(("127.0.0.1", port)) != 0:
             return ok("port", f"port {port} for the {party} is free")
     fix = "If that is no lab of yours, set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to free ports."
@@ -63,7 +63,7 @@ def _port(port: int, party: str) -> Finding:
 def _running_lab(port: int) -> tuple[dict | None, str]:
     """Return what a lab says of itself, and its Date header. Port 0 is any port: no lab is there."""
     try:
-        with settings.DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+        with settings.DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=settings.patience(5)) as answer:
             data, date = json.load(answer)["data"], answer.headers.get("Date", "")
             return (data, date) if data["name"] == "pushlab" else (None, "")
     except (OSError, HTTPException, ValueError, LookupError, TypeError):

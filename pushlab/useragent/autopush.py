@@ -26,10 +26,12 @@ from tornado.websocket import (
 )
 
 from pushlab.errors import BrowserFailed, EncryptionError, FormatError, TimedOut
+from pushlab.settings import patience
 from pushlab.protocol import base64url, encryption, p256
 from pushlab.protocol.subscription import PushSubscription
 
-TIMEOUT = 10  # seconds for an answer of the push service
+ANSWER_SECONDS = 30
+"""How long the push service may take to answer (times PUSHLAB_PATIENCE)."""
 
 REMEMBERED = 10
 """Versions of messages that are known again. Firefox remembers 10, and of late 100."""
@@ -79,7 +81,7 @@ class AutopushClient:
         if self.connected:
             return
         self._closed.clear()
-        request = HTTPRequest(self._push_url, headers=self._headers, connect_timeout=TIMEOUT)
+        request = HTTPRequest(self._push_url, headers=self._headers, connect_timeout=patience(ANSWER_SECONDS))
         try:
             self._socket = await websocket_connect(
                 request, on_message_callback=self._receive, subprotocols=["push-notification"]
@@ -141,10 +143,10 @@ class AutopushClient:
         self._answers[kind, channel_id] = answer
         try:
             self._say(kind, message)
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(patience(ANSWER_SECONDS)):
                 return await answer
         except TimeoutError:
-            raise TimedOut(f"The push service did not answer {kind} in {TIMEOUT} s") from None
+            raise TimedOut(f"The push service has not answered {kind}") from None
         finally:
             del self._answers[kind, channel_id]
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
+NOTIFICATION_SECONDS = 60
+"""How long a notification is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
     """One notification, as the user agent itself reports what it shows (Notifications API §3).
@@ -75,9 +79,12 @@ class UserAgent(Protocol):
         """
 
     async def wait_for_notification(
-        self, body: str | None = None, title: str | None = None, timeout: float = 15
+        self, body: str | None = None, title: str | None = None, timeout: float | None = None
     ) -> Notification:
-        """Wait at most ``timeout`` seconds for a shown notification with this body and title."""
+        """Wait at most ``timeout`` seconds for a shown notification with this body and title.
+
+        Without ``timeout`` it waits as long as a slow machine may need.
+        """
 
     async def screenshot(self) -> bytes:
         """Return a PNG of the page."""

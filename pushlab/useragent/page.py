@@ -19,10 +19,7 @@ from collections import deque
 
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.settings import patience
-from pushlab.useragent.base import Notification
-
-NOTIFICATION_SECONDS = 60
-"""How long a notification is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
+from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 
 CLICKS = 5
 """How often a click is aimed anew at a button that moves away from the mouse."""

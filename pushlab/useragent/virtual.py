@@ -19,7 +19,8 @@ from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.useragent.autopush import AutopushClient
-from pushlab.useragent.base import Notification
+from pushlab.settings import patience
+from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 
 KEPT = 1000
 """How many messages one user agent remembers; a lesson may send it more."""
@@ -170,9 +171,13 @@ class VirtualUserAgent:
         return list(self._shown)
 
     async def wait_for_notification(
-        self, body: str | None = None, title: str | None = None, timeout: float = 15
+        self, body: str | None = None, title: str | None = None, timeout: float | None = None
     ) -> Notification:
-        """Wait at most ``timeout`` seconds for a notification with this body and title."""
+        """Wait at most ``timeout`` seconds for a notification with this body and title.
+
+        Without ``timeout`` it waits as long as a slow machine may need.
+        """
+        timeout = patience(NOTIFICATION_SECONDS) if timeout is None else timeout
         try:
             async with asyncio.timeout(timeout):
                 while True:

@@ -1,0 +1,118 @@
+"""The lab's loop in its thread: how somebody waits for it, and how that ends."""
+
+import _thread
+import asyncio
+import concurrent.futures
+import threading
+
+import pytest
+
+from pushlab.background import BackgroundLoop
+from pushlab.errors import LabStopped, TimedOut
+
+
+@pytest.fixture
+def loop():
+    loop = BackgroundLoop()
+    yield loop
+    loop.stop()
+
+
+class Endless:
+    """A coroutine that never ends by itself, and tells that it was started and cancelled."""
+
+    def __init__(self):
+        self.started, self.cancelled = threading.Event(), threading.Event()
+
+    async def __call__(self):
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+def test_a_result_and_an_exception_come_back(loop):
+    assert loop.run(asyncio.sleep(0, "done")) == "done"
+    with pytest.raises(ZeroDivisionError):
+        loop.run(_divide())
+
+
+async def _divide():
+    return 1 / 0
+
+
+def test_a_time_out_of_the_coroutine_s_own_stays_what_it_is(loop):
+    async def impatient():
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError) as caught:
+        loop.run(impatient())
+    assert not isinstance(caught.value, TimedOut)
+
+
+def test_a_given_time_out_cancels_what_was_waited_for(loop):
+    endless = Endless()
+    with pytest.raises(TimedOut, match="within 0.05 s"):
+        loop.run(endless(), timeout=0.05)
+    assert endless.cancelled.wait(30)
+
+
+def test_what_takes_long_is_said_and_goes_on(loop, monkeypatch, capsys):
+    monkeypatch.setenv("PUSHLAB_PATIENCE", "0.001")  # the first notice after 10 ms
+    enough = threading.Event()
+
+    async def work():
+        await asyncio.to_thread(enough.wait)
+        return "done"
+
+    def say(text, **_):
+        said.append(text)
+        enough.set()
+
+    said = []
+    monkeypatch.setattr("builtins.print", say)
+    assert loop.run(work(), doing="Firefox is starting") == "done"
+    assert said[0] == "Firefox is starting: 0.01 s so far. To stop waiting, press Ctrl-C."
+
+
+def test_another_thread_than_the_main_one_says_nothing(loop, monkeypatch, capsys):
+    monkeypatch.setenv("PUSHLAB_PATIENCE", "0.001")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(loop.run, asyncio.sleep(0.6, "done")).result() == "done"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_quick_says_nothing(loop, capsys):
+    assert loop.run(asyncio.sleep(0, "done"), doing="Firefox is starting") == "done"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_kernel_s_interrupt_ends_the_wait_and_the_work(loop):
+    endless = Endless()
+
+    def interrupt():
+        endless.started.wait(30)
+        _thread.interrupt_main()
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(endless())
+    interrupter.join()
+    assert endless.cancelled.wait(30)
+    assert loop.run(asyncio.sleep(0, "still here")) == "still here"
+
+
+def test_stopping_the_lab_ends_every_wait(loop):
+    endless = Endless()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(loop.run, endless())
+        assert endless.started.wait(30)
+        loop.stop()
+        with pytest.raises(LabStopped):
+            waiting.result(30)
+    with pytest.raises(LabStopped):
+        loop.run(endless())
