@@ -1,18 +1,45 @@
-"""What every test may use: a bounded way to run a coroutine, and the browsers that must be there."""
+"""What every test may use, and how a run is organised: see the four modules imported here."""
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
+
+from pushlab.settings import patience
+
+from . import artifacts as artifacts_of_a_run
+from . import chance, progress, schedule
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="leave out what needs a browser, a notebook's kernel or a network of machines",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    for plugin in (chance, schedule, artifacts_of_a_run):
+        config.pluginmanager.register(plugin)
+    if worker := getattr(config, "workerinput", {}).get("workerid"):
+        # Each process has a folder of its own for labs, and for the history of kernels.
+        for name in ("PUSHLAB_DATA", "IPYTHONDIR"):
+            if folder := os.environ.get(name):
+                os.environ[name] = str(Path(folder) / worker)
+    else:
+        config.pluginmanager.register(progress.Progress(config))
 
 
 @pytest.fixture
 def run():
-    """Run a coroutine to its end in a fresh loop, and fail if it takes longer than ``timeout`` s."""
+    """Run a coroutine to its end in a fresh loop, and fail if it seems to hang."""
 
     def run_bounded(coroutine, timeout: float = 30):
         async def bounded():
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience(timeout)):
                 return await coroutine
 
         return asyncio.run(bounded())
@@ -21,15 +48,45 @@ def run():
 
 
 @pytest.fixture(scope="session")
-def firefox_installed() -> str:
+def artifacts(pytestconfig):
+    """Give what keeps logs, journals and pictures when a test fails."""
+    return pytestconfig.artifacts
+
+
+# --- what is not on every machine, or takes long: --quick leaves out who asks for it -------------
+
+
+@pytest.fixture(scope="session")
+def firefox_installed(slow) -> str:
     """Give Firefox's path; without Firefox skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
     return found_or_missing("pushlab.useragent.firefox")
 
 
 @pytest.fixture(scope="session")
-def chromium_installed() -> str:
+def chromium_installed(slow) -> str:
     """Give Chromium's path; without it skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
     return found_or_missing("pushlab.useragent.chromium")
+
+
+@pytest.fixture(scope="session")
+def notebook_kernel(slow) -> None:
+    """Say that a test runs a notebook."""
+
+
+@pytest.fixture(scope="session")
+def namespaces(slow) -> None:
+    """Say that a test makes machines with networks of their own; skip or fail where none can be."""
+    from .endtoend.network import why_not
+
+    if reason := why_not():
+        missing(reason)
+
+
+@pytest.fixture(scope="session")
+def slow(pytestconfig) -> None:
+    """Skip in a quick run who asks for one of these only when it runs."""
+    if pytestconfig.option.quick:
+        pytest.skip("--quick leaves out browsers, kernels and networks")
 
 
 def found_or_missing(module: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import re
 import signal
@@ -21,15 +20,15 @@ from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
 from pushlab.protocol.delivery import PushOptions
 
+from .. import chance
+
 NO_ANSWER = (OSError, HTTPStreamClosedError, HTTPTimeoutError)
 """How a request ends whose server is killed."""
 
 
 def seeded() -> tuple[random.Random, str]:
-    """Return a source of chance, and how to get the same one again: pytest prints it on failure."""
-    seed = int(os.environ.get("PUSHLAB_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"PUSHLAB_SEED={seed}")
-    return random.Random(seed), f"PUSHLAB_SEED={seed}"
+    """Return a source of chance, and how to get the same one again."""
+    return chance.source(), f"PUSHLAB_SEED={chance.seed()}"
 
 
 @dataclass

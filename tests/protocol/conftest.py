@@ -1,20 +1,15 @@
-"""The RFCs' examples, ways to damage a message, and how much hypothesis may try."""
+"""The RFCs' examples, and ways to damage a message."""
 
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from pushlab.errors import PushlabError
 from pushlab.protocol import base64url
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-
-# A loaded machine makes an example slow, not wrong; and what was found yesterday is in a test.
-settings.register_profile("protocol", deadline=None, max_examples=150, database=None)
-settings.load_profile("protocol")
 
 
 @pytest.fixture(scope="session")

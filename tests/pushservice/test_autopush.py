@@ -16,6 +16,8 @@ from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.autopush import MAX_FRAME, REMEMBERED, AutopushHandler
 
+from ..chance import examples
+
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
 
@@ -732,7 +734,9 @@ messages = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(said=st.lists(messages | st.just({}), max_size=6), greets=st.booleans())
 def test_whatever_is_said_the_service_answers_or_hangs_up(bench, caplog, said, greets):
     async def scenario(bench):

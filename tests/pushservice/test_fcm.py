@@ -186,6 +186,7 @@ def test_numbers_of_an_earlier_run_are_taken(bench):
 @pytest.mark.parametrize(
     "sender",
     ["", "745476177629", "*", "A" * 87, "BA", "!" * 87, base64url.encode(new_key()) + "="],
+    ids=["empty", "a number", "a star", "no point", "short", "no base64url", "padded"],
 )
 def test_a_sender_that_is_no_key(bench, sender):
     async def scenario(bench):

@@ -11,6 +11,8 @@ from pushlab.errors import BadField, QueueFull, SubscriptionGone, UnknownPushRes
 from pushlab.pushservice.mailbox import MAX_TTL, Change, Mailbox, Message, Subscription
 from pushlab.pushservice.store import Store
 
+from ..chance import examples
+
 KEY = b"\x04" + bytes(64)
 
 
@@ -282,7 +284,7 @@ class MailboxMachine(RuleBasedStateMachine):
                     mailbox.subscription(token)
 
 
-MailboxMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+MailboxMachine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30)
 TestMailboxMachine = MailboxMachine.TestCase
 
 

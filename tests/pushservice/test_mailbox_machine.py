@@ -21,6 +21,8 @@ from pushlab.errors import QueueFull, SubscriptionGone, UnknownPushResource
 from pushlab.pushservice.mailbox import MAX_TTL, Change, Mailbox, Subscription
 from pushlab.pushservice.store import Store
 
+from ..chance import examples, is_long
+
 LIMIT = 4
 AGENTS = st.sampled_from(["Ada", "Grace"])
 CHANNELS = st.sampled_from(["one", "two"])
@@ -172,5 +174,5 @@ class MailboxMachine(RuleBasedStateMachine):
 
 TestMailbox = MailboxMachine.TestCase
 TestMailbox.settings = settings(
-    max_examples=40, stateful_step_count=40, derandomize=True, deadline=None, database=None
+    max_examples=examples(40), stateful_step_count=40, derandomize=not is_long()
 )

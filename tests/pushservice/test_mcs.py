@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pushlab.pushservice import mcs, messages
 from pushlab.pushservice.protobuf import varint
 
+from ..chance import examples
+
 
 def app_data(message: dict) -> dict:
     return {pair["key"]: pair["value"] for pair in message["app_data"]}
@@ -468,7 +470,7 @@ def test_garbage_ends_the_connection_and_loses_nothing(bench, caplog, words):
     assert not complaints(caplog)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), suppress_health_check=list(HealthCheck))
 @given(words=st.binary(min_size=1, max_size=200))
 def test_random_bytes_raise_nothing(bench, caplog, words):
     async def scenario(bench):

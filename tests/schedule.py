@@ -1,0 +1,101 @@
+"""In which order, and by which process, the tests run; and what ``--quick`` leaves out.
+
+With ``-n`` (pytest-xdist) the tests are handed to worker processes in groups: a test module is one
+group, or one group for each browser if its tests are parametrized with browsers. So what a module
+starts for all of its tests is started once. The groups that take longest are begun first.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+NEEDS = {"firefox_installed", "chromium_installed", "notebook_kernel", "namespaces"}
+"""Who asks for one of these fixtures starts a browser, a kernel or a network of machines."""
+
+BROWSERS = ("firefox", "chromium", "virtual")
+WORTH_A_GROUP = 5
+"""As many tests of one module with one browser are a group of their own."""
+
+MEASURED = "pushlab/seconds"
+"""Where pytest's cache keeps the seconds of each test that took longer than LITTLE."""
+
+LITTLE = 0.05
+GUESS, GUESS_WITH_NEEDS, GUESS_OF_A_CELL = 0.01, 3.0, 0.4
+"""Seconds of a test that has not been measured on this machine."""
+
+
+def groups_of(nodeids: Iterable[str]) -> dict[str, str]:
+    """Return the group of each test: what one process runs in one go.
+
+    >>> groups_of(["tests/test_cli.py::test_serve", "tests/test_cli.py::test_demo[firefox]"])
+    {'tests/test_cli.py::test_serve': 'tests/test_cli.py', \
+'tests/test_cli.py::test_demo[firefox]': 'tests/test_cli.py'}
+    >>> set(groups_of(f"a.py::test_{n}[Firefox-{n}]" for n in range(WORTH_A_GROUP)).values())
+    {'a.py[firefox]'}
+    """
+    parts = {nodeid: (nodeid.partition("::")[0], browser_in(nodeid)) for nodeid in nodeids}
+    sizes = Counter(parts.values())
+    return {
+        nodeid: f"{path}[{browser}]" if browser and sizes[path, browser] >= WORTH_A_GROUP else path
+        for nodeid, (path, browser) in parts.items()
+    }
+
+
+def browser_in(nodeid: str) -> str:
+    """Return the browser that a test is parametrized with, in lower case, or nothing."""
+    parameters = re.split(r"[\[\]-]", nodeid.partition("::")[2])[1:]
+    return next((name.lower() for name in parameters if name.lower() in BROWSERS), "")
+
+
+def needs(item: pytest.Item) -> bool:
+    """Tell whether a test starts a browser, a kernel or a network, as far as its signature says."""
+    return item.path.suffix == ".ipynb" or bool(NEEDS & set(getattr(item, "fixturenames", ())))
+
+
+def seconds(item: pytest.Item, measured: dict[str, float]) -> float:
+    """Return how long a test took when it was last measured here, or a guess."""
+    if item.path.suffix == ".ipynb":
+        guess = GUESS_OF_A_CELL
+    else:
+        guess = GUESS_WITH_NEEDS if needs(item) else GUESS
+    return measured.get(item.nodeid, guess)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        _groups: dict[str, str] = {}
+
+        def _split_scope(self, nodeid: str) -> str:
+            if not self._groups:  # All processes have collected the same tests.
+                self._groups = groups_of(next(iter(self.registered_collections.values())))
+            return self._groups[nodeid]
+
+        def worker_of(self, nodeid: str) -> str:
+            """Return the name of the process that has been given a test."""
+            for node, groups in self.assigned_work.items():
+                if nodeid in groups.get(self._split_scope(nodeid), ()):
+                    return node.gateway.id
+            return ""
+
+    config.option.loadscopereorder = False  # The order of the collection stays.
+    config.scheduler = Groups(config, log)
+    return config.scheduler
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.quick:
+        config.hook.pytest_deselected(items=[item for item in items if needs(item)])
+        items[:] = [item for item in items if not needs(item)]
+    if not hasattr(config, "workerinput"):
+        return  # In one process the order of the folders is easier to follow.
+    measured = config.cache.get(MEASURED, {}) if hasattr(config, "cache") else {}
+    groups = groups_of(item.nodeid for item in items)
+    whole: Counter[str] = Counter()
+    for item in items:
+        whole[groups[item.nodeid]] += seconds(item, measured)
+    items.sort(key=lambda item: (-whole[groups[item.nodeid]], groups[item.nodeid]))
