@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def run():
     """Run a coroutine to its end in a fresh loop, and fail if it seems to hang."""
 
-    def run_bounded(coroutine, timeout: float = 30):
+    def run_bounded(coroutine, timeout: float = 120):
         async def bounded():
             async with asyncio.timeout(patience(timeout)):
                 return await coroutine

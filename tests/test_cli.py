@@ -23,6 +23,7 @@ from pushlab.cli import main
 from pushlab.lab import Lab
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
+from pushlab.settings import patience
 
 PUSHLAB = [sys.executable, "-m", "pushlab"]
 
@@ -40,12 +41,12 @@ def serving(data, *options, **environment):
             yield urls[1], urls[2], process
         finally:
             process.terminate()
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=patience(60))
     assert process.returncode == 0 and errors == "", errors
 
 
 def lines_of(*arguments) -> list[dict]:
-    done = subprocess.run([*PUSHLAB, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*PUSHLAB, *arguments], capture_output=True, text=True, timeout=patience(120))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -91,11 +92,11 @@ def test_demo_in_words():
 
 def test_serve_prints_one_line_and_stops_when_asked(tmp_path):
     with serving(tmp_path) as (page, push, process):
-        with urllib.request.urlopen(page + "health", timeout=5) as answer:
+        with urllib.request.urlopen(page + "health", timeout=patience(60)) as answer:
             health = json.load(answer)["data"]
         assert health["push_service"] == push.replace("http", "ws")
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(patience(60)) == 0
 
 
 def test_serve_with_a_database_of_your_own(tmp_path):
@@ -141,7 +142,7 @@ def post(url, value) -> tuple[int, dict]:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(value).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=patience(60)) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -208,7 +209,7 @@ def test_serve_in_a_vendors_flavour(tmp_path):
     with serving(tmp_path, "--flavour", "apple") as (_, push, _):
         request = urllib.request.Request(push + "wpush/v2/nobody", b"", {"TTL": "1"})
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=5)
+            urllib.request.urlopen(request, timeout=patience(60))
         with refused.value as answer:
             # RFC 8030 wants 404 there, and so the lab says without the option.
             assert (answer.status, answer.read()) == (400, b"")
@@ -223,7 +224,7 @@ def test_a_port_that_another_lab_holds_is_said_so(tmp_path):
     with serving(tmp_path / "one") as (page, _, _):
         port = page.rstrip("/").rsplit(":", 1)[1]
         command = [*PUSHLAB, "serve", "--port", port, "--push-port", "0", "--data", str(tmp_path / "two")]
-        second = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        second = subprocess.run(command, capture_output=True, text=True, timeout=patience(120))
     assert second.returncode == 1
     assert f"another kernel runs a lab: it holds port {port}" in second.stderr
     assert "Traceback" not in second.stderr
@@ -296,12 +297,12 @@ def test_browser_opens_the_page_of_a_running_lab(tmp_path, kind, request):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "Close the browser to end this.\n"
             if kind == "firefox":  # It connects at its start; Chromium when a page subscribes.
-                with urllib.request.urlopen(page + "events", timeout=20) as events:
+                with urllib.request.urlopen(page + "events", timeout=patience(60)) as events:
                     told = ""
                     while '"connect"' not in told:
                         told = events.readline().decode()
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
+            assert process.wait(patience(60)) == 130
 
 
 def test_join_opens_the_first_browser_with_a_name_for_the_page(tmp_path, firefox_installed):
@@ -311,7 +312,7 @@ def test_join_opens_the_first_browser_with_a_name_for_the_page(tmp_path, firefox
             # Nothing is said of an exception: a page of this machine needs none.
             assert process.stdout.readline() == "Close the browser to end this.\n"
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
+            assert process.wait(patience(60)) == 130
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])

@@ -35,6 +35,7 @@ from pushlab.errors import BrowserNotFound
 from pushlab.notebook import Lab
 from pushlab.protocol import base64url, p256
 from pushlab.protocol.examples import RFC8291
+from pushlab.settings import patience
 
 NOW = 1_800_000_000
 KEYS = VapidKeys(p256.load_private(RFC8291.as_private), "mailto:me@example.com")
@@ -411,14 +412,14 @@ def garbage():
             for _ in range(2):  # The question about a lab, and the probe of the port.
                 connection, _ = server.accept()
                 with connection:
-                    connection.settimeout(5)
+                    connection.settimeout(patience(60))
                     connection.recv(4096)
                     connection.sendall(b"SSH-2.0-none\r\n")
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield server.getsockname()[1]
-        thread.join(10)
+        thread.join(patience(60))
         assert not thread.is_alive()
 
 
@@ -663,7 +664,7 @@ def command(tmp_path, quiet):
     def run(*arguments, **environment) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "pushlab", "doctor", *map(str, arguments)],
-            capture_output=True, text=True, timeout=60, env={**os.environ, **environment},
+            capture_output=True, text=True, timeout=patience(120), env={**os.environ, **environment},
         )  # fmt: skip
 
     for name in ("PUSHLAB_FIREFOX", "PUSHLAB_CHROMIUM"):

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from pushlab.journal import Event, Journal, Party
+from pushlab.settings import patience
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 
@@ -66,7 +67,7 @@ def test_wait_for_sees_the_past_and_the_future():
     assert journal.wait_for("subscr", timeout=0).number == 1
     writer = threading.Timer(0.05, journal.record, (PS, UA, "endpoint"))
     writer.start()
-    assert journal.wait_for("endpoint", after=1, timeout=5).number == 2
+    assert journal.wait_for("endpoint", after=1, timeout=patience(60)).number == 2
     writer.join()
     with pytest.raises(TimeoutError, match="no event 'subscribe'"):
         journal.wait_for("subscribe", after=1, timeout=0)

@@ -20,6 +20,7 @@ from pushlab.errors import (
     UnknownFlavour,
 )
 from pushlab.lab import Lab
+from pushlab.settings import patience
 
 
 @pytest.fixture
@@ -273,5 +274,5 @@ def test_a_program_that_ends_with_an_open_lab_ends_quietly(tmp_path):
         "print('end')"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(120))
     assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")

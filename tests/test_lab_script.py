@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pushlab.settings import patience
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "lab"
 
@@ -28,7 +30,7 @@ def script():
 def lab(*arguments, **settings):
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
-        capture_output=True, text=True, timeout=300, env=os.environ | settings,
+        capture_output=True, text=True, timeout=patience(600), env=os.environ | settings,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import PushlabError
 from pushlab.lab import Lab
 from pushlab.protocol import base64url
-from pushlab.settings import DIRECT
+from pushlab.settings import DIRECT, patience
 
 RAW = bytes.fromhex("5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2")
 KEYS = VapidKeys.from_raw(RAW, subject="mailto:test@example.com")
@@ -85,7 +85,7 @@ ROUTES = ["", "vapid", "health", "nothing", "notify-me", "page.js", "vapid.env",
 
 def body_of(url: str) -> str:
     try:
-        with DIRECT.open(url, timeout=10) as answer:
+        with DIRECT.open(url, timeout=patience(60)) as answer:
             return str(answer.headers) + answer.read().decode()
     except urllib.error.HTTPError as error:
         return str(error.headers) + error.read().decode()
@@ -132,7 +132,7 @@ def test_serve_prints_no_secret_and_keeps_what_it_keeps_to_itself(tmp_path):
             assert set(modes.values()) == {0o600} and "vapid.env" in modes, modes
             assert {"appserver.sqlite3", "pushservice.sqlite3"} <= set(modes)
         process.terminate()
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=patience(60))
     assert private not in out + err and "s3cret" not in out + err
     assert process.returncode == 0
 

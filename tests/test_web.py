@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from pushlab.errors import PortTaken
+from pushlab.settings import patience
 from pushlab.web import listen, user_agent_name
 
 CHROME = (
@@ -46,7 +47,7 @@ def test_a_free_port_takes_connections():
         with listen(0, "127.0.0.1") as door:
             server = await asyncio.start_server(lambda reader, writer: writer.close(), sock=door)
             async with server:
-                with socket.create_connection(door.getsockname(), timeout=5) as client:
+                with socket.create_connection(door.getsockname(), timeout=patience(60)) as client:
                     client.setblocking(False)
                     assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 

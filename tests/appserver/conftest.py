@@ -28,6 +28,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
+from pushlab.settings import patience
 
 
 @dataclass
@@ -235,7 +236,7 @@ async def fetch(url: str, body: object = None, method: str | None = None, **head
         allow_nonstandard_methods=True,
         follow_redirects=False,
         decompress_response=False,
-        request_timeout=20,
+        request_timeout=patience(60),
     )
     client = SimpleAsyncHTTPClient(force_instance=True)
     try:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import trustme
 
-TIMEOUT = 1.0
-"""Seconds that the application server waits for an answer in these tests."""
+TIMEOUT = 0.3
+"""Seconds that the application server waits here for the answer of one who never gives a whole one."""
 
 
 @dataclass
@@ -19,7 +19,8 @@ class Rude:
     """One fault: how a push service shows it, and what has to come of it.
 
     ``answer(reader, writer)`` speaks once the head of a request has been read; ``tls`` names the
-    certificate; ``outcome``, ``status`` and ``attempts`` are what is to be recorded, and ``words``
+    certificate; who is ``silent`` is waited for TIMEOUT seconds, and everybody else with patience;
+    ``outcome``, ``status`` and ``attempts`` are what is to be recorded, and ``words``
     what a person is to be told.
     """
 
@@ -29,6 +30,7 @@ class Rude:
     attempts: int
     words: str
     tls: str = ""
+    silent: bool = False
     asked: int = field(default=0, compare=False)
 
 
@@ -90,10 +92,10 @@ def faults(elsewhere: str) -> dict[str, Rude]:
     timed_out = "did not answer in time"
     found = says(f"301 Moved Permanently\r\nLocation: {elsewhere}")
     return {
-        "times out": Rude(nothing, "retried", None, 4, timed_out),
+        "times out": Rude(nothing, "retried", None, 4, timed_out, silent=True),
         "resets": Rude(reset, "retried", None, 4, "The connection broke"),
         "hangs up": Rude(hang_up, "retried", None, 4, "closed the connection without an answer"),
-        "drips": Rude(drip, "retried", None, 4, timed_out),
+        "drips": Rude(drip, "retried", None, 4, timed_out, silent=True),
         "garbage": Rude(garbage, "retried", None, 4, "does not speak HTTP"),
         "429": Rude(says("429 Too Many Requests"), "retried", 429, 4, "Too many messages"),
         "429, tomorrow": Rude(says("429 Slow Down\r\nRetry-After: 86400"), "retried", 429, 1,

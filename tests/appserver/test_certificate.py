@@ -19,6 +19,7 @@ from pushlab.background import BackgroundLoop
 from pushlab.cli import main
 from pushlab.errors import BadCertificate
 from pushlab.lab import Lab
+from pushlab.settings import patience
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def fetch(url: str, authority) -> dict:
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
-    with opener.open(url, timeout=5) as answer:
+    with opener.open(url, timeout=patience(60)) as answer:
         return json.load(answer)["data"]
 
 

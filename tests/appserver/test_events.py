@@ -10,6 +10,7 @@ from pushlab.appserver import events as module
 from pushlab.appserver.events import EventsHandler
 from pushlab.gate import RETRY_SECONDS
 from pushlab.journal import Party
+from pushlab.settings import patience
 
 UA = Party.USER_AGENT
 
@@ -134,7 +135,7 @@ def test_silence_is_broken_by_a_comment(run, serving, monkeypatch):
 
 async def until(condition) -> None:
     """Give the loop its turns until a condition holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patience(60)):
         while not condition():
             await asyncio.get_running_loop().run_in_executor(None, lambda: None)
 

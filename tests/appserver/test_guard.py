@@ -7,6 +7,7 @@ import pytest
 
 from pushlab.appserver.guard import Guard, check_json
 from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, PushlabError, WrongHost
+from pushlab.settings import patience
 
 TOKEN = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
 POSTS = ["add-subscription", "remove-subscription", "notify-me", "notify-all", "report"]
@@ -289,7 +290,7 @@ def test_the_address_that_it_listens_at_is_a_host_of_its_own(run, serving, fetch
             own = await fetch(server.url + "health")
             other = await fetch(server.url + "health", Host=f"127.0.0.3:{server.port}")
             with pytest.raises(OSError):
-                socket.create_connection(("127.0.0.1", server.port), timeout=5)
+                socket.create_connection(("127.0.0.1", server.port), timeout=patience(60))
             return own.status, other.error
         finally:
             await server.stop()

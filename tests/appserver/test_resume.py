@@ -130,7 +130,7 @@ def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscrib
             assert twice <= set(before) - recorded and max(after.values()) <= 2
             assert len(accepted_in(database, number)) == PEOPLE
 
-    run(scenario(), timeout=60)
+    run(scenario())
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pushlab.appserver.transfer import MAX_BODY
 from pushlab.appserver.transport import CurlTransport, max_connections
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
+from pushlab.settings import patience
 
 HEADERS = {
     "Authorization": "vapid t=a.b.c, k=d",
@@ -33,7 +34,7 @@ def transport(everywhere):
         async def run():
             transport = CurlTransport(**{"reach": everywhere} | options)
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(patience(60)):
                     return await scenario(transport)
             finally:
                 await transport.close()

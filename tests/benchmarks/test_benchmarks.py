@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pushlab.settings import patience
+
 HERE = Path(__file__).parent
 NGINX = shutil.which("nginx")
 
@@ -74,7 +76,7 @@ def test_the_endpoint_counts_what_comes_twice_and_keeps_samples(bench, tmp_path,
 
         def post(path: str) -> int:
             request = urllib.request.Request(endpoint.origin + path, b"sealed", headers)
-            with urllib.request.urlopen(request, timeout=10, context=trusted) as answer:
+            with urllib.request.urlopen(request, timeout=patience(60), context=trusted) as answer:
                 return answer.status
 
         assert [post("/push/before"), post("/sample/before")] == [201, 201]
