@@ -26,7 +26,7 @@ RUNS = 5
 # What lets its holder do something: an instructor's link, a header, a token of Jupyter, a key.
 SECRETS = re.compile(
     r"(?i)(?P<name>\b(?:access_)?token[\"']?\s*[=:]\s*[\"']?|\bBearer\s+|\bvapid t=|\bauth[\"']?\s*[=:]\s*[\"']"
-    r"|\bprivate_?key[\"']?\s*[=:]\s*[\"']?|/push/|/fcm/send/)[^\s\"'&,;<>]{6,}"
+    r"|\bprivate_?key[\"']?\s*[=:]\s*[\"']?|/w?push/(?:v\d/)?|/fcm/send/)[^\s\"'&,;<>]{6,}"
 )
 
 Content = str | bytes | Path

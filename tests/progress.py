@@ -1,5 +1,6 @@
 """What a run says while it goes on: how far it is, what is running where, and what takes long."""
 
+import os
 import threading
 import time
 
@@ -19,6 +20,8 @@ class Progress:
 
     def __init__(self, config: pytest.Config):
         self._config = config
+        # While a test runs, what is written to standard output is kept for its report. Now it is not.
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
         self._began = self._said = time.monotonic()
         self._running: dict[str, float] = {}
         self._named: dict[str, float] = {}
@@ -52,6 +55,7 @@ class Progress:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._out.close()
         if hasattr(self._config, "cache"):
             kept = self._config.cache.get(MEASURED, {}) | self._seconds
             slow = {test: round(took, 2) for test, took in kept.items() if took >= LITTLE}
@@ -59,10 +63,12 @@ class Progress:
 
     def _watch(self) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        ended = 0
         while not self._over.wait(1):
             for line in self._lines(time.monotonic()):
-                terminal.ensure_newline()
-                terminal.write_line(line)
+                dots = getattr(terminal, "_width_of_current_line", 0)
+                print("" if dots == ended else "\n", line, sep="", file=self._out, flush=True)
+                ended = dots
 
     def _lines(self, now: float) -> list[str]:
         with self._lock:

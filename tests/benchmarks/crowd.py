@@ -21,12 +21,13 @@ from report import Row
 from tornado.httpclient import AsyncHTTPClient
 
 from pushlab.gate import may_open_more_files, room
+from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
 
 AT_ONCE = 50
 """How many browsers of the crowd connect, or subscribe, at one moment."""
 
-PATIENCE = 120
+PATIENCE = patience(120)
 """Seconds within which everybody must have everything."""
 
 

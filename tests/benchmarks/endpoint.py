@@ -23,8 +23,10 @@ from pathlib import Path
 import trustme
 from machine import pinned
 
+from pushlab.settings import patience
+
 HERE = Path(__file__).parent
-PATIENCE = 10.0
+PATIENCE = patience(60)
 """Seconds to wait for a server to be ready, and for its log to be complete."""
 
 FLUSH = 0.05

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -45,30 +46,49 @@ def test_encryption_of_somebody_else_s_is_found_out(bench):
             encryption.verify(work, [made[0], made[0]], people)
 
 
-@pytest.mark.parametrize("nginx", [None, "nginx"], ids=["stand-in", "nginx"])
+@pytest.fixture(params=[None, "nginx"], ids=["stand-in", "nginx"])
+def nginx(request):
+    """What the endpoint is made of. Without nginx everything else is another's stand-in already."""
+    if request.param and not NGINX:
+        pytest.skip("nginx is not installed")
+    return request.param
+
+
 def test_notify_all_reaches_everybody_once(bench, nginx):
     notify_all = bench("notify_all")
-    sizes = [(3, 1), (4, 2)]
-    _, second = notify_all.compare("notify-all", notify_all.FAST, sizes, nginx=nginx)
-    rows = rows_of(second)
+    [only] = notify_all.compare("notify-all", notify_all.FAST, [(3, 1)], nginx=nginx)
+    rows = rows_of(only)
     assert len(rows) == len(notify_all.FAST)
     ours = rows["pushlab notify_all"]
-    assert ours.subscribers == 4 and ours.rounds == 2
-    assert ours.where.startswith("nginx" if nginx and NGINX else "our stand-in")
+    assert ours.where.startswith(nginx or "our stand-in")
     assert rows["pywebpush webpush_async, 50 in flight"].ours > 0
     node = rows["node web-push, 50 in flight"]
     assert (node.note == "not installed") == (notify_all.node_with_web_push() is None)
 
 
-@pytest.mark.parametrize("nginx", [None, "nginx"], ids=["stand-in", "nginx"])
+def test_sizes_come_one_after_the_other_and_rounds_are_counted(bench):
+    notify_all = bench("notify_all")
+    two = (notify_all.OURS, notify_all.ENCRYPTION)
+    first, second = notify_all.compare("notify-all", two, [(3, 1), (4, 2)], nginx=None)
+    ours = rows_of(first)["pushlab notify_all"], rows_of(second)["pushlab notify_all"]
+    assert [(row.subscribers, row.rounds) for row in ours] == [(3, 1), (4, 2)]
+
+
 def test_a_slow_endpoint_answers_late_and_everybody_is_reached(bench, nginx):
     notify_all = bench("notify_all")
-    [slow] = notify_all.compare("slow", notify_all.SLOW, [(3, 1)], delay=0.01, nginx=nginx)
+    # With three subscribers it makes no difference how many more may be in flight.
+    some = [one for one in notify_all.SLOW if one.in_flight <= 100 or one.sender == "node"]
+    assert {one.sender for one in some} == {one.sender for one in notify_all.SLOW}
+    [slow] = notify_all.compare("slow", some, [(3, 1)], delay=0.01, nginx=nginx)
     rows = rows_of(slow)
     assert rows["pushlab notify_all"].where.endswith("answers after 10 ms")
 
 
-@pytest.mark.parametrize("nginx", [None, "nginx"], ids=["stand-in", "nginx"])
+def test_without_nginx_the_stand_in_plays(bench, tmp_path):
+    with bench("endpoint").PushEndpoint(tmp_path, [], nginx="no-such-program") as endpoint:
+        assert endpoint.software.startswith("our stand-in")
+
+
 def test_the_endpoint_counts_what_comes_twice_and_keeps_samples(bench, tmp_path, nginx):
     with bench("endpoint").PushEndpoint(tmp_path, [], nginx=nginx) as endpoint:
         trusted = ssl.create_default_context(cafile=endpoint.authority)
@@ -144,15 +164,24 @@ def test_latency_sends_into_a_real_browser(bench, kind, request):
     assert 0 < figures["fastest ms"] <= figures["push event ms"] <= figures["slowest ms"]
 
 
+def processor_seconds() -> float:
+    """Return the time that processors have worked for this process, and for those that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def test_a_thousand_browsers_that_are_connected_at_once_get_one_message_each(bench):
     crowd = bench("crowd")
     if why := crowd.missing(1000):
         pytest.skip(why)
     # Who gets none, or two, or what cannot be read, is an error in there.
+    started = processor_seconds()
     figures = crowd.measure(1000).figures
+    took = processor_seconds() - started
     assert 0 < figures["p50 ms"] <= figures["p95 ms"] <= figures["max ms"]
-    # Left alone this takes two seconds: what grows with the square of the crowd shows here.
-    assert figures["notify-all s"] < 20 and figures["connect s"] < 20, figures
+    # Both sides together need some six seconds of a processor, however busy it is meanwhile: what
+    # grows with the square of the crowd shows here.
+    assert took < 60, took
 
 
 def test_a_crowd_that_finds_no_room_says_so(bench, monkeypatch):

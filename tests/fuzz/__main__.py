@@ -17,11 +17,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from pushlab.settings import patience
+
 HERE = Path(__file__).parent
 CHUNK = 5000
 """Inputs that hypothesis makes in one go: it remembers all of them until the end."""
 
-PATIENCE = 120
+PATIENCE = patience(120)
 """Seconds beyond what was asked for that a target may take to start and to end."""
 
 

@@ -36,9 +36,13 @@ from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice import fcm, messages, protobuf
+from pushlab.settings import patience
 
 INPUT_SECONDS = 2.0
-"""How long one input may take. The slowest target needs some milliseconds."""
+"""How long a processor may work at one input. The slowest target needs some milliseconds."""
+
+HANGS = 30
+"""How many times as long an input may take if this process waits, or its turn does not come."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,10 @@ class TookTooLong(AssertionError):
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Raise TookTooLong after that time: at once where the system can interrupt, else afterwards."""
+    """Raise TookTooLong after that time: at once where the system can interrupt, else afterwards.
+
+    The seconds are those of the processor, so that a busy machine changes nothing.
+    """
     interruptible = (
         hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     )
@@ -76,17 +83,20 @@ def bounded(seconds: float) -> Iterator[None]:
     def stop(*_) -> None:
         raise TookTooLong(f"over {seconds:g} s")
 
-    before = time.monotonic()
+    before = time.process_time()
     if interruptible:
-        was = signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        was = {number: signal.signal(number, stop) for number in (signal.SIGPROF, signal.SIGALRM)}
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, patience(HANGS * seconds))
     try:
         yield
     finally:
         if interruptible:
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, was)
-    if time.monotonic() - before > seconds:
+            for number, handler in was.items():
+                signal.signal(number, handler)
+    if time.process_time() - before > seconds:
         raise TookTooLong(f"over {seconds:g} s")
 
 

@@ -1,0 +1,134 @@
+"""How a run is organised: what goes together, what --quick leaves out, what a failure leaves behind."""
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pushlab.settings import patience
+
+from . import artifacts, chance, schedule
+
+HERE = Path(__file__).parent
+OWN = ("conftest.py", "artifacts.py", "chance.py", "progress.py", "schedule.py")
+
+# Two modules of a project that has this one's conftest: they fail, and need a browser, and draw.
+PROJECT = {
+    "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n",
+    "tests/test_one.py": """
+import os
+import pytest
+from hypothesis import given, settings, strategies as st
+from . import chance
+
+@pytest.fixture(scope="module")
+def browser(artifacts):
+    with artifacts.offer("page.png", lambda: b"a picture"):
+        with artifacts.offer("log.txt", lambda: "GET /#token=0123456789abcdef"):
+            with artifacts.offer("late.txt", lambda: 1 / 0):
+                yield
+
+def test_good(browser): print("nothing is kept of it")
+def test_bad(browser):
+    raise ValueError("on purpose")
+def test_drawn():
+    raise ValueError(f"drawn {chance.source().randrange(10**9)} {os.environ['PUSHLAB_DATA'][-3:]}")
+tried = []
+@settings(max_examples=5)
+@given(st.integers(0, 10**9))
+def test_tried(number): tried.append(number)
+def test_tried_what(): raise ValueError(f"tried {tried}")
+""",
+    "tests/test_two.py": """
+import pytest
+def test_asks_in_its_signature(chromium_installed): raise AssertionError
+@pytest.mark.parametrize("kind", ["firefox"])
+def test_asks_when_it_runs(kind, request): request.getfixturevalue(f"{kind}_installed")
+def test_needs_nothing(): pass
+""",
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Run pytest in a project that has this one's conftest; give the output."""
+    for name, text in PROJECT.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    for name in OWN:
+        shutil.copy(HERE / name, tmp_path / "tests" / name)
+
+    def run(*arguments: str, **settings: str) -> str:
+        command = [sys.executable, "-m", "pytest", "-p", "no:nbval", "-p", "no:cacheprovider"]
+        environment = os.environ | {"PUSHLAB_DATA": str(tmp_path / "data")} | settings
+        environment.pop("PUSHLAB_SEED" if "PUSHLAB_SEED" not in settings else "", None)
+        done = subprocess.run(
+            [*command, *arguments], cwd=tmp_path, env=environment,
+            capture_output=True, text=True, timeout=patience(120),
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+    run.folder = tmp_path
+    return run
+
+
+def test_a_failure_says_what_it_left_and_where(project):
+    said = project("tests/test_one.py", "-k", "good or bad")
+    assert "1 failed, 1 passed" in said, said
+    [folder] = (project.folder / ".pushlab" / "test-failures").glob("*/*")
+    assert folder.name == "tests_test_one.py_test_bad"
+    kept = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+    assert kept == {
+        "page.png": "a picture",
+        "log.txt": "GET /#token=(left out)",
+        "late.txt.missing": "ZeroDivisionError: division by zero",
+    }
+    for path in folder.iterdir():
+        assert str(path.relative_to(project.folder)) in said
+
+
+def test_the_seed_of_a_run_repeats_what_is_random_in_every_process(project):
+    def drawn(said: str) -> list[str]:
+        return re.findall(r"PUSHLAB_SEED=\d+|drawn \d+|tried \[.*?\]", said)
+
+    first = project("tests/test_one.py", "-k", "drawn or tried")
+    seed, *rest = dict.fromkeys(drawn(first))
+    assert len(rest) == 2, first
+    again = project("-n", "2", "tests", "-k", "drawn or tried", PUSHLAB_SEED=seed.split("=")[1])
+    assert dict.fromkeys(drawn(again)) == dict.fromkeys([seed, *rest]), again
+    assert re.search(r"drawn \d+ gw\d", again), "each process has a folder of its own"
+
+
+def test_quick_leaves_out_who_asks_for_a_browser(project):
+    said = project("tests/test_two.py", "--quick")
+    assert "1 passed, 1 skipped, 1 deselected" in said, said
+
+
+def test_what_is_kept_of_a_text_has_no_secret():
+    secret = "c2VjcmV0LXNlY3JldA"
+    for text in (
+        f"http://10.77.0.1:8292/?access_token={secret}", f"Authorization: Bearer {secret}",
+        f"vapid t={secret}, k=BP4z", f'{{"auth": "{secret}"}}', f"POST /wpush/v2/{secret}",
+        f"POST /push/{secret} 201", f"https://fcm.googleapis.com/fcm/send/{secret}",
+    ):  # fmt: skip
+        assert secret not in artifacts.without_secrets(text).decode(), text
+    assert artifacts.without_secrets(b"\x89PNG token=abcdefgh") == b"\x89PNG token=abcdefgh"
+
+
+def test_a_new_run_keeps_the_last_failures_and_throws_the_old_ones_away(project):
+    kept = project.folder / ".pushlab" / "test-failures"
+    for day in range(1, 10):
+        (kept / f"2026010{day}-000000").mkdir(parents=True)
+    project("--co", "-q")
+    assert sorted(path.name[7] for path in kept.iterdir()) == list("56789")
+
+
+@pytest.mark.parametrize("module", [artifacts, chance, schedule])
+def test_the_examples(module):
+    assert doctest.testmod(module).failed == 0
