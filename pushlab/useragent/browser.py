@@ -140,8 +140,10 @@ class Browser(ClientPage):
     async def _quit(self, session: Remote, process: BrowserProcess) -> None:
         try:
             await self._ask_to_quit(session)
-        except (BrowserFailed, TimedOut):
-            return  # A person has closed it, or it hangs.
+        except TimedOut:
+            return  # It hangs.
+        except BrowserFailed:
+            pass  # A person has closed it, and it is writing its profile right now.
         await process.ended(patience(SAVE))
 
     async def closed(self) -> None:
