@@ -20,10 +20,12 @@ from tornado.tcpserver import TCPServer
 from tornado.web import Application, RequestHandler
 
 from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
-from pushlab.useragent import browser, chromium, chromium_profile, firefox, firefox_profile
+from pushlab.settings import patience
+from pushlab.useragent import browser, chromium, chromium_profile, firefox, firefox_profile, remote
 from pushlab.useragent.base import Notification
 from pushlab.useragent.chromium import Chromium
 from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.page import SETTLED, THROUGH
 
 # Nothing listens at these, and these tests need nothing from there.
 NO_PUSH = "ws://127.0.0.1:9/"
@@ -48,6 +50,8 @@ class Kind:
     kept_file: str
     quit: str
     not_granted: tuple[str, ...]
+    ending: str
+    """How a program ends by itself: one way is seen with each browser, and ``atexit`` knows no other."""
 
     @property
     def variable(self):
@@ -76,6 +80,7 @@ KINDS = [
         kept_file="prefs.js",
         quit="browser.close",
         not_granted=("default",),
+        ending="1 / 0",
     ),
     Kind(
         name="Chromium",
@@ -87,6 +92,7 @@ KINDS = [
         kept_file="Default/Preferences",
         quit="Browser.close",
         not_granted=("default", "denied"),  # headless there is nobody to ask
+        ending="pass",
     ),
 ]
 
@@ -149,11 +155,30 @@ setTimeout(() => {
 }, 50);
 """
 
+MOVING = """<!doctype html>
+<title>Buttons that move</title>
+<body data-state="registered" style="margin: 0">
+<p id="outcome"></p>
+<div id="space" style="height: 0"></div>
+<button id="notify-me" style="display: block; height: 40px">Notify me</button>
+<button id="notify-all" style="display: block; height: 40px">Notify all</button>
+<div style="height: 3000px"></div>
+<script>
+const pressed = [];
+for (const button of document.querySelectorAll("button"))
+  button.addEventListener("click", () => {
+    pressed.push(button.id);
+    document.getElementById("outcome").dataset.kind = "done";
+  });
+</script>
+"""
+
 FILES = {
     "": ("text/html", PAGE),
     "page.js": ("text/javascript", SCRIPT),
     "sw.js": ("text/javascript", "addEventListener('push', () => {});"),
     "favicon.ico": ("image/x-icon", ""),
+    "moving": ("text/html", MOVING),
     "bare": ("text/html", "<!doctype html><p>No state here.<script>undefinedFunction()</script>"),
 }
 
@@ -165,40 +190,75 @@ class _Handler(RequestHandler):
         self.finish(text)
 
 
-class World:
-    """A page, a browser that has it open, and the loop of both."""
+class _Proxy(TCPServer):
+    """Listens where the browser's proxy is said to be, and notes what it is asked for."""
 
-    def __init__(self, kind):
-        self.kind = kind
+    def __init__(self):
+        super().__init__()
+        self.asked = asyncio.Queue()
+
+    async def handle_stream(self, stream, address):
+        self.asked.put_nowait(await stream.read_until(b"\r\n"))
+        stream.close()
+
+
+class World:
+    """A page, a browser that has it open, and the loop of both.
+
+    Starting a browser takes seconds, so one serves the whole module. Its profile is in ``folder``,
+    which is the folder for temporary files as long as it starts.
+    """
+
+    def __init__(self, kind, folder):
+        self.kind, self.folder = kind, folder
         self.runner = asyncio.Runner()
         self.run(self._serve())
         self.agent = kind()
 
     async def _serve(self):
         self.server = HTTPServer(Application([("/(.*)", _Handler)]))
-        sockets = bind_sockets(0, "127.0.0.1")
-        self.server.add_sockets(sockets)
-        self.port = sockets[0].getsockname()[1]
+        self.port = self._listen(self.server)
         self.url = f"http://127.0.0.1:{self.port}/"
+        self.proxy = _Proxy()
+        self.proxy_port = self._listen(self.proxy)
+
+    @staticmethod
+    def _listen(server):
+        sockets = bind_sockets(0, "127.0.0.1")
+        server.add_sockets(sockets)
+        return sockets[0].getsockname()[1]
+
+    def start(self):
+        """Start the browser. Whatever it wants elsewhere, it has to ask the test's proxy for."""
+        port = self.proxy_port
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tempfile.tempdir", str(self.folder))
+            for profile, ports in (
+                (firefox_profile, {"network.proxy.http_port": port, "network.proxy.ssl_port": port}),
+                (chromium_profile, {"proxy-server": f"http://127.0.0.1:{port}"}),
+            ):
+                patch.setattr(profile, "NETWORK", profile.NETWORK | ports)
+            self.run(self.agent.start())
 
     async def stop(self):
         await self.agent.close()
+        self.proxy.stop()
         self.server.stop()
         await self.server.close_all_connections()
 
-    def run(self, coroutine, timeout=60):
+    def run(self, coroutine):
         async def bounded():
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience(120)):
                 return await coroutine
 
         return self.runner.run(bounded())
 
 
 @pytest.fixture(scope="module")
-def world(installed):
-    world = World(installed)
+def world(installed, tmp_path_factory):
+    world = World(installed, tmp_path_factory.mktemp("browser"))
     with world.runner:
-        world.run(world.agent.start())
+        world.start()
         yield world
         world.run(world.stop())
 
@@ -206,6 +266,8 @@ def world(installed):
 @pytest.fixture
 def page(world):
     """The browser with the page freshly open."""
+    if world.agent._process is None:  # The test of close() may have come before.
+        world.start()
     world.run(world.agent.open(world.url))
     return world.agent
 
@@ -267,6 +329,13 @@ def test_a_browser_that_never_gets_ready_is_given_up_and_ended(kind, monkeypatch
     monkeypatch.setattr(browser, "START_TIMEOUT", 1)
     never = kind()
     groups = []
+
+    def address(folder):
+        while "thinking" not in never._process.last_words():  # Python, too, needs its time to start.
+            continue
+        return None
+
+    monkeypatch.setattr(never, "_address", address)
     kill = browser.BrowserProcess.kill
     monkeypatch.setattr(
         browser.BrowserProcess, "kill", lambda self: groups.append(self._process.pid) or kill(self)
@@ -340,14 +409,16 @@ def test_another_page_times_out_and_its_console_is_quoted(world, page, monkeypat
 
 
 def impatient(page, monkeypatch):
-    """Have the page's promises waited for one second only."""
-    session, command = page._session, page._session.command
+    """Have the page waited for one second only, and everything else as long as ever."""
+    evaluate = page.evaluate
 
-    async def quick(method, params=None, timeout=30, **envelope):
-        script = method.startswith(("script.", "Runtime."))
-        return await command(method, params, 1 if script else timeout, **envelope)
+    async def quick(function, *arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            if function in (SETTLED, THROUGH):
+                patch.setattr(remote, "ANSWER_SECONDS", 1)
+            return await evaluate(function, *arguments)
 
-    monkeypatch.setattr(session, "command", quick)
+    monkeypatch.setattr(page, "evaluate", quick)
 
 
 def test_nobody_at_the_page_s_url_is_said(world, page, unused_tcp_port):
@@ -408,38 +479,115 @@ def test_a_screenshot_is_a_png_of_the_whole_page(world, page):
     assert height > 3000
 
 
-def test_nothing_but_this_machine_is_asked(world, monkeypatch):
-    """Whatever the browser wants elsewhere goes to a proxy; here the test listens in its place."""
-    asked = asyncio.Queue()
-
-    class Proxy(TCPServer):
-        async def handle_stream(self, stream, address):
-            asked.put_nowait(await stream.read_until(b"\r\n"))
-            stream.close()
+def test_nothing_but_this_machine_is_asked(world, page):
+    """Neither at its start nor since, with all that the tests above have made it do."""
 
     async def scenario():
-        proxy = Proxy()
-        sockets = bind_sockets(0, "127.0.0.1")
-        proxy.add_sockets(sockets)
-        port = sockets[0].getsockname()[1]
-        for profile, ports in (
-            (firefox_profile, {"network.proxy.http_port": port, "network.proxy.ssl_port": port}),
-            (chromium_profile, {"proxy-server": f"http://127.0.0.1:{port}"}),
-        ):
-            monkeypatch.setattr(profile, "NETWORK", profile.NETWORK | ports)
-        other = world.kind()
-        await other.start()
-        try:
-            await other.open(world.url)
-            await other.register()
-            assert asked.empty()
-            # The negative control: what a page asks for elsewhere does come here.
-            with pytest.raises(BrowserFailed):
-                await other.open("https://example.com/")
-            assert (await asked.get()).startswith(b"CONNECT example.com:443")
-        finally:
-            await other.close()
-            proxy.stop()
+        await page.register()
+        assert world.proxy.asked.empty()
+        # The negative control: what a page asks for elsewhere does come to the proxy.
+        with pytest.raises(BrowserFailed):
+            await page.open("https://example.com/")
+        assert (await world.proxy.asked.get()).startswith(b"CONNECT example.com:443")
+
+    world.run(scenario())
+    while not world.proxy.asked.empty():  # A browser asks again before it gives up.
+        assert world.proxy.asked.get_nowait().startswith(b"CONNECT example.com:443")
+
+
+# --- a button that moves while it is pressed ---------------------------------------------------------
+
+# A click takes two messages: one asks where the button is, one sends the mouse there. These tests put
+# something in between on purpose: a picture of the page, and a page that moves its buttons.
+
+# As soon as the mouse moves, the buttons go up by the height of one: what was pressed is below now.
+MOVE_UP_ONCE = """() => {
+  const space = document.getElementById("space");
+  space.style.height = "40px";
+  addEventListener("mousemove", () => { space.style.height = "0"; }, { once: true });
+}"""
+
+COVER = """() => {
+  const cover = document.createElement("div");
+  cover.id = "cover";
+  cover.style.cssText = "position: fixed; inset: 0";
+  document.body.append(cover);
+}"""
+
+PRESSED = "() => pressed"
+
+
+@pytest.fixture
+def moving(world, page):
+    """The browser with a page open whose buttons move."""
+    world.run(page.open(f"{world.url}moving"))
+    return page
+
+
+def test_no_picture_comes_between_the_aim_and_the_click(world, moving, monkeypatch):
+    async def scenario():
+        sent, pictures = [], []
+        command, click = moving._session.command, moving.click
+
+        async def noted(method, *arguments, **options):
+            sent.append(method)
+            return await command(method, *arguments, **options)
+
+        async def click_while_a_picture_is_asked_for(button):
+            pictures.append(asyncio.ensure_future(moving.screenshot()))
+            await asyncio.sleep(0)  # the picture is under way as far as it may go
+            await click(button)
+            assert not [method for method in sent if "capture" in method]
+
+        monkeypatch.setattr(moving._session, "command", noted)
+        monkeypatch.setattr(moving, "click", click_while_a_picture_is_asked_for)
+        await moving.notify_me()
+        assert await moving.evaluate(PRESSED) == ["notify-me"]
+        (picture,) = await asyncio.gather(*pictures)
+        assert picture.startswith(b"\x89PNG")
+        assert [method for method in sent if "capture" in method]  # and then it was taken
+
+    world.run(scenario())
+
+
+def test_a_hundred_pictures_cost_no_click(world, moving):
+    async def scenario():
+        ended = asyncio.Event()
+
+        async def look():
+            while not ended.is_set():
+                await moving.screenshot()
+
+        looking = asyncio.ensure_future(look())
+        for _ in range(20):
+            await moving.notify_me()
+            await moving.notify_all()
+        ended.set()
+        await looking
+        assert await moving.evaluate(PRESSED) == ["notify-me", "notify-all"] * 20
+
+    world.run(scenario())
+
+
+def test_a_click_that_misses_presses_nothing_else_and_is_aimed_anew(world, moving):
+    async def scenario():
+        await moving.evaluate(MOVE_UP_ONCE)
+        await moving.notify_me()
+        assert await moving.evaluate(PRESSED) == ["notify-me"]
+
+    world.run(scenario())
+
+
+def test_a_button_that_the_mouse_never_reaches_is_said(world, moving):
+    async def scenario():
+        await moving.evaluate(COVER)
+        with pytest.raises(BrowserFailed, match="not reach the button notify-me: it reaches #cover"):
+            await moving.notify_me()
+        assert await moving.evaluate(PRESSED) == []
+        # The control: without the cover, which no longer stops anything, the same press arrives.
+        await moving.evaluate("() => document.getElementById('cover').remove()")
+        await moving.notify_me()
+        assert await moving.evaluate(PRESSED) == ["notify-me"]
 
     world.run(scenario())
 
@@ -467,57 +615,53 @@ async def ended(group):
         await asyncio.sleep(0.01)
 
 
-def test_close_leaves_no_process_and_no_folder_and_may_be_called_twice(world, monkeypatch, tmp_path):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_close_leaves_no_process_and_no_folder_and_may_be_called_twice(world, page):
+    group = page._process._process.pid
+    (folder,) = world.folder.iterdir()
+    assert alive(group) and folder.name.startswith(f"pushlab-{world.kind.name.lower()}-")
 
     async def scenario():
-        other = world.kind()
-        await other.start()
-        group = other._process._process.pid
-        (folder,) = tmp_path.iterdir()
-        assert alive(group) and folder.name.startswith(f"pushlab-{world.kind.name.lower()}-")
-        await other.open(world.url)
-        await other.close()
+        await page.close()
         await ended(group)
-        assert list(tmp_path.iterdir()) == []
-        await other.close()
+        assert list(world.folder.iterdir()) == []
+        await page.close()
         with pytest.raises(BrowserFailed, match="not running"):
-            await other.state()
+            await page.state()
 
     world.run(scenario())
 
 
-def test_a_given_profile_is_kept_and_used_again(world, tmp_path):
+def test_a_given_profile_is_kept_and_used_again_whoever_ends_the_browser_and_however(world, tmp_path):
+    kind = world.kind
+
     async def scenario():
-        other = world.kind(profile=tmp_path / "kept")
+        other = kind(profile=tmp_path / "kept")
         await other.start()
+        closed = asyncio.create_task(other.closed())
         await other.open(world.url)
         await other.register()
         await other.evaluate("() => { localStorage.kept = 'yes' }")
+        assert not closed.done()
+        await other._session.command(kind.quit)  # As a person does it.
+        await closed
         await other.close()
+        assert (tmp_path / "kept" / kind.kept_file).is_file()
         # What a browser leaves that was killed: the address at which it was driven.
-        (tmp_path / "kept" / world.kind.address_file).write_text(world.kind.old_address)
+        (tmp_path / "kept" / kind.address_file).write_text(kind.old_address)
         await other.start()
         await other.open(world.url)
         registered = "async () => Boolean(await navigator.serviceWorker.getRegistration())"
         assert await other.evaluate("() => localStorage.kept") == "yes"
         assert await other.evaluate(registered) is True
+        # This time it is killed, which is noticed and cleaned up.
+        group = other._process._process.pid
+        other._process._process.kill()
+        await other.closed()
+        with pytest.raises(BrowserFailed, match="gone"):
+            await other.open(world.url)
         await other.close()
-        assert (tmp_path / "kept" / world.kind.kept_file).is_file()
-
-    world.run(scenario())
-
-
-def test_closed_returns_when_the_browser_has_been_quit_and_not_before(world):
-    async def scenario():
-        other = world.kind()
-        await other.start()
-        closed = asyncio.create_task(other.closed())
-        await other.open(world.url)
-        assert not closed.done()
-        await other._session.command(world.kind.quit)
-        await closed
-        await other.close()
+        await ended(group)
+        assert (tmp_path / "kept" / kind.kept_file).is_file()
 
     world.run(scenario())
 
@@ -539,23 +683,9 @@ def test_closed_returns_when_the_last_window_is_closed_and_the_program_goes_on(
     run(scenario())
 
 
-def test_a_browser_that_was_killed_is_noticed_and_cleaned_up(world):
-    async def scenario():
-        other = world.kind()
-        await other.start()
-        group = other._process._process.pid
-        other._process._process.kill()
-        await other.closed()
-        with pytest.raises(BrowserFailed, match="gone"):
-            await other.open(world.url)
-        await other.close()
-        await ended(group)
-
-    world.run(scenario())
-
-
-@pytest.mark.parametrize("ending", ["pass", "1 / 0", "os.kill(os.getpid(), 9)"])
-def test_no_process_is_left_when_the_program_ends_without_a_close(installed, tmp_path, run, ending):
+@pytest.mark.parametrize("killed", [False, True])
+def test_no_process_is_left_when_the_program_ends_without_a_close(installed, tmp_path, run, killed):
+    ending = "os.kill(os.getpid(), 9)" if killed else installed.ending
     script = f"""
 import asyncio, os
 from types import SimpleNamespace
@@ -573,9 +703,10 @@ print(agent._process._process.pid, flush=True)
         env=environment,
         cwd=Path(__file__).parents[2],
         capture_output=True,
-        timeout=60,
+        timeout=patience(120),
     )
     assert program.stdout, program.stderr.decode()
     run(ended(int(program.stdout)))
-    killed = program.returncode == -9  # who is killed cannot tidy up
+    assert (program.returncode == -9) == killed
+    # Who is killed cannot tidy up.
     assert bool(list(tmp_path.glob(f"pushlab-{installed.name.lower()}-*"))) == killed

@@ -93,21 +93,22 @@ def test_the_permission_of_a_kept_profile_is_there_before_anyone_grants_it_again
             page = f"http://127.0.0.1:{port}/"
             look = "() => Notification.permission"
 
-            async def permission_without_a_grant():
-                """Ask a Chromium of its own object: nothing is known but what the profile holds."""
-                agent = Chromium(DOOR, profile=tmp_path, grant=False)
-                await agent.start()
-                try:
-                    await agent._command("Page.navigate", {"url": page})
-                    return await agent.evaluate(look)
-                finally:
-                    await agent.close()
+            def without_a_grant():
+                """Make a Chromium of its own object: it knows nothing but what the profile holds."""
+                return Chromium(DOOR, profile=tmp_path, grant=False)
 
-            assert await permission_without_a_grant() != "granted"
-            agent = Chromium(DOOR, profile=tmp_path)
+            async def permission(agent):
+                await agent._command("Page.navigate", {"url": page})
+                return await agent.evaluate(look)
+
+            agent = without_a_grant()
             await agent.start()
+            assert await permission(agent) != "granted"
             await agent._allow_notifications(page)
             await agent.close()
-            assert await permission_without_a_grant() == "granted"
+            agent = without_a_grant()
+            await agent.start()
+            assert await permission(agent) == "granted"
+            await agent.close()
 
     run(scenario())
