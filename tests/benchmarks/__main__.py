@@ -13,6 +13,7 @@ import encryption
 import latency
 import machine
 import notify_all
+import outage
 import report
 import startup
 
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[bool], Iterable[list[report.Row]]]] = {
     "slow-endpoint": notify_all.slow,
     "latency": latency.main,
     "crowd": crowd.main,
+    "outage": outage.main,
     "startup": startup.main,
 }
 

@@ -190,6 +190,14 @@ def test_a_crowd_that_finds_no_room_says_so(bench, monkeypatch):
     assert "56 open sockets" in crowd.measure(57).note
 
 
+def test_where_no_cable_can_be_pulled_the_table_says_why(bench, monkeypatch):
+    """That every message arrives is seen in ``tests/endtoend/test_room.py``, with the same room."""
+    outage = bench("outage")
+    monkeypatch.setattr(outage, "why_not", lambda: "It takes root.")
+    [table] = outage.main(quick=True)
+    assert {(row.name, row.note) for row in table} == {(kind, "It takes root.") for kind in outage.REAL}
+
+
 @pytest.mark.parametrize("name", ["report", "crowd"])
 def test_the_examples_of_the_benchmarks(bench, name):
     assert doctest.testmod(bench(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

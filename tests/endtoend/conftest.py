@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pushlab.protocol import encryption, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.settings import patience
 from pushlab.useragent.chromium import Chromium
 from pushlab.useragent.firefox import Firefox
 from pushlab.useragent.virtual import VirtualUserAgent
@@ -101,9 +101,9 @@ class World:
         self.transport = CurlTransport(routes=self.routes, reach=reach)
         self.agent = kind.make(self.push_service, profile)
 
-    def run(self, coroutine, timeout=60):
+    def run(self, coroutine):
         async def bounded():
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience(120)):
                 return await coroutine
 
         return self.runner.run(bounded())
@@ -179,8 +179,10 @@ class World:
         return {shown.body for shown in await self.agent.notifications()}
 
 
-@contextmanager
-def _world(request, kind, tmp_path_factory):
+@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS.keys())
+def world(request, tmp_path_factory):
+    """The three parties, once with each user agent."""
+    kind = request.param
     if kind.name != "virtual":
         request.getfixturevalue(f"{kind.name}_installed")
     world = World(kind, tmp_path_factory.mktemp("profile"))
@@ -190,27 +192,6 @@ def _world(request, kind, tmp_path_factory):
         world.run(world.stop())
 
 
-@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS.keys())
-def world(request, tmp_path_factory):
-    """The three parties, once with each user agent."""
-    with _world(request, request.param, tmp_path_factory) as world:
-        yield world
-
-
-@pytest.fixture(scope="module")
-def chromium_world(request, tmp_path_factory):
-    """The three parties, with Chromium."""
-    with _world(request, KINDS["chromium"], tmp_path_factory) as world:
-        yield world
-
-
-@pytest.fixture
-def another(chromium_world, request):
-    """``another("firefox")``: a second user agent in the world of the first, not started yet."""
-
-    def make(name):
-        if name != "virtual":
-            request.getfixturevalue(f"{name}_installed")
-        return KINDS[name].make(chromium_world.push_service, None)
-
-    return make
+def only(name):
+    """Mark a test that has to do with one kind of user agent; it shares that one's world."""
+    return pytest.mark.parametrize("world", [KINDS[name]], ids=[name], indirect=True)

@@ -16,6 +16,8 @@ import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from pushlab.settings import patience
+
 INSTRUCTOR = "10.77.0.1"
 SEAT = Path(__file__).with_name("seat.py")
 ROOMS = itertools.count(1)
@@ -34,7 +36,8 @@ def why_not() -> str:
 
 
 def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=30)
+    command = ["ip", *arguments]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=patience(60))
 
 
 class Network:
@@ -94,10 +97,10 @@ class Network:
 def _end(process: subprocess.Popen) -> None:
     process.terminate()
     try:
-        process.wait(30)
+        process.wait(patience(60))
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(10)
+        process.wait(patience(60))
     with suppress(BrokenPipeError):  # What was still to be told to it is of no use any more.
         if process.stdin:
             process.stdin.close()
@@ -122,15 +125,15 @@ class SeatAt:
         self._process.stdin.write(json.dumps({"do": do} | told) + "\n")
         self._process.stdin.flush()
 
-    def end(self, timeout: float = 60) -> object:
+    def end(self) -> object:
         """Return what came of it. Raise AssertionError with what went wrong."""
-        line = self._answers.get(timeout=timeout)
+        line = self._answers.get(timeout=patience(180))
         assert line, f"{self._name} has ended"
         answer = json.loads(line)
         assert "error" not in answer, f"{self._name}: {answer['error']}"
         return answer["done"]
 
-    def do(self, do: str, timeout: float = 60, **told: object) -> object:
+    def do(self, do: str, **told: object) -> object:
         """Tell the seat to do something and return what came of it."""
         self.begin(do, **told)
-        return self.end(timeout)
+        return self.end()

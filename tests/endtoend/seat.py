@@ -20,12 +20,15 @@ from pushlab import join, settings
 from pushlab.errors import PushlabError
 from pushlab.useragent.virtual import VirtualUserAgent
 
+PATIENCE = settings.patience(120)
+
 
 class Seat:
     """What a test may tell a seat to do. Each method takes and returns JSON values."""
 
     def __init__(self):
         self.agent, self.crowd, self.told = None, [], []
+        self.news = asyncio.Event()
 
     async def join(self, url, kind, name):
         """Open the page in a browser and subscribe; return the page's state."""
@@ -54,17 +57,17 @@ class Seat:
     async def press(self, button):
         await self.agent.press(button)
 
-    async def shown(self, bodies, within):
+    async def shown(self, bodies):
         """Wait until each of these is shown; return the moment of the last, and all that is shown."""
         for body in bodies:
-            await self.agent.wait_for_notification(body=body, timeout=within)
+            await self.agent.wait_for_notification(body=body, timeout=PATIENCE)
         moment = time.monotonic()
         return {"at": moment, "all": [asdict(one) for one in await self.agent.notifications()]}
 
-    async def received(self, body, within):
+    async def received(self, body):
         """Wait until each of the crowd shows this body; return all the bodies of each."""
         for agent in self.crowd:
-            await agent.wait_for_notification(body=body, timeout=within)
+            await agent.wait_for_notification(body=body, timeout=PATIENCE)
         return [
             [json.loads(text)["options"]["body"] for text in agent.received] for agent in self.crowd
         ]
@@ -80,7 +83,7 @@ class Seat:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers)
         try:
-            with settings.DIRECT.open(request, timeout=60) as answer:
+            with settings.DIRECT.open(request, timeout=PATIENCE) as answer:
                 return [answer.status, json.load(answer)]
         except urllib.error.HTTPError as refused:
             with refused:
@@ -88,18 +91,27 @@ class Seat:
 
     async def listen(self, url, token):
         """Follow the story from now on; ``heard`` returns it."""
-        stream = settings.DIRECT.open(f"{url}/events?access_token={token}", timeout=600)
-        threading.Thread(target=self._listen, args=(stream,), daemon=True).start()
+        stream = settings.DIRECT.open(f"{url}/events?access_token={token}", timeout=10 * PATIENCE)
+        listening = (stream, asyncio.get_running_loop())
+        threading.Thread(target=self._listen, args=listening, daemon=True).start()
 
-    def _listen(self, stream):
+    def _listen(self, stream, loop):
         for line in stream:
             if line.startswith(b"data: "):
                 event = json.loads(line.removeprefix(b"data: "))
-                self.told.append([event["what"], event["who"]])
+                loop.call_soon_threadsafe(self._note, [event["what"], event["who"]])
 
-    async def heard(self):
-        """Return the story so far, as [what, who]."""
-        return list(self.told)
+    def _note(self, event):
+        self.told.append(event)
+        self.news.set()
+
+    async def heard(self, more_than=-1):
+        """Return the story so far, as [what, who], once it has more than so many events."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.told) <= more_than:
+                self.news.clear()
+                await self.news.wait()
+        return self.told
 
     async def leave(self):
         """Close the browser and the crowd."""

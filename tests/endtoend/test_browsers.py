@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.journal import Party
 from pushlab.protocol import base64url, encryption, p256, vapid
-from pushlab.protocol.delivery import PushRequest
+from pushlab.protocol.delivery import PushOptions, PushRequest
+
+from .conftest import only
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 
@@ -291,5 +293,128 @@ def test_the_coding_before_rfc_8291_as_mozilla_gives_it_on(world):
         else:
             await world.wait_for("acknowledge", after=start, code=world.kind.good)
             await world.agent.wait_for_notification("as in 2016")
+
+    world.run(scenario())
+
+
+# --- what only Firefox does ---------------------------------------------------------------------------
+
+
+@only("firefox")
+def test_firefox_answers_pings(world):
+    """So who does not is gone, and is known to be (RFC 6455 §5.5.2)."""
+
+    async def scenario():
+        [connection] = world.push_service._connections
+        pongs = asyncio.Queue()
+        connection.on_pong = pongs.put_nowait
+        for data in (b"one", b"two", b"three"):
+            connection.ping(data)
+            assert await pongs.get() == data
+        start = world.now()
+        await world.begin()
+        await world.agent.notify_me()
+        await world.wait_for("acknowledge", after=start, code=world.kind.good)
+        assert "disconnect" not in [event.what for event in world.since(start)]
+
+    world.run(scenario())
+
+
+# --- what only Chromium tells -------------------------------------------------------------------------
+
+
+class Record:
+    """What Chromium notes of the push messages that it gets, between their arrival and the push event.
+
+    Its BackgroundService domain is the record that a person sees in the developer tools under
+    Application, Background services, Push messaging.
+    """
+
+    def __init__(self, agent):
+        self._agent = agent
+        self._news = asyncio.Queue()
+        self.noted = []
+
+    async def begin(self):
+        """Have Chromium record, and tell what it records."""
+        self._agent._session.listen(
+            "BackgroundService.backgroundServiceEventReceived",
+            lambda params: self._news.put_nowait(params["backgroundServiceEvent"]),
+        )
+        service = {"service": "pushMessaging"}
+        await self._agent._command("BackgroundService.startObserving", service)
+        await self._agent._command(
+            "BackgroundService.setRecording", {"shouldRecord": True} | service
+        )
+
+    async def until(self, name):
+        """Wait for the next event with this name; return what is noted beside it."""
+        while True:
+            event = await self._news.get()
+            self.noted.append(event["eventName"])
+            if event["eventName"] == name:
+                return {entry["key"]: entry["value"] for entry in event["eventMetadata"]}
+
+
+@only("chromium")
+def test_chromium_says_what_it_decrypts_and_what_it_cannot(world):
+    async def scenario():
+        await world.begin()
+        record = Record(world.agent)
+        await record.begin()
+
+        assert await world.post(world.encrypt(b"good")) == 201
+        received = await record.until("Push message received")
+        assert received == {"Success": "Yes", "Payload": "good", "Was Encrypted": "Yes"}
+        assert await record.until("Push event dispatched") == {"Payload": "good"}
+        assert await record.until("Push event completed") == {"Status": "Success"}
+        await world.agent.wait_for_notification("good")
+
+        record.noted.clear()
+        body = bytearray(world.encrypt(b"corrupt"))
+        body[-1] ^= 1
+        assert await world.post(bytes(body)) == 201
+        assert await record.until("Push message received") == {
+            "Success": "No",
+            "Was Encrypted": "Yes",
+            "Error Reason": "AES-GCM decryption failed",
+        }
+        # What is dispatched next is the good one: nothing was for the other.
+        assert await world.post(world.encrypt(b"good again")) == 201
+        assert await record.until("Push event dispatched") == {"Payload": "good again"}
+        assert record.noted == ["Push message received"] * 2 + ["Push event dispatched"]
+        await world.agent.wait_for_notification("good again")
+
+        # The negative control: a message without a payload is not encrypted.
+        await world.send(None)
+        received = await record.until("Push message received")
+        assert received == {"Success": "Yes", "Was Encrypted": "No"}
+
+    world.run(scenario())
+
+
+@only("chromium")
+def test_two_chromiums_get_their_own_messages(world):
+    async def scenario():
+        await world.begin()
+        (first,) = world.server.store.all()
+        other = world.kind.make(world.push_service, None)
+        await other.start()
+        try:
+            await other.open(world.server.url)
+            await other.register()
+            await other.subscribe()
+            assert world.server.store.count() == 2
+            await other.notify_me()
+            await other.wait_for_notification(title="Hello, Notifications!")
+            (shown,) = await other.notifications()
+            outcome = await world.server.sender.send(first, b"for the first alone", PushOptions())
+            assert outcome.status == 201
+            await world.agent.wait_for_notification("for the first alone")
+            assert shown.body not in await world.bodies()
+            assert await other.notifications() == [shown]
+            await other.unsubscribe()
+        finally:
+            await other.close()
 
     world.run(scenario())

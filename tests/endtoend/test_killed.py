@@ -20,6 +20,7 @@ from pushlab.appserver.answer import PushResponse
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
+from pushlab.settings import patience
 from pushlab.useragent.chromium import Chromium
 from pushlab.useragent.firefox import Firefox
 from pushlab.useragent.virtual import VirtualUserAgent
@@ -137,7 +138,7 @@ async def all_shown(sent: Sent, seed: str) -> None:
         return sum(len(set(texts) - agent.bodies.keys()) for agent, texts in sent.accepted.items())
 
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patience(120)):
             await sent.progress.until(lambda: not missing())
     except TimeoutError:
         raise AssertionError(
@@ -253,10 +254,10 @@ def test_a_real_browser_comes_back_by_itself_and_shows_each_message_once(
 
             async def until_shown(body: str) -> None:
                 if kind == "chromium":
-                    async with asyncio.timeout(120):
+                    async with asyncio.timeout(patience(120)):
                         await progress.until(lambda: displayed[body])
                 else:
-                    await agent.wait_for_notification(body, timeout=120)
+                    await agent.wait_for_notification(body, timeout=patience(120))
 
             async def send(count: int) -> None:
                 for _ in range(count):
