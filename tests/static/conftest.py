@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders
@@ -19,6 +19,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.background import BackgroundLoop
 from pushlab.journal import Journal
+from pushlab.settings import patience
 
 SETTLED = "body[data-state]:not([data-busy])"
 
@@ -56,8 +57,10 @@ def chromium(tmp_path_factory, chromium_installed):
             tmp_path_factory.mktemp("chromium"),
             executable_path=chromium_installed,
             args=["--no-sandbox", f"--host-resolver-rules={rules}"],
+            timeout=patience(120) * 1000,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(patience(60) * 1000)
+        expect.set_options(timeout=patience(60) * 1000)
         yield context
         context.close()
 

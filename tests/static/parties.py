@@ -14,6 +14,7 @@ from pushlab.background import BackgroundLoop
 from pushlab.journal import Event, Journal
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.settings import patience
 from pushlab.useragent.chromium import Chromium
 from pushlab.useragent.firefox import Firefox
 
@@ -21,20 +22,37 @@ FAR = "insecure.test"
 """A name of this machine that a browser takes for another machine's."""
 
 
-class TunedFirefox(Firefox):
-    """A Firefox with these preferences beside those of the lab; ``__`` stands for a dot."""
+NEAR = {"network.dns.localDomains": FAR, "network.proxy.no_proxies_on": f"127.0.0.1,{FAR}"}
 
-    def __init__(self, push_url: str, **preferences: object):
-        super().__init__(push_url)
-        near = {"network.dns.localDomains": FAR, "network.proxy.no_proxies_on": f"127.0.0.1,{FAR}"}
-        told = {name.replace("__", "."): value for name, value in preferences.items()}
-        self._preferences = near | told
+# Called in Firefox's own window and not in a page: what a person does in about:config.
+PREFER = """(name, value) => {
+  const kind = { boolean: "Bool", number: "Int" }[typeof value];
+  const before = Services.prefs[`get${kind}Pref`](name);
+  Services.prefs[`set${kind}Pref`](name, value);
+  return before;
+}"""
+
+
+class TunedFirefox(Firefox):
+    """A Firefox for which a far name leads to this machine, and whose preferences can be changed."""
 
     def _prepare(self, folder: Path) -> None:
         super()._prepare(folder)
         with (folder / "user.js").open("a", encoding="utf-8") as file:
-            for name, value in self._preferences.items():
+            for name, value in NEAR.items():
                 file.write(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n")
+
+    def _arguments(self, folder: Path) -> list[str]:
+        return ["--remote-allow-system-access", *super()._arguments(folder)]
+
+    async def prefer(self, name: str, value: bool | int) -> bool | int:
+        """Set a preference from now on; return what it was."""
+        windows = await self._command("browsingContext.getTree", {"moz:scope": "chrome", "maxDepth": 0})
+        tab, self._tab = self._tab, windows["contexts"][0]["context"]
+        try:
+            return await self.evaluate(PREFER, name, value)
+        finally:
+            self._tab = tab
 
     async def permit(self, state: str, origin: str) -> None:
         """Set the permission of notifications: ``granted``, ``denied`` or ``prompt``."""
@@ -133,7 +151,7 @@ class Parties:
     server: ApplicationServer | None = None
 
     def run(self, coroutine):
-        return self.background.run(coroutine)
+        return self.background.run(coroutine, patience(120))
 
     def start_push_service(self, port: int = 0) -> None:
         """Start a push service that has never heard of anyone."""
@@ -178,6 +196,15 @@ class Parties:
         self.run(wait())
 
     @contextmanager
+    def preferring(self, name: str, value: bool | int) -> Iterator[None]:
+        """Have a Firefox's preference changed meanwhile."""
+        before = self.run(self.browser.prefer(name, value))
+        try:
+            yield
+        finally:
+            self.run(self.browser.prefer(name, before))
+
+    @contextmanager
     def before_the_page(self, script: str) -> Iterator[None]:
         """Run a script in each page that is opened meanwhile, before the page's own scripts."""
         name = self.run(self.browser.add_script(script))
@@ -193,7 +220,7 @@ def started(kind: str) -> Iterator[Parties]:
     parties = Parties(BackgroundLoop(), kind=kind)
     parties.start_push_service()
     parties.browser = MAKE[kind](parties.push_service)
-    parties.background.run(parties.browser.start(), timeout=90)
+    parties.run(parties.browser.start())
     yield parties
     parties.run(parties.browser.close())
     parties.run(parties.push_service.stop())

@@ -4,6 +4,7 @@ Every test names the row of ``static/faults.js`` that the page takes. Beside it 
 once the fault is taken away, the same page in the same browser gets its subscription.
 """
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -17,7 +18,7 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.useragent.page import SETTLED
 
 from .conftest import Proxy, before
-from .parties import FAR, Parties, TunedFirefox, started
+from .parties import FAR, Parties, started
 
 SHOWN = """() => {
   const { textContent: said, dataset } = document.getElementById("outcome");
@@ -74,6 +75,18 @@ class Patient:
             self.press(button)
         return self.shown()
 
+    def fails_late(self, button: str) -> dict:
+        """Press a button whose action has no end, and have the page lose its patience with it."""
+
+        async def press() -> None:
+            pressing = asyncio.ensure_future(self.browser.press(button))
+            await self.browser.evaluate("() => losePatience()")
+            await pressing
+
+        with pytest.raises(BrowserFailed, match="The page says: "):
+            self.parties.run(press())
+        return self.shown()
+
     def shown(self) -> dict:
         assert self.parties.evaluate("() => window.uncaught") == []
         return self.parties.evaluate(SHOWN)
@@ -120,7 +133,9 @@ def patient(parties):
     parties.start_server(VapidKeys.generate())
     with before(parties.server.url, parties.background) as proxy:
         yield Patient(parties, proxy)
-        parties.run(parties.browser.open(proxy.url))
+        # After ``is_well`` the page is open. A test that has failed may have left another one there.
+        if parties.run(parties.browser.state()) != "subscribed":
+            parties.run(parties.browser.open(proxy.url))
         if parties.run(parties.browser.state()) != "unregistered":
             parties.run(parties.browser.press("unregister"))
     parties.run(parties.server.stop())
@@ -179,21 +194,16 @@ def test_a_browser_without(script, row, words, patient):
         ("dom.push.connection.enabled", False, "push-service-error"),
     ],
 )
-def test_a_firefox_with(preference, value, row, firefox_installed, background, server):
-    browser = TunedFirefox("ws://127.0.0.1:9/", **{preference.replace(".", "__"): value})
-    background.run(browser.start(), timeout=90)
-    try:
-        background.run(browser.add_script(UNCAUGHT))
-        background.run(browser.open(server.url))
+@pytest.mark.parametrize("parties", ["firefox"], indirect=True)
+def test_a_firefox_with(preference, value, row, patient):
+    with patient.parties.preferring(preference, value):
+        patient.open()
+        shown = patient.shown()
         if row == "push-service-error":
-            background.run(browser.press("register"))
-            with pytest.raises(BrowserFailed, match="The page says: "):
-                background.run(browser.press("subscribe"))
-        shown = background.run(browser.evaluate(SHOWN))
+            patient.press("register")
+            shown = patient.fails("subscribe")
         assert row in [shown["fault"]] + [each["fault"] for each in shown["steps"]]
-        assert background.run(browser.evaluate("() => window.uncaught")) == []
-    finally:
-        background.run(browser.close())
+    patient.is_well()
 
 
 # ---- a service worker ----------------------------------------------------------------------------
@@ -237,24 +247,37 @@ def test_a_worker_for_a_scope_wider_than_its_folder(patient):
 
 ENDLESS = "oninstall = (e) => e.waitUntil(new Promise((end) => { onmessage = end; }));"
 END = """async () => {
-  const all = await navigator.serviceWorker.getRegistrations();
-  const registration = all.find(({ installing }) => installing);
+  let registration;
+  while (!registration) { // Firefox may tell of it a moment later
+    const all = await navigator.serviceWorker.getRegistrations();
+    registration = all.find(({ installing }) => installing);
+  }
   registration.installing.postMessage("");
   await registration.unregister();
 }"""
 
-IMPATIENT = """
+# The page is patient for as long as the test wants.
+PATIENT = """
   const { setTimeout } = window;
-  window.setTimeout = (run, delay, ...rest) => setTimeout(run, Math.min(delay, 3000), ...rest);
+  let told, ends = [];
+  window.setTimeout = (run, delay, ...rest) => {
+    if (delay < 20_000) return setTimeout(run, delay, ...rest);
+    ends.push(run);
+    told?.();
+  };
+  window.losePatience = async () => {
+    if (!ends.length) await new Promise((resolve) => (told = resolve));
+    ends.splice(0).forEach((end) => end());
+  };
 """
 
 
 def test_a_worker_whose_installation_does_not_end(patient):
     patient.proxy.answers = {"/sw.js": (200, "text/javascript", ENDLESS)}
-    with patient.broken(IMPATIENT):
+    with patient.broken(PATIENT):
         patient.open()
         for button in ("register", "unregister"):  # the one waits for the other
-            assert_says(patient.fails(button), "worker-not-installed", at="worker")
+            assert_says(patient.fails_late(button), "worker-not-installed", at="worker")
     patient.parties.evaluate(END)
     patient.is_well()
 
@@ -589,6 +612,12 @@ def test_options_that_the_browser_refuses(patient):
 
 
 # ---- the last one, because a Chromium trusts no push service but the one it was started with -----
+
+
+IMPATIENT = """
+  const { setTimeout } = window;
+  window.setTimeout = (run, delay, ...rest) => setTimeout(run, Math.min(delay, 3000), ...rest);
+"""
 
 
 def test_the_push_service_is_away(patient):

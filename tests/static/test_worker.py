@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Worker, expect
 
 from pushlab.appserver.notification import Notification
+from pushlab.settings import patience
 
 from .conftest import permit, press, settle, visit
 
@@ -145,10 +146,10 @@ RECORD = """() => {
 }"""
 
 
-# A page that has been left may be listed a moment longer. Asked again for ten seconds at most.
-NO_PAGE_LEFT = """async () => {
+# A page that has been left may be listed a moment longer. Asked again for so many seconds at most.
+NO_PAGE_LEFT = """async (seconds) => {
   const windows = { type: "window", includeUncontrolled: true };
-  for (const end = Date.now() + 10_000; Date.now() < end; ) {
+  for (const end = Date.now() + 1000 * seconds; Date.now() < end; ) {
     const pages = await clients.matchAll(windows);
     if (!pages.some((page) => page.url.startsWith(registration.scope))) return true;
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -167,7 +168,7 @@ def test_a_click_opens_a_page_where_none_is_open(listening):
     worker = listening.worker
     worker.evaluate(RECORD)
     listening.page.goto("about:blank")
-    assert worker.evaluate(NO_PAGE_LEFT), "the browser still lists the page"
+    assert worker.evaluate(NO_PAGE_LEFT, patience(60)), "the browser still lists the page"
     assert worker.evaluate("comeForward().then(() => done)") == [f"open {listening.url}"]
 
 
