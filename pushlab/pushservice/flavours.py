@@ -10,7 +10,8 @@ nowhere. So that a sender can be tried against all of them, ``TABLE`` says it fo
 of a subscription: RFC 8030 §7.3 wants 404 for one that has expired, and vendors say 410. Here 404
 is for an endpoint that was never made, and 410 for one whose user agent has unsubscribed, because
 a learner who sees both can tell a mistyped endpoint from a reader who has left; a sender does the
-same upon either.
+same upon either. Only the last MAX_GONE endpoints that were given up are remembered (see
+``mailbox``); an older one is answered 404 again.
 
 The vendors' words are the vendors' own: Mozilla's are in the source of its service, the others' in
 what people have reported. Where nobody has reported any words, there are none here: the answer has

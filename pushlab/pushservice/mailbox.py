@@ -11,10 +11,15 @@ looks at the mailbox and returns the ``Change`` that it asks for; the mailbox it
 and a restart is ``mailbox.apply(store.read())``, since a whole database is one large change.
 
 A user agent is known by its subscriptions and by nothing else. One without any leaves no trace.
+
+An endpoint that was given up is remembered, so that it can be answered 410. Of those only the last
+MAX_GONE are: an older one is forgotten, and is answered 404 like one that was never made.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from pushlab.errors import (
@@ -34,6 +39,9 @@ MAX_SUBSCRIPTIONS = 100_000
 
 MAX_CHANNELS = 200
 """Subscriptions that one user agent may have: one a site, and browsers allow no more than one."""
+
+MAX_GONE = 100_000
+"""Endpoints that are remembered as given up. One more, and the oldest of them is forgotten."""
 
 MAX_MESSAGES = 200_000
 """Messages that wait, of all user agents together: at 4096 bytes, less than a gigabyte."""
@@ -105,16 +113,19 @@ class Message:
 class Change:
     """What an operation asks to be written, all of it or nothing.
 
-    ``unsubscribed`` holds tokens, which are remembered as gone. A change that asks for nothing is false.
+    ``unsubscribed`` holds tokens, which are remembered as gone; ``forgotten`` holds tokens that were
+    gone, and are remembered no longer. A change that asks for nothing is false.
     """
 
     subscribed: tuple[Subscription, ...] = ()
     unsubscribed: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
     stored: tuple[Message, ...] = ()
     dropped: tuple[Message, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.subscribed or self.unsubscribed or self.stored or self.dropped)
+        ended = self.unsubscribed or self.forgotten
+        return bool(self.subscribed or ended or self.stored or self.dropped)
 
 
 class Mailbox:
@@ -136,7 +147,9 @@ class Mailbox:
         self.message_limit = message_limit
         self._subscriptions: dict[str, Subscription] = {}
         self._tokens: dict[str, dict[str, str]] = {}  # user agent → channel → token
-        self._gone: set[str] = set()
+        # Tokens, the first that was given up first. A dict would pass over the places of all that
+        # were taken from its front, each time it is asked for the first that is left.
+        self._gone: OrderedDict[str, None] = OrderedDict()
         self._messages: dict[str, Message] = {}
         self._queues: dict[str, dict[str, Message]] = {}  # user agent → id → message, in order
         self._topics: dict[tuple[str, str], str] = {}  # token, topic → message id
@@ -145,7 +158,11 @@ class Mailbox:
     # --- questions -------------------------------------------------------------------------------
 
     def subscription(self, token: str) -> Subscription:
-        """Return the subscription of an endpoint. Raise SubscriptionGone, UnknownPushResource."""
+        """Return the subscription of an endpoint.
+
+        Raises SubscriptionGone if the user agent has given it up, and UnknownPushResource if it was
+        never made, or was given up so long ago that it is forgotten.
+        """
         if token in self._gone:
             raise SubscriptionGone("the user agent has unsubscribed")
         if token not in self._subscriptions:
@@ -207,7 +224,17 @@ class Mailbox:
             return Change()
         queue = self._queues.get(user_agent, {}).values()
         dropped = tuple(message for message in queue if message.token == known.token)
-        return Change(unsubscribed=(known.token,), dropped=dropped)
+        return Change(
+            unsubscribed=(known.token,), forgotten=self._oldest_gone(1), dropped=dropped
+        )
+
+    def forget(self) -> Change:
+        """Forget the oldest endpoints that were given up, if there are more than MAX_GONE."""
+        return Change(forgotten=self._oldest_gone())
+
+    def _oldest_gone(self, more: int = 0) -> tuple[str, ...]:
+        """Return what has to be forgotten before ``more`` can be remembered."""
+        return tuple(islice(self._gone, max(0, len(self._gone) + more - MAX_GONE)))
 
     def post(
         self,
@@ -265,6 +292,8 @@ class Mailbox:
             self._drop(message)
         for token in change.unsubscribed:
             self._end(token)
+        for token in change.forgotten:
+            del self._gone[token]
         for subscription in change.subscribed:
             self._subscriptions[subscription.token] = subscription
             channels = self._tokens.setdefault(subscription.user_agent, {})
@@ -290,7 +319,7 @@ class Mailbox:
             del self._topics[message.token, message.topic]
 
     def _end(self, token: str) -> None:
-        self._gone.add(token)
+        self._gone[token] = None
         subscription = self._subscriptions.pop(token, None)
         if subscription is not None:  # None while a database is read: it was gone before.
             channels = self._tokens[subscription.user_agent]

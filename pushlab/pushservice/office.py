@@ -79,7 +79,8 @@ class PostOffice:
     """Take messages in, keep them, and bring them to the user agents.
 
     ``clock`` returns seconds since 1970. What the store raises passes through, and then nothing has
-    changed.
+    changed. A database that remembers more than MAX_GONE endpoints as given up, as earlier versions
+    made them, forgets the oldest here.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class PostOffice:
         self._store = store
         self._lines: dict[str, Line] = {}  # by user agent
         mailbox.apply(store.read())
+        self._commit(mailbox.forget())
 
     # --- user agents -----------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class PostOffice:
         return made if change else self.mailbox.channel(guest.user_agent, channel)
 
     def unsubscribe(self, guest: Guest, channel: str) -> None:
-        """End a subscription: from now on its endpoint answers 410."""
+        """End a subscription: its endpoint is answered 410 as long as it is remembered, then 404."""
         self._tell(UA, PS, "unsubscribe", guest.who)
         self._commit(self.mailbox.unsubscribe(guest.user_agent, channel))
         self._go_on(guest.user_agent)

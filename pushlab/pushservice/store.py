@@ -14,9 +14,11 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Table,
     bindparam,
+    literal_column,
     select,
 )
 
@@ -39,7 +41,8 @@ _subscriptions = Table(
     Column("who", String(64), nullable=False),
 )
 
-# Endpoints whose subscription has ended: they answer 410 for ever, and never 404.
+# Endpoints whose subscription has ended: they are answered 410 and not 404, as long as the mailbox
+# remembers them.
 _gone = Table("gone", _metadata, Column("token", String(64), primary_key=True))
 
 _messages = Table(
@@ -111,12 +114,19 @@ class Store:
                 subscribed=tuple(
                     Subscription(**row._mapping) for row in connection.execute(select(_subscriptions))
                 ),
-                unsubscribed=tuple(connection.scalars(select(_gone.c.token))),
+                unsubscribed=tuple(connection.scalars(self._gone_in_order())),
                 stored=tuple(
                     Message(**row._mapping, old=old.get(row.id))
                     for row in connection.execute(select(_messages).order_by(_messages.c.number))
                 ),
             )
+
+    def _gone_in_order(self) -> Select:
+        # The oldest are forgotten first. The table says nothing of time, but SQLite numbers the rows
+        # of a table in the order in which they were inserted. Other databases tell no order.
+        sqlite = self._engine.dialect.name == "sqlite"
+        query = select(_gone.c.token)
+        return query.order_by(literal_column("rowid")) if sqlite else query
 
     def write(self, change: Change) -> None:
         """Write a change, whole or not at all. Raise UnableToWriteDatabase, DatabaseLocked."""
@@ -127,6 +137,7 @@ class Store:
             (_DROP_OLD, [{"dropped": message.id} for message in change.dropped if message.old]),
             (_END_SUBSCRIPTION, [{"ended": token} for token in change.unsubscribed]),
             (_gone.insert(), tokens),
+            (_FORGET, [{"forgotten": token} for token in change.forgotten]),
             (_subscriptions.insert(), [_row(s, _subscriptions) for s in change.subscribed]),
             (_messages.insert(), [_row(m, _messages) for m in change.stored]),
             (_old_codings.insert(), [{"id": m.id} | m.old._asdict() for m in old]),
@@ -151,6 +162,7 @@ class Store:
 
 _DROP_MESSAGE = _messages.delete().where(_messages.c.id == bindparam("dropped"))
 _DROP_OLD = _old_codings.delete().where(_old_codings.c.id == bindparam("dropped"))
+_FORGET = _gone.delete().where(_gone.c.token == bindparam("forgotten"))
 _END_SUBSCRIPTION = _subscriptions.delete().where(_subscriptions.c.token == bindparam("ended"))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pushlab.errors import BadField, QueueFull, SubscriptionGone, UnknownPushResource
-from pushlab.pushservice.mailbox import MAX_TTL, Change, Mailbox, Message, Subscription
+from pushlab.pushservice.mailbox import MAX_GONE, MAX_TTL, Change, Mailbox, Message, Subscription
 from pushlab.pushservice.store import Store
 
 from ..chance import examples
@@ -173,7 +173,24 @@ def test_a_user_agent_without_subscriptions_leaves_no_trace(mailbox):
     do(mailbox, mailbox.unsubscribe("ua", "channel"))
     assert not mailbox.knows("ua")
     kept = {name: value for name, value in vars(mailbox).items() if value and name != "message_limit"}
-    assert kept == {"_gone": {"t"}, "_last_number": 1}
+    assert kept == {"_gone": {"t": None}, "_last_number": 1}
+
+
+def test_only_so_many_endpoints_are_remembered_as_given_up(mailbox):
+    """Subscribing and unsubscribing in a loop used to leave a row each time, and no bound saw it."""
+    for number in range(MAX_GONE + 2):
+        do(mailbox, mailbox.subscribe(Subscription(f"t{number}", "another", "channel")))
+        change = do(mailbox, mailbox.unsubscribe("another", "channel"))
+        assert change.forgotten == (f"t{number - MAX_GONE}",) * (number >= MAX_GONE)
+    assert len(mailbox._gone) == MAX_GONE
+    for forgotten in ("t0", "t1"):
+        with pytest.raises(UnknownPushResource):
+            mailbox.subscription(forgotten)
+    for remembered in ("t2", f"t{MAX_GONE + 1}"):
+        with pytest.raises(SubscriptionGone):
+            mailbox.subscription(remembered)
+    assert mailbox.subscription("t").token == "t", "a subscription is never forgotten"
+    assert not mailbox.forget()
 
 
 def test_nothing_secret_in_a_repr(mailbox):

@@ -68,6 +68,15 @@ def test_dropping_and_unsubscribing(opened):
     assert store.read() == Change(unsubscribed=("token",))
 
 
+def test_endpoints_given_up_come_back_in_their_order_and_the_oldest_are_forgotten(opened):
+    names = [f"{number:02}" for number in (7, 3, 9, 1, 8, 2)]  # An index would sort them.
+    for name in names:
+        opened().write(Change(unsubscribed=(name,)))
+    assert opened().read().unsubscribed == tuple(names)
+    opened().write(Change(unsubscribed=("00",), forgotten=tuple(names[:2])))
+    assert opened().read() == Change(unsubscribed=(*names[2:], "00"))
+
+
 def test_a_change_is_written_whole_or_not_at_all(opened):
     store = opened()
     store.write(Change(subscribed=(SUBSCRIPTION,), stored=(MESSAGE,)))
