@@ -25,6 +25,9 @@ from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 KEPT = 1000
 """How many messages one user agent remembers; a lesson may send it more."""
 
+MAX_REQUESTS = 10
+"""Requests that one user agent has under way. Further ones wait for their turn."""
+
 
 class VirtualUserAgent:
     """A virtual user agent for the push service at ``push_url``, such as ``ws://127.0.0.1:8030/``.
@@ -45,6 +48,7 @@ class VirtualUserAgent:
         self._shown: list[Notification] = []
         self._news = asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
+        self._client: AsyncHTTPClient | None = None
 
     @property
     def subscription(self) -> PushSubscription | None:
@@ -58,9 +62,14 @@ class VirtualUserAgent:
         await self.connect()
 
     async def close(self) -> None:
-        """Disconnect, and let the reports that are under way arrive."""
-        await self.disconnect()
-        await asyncio.gather(*self._reports)
+        """Disconnect, let the reports that are under way arrive, and close the HTTP client."""
+        try:
+            await self.disconnect()
+            await asyncio.gather(*self._reports)
+        finally:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
 
     async def connect(self) -> None:
         """Connect to the push service, which then delivers what it has kept."""
@@ -213,9 +222,13 @@ class VirtualUserAgent:
         if not self._page_url:
             raise BrowserFailed("No page is open")
         url = urljoin(self._page_url, route)
-        client = AsyncHTTPClient()
+        if self._client is None:
+            # A client of its own, as each browser has its own connections. The one that Tornado
+            # shares would let ten requests of a whole room through at a time.
+            self._client = AsyncHTTPClient(force_instance=True, max_clients=MAX_REQUESTS)
+        headers = self._headers
         try:
-            response = await client.fetch(url, raise_error=False, headers=self._headers, **request)
+            response = await self._client.fetch(url, raise_error=False, headers=headers, **request)
         except (OSError, HTTPClientError) as error:
             raise BrowserFailed(f"The application server does not answer: {error}") from error
         if response.code >= 400 and response.code not in accept:

@@ -471,6 +471,46 @@ def test_it_has_no_screen(run):
         run(VirtualUserAgent("ws://127.0.0.1:9/").screenshot())
 
 
+def test_a_room_of_user_agents_shares_no_queue(run, serve):
+    """Tornado's shared client has ten requests under way at most, whoever asks."""
+    coming, wait = asyncio.Queue(), asyncio.Event()
+
+    class Held(RequestHandler):
+        async def get(self):
+            coming.put_nowait(self.request.headers["User-Agent"])
+            await wait.wait()
+
+    async def scenario():
+        async with serve([("/", Held)]) as port:
+            agents = [VirtualUserAgent("ws://127.0.0.1:1/", name=f"Ada {n}") for n in range(30)]
+            opening = [asyncio.create_task(agent.open(f"http://127.0.0.1:{port}/")) for agent in agents]
+            asked = {await coming.get() for _ in agents}
+            assert len(asked) == len(agents), "all of them ask at one time"
+            wait.set()
+            await asyncio.gather(*opening)
+            for agent in agents:
+                await agent.close()
+
+    run(scenario())
+
+
+def test_a_closed_user_agent_has_closed_its_client_and_may_start_again(run, parties):
+    async def scenario():
+        async with parties() as (service, server, agent):
+            await start(service, agent)
+            await agent.open(server.page_url)
+            client = agent._client
+            closing = asyncio.create_task(agent.close())
+            await service.gone.wait()
+            await closing
+            assert client._closed and agent._client is None
+            await start(service, agent)
+            await agent.open(server.page_url)
+            assert server.of("") == [None, None]
+
+    run(scenario())
+
+
 def test_no_secret_is_in_a_repr(run, parties):
     async def scenario():
         async with parties() as (service, server, agent):
