@@ -107,7 +107,6 @@ class Lab:
                 routes=self._routes(host),
                 sender=sender,
                 instructor_token=self._token,
-                presence=self.push_service.presence,
                 certificate=certificate,
             )
             self.run(self.application_server.start(port, host))

@@ -23,7 +23,8 @@ from pushlab.appserver.guard import Guard
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.appserver.outcome import Outcome
-from pushlab.appserver.room import NotingCourier, Participant, Presence, Room
+from pushlab.appserver.presence import PresenceClient
+from pushlab.appserver.room import NotingCourier, Participant, Room
 from pushlab.appserver.route import Route
 from pushlab.appserver.runs import Run
 from pushlab.appserver.sender import Counts, Sender
@@ -60,9 +61,8 @@ class ApplicationServer:
     ``journal``, and ``allowed_origins`` are others that may; nothing else may have an address that
     is not public; ``routes`` lead from a vendor's host to the lab; ``sender`` is our own code or
     pywebpush; ``clock`` gives seconds since 1970; ``instructor_token``, if there is one, is asked
-    for by what is an instructor's; ``presence`` asks the lab's push service who is there; with a
-    ``certificate`` the page is served by https. A stopped server may be started again. ``store`` and
-    ``sender`` are there after start().
+    for by what is an instructor's; with a ``certificate`` the page is served by https. A stopped
+    server may be started again. ``store`` and ``sender`` are there after start().
 
     >>> async def example():
     ...     server = ApplicationServer(keys=VapidKeys.generate())
@@ -88,7 +88,6 @@ class ApplicationServer:
         sender: Literal["pushlab", "pywebpush"] = "pushlab",
         clock: Callable[[], float] = time.time,
         instructor_token: str | None = None,
-        presence: Presence | None = None,
         certificate: Certificate | None = None,
     ):
         if sender not in ("pushlab", "pywebpush"):
@@ -105,7 +104,8 @@ class ApplicationServer:
         self._certificate = certificate
         self._numbers = itertools.count(1)
         self._instructor_token = instructor_token
-        self.room = Room(presence, clock)
+        self.room = Room(clock)
+        self._presence = PresenceClient(self._push_origins, self.routes)
         self._host, self._port = "127.0.0.1", None
         self._server: Gate | None = None
 
@@ -138,6 +138,7 @@ class ApplicationServer:
                 stream.end()
             await asyncio.wait([stream.ended for stream in streams], timeout=FAREWELL_SECONDS)
         await server.close_all_connections()
+        self._presence.close()
         self.store.close()
 
     @property
@@ -248,9 +249,13 @@ class ApplicationServer:
         return number, message.payload(navigate=self.url if self._certificate else None)
 
     async def participants(self) -> list[Participant]:
-        """Return who is in the room, oldest first. Raises UnableToReadDatabase."""
+        """Return who is in the room, oldest first. The lab's push service is asked who is there.
+
+        Raises UnableToReadDatabase.
+        """
         stored = await asyncio.to_thread(lambda: list(self.store.all()))
-        return self.room.participants(stored)
+        presence = await self._presence.ask(one.subscription for one in stored)
+        return self.room.participants(stored, presence)
 
     # --- its parts -----------------------------------------------------------------------------
 

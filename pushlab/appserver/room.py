@@ -12,11 +12,12 @@ All of it is kept in memory and ends with the server: it is about a lesson, not 
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from pushlab.appserver.courier import Attempt, Courier, Story
+from pushlab.appserver.presence import Presence
 from pushlab.appserver.store import StoredSubscription
 from pushlab.protocol.delivery import PushOptions
 
@@ -26,16 +27,12 @@ MOST = 1000
 NAME_LIMIT = 40
 """Characters of a participant's name."""
 
-Presence = Callable[[str], tuple[bool, int] | None]
-"""Say of an endpoint whether its user agent is connected and how many messages wait for it, or None
-where that is not known: a vendor tells nobody."""
-
-
 @dataclass(frozen=True)
 class Participant:
     """One row of the room. An endpoint is a secret, so ``label`` stands for the subscription.
 
-    ``connected`` and ``waiting`` (messages) are None at a vendor's push service; ``sent_at`` is
+    ``connected`` and ``waiting`` (messages) are None where that is not known, as at a vendor's push
+    service; ``sent_at`` is
     seconds since 1970, or None before the first message; ``reached`` says whether the last message
     was received, ``latency`` after how many milliseconds.
 
@@ -71,8 +68,7 @@ class _Known:
 class Room:
     """Remember who came, what was sent to whom, and who has received it.
 
-    ``presence`` asks the lab's push service; ``clock`` gives seconds since 1970, ``tick`` seconds of
-    a clock that never jumps.
+    ``clock`` gives seconds since 1970, ``tick`` seconds of a clock that never jumps.
 
     >>> room = Room(tick=iter([10.0, 10.025]).__next__)
     >>> room.sending("https://push.example.net/1", b"Hello")
@@ -83,11 +79,9 @@ class Room:
 
     def __init__(
         self,
-        presence: Presence | None = None,
         clock: Callable[[], float] = time.time,
         tick: Callable[[], float] = time.monotonic,
     ):
-        self._presence = presence or (lambda endpoint: None)
         self._clock, self._tick = clock, tick
         self._known: dict[str, _Known] = {}
 
@@ -110,19 +104,24 @@ class Room:
         if known.sent_at is not None and known.latency is None and digest == known.digest:
             known.latency = (self._tick() - known.begun) * 1000
 
-    def participants(self, stored: Iterable[StoredSubscription]) -> list[Participant]:
-        """Return a row for each stored subscription, in their order."""
-        return [self._row(one) for one in stored]
+    def participants(
+        self, stored: Iterable[StoredSubscription], presence: Mapping[str, Presence] | None = None
+    ) -> list[Participant]:
+        """Return a row for each stored subscription, in their order.
 
-    def _row(self, stored: StoredSubscription) -> Participant:
+        ``presence`` holds, by endpoint, what the push service says of them.
+        """
+        presence = presence or {}
+        return [self._row(one, presence.get(one.subscription.endpoint)) for one in stored]
+
+    def _row(self, stored: StoredSubscription, there: Presence | None) -> Participant:
         known = self._known.get(stored.subscription.endpoint, _Known())
-        connected, waiting = self._presence(stored.subscription.endpoint) or (None, None)
         return Participant(
             name=stored.who,
             browser=known.browser,
             label=stored.subscription.label,
-            connected=connected,
-            waiting=waiting,
+            connected=there and there.connected,
+            waiting=there and there.waiting,
             sent_at=known.sent_at,
             reached=None if known.sent_at is None else known.latency is not None,
             latency=known.latency,

@@ -18,6 +18,7 @@ from pushlab.pushservice.fcm import Browsers, CheckinHandler, RegistrationHandle
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.presence import PresenceHandler
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.web import StreamedBody, UnknownPathHandler, is_own_host, listen, log
@@ -141,8 +142,9 @@ class PushService:
         None stands for an endpoint that this service does not know.
         """
         origin, _, token = endpoint.rpartition("/")
-        ours = (self.origin, *(f"https://{host}" for host in self.chromium.hosts))
-        return self.office.presence(token) if origin.startswith(ours) else None
+        ours = {self.origin, *(f"https://{host}" for host in self.chromium.hosts)}
+        known = "/".join(origin.split("/", 3)[:3]) in ours
+        return self.office.presence(token) if known else None
 
     def endpoint(self, token: str) -> str:
         """Return the URL of a push resource."""
@@ -160,6 +162,7 @@ class PushService:
                 (r"/", FrontPage, office | {"ws_url": self.ws_url}),
                 (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, office | webpush),
                 (r"/m/([A-Za-z0-9_-]+)", MessageResource, office),
+                (r"/presence", PresenceHandler, {"presence": self.presence}),
                 (r"/chromium", DoorHandler, {"door": lambda: self.chromium}),
                 (r"/checkin", CheckinHandler, {"browsers": self._browsers, "now": self._clock}),
                 (r"/c2dm/register3", RegistrationHandler, office | {"browsers": self._browsers}),

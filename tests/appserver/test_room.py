@@ -2,6 +2,7 @@
 
 import pytest
 
+from pushlab.appserver.presence import Presence
 from pushlab.appserver.room import MOST, NAME_LIMIT, Room, digest_of, shown_name
 from pushlab.appserver.store import StoredSubscription
 from pushlab.journal import Party
@@ -97,10 +98,14 @@ def test_only_so_many_are_remembered(room, subscriber):
     assert row(room, subscriber, f"https://push.example.net/{MOST + 4}").reached is False
 
 
-def test_the_lab_s_push_service_is_asked_who_is_there(clock, subscriber):
-    room = Room({ONE: (True, 0), TWO: (False, 3)}.get, clock, clock)
-    assert [row(room, subscriber, ONE).connected, row(room, subscriber, ONE).waiting] == [True, 0]
-    assert [row(room, subscriber, TWO).connected, row(room, subscriber, TWO).waiting] == [False, 3]
+def test_what_the_push_service_says_stands_in_the_row(room, subscriber):
+    presence = {ONE: Presence(True, 0), TWO: Presence(False, 3)}
+    stored = [
+        StoredSubscription(subscriber(endpoint).subscription, "key", "Ada", 0.0)
+        for endpoint in (ONE, TWO, f"{TWO}/another")
+    ]
+    rows = [(one.connected, one.waiting) for one in room.participants(stored, presence)]
+    assert rows == [(True, 0), (False, 3), (None, None)]
 
 
 # ---- names ---------------------------------------------------------------------------------------

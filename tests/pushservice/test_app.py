@@ -12,6 +12,7 @@ from tornado.httpclient import HTTPRequest
 
 from pushlab.errors import LabStopped, PortTaken, UnableToReadDatabase
 from pushlab.pushservice.app import PushService
+from pushlab.pushservice.presence import MAX_ENDPOINTS, MAX_REQUEST
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "aes128gcm"}
 
@@ -37,6 +38,7 @@ WRONG = [
     ("GET", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
     ("DELETE", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
     ("BREW", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
+    ("GET", "/presence", 405, "method-not-allowed", "POST"),
     ("POST", f"/m/{TOKEN}", 405, "method-not-allowed", "GET, DELETE"),
     ("GET", f"/m/{TOKEN}", 404, "unknown-path", None),
     ("DELETE", f"/m/{TOKEN}", 404, "unknown-path", None),
@@ -333,7 +335,7 @@ def test_the_sweep_drops_what_nobody_comes_for(bench, caplog):
     bench(scenario)
 
 
-def test_presence_says_who_is_connected_and_what_waits(bench):
+def test_presence_says_who_is_connected_and_what_waits(bench, http):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         presence, endpoint = bench.service.presence, subscription.endpoint
@@ -343,6 +345,36 @@ def test_presence_says_who_is_connected_and_what_waits(bench):
         await sender.send(subscription)
         assert presence(endpoint) == (False, 2)
         assert presence(endpoint[:-1]) is None
-        assert presence(endpoint.replace(bench.service.origin, "https://push.example.net")) is None
+        strangers = ["https://push.example.net", f"{bench.service.origin}0", "http://127.0.0.1"]
+        elsewhere = [endpoint.replace(bench.service.origin, stranger) for stranger in strangers]
+        assert [presence(one) for one in elsewhere] == [None] * 3
+
+        told = len(bench.journal.events())
+        url = f"{bench.service.origin}/presence"
+        body = json.dumps({"endpoints": [*elsewhere, endpoint, "", "?"]})
+        answer = json.loads((await http(HTTPRequest(url, "POST", body=body))).body)
+        row = {"connected": False, "waiting": 2}
+        assert answer == {"data": {"presence": [None, None, None, row, None, None]}}
+        assert len(bench.journal.events()) == told, "no message of web push has passed"
+
+    bench(scenario)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        (b"", 400, "malformed-json"),
+        (b"[]", 400, "bad-field"),
+        (b"{}", 400, "bad-field"),
+        (b'{"endpoints": "x"}', 400, "bad-field"),
+        (b'{"endpoints": [7]}', 400, "bad-field"),
+        (json.dumps({"endpoints": ["x"] * (MAX_ENDPOINTS + 1)}).encode(), 400, "bad-field"),
+        (b" " * (MAX_REQUEST + 1), 413, "request-too-large"),
+    ],
+)
+def test_a_question_about_presence_that_is_none(bench, http, body, status, error):
+    async def scenario(bench):
+        answer = await http(HTTPRequest(f"{bench.service.origin}/presence", "POST", body=body))
+        assert (answer.code, json.loads(answer.body)["error"]["id"]) == (status, error)
 
     bench(scenario)

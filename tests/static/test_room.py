@@ -6,21 +6,39 @@ from playwright.sync_api import Page, expect
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.room import digest_of
+from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.examples import RFC8291
+from pushlab.protocol.subscription import PushSubscription
+from pushlab.pushservice.app import PushService
 
 from .conftest import press, visit
 
 TOKEN = "dG9rZW4tb2YtdGhlc2UtdGVzdHM"
 
 
+class Away:
+    """A user agent that has subscribed, and is not connected."""
+
+    user_agent, who = "a secret name", "Firefox"
+
+
 @pytest.fixture
-def room(background, journal):
+def push_service(background):
+    """The lab's push service, which is asked who is there."""
+    service = PushService()
+    background.run(service.start())
+    yield service
+    background.run(service.stop())
+
+
+@pytest.fixture
+def room(background, journal, push_service):
     """An application server that asks for an instructor's token."""
     server = ApplicationServer(
         keys=VapidKeys.generate(),
         journal=journal,
         instructor_token=TOKEN,
-        presence=lambda endpoint: (False, 2),
+        push_origins=[push_service.origin],
     )
     background.run(server.start())
     yield server
@@ -71,19 +89,26 @@ def test_a_name_is_kept_by_the_browser_and_not_by_the_address_bar(page, room):
 # ---- the instructor ------------------------------------------------------------------------------
 
 
-def subscribed(background, room, name: str) -> str:
-    """Keep a subscription of that name; return its endpoint."""
-    background.run(_subscribe(room, RFC8291.subscription, name))
-    return RFC8291.endpoint
+def subscribed(background, push_service, room, name: str) -> str:
+    """Keep a subscription of that name, for which two messages wait; return its endpoint."""
+    return background.run(_subscribe(push_service, room, name))
 
 
-async def _subscribe(room, subscription, name: str) -> None:
+async def _subscribe(push_service, room, name: str) -> str:
+    token = push_service.office.subscribe(Away(), "channel", None).token
+    for _ in range(2):
+        push_service.office.post(token, b"", PushOptions(ttl=60))
+    keys = RFC8291.subscription
+    subscription = PushSubscription(push_service.endpoint(token), keys.p256dh, keys.auth)
     room.subscribe(subscription, name)
     room.room.joined(subscription.endpoint, "Firefox")
+    return subscription.endpoint
 
 
-def test_the_instructor_sees_who_is_here_and_whom_a_message_reached(page, room, background):
-    endpoint = subscribed(background, room, "Ada <i>")
+def test_the_instructor_sees_who_is_here_and_whom_a_message_reached(
+    page, room, push_service, background
+):
+    endpoint = subscribed(background, push_service, room, "Ada <i>")
     visit(page, f"{room.url}#token={TOKEN}")
     assert page.url == room.url, "nothing for the projector"
     expect(page.locator("#notify-all")).to_be_enabled()

@@ -1,0 +1,49 @@
+"""Who is there? The lab's own question, which no vendor's push service answers.
+
+An instructor wants to see which browsers of the room are connected, and how many messages wait for
+each. Only the push service knows that, and an application server asks for many endpoints at once:
+
+    POST /presence   {"endpoints": ["http://127.0.0.1:8030/wpush/v2/…", …]}
+                     {"data": {"presence": [{"connected": true, "waiting": 0}, null, …]}}
+
+The answers stand in the order of the endpoints; null is for one that this service does not know.
+Nothing more is asked for than the endpoints, which are secrets: who knows one may send to it.
+The question is not written into the journal, because no message of web push passes here.
+"""
+
+from collections.abc import Callable
+
+from pushlab.errors import BadField, RequestTooLarge
+from pushlab.protocol import strict_json
+from pushlab.web import StreamedBody
+
+MAX_ENDPOINTS = 500
+"""Endpoints in one question."""
+
+MAX_REQUEST = 2 * 1024 * 1024
+"""Bytes of a question: 500 endpoints of 2048 characters, and their escapes."""
+
+
+class PresenceHandler(StreamedBody):
+    """``POST /presence``: say of each endpoint whether its user agent is connected."""
+
+    body_limit = MAX_REQUEST
+
+    def initialize(self, presence: Callable[[str], tuple[bool, int] | None]) -> None:
+        self.presence = presence
+
+    def post(self) -> None:
+        answers = map(self.presence, self._endpoints())
+        named = [there and {"connected": there[0], "waiting": there[1]} for there in answers]
+        self.finish({"data": {"presence": named}})
+
+    def _endpoints(self) -> list[str]:
+        if self.length > MAX_REQUEST:
+            raise RequestTooLarge(f"the body is longer than {MAX_REQUEST} bytes")
+        value = strict_json.parse(bytes(self.body))
+        endpoints = value.get("endpoints") if isinstance(value, dict) else None
+        if not isinstance(endpoints, list) or not all(isinstance(one, str) for one in endpoints):
+            raise BadField("endpoints is not a list of texts")
+        if len(endpoints) > MAX_ENDPOINTS:
+            raise BadField(f"{len(endpoints)} endpoints are asked for, over {MAX_ENDPOINTS}")
+        return endpoints
