@@ -20,6 +20,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from pushlab.errors import (
     InternalError,
+    LabError,
     MethodNotAllowed,
     PortTaken,
     PushlabError,
@@ -53,7 +54,9 @@ log.addHandler(logging.NullHandler())
 
 
 def listen(port: int, host: str) -> socket.socket:
-    """Open a TCP port for an HTTPServer. ``port``: 0 takes any free one. Raises PortTaken."""
+    """Open a TCP port for an HTTPServer. ``port``: 0 takes any free one. Raises PortTaken, LabError."""
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise LabError(f"the port is {port!r}, and must be a whole number from 0 to 65535")
     try:
         door = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as reason:

@@ -2,6 +2,10 @@
 
 import asyncio
 import os
+import socket
+import stat
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +49,36 @@ def run():
         return asyncio.run(bounded())
 
     return run_bounded
+
+
+@pytest.fixture
+def leaves_nothing():
+    """Give a context manager: what its block has started, it has ended, threads and ports alike."""
+
+    @contextmanager
+    def watched():
+        threads, ports = set(threading.enumerate()), listening()
+        yield
+        assert set(threading.enumerate()) <= threads
+        assert listening() <= ports
+
+    return watched
+
+
+def listening() -> set[int]:
+    """Return the TCP ports at which this process listens."""
+    found = set()
+    for name in os.listdir("/dev/fd"):
+        try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+        except OSError:
+            continue  # The folder itself, which was open while it was listed.
+        with socket.socket(fileno=os.dup(int(name))) as mine:
+            inet = mine.family in (socket.AF_INET, socket.AF_INET6)
+            if inet and mine.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.add(mine.getsockname()[1])
+    return found
 
 
 @pytest.fixture(scope="session")

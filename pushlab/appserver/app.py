@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
@@ -36,7 +37,6 @@ from pushlab.appserver.with_pywebpush import PywebpushCourier
 from pushlab.errors import (
     LabStopped,
     NoSubscriptions,
-    PushlabError,
     TooManySubscriptions,
     UnknownSubscription,
 )
@@ -108,38 +108,47 @@ class ApplicationServer:
         self._presence = PresenceClient(self._push_origins, self.routes)
         self._host, self._port = "127.0.0.1", None
         self._server: Gate | None = None
+        self._undo = AsyncExitStack()
 
     # --- life ----------------------------------------------------------------------------------
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        """Listen at a TCP port (0: any free one). Raises PortTaken, UnableToReadDatabase."""
-        door = listen(port, host)
-        try:
+        """Listen at a TCP port (0: any free one).
+
+        If anything fails, all that has been opened is closed again. Raises PortTaken,
+        UnableToReadDatabase.
+        """
+        async with AsyncExitStack() as undo:
+            door = undo.enter_context(listen(port, host))
             self.store = SubscriptionStore(self._database, self._allowed_origins, self._clock)
+            undo.push_async_callback(asyncio.to_thread, self.store.close)
+            undo.callback(self._presence.close)
+            self._host, self._port = host, door.getsockname()[1]
+            tls = self._certificate and self._certificate.context
+            self.guard = Guard(urlsplit(self.url).hostname, self._instructor_token)
+            server = Gate(self._application(), ssl_options=tls)
+            undo.push_async_callback(server.close_all_connections)
+            undo.push_async_callback(self._end_streams)
             self.sender = self._sender()
-        except PushlabError:
-            door.close()
-            raise
-        self._host, self._port = host, door.getsockname()[1]
-        tls = self._certificate and self._certificate.context
-        self.guard = Guard(urlsplit(self.url).hostname, self._instructor_token)
-        self._server = Gate(self._application(), ssl_options=tls)
-        self._server.add_socket(door)
+            undo.push_async_callback(self.sender.close)
+            undo.callback(server.stop)
+            server.add_socket(door)
+            self._server, self._undo = server, undo.pop_all()
 
     async def stop(self) -> None:
-        """End every stream; close every connection, the port, the database. Twice is harmless."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        server.stop()
-        await self.sender.close()
+        """End every stream; close every connection, the port, the database. Twice is harmless.
+
+        This undoes what ``start`` did, the last step first; if a step fails, the others follow.
+        """
+        undo, self._undo = self._undo, AsyncExitStack()
+        self._server = None
+        await undo.aclose()
+
+    async def _end_streams(self) -> None:
         if streams := list(self.streams):
             for stream in streams:
                 stream.end()
             await asyncio.wait([stream.ended for stream in streams], timeout=FAREWELL_SECONDS)
-        await server.close_all_connections()
-        self._presence.close()
-        self.store.close()
 
     @property
     def port(self) -> int:
@@ -260,19 +269,15 @@ class ApplicationServer:
     # --- its parts -----------------------------------------------------------------------------
 
     def _sender(self) -> Sender:
-        try:
-            return Sender(
-                self.keys,
-                self.store,
-                NotingCourier(self._courier(), self.room),
-                journal=self.journal,
-                lab_origins=self._push_origins,
-                routes=self.routes,
-                clock=self._clock,
-            )
-        except PushlabError:
-            self.store.close()
-            raise
+        return Sender(
+            self.keys,
+            self.store,
+            NotingCourier(self._courier(), self.room),
+            journal=self.journal,
+            lab_origins=self._push_origins,
+            routes=self.routes,
+            clock=self._clock,
+        )
 
     def _courier(self) -> Courier:
         way = {"routes": self.routes, "reach": Reach(self._allowed_origins)}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import NoReturn
 
 from tornado.httputil import HTTPServerRequest
@@ -9,7 +10,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
-from pushlab.errors import LabStopped, StoreError, WrongHost
+from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
 from pushlab.gate import Gate
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
@@ -33,8 +34,8 @@ class PushService:
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
     what happens is written to ``journal``; ``clock`` returns seconds since 1970; ``message_limit``
     is how many messages may wait for one user agent; ``flavour`` names the vendor whose answers
-    application servers get (see ``flavours``; UnknownFlavour is raised). A stopped service may be
-    started again: with the same database and port it serves the same user agents on.
+    application servers get (see ``flavours``). A stopped service may be started again: with the same
+    database and port it serves the same user agents on. Raises UnknownFlavour, LabError.
 
     It speaks plain HTTP, against RFC 8030 §3 and with open eyes: no certificate authority vouches
     for this machine's own address, and what travels is encrypted for the user agent anyway.
@@ -59,51 +60,60 @@ class PushService:
         flavour: str = "strict",
         message_limit: int = 1000,
     ):
+        if type(message_limit) is not int or message_limit < 1:
+            raise LabError(f"message_limit is {message_limit!r}, and must be a whole number from 1 on")
         self.flavour = flavour
         self.journal = journal or Journal()
         self._database, self._clock, self._message_limit = database, clock, message_limit
         self._host, self._port = "127.0.0.1", None
         self._server: Gate | None = None
+        self._undo = AsyncExitStack()
         self._connections: set[AutopushHandler] = set()
         self._chromium = ChromiumDoors(clock, lambda: self.flavour)
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Listen at a TCP port (0: any free one), and at two free ones for Chromium.
 
-        Raise PortTaken, UnableToReadDatabase, DatabaseLocked.
+        If anything fails, all that has been opened is closed again. Raises PortTaken,
+        UnableToReadDatabase, UnableToWriteDatabase, DatabaseLocked.
         """
-        listener = listen(port, host)
-        try:
+        async with AsyncExitStack() as undo:
+            listener = undo.enter_context(listen(port, host))
             self._store = Store(self._database)
+            undo.callback(self._store.close)
             mailbox = Mailbox(self._message_limit)
             self.office = PostOffice(mailbox, self._store, self.journal, self._clock)
             self._chromium.remember(self._store, host)
-        except StoreError:
-            listener.close()
-            raise
-        self._host, self._port = host, listener.getsockname()[1]
-        self._browsers = Browsers(self.office.mailbox)
-        self._chromium.open(self.office, self._browsers, self._store, host)
-        self._server = Gate(self._application())
-        self._server.add_socket(listener)
-        self._sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)
-        self._sweeper.start()
+            self._host, self._port = host, listener.getsockname()[1]
+            self._browsers = Browsers(self.office.mailbox)
+            undo.push_async_callback(self._chromium.close)
+            self._chromium.open(self.office, self._browsers, self._store, host)
+            server = Gate(self._application())
+            undo.push_async_callback(server.close_all_connections)
+            undo.push_async_callback(self._say_goodbye)
+            undo.callback(server.stop)
+            server.add_socket(listener)
+            sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)
+            undo.callback(sweeper.stop)
+            sweeper.start()
+            self._server, self._undo = server, undo.pop_all()
 
     async def stop(self) -> None:
-        """Close every connection, the port and the database. Stopping twice is harmless."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        self._sweeper.stop()
-        server.stop()
+        """Close every connection, the port and the database. Stopping twice is harmless.
+
+        This undoes what ``start`` did, the last step first; if a step fails, the others follow.
+        """
+        undo, self._undo = self._undo, AsyncExitStack()
+        self._server = None
+        await undo.aclose()
+
+    async def _say_goodbye(self) -> None:
+        """Close the connections of user agents. The service has gone, and no user agent has."""
         self.office.leave()
         for connection in (leaving := list(self._connections)):
             connection.close(reason="the push service stops")
         for connection in leaving:
             await connection.ended.wait()
-        await server.close_all_connections()
-        await self._chromium.close()
-        self._store.close()
 
     @property
     def flavour(self) -> Flavour:

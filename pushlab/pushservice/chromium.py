@@ -14,6 +14,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from tornado.web import Application
@@ -92,6 +93,7 @@ class ChromiumDoors:
         self._clock, self._flavour = clock, flavour
         self._certificates: Certificates | None = None
         self._ports = (0, 0)
+        self._undo = AsyncExitStack()
 
     def remember(self, store: Store, host: str) -> None:
         """Take certificate and ports from the store, where they are. Raise UnableToReadDatabase.
@@ -104,17 +106,23 @@ class ChromiumDoors:
                 self._certificates = Certificates.from_json(kept)
 
     def open(self, office: PostOffice, browsers: Browsers, store: Store, host: str) -> None:
-        """Listen, for an office that is open, and have the store keep where."""
+        """Listen, for an office that is open, and have the store keep where.
+
+        What has been opened when this fails, ``close`` closes.
+        """
         if self._certificates is None:
             self._certificates = Certificates.make(names_at(host))
         context = self._certificates.context
-        web, mcs = (_listen(port, host) for port in self._ports)
+        opened = self._undo.enter_context
+        web, mcs = (opened(_listen(port, host)) for port in self._ports)
         self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
         self._keep(store)
         self._web = Gate(self._application(office), ssl_options=context)
-        self._web.add_socket(web)
         self._mcs = McsServer(office, browsers, self._clock, context)
-        self._mcs.add_socket(mcs)
+        for server, listener in ((self._web, web), (self._mcs, mcs)):
+            self._undo.push_async_callback(server.close_all_connections)
+            self._undo.callback(server.stop)
+            server.add_socket(listener)
 
     def _keep(self, store: Store) -> None:
         value = json.dumps(self._certificates.to_json() | {"ports": self._ports}).encode("ascii")
@@ -126,10 +134,8 @@ class ChromiumDoors:
 
     async def close(self) -> None:
         """Close both ports, and every connection to them."""
-        self._web.stop()
-        self._mcs.stop()
-        await self._mcs.close_all_connections()
-        await self._web.close_all_connections()
+        undo, self._undo = self._undo, AsyncExitStack()
+        await undo.aclose()
 
     def door(self, origin: str) -> ChromiumDoor:
         """Describe the way in; ``origin`` is where the push service speaks plain HTTP."""

@@ -9,10 +9,17 @@ import sys
 
 import pytest
 from tornado.httpclient import HTTPRequest
+from tornado.ioloop import PeriodicCallback
 
-from pushlab.errors import LabStopped, PortTaken, UnableToReadDatabase
+from pushlab.errors import LabError, LabStopped, PortTaken, UnableToReadDatabase
+from pushlab.gate import Gate
+from pushlab.pushservice import mailbox
 from pushlab.pushservice.app import PushService
+from pushlab.pushservice.certificates import Certificates
+from pushlab.pushservice.mcs import McsServer
+from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.presence import MAX_ENDPOINTS, MAX_REQUEST
+from pushlab.pushservice.store import Store
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "aes128gcm"}
 
@@ -176,6 +183,73 @@ def test_a_broken_database_frees_the_port(run, tmp_path):
     run(scenario())
 
 
+class Broken(Exception):
+    """What a test makes a step of a start raise."""
+
+
+def broken(*_, **__):
+    raise Broken
+
+
+# The steps of a start, in their order. Few of them fail by themselves on a healthy machine.
+STEPS = [
+    (Store, "__init__"),
+    (PostOffice, "__init__"),
+    (Store, "kept"),
+    (Certificates, "make"),
+    (McsServer, "__init__"),
+    (Gate, "add_socket"),
+    (McsServer, "add_socket"),
+    (PushService, "_application"),
+    (PeriodicCallback, "start"),
+]
+
+
+@pytest.mark.parametrize(("owner", "step"), STEPS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_start_that_fails_at_any_step_leaves_nothing_and_can_be_repeated(
+    run, tmp_path, monkeypatch, leaves_nothing, owner, step
+):
+    async def scenario():
+        service = PushService(database=f"sqlite:///{tmp_path}/push.sqlite3")
+        with leaves_nothing():
+            with monkeypatch.context() as patch, pytest.raises(Broken):
+                patch.setattr(owner, step, broken)
+                await service.start()
+            await service.stop()
+            assert not list(tmp_path.glob("*-wal")), "the database is closed"
+            await service.start()
+            await service.stop()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("port", [70000, -1, "8030", 80.5, None])
+def test_a_port_that_is_none_is_said_so(run, leaves_nothing, port):
+    with leaves_nothing(), pytest.raises(LabError, match="0 to 65535"):
+        run(PushService().start(port))
+
+
+@pytest.mark.parametrize("limit", [0, -1, "x", 1.5, None, True])
+def test_a_message_limit_that_is_none_is_said_so(limit):
+    with pytest.raises(LabError, match="message_limit"):
+        PushService(message_limit=limit)
+
+
+def test_a_step_that_fails_while_it_stops_keeps_no_other_from_stopping(
+    run, monkeypatch, leaves_nothing
+):
+    async def scenario():
+        with leaves_nothing():
+            service = PushService()
+            await service.start()
+            with monkeypatch.context() as patch, pytest.raises(Broken):
+                patch.setattr(PostOffice, "leave", broken)
+                await service.stop()
+            await service.stop()
+
+    run(scenario())
+
+
 def test_it_listens_to_this_machine_alone(bench):
     async def scenario(bench):
         chromium = bench.service._chromium
@@ -333,6 +407,40 @@ def test_the_sweep_drops_what_nobody_comes_for(bench, caplog):
         assert bench.queue() == 0
 
     bench(scenario)
+
+
+def test_an_endpoint_given_up_long_ago_is_forgotten_and_is_404_and_not_410(
+    open_bench, run, tmp_path, monkeypatch
+):
+    database = f"sqlite:///{tmp_path}/push.sqlite3"
+
+    async def scenario():
+        async with open_bench(database=database) as bench:
+            agent, sender, kept = await bench.subscribed()
+            ended = []
+            for number in range(4):
+                ended.append(await agent.subscribe(sender.key, channel=f"ended-{number}"))
+                await agent.say({"messageType": "unregister", "channelID": f"ended-{number}"})
+                await agent.hear()
+            clock, port = bench.clock, bench.service.port
+            assert [(await sender.send(one)).code for one in ended] == [410] * 4
+        # A database of an earlier version may hold more than is remembered now.
+        monkeypatch.setattr(mailbox, "MAX_GONE", 2)
+        again = {"database": database, "clock": clock, "port": port}
+        async with open_bench(**again) as bench:
+            assert [(await sender.send(one)).code for one in ended] == [404, 404, 410, 410]
+            agent = await bench.user_agent(agent.uaid)
+            await agent.say({"messageType": "unregister", "channelID": "ended-1"})
+            await agent.hear()  # It is gone already, which costs nobody anything.
+            ended.append(await agent.subscribe(sender.key, channel="another"))
+            await agent.say({"messageType": "unregister", "channelID": "another"})
+            await agent.hear()
+            assert [(await sender.send(one)).code for one in ended] == [404, 404, 404, 410, 410]
+            assert (await sender.send(kept)).code == 201
+        async with open_bench(**again) as bench:
+            assert [(await sender.send(one)).code for one in ended] == [404, 404, 404, 410, 410]
+
+    run(scenario())
 
 
 def test_presence_says_who_is_connected_and_what_waits(bench, http):
