@@ -2,11 +2,13 @@
 
 import asyncio
 import concurrent.futures
+import concurrent.futures.thread
 import math
+import os
 import sys
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +19,9 @@ NOTICE_SECONDS = 10
 """After how long a wait is first spoken of (times PUSHLAB_PATIENCE)."""
 
 SLICE = 0.5  # seconds
+
+STOP_SECONDS = 30
+"""How long the thread may take to end, once its loop has been stopped (times PUSHLAB_PATIENCE)."""
 
 
 class BackgroundLoop:
@@ -54,6 +59,11 @@ class BackgroundLoop:
     def alive(self) -> bool:
         """Say whether the thread still serves."""
         return self._thread.is_alive()
+
+    @property
+    def is_current(self) -> bool:
+        """Say whether the caller runs in this very thread, which cannot wait for itself."""
+        return threading.current_thread() is self._thread
 
     def submit(self, coroutine: Coroutine) -> concurrent.futures.Future:
         """Start a coroutine and return its future at once. Raise LabStopped after ``stop``."""
@@ -110,10 +120,15 @@ class BackgroundLoop:
                 notice *= 2
 
     def stop(self) -> None:
-        """End the loop and the thread; what still runs there is cancelled."""
+        """End the loop and the thread; what still runs there is cancelled.
+
+        Raises TimedOut if the thread does not end in time.
+        """
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10)
+            self._thread.join(patience(STOP_SECONDS))
+            if self._thread.is_alive():
+                raise TimedOut(f"the lab's thread did not end within {patience(STOP_SECONDS):g} s")
 
 
 class _Work:
@@ -149,3 +164,32 @@ def in_a_kernel() -> bool:
     """Say whether this program is a notebook's kernel."""
     ipython = sys.modules.get("IPython")
     return hasattr(ipython.get_ipython() if ipython else None, "kernel")
+
+
+def call_at_exit(stop: Callable[[], None]) -> None:
+    """Call ``stop()`` when Python ends, while threads and executors still work.
+
+    What ``atexit`` calls comes too late: by then Python has closed every executor, and a coroutine
+    that uses ``asyncio.to_thread`` or looks up a host's name raises RuntimeError. This is the order
+    in which Python ends:
+
+        1. what was registered with threading, the latest first: ``stop()``, then the executors
+        2. every thread that is not a daemon ends
+        3. what was registered with atexit
+
+    Python has no public function for step 1. Its own executors register with the same function, at
+    the import of ``concurrent.futures.thread``; that import is above, so ``stop()`` comes first.
+    An error of ``stop()`` is shown, and the others of step 1 are called all the same. A forked
+    process does not call it: its parent's threads are not there.
+    """
+    registered_by = os.getpid()
+
+    def call() -> None:
+        if os.getpid() != registered_by:
+            return
+        try:
+            stop()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+
+    threading._register_atexit(call)

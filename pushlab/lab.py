@@ -12,10 +12,11 @@ meet over HTTP and WebSocket on this machine.
 Everything public here is synchronous and may be called from any thread but the lab's own.
 """
 
-import atexit
 import concurrent.futures
+import threading
 import warnings
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from pushlab.appserver.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.room import Participant
 from pushlab.appserver.route import Route
-from pushlab.background import BackgroundLoop
-from pushlab.errors import BrowserFailed, PortTaken, TimedOut
+from pushlab.background import BackgroundLoop, call_at_exit
+from pushlab.errors import BrowserFailed, LabError, PortTaken, TimedOut
 from pushlab.invitation import Invitation
 from pushlab.journal import Event, Journal
 from pushlab.labbrowser import LabBrowser, installed_browsers, real_browser
@@ -35,6 +36,9 @@ from pushlab.pushservice.fcm import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
+
+STOP_SECONDS = 60
+"""How long one server may take to stop (times PUSHLAB_PATIENCE)."""
 
 EVENT_SECONDS = 60
 """How long an event is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
@@ -50,8 +54,12 @@ class Lab:
     many messages may wait there for one user agent. ``host`` opens the lab to a room: the address of
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
     the page is served by https. The environment's PUSHLAB_PORT, PUSHLAB_PUSH_PORT and PUSHLAB_DATA
-    stand in for what is not given. Raise UnknownFlavour, BadHost, BadCertificate, or PortTaken if
-    another program holds a port.
+    stand in for what is not given.
+
+    A lab that cannot be started whole is not started at all: whatever fails, nothing of it is left.
+    Raises UnknownFlavour, BadHost, BadCertificate; LabError if another argument or the data folder
+    cannot be used; PortTaken if another program holds a port; StoreError if a database fails. A lab
+    that still runs when Python ends is stopped.
 
     >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     browser = lab.open()
@@ -61,6 +69,8 @@ class Lab:
     """
 
     _running: "Lab | None" = None
+    # A kernel has one lab at a time. Whoever starts or stops one holds this lock meanwhile.
+    _changing = threading.RLock()
 
     def __init__(
         self,
@@ -76,49 +86,66 @@ class Lab:
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
     ):
-        flavour = Flavour.named(flavour)  # Before anything is stopped or started.
+        # What can be seen to be wrong is said before anything is stopped or started.
+        flavour = Flavour.named(flavour)
         host = localnet.checked(host)
         certificate = Certificate.load(certfile, keyfile)
         # In a room not everybody may notify everybody. On this machine alone nobody else is there.
         self._token = None if localnet.is_loopback(host) else settings.instructor_token()
-        if Lab._running is not None:
-            Lab._running.stop()
         port, push_port = settings.ports(port, push_port)
         self.data = settings.data_folder(data)
-        self.data.mkdir(0o700, parents=True, exist_ok=True)
         self.journal = Journal()
-        self.keys = VapidKeys.load_or_generate(self.data / "vapid.env")
-        self._browsers: dict[tuple[str, str], LabBrowser] = {}
-        self._thread = BackgroundLoop()
         self.push_service = PushService(
             database=settings.sqlite(self.data / "pushservice.sqlite3"),
             journal=self.journal,
             flavour=flavour,
             message_limit=message_limit,
         )
-        try:
-            self.run(self.push_service.start(push_port, host))
-            self.application_server = ApplicationServer(
-                keys=self.keys,
-                database=database or settings.sqlite(self.data / "appserver.sqlite3"),
-                journal=self.journal,
-                push_origins=[self.push_service.origin],
-                allowed_origins=allow_endpoints,
-                routes=self._routes(host),
-                sender=sender,
-                instructor_token=self._token,
-                certificate=certificate,
-            )
-            self.run(self.application_server.start(port, host))
-        except PortTaken as error:
-            self._thread.run(self.push_service.stop())
-            self._thread.stop()
-            raise PortTaken(localnet.holder(host, port, push_port) or error.detail) from None
+        self._browsers: dict[tuple[str, str], LabBrowser] = {}
+        with Lab._changing:
+            if Lab._running is not None:
+                Lab._running.stop()
+            self._open_data_folder()
+            try:
+                # Each step says how it is undone. If one fails, those before it are undone at once;
+                # else stop() undoes them all. What is not started yet may be stopped, so that an
+                # interrupt in the middle of a start leaves nothing either.
+                with ExitStack() as undo:
+                    self._thread = BackgroundLoop()
+                    undo.callback(self._thread.stop)
+                    undo.callback(self._end, self.push_service.stop)
+                    self.run(self.push_service.start(push_port, host))
+                    self.application_server = ApplicationServer(
+                        keys=self.keys,
+                        database=database or settings.sqlite(self.data / "appserver.sqlite3"),
+                        journal=self.journal,
+                        push_origins=[self.push_service.origin],
+                        allowed_origins=allow_endpoints,
+                        routes=self._routes(host),
+                        sender=sender,
+                        instructor_token=self._token,
+                        certificate=certificate,
+                    )
+                    undo.callback(self._end, self.application_server.stop)
+                    self.run(self.application_server.start(port, host))
+                    undo.callback(self._close_browsers)
+                    self._undo = undo.pop_all()
+            except PortTaken as error:
+                raise PortTaken(localnet.holder(host, port, push_port) or error.detail) from None
+            Lab._running = self
         if certificate and (complaint := certificate.complaint(host)):
             warnings.warn(complaint, stacklevel=2)
-        Lab._running = self
-        self._exiting = False
-        atexit.register(self._stop_at_exit)
+
+    def _open_data_folder(self) -> None:
+        """Make the data folder and the keys, where they are missing. Raises LabError, KeyFileError."""
+        try:
+            self.data.mkdir(0o700, parents=True, exist_ok=True)
+            self.keys = VapidKeys.load_or_generate(self.data / "vapid.env")
+        except OSError as reason:
+            raise LabError(
+                f"the data folder {self.data} cannot be used: {reason.strerror}. "
+                "Choose another one with Lab(data=…) or PUSHLAB_DATA"
+            ) from None
 
     def _routes(self, address: str) -> list[Route]:
         """Lead what is for the lab's Chromium, whose endpoints name a vendor's host, to the lab."""
@@ -136,22 +163,26 @@ class Lab:
         return Lab._running is self and self._thread.alive
 
     def stop(self) -> None:
-        """Close the browsers and the servers, and free the ports. Calling it twice is harmless."""
-        atexit.unregister(self._stop_at_exit)
-        if not self._thread.alive:
-            return
-        for browser in list(self._browsers.values()):
-            browser.close(goodbye=not self._exiting)
-        self.run(self.application_server.stop())
-        self.run(self.push_service.stop())
-        self._thread.stop()
-        if Lab._running is self:
-            Lab._running = None
+        """Close the browsers and the servers, and free the ports. Calling it twice is harmless.
 
-    def _stop_at_exit(self) -> None:
-        # Python has no more threads to give by now, and a goodbye would need some.
-        self._exiting = True
-        self.stop()
+        If one of them raises an error, the others are stopped all the same, and then it is raised.
+        """
+        if self._thread.is_current:
+            raise RuntimeError("the lab's own thread cannot wait for its own end")
+        with Lab._changing:
+            if Lab._running is self:
+                Lab._running = None
+            undo, self._undo = self._undo, ExitStack()
+            undo.close()
+
+    def _close_browsers(self) -> None:
+        with ExitStack() as closing:
+            for browser in list(self._browsers.values()):
+                closing.callback(browser.close)
+
+    def _end(self, stop: Callable[[], Coroutine]) -> None:
+        # With an end, because nobody may be there to interrupt it: Python itself may be ending.
+        self.run(stop(), settings.patience(STOP_SECONDS), "The lab is stopping")
 
     def __enter__(self) -> "Lab":
         return self
@@ -301,3 +332,11 @@ class Lab:
             profile=Path(profile) if profile else None,
             grant=grant,
         )
+
+
+def _stop_the_one_that_runs() -> None:
+    if (lab := Lab._running) is not None:
+        lab.stop()
+
+
+call_at_exit(_stop_the_one_that_runs)

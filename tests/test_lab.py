@@ -1,26 +1,36 @@
 """The laboratory: up in one call, again in a second, down without a trace."""
 
+import itertools
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from pushlab import PushOptions
+from pushlab.appserver.app import ApplicationServer
+from pushlab.background import BackgroundLoop
 from pushlab.errors import (
+    BadCertificate,
     BadHost,
     BrowserFailed,
     BrowserNotFound,
+    KeyFileError,
     LabError,
     LabStopped,
     NoSubscriptions,
     PortTaken,
+    StoreError,
     TimedOut,
     UnknownFlavour,
 )
+from pushlab.gate import Gate
 from pushlab.lab import Lab
+from pushlab.pushservice.app import PushService
 from pushlab.settings import patience
+from pushlab.useragent.virtual import VirtualUserAgent
 
 
 @pytest.fixture
@@ -101,18 +111,218 @@ def test_stop_twice_is_harmless(lab):
 
 
 @pytest.mark.parametrize("taken", ["port", "push_port"])
-def test_a_port_that_something_else_holds(tmp_path, taken):
+def test_a_port_that_something_else_holds(tmp_path, leaves_nothing, taken):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         ports = {"port": 0, "push_port": 0, taken: other.getsockname()[1]}
-        before = threading.active_count()
-        with pytest.raises(PortTaken, match=str(ports[taken])) as told:
+        with leaves_nothing(), pytest.raises(PortTaken, match=str(ports[taken])) as told:
             Lab(**ports, data=tmp_path)
         assert "Kernel" in str(told.value)
-        assert threading.active_count() == before
     with Lab(port=0, push_port=0, data=tmp_path) as lab:
         assert lab.running, "the failure left nothing behind"
+
+
+def no_database(folder: Path) -> str:
+    """Write a file of this name that is no database; return its path."""
+    (folder / "no-database").write_bytes(b"this is no database" * 100)
+    return str(folder / "no-database")
+
+
+def blocked(folder: Path, name: str) -> Path:
+    """Make a data folder in which this name is taken by a folder."""
+    (folder / "blocked" / name).mkdir(parents=True)
+    return folder / "blocked"
+
+
+def spoiled(folder: Path, name: str) -> Path:
+    """Make a data folder in which this file is not what it should be."""
+    (folder / "spoiled").mkdir()
+    (folder / "spoiled" / name).write_bytes(b"this is neither a key nor a database" * 100)
+    return folder / "spoiled"
+
+
+# What cannot be started, by what is wrong: the error, and the arguments in a folder.
+CANNOT_START = {
+    "database in no folder": (StoreError, lambda _: {"database": "sqlite:////nowhere/at/all.sqlite3"}),
+    "database that is none": (StoreError, lambda at: {"database": f"sqlite:///{no_database(at)}"}),
+    "database URL that is none": (StoreError, lambda _: {"database": "no URL"}),
+    "database without a driver": (StoreError, lambda _: {"database": "sqlite+nosuch:///x"}),
+    "database of a wrong type": (Exception, lambda _: {"database": 7}),
+    "the push service's database": (
+        StoreError, lambda at: {"data": spoiled(at, "pushservice.sqlite3")}
+    ),
+    "the application server's database": (
+        StoreError, lambda at: {"data": spoiled(at, "appserver.sqlite3")}
+    ),
+    "a folder for the push service's database": (
+        StoreError, lambda at: {"data": blocked(at, "pushservice.sqlite3")}
+    ),
+    "a folder for the application server's database": (
+        StoreError, lambda at: {"data": blocked(at, "appserver.sqlite3")}
+    ),
+    "key file": (KeyFileError, lambda at: {"data": spoiled(at, "vapid.env")}),
+    "a folder for the key file": (KeyFileError, lambda at: {"data": blocked(at, "vapid.env")}),
+    "data in a file": (LabError, lambda at: {"data": Path(no_database(at)) / "data"}),
+    "data is a file": (LabError, lambda at: {"data": no_database(at)}),
+    "data of a wrong type": (TypeError, lambda _: {"data": 7}),
+    "port over 65535": (LabError, lambda _: {"port": 70000}),
+    "push port over 65535": (LabError, lambda _: {"push_port": 70000}),
+    "port of a wrong type": (LabError, lambda _: {"port": "8292"}),
+    "push port of a wrong type": (LabError, lambda _: {"push_port": 80.5}),
+    "half a certificate": (BadCertificate, lambda _: {"certfile": "lab.pem"}),
+    "certificate that is none": (
+        BadCertificate, lambda at: {"certfile": no_database(at), "keyfile": no_database(at)}
+    ),
+    "certificate of a wrong type": (TypeError, lambda _: {"certfile": 7, "keyfile": 7}),
+    "sender": (ValueError, lambda _: {"sender": "pigeon"}),
+    "sender of a wrong type": (ValueError, lambda _: {"sender": 7}),
+    "allow_endpoints of a wrong type": (TypeError, lambda _: {"allow_endpoints": 7}),
+    "allow_endpoints that are none": (Exception, lambda _: {"allow_endpoints": [7]}),
+    "flavour": (UnknownFlavour, lambda _: {"flavour": "vanilla"}),
+    "flavour of a wrong type": (UnknownFlavour, lambda _: {"flavour": 7}),
+    "message_limit": (LabError, lambda _: {"message_limit": 0}),
+    "message_limit of a wrong type": (LabError, lambda _: {"message_limit": "x"}),
+    "host": (BadHost, lambda _: {"host": "192.0.2.77"}),
+    "host of a wrong type": (BadHost, lambda _: {"host": None}),
+}
+
+
+@pytest.mark.parametrize("wrong", CANNOT_START)
+def test_a_lab_that_cannot_be_started_leaves_nothing(tmp_path, monkeypatch, leaves_nothing, wrong):
+    """No thread and no port; the next Lab() used to be told that another kernel held them."""
+    error, arguments = CANNOT_START[wrong]
+    monkeypatch.setenv("PUSHLAB_PORT", str(free_port()))
+    monkeypatch.setenv("PUSHLAB_PUSH_PORT", str(free_port()))
+    monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path / "data"))
+    with leaves_nothing():
+        with pytest.raises(error):
+            Lab(**arguments(tmp_path))
+        assert Lab._running is None
+        with Lab() as lab:
+            browser = lab.open("virtual")
+            browser.subscribe()
+            browser.notify_me()
+            browser.wait_for_notification()
+
+
+STEPS = [
+    (BackgroundLoop, "__init__"),
+    (PushService, "start"),
+    (Lab, "_routes"),
+    (ApplicationServer, "__init__"),
+    (ApplicationServer, "start"),
+    (ApplicationServer, "_application"),
+    (Gate, "add_socket"),
+]
+
+
+@pytest.mark.parametrize(("owner", "step"), STEPS, ids=lambda value: getattr(value, "__name__", value))
+def test_whatever_fails_half_way_is_undone(tmp_path, monkeypatch, leaves_nothing, owner, step):
+    def broken(*_, **__):
+        raise RuntimeError("half-way")
+
+    with leaves_nothing():
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="half-way"):
+            patch.setattr(owner, step, broken)
+            Lab(port=0, push_port=0, data=tmp_path)
+        Lab(port=0, push_port=0, data=tmp_path).stop()
+
+
+@pytest.mark.parametrize("waits", [0, 1])
+@pytest.mark.parametrize("started", [False, True], ids=["before it has begun", "when it has ended"])
+def test_a_start_that_is_interrupted_is_undone(
+    tmp_path, monkeypatch, leaves_nothing, waits, started
+):
+    """The kernel's interrupt comes while Lab() waits for its first server, or for its second."""
+    real, left = Lab.run, itertools.count(waits, -1)
+
+    def interrupted(self, coroutine, *how):
+        if next(left):
+            return real(self, coroutine, *how)
+        real(self, coroutine, *how) if started else self.submit(coroutine)
+        raise KeyboardInterrupt
+
+    with leaves_nothing():
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Lab, "run", interrupted)
+            Lab(port=0, push_port=0, data=tmp_path)
+        Lab(port=0, push_port=0, data=tmp_path).stop()
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [(VirtualUserAgent, "close"), (ApplicationServer, "stop"), (PushService, "stop")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_what_fails_while_it_stops_keeps_nothing_else_from_stopping(
+    tmp_path, monkeypatch, leaves_nothing, owner, step
+):
+    async def fail_at_the_end(self):
+        await real(self)
+        raise RuntimeError("this step fails")
+
+    real = getattr(owner, step)
+    with leaves_nothing(), monkeypatch.context() as patch:
+        patch.setattr(owner, step, fail_at_the_end)
+        lab = Lab(port=0, push_port=0, data=tmp_path)
+        lab.open("virtual")
+        with pytest.raises(RuntimeError, match="this step fails"):
+            lab.stop()
+        lab.stop()
+        assert not lab.running
+
+
+def together(calls: list) -> list:
+    """Make all calls at one time, each in a thread of its own; return what each gives or raises."""
+    begin, given = threading.Barrier(len(calls)), [None] * len(calls)
+
+    def make(number: int) -> None:
+        begin.wait()
+        try:
+            given[number] = calls[number]()
+        except Exception as error:
+            given[number] = error
+
+    threads = [threading.Thread(target=make, args=[number]) for number in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(patience(60))
+    return given
+
+
+def test_labs_that_start_at_one_time_are_one_lab_at_the_end(tmp_path, leaves_nothing):
+    with leaves_nothing():
+        labs = together([lambda: Lab(port=0, push_port=0, data=tmp_path)] * 6)
+        assert all(isinstance(lab, Lab) for lab in labs), labs
+        (runs,) = [lab for lab in labs if lab.running]
+        assert Lab._running is runs
+        assert [lab._thread.alive for lab in labs].count(True) == 1
+        assert runs.subscriptions() == []
+        runs.stop()
+
+
+def test_a_lab_that_is_stopped_from_several_threads_is_stopped_once(tmp_path, leaves_nothing):
+    for _ in range(5):
+        with leaves_nothing():
+            lab = Lab(port=0, push_port=0, data=tmp_path)
+            lab.open("virtual").subscribe()
+            assert together([lab.stop] * 6) == [None] * 6
+            assert not lab.running and not lab._thread.alive
+
+
+def test_starts_and_stops_at_one_time_leave_one_lab_or_none_and_none_by_half(
+    tmp_path, leaves_nothing
+):
+    with leaves_nothing():
+        first = Lab(port=0, push_port=0, data=tmp_path)
+        start = lambda: Lab(port=0, push_port=0, data=tmp_path)  # noqa: E731
+        given = together([first.stop, start, first.stop, start, first.stop])
+        assert [type(one) for one in given if one] == [Lab, Lab], given
+        assert not first.running
+        (runs,) = [one for one in given if one and one.running]
+        runs.stop()
 
 
 def test_environment_decides_what_is_not_given(tmp_path, monkeypatch):

@@ -1,0 +1,264 @@
+"""Python ends while a lab is open: no traceback, nothing left, whatever the lab was used for.
+
+Each use is played in an interpreter that comes to the end of its program, and in a real kernel that
+its Jupyter shuts down. Neither calls ``lab.stop()``.
+"""
+
+import json
+import os
+import queue
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from jupyter_client.manager import KernelManager
+
+from pushlab.settings import patience
+
+BEGIN = """
+from pushlab import Lab
+lab = Lab(port=0, push_port=0, data={data!r}, sender={sender!r})
+"""
+END = """
+import psutil
+children = psutil.Process().children(recursive=True)
+print([[child.pid, child.create_time()] for child in children], flush=True)
+"""
+
+SUBSCRIBED = """
+browser = lab.open("virtual")
+browser.subscribe()
+"""
+SENT = SUBSCRIBED + """
+browser.notify_me()
+browser.wait_for_notification()
+"""
+# Some messages are still on their way to these, and the reports of others, when the program ends.
+SENT_TO_MANY = """
+browsers = [lab.open("virtual", name=f"Ada {number}") for number in range(20)]
+for browser in browsers:
+    browser.subscribe()
+lab.notify_all()
+"""
+NOTIFIED_ALL = SUBSCRIBED + """
+assert lab.notify_all().accepted == 1
+"""
+UNDER_WAY = """
+from pushlab.protocol.examples import RFC8291
+from pushlab.protocol.subscription import PushSubscription
+
+class Away:
+    who = "Away"
+    def __init__(self, number):
+        self.user_agent = f"user agent {number}"
+
+async def subscribe_many():
+    keys = RFC8291.subscription
+    for number in range(300):
+        token = lab.push_service.office.subscribe(Away(number), "channel", None).token
+        endpoint = lab.push_service.endpoint(token)
+        lab.application_server.subscribe(PushSubscription(endpoint, keys.p256dh, keys.auth))
+
+lab.run(subscribe_many())
+run = lab.submit(lab.application_server.notify_all())
+lab.wait_for("201")
+assert not run.done()
+"""
+ITS_OWN_AGENT = """
+from pushlab.useragent.virtual import VirtualUserAgent
+
+agent = VirtualUserAgent(lab.push_service.ws_url, name="Ada")
+for step in (agent.start, lambda: agent.open(lab.application_server.url),
+             agent.register, agent.subscribe, agent.notify_me):
+    lab.run(step())
+"""
+REAL = """
+browser = lab.open({kind!r}, headless=True)
+browser.subscribe()
+browser.notify_me()
+browser.wait_for_notification()
+"""
+PANEL = SENT + """
+from IPython.display import display
+display(lab.panel())
+lab.panel().buttons["notify-all"].click()
+lab.wait_for("send to all")
+"""
+
+USES = {
+    "nothing": "",
+    "subscribed": SUBSCRIBED,
+    "sent": SENT,
+    "sent to many": SENT_TO_MANY,
+    "notified all": NOTIFIED_ALL,
+    "run under way": UNDER_WAY,
+    "a user agent of one's own": ITS_OWN_AGENT,
+    "stopped": SENT + "lab.stop()\n",
+}
+WITH_PYWEBPUSH = ("sent", "notified all", "run under way")
+CASES = [(use, "pushlab") for use in USES] + [(use, "pywebpush") for use in WITH_PYWEBPUSH]
+
+
+def ended_well(data: Path, children: str = "[]") -> None:
+    """Assert that both servers have closed their databases, and that no process is left.
+
+    ``children`` is what END printed.
+    """
+    assert sorted(path.name for path in data.glob("*.sqlite3*")) == [
+        "appserver.sqlite3",
+        "pushservice.sqlite3",
+    ], "SQLite takes its write-ahead log away when a database is closed"
+    for pid, began in json.loads(children):
+        try:
+            child = psutil.Process(pid)
+            assert child.create_time() != began or child.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            continue
+
+
+def subscriptions(data: Path) -> int:
+    with closing(sqlite3.connect(data / "appserver.sqlite3")) as database:
+        return database.execute("SELECT count(*) FROM subscriptions").fetchone()[0]
+
+
+# --- an interpreter -------------------------------------------------------------------------------
+
+
+def interpreter(program: str) -> str:
+    """Run a program in an interpreter of its own; return what it printed."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(180))
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize(("use", "sender"), CASES)
+def test_an_interpreter_ends_without_a_word(tmp_path, use, sender):
+    interpreter(BEGIN.format(data=str(tmp_path), sender=sender) + USES[use])
+    ended_well(tmp_path)
+
+
+def test_a_lab_that_is_open_at_the_end_says_goodbye_for_its_browsers(tmp_path):
+    """Nobody could ever read what is sent to a subscription whose profile has been thrown away."""
+    begin = BEGIN.format(data=str(tmp_path), sender="pushlab")
+    interpreter(begin + SUBSCRIBED)
+    assert subscriptions(tmp_path) == 0
+    interpreter(begin + SUBSCRIBED + "browser.keeps_profile = True")
+    assert subscriptions(tmp_path) == 1
+
+
+@pytest.mark.parametrize("kind", ["firefox", "chromium"])
+def test_an_interpreter_ends_its_real_browser(tmp_path, kind, request):
+    request.getfixturevalue(f"{kind}_installed")
+    begin = BEGIN.format(data=str(tmp_path), sender="pushlab")
+    told = interpreter(begin + REAL.format(kind=kind) + END)
+    assert json.loads(told), "a browser ran"
+    ended_well(tmp_path, told)
+    assert subscriptions(tmp_path) == 0
+
+
+def test_an_error_at_the_end_is_shown_and_keeps_no_executor_open(tmp_path):
+    """What others have left to do at the end is done all the same."""
+    program = BEGIN.format(data=str(tmp_path), sender="pushlab") + (
+        "import concurrent.futures, threading\n"
+        "async def fail(): raise RuntimeError('this browser fails')\n"
+        "lab.open('virtual').agent.close = fail\n"
+        "begin = threading.Event()\n"
+        "pool = concurrent.futures.ThreadPoolExecutor(1)\n"
+        "pool.submit(lambda: (begin.wait(), print('done', flush=True)))\n"
+        "begin.set()"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(180))
+    assert done.stderr.count("Traceback") == 1
+    assert done.stderr.rstrip().endswith("RuntimeError: this browser fails")
+    assert done.stdout == "done\n"
+    ended_well(tmp_path)
+
+
+def test_a_forked_process_leaves_its_parent_s_lab_alone(tmp_path):
+    program = BEGIN.format(data=str(tmp_path), sender="pushlab") + (
+        "import multiprocessing, urllib.request\n"
+        "child = multiprocessing.get_context('fork').Process(target=len, args=('',))\n"
+        "child.start(); child.join(30)\n"
+        "assert child.exitcode == 0, child.exitcode\n"
+        "urllib.request.urlopen(lab.page_url).read()"
+    )
+    interpreter(program)
+    ended_well(tmp_path)
+
+
+# --- a kernel -------------------------------------------------------------------------------------
+
+
+def kernel(code: str, folder: Path) -> str:
+    """Run code in a real kernel, shut the kernel down, and return what the code printed.
+
+    Once it is ready, the kernel must say nothing but that, to its client or to its terminal.
+    """
+    environment = os.environ | {"IPYTHONDIR": str(folder / "ipython")}
+    manager = KernelManager(kernel_name="python3")
+    manager.kernel_spec.argv[0] = sys.executable
+    terminal = folder / "terminal"
+    with terminal.open("w") as file:
+        manager.start_kernel(env=environment, stdout=file, stderr=file)
+    process = manager.provisioner.process
+    client = manager.client()
+    client.start_channels()
+    printed, errors = [], []
+
+    def hear(message: dict) -> None:
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            (printed if content["name"] == "stdout" else errors).append(content["text"])
+        elif message["msg_type"] == "error":
+            errors.extend(content["traceback"])
+
+    try:
+        client.wait_for_ready(timeout=patience(120))
+        begin = terminal.read_text()  # ipykernel warns that its connections are not encrypted.
+        client.execute_interactive(code, timeout=patience(180), output_hook=hear)
+        client.shutdown()
+        process.wait(patience(120))
+        while True:
+            try:
+                hear(client.get_iopub_msg(timeout=0.2))
+            except queue.Empty:
+                break
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(30)
+        client.stop_channels()
+        manager.cleanup_resources()
+    said = terminal.read_text().removeprefix(begin)
+    assert (process.returncode, "".join(errors), said) == (0, "", "")
+    return "".join(printed)
+
+
+@pytest.mark.parametrize(("use", "sender"), CASES)
+def test_a_kernel_ends_without_a_word(tmp_path, notebook_kernel, use, sender):
+    data = tmp_path / "data"
+    kernel(BEGIN.format(data=str(data), sender=sender) + USES[use], tmp_path)
+    ended_well(data)
+
+
+@pytest.mark.parametrize("kind", ["firefox", "chromium"])
+def test_a_kernel_ends_its_real_browser(tmp_path, notebook_kernel, kind, request):
+    request.getfixturevalue(f"{kind}_installed")
+    data = tmp_path / "data"
+    begin = BEGIN.format(data=str(data), sender="pushlab")
+    told = kernel(begin + REAL.format(kind=kind) + END, tmp_path)
+    assert json.loads(told), "a browser ran"
+    ended_well(data, told)
+
+
+def test_a_kernel_with_a_panel_ends_without_a_word(tmp_path, notebook_kernel):
+    data = tmp_path / "data"
+    begin = BEGIN.format(data=str(data), sender="pushlab")
+    kernel(begin + PANEL, tmp_path)
+    ended_well(data)
