@@ -28,6 +28,8 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from pushlab.settings import patience
+
 NOTEBOOKS = Path(__file__).resolve().parent
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
 MARKER = re.compile(r"^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
@@ -174,11 +176,20 @@ def run(notebook: NotebookNode, folder: str | Path, allow_errors: bool = False, 
     from nbclient import NotebookClient
 
     settings = {"PUSHLAB_PORT": "0", "PUSHLAB_PUSH_PORT": "0", "PUSHLAB_DATA": str(folder)}
+    settings["IPYTHONDIR"] = str(Path(folder) / "ipython")
+    # A browser that starts slowly makes the lab say so, and that is no output of the lesson.
+    settings["PUSHLAB_PATIENCE"] = str(patience(10))
     if browser:
         settings["PUSHLAB_BROWSER"] = browser
+    # All these waits guard against a hang. By default an output that comes more than four seconds
+    # after its cell has ended is lost, and nobody is told.
+    waits = {"timeout": 300, "startup_timeout": 300, "iopub_timeout": 300}
     client = NotebookClient(
-        notebook, timeout=120, record_timing=False, store_widget_state=False,
-        allow_errors=allow_errors, resources={"metadata": {"path": str(folder)}},
+        notebook, record_timing=False, store_widget_state=False, allow_errors=allow_errors,
+        resources={"metadata": {"path": str(folder)}},
+        **{name: round(patience(seconds)) for name, seconds in waits.items()},
+        raise_on_iopub_timeout=True,
+        shutdown_kernel="immediate",  # The last cell has stopped the lab: nothing is left to do.
     )  # fmt: skip
     client.execute(env=os.environ | settings)
 
