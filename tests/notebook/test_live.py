@@ -3,6 +3,9 @@
 import threading
 
 from pushlab.notebook.live import Painter, Worker
+from pushlab.settings import patience
+
+LONG = patience(60)
 
 
 def nothing_fails(error: Exception) -> None:
@@ -15,7 +18,7 @@ def test_tasks_run_one_after_the_other_in_a_thread_of_their_own():
     for number in range(50):
         worker.do(lambda number=number: done.append((number, threading.current_thread())))
     worker.do(end.set)
-    assert end.wait(5)
+    assert end.wait(LONG)
     worker.close()
     assert [number for number, _ in done] == list(range(50))
     assert {thread is threading.current_thread() for _, thread in done} == {False}
@@ -26,7 +29,7 @@ def test_a_task_that_fails_is_told_of_and_the_next_one_runs():
     worker = Worker(told.append)
     worker.do(lambda: {}["missing"])
     worker.do(end.set)
-    assert end.wait(5)
+    assert end.wait(LONG)
     worker.close()
     assert [type(error) for error in told] == [KeyError]
 
@@ -34,10 +37,10 @@ def test_a_task_that_fails_is_told_of_and_the_next_one_runs():
 def test_do_returns_before_the_task_ends():
     go, end = threading.Event(), threading.Event()
     worker = Worker(nothing_fails)
-    worker.do(lambda: (go.wait(5), end.set()))
+    worker.do(lambda: (go.wait(LONG), end.set()))
     assert not end.is_set()  # or do() would have waited for go, which is not set yet
     go.set()
-    assert end.wait(5)
+    assert end.wait(LONG)
     worker.close()
 
 
@@ -46,7 +49,7 @@ def test_a_closed_worker_finishes_what_it_was_given_and_ends():
     worker = Worker(nothing_fails)
     worker.do(lambda: done.append(1))
     worker.close()
-    worker._thread.join(5)
+    worker._thread.join(LONG)
     assert done == [1] and not worker._thread.is_alive()
 
 
@@ -57,19 +60,19 @@ def test_many_touches_are_painted_once_and_the_last_one_is_never_lost():
     def paint():
         painted.append(len(story))
         inside.release()
-        go.acquire(timeout=5)
+        go.acquire(timeout=LONG)
 
     painter = Painter(paint, nothing_fails, pause=0)
     painter.touch()
-    assert inside.acquire(timeout=5)  # the first painting has begun, and does not end yet
+    assert inside.acquire(timeout=LONG)  # the first painting has begun, and does not end yet
     for number in range(1000):
         story.append(number)
         painter.touch()
     go.release()
-    assert inside.acquire(timeout=5)
+    assert inside.acquire(timeout=LONG)
     painter.close()
     go.release()
-    painter._thread.join(5)
+    painter._thread.join(LONG)
     assert painted == [0, 1000]
 
 
@@ -84,9 +87,9 @@ def test_two_paintings_are_a_pause_apart(monkeypatch):
     monkeypatch.setattr(painter._closed, "wait", wait)
     for _ in range(3):
         painter.touch()
-        assert seen.acquire(timeout=5)
+        assert seen.acquire(timeout=LONG)
     painter.close()
-    painter._thread.join(5)
+    painter._thread.join(LONG)
     assert pauses[:3] == [0.1, 0.1, 0.1]
 
 
@@ -104,9 +107,9 @@ def test_a_painting_that_fails_is_told_of_and_the_next_one_is_tried():
 
     painter = Painter(paint, tell, pause=0)
     painter.touch()
-    assert failed.wait(5)
+    assert failed.wait(LONG)
     painter.touch()
-    assert again.wait(5)
+    assert again.wait(LONG)
     painter.close()
     assert told == ["no paint"]
 
@@ -115,5 +118,5 @@ def test_a_closed_painter_ends():
     painter = Painter(lambda: None, nothing_fails, pause=60)
     painter.touch()
     painter.close()
-    painter._thread.join(5)
+    painter._thread.join(LONG)
     assert not painter._thread.is_alive()

@@ -9,6 +9,7 @@ import pytest
 from pushlab import Lab
 from pushlab.journal import Party
 from pushlab.notebook import markup, panels
+from pushlab.settings import patience
 from pushlab.useragent.base import Notification
 
 UA, AS = Party.USER_AGENT, Party.APPLICATION_SERVER
@@ -26,11 +27,11 @@ def panel(lab):
     return lab.panel()
 
 
-def until(widget: widgets.Widget, holds, trait: str = "value", timeout: float = 60):
+def until(widget: widgets.Widget, holds, trait: str = "value"):
     """Wait until the trait's value is such that ``holds(value)``; return it."""
     changed = threading.Event()
     widget.observe(lambda change: changed.set(), trait)
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patience(60)
     while not holds(value := getattr(widget, trait)):
         assert changed.wait(deadline - time.monotonic()), f"{trait} is still {value!r}"
         changed.clear()
@@ -208,7 +209,7 @@ def test_a_stopped_lab_says_so_and_its_buttons_are_off(lab, panel):
     lab.stop()
     assert "stopped" in panel.result.value
     assert all(button.disabled for button in panel.buttons.values())
-    panel._worker._thread.join(5)
+    panel._worker._thread.join(patience(60))
     assert not panel._worker._thread.is_alive()
     lab.stop()
 
@@ -220,7 +221,7 @@ def test_a_click_returns_before_its_action_ends_and_no_second_one_starts(lab, pa
     go, opened = threading.Event(), []
 
     def slowly(*args, **kwargs):
-        opened.append(go.wait(20))
+        opened.append(go.wait(patience(60)))
         return Lab.open(lab, *args, **kwargs)
 
     monkeypatch.setattr(lab, "open", slowly)
@@ -237,11 +238,13 @@ def test_a_thousand_events_are_few_paintings(lab, panel):
     until(panel.diagram, lambda svg: svg)
     paintings = []
     panel.diagram.observe(lambda change: paintings.append(change.new), "value")
+    began = time.monotonic()
     for number in range(1000):
         lab.journal.record(UA, UA, f"step {number}")
     last = until(panel.diagram, lambda svg: "step 999" in svg)
     assert "step 0<" not in last and "earlier" in last
-    assert len(paintings) < 50
+    # One for each tenth of a second that it took here, and those under way at both ends.
+    assert len(paintings) <= 10 * (time.monotonic() - began) + 2
 
 
 # --- what is shown, and what never is -------------------------------------------------------------
@@ -354,8 +357,8 @@ def test_two_real_browsers_side_by_side_show_the_same_message(
     assert "2 accepted" in press(panel, "notify-all")
     html = until(panel.notifications, lambda html: html.count("Hello, Notifications!") == 2)
     assert "Firefox says" in html and "Chromium says" in html
-    diagram = until(panel.diagram, lambda svg: ">Firefox<" in svg and ">Chromium<" in svg)
-    assert ">push message<" in diagram
+    said = (">Firefox<", ">Chromium<", ">push message<")
+    until(panel.diagram, lambda svg: all(one in svg for one in said))
     press(panel, "close-browser")
     assert [one.name for one in lab.browsers] == ["Firefox"]
 
@@ -366,7 +369,7 @@ def test_a_real_firefox_without_a_window_is_shown(lab, monkeypatch, firefox_inst
     panel = lab.panel()
     assert "Firefox has the client page open" in press(panel, "open-firefox")
     assert bytes(until(panel.screen, bool)).startswith(b"\x89PNG")
-    assert panel.view.layout.display is None
+    until(panel.view.layout, lambda display: display is None, "display")
     press(panel, "subscribe")
     press(panel, "notify-me")
     until(panel.notifications, lambda html: "Hello, Notifications!" in html)

@@ -23,6 +23,7 @@ from pushlab.protocol.delivery import PushOptions, PushRequest, build_request
 from pushlab.protocol.examples import RFC8291, RFC8292
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.protocol.vapid import Claims
+from pushlab.settings import patience
 from tests.notebook.drawn import check, parsed, placed, texts
 
 EVIL = "</text><script>alert(\"&'\")</script>\x00\x1b[31m\u202e\ud800\r\n\t"
@@ -268,7 +269,7 @@ def test_any_import_in_a_notebook_is_enough_and_loads_no_pictures_yet(first, tmp
     env = {"IPYTHONDIR": str(tmp_path), "PATH": ""}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path,
-        timeout=60,
+        timeout=patience(120),
     )  # fmt: skip
     assert done.stderr == "" and done.stdout == "['image/svg+xml', 'text/plain']\n"
 
@@ -276,5 +277,5 @@ def test_any_import_in_a_notebook_is_enough_and_loads_no_pictures_yet(first, tmp
 @pytest.mark.parametrize("before", ["", "import IPython; "])
 def test_without_a_shell_nothing_is_told_and_ipython_is_not_loaded(before):
     code = f"import sys; {before}import pushlab; print('IPython' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=patience(120))
     assert done.stderr == "" and done.stdout.strip() == str(bool(before))
