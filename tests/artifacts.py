@@ -9,6 +9,7 @@ If a test fails meanwhile, the function is called and what it returns is written
 test in ``.pushlab/test-failures/``. The report of the failure names each file.
 """
 
+import asyncio
 import re
 import shutil
 import time
@@ -17,6 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from pushlab.journal import Journal
+from pushlab.settings import patience
+from pushlab.useragent.base import UserAgent
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".pushlab" / "test-failures"
@@ -49,6 +54,17 @@ class Artifacts:
             yield
         finally:
             self._offers.remove(entry)
+
+    @contextmanager
+    def offer_world(self, run: Callable, journal: Journal, agent: UserAgent) -> Iterator[None]:
+        """Keep the journal, and a picture of the page that ``agent`` shows then.
+
+        ``run`` runs a coroutine to its end. A browser that answers no more gets ten seconds.
+        """
+        picture = lambda: run(asyncio.wait_for(agent.screenshot(), patience(10)))  # noqa: E731
+        with self.offer("journal.txt", lambda: lines(journal.events())):
+            with self.offer("page.png", picture):
+                yield
 
     def keep(self, nodeid: str) -> Iterator[Path]:
         """Write everything that is on offer; yield the files."""

@@ -180,7 +180,7 @@ class World:
 
 
 @pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS.keys())
-def world(request, tmp_path_factory):
+def world(request, tmp_path_factory, artifacts):
     """The three parties, once with each user agent."""
     kind = request.param
     if kind.name != "virtual":
@@ -188,7 +188,8 @@ def world(request, tmp_path_factory):
     world = World(kind, tmp_path_factory.mktemp("profile"))
     with world.runner:
         world.run(world.agent.start())
-        yield world
+        with artifacts.offer_world(world.run, world.journal, world.agent):
+            yield world
         world.run(world.stop())
 
 

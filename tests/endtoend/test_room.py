@@ -14,21 +14,20 @@ import pytest
 
 from pushlab.settings import patience
 
-from ..conftest import missing
-from .network import INSTRUCTOR, Network, why_not
+from ..artifacts import lines
+from .network import INSTRUCTOR, Network
 from .room import REAL, Room, received
 
 CROWD = 200
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory, firefox_installed, chromium_installed):
+def room(tmp_path_factory, firefox_installed, chromium_installed, namespaces, artifacts):
     """A room with nobody in it yet."""
-    if reason := why_not():
-        missing(reason)
     with Network("desk", *REAL, "crowd") as network:
         room = Room(network, tmp_path_factory.mktemp("data"))
-        yield room
+        with artifacts.offer("story.txt", lambda: lines(room.desk.do("heard"))):
+            yield room
         room.leave()
 
 

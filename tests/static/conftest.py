@@ -19,6 +19,8 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.background import BackgroundLoop
 from pushlab.journal import Journal
+
+from ..artifacts import lines
 from pushlab.settings import patience
 
 SETTLED = "body[data-state]:not([data-busy])"
@@ -37,11 +39,12 @@ def journal() -> Journal:
 
 
 @pytest.fixture
-def server(background, journal):
+def server(background, journal, artifacts):
     """An application server that nobody has subscribed to yet."""
     server = ApplicationServer(keys=VapidKeys.generate(), journal=journal)
     background.run(server.start())
-    yield server
+    with artifacts.offer("journal.txt", lambda: lines(journal.events())):
+        yield server
     background.run(server.stop())
 
 
@@ -66,13 +69,17 @@ def chromium(tmp_path_factory, chromium_installed):
 
 
 @pytest.fixture
-def page(chromium: BrowserContext):
+def page(chromium: BrowserContext, artifacts):
     """An empty tab. Whatever a script throws, or the policy stops, fails the test."""
     page = chromium.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: "Content Security" in said.text and wrong.append(said.text))
-    yield page
+    console: list[str] = []
+    page.on("console", lambda said: console.append(said.text))
+    with artifacts.offer("page.png", page.screenshot):
+        with artifacts.offer("console.txt", lambda: lines(console)):
+            yield page
     page.close()
     assert wrong == []
 

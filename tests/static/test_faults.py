@@ -121,11 +121,12 @@ def assert_says(shown: dict, row: str, at: str) -> None:
 
 
 @pytest.fixture(scope="module", params=["firefox", "chromium"])
-def parties(request):
+def parties(request, artifacts):
     request.getfixturevalue(f"{request.param}_installed")
     with started(request.param) as parties:
         parties.run(parties.browser.add_script(UNCAUGHT))
-        yield parties
+        with artifacts.offer_world(parties.run, parties.journal, parties.browser):
+            yield parties
 
 
 @pytest.fixture

@@ -47,10 +47,11 @@ def endpoint_of(parties) -> str | None:
 
 
 @pytest.fixture(scope="module", params=["firefox", "chromium"])
-def parties(request):
+def parties(request, artifacts):
     request.getfixturevalue(f"{request.param}_installed")
     with started(request.param) as parties:
-        yield parties
+        with artifacts.offer_world(parties.run, parties.journal, parties.browser):
+            yield parties
 
 
 @pytest.fixture

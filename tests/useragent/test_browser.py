@@ -255,11 +255,13 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(installed, tmp_path_factory):
+def world(installed, tmp_path_factory, artifacts):
     world = World(installed, tmp_path_factory.mktemp("browser"))
+    picture = lambda: world.run(asyncio.wait_for(world.agent.screenshot(), patience(10)))  # noqa: E731
     with world.runner:
         world.start()
-        yield world
+        with artifacts.offer("page.png", picture):
+            yield world
         world.run(world.stop())
 
 
