@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 import pytest
 
-NEEDS = {"firefox_installed", "chromium_installed", "notebook_kernel", "namespaces"}
-"""Who asks for one of these fixtures starts a browser, a kernel or a network of machines."""
+NEEDS = {"firefox_installed": 3.0, "chromium_installed": 3.0, "notebook_kernel": 10.0, "namespaces": 6.0}
+"""Who asks for one of these fixtures starts a browser, a kernel or a network of machines: a guess of
+the seconds that one test takes then."""
 
 BROWSERS = ("firefox", "chromium", "virtual")
 WORTH_A_GROUP = 5
@@ -22,8 +23,9 @@ MEASURED = "pushlab/seconds"
 """Where pytest's cache keeps the seconds of each test that took longer than LITTLE."""
 
 LITTLE = 0.05
-GUESS, GUESS_WITH_NEEDS, GUESS_OF_A_CELL = 0.01, 3.0, 0.4
-"""Seconds of a test that has not been measured on this machine."""
+GUESS, GUESS_OF_A_CELL, GUESS_OF_PROGRAMS = 0.01, 0.4, 10.0
+"""Seconds of another test, of a notebook's cell, and of a module that starts programs, as long as they
+have not been measured on this machine."""
 
 
 def groups_of(nodeids: Iterable[str]) -> dict[str, str]:
@@ -51,7 +53,11 @@ def browser_in(nodeid: str) -> str:
 
 def needs(item: pytest.Item) -> bool:
     """Tell whether a test starts a browser, a kernel or a network, as far as its signature says."""
-    return item.path.suffix == ".ipynb" or bool(NEEDS & set(getattr(item, "fixturenames", ())))
+    return item.path.suffix == ".ipynb" or bool(NEEDS.keys() & fixtures_of(item))
+
+
+def fixtures_of(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", ()))
 
 
 def seconds(item: pytest.Item, measured: dict[str, float]) -> float:
@@ -59,7 +65,7 @@ def seconds(item: pytest.Item, measured: dict[str, float]) -> float:
     if item.path.suffix == ".ipynb":
         guess = GUESS_OF_A_CELL
     else:
-        guess = GUESS_WITH_NEEDS if needs(item) else GUESS
+        guess = max((NEEDS[name] for name in NEEDS.keys() & fixtures_of(item)), default=GUESS)
     return measured.get(item.nodeid, guess)
 
 
@@ -96,6 +102,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     measured = config.cache.get(MEASURED, {}) if hasattr(config, "cache") else {}
     groups = groups_of(item.nodeid for item in items)
     whole: Counter[str] = Counter()
+    for path in {item.path for item in items if item.nodeid not in measured}:
+        if path.suffix == ".py" and "subprocess" in path.read_text("utf-8"):
+            whole[path.relative_to(config.rootpath).as_posix()] += GUESS_OF_PROGRAMS
     for item in items:
         whole[groups[item.nodeid]] += seconds(item, measured)
     items.sort(key=lambda item: (-whole[groups[item.nodeid]], groups[item.nodeid]))
