@@ -64,7 +64,9 @@ class Room:
 
     def notify_all(self, body: str) -> dict:
         """Send one message to everybody, with the instructor's token; return the counts."""
-        told = {"notification": {"title": "Room", "options": {"body": body}}}
+        # Firefox takes a notification away after 20 seconds, unless it asks for a click.
+        options = {"body": body, "requireInteraction": True}
+        told = {"notification": {"title": "Room", "options": options}}
         status, answer = self.desk.do(
             "ask", url=f"{self.url}/notify-all", token=self.token, body=told
         )

@@ -18,9 +18,13 @@ from dataclasses import asdict
 
 from pushlab import join, settings
 from pushlab.errors import PushlabError
+from pushlab.useragent import firefox_profile
 from pushlab.useragent.virtual import VirtualUserAgent
 
 PATIENCE = settings.patience(120)
+
+# A Firefox shows three notifications at a time that ask for a click; here it shows them all.
+firefox_profile.QUIET["dom.webnotifications.requireinteraction.count"] = 100
 
 
 class Seat:

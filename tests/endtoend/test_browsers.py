@@ -6,6 +6,7 @@ scenario begins by making sure that it is subscribed.
 """
 
 import asyncio
+import json
 import os
 
 import http_ece
@@ -188,16 +189,22 @@ def test_a_later_message_with_the_same_tag_replaces_what_is_shown(world):
     world.run(scenario())
 
 
+def lasting(body):
+    """Return a message that stays shown: Firefox takes any other one away after 20 seconds."""
+    message = {"title": "Lasting", "options": {"body": body, "requireInteraction": True}}
+    return json.dumps(message).encode()
+
+
 def test_closed_and_opened_again_it_gets_what_was_kept_for_it(world):
     async def scenario():
         before = await world.begin()
         away = world.now()
         await world.agent.close()
         await world.wait_for("disconnect", after=away)
-        await world.send(b"kept", ttl=600)
-        await world.send(b"now or never", ttl=0)
-        await world.send(b"score 1:0", ttl=600, topic="score")
-        await world.send(b"score 2:0", ttl=600, topic="score")
+        await world.send(lasting("kept"), ttl=600)
+        await world.send(lasting("now or never"), ttl=0)
+        await world.send(lasting("score 1:0"), ttl=600, topic="score")
+        await world.send(lasting("score 2:0"), ttl=600, topic="score")
         back = world.now()
         await world.agent.start()
         # The service worker shows them before any page is open.
