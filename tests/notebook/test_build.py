@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from pushlab.settings import patience
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 SMALL = '''\
@@ -90,7 +92,7 @@ def test_ids_stay_when_another_cell_changes_and_are_never_the_same(build):
     assert [cell.id for cell in build.learner(before).cells] == ids
 
 
-def test_a_run_keeps_outputs_and_a_second_build_keeps_those_of_unchanged_cells(build):
+def test_a_run_keeps_outputs_and_a_second_build_keeps_those_of_unchanged_cells(build, notebook_kernel):
     lesson = build.solution(SMALL)
     build.execute(lesson)
     code = [cell for cell in lesson.cells if cell.cell_type == "code"]
@@ -118,7 +120,7 @@ def test_what_differs_between_two_machines_is_taken_out_of_an_output(build):
     assert build._timeless(trace).traceback == ["KeyError: 'x'"]
 
 
-def test_a_lesson_that_fails_is_not_built(build):
+def test_a_lesson_that_fails_is_not_built(build, notebook_kernel):
     from nbclient.exceptions import CellExecutionError
 
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
@@ -143,7 +145,7 @@ def test_the_command_says_what_it_wrote(build, tmp_path, monkeypatch, capsys):
 
 def test_the_tool_starts_as_a_script():
     command = [sys.executable, NOTEBOOKS / "build.py", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(120), check=True)
     assert "--execute" in done.stdout
 
 
@@ -191,7 +193,7 @@ def test_the_index_says_what_the_lessons_say_of_themselves(build, three):
         build.index()
 
 
-def test_a_screenshot_is_not_kept(build):
+def test_a_screenshot_is_not_kept(build, notebook_kernel):
     source = (
         "# %%\nfrom IPython.display import Image, display\n"
         "display(Image(bytes(8), format=\"png\"))\nprint(1)\n"

@@ -1,23 +1,23 @@
-"""The lessons in a real JupyterLab in a real Chromium: Run All, then every button of the panel."""
+"""The first lesson in a real JupyterLab in a real Chromium: Run All, then every button of the panel.
 
-import os
-import shutil
-from pathlib import Path
+What is seen here and nowhere else: that the panel's widgets appear in a real front end and can be
+read in both themes, and that a click on each of them reaches the kernel and has its effect in a real
+Firefox and in a real Chromium. (``test_panels`` tests the panel without a front end,
+``test_lessons_in_jupyterlab`` runs the other lessons.)
+"""
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from pushlab.labbrowser import installed_browsers
-
-from .jupyter import CHANGE_THEME, RUN_ALL, SHUT_DOWN, TOKEN, running
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+from .jupyter import CHANGE_THEME, SHUT_DOWN, faults, part, run_all
+from .lessons import differences, solution
 
 # The contrast of an element's text with what is painted behind it, as WCAG 2 defines it. Colours
-# may be translucent: they are mixed with what is behind them. A display that is painted anew right
-# then has left the page and has no colours: null.
-CONTRAST = """(element) => {
-  if (!element.isConnected) return null;
+# may be translucent: they are mixed with what is behind them. The element is found and looked at in
+# one go, because a display is painted anew at any moment. Null as long as it is not there.
+CONTRAST = """(selector) => {
+  const element = document.querySelector(selector);
+  if (!element) return null;
   const rgba = (colour) => {
     const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
     return [r, g, b, a];
@@ -38,68 +38,27 @@ CONTRAST = """(element) => {
   return (high + 0.05) / (low + 0.05);
 }"""
 
-
-@pytest.fixture(scope="module")
-def kind():
-    """The kind of browser that the panel offers: a real one, where one is required."""
-    found = installed_browsers()[0]
-    assert found == "firefox" or not os.environ.get("PUSHLAB_REQUIRE_BROWSERS")
-    return found
+FOLDERS = {"firefox": "solutions", "chromium": "chromium"}
 
 
-@pytest.fixture(scope="module")
-def jupyterlab(tmp_path_factory):
-    """Start JupyterLab on copies of the notebooks, with settings of its own; give its URL."""
-    home = tmp_path_factory.mktemp("jupyterlab")
-    folder = home / "notebooks"
-    folder.mkdir()
-    for notebook in [*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")]:
-        copy = folder / notebook.relative_to(NOTEBOOKS)
-        copy.parent.mkdir(exist_ok=True)
-        shutil.copy(notebook, copy)
-    with running(home, folder) as url:
-        yield f"{url}lab?token={TOKEN}"
+# With these ids both run in one process, and one JupyterLab is started for them (see tests/schedule).
+@pytest.fixture(scope="module", params=FOLDERS, ids="with_{}".format)
+def kind(request) -> str:
+    """The kind of browser that the panel opens."""
+    request.getfixturevalue(f"{request.param}_installed")
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def page(jupyterlab, chromium_installed):
-    """Give a browser's page that shows JupyterLab."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=chromium_installed, args=["--no-sandbox"]
-        )
-        page = chromium.new_page(viewport={"width": 1400, "height": 1000})
-        page.faults = []
-        page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.goto(jupyterlab)
-        page.wait_for_function("window.jupyterapp", timeout=60_000)
-        yield page
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def lesson(page, kind) -> list[dict]:
+def lesson(page, kind):
     """Run the first lesson whole, with its solutions; give its cells."""
-    return page.evaluate(RUN_ALL, "solutions/00_start_here.ipynb")
+    yield run_all(page, f"{FOLDERS[kind]}/00_start_here.ipynb")
+    page.evaluate(SHUT_DOWN)
 
 
-def no_error(cells: list[dict], page: Page) -> None:
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
-    outputs = [output for cell in code for output in cell["outputs"]]
-    assert [output for output in outputs if output["output_type"] == "error"] == []
-    assert [output for output in outputs if output.get("name") == "stderr"] == []
-    expect(page.get_by_text("Error displaying widget")).to_have_count(0)
-    expect(page.get_by_text("Loading widget")).to_have_count(0)
-    assert page.faults == []
-
-
-def part(page: Page, name: str):
-    return page.locator(f".pushlab-{name}")
-
-
-def test_run_all_ends_with_no_error(lesson, page):
-    no_error(lesson, page)
+def test_run_all_ends_with_no_error_and_the_outputs_of_the_file(lesson, page, request):
+    assert faults(lesson, page) == []
+    assert differences(request.session, solution("00_start_here"), lesson) == []
 
 
 def test_the_panel_is_there_with_all_its_widgets(lesson, page, kind):
@@ -111,11 +70,10 @@ def test_the_panel_is_there_with_all_its_widgets(lesson, page, kind):
 
 
 def test_each_button_has_its_effect(lesson, page, kind):
-    expect.set_options(timeout=30_000)
     result, story = part(page, "result"), part(page, "diagram")
     part(page, f"open-{kind}").click()
     expect(result).to_contain_text("has the client page open")
-    if kind == "firefox" and not part(page, "headless").count():
+    if not part(page, "headless").count():
         expect(part(page, "screen")).to_be_visible()
     part(page, "subscribe").click()
     expect(result).to_contain_text("is subscribed")
@@ -149,21 +107,5 @@ def test_words_can_be_read_in_both_themes(lesson, page, theme):
     page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
     words = ["heading", "faint", "result .pushlab-verdict", "own-browser a", "subscribe", "log div"]
     for name in words:
-        while (contrast := part(page, name).first.evaluate(CONTRAST)) is None:
-            continue
+        contrast = page.wait_for_function(CONTRAST, arg=f".pushlab-{name}").json_value()
         assert contrast >= 4.5, f"{name}: {contrast:.1f}"
-
-
-def test_a_stub_stops_the_learner_s_notebook_and_says_whose_turn_it_is(page, kind):
-    cells = page.evaluate(RUN_ALL, "00_start_here.ipynb")
-    errors = [output for cell in cells for output in cell.get("outputs", []) if "ename" in output]
-    assert [(error["ename"], error["evalue"]) for error in errors] == [
-        ("NotImplementedError", "your turn")
-    ]
-    page.evaluate(SHUT_DOWN)
-
-
-@pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("source/0[1-9]_*.py")))
-def test_every_other_lesson_runs_whole(page, kind, name):
-    no_error(page.evaluate(RUN_ALL, f"solutions/{name}.ipynb"), page)
-    page.evaluate(SHUT_DOWN)

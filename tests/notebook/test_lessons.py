@@ -1,17 +1,17 @@
 """The lessons: what their sources make, executed from top to bottom, small, and free of secrets."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from pushlab import base64url, examples
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+from . import lessons
+from .lessons import LESSONS, NOTEBOOKS
+
 LESSON_KEYS = [bytes(range(first, first + 32)) for first in (0x20, 0x40, 0x60)]
 LESSON_KEYS += [examples.RFC8291.as_private, examples.RFC8291.ua_private]
-LESSONS = sorted(path.stem for path in (NOTEBOOKS / "source").glob("*.py"))
 
 
 def notebook(name: str, folder: str = "solutions"):
@@ -19,7 +19,7 @@ def notebook(name: str, folder: str = "solutions"):
 
 
 def code_cells(name: str, folder: str = "solutions"):
-    return [cell for cell in notebook(name, folder).cells if cell.cell_type == "code"]
+    return lessons.code_cells(notebook(name, folder))
 
 
 def test_there_are_nine_lessons_and_no_notebook_without_a_source():
@@ -115,13 +115,15 @@ def test_every_exercise_has_a_stub_and_a_check(name):
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_the_learner_s_notebook_fails_at_its_stubs_and_nowhere_else(build, name, tmp_path):
+def test_the_learner_s_notebook_fails_at_its_stubs_and_nowhere_else(
+    build, name, tmp_path, artifacts, notebook_kernel
+):
     lesson = notebook(name, "")
-    build.run(lesson, tmp_path, allow_errors=True, browser="virtual")
-    for cell in (cell for cell in lesson.cells if cell.cell_type == "code"):
-        errors = [output for output in cell.outputs if output.output_type == "error"]
-        is_check = "check" in cell.metadata.get("tags", [])
-        stub_alone = re.match(r"raise NotImplementedError", cell.source, re.MULTILINE)
-        assert [error.ename for error in errors] == ["NotImplementedError"] * bool(
-            is_check or stub_alone
-        ), cell.source
+    with artifacts.offer(f"{name}.ipynb", lambda: nbformat.writes(lesson)):
+        build.run(lesson, tmp_path, allow_errors=True, browser="virtual")
+        for cell in lessons.code_cells(lesson):
+            errors = [output.ename for output in cell.outputs if output.output_type == "error"]
+            is_check = "check" in cell.metadata.get("tags", [])
+            stub_alone = re.match(r"raise NotImplementedError", cell.source, re.MULTILINE)
+            fails = ["NotImplementedError"] * bool(is_check or stub_alone)
+            assert errors == fails, cell.source

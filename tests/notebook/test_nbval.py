@@ -1,59 +1,63 @@
 """Every solution runs again with the outputs it is printed with, whichever browser plays.
 
-``./lab test`` itself hands them to nbval, with the first real browser that it finds: Firefox.
+``./lab test`` itself hands them to nbval, with the first real browser that it finds: Firefox. In
+JupyterLab they run with a Chromium (``test_jupyterlab``, ``test_lessons_in_jupyterlab``), and here
+with a virtual user agent, where that makes a difference: all that can be found here is a lesson that
+needs a real browser, on a machine that has none. nbval compares each time.
 """
 
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 
-SOLUTIONS = Path(__file__).parents[2] / "notebooks" / "solutions"
+from pushlab.settings import patience
+
+from .lessons import LESSONS, code_cells, differences, opens_a_browser, solution
+
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-COMMAND += ["--nbval", "--nbval-current-env", "--nbval-cell-timeout", "60"]
+COMMAND += ["--nbval", "--nbval-current-env"]
+WITH_A_BROWSER = [name for name in LESSONS if opens_a_browser(name)]
 
 
-def nbval(folder: Path, browser: str) -> subprocess.CompletedProcess:
-    """Run nbval on the notebooks in ``folder``, in a lab of its own."""
-    environment = os.environ | {
-        "PUSHLAB_PORT": "0",
-        "PUSHLAB_PUSH_PORT": "0",
-        "PUSHLAB_DATA": str(folder / "data"),
-        "PUSHLAB_BROWSER": browser,
-        "IPYTHONDIR": str(folder / "ipython"),
-    }
-    return subprocess.run(
-        COMMAND, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
+def test_some_lessons_open_a_browser_and_others_do_not():
+    assert set(LESSONS) > set(WITH_A_BROWSER) >= {"00_start_here", "07_receive"}
+
+
+@pytest.mark.parametrize("name", WITH_A_BROWSER)
+def test_with_a_virtual_browser(build, request, tmp_path, artifacts, notebook_kernel, name):
+    lesson = nbformat.read(solution(name), as_version=4)
+    with artifacts.offer(f"{name}.ipynb", lambda: nbformat.writes(lesson)):
+        build.run(lesson, tmp_path, browser="virtual")
+        assert differences(request.session, solution(name), code_cells(lesson)) == []
 
 
 @pytest.fixture
-def copies(tmp_path):
-    """Give a folder with copies: what a kernel leaves beside its notebook is thrown away."""
-    for notebook in SOLUTIONS.glob("*.ipynb"):
-        shutil.copy(notebook, tmp_path)
-    return tmp_path
-
-
-def test_with_a_virtual_browser(copies):
-    done = nbval(copies, "virtual")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_with_a_real_chromium(copies, chromium_installed):
-    done = nbval(copies, "chromium")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_a_changed_output_is_seen(tmp_path):
-    """The control of the two above: the same command, and a cell that prints something else."""
+def sums(tmp_path):
+    """Make two notebooks that print 2, one of which says that it prints 3; give their paths."""
     cell = nbformat.v4.new_code_cell("print(1 + 1)", execution_count=1)
-    lesson = nbformat.v4.new_notebook(cells=[cell])
-    for text, status in (("2\n", 0), ("3\n", 1)):
+    paths = []
+    for name, text in (("right", "2\n"), ("wrong", "3\n")):
         cell.outputs = [nbformat.v4.new_output("stream", text=text)]
-        nbformat.write(lesson, tmp_path / "sum.ipynb")
-        assert nbval(tmp_path, "virtual").returncode == status
+        paths.append(tmp_path / f"{name}.ipynb")
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), paths[-1])
+    return paths
+
+
+def test_a_changed_output_is_seen(build, request, sums, tmp_path, notebook_kernel):
+    """The control of the tests that compare: a cell that prints something else."""
+    right, wrong = sums
+    notebook = nbformat.read(right, as_version=4)
+    build.run(notebook, tmp_path)
+    assert differences(request.session, right, code_cells(notebook)) == []
+    (found,) = differences(request.session, wrong, code_cells(notebook))
+    assert found.startswith("print(1 + 1)") and "mismatch 'stdout'" in found
+
+
+def test_the_command_of_lab_test_sees_a_changed_output(sums, tmp_path, notebook_kernel):
+    environment = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
+    waits = {"timeout": patience(300), "env": environment}
+    done = subprocess.run(COMMAND, cwd=tmp_path, capture_output=True, text=True, **waits)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr

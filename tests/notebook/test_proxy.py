@@ -15,18 +15,30 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from pushlab.lab import Lab
-from pushlab.settings import DIRECT
+from pushlab.settings import DIRECT, patience
 from pushlab.useragent.chromium import Chromium
 from pushlab.useragent.chromium_profile import switches
 from pushlab.useragent.firefox import Firefox
 
-from .jupyter import RUN_ALL, TOKEN, running
+from .jupyter import LOG, TOKEN, be_patient, part, run_all, running
 
 BASE = "/user/x/"
 REGISTRATIONS = """async () => {
   const found = await navigator.serviceWorker.getRegistrations();
   return found.map((one) => [one.scope, one.active.scriptURL]);
 }"""
+# Resolves when the page's log of events says this.
+TOLD = """(what) => new Promise((resolve) => {
+  const log = document.getElementById("events");
+  const observer = new MutationObserver(look);
+  function look() {
+    if (!log.textContent.includes(what)) return;
+    observer.disconnect();
+    resolve();
+  }
+  observer.observe(log, { childList: true, subtree: true, characterData: true });
+  look();
+})"""
 CELLS = [
     # Run twice, by two browsers, it is one lab.
     "from pushlab import Lab\nlab = globals().get('lab') or Lab()\nprint(lab.page_url)",
@@ -35,7 +47,7 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def jupyter(tmp_path_factory):
+def jupyter(tmp_path_factory, artifacts, notebook_kernel):
     """Give the address of a JupyterLab at /user/x/, with one notebook."""
     home = tmp_path_factory.mktemp("jupyter")
     folder = home / "notebooks"
@@ -43,7 +55,7 @@ def jupyter(tmp_path_factory):
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "page.ipynb")
-    with running(home, folder, BASE) as url:
+    with artifacts.offer(LOG, lambda: home / LOG), running(home, folder, BASE) as url:
         yield url
 
 
@@ -55,7 +67,7 @@ def lab(tmp_path):
 
 def status_of(url: str) -> int:
     try:
-        with DIRECT.open(url, timeout=10) as answer:
+        with DIRECT.open(url, timeout=patience(60)) as answer:
             assert answer.url == url or "login" in answer.url
             return answer.status if answer.url == url else 302
     except urllib.error.HTTPError as refused:
@@ -69,13 +81,14 @@ def test_nobody_comes_past_jupyter_s_login(jupyter, lab):
     assert status_of(f"{page}health?token={TOKEN}") == 200
 
 
-@pytest.mark.parametrize("kind", ["firefox", "chromium"])
+# With these ids both run in one process, and one JupyterLab is started for them (see tests/schedule).
+@pytest.mark.parametrize("kind", ["firefox", "chromium"], ids="in_{}".format)
 def test_a_push_is_received_and_shown(kind, jupyter, lab, request):
     request.getfixturevalue(f"{kind}_installed")
     service, port = lab.push_service, lab.application_server.port
     agent = Firefox(service.ws_url) if kind == "firefox" else Chromium(service.chromium)
     page = f"{jupyter}proxy/{port}/"
-    lab.run(agent.start(), timeout=60)
+    lab.run(agent.start(), timeout=patience(120))
     try:
         # The token signs this browser in, as a hub's login does; from then on it has a cookie.
         lab.run(agent.open(f"{page}?token={TOKEN}"))
@@ -93,9 +106,7 @@ def test_a_push_is_received_and_shown(kind, jupyter, lab, request):
         lab.wait_for("notification shown", before)
         assert "push received" in [event.what for event in lab.journal.events(before)]
         # The server-sent events pass as they come: the page's log has what has just happened.
-        story = "() => document.getElementById('events').textContent"
-        while "notification shown" not in lab.run(agent.evaluate(story)):
-            continue
+        lab.run(agent.evaluate(TOLD, "notification shown"))
         # It controls nothing else of this origin: JupyterLab is there, too.
         lab.run(agent.evaluate("async (url) => { await fetch(url); }", f"{jupyter}api/status"))
         assert lab.run(agent.evaluate(REGISTRATIONS)) == [[page, f"{page}sw.js"]]
@@ -116,25 +127,25 @@ def playwright():
 def opened(context, jupyter: str):
     """Open JupyterLab in a browser, run the notebook, and give the page and the outputs."""
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    be_patient(page)
     page.goto(f"{jupyter}lab?token={TOKEN}")
-    page.wait_for_function("window.jupyterapp", timeout=60_000)
-    return page, page.evaluate(RUN_ALL, "page.ipynb")
+    page.wait_for_function("window.jupyterapp")
+    return page, run_all(page, "page.ipynb")
 
 
 @pytest.fixture(scope="module")
-def notebook(playwright, jupyter, chromium_installed, tmp_path_factory):
+def notebook(playwright, jupyter, chromium_installed, tmp_path_factory, artifacts):
     """Give JupyterLab in a Chromium that uses the push service of the notebook's own lab."""
     # Which push service that is the kernel says, so a first browser runs the notebook.
     first = playwright.chromium.launch(executable_path=chromium_installed, args=["--no-sandbox"])
     _, cells = opened(first, jupyter)
     first.close()
-    page_url = "".join(cells[0]["outputs"][0]["text"]).strip()
+    page_url = cells[0].outputs[0].text.strip()
     assert page_url.startswith(f"{BASE}proxy/")
     origin = f"http://{urlsplit(jupyter).netloc}"
-    with DIRECT.open(f"{origin}{page_url}health?token={TOKEN}", timeout=10) as answer:
+    with DIRECT.open(f"{origin}{page_url}health?token={TOKEN}", timeout=patience(60)) as answer:
         push_service = json.load(answer)["data"]["push_service"].replace("ws", "http", 1)
-    with DIRECT.open(f"{push_service}chromium", timeout=10) as answer:
+    with DIRECT.open(f"{push_service}chromium", timeout=patience(60)) as answer:
         door = SimpleNamespace(**json.load(answer)["data"])
     profile = tmp_path_factory.mktemp("chromium")
     # Playwright says itself where the profile is and how it drives, and waits for a first window.
@@ -142,15 +153,12 @@ def notebook(playwright, jupyter, chromium_installed, tmp_path_factory):
     told = [one for one in switches(door, profile, headless=True) if not one.startswith(theirs)]
     context = playwright.chromium.launch_persistent_context(
         profile, executable_path=chromium_installed, args=told, permissions=["notifications"],
-        viewport={"width": 1400, "height": 1300}, timeout=60_000,
+        viewport={"width": 1400, "height": 1300}, timeout=1000 * patience(120),
     )  # fmt: skip
     page, _ = opened(context, jupyter)
-    yield SimpleNamespace(page=page, client=f"{origin}{page_url}")
+    with artifacts.offer("jupyterlab.png", page.screenshot):
+        yield SimpleNamespace(page=page, client=f"{origin}{page_url}")
     context.close()
-
-
-def part(page, name: str):
-    return page.locator(f".pushlab-{name}")
 
 
 def test_the_page_in_a_frame_beside_the_notebook_works_whole(notebook):

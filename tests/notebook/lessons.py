@@ -1,0 +1,45 @@
+"""The lessons' files, and whether a notebook that has run shows what its file holds."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbval.plugin import IPyNbFile, coalesce_streams
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+LESSONS = sorted(path.stem for path in (NOTEBOOKS / "source").glob("*.py"))
+
+
+def solution(name: str) -> Path:
+    """Return where a lesson's executed solution is."""
+    return NOTEBOOKS / "solutions" / f"{name}.ipynb"
+
+
+def opens_a_browser(name: str) -> bool:
+    """Tell whether a lesson starts the browser that is installed, and not virtual ones alone."""
+    source = (NOTEBOOKS / "source" / f"{name}.py").read_text("utf-8")
+    return bool(re.search(r"\blab\.open\((?!\"virtual\")", source))
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def differences(session, path: Path, ran: Iterable[NotebookNode]) -> list[str]:
+    """Compare code cells that have run with those of the file at ``path``.
+
+    Returns what differs, in nbval's words; nothing, where ``pytest --nbval`` would pass. It does not
+    matter who has run the cells. ``session`` is the session of the tests.
+    """
+    found = []
+    for stored, cell in zip(IPyNbFile.from_parent(session, path=path).collect(), ran, strict=True):
+        assert stored.cell.source == cell.source
+        assert stored.cell.execution_count, "nbval does not compare a cell that was never executed"
+        if not stored.options["check"]:
+            continue
+        outputs = [coalesce_streams(one.outputs) for one in (cell, stored.cell)]
+        if not stored.compare_outputs(*outputs):
+            found.append("\n".join([cell.source, "", *stored.comparison_traceback]))
+    return found
