@@ -358,6 +358,22 @@ def test_doctor_finds_a_key_file_that_others_can_read(tmp_path, monkeypatch, cap
     assert "chmod 600" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql+psycopg://me:pa55word@127.0.0.1/lab", 'pip install "psycopg[binary]"'),
+        ("pa55word", "cannot be read"),
+    ],
+)
+def test_serve_says_what_is_wrong_with_a_database(tmp_path, monkeypatch, capsys, url, words):
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as where it is not installed
+    free = ("--port", "0", "--push-port", "0", "--data", str(tmp_path))
+    assert main(["serve", *free, "--database", url]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("pushlab: ") and said.count("\n") == 1 and words in said
+    assert "disk space" not in said and "pa55word" not in said
+
+
 def test_unknown_command_says_what_there_is(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["fly"])

@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import stat
+import sys
+import threading
 from contextlib import closing
 
 import pytest
@@ -11,6 +13,9 @@ from sqlalchemy import Column, Integer, MetaData, String, Table
 from pushlab import database
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import (
+    BadDatabaseUrl,
+    DatabaseClosed,
+    DatabaseDriverMissing,
     DatabaseLocked,
     UnableToReadDatabase,
     UnableToSaveSubscription,
@@ -32,7 +37,7 @@ def engine(path):
     with engine.begin() as connection:
         database.make_tables(connection, [TABLE], "push service")
     yield engine
-    engine.dispose()
+    engine.close()
 
 
 def modes(path) -> set[int]:
@@ -63,7 +68,7 @@ def test_a_commit_waits_for_the_disk_or_does_not(path, durable, level):
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == level
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
-    engine.dispose()
+    engine.close()
 
 
 def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
@@ -127,3 +132,129 @@ def test_a_new_column_that_nobody_here_knows_is_passed_over(path):
     store = Store(f"sqlite:///{path}")
     assert not store.read()
     store.close()
+
+
+# --- closing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{path}"])
+def test_close_waits_for_the_transaction_under_way(url, path):
+    engine = database.connect(url.format(path=path), "push service", patience=1)
+    with engine.begin() as connection:
+        database.make_tables(connection, [TABLE], "push service")
+    begun, go_on, closed = (threading.Event() for _ in range(3))
+    order = []
+
+    def write() -> None:
+        with engine.begin() as connection:
+            begun.set()
+            assert go_on.wait(20)
+            connection.execute(TABLE.insert().values(what="written"))
+            order.append(connection.exec_driver_sql("SELECT what FROM things").scalar_one())
+
+    def close() -> None:
+        engine.close()
+        order.append("closed")
+        closed.set()
+
+    writing, closing_it = threading.Thread(target=write), threading.Thread(target=close)
+    writing.start()
+    assert begun.wait(20)
+    closing_it.start()
+    # A close that waits for nobody is over in far less time.
+    assert not closed.wait(0.2)
+    go_on.set()
+    writing.join(20)
+    closing_it.join(20)
+    assert order == ["written", "closed"]
+
+
+@pytest.mark.parametrize("how", ["begin", "connect"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{path}"])
+def test_what_comes_after_close_is_refused_and_opens_nothing(url, path, how):
+    engine = database.connect(url.format(path=path), "push service", patience=1)
+    with getattr(engine, how)() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+    engine.close()
+    engine.close()
+    if path.exists():
+        path.unlink()
+    with (
+        pytest.raises(DatabaseClosed, match="push service's database is closed") as refused,
+        database.told(UnableToWriteDatabase, "push service"),
+        getattr(engine, how)(),
+    ):
+        pytest.fail("it is open")
+    assert (refused.value.status, refused.value.fault) == (503, "push service")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("store", [Store, SubscriptionStore])
+def test_a_store_that_is_closed_says_so(path, store):
+    closed = store(f"sqlite:///{path}")
+    look = closed.read if store is Store else closed.count
+    assert not look()
+    closed.close()
+    with pytest.raises(DatabaseClosed):
+        look()
+
+
+# --- what a URL can be wrong in -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "package"),
+    [
+        ("postgresql+psycopg://me:pa55word@127.0.0.1/lab", 'pip install "psycopg[binary]"'),
+        ("mysql+pymysql://me:pa55word@127.0.0.1/lab", "pip install pymysql"),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_it(
+    url, package, monkeypatch
+):
+    # It may be installed where this test runs. None in this table makes its import fail.
+    for module in ("psycopg", "pymysql"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(DatabaseDriverMissing) as told:
+        database.connect(url, "application server", patience=1)
+    said = str(told.value)
+    assert package in said and "Fault: application server." in said
+    assert "disk space" not in said and "pa55word" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "cannot be read"),
+        ("pa55word", "cannot be read"),
+        ("postgresql://me:pa55word@127.0.0.1:port/lab", "cannot be read"),
+        ("a+b+c://me:pa55word@127.0.0.1", "begins with a+b+c://, and SQLAlchemy knows no"),
+        ("postgres://me:pa55word@127.0.0.1/lab", "begins with postgres://, and SQLAlchemy knows no"),
+        ("sqlite+aiosqlite:///x", "is a driver for asyncio"),
+        ("sqlite://me:pa55word@127.0.0.1/x", "Invalid SQLite URL"),
+        ("sqlite:///x?timeout=pa55word&password=pa55word", "could not convert string to float"),
+    ],
+)
+def test_a_url_that_is_none_is_told_what_is_wrong_with_it(url, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadDatabaseUrl) as told:
+        database.connect(url, "application server", patience=1)
+    said = str(told.value)
+    assert words in said and "Give SQLAlchemy's URL, such as sqlite:///" in said
+    assert "disk space" not in said and "pa55word" not in said
+    assert told.value.__context__ is None or told.value.__suppress_context__, "nor in a traceback"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_that_a_driver_repeats_is_not_shown(path):
+    # SQLite ignores what it does not know of such a URL, and it repeats an unknown name.
+    url = f"sqlite:///file:{path}?uri=true&password=pa55word"
+    engine = database.connect(url, "push service", patience=1)
+    with (
+        pytest.raises(UnableToReadDatabase, match="no such column: …") as told,
+        database.told(UnableToReadDatabase, "push service"),
+        engine.begin() as connection,
+    ):
+        connection.exec_driver_sql("SELECT pa55word")
+    assert "pa55word" not in str(told.value)
+    engine.close()

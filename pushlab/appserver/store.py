@@ -2,10 +2,10 @@
 
 SQLAlchemy Core, so that the table is plain to see and any database will do; by default SQLite.
 Every method may be called from any thread, and each is one transaction: it happens whole, or an
-error says that it did not happen at all.
+error says that it did not happen at all. A transaction may have to wait, for another thread or for
+another program, so an event loop asks for it in a thread.
 """
 
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -98,7 +98,6 @@ class SubscriptionStore:
     ):
         self._allowed_origins = frozenset(allowed_origins)
         self._clock = clock
-        self._lock = threading.RLock()
         self._engine = database.connect(url, OWNER, patience=PATIENCE)
         try:
             with self.transaction(UnableToReadDatabase) as connection:
@@ -164,6 +163,18 @@ class SubscriptionStore:
         """Yield every subscription, oldest first, reading some at a time."""
         return chain.from_iterable(self.batches())
 
+    def newest(self, limit: int) -> tuple[int, list[StoredSubscription]]:
+        """Return how many subscriptions are kept, and the last ``limit`` of them, oldest first.
+
+        Only those are read, however many there are. Raises UnableToReadDatabase.
+        """
+        count = select(func.count()).select_from(subscriptions)
+        last = select(subscriptions).order_by(subscriptions.c.number.desc()).limit(limit)
+        with self.transaction(UnableToReadDatabase) as connection:
+            total = connection.execute(count).scalar_one()
+            rows = connection.execute(last).all()
+        return total, [_stored(row) for row in reversed(rows)]
+
     def batches(
         self, size: int = BATCH, where: ColumnElement[bool] = true()
     ) -> Iterator["Batch"]:
@@ -195,8 +206,11 @@ class SubscriptionStore:
             return connection.execute(query).scalar_one()
 
     def close(self) -> None:
-        """Close every connection to the database."""
-        self._engine.dispose()
+        """Wait for the transaction under way, and close the database. Twice is harmless.
+
+        Every later call raises DatabaseClosed.
+        """
+        self._engine.close()
 
     @contextmanager
     def transaction(
@@ -204,13 +218,9 @@ class SubscriptionStore:
     ) -> Iterator[Connection]:
         """Run one transaction; turn what the database says into ``error``, or ``locked``.
 
-        One at a time: a database in memory is one connection, which all threads share.
+        Raises DatabaseClosed after close().
         """
-        with (
-            database.told(error, OWNER, locked),
-            self._lock,
-            self._engine.begin() as connection,
-        ):
+        with database.told(error, OWNER, locked), self._engine.begin() as connection:
             yield connection
 
 

@@ -24,9 +24,9 @@
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database
     │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
-    │   └── DatabaseLocked
+    │   └── DatabaseLocked, DatabaseClosed, BadDatabaseUrl, DatabaseDriverMissing
     ├── LabError              the laboratory itself
-    │   ├── PortTaken, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour
+    │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour
     │   └── BadHost, BadCertificate
     └── ExerciseError         what a learner has written
         └── NotYet
@@ -41,6 +41,7 @@ from pushlab.errors.base import PushlabError
 from pushlab.errors.lab import (
     BadCertificate,
     BadHost,
+    BadPort,
     BrowserFailed,
     BrowserNotFound,
     ExerciseError,
@@ -101,8 +102,11 @@ from pushlab.errors.protocol import (
     WrongKey,
 )
 from pushlab.errors.servers import (
+    BadDatabaseUrl,
     BadField,
     CrossOrigin,
+    DatabaseClosed,
+    DatabaseDriverMissing,
     DatabaseLocked,
     HeadTooLarge,
     InstructorOnly,
@@ -135,6 +139,7 @@ __all__ = [
     "BadBase64url",
     "BadCertificate",
     "BadContentEncoding",
+    "BadDatabaseUrl",
     "BadDelimiter",
     "BadEndpoint",
     "BadExpirationTime",
@@ -143,6 +148,7 @@ __all__ = [
     "BadHost",
     "BadKeyid",
     "BadP256dh",
+    "BadPort",
     "BadPrivateKey",
     "BadPublicKey",
     "BadRecordSize",
@@ -156,6 +162,8 @@ __all__ = [
     "BrowserFailed",
     "BrowserNotFound",
     "CrossOrigin",
+    "DatabaseClosed",
+    "DatabaseDriverMissing",
     "DatabaseLocked",
     "DecryptionFailed",
     "DeliveryError",

@@ -14,6 +14,10 @@ class PortTaken(LabError):
     """Another program holds the port."""
     hint = "Stop the other kernel (Kernel > Shut Down), or choose other ports with Lab(port=…, push_port=…)"
 
+class BadPort(LabError):
+    """This is no TCP port."""
+    hint = "Give a whole number from 0 to 65535, or nothing for the usual port; 0 takes any free one"
+
 class BrowserNotFound(LabError):
     """No such browser is installed."""
     hint = "Install it, or use the virtual user agent, which needs nothing"

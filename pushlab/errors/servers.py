@@ -101,3 +101,16 @@ class UnableToWriteDatabase(StoreError):
 class DatabaseLocked(StoreError, status=503):
     """Another program holds the database."""
     hint = "Wait a moment, and try again; nothing stored was changed"
+
+class DatabaseClosed(StoreError, status=503):
+    """The database is closed, because its server has stopped."""
+    hint = "Start the lab again: run the cell with Lab(), or pushlab serve"
+
+class BadDatabaseUrl(StoreError):
+    """This is no database URL."""
+    hint = ("Give SQLAlchemy's URL, such as sqlite:////home/me/lab.sqlite3 or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, with %40 for an @ in the password")
+
+class DatabaseDriverMissing(StoreError):
+    """The Python package for this kind of database is not installed."""
+    hint = "Install it into the environment that pushlab runs in, and start again"

@@ -102,8 +102,8 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the database; what was written stays."""
-        self._engine.dispose()
+        """Close the database; what was written stays, and every later call raises DatabaseClosed."""
+        self._engine.close()
 
     def read(self) -> Change:
         """Return all that is stored, as the one change that makes it. Raise UnableToReadDatabase."""

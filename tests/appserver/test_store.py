@@ -10,6 +10,7 @@ import pytest
 from pushlab.appserver import store as module
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import (
+    BadDatabaseUrl,
     EndpointNotAllowed,
     StoreError,
     UnableToReadDatabase,
@@ -215,11 +216,16 @@ def test_an_error_shows_no_endpoint(store, path, subscription):
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["nonsense", "sqlite:////nowhere/at/all.sqlite3", "nosuchdb://host/name", "sqlite:///{folder}"],
+    ("url", "error"),
+    [
+        ("nonsense", BadDatabaseUrl),
+        ("nosuchdb://host/name", BadDatabaseUrl),
+        ("sqlite:////nowhere/at/all.sqlite3", UnableToReadDatabase),
+        ("sqlite:///{folder}", UnableToReadDatabase),
+    ],
 )
-def test_a_database_that_cannot_be_opened(url, tmp_path):
-    with pytest.raises(UnableToReadDatabase):
+def test_a_database_that_cannot_be_opened(url, error, tmp_path):
+    with pytest.raises(error):
         SubscriptionStore(url.format(folder=tmp_path))
 
 
