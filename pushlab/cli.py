@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pushlab import settings
-from pushlab.errors import PushlabError
+from pushlab.errors import BadPort, PushlabError
 
 if TYPE_CHECKING:
     from pushlab.invitation import Invitation
@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options)
     except PushlabError as error:
         print(f"pushlab: {error}", file=sys.stderr)
-        return 1
+        # 2 is what argparse ends with: the command cannot be run as it was asked for.
+        return 2 if isinstance(error, BadPort) else 1
     except KeyboardInterrupt:
         return 130
 

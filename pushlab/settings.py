@@ -23,11 +23,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pushlab.errors import LabError
+from pushlab.errors import BadPort, LabError
 
 APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
 DEFAULT_PORTS = {"http": 80, "https": 443}
+PORTS = range(2**16)
 
 # What the lab says to itself goes to no proxy, whatever the environment says.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -36,14 +37,31 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def ports(port: int | None = None, push_port: int | None = None) -> tuple[int, int]:
     """Return both ports: the ones given, else the environment's, else the fixed ones.
 
+    Raises BadPort for what is no port, and says where it was given.
+
     >>> ports(0, 9000)
     (0, 9000)
     """
-    if port is None:
-        port = int(os.environ.get("PUSHLAB_PORT", APPLICATION_SERVER_PORT))
-    if push_port is None:
-        push_port = int(os.environ.get("PUSHLAB_PUSH_PORT", PUSH_SERVICE_PORT))
-    return port, push_port
+    return (
+        _port("port", port, "PUSHLAB_PORT", APPLICATION_SERVER_PORT),
+        _port("push_port", push_port, "PUSHLAB_PUSH_PORT", PUSH_SERVICE_PORT),
+    )
+
+
+def _port(argument: str, given: int | None, variable: str, usual: int) -> int:
+    if given is not None:
+        if not isinstance(given, int) or isinstance(given, bool) or given not in PORTS:
+            raise BadPort(f"{argument} is {given!r}, which is no port")
+        return given
+    text = os.environ.get(variable)
+    if text is None:
+        return usual
+    if not text.strip():
+        raise BadPort(f"{variable} is set, and empty")
+    # int() takes more than people do: "8_292", and digits of every script.
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) not in PORTS:
+        raise BadPort(f"{variable} is {text[:20]!r}, which is no port")
+    return int(text)
 
 
 def data_folder(folder: str | Path | None = None) -> Path:

@@ -19,8 +19,8 @@ from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from pushlab.errors import (
+    BadPort,
     InternalError,
-    LabError,
     MethodNotAllowed,
     PortTaken,
     PushlabError,
@@ -54,9 +54,9 @@ log.addHandler(logging.NullHandler())
 
 
 def listen(port: int, host: str) -> socket.socket:
-    """Open a TCP port for an HTTPServer. ``port``: 0 takes any free one. Raises PortTaken, LabError."""
+    """Open a TCP port for an HTTPServer. ``port``: 0 takes any free one. Raises PortTaken, BadPort."""
     if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise LabError(f"the port is {port!r}, and must be a whole number from 0 to 65535")
+        raise BadPort(f"the port is {port!r}, which is none")
     try:
         door = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as reason:

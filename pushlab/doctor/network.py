@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pushlab import settings
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.doctor.text import LOOPBACK
-from pushlab.errors import PortTaken, TokenExpired
+from pushlab.errors import BadPort, PortTaken, TokenExpired
 
 HERE = "this machine"
 WRITTEN = 1_767_225_600
@@ -37,9 +37,7 @@ def examine_network(page: str = "", now: float | None = None, port: int | None =
 def _ports(now: float, port: int | None) -> list[Finding]:
     try:
         ports = settings.ports(port)
-    except ValueError:
-        ports = (-1, -1)
-    if not all(0 <= port < 2**16 for port in ports):
+    except BadPort:
         fix = "Set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to numbers from 0 to 65535, or unset them."
         return [bad("port-not-a-number", "a port of the environment is no port", HERE, "", fix)]
     lab, date = _running_lab(ports[0])
