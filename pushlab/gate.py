@@ -9,7 +9,8 @@ Tornado reads requests; what it leaves to its users is decided here, once for bo
     a peer that is gone          the system finds out, and the connection ends
 
 The number of connections follows from the number of files that the process may have open: past
-that, ``accept`` fails again and again, and the server would be busy doing nothing else.
+that, ``accept`` fails again and again, and the server would be busy doing nothing else. Connections
+that the process opens itself, to push services, have a part of that number to themselves.
 """
 
 import json
@@ -38,8 +39,14 @@ MAX_BUFFER = 1024 * 1024
 MAX_SOCKETS = 20_000
 """Connections that one process takes, where the system sets no lower limit."""
 
+MAX_OUTGOING = 800
+"""Connections to other servers, all together, that one process opens."""
+
 RESERVED = 200
-"""Files that are left for other things: databases, browsers, connections to push services."""
+"""Files that are left for other things: databases, browsers, the names of push services."""
+
+MAX_FILES = MAX_SOCKETS + MAX_OUTGOING + RESERVED
+"""Files that one process opens at most."""
 
 SHARE = 0.75
 """How much of all connections one server may have, so that a flood at one door leaves others open."""
@@ -63,15 +70,20 @@ def open_files() -> int:
     try:
         import resource
     except ImportError:  # Windows has no such limit to ask for.
-        return MAX_SOCKETS + RESERVED
+        return MAX_FILES
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_SOCKETS + RESERVED if soft == resource.RLIM_INFINITY else soft
+    return MAX_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def outgoing() -> int:
+    """Return how many connections to other servers this process may open, all together."""
+    return min(MAX_OUTGOING, max(1, open_files() // 4))
 
 
 def room() -> int:
-    """Return how many connections this process may have: what it may open, less what is left free."""
+    """Return how many connections this process may take: what it may open, less what it needs."""
     files = open_files()
-    return min(MAX_SOCKETS, files - min(RESERVED, files // 4))
+    return min(MAX_SOCKETS, files - outgoing() - min(RESERVED, files // 4))
 
 
 def may_open_more_files() -> None:
@@ -84,7 +96,7 @@ def may_open_more_files() -> None:
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_SOCKETS + RESERVED
+    wanted = MAX_FILES
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         try:

@@ -250,11 +250,15 @@ def test_the_system_looks_after_peers_that_are_gone():
 
 
 @pytest.mark.parametrize(
-    ("files", "connections"), [(256, 192), (1024, 824), (10**6, gate.MAX_SOCKETS)]
+    ("files", "connections", "outgoing"),
+    [(2, 1, 1), (256, 128, 64), (1024, 568, 256), (10**6, gate.MAX_SOCKETS, gate.MAX_OUTGOING)],
 )
-def test_the_number_of_connections_follows_from_the_open_files(monkeypatch, files, connections):
+def test_the_number_of_connections_follows_from_the_open_files(
+    monkeypatch, files, connections, outgoing
+):
     monkeypatch.setattr(gate, "open_files", lambda: files)
-    assert gate.room() == connections
+    assert (gate.room(), gate.outgoing()) == (connections, outgoing)
+    assert gate.room() + gate.outgoing() <= files, "each part has files of its own"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such limit")

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+STOPPED = "the application server stops"
+"""What LabStopped says where no answer comes any more: the request was broken off, or not begun."""
 
 @dataclass(frozen=True, repr=False, slots=True)
 class PushResponse:

@@ -39,6 +39,7 @@ class Transfer:
     route: Route | None
     opener: SocketOpener
     headers: dict[str, str] | None = None
+    origin: str = ""
     reply: Reply | None = None
     head: list[bytes] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
@@ -58,6 +59,11 @@ class Transfer:
         taken = data[: MAX_BODY - len(self.body)]
         self.body += taken
         return len(taken)
+
+    @property
+    def multiplexes(self) -> bool | None:
+        """Whether the answer came in HTTP/2, or None if none came."""
+        return self.head[0].startswith(b"HTTP/2") if self.head else None
 
     def end(self, code: int = 0, message: str = "") -> None:
         """Tell whoever waits what came of it.

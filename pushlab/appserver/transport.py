@@ -23,11 +23,13 @@ import certifi
 import pycurl
 
 from pushlab.appserver.addresses import Reach
+from pushlab.appserver.answer import STOPPED, Answer
 from pushlab.appserver.route import Route, route_of
+from pushlab.appserver.slots import Slots
 from pushlab.appserver.sockets import SocketOpener
-from pushlab.appserver.transfer import Reply, Transfer, lines_of
+from pushlab.appserver.transfer import Transfer, lines_of
 from pushlab.errors import LabStopped
-from pushlab.gate import open_files
+from pushlab.gate import outgoing
 from pushlab.protocol.delivery import PushRequest
 
 CONNECT_TIMEOUT = 10.0
@@ -39,16 +41,14 @@ TIMEOUT = 30.0
 MAX_STREAMS = 1000
 """Requests that share a connection of HTTP/2. Push services set limits of their own, about 100."""
 
-MAX_CONNECTIONS = 400
-"""Connections to one push service that speaks HTTP/1.1 only."""
-
 
 class CurlTransport:
     """Send requests from the event loop that runs, and keep connections for the next.
 
     ``connect_timeout`` and ``timeout`` are seconds; ``routes`` lead to the lab; ``reach`` knows which
-    addresses are allowed. After close() it can be used again. A selector event loop is needed: on
-    Windows, ``asyncio.SelectorEventLoop``.
+    addresses are allowed; ``connections`` is how many there may be at one time to all push services
+    together, of which one that speaks HTTP/1.1 may have half. After close() nothing is sent any
+    more. A selector event loop is needed: on Windows, ``asyncio.SelectorEventLoop``.
     """
 
     def __init__(
@@ -57,7 +57,10 @@ class CurlTransport:
         timeout: float = TIMEOUT,
         routes: Sequence[Route] = (),
         reach: Reach | None = None,
+        connections: int | None = None,
     ):
+        self._connections = connections
+        self._closed = False
         self._routes = tuple(routes)
         self._reach = reach or Reach()
         self._connect_timeout = connect_timeout
@@ -65,34 +68,41 @@ class CurlTransport:
         self._multi: pycurl.CurlMulti | None = None
         self._loop: asyncio.AbstractEventLoop
         self._trusted_file: str
+        self._slots: Slots[Transfer]
         self._transfers: dict[pycurl.Curl, Transfer] = {}
         self._idle: dict[Route | None, list[Transfer]] = {}
         self._watched: set[int] = set()
         self._timer: asyncio.Handle | None = None
 
-    def send(self, request: PushRequest) -> Reply:
+    def send(self, request: PushRequest) -> asyncio.Future[Answer]:
         """Begin to send one request, and return the future of what comes back: await it.
 
-        Raises LabStopped, from the future, if the transport is closed meanwhile. Who cancels the
-        future ends the request.
+        Raises LabStopped, from the future, if the transport is closed or is closed meanwhile. Who
+        cancels the future ends the request.
         """
+        if self._closed:
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(LabStopped(STOPPED))
+            return refused
         if self._multi is None:
             self._open()
         transfer = self._transfer_for(request)
         reply = transfer.begin(self._loop, self._abandon)
-        self._transfers[transfer.curl] = transfer
-        self._multi.add_handle(transfer.curl)
+        if self._slots.take(transfer.origin, transfer):
+            self._begin(transfer)
         return reply
 
     async def close(self) -> None:
         """End what is under way, close every connection and leave nothing in the loop."""
+        self._closed = True
         if self._multi is None:
             return
         multi, self._multi = self._multi, None
-        for curl, transfer in self._transfers.items():
+        for curl in self._transfers:
             multi.remove_handle(curl)
-            curl.close()
-            transfer.reply.set_exception(LabStopped("the application server stops"))
+        for transfer in [*self._transfers.values(), *self._slots.leave_all()]:
+            transfer.curl.close()
+            transfer.reply.set_exception(LabStopped(STOPPED))
         self._transfers.clear()
         for transfer in chain.from_iterable(self._idle.values()):
             transfer.curl.close()
@@ -108,10 +118,17 @@ class CurlTransport:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wake_in)
-        # As many streams share a connection as the push service allows; HTTP/1.1 has connections
-        # instead, and with more of them than this a request waits its turn.
+        # As many streams share a connection as the push service allows. HTTP/1.1 has connections
+        # instead: with more requests than there are slots for connections, a request waits its turn.
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
-        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, max_connections())
+        total = outgoing() if self._connections is None else self._connections
+        self._slots = Slots(total, each=max(1, total // 2))
+        # Connections that are kept for later count too: libcurl closes the oldest to make room.
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, total)
+
+    def _begin(self, transfer: Transfer) -> None:
+        self._transfers[transfer.curl] = transfer
+        self._multi.add_handle(transfer.curl)
 
     def _transfer_for(self, request: PushRequest) -> Transfer:
         """Take an idle handle, or make one, and tell it what is different in this request."""
@@ -120,6 +137,7 @@ class CurlTransport:
         transfer = idle.pop() if idle else self._new_transfer(route)
         setopt = transfer.curl.setopt
         setopt(pycurl.URL, request.url)
+        transfer.origin = request.url[: request.url.find("/", len("https://"))]
         transfer.opener.begin(request.url)
         setopt(pycurl.POSTFIELDS, request.body)
         if request.headers != transfer.headers:  # Most messages of a notify-all have the same.
@@ -211,21 +229,24 @@ class CurlTransport:
                 self._finish(curl, code, message)
 
     def _abandon(self, transfer: Transfer) -> None:
-        """End a request that is under way and not wanted any more."""
-        del self._transfers[transfer.curl]
-        self._multi.remove_handle(transfer.curl)
+        """End a request that is not wanted any more, whether it is under way or waits for a slot."""
+        if self._transfers.pop(transfer.curl, None) is None:
+            self._slots.leave(transfer.origin, transfer)
+        else:
+            self._multi.remove_handle(transfer.curl)
+            self._begin_others(transfer)
         transfer.curl.close()
 
     def _finish(self, curl: pycurl.Curl, code: int = 0, message: str = "") -> None:
         self._multi.remove_handle(curl)
         transfer = self._transfers.pop(curl)
+        self._begin_others(transfer)
         self._idle[transfer.route].append(transfer)
         transfer.end(code, message)
 
-
-def max_connections() -> int:
-    """Return how many connections one push service may have: a quarter of what may be open."""
-    return min(MAX_CONNECTIONS, max(1, open_files() // 4))
+    def _begin_others(self, ended: Transfer) -> None:
+        for transfer in self._slots.give_back(ended.origin, ended.multiplexes):
+            self._begin(transfer)
 
 
 def trusted_file() -> str:

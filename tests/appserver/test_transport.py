@@ -4,13 +4,14 @@ import asyncio
 import os
 import socket
 import struct
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from pushlab import gate
 from pushlab.appserver.answer import NetworkFault, PushResponse
 from pushlab.appserver.transfer import MAX_BODY
-from pushlab.appserver.transport import CurlTransport, max_connections
+from pushlab.appserver.transport import CurlTransport
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 from pushlab.settings import patience
@@ -449,17 +450,42 @@ def test_a_send_that_is_cancelled_ends_its_request(transport):
     transport(scenario)
 
 
-def test_after_close_it_can_be_used_again_in_another_loop(push_service, everywhere):
-    transport = CurlTransport(reach=everywhere)
+def test_after_close_it_refuses_in_every_loop_and_another_one_takes_its_place(
+    push_service, everywhere
+):
+    closed = CurlTransport(reach=everywhere)
 
-    async def scenario():
+    async def scenario(transport):
         async with push_service() as service:
-            answer = await transport.send(request(service.endpoint()))
+            sent = [await transport.send(request(service.endpoint()))]
             await transport.close()
-            return answer.status
+            with pytest.raises(LabStopped):
+                await transport.send(request(service.endpoint()))
+            assert transport._multi is None and len(service.received) == 1
+            return sent[0].status
 
-    assert [asyncio.run(scenario()) for _ in range(3)] == [201] * 3
-    asyncio.run(transport.close())
+    async def again():
+        async with push_service() as service:
+            with pytest.raises(LabStopped):
+                await closed.send(request(service.endpoint()))
+            await closed.close()
+            return service.received
+
+    assert asyncio.run(scenario(closed)) == 201
+    assert asyncio.run(again()) == []
+    assert [asyncio.run(scenario(CurlTransport(reach=everywhere))) for _ in range(3)] == [201] * 3
+
+
+def test_one_that_was_never_used_refuses_too_once_it_is_closed(push_service, everywhere):
+    async def scenario():
+        transport = CurlTransport(reach=everywhere)
+        await transport.close()
+        async with push_service() as service:
+            with pytest.raises(LabStopped):
+                await transport.send(request(service.endpoint()))
+            return service.received
+
+    assert asyncio.run(scenario()) == []
 
 
 @pytest.mark.skipif(
@@ -477,10 +503,120 @@ def test_close_leaves_no_descriptor(transport, push_service):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.parametrize(("open_files", "connections"), [(1024, 256), (2, 1), (10**6, 400)])
-def test_connections_leave_room_for_other_files(monkeypatch, open_files, connections):
-    resource = pytest.importorskip("resource", reason="Windows has no such limit")
-    monkeypatch.setattr(resource, "getrlimit", lambda what: (open_files, open_files))
-    assert max_connections() == connections
-    monkeypatch.setattr(resource, "getrlimit", lambda what: 2 * (resource.RLIM_INFINITY,))
-    assert max_connections() == 400
+# --- all push services together -----------------------------------------------------------------
+
+
+class Silent:
+    """A push service of HTTP/1.1 that takes requests and answers when ``gate`` is set."""
+
+    def __init__(self):
+        self.gate, self.news = asyncio.Event(), asyncio.Event()
+        self.open = self.most = self.asked = 0
+
+    async def __call__(self, reader, writer):
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(4)
+                self.asked += 1
+                self.news.set()
+                await self.gate.wait()
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+        finally:
+            self.open -= 1
+
+
+@asynccontextmanager
+async def silent_services(count):
+    """Run some, and give them with their URLs; at the end each lets its requests go."""
+    services = [Silent() for _ in range(count)]
+    async with AsyncExitStack() as stack:
+        urls = [await stack.enter_async_context(listening(one)) for one in services]
+        try:
+            yield services, urls
+        finally:
+            for one in services:
+                one.gate.set()
+
+
+async def until(services, condition):
+    while not condition():
+        for service in services:
+            service.news.clear()
+        if condition():
+            return
+        waits = [asyncio.ensure_future(service.news.wait()) for service in services]
+        _, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in left:
+            one.cancel()
+
+
+def test_many_silent_origins_together_have_no_more_connections_than_are_allowed(transport):
+    async def scenario(transport):
+        async with silent_services(6) as (silent, urls):
+            sends = [transport.send(request(url)) for _ in range(10) for url in urls]
+            await until(silent, lambda: sum(one.asked for one in silent) == 12)
+            assert sum(one.open for one in silent) == len(transport._transfers) == 12
+            # One that is given up makes room for one that waits.
+            sends[0].cancel()
+            await until(silent, lambda: sum(one.asked for one in silent) == 13)
+            for one in silent:
+                one.gate.set()
+            answers = await asyncio.gather(*sends[1:])
+            assert [answer.status for answer in answers] == [201] * 59
+            assert sum(one.asked for one in silent) == 60
+            assert all(one.most <= 6 for one in silent), "half of them for each"
+
+    transport(scenario, connections=12)
+
+
+def test_a_request_that_waits_for_a_connection_has_all_its_time_still(transport):
+    async def scenario(transport):
+        async with silent_services(2) as (_, urls), silent_services(1) as ([honest], [url]):
+            honest.gate.set()
+            sends = [transport.send(request(url)) for _ in range(2) for url in urls]
+            late = transport.send(request(url))
+            refused = await asyncio.gather(*sends)
+            assert [answer.code for answer in refused] == [28] * 4
+            assert (await late).status == 201
+
+    transport(scenario, connections=4, timeout=1.0)
+
+
+def test_close_ends_what_waits_for_a_connection(transport):
+    async def scenario(transport):
+        async with silent_services(1) as ([silent], [url]):
+            sends = [transport.send(request(url)) for _ in range(5)]
+            await until([silent], lambda: silent.asked == 1)
+            sends.pop().cancel()
+            await transport.close()
+            for send in sends:
+                with pytest.raises(LabStopped):
+                    await send
+            assert silent.asked == 1
+
+    transport(scenario, connections=2)
+
+
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self/fd"), reason="counts descriptors as Linux lists them"
+)
+def test_what_may_be_open_bounds_all_origins_together(run, everywhere, monkeypatch):
+    """With 64 files, 16 connections are opened: silent origins leave room for everything else."""
+    monkeypatch.setattr(gate, "open_files", lambda: 64)
+
+    async def scenario():
+        transport = CurlTransport(reach=everywhere)
+        async with silent_services(5) as (silent, urls):
+            before = len(os.listdir("/proc/self/fd"))
+            sends = [transport.send(request(url)) for _ in range(20) for url in urls]
+            await until(silent, lambda: sum(one.asked for one in silent) == 16)
+            # Each connection has two ends in this process, and libcurl has a few files of its own.
+            assert len(os.listdir("/proc/self/fd")) - before <= 2 * 16 + 4
+            await transport.close()
+            answers = await asyncio.gather(*sends, return_exceptions=True)
+            assert {type(answer) for answer in answers} == {LabStopped}
+
+    run(scenario())
