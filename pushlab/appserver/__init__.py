@@ -6,8 +6,10 @@ store.py            whom it may send to: subscriptions in a database
 notification.py     what it has to say: the plaintext of a message
 courier.py          one message made ready: encrypt, sign, describe the request
 transport.py        one request carried to a push service: libcurl on asyncio
+slots.py            how many connections there may be, and who gets the next one
 addresses.py        where it may be carried to
 with_pywebpush.py   the same message, by the field's own library
+connections.py      its connections, which another thread can end
 outcome.py          what came of it, in words
 message.py          see it through: again, but not for ever
 flow.py             how many may be under way to a push service, learned from its answers

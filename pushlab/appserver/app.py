@@ -30,16 +30,11 @@ from pushlab.appserver.route import Route
 from pushlab.appserver.runs import Run
 from pushlab.appserver.sender import Counts, Sender
 from pushlab.appserver.static import PageHandler, static_folder
-from pushlab.appserver.store import SubscriptionStore
+from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
 from pushlab.appserver.web import UnknownHandler
 from pushlab.appserver.with_pywebpush import PywebpushCourier
-from pushlab.errors import (
-    LabStopped,
-    NoSubscriptions,
-    TooManySubscriptions,
-    UnknownSubscription,
-)
+from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
 from pushlab.gate import Gate
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
@@ -115,8 +110,8 @@ class ApplicationServer:
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Listen at a TCP port (0: any free one).
 
-        If anything fails, all that has been opened is closed again. Raises PortTaken,
-        UnableToReadDatabase.
+        If anything fails, all that has been opened is closed again. Raises PortTaken, BadPort, and
+        what opening a database raises (see ``database.connect``).
         """
         async with AsyncExitStack() as undo:
             door = undo.enter_context(listen(port, host))
@@ -136,9 +131,10 @@ class ApplicationServer:
             self._server, self._undo = server, undo.pop_all()
 
     async def stop(self) -> None:
-        """End every stream; close every connection, the port, the database. Twice is harmless.
+        """End what is being sent and every stream; close connections, port and database.
 
-        This undoes what ``start`` did, the last step first; if a step fails, the others follow.
+        This undoes what ``start`` did, the last step first; if a step fails, the others follow. What
+        asks for more meanwhile raises LabStopped or DatabaseClosed. Twice is harmless.
         """
         undo, self._undo = self._undo, AsyncExitStack()
         self._server = None
@@ -200,7 +196,7 @@ class ApplicationServer:
         """Send one message to one stored subscription.
 
         ``notification``: ``{"title", "options"}`` in place of title and body. Raises
-        UnknownSubscription, BadField, PlaintextTooLong, UnableToReadDatabase.
+        UnknownSubscription, BadField, PlaintextTooLong, UnableToReadDatabase, LabStopped.
         """
         _, payload = self._message(title, body, notification)
         stored = await asyncio.to_thread(self.store.get, endpoint)
@@ -224,7 +220,7 @@ class ApplicationServer:
         called with the counts so far. ``resume`` is the run of a notify-all that was killed, and
         the message must be the same: who is recorded as accepted is left out, and the last ones
         before the kill, who have no record yet, may get it twice. Raises NoSubscriptions, BadField,
-        PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase.
+        PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase, LabStopped.
         """
         number = None
         if resume is not None:
@@ -240,6 +236,10 @@ class ApplicationServer:
     def runs(self) -> list[Run]:
         """Return what is recorded of the last notify-alls. Raises UnableToReadDatabase."""
         return self.sender.runs.all()
+
+    async def subscriptions(self) -> list[StoredSubscription]:
+        """Return every subscription, oldest first. Raises UnableToReadDatabase."""
+        return await asyncio.to_thread(lambda: list(self.store.all()))
 
     def _message(
         self,
@@ -262,7 +262,7 @@ class ApplicationServer:
 
         Raises UnableToReadDatabase.
         """
-        stored = await asyncio.to_thread(lambda: list(self.store.all()))
+        stored = await self.subscriptions()
         presence = await self._presence.ask(one.subscription for one in stored)
         return self.room.participants(stored, presence)
 

@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from pushlab.appserver.answer import Answer
+from pushlab.appserver.answer import STOPPED, Answer
 from pushlab.appserver.flow import MOST, Lane, Window
 from pushlab.appserver.message import Message
 from pushlab.appserver.outcome import Outcome
@@ -74,7 +74,7 @@ class Broadcast:
 
     def stop(self) -> None:
         """Let run() end at once."""
-        self._end_with(LabStopped("the application server stops"))
+        self._end_with(LabStopped(STOPPED))
 
     def _end_with(self, fault: Exception) -> None:
         self._fault = self._fault or fault

@@ -124,8 +124,11 @@ class Message:
     async def _ended(self, attempt: asyncio.Future[Answer], number: int) -> Outcome:
         try:
             await asyncio.wait([attempt])
-        finally:
-            attempt.cancel()  # This does nothing to one that is done.
+        except asyncio.CancelledError:
+            # It may have ended in this very moment, with an exception that nobody looks at now.
+            if not attempt.cancel() and not attempt.cancelled():
+                attempt.exception()
+            raise
         return self.judge(attempt, number)
 
 

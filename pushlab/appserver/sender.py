@@ -9,11 +9,13 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
 from pushlab.appserver.addresses import Reach
+from pushlab.appserver.answer import STOPPED
 from pushlab.appserver.broadcast import Broadcast
 from pushlab.appserver.courier import Courier, DetoursOnly, PushlabCourier, Story
 from pushlab.appserver.flow import MOST, Lane
@@ -25,7 +27,7 @@ from pushlab.appserver.route import Route
 from pushlab.appserver.runs import Runs, not_accepted
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.transport import CurlTransport
-from pushlab.errors import BadField, StoreError
+from pushlab.errors import BadField, LabStopped, StoreError
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
@@ -87,8 +89,12 @@ class Sender:
         self._told = Story(journal, lab_origins, routes)
         self._journal, self._routes = journal, routes
         self._workers = workers
-        # Each notify-all under way, and a future that ends with it.
-        self._broadcasts: dict[Broadcast, asyncio.Future[None]] = {}
+        self._broadcasts: set[Broadcast] = set()
+        # What close() can end early, and a future for each message and each notify-all under way,
+        # which is done when nothing of it is left.
+        self._waiting: set[asyncio.Timeout] = set()
+        self._under_way: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     async def send(
         self, stored: StoredSubscription, payload: bytes | None, options: PushOptions
@@ -98,12 +104,15 @@ class Sender:
         ``payload``: plaintext of at most 3993 bytes, or None. The subscription is removed on 404
         and 410. What fails is an Outcome too; only LabStopped is raised.
         """
-        message = Message(self._means, stored, payload, options, self._told, Lane())
-        outcome = self._compare_keys(stored, await message.send())
-        if outcome.kind == "gone":
-            outcome = await self._remove(stored, outcome)
-            self._told.step("remove subscription", stored.who)
-        return outcome
+        with self._delivery():
+            message = Message(self._means, stored, payload, options, self._told, Lane())
+            async with self._until_close():
+                outcome = await message.send()
+            outcome = self._compare_keys(stored, outcome)
+            if outcome.kind == "gone":
+                outcome = await self._remove(stored, outcome)
+                self._told.step("remove subscription", stored.who)
+            return outcome
 
     async def send_all(
         self,
@@ -127,8 +136,20 @@ class Sender:
         >>> with tqdm() as bar:                                            # doctest: +SKIP
         ...     await sender.send_all(b"Hello", PushOptions(), lambda counts: bar.update())
         """
+        with self._delivery():
+            return await self._send_all(payload, options, progress, run, number)
+
+    async def _send_all(
+        self,
+        payload: bytes | None,
+        options: PushOptions,
+        progress: Callable[[Counts], None] | None,
+        run: int | None,
+        number: int,
+    ) -> Counts:
         again = run is not None
         total, run = await asyncio.to_thread(self._begin_run, payload, run, number)
+        self._check_open()
         self._told.step("send to all", subscriptions=total)
         # The first message stands for all of them in the journal; a detour is told in any case.
         stories = chain([self._told], repeat(DetoursOnly(self._journal, self._routes)))
@@ -147,7 +168,7 @@ class Sender:
 
         left = {"where": not_accepted(run)} if again else {}
         broadcast = Broadcast(self._store.batches(**left), message, note, self._workers)
-        ended = self._broadcasts[broadcast] = asyncio.get_running_loop().create_future()
+        self._broadcasts.add(broadcast)
         try:
             try:
                 await broadcast.run()
@@ -155,18 +176,60 @@ class Sender:
                 await recorder.close()
             await asyncio.to_thread(self.runs.end, run)
         finally:
-            del self._broadcasts[broadcast]
-            ended.set_result(None)
+            self._broadcasts.remove(broadcast)
         if tally["gone"]:
             self._told.step("remove subscription", count=tally["gone"])
         return Counts(**tally, total=total, run=run)
 
     async def close(self) -> None:
-        """End what is under way, record what has come of it, and close the connections."""
+        """End what is under way, record what has come of it, and close the connections.
+
+        When it returns, nothing is sent any more, and each notify-all has its record. What was
+        under way raises LabStopped, and so does every later call. Calling it twice is harmless.
+        """
+        self._closed = True
         for broadcast in self._broadcasts:
             broadcast.stop()
+        now = asyncio.get_running_loop().time()
+        for waiting in self._waiting:
+            if not waiting.expired():
+                waiting.reschedule(now)
         await self._means.courier.close()
-        await asyncio.gather(*self._broadcasts.values())
+        await asyncio.gather(*self._under_way)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LabStopped(STOPPED)
+
+    @contextmanager
+    def _delivery(self) -> Iterator[None]:
+        """Let close() wait for this block. Raises LabStopped after close()."""
+        self._check_open()
+        ended = asyncio.get_running_loop().create_future()
+        self._under_way.add(ended)
+        try:
+            yield
+        finally:
+            self._under_way.remove(ended)
+            ended.set_result(None)
+
+    @asynccontextmanager
+    async def _until_close(self) -> AsyncIterator[None]:
+        """Break this block off at close(), whatever it waits for, and raise LabStopped.
+
+        It is a time-out without a time, which close() sets. So no task is needed.
+        """
+        try:
+            async with asyncio.timeout(None) as waiting:
+                self._waiting.add(waiting)
+                try:
+                    yield
+                finally:
+                    self._waiting.remove(waiting)
+        except TimeoutError:
+            if not waiting.expired():
+                raise
+            raise LabStopped(STOPPED) from None
 
     def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
         """Return how many subscriptions there are to send to, and the number of the notify-all."""

@@ -8,6 +8,7 @@ What it does not do by itself is done around it here:
 - it connects to whatever address a name has: here each is looked at first (see ``addresses``);
 - it reads an answer to its end, however long;
 - it splits a long plaintext into two records, which RFC 8291 §4 forbids: the length is checked;
+- a call cannot be cancelled: its connection is shut down under it (see ``connections``);
 - an error's response is false for 4xx, so it is compared with None.
 """
 
@@ -17,23 +18,29 @@ import queue
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from pushlab.appserver.addresses import Reach, place_of
 from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
+from pushlab.appserver.connections import OpenConnections
 from pushlab.appserver.courier import Attempt, Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
 from pushlab.appserver.transfer import MAX_BODY
 from pushlab.appserver.transport import CONNECT_TIMEOUT, TIMEOUT, trusted_file
-from pushlab.errors import EncryptionError, PlaintextTooLong, VapidError
+from pushlab.errors import EncryptionError, LabStopped, PlaintextTooLong, VapidError
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.encryption import MAX_PLAINTEXT
 
 THREADS = 16
 """Calls at a time. Each holds a thread and mostly waits."""
+
+ORIGINS = 4
+"""Push services to which one call after the other may use the same connection. So many stay open for
+each of the threads."""
 
 OVERHEAD = 103
 """Bytes that encryption adds: header, delimiter and tag, RFC 8291 §4."""
@@ -60,6 +67,8 @@ class PywebpushCourier:
         self._keys = keys
         self._timeout = timeout
         self._threads: ThreadPoolExecutor | None = None
+        self._calls: set[Future[Answer]] = set()
+        self._open = OpenConnections()
         # requests does not promise that threads can share a session, so each call borrows one.
         self._sessions: queue.SimpleQueue = queue.SimpleQueue()
 
@@ -84,15 +93,32 @@ class PywebpushCourier:
         return partial(story.told, stored, options, size, partial(self._in_thread, call))
 
     async def _in_thread(self, call: Callable[[], Answer]) -> Answer:
+        self._open.check()
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "pywebpush")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        running = self._threads.submit(call)
+        self._calls.add(running)
+        running.add_done_callback(self._calls.discard)
+        answer = await asyncio.wrap_future(running)
+        # Its connection was shut down under it. What it has come to otherwise stands.
+        if isinstance(answer, NetworkFault):
+            self._open.check()
+        return answer
 
     async def close(self) -> None:
-        """Wait for the calls to end, as each does when its time is out, and close connections."""
+        """Break off the calls under way, wait until they have ended, and close every connection.
+
+        After that nothing is sent any more: a call raises LabStopped. A call that still resolves a
+        name, which nothing can break off, is not waited for longer than CONNECT_TIMEOUT; it is
+        refused its connection then.
+        """
+        self._open.end_all()
+        calls = [asyncio.wrap_future(call) for call in tuple(self._calls)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await asyncio.gather(*calls, return_exceptions=True)
         if self._threads is not None:
-            threads, self._threads = self._threads, None
-            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+            self._threads.shutdown(wait=False)
         while not self._sessions.empty():
             self._sessions.get().close()
 
@@ -103,11 +129,12 @@ class PywebpushCourier:
         from py_vapid import Vapid, VapidException
         from pywebpush import WebPushException, webpush
 
+        self._open.check()
         headers = options.to_headers()
         try:
             session = self._sessions.get_nowait()
         except queue.Empty:
-            session = _make_session(self._routes, self._reach)
+            session = _make_session(self._routes, self._reach, self._open)
         try:
             response = webpush(
                 stored.subscription.to_json(),
@@ -137,30 +164,34 @@ class PywebpushCourier:
         except requests.RequestException:
             return NetworkFault(56)
         finally:
-            self._sessions.put(session)
+            session.close() if self._open.ended else self._sessions.put(session)
         return PushResponse(
             response.status_code, tuple(response.headers.items()), response.content, response.reason
         )
 
 
-def _connect(url: str, reach: Reach, timeout: float | None) -> socket.socket:
+def _connect(
+    url: str, reach: Reach, timeout: float | None, opened: OpenConnections
+) -> socket.socket:
     """Resolve a name once, look at every address, and connect to the first that answers.
 
-    Raises NotPublic, and OSError for a name or an address that does not answer.
+    Raises NotPublic, LabStopped, and OSError for a name or an address that does not answer.
     """
     host, port = place_of(url)[1:]
     found = [where for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not all(reach.permits(url, where[0]) for where in found):
         raise NotPublic
     for where in found[:-1]:
+        opened.check()
         try:
             return socket.create_connection(where[:2], timeout)
         except OSError:
             continue
+    opened.check()
     return socket.create_connection(found[-1][:2], timeout)
 
 
-def _make_session(routes: Sequence[Route], reach: Reach):
+def _make_session(routes: Sequence[Route], reach: Reach, opened: OpenConnections):
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -179,19 +210,34 @@ def _make_session(routes: Sequence[Route], reach: Reach):
             host = f"[{connection.host}]" if ":" in connection.host else connection.host
             url = f"{scheme}://{host}:{connection.port}"
             try:
-                return _connect(url, reach, connection.timeout)
+                connected = _connect(url, reach, connection.timeout, opened)
             except socket.gaierror as reason:
                 raise NameResolutionError(connection.host, connection, reason) from None
             except TimeoutError:
                 raise ConnectTimeoutError(connection, "timed out") from None
             except OSError as reason:
                 raise NewConnectionError(connection, str(reason)) from None
+            try:
+                connection.duplicate = opened.add(connected)
+            except LabStopped:
+                connected.close()
+                raise
+            return connected
 
-        class Plain(HTTPConnection):
+        class Counted:
+            duplicate = None
+
+            def close(self):
+                super().close()
+                if self.duplicate:
+                    opened.remove(self.duplicate)
+                    self.duplicate = None
+
+        class Plain(Counted, HTTPConnection):
             def _new_conn(self):
                 return connect(self, "http")
 
-        class Secure(HTTPSConnection):
+        class Secure(Counted, HTTPSConnection):
             def _new_conn(self):
                 return connect(self, "https")
 
@@ -203,7 +249,7 @@ def _make_session(routes: Sequence[Route], reach: Reach):
         """Connect to where one may, and read no more of an answer than is worth reading."""
 
         def __init__(self, reach: Reach):
-            super().__init__()
+            super().__init__(pool_connections=ORIGINS)
             self.poolmanager.pool_classes_by_scheme = pools(reach)
 
         def build_response(self, req, resp):

@@ -4,12 +4,18 @@ import asyncio
 import json
 import socket
 import sqlite3
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.runs import Runs
+from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import (
     BadField,
+    DatabaseClosed,
     LabStopped,
     NoSubscriptions,
     PlaintextTooLong,
@@ -243,3 +249,121 @@ def test_a_notify_all_is_gone_on_with_under_its_number(run, serving, push_servic
                 await server.notify_all(resume=99)
 
     run(scenario())
+
+
+# --- it stops while it sends ---------------------------------------------------------------------
+
+STOPPED_WHILE_IT_SENDS = """
+import asyncio, sys
+from cryptography.hazmat.primitives.asymmetric import ec
+from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.keys import VapidKeys
+from pushlab.errors import PushlabError
+from pushlab.protocol import p256
+from pushlab.protocol.subscription import PushSubscription
+
+ORIGIN = "http://127.0.0.1:9"
+KEY = p256.raw_public(ec.generate_private_key(ec.SECP256R1()))
+
+async def main():
+    server = ApplicationServer(keys=VapidKeys.generate(), push_origins=[ORIGIN])
+    for turns in range(1, 30):
+        await server.start()
+        for number in range(20):
+            server.subscribe(PushSubscription(f"{ORIGIN}/{number}", KEY, bytes(16)))
+        everybody = asyncio.create_task(server.notify_all())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.stop()
+        try:
+            await everybody
+        except PushlabError as error:
+            print(error.code)
+
+asyncio.run(main())
+"""
+
+
+def test_stop_during_a_notify_all_on_a_database_in_memory_is_survived():
+    """In a process of its own, since a fault here is a segmentation fault."""
+    command = [sys.executable, "-W", "error", "-c", STOPPED_WHILE_IT_SENDS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(done.stdout.split()) <= {"lab-stopped", "database-closed"}
+    assert len(done.stdout.split()) == 29, "each of them was broken off"
+
+
+@pytest.mark.parametrize("sender", ["pushlab", "pywebpush"])
+def test_stop_ends_a_message_that_is_being_tried_again(people, sender):
+    async def scenario(server, service, three):
+        asked = asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            asked.set()
+            await asyncio.get_running_loop().create_future()  # until it is cancelled
+
+        server.sender._means.sleep = sleep
+        service.answer = lambda handler, number: handler.set_status(503)
+        sending = asyncio.create_task(server.notify(three[0].endpoint))
+        await asked.wait()
+        await server.stop()
+        assert len(service.received) == 1
+        with pytest.raises(LabStopped):
+            await sending
+        # The means that it sent with send nothing any more either.
+        with pytest.raises(LabStopped):
+            await server.sender.send(server_stored(server, three[0]), b"x", PushOptions())
+        assert len(service.received) == 1
+
+    people(scenario, sender=sender)
+
+
+def server_stored(server, someone) -> StoredSubscription:
+    key = server.keys.application_server_key
+    return StoredSubscription(someone.subscription, key, "Firefox", 0)
+
+
+@pytest.mark.parametrize("sender", ["pushlab", "pywebpush"])
+@pytest.mark.parametrize("stops", [True, False])
+def test_stop_ends_a_notify_all_that_was_just_beginning(people, monkeypatch, sender, stops):
+    async def scenario(server, service, three):
+        loop, beginning, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+        begin = Runs.begin
+
+        def slowly(runs, digest, number):
+            loop.call_soon_threadsafe(beginning.set)
+            assert go_on.wait(20)
+            return begin(runs, digest, number)
+
+        monkeypatch.setattr(Runs, "begin", slowly)
+        sending = asyncio.create_task(server.notify_all())
+        await beginning.wait()
+        stopping = asyncio.create_task(server.stop()) if stops else None
+        await asyncio.sleep(0)  # stop() has begun, and waits
+        go_on.set()
+        if stops:
+            await stopping
+            with pytest.raises(LabStopped):
+                await sending
+            assert service.received == []
+        else:
+            assert (await sending).accepted == len(service.received) == 3
+
+    people(scenario, sender=sender)
+
+
+def test_what_is_asked_of_a_stopped_server_is_refused_and_opens_no_database(people, tmp_path):
+    path = tmp_path / "a.sqlite3"
+
+    async def scenario(server, service, three):
+        assert server.store.count() == 3
+        await server.stop()
+        path.unlink()
+        for ask in (server.notify(three[0].endpoint), server.notify_all(), server.participants()):
+            with pytest.raises(DatabaseClosed):
+                await ask
+        with pytest.raises(DatabaseClosed):
+            server.subscribe(three[0].subscription)
+        assert not path.exists() and service.received == []
+
+    people(scenario, database=f"sqlite:///{path}")

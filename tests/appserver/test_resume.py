@@ -235,6 +235,6 @@ def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
                 await task
         [known] = sender.runs.all()
         assert known.outcomes == {"accepted": 5} and known.ended_at is None
-        assert sender._broadcasts == {}
+        assert not sender._broadcasts and not sender._under_way
 
     sending(scenario)

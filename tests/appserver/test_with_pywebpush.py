@@ -12,8 +12,8 @@ from pushlab.appserver.courier import Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.appserver.transfer import MAX_BODY
-from pushlab.appserver.with_pywebpush import PywebpushCourier
-from pushlab.errors import PlaintextTooLong, VapidError
+from pushlab.appserver.with_pywebpush import THREADS, PywebpushCourier
+from pushlab.errors import LabStopped, PlaintextTooLong, VapidError
 from pushlab.journal import Journal
 from pushlab.protocol import base64url, vapid
 from pushlab.protocol.delivery import PushOptions, Urgency
@@ -211,3 +211,40 @@ def test_pywebpush_is_imported_by_the_first_message_and_not_before():
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_close_breaks_off_the_calls_under_way_and_nothing_is_sent_after_it(
+    run, keys, push_service, subscriber, everywhere, authority, monkeypatch, secure
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority[0]))
+
+    async def scenario():
+        async with push_service(authority[1] if secure else None) as service:
+            arrived = asyncio.Event()
+
+            def answer(handler, number):
+                if number == THREADS:
+                    arrived.set()
+                return service.closing.wait()
+
+            service.answer = answer
+            someone = subscriber(service.endpoint())
+            stored = StoredSubscription(someone.subscription, "KEY", "Firefox", 0)
+            courier = PywebpushCourier(keys, reach=everywhere)
+            attempt = courier.prepare(stored, b"Hello", PushOptions(), Story(None))
+            # Some have a thread and wait for an answer, and some wait for a thread.
+            sending = [asyncio.ensure_future(attempt()) for _ in range(THREADS + 4)]
+            await arrived.wait()
+            sending.pop(0).cancel()  # Its thread goes on; close() waits for that one too.
+            # The time-out of a call is three times as long as this test may last.
+            await courier.close()
+            answers = await asyncio.gather(*sending, return_exceptions=True)
+            assert {type(answer) for answer in answers} == {LabStopped}
+            assert not courier._calls and not courier._open._duplicates
+            with pytest.raises(LabStopped):
+                await attempt()
+            await courier.close()
+            assert len(service.received) == THREADS
+
+    run(scenario(), timeout=10)
