@@ -12,6 +12,7 @@ meet over HTTP and WebSocket on this machine.
 Everything public here is synchronous and may be called from any thread but the lab's own.
 """
 
+import asyncio
 import concurrent.futures
 import threading
 import warnings
@@ -219,11 +220,11 @@ class Lab:
 
     def subscriptions(self) -> list:
         """Return the subscriptions that the application server has stored, oldest first."""
+        return self.run(self.application_server.subscriptions())
 
-        async def read() -> list:
-            return list(self.application_server.store.all())
-
-        return self.run(read())
+    def newest_subscriptions(self, limit: int) -> tuple[int, list]:
+        """Return how many subscriptions are stored, and the last ``limit`` of them, oldest first."""
+        return self.run(asyncio.to_thread(self.application_server.store.newest, limit))
 
     def notify(self, endpoint: str, title: str | None = None, body: str | None = None, options=None):
         """Send one message to one stored subscription and return its Outcome."""
@@ -250,11 +251,7 @@ class Lab:
 
     def runs(self) -> list:
         """Return what is recorded of the last notify-alls, oldest first."""
-
-        async def read() -> list:
-            return self.application_server.runs()
-
-        return self.run(read())
+        return self.run(asyncio.to_thread(self.application_server.runs))
 
     def on_event(self, tell: Callable[[Event], None]) -> Callable[[], None]:
         """Call ``tell(event)`` in the lab's thread for all that happens; return what ends that."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pushlab import PushOptions
+from pushlab import PushOptions, settings
 from pushlab.appserver.app import ApplicationServer
 from pushlab.background import BackgroundLoop
 from pushlab.errors import (
@@ -24,6 +24,7 @@ from pushlab.errors import (
     PortTaken,
     StoreError,
     TimedOut,
+    UnableToReadDatabase,
     UnknownFlavour,
 )
 from pushlab.gate import Gate
@@ -486,3 +487,41 @@ def test_a_program_that_ends_with_an_open_lab_ends_quietly(tmp_path):
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=patience(120))
     assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
+
+
+READERS = {
+    "subscriptions": lambda lab: lab.subscriptions(),
+    "the newest subscriptions": lambda lab: lab.newest_subscriptions(10),
+    "runs": lambda lab: lab.runs(),
+    "room": lambda lab: lab.room(),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_both_servers_answer_while_the_database_is_read(lab, name):
+    """Whoever waits for the database must not be the event loop, which serves both parties."""
+    read, answers = threading.Event(), []
+
+    def ask() -> None:
+        answers.append(READERS[name](lab))
+        read.set()
+
+    asking = threading.Thread(target=ask)
+    with lab.application_server.store.transaction(UnableToReadDatabase):
+        asking.start()
+        for url in (lab.application_server.url, f"{lab.push_service.origin}/"):
+            with settings.DIRECT.open(url, timeout=10) as answer:
+                assert answer.status == 200
+        assert not read.is_set(), "it does wait for the database"
+    assert read.wait(20)
+    asking.join()
+    assert answers == [(0, [])] if "newest" in name else answers == [[]]
+
+
+def test_the_newest_subscriptions_and_how_many_there_are(lab):
+    for name in ("Ada", "Bob", "Cy"):
+        lab.open("virtual", name=name).subscribe()
+    count, newest = lab.newest_subscriptions(2)
+    assert count == 3 and newest == lab.subscriptions()[-2:]
+    assert lab.newest_subscriptions(0) == (3, [])
+    assert lab.newest_subscriptions(10) == (3, lab.subscriptions())

@@ -123,19 +123,22 @@ def fault(error: Exception) -> str:
     return verdict(shorten(said, 400), FAILED, "This is a bug of the lab: please report it.")
 
 
-def subscriptions(stored: Sequence[StoredSubscription]) -> str:
-    """List who is subscribed, the newest last. An endpoint is a secret and is never shown."""
-    if not stored:
+def subscriptions(count: int, newest: Sequence[StoredSubscription]) -> str:
+    """Say how many are subscribed, and list the newest of them, the newest last.
+
+    An endpoint is a secret and is never shown.
+    """
+    if not newest:
         return '<span class="pushlab-faint">Nobody yet. Press Subscribe.</span>'
     rows = "".join(
         f"<tr><td>{escape(one.who or 'Browser')}</td><td><code>{escape(one.subscription.label)}"
         f"</code></td><td>{escape(urlsplit(one.subscription.origin).hostname or '')}</td><td>{clock(one.created_at)}</td>"
-        f"<td style='white-space:nowrap'>{'← Notify me' if one is stored[-1] else ''}</td></tr>"
-        for one in stored[-10:]
+        f"<td style='white-space:nowrap'>{'← Notify me' if one is newest[-1] else ''}</td></tr>"
+        for one in newest
     )
     head = "<tr><th>who</th><th>label</th><th>push service</th><th>since</th><th></th></tr>"
-    if len(stored) > 10:
-        head += f"<tr><td colspan=5>… {len(stored) - 10} earlier</td></tr>"
+    if count > len(newest):
+        head += f"<tr><td colspan=5>… {count - len(newest)} earlier</td></tr>"
     return f"<table>{head}{rows}</table>"
 
 

@@ -28,6 +28,9 @@ from pushlab.notebook.roompanel import RoomPanel
 
 DIAGRAM_ROWS = 18
 
+LISTED = 10
+"""Subscriptions that are shown: the newest ones."""
+
 
 class Panel:
     """Show the lab ``lab`` with its buttons. ``lab.panel()`` makes it; ``stop()`` ends it."""
@@ -230,10 +233,10 @@ class Panel:
         return markup.verdict("The page is here, in your own browser.", markup.DONE, markup.BESIDE)
 
     def _notify_me(self) -> str:
-        stored = self.lab.subscriptions()
-        if not stored:
+        _, newest = self.lab.newest_subscriptions(1)
+        if not newest:
             raise NoSubscriptions()
-        endpoint = stored[-1].subscription.endpoint
+        endpoint = newest[0].subscription.endpoint
         return markup.outcome(self.lab.notify(endpoint, *self.composer.message()))
 
     def _notify_one(self) -> str:
@@ -245,7 +248,7 @@ class Panel:
 
     def _notify_all(self) -> str:
         message = self.composer.message()
-        self.progress.max = max(len(self.lab.subscriptions()), 1)
+        self.progress.max = max(self.lab.newest_subscriptions(0)[0], 1)
         self._sent = Counts()
         self._told.touch()
         self.progress.layout.display = None
@@ -264,7 +267,7 @@ class Panel:
         events = self.lab.journal.events()
         self.diagram.value = sequence(events, rows=DIAGRAM_ROWS)
         self.log.value = markup.log(events)
-        self.subscriptions.value = markup.subscriptions(self.lab.subscriptions())
+        self.subscriptions.value = markup.subscriptions(*self.lab.newest_subscriptions(LISTED))
         if self.room:
             self.room.paint(self.lab.room())
 

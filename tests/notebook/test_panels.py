@@ -5,10 +5,13 @@ import time
 
 import ipywidgets as widgets
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab import Lab
 from pushlab.journal import Party
 from pushlab.notebook import markup, panels
+from pushlab.protocol import p256
+from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
 from pushlab.useragent.base import Notification
 
@@ -151,6 +154,26 @@ def test_what_cells_do_is_seen_in_the_panel(lab, panel):
     until(panel.subscriptions, lambda html: "Virtual" in html)
     browser.notify_me()
     until(panel.notifications, lambda html: "Hello, Notifications!" in html)
+
+
+def test_of_many_subscriptions_the_panel_reads_the_newest_and_the_count(lab, monkeypatch):
+    store, key = lab.application_server.store, lab.keys.application_server_key
+    ua_public = p256.raw_public(ec.generate_private_key(p256.CURVE))
+    for number in range(25):
+        endpoint = f"{lab.push_service.origin}/wpush/v2/{number:043}"
+        store.save(PushSubscription(endpoint, ua_public, bytes(16)), key, f"Browser {number}")
+
+    def every_row(*_, **__):
+        raise AssertionError("it reads every row")
+
+    monkeypatch.setattr(type(store), "batches", every_row)
+    panel = lab.panel()
+    html = until(panel.subscriptions, lambda html: "Browser 24" in html)
+    assert "… 15 earlier" in html and "Browser 15" in html and "Browser 14" not in html
+    assert html.count("← Notify me") == 1 and html.index("Browser 24") < html.index("← Notify me")
+    assert "bug" not in panel.result.value
+    assert "404 Not Found" in press(panel, "notify-me"), "the newest, which no push service knows"
+    until(panel.subscriptions, lambda html: "… 14 earlier" in html and "Browser 24" not in html)
 
 
 # --- what goes wrong is said in the panel ---------------------------------------------------------
