@@ -27,7 +27,7 @@ from pushlab.errors import (
     UnableToReadDatabase,
     UnknownFlavour,
 )
-from pushlab.gate import Gate
+from pushlab.server.limits import Gate
 from pushlab.lab import Lab
 from pushlab.pushservice.app import PushService
 from pushlab.settings import patience

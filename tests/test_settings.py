@@ -11,7 +11,7 @@ from pushlab.cli import main
 from pushlab.errors import BadPort, LabError
 from pushlab.lab import Lab
 from pushlab.pushservice.app import PushService
-from pushlab.web import listen
+from pushlab.server.http import listen
 
 VARIABLES = ("PUSHLAB_PORT", "PUSHLAB_PUSH_PORT")
 NO_PORTS = ["eighty", "65536", "-1", "1e3", "80.0", "8_292", "٨٢٩٢", " 80", "0x50", "9" * 5000]

@@ -35,11 +35,11 @@ from pushlab.appserver.transport import CurlTransport
 from pushlab.appserver.web import UnknownHandler
 from pushlab.appserver.with_pywebpush import PywebpushCourier
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
-from pushlab.gate import Gate
+from pushlab.server.limits import Gate
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.web import listen
+from pushlab.server.http import listen
 
 MAX_SUBSCRIPTIONS = 100_000
 """Subscriptions that are kept. One more is refused; those that are known may still be updated."""

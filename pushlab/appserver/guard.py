@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, WrongHost
-from pushlab.web import is_own_host
+from pushlab.server.http import is_own_host
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing here, so that any page may cause them."""

@@ -15,7 +15,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from pushlab.appserver.route import Route, route_of
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.web import log
+from pushlab.server.http import log
 
 AT_ONCE = 100
 """Endpoints in one question. Between two questions both servers see to others."""

@@ -28,7 +28,7 @@ from sqlalchemy import (
     true,
 )
 
-from pushlab import database
+from pushlab.server import database
 from pushlab.errors import (
     DatabaseLocked,
     EndpointNotAllowed,

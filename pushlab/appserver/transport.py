@@ -29,7 +29,7 @@ from pushlab.appserver.slots import Slots
 from pushlab.appserver.sockets import SocketOpener
 from pushlab.appserver.transfer import Transfer, lines_of
 from pushlab.errors import LabStopped
-from pushlab.gate import outgoing
+from pushlab.server.limits import outgoing
 from pushlab.protocol.delivery import PushRequest
 
 CONNECT_TIMEOUT = 10.0

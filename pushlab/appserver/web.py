@@ -1,6 +1,6 @@
 """What every path of the application server has in common: JSON in and out, and the journal.
 
-How a body is read and how an error leaves is in ``pushlab.web``. JSON is read strictly here, so that
+How a body is read and how an error leaves is in ``pushlab.server.http``. JSON is read strictly here, so that
 what gets in can get out again: into an answer, a message, the journal.
 """
 
@@ -17,7 +17,7 @@ from pushlab.errors import (
     RequestTooLarge,
 )
 from pushlab.journal import Party
-from pushlab.web import StreamedBody, UnknownPathHandler, user_agent_name
+from pushlab.server.http import StreamedBody, UnknownPathHandler, user_agent_name
 
 MAX_REQUEST = 65536
 """Bytes of a request's body: enough for 3993 bytes of notification, however they are escaped."""

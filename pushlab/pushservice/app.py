@@ -11,7 +11,7 @@ from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
 from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
-from pushlab.gate import Gate
+from pushlab.server.limits import Gate
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
 from pushlab.pushservice.chromium import ChromiumDoor, ChromiumDoors, DoorHandler
@@ -22,7 +22,7 @@ from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.presence import PresenceHandler
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.web import StreamedBody, UnknownPathHandler, is_own_host, listen, log
+from pushlab.server.http import StreamedBody, UnknownPathHandler, is_own_host, listen, log
 
 SWEEP_SECONDS = 60
 """How often messages of user agents that stay away are looked through for expired ones."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from tornado.web import Application
 
 from pushlab.errors import LabStopped, PortTaken, StoreError
-from pushlab.gate import Gate
+from pushlab.server.limits import Gate
 from pushlab.pushservice.certificates import Certificates
 from pushlab.pushservice.fcm import Browsers
 from pushlab.pushservice.flavours import Flavour
@@ -28,7 +28,7 @@ from pushlab.pushservice.mcs import McsServer
 from pushlab.pushservice.office import PostOffice
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.web import StreamedBody, UnknownPathHandler, listen, log
+from pushlab.server.http import StreamedBody, UnknownPathHandler, listen, log
 
 VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""

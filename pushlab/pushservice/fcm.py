@@ -24,7 +24,7 @@ from pushlab.protocol import base64url, p256
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.messages import CHECKIN_REQUEST, CHECKIN_RESPONSE
 from pushlab.pushservice.office import PostOffice, new_secret
-from pushlab.web import StreamedBody, user_agent_name
+from pushlab.server.http import StreamedBody, user_agent_name
 
 MAX_REQUEST = 64 * 1024
 """Bytes of a checkin or a form. Chromium's have some hundred."""

@@ -25,7 +25,7 @@ from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 from tornado.tcpserver import TCPServer
 
 from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
-from pushlab.gate import SOCKETS, look_after
+from pushlab.server.limits import SOCKETS, look_after
 from pushlab.protocol import base64url
 from pushlab.pushservice.fcm import Browsers
 from pushlab.pushservice.mailbox import Message, Subscription

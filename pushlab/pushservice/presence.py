@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from pushlab.errors import BadField, RequestTooLarge
 from pushlab.protocol import strict_json
-from pushlab.web import StreamedBody
+from pushlab.server.http import StreamedBody
 
 MAX_ENDPOINTS = 500
 """Endpoints in one question."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from pushlab import database
+from pushlab.server import database
 from pushlab.errors import StoreError, UnableToReadDatabase, UnableToWriteDatabase
 from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
 

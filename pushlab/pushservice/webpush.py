@@ -33,7 +33,7 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
 from pushlab.pushservice.office import PostOffice
-from pushlab.web import PAGE_HEADERS, StreamedBody
+from pushlab.server.http import PAGE_HEADERS, StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 

@@ -8,7 +8,7 @@ import pytest
 
 from pushlab.appserver import events as module
 from pushlab.appserver.events import EventsHandler
-from pushlab.gate import RETRY_SECONDS
+from pushlab.server.limits import RETRY_SECONDS
 from pushlab.journal import Party
 from pushlab.settings import patience
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from pushlab import gate
+from pushlab.server import limits
 from pushlab.appserver.answer import NetworkFault, PushResponse
 from pushlab.appserver.transfer import MAX_BODY
 from pushlab.appserver.transport import CurlTransport
@@ -605,7 +605,7 @@ def test_close_ends_what_waits_for_a_connection(transport):
 )
 def test_what_may_be_open_bounds_all_origins_together(run, everywhere, monkeypatch):
     """With 64 files, 16 connections are opened: silent origins leave room for everything else."""
-    monkeypatch.setattr(gate, "open_files", lambda: 64)
+    monkeypatch.setattr(limits, "open_files", lambda: 64)
 
     async def scenario():
         transport = CurlTransport(reach=everywhere)

@@ -12,7 +12,7 @@ from pushlab.appserver import handlers
 from pushlab.appserver import store as store_module
 from pushlab.appserver.web import MAX_REQUEST, parse_object
 from pushlab.errors import BadField, MalformedJson
-from pushlab.web import DRAIN_LIMIT
+from pushlab.server.http import DRAIN_LIMIT
 
 POSTS = ["add-subscription", "remove-subscription", "notify-me", "notify-all", "report"]
 GETS = ["", "vapid", "health", "events", "page.js"]

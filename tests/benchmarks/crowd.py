@@ -20,7 +20,7 @@ from pathlib import Path
 from report import Row
 from tornado.httpclient import AsyncHTTPClient
 
-from pushlab.gate import may_open_more_files, room
+from pushlab.server.limits import may_open_more_files, room
 from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
 

@@ -12,7 +12,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.ioloop import PeriodicCallback
 
 from pushlab.errors import LabError, LabStopped, PortTaken, UnableToReadDatabase
-from pushlab.gate import Gate
+from pushlab.server.limits import Gate
 from pushlab.pushservice import mailbox
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.certificates import Certificates

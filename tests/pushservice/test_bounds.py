@@ -7,9 +7,9 @@ import socket
 import pytest
 from tornado.httpclient import HTTPRequest
 
-from pushlab import gate
+from pushlab.server import limits
 from pushlab.errors import QueueFull, TooManySubscriptions
-from pushlab.gate import Sockets
+from pushlab.server.limits import Sockets
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice import app, autopush, fcm, mailbox, office
 from pushlab.pushservice.mailbox import Mailbox, Subscription
@@ -171,7 +171,7 @@ def test_one_websocket_too_many(bench, http, monkeypatch):
     async def scenario(bench):
         first, second = await bench.user_agent(), await bench.user_agent()
         refused = await http(HTTPRequest(bench.service.origin + "/", headers=HANDSHAKE))
-        assert refused.code == 503 and refused.headers["Retry-After"] == str(gate.RETRY_SECONDS)
+        assert refused.code == 503 and refused.headers["Retry-After"] == str(limits.RETRY_SECONDS)
         assert json.loads(refused.body)["error"]["id"] == "too-many-connections"
         await bench.away(first)
         await bench.user_agent()

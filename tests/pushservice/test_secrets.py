@@ -11,7 +11,7 @@ from tornado.httpclient import HTTPRequest
 from pushlab.protocol import base64url
 from pushlab.pushservice.fcm import TOKEN_PREFIX
 from pushlab.pushservice.office import new_secret
-from pushlab.web import PAGE_HEADERS
+from pushlab.server.http import PAGE_HEADERS
 
 ENOUGH = 120
 """Bits. RFC 8030 §8.3 asks that nobody can guess a capability URL; W3C's finding on such says 120."""

@@ -10,7 +10,7 @@ from pushlab.protocol import encryption
 from pushlab.pushservice.autopush import AutopushHandler
 from pushlab.pushservice.flavours import RETRY_AFTER
 from pushlab.pushservice.webpush import PushResource
-from pushlab.web import DRAIN_LIMIT
+from pushlab.server.http import DRAIN_LIMIT
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -14,9 +14,10 @@ import pytest
 import trustme
 from tornado.web import Application
 
-from pushlab import gate, web
-from pushlab.gate import MAX_HEAD, Gate, Sockets
-from pushlab.web import StreamedBody, listen
+from pushlab.server import limits
+from pushlab.server import http as http
+from pushlab.server.limits import MAX_HEAD, Gate, Sockets
+from pushlab.server.http import StreamedBody, listen
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -40,7 +41,7 @@ async def opened(**options):
     server = Gate(Application([("/", Echo)], log_function=lambda handler: None), **options)
     door = listen(0, "127.0.0.1")
     server.add_socket(door)
-    counted = lambda: gate.SOCKETS._taken.get(server, 0)  # noqa: E731
+    counted = lambda: limits.SOCKETS._taken.get(server, 0)  # noqa: E731
     port, clients = door.getsockname()[1], []
     try:
         yield SimpleNamespace(port=port, counted=counted, server=server, clients=clients)
@@ -106,8 +107,8 @@ async def served(door, **options) -> None:
 
 def few(monkeypatch, count: int) -> None:
     """Let the gate have ``count`` connections."""
-    monkeypatch.setattr(gate, "SOCKETS", Sockets(lambda: 100))
-    monkeypatch.setattr(gate, "SHARE", count / 100)
+    monkeypatch.setattr(limits, "SOCKETS", Sockets(lambda: 100))
+    monkeypatch.setattr(limits, "SHARE", count / 100)
 
 
 def test_one_connection_too_many_is_told_so_and_has_room_when_another_leaves(run, monkeypatch):
@@ -120,7 +121,7 @@ def test_one_connection_too_many_is_told_so_and_has_room_when_another_leaves(run
             late = await Client.to(door, GET)
             status, headers, body = await late.answer()
             assert (status, body["error"]["id"]) == (503, "too-many-connections")
-            assert headers["retry-after"] == str(gate.RETRY_SECONDS)
+            assert headers["retry-after"] == str(limits.RETRY_SECONDS)
             assert headers["connection"] == "close"
             clients[0].writer.write(GET)  # Those who are in are served on.
             assert (await clients[0].answer())[0] == 200
@@ -133,8 +134,8 @@ def test_one_connection_too_many_is_told_so_and_has_room_when_another_leaves(run
 
 def test_who_is_refused_and_stays_is_shown_out(run, monkeypatch):
     few(monkeypatch, 1)
-    monkeypatch.setattr(gate, "FAREWELL_SECONDS", 0.05)
-    monkeypatch.setattr(gate, "FAREWELLS", 2)
+    monkeypatch.setattr(limits, "FAREWELL_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "FAREWELLS", 2)
 
     async def scenario():
         async with opened() as door:
@@ -214,7 +215,7 @@ def test_what_is_no_http_gets_an_error_of_ours(run, said):
 
 
 def test_a_head_that_does_not_come_ends_the_connection(run, monkeypatch):
-    monkeypatch.setattr(gate, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "HEAD_SECONDS", 0.1)
 
     async def scenario():
         async with opened() as door:
@@ -242,23 +243,23 @@ def test_a_body_that_does_not_come_is_answered_and_a_slow_answer_is_waited_for(r
 def test_the_system_looks_after_peers_that_are_gone():
     with socket.create_server(("127.0.0.1", 0)) as door:
         with socket.create_connection(door.getsockname()) as client:
-            gate.look_after(client)
+            limits.look_after(client)
             assert client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 timeout = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-                assert timeout == 1000 * gate.GONE_SECONDS
+                assert timeout == 1000 * limits.GONE_SECONDS
 
 
 @pytest.mark.parametrize(
     ("files", "connections", "outgoing"),
-    [(2, 1, 1), (256, 128, 64), (1024, 568, 256), (10**6, gate.MAX_SOCKETS, gate.MAX_OUTGOING)],
+    [(2, 1, 1), (256, 128, 64), (1024, 568, 256), (10**6, limits.MAX_SOCKETS, limits.MAX_OUTGOING)],
 )
 def test_the_number_of_connections_follows_from_the_open_files(
     monkeypatch, files, connections, outgoing
 ):
-    monkeypatch.setattr(gate, "open_files", lambda: files)
-    assert (gate.room(), gate.outgoing()) == (connections, outgoing)
-    assert gate.room() + gate.outgoing() <= files, "each part has files of its own"
+    monkeypatch.setattr(limits, "open_files", lambda: files)
+    assert (limits.room(), limits.outgoing()) == (connections, outgoing)
+    assert limits.room() + limits.outgoing() <= files, "each part has files of its own"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such limit")
@@ -268,9 +269,9 @@ def test_the_limit_is_raised_as_far_as_everybody_may():
         "from pushlab import gate\n"
         "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, min(hard, 900) if hard > 0 else 900))\n"
-        "print(gate.open_files())\n"
+        "print(limits.open_files())\n"
         "gate.may_open_more_files()\n"
-        "print(gate.open_files())\n"
+        "print(limits.open_files())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["256", "900"], done.stderr

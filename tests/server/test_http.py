@@ -7,7 +7,7 @@ import pytest
 
 from pushlab.errors import PortTaken
 from pushlab.settings import patience
-from pushlab.web import listen, user_agent_name
+from pushlab.server.http import listen, user_agent_name
 
 CHROME = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "

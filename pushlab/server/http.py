@@ -29,7 +29,7 @@ from pushlab.errors import (
     RequestTooLarge,
     UnknownPath,
 )
-from pushlab.gate import BODY_SECONDS, RETRY_SECONDS
+from pushlab.server.limits import BODY_SECONDS, RETRY_SECONDS
 
 DRAIN_LIMIT = 16 * 1024 * 1024
 """Bytes of a body that is too long that are thrown away before the connection is cut."""

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from pushlab import database
+from pushlab.server import database
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import (
     BadDatabaseUrl,
