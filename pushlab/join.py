@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 from pushlab import localnet, settings
 from pushlab.errors import BrowserNotFound, LabError
 from pushlab.labbrowser import installed_browsers, real_browser, trusted_origin
-from pushlab.useragent.chromium import Chromium
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox.browser import Firefox
 
 WEAKENS = {
     "firefox": "This Firefox treats every page from {host} as secure, though it comes over plain http,",

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from pushlab import localnet
 from pushlab.errors import BrowserFailed, BrowserNotFound
-from pushlab.useragent import chromium, chromium_profile, firefox
+from pushlab.useragent import chromium, firefox
+from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.base import Notification, UserAgent
 
 KINDS = ("firefox", "chromium", "virtual")

@@ -93,13 +93,13 @@ def artifacts(pytestconfig):
 @pytest.fixture(scope="session")
 def firefox_installed(slow) -> str:
     """Give Firefox's path; without Firefox skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
-    return found_or_missing("pushlab.useragent.firefox")
+    return found_or_missing("pushlab.useragent.firefox.browser")
 
 
 @pytest.fixture(scope="session")
 def chromium_installed(slow) -> str:
     """Give Chromium's path; without it skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
-    return found_or_missing("pushlab.useragent.chromium")
+    return found_or_missing("pushlab.useragent.chromium.browser")
 
 
 @pytest.fixture(scope="session")

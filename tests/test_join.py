@@ -5,8 +5,8 @@ import pytest
 from pushlab import join, labbrowser
 from pushlab.errors import BrowserNotFound, LabError
 from pushlab.lab import Lab
-from pushlab.useragent.chromium import Chromium
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox.browser import Firefox
 
 ROOM = "http://192.168.1.20:8292"
 

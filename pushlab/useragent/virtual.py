@@ -18,7 +18,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.useragent.autopush import AutopushClient
+from pushlab.useragent.autopush_client import AutopushClient
 from pushlab.settings import patience
 from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 

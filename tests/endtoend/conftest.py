@@ -20,8 +20,8 @@ from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.fcm import TOKEN_PREFIX
 from pushlab.settings import patience
-from pushlab.useragent.chromium import Chromium
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.virtual import VirtualUserAgent
 
 

@@ -18,7 +18,7 @@ from dataclasses import asdict
 
 from pushlab import join, settings
 from pushlab.errors import PushlabError
-from pushlab.useragent import firefox_profile
+from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.virtual import VirtualUserAgent
 
 PATIENCE = settings.patience(120)

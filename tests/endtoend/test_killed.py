@@ -21,9 +21,9 @@ from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
-from pushlab.useragent import firefox_profile
-from pushlab.useragent.chromium import Chromium
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.firefox import profile as firefox_profile
+from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.virtual import VirtualUserAgent
 
 from .killed import NO_ANSWER, Sender, Served, seeded

@@ -16,9 +16,9 @@ from playwright.sync_api import expect, sync_playwright
 
 from pushlab.lab import Lab
 from pushlab.settings import DIRECT, patience
-from pushlab.useragent.chromium import Chromium
-from pushlab.useragent.chromium_profile import switches
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.chromium.profile import switches
+from pushlab.useragent.firefox.browser import Firefox
 
 from .jupyter import LOG, TOKEN, be_patient, part, run_all, running
 

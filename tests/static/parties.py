@@ -15,8 +15,8 @@ from pushlab.journal import Event, Journal
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.fcm import TOKEN_PREFIX
 from pushlab.settings import patience
-from pushlab.useragent.chromium import Chromium
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox.browser import Firefox
 
 FAR = "insecure.test"
 """A name of this machine that a browser takes for another machine's."""

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from pushlab.useragent.base import Notification, UserAgent
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.virtual import VirtualUserAgent
 
 OFFERED = [name for name in vars(UserAgent) if not name.startswith("_")]

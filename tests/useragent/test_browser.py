@@ -21,10 +21,12 @@ from tornado.web import Application, RequestHandler
 
 from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
 from pushlab.settings import patience
-from pushlab.useragent import browser, chromium, chromium_profile, firefox, firefox_profile, remote
+from pushlab.useragent import browser, chromium, firefox, remote
+from pushlab.useragent.chromium import profile as chromium_profile
+from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.base import Notification
-from pushlab.useragent.chromium import Chromium
-from pushlab.useragent.firefox import Firefox
+from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.page import SETTLED, THROUGH
 
 # Nothing listens at these, and these tests need nothing from there.

@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from pushlab.errors import BrowserFailed
-from pushlab.useragent.cdp import Cdp
+from pushlab.useragent.chromium.cdp import Cdp
 
 
 def test_a_command_about_the_browser_names_no_session(run, peer):

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from pushlab.useragent import alone
-from pushlab.useragent.chromium import Chromium
+from pushlab.useragent.chromium import offline
+from pushlab.useragent.chromium.browser import Chromium
 
 ASK = """
 import socket
@@ -19,32 +19,32 @@ for family, kind, protocol in [(16, 3, 0), (16, 3, 15), (2, 1, 0)]:
 """
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or alone.platform.machine() not in alone.MACHINES,
+    sys.platform != "linux" or offline.platform.machine() not in offline.MACHINES,
     reason="only Linux has such filters",
 )
 
 
 def test_one_question_is_refused_and_every_other_socket_is_there():
     ask = [sys.executable, "-c", ASK]
-    behind = [sys.executable, "-I", "-S", alone.__file__, *ask]
+    behind = [sys.executable, "-I", "-S", offline.__file__, *ask]
     assert subprocess.run(ask, capture_output=True, text=True).stdout == "yes yes yes "
     assert subprocess.run(behind, capture_output=True, text=True).stdout == "refused yes yes "
 
 
 @pytest.mark.parametrize("interfaces", [["lo"], ["lo", "down0"], ["lo", "eth0"]])
 def test_it_is_alone_when_no_interface_but_the_loopback_is_up(monkeypatch, interfaces):
-    monkeypatch.setattr(alone.socket, "if_nameindex", lambda: list(enumerate(interfaces)))
-    monkeypatch.setattr(alone, "_up", lambda name: name == "eth0")
-    assert alone.is_alone() == ("eth0" not in interfaces)
+    monkeypatch.setattr(offline.socket, "if_nameindex", lambda: list(enumerate(interfaces)))
+    monkeypatch.setattr(offline, "_up", lambda name: name == "eth0")
+    assert offline.is_alone() == ("eth0" not in interfaces)
 
 
 def test_the_loopback_does_not_count():
-    assert alone._up("lo") is False
+    assert offline._up("lo") is False
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
 def test_only_then_it_starts_by_way_of_the_filter(monkeypatch, tmp_path, is_alone):
-    monkeypatch.setattr(alone, "is_alone", lambda: is_alone)
+    monkeypatch.setattr(offline, "is_alone", lambda: is_alone)
     started = Chromium(None)._program(tmp_path / "chromium")
-    assert (alone.__file__ in started) == is_alone
+    assert (offline.__file__ in started) == is_alone
     assert started[-1] == str(tmp_path / "chromium")

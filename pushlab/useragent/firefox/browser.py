@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
 from pushlab.settings import patience
-from pushlab.useragent import firefox_profile
-from pushlab.useragent.bidi import Bidi
+from pushlab.useragent.firefox import profile as firefox_profile
+from pushlab.useragent.firefox.bidi import Bidi
 from pushlab.useragent.browser import QUIT, Browser, find_program
 
 ENVIRONMENT = {

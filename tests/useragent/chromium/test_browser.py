@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pushlab.useragent import chromium_profile
-from pushlab.useragent.chromium import Chromium
+from pushlab.useragent.chromium import profile as chromium_profile
+from pushlab.useragent.chromium.browser import Chromium
 
 DOOR = SimpleNamespace(
     checkin_url="http://127.0.0.1:8030/checkin",

@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
 from pushlab.settings import patience
-from pushlab.useragent import alone, chromium_profile
+from pushlab.useragent.chromium import offline
+from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.base import Notification
 from pushlab.useragent.browser import QUIT, Browser, find_program
-from pushlab.useragent.cdp import Cdp
-from pushlab.useragent.chromium_profile import ChromiumDoor
+from pushlab.useragent.chromium.cdp import Cdp
+from pushlab.useragent.chromium.profile import ChromiumDoor
 
 AFTER_DISPLAY = 0.3  # Seconds after which a page may ask for a notification.
 STARTUP = 10  # Seconds after which nobody waits for the end of its start (times PUSHLAB_PATIENCE).
@@ -112,8 +113,8 @@ class Chromium(Browser):
         return chromium_profile.switches(self._door, folder, self._headless, self._trusted)
 
     def _program(self, program: Path) -> list[str]:
-        if alone.is_alone():
-            return [sys.executable, "-I", "-S", alone.__file__, str(program)]
+        if offline.is_alone():
+            return [sys.executable, "-I", "-S", offline.__file__, str(program)]
         return [str(program)]
 
     def _address(self, folder: Path) -> str | None:

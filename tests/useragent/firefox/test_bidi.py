@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pushlab.errors import BrowserFailed, TimedOut
-from pushlab.useragent.bidi import Bidi
+from pushlab.useragent.firefox.bidi import Bidi
 
 
 def test_a_command_gives_its_result(run, peer):

@@ -2,7 +2,7 @@
 
 import json
 
-from pushlab.useragent import firefox_profile
+from pushlab.useragent.firefox import profile as firefox_profile
 
 
 def test_the_profile_holds_every_preference_and_where_the_push_service_is(tmp_path):
