@@ -33,7 +33,7 @@ from pushlab.invitation import Invitation
 from pushlab.journal import Event, Journal
 from pushlab.labbrowser import LabBrowser, installed_browsers, real_browser
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent

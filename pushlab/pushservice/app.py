@@ -14,11 +14,11 @@ from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
 from pushlab.server.limits import Gate
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
-from pushlab.pushservice.chromium import ChromiumDoor, ChromiumDoors, DoorHandler
-from pushlab.pushservice.fcm import Browsers, CheckinHandler, RegistrationHandler
+from pushlab.pushservice.chromium.listeners import ChromiumDoor, ChromiumDoors, DoorHandler
+from pushlab.pushservice.chromium.checkin import Browsers, CheckinHandler, RegistrationHandler
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
-from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.broker import PostOffice
 from pushlab.pushservice.presence import PresenceHandler
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource

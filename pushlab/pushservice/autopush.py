@@ -38,7 +38,7 @@ from pushlab.errors import (
 )
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.mailbox import Message, Subscription
-from pushlab.pushservice.office import PostOffice, Receipt
+from pushlab.pushservice.broker import PostOffice, Receipt
 from pushlab.server.http import JsonErrors, user_agent_name
 
 MAX_FRAME = 256 * 1024

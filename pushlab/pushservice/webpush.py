@@ -32,7 +32,7 @@ from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
-from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.broker import PostOffice
 from pushlab.server.http import PAGE_HEADERS, StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE

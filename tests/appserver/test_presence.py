@@ -14,7 +14,7 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.useragent.virtual import VirtualUserAgent
 
 VENDOR = "https://push.example.net/one"

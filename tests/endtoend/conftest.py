@@ -18,7 +18,7 @@ from pushlab.journal import Journal
 from pushlab.protocol import encryption, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.settings import patience
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox

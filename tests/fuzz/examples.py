@@ -4,8 +4,8 @@ import json
 
 from pushlab.protocol import base64url, encryption, p256, vapid
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.pushservice import messages
-from pushlab.pushservice.protobuf import varint
+from pushlab.pushservice.chromium import messages
+from pushlab.pushservice.chromium.protobuf import varint
 
 NOW = 1_700_000_000.0
 ORIGIN = "https://push.example.net"

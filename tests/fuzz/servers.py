@@ -21,13 +21,13 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.autopush import AutopushHandler
-from pushlab.pushservice.fcm import Browsers
+from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
-from pushlab.pushservice.mcs import McsConnection
-from pushlab.pushservice.messages import LOGIN_RESPONSE
-from pushlab.pushservice.office import PostOffice
-from pushlab.pushservice.protobuf import read_varint
+from pushlab.pushservice.chromium.mcs import McsConnection
+from pushlab.pushservice.chromium.messages import LOGIN_RESPONSE
+from pushlab.pushservice.broker import PostOffice
+from pushlab.pushservice.chromium.protobuf import read_varint
 from pushlab.pushservice.store import Store
 
 RENEWED = 5000

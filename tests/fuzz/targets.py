@@ -35,7 +35,9 @@ from pushlab.protocol import base64url, content_coding, encryption, jws, strict_
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.pushservice import fcm, messages, protobuf
+from pushlab.pushservice.chromium import checkin
+from pushlab.pushservice.chromium import messages
+from pushlab.pushservice.chromium import protobuf
 from pushlab.settings import patience
 
 INPUT_SECONDS = 2.0
@@ -243,7 +245,7 @@ def read_varint(data: bytes) -> None:
 
 
 def read_form(data: bytes) -> None:
-    form = fcm._form(data)
+    form = checkin._form(data)
     assert all(isinstance(value, str) and value for value in form.values())
 
 

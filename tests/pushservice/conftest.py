@@ -17,10 +17,10 @@ from pushlab.journal import Journal
 from pushlab.protocol import base64url, encryption, p256, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.pushservice import messages
+from pushlab.pushservice.chromium import messages
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.chromium import ChromiumDoor
-from pushlab.pushservice.protobuf import read_varint, varint
+from pushlab.pushservice.chromium.listeners import ChromiumDoor
+from pushlab.pushservice.chromium.protobuf import read_varint, varint
 
 
 class Clock:

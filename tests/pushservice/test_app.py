@@ -15,9 +15,9 @@ from pushlab.errors import LabError, LabStopped, PortTaken, UnableToReadDatabase
 from pushlab.server.limits import Gate
 from pushlab.pushservice import mailbox
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.certificates import Certificates
-from pushlab.pushservice.mcs import McsServer
-from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.chromium.certificates import Certificates
+from pushlab.pushservice.chromium.mcs import McsServer
+from pushlab.pushservice.broker import PostOffice
 from pushlab.pushservice.presence import MAX_ENDPOINTS, MAX_REQUEST
 from pushlab.pushservice.store import Store
 

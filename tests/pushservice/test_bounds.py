@@ -11,7 +11,9 @@ from pushlab.server import limits
 from pushlab.errors import QueueFull, TooManySubscriptions
 from pushlab.server.limits import Sockets
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.pushservice import app, autopush, fcm, mailbox, office
+from pushlab.pushservice import app, autopush, mailbox
+from pushlab.pushservice.chromium import checkin
+from pushlab.pushservice import broker
 from pushlab.pushservice.mailbox import Mailbox, Subscription
 
 HANDSHAKE = {
@@ -123,7 +125,7 @@ async def crammed(bench, stream, send) -> int:
 
 
 def test_a_websocket_that_is_never_read_is_cut_off(bench, monkeypatch):
-    monkeypatch.setattr(office, "UNREAD_EACH", 100)
+    monkeypatch.setattr(broker, "UNREAD_EACH", 100)
 
     async def scenario(bench):
         reading, sender, somebody = await bench.subscribed()
@@ -149,7 +151,7 @@ def test_a_websocket_that_is_never_read_is_cut_off(bench, monkeypatch):
 
 
 def test_an_mcs_connection_that_is_never_read_is_cut_off(bench, monkeypatch):
-    monkeypatch.setattr(office, "UNREAD_EACH", 100)
+    monkeypatch.setattr(broker, "UNREAD_EACH", 100)
 
     async def scenario(bench):
         browser, sender, subscription = await bench.logged_in()
@@ -238,7 +240,7 @@ def test_too_many_messages_in_all(monkeypatch):
 
 
 def test_of_many_browsers_the_oldest_is_forgotten_and_keeps_its_subscription(bench, monkeypatch):
-    monkeypatch.setattr(fcm, "MAX_BROWSERS", 2)
+    monkeypatch.setattr(checkin, "MAX_BROWSERS", 2)
 
     async def scenario(bench):
         browser, sender, subscription = await bench.logged_in()
@@ -255,7 +257,7 @@ def test_of_many_browsers_the_oldest_is_forgotten_and_keeps_its_subscription(ben
 
 
 def test_a_connection_too_many_at_the_mcs_port_is_cut_off_and_the_next_is_taken(bench, monkeypatch):
-    monkeypatch.setattr("pushlab.pushservice.mcs.SOCKETS", Sockets(lambda: 1))
+    monkeypatch.setattr("pushlab.pushservice.chromium.mcs.SOCKETS", Sockets(lambda: 1))
 
     async def scenario(bench):
         first, late = await bench.browser(), await bench.browser()

@@ -13,7 +13,7 @@ from pushlab.appserver.route import Route
 from pushlab.background import BackgroundLoop
 from pushlab.journal import Event, Journal
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.fcm import TOKEN_PREFIX
+from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.settings import patience
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox

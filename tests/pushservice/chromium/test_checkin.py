@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tornado.httpclient import HTTPRequest
 
 from pushlab.protocol import base64url, p256
-from pushlab.pushservice import messages
-from pushlab.pushservice.fcm import Browsers
+from pushlab.pushservice.chromium import messages
+from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.mailbox import Mailbox, Subscription
 
 

@@ -27,17 +27,17 @@ from tornado.tcpserver import TCPServer
 from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
 from pushlab.server.limits import SOCKETS, look_after
 from pushlab.protocol import base64url
-from pushlab.pushservice.fcm import Browsers
+from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.mailbox import Message, Subscription
-from pushlab.pushservice.messages import (
+from pushlab.pushservice.chromium.messages import (
     DATA_MESSAGE_STANZA,
     HEARTBEAT,
     IQ_STANZA,
     LOGIN_REQUEST,
     LOGIN_RESPONSE,
 )
-from pushlab.pushservice.office import PostOffice, Receipt
-from pushlab.pushservice.protobuf import MAX_VARINT, read_varint, varint
+from pushlab.pushservice.broker import PostOffice, Receipt
+from pushlab.pushservice.chromium.protobuf import MAX_VARINT, read_varint, varint
 
 VERSION = 41
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pushlab.errors import BadField, FormatError, TooManySubscriptions
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.mailbox import Mailbox
-from pushlab.pushservice.messages import CHECKIN_REQUEST, CHECKIN_RESPONSE
-from pushlab.pushservice.office import PostOffice, new_secret
+from pushlab.pushservice.chromium.messages import CHECKIN_REQUEST, CHECKIN_RESPONSE
+from pushlab.pushservice.broker import PostOffice, new_secret
 from pushlab.server.http import StreamedBody, user_agent_name
 
 MAX_REQUEST = 64 * 1024

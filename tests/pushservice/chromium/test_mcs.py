@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pushlab.pushservice import mcs, messages
-from pushlab.pushservice.protobuf import varint
+from pushlab.pushservice.chromium import mcs
+from pushlab.pushservice.chromium import messages
+from pushlab.pushservice.chromium.protobuf import varint
 
-from ..chance import examples
+from ...chance import examples
 
 
 def app_data(message: dict) -> dict:

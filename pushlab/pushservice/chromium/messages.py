@@ -5,7 +5,7 @@ those of the .proto files in Chromium's sources (``google_apis/gcm/protocol``); 
 those fields stand here that this push service reads or writes.
 """
 
-from pushlab.pushservice.protobuf import Kind, Message
+from pushlab.pushservice.chromium.protobuf import Kind, Message
 
 NUMBER, FIXED64, TEXT, BYTES = Kind.NUMBER, Kind.FIXED64, Kind.TEXT, Kind.BYTES
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlab.errors import BadField
-from pushlab.pushservice import messages
-from pushlab.pushservice.messages import (
+from pushlab.pushservice.chromium import messages
+from pushlab.pushservice.chromium.messages import (
     CHECKIN_REQUEST,
     CHECKIN_RESPONSE,
     DATA_MESSAGE_STANZA,
@@ -17,7 +17,7 @@ from pushlab.pushservice.messages import (
     LOGIN_REQUEST,
     LOGIN_RESPONSE,
 )
-from pushlab.pushservice.protobuf import Kind, Message, read_varint, varint
+from pushlab.pushservice.chromium.protobuf import Kind, Message, read_varint, varint
 
 ALL = [value for value in vars(messages).values() if isinstance(value, Message)]
 

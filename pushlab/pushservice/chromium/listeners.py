@@ -21,11 +21,11 @@ from tornado.web import Application
 
 from pushlab.errors import LabStopped, PortTaken, StoreError
 from pushlab.server.limits import Gate
-from pushlab.pushservice.certificates import Certificates
-from pushlab.pushservice.fcm import Browsers
+from pushlab.pushservice.chromium.certificates import Certificates
+from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.flavours import Flavour
-from pushlab.pushservice.mcs import McsServer
-from pushlab.pushservice.office import PostOffice
+from pushlab.pushservice.chromium.mcs import McsServer
+from pushlab.pushservice.broker import PostOffice
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.server.http import StreamedBody, UnknownPathHandler, listen, log
