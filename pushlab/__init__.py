@@ -19,7 +19,7 @@ _DOOR = {
     "pushlab.appserver.app": ["ApplicationServer"],
     "pushlab.appserver.store": ["SubscriptionStore"],
     "pushlab.appserver.answer": ["PushResponse"],
-    "pushlab.appserver.outcome": ["Outcome", "explain"],
+    "pushlab.appserver.explain.outcome": ["Outcome", "explain"],
     "pushlab.pushservice.app": ["PushService"],
     "pushlab.useragent.chromium.browser": ["Chromium"],
     "pushlab.useragent.firefox.browser": ["Firefox"],
@@ -40,7 +40,7 @@ _DRAWN = {
     "pushlab.protocol.encryption": ["Derivation"],
     "pushlab.protocol.subscription": ["PushSubscription"],
     "pushlab.protocol.vapid": ["Claims", "Credentials"],
-    "pushlab.appserver.outcome": ["Outcome"],
+    "pushlab.appserver.explain.outcome": ["Outcome"],
     "pushlab.appserver.answer": ["PushResponse"],
 }
 _HOME = {name: module for module, names in _DOOR.items() for name in names}

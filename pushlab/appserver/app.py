@@ -23,7 +23,7 @@ from pushlab.appserver.events import EventsHandler
 from pushlab.appserver.guard import Guard
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
-from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.presence import PresenceClient
 from pushlab.appserver.room import NotingCourier, Participant, Room
 from pushlab.appserver.route import Route

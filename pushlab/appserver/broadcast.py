@@ -21,7 +21,7 @@ from functools import partial
 from pushlab.appserver.answer import STOPPED, Answer
 from pushlab.appserver.flow import MOST, Lane, Window
 from pushlab.appserver.message import Message
-from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped
 

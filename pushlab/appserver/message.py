@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from pushlab.appserver.answer import Answer
 from pushlab.appserver.courier import Courier, Story
 from pushlab.appserver.flow import PATIENCE, Lane
-from pushlab.appserver.outcome import Outcome, explain, seconds_of
+from pushlab.appserver.explain.outcome import Outcome, explain, seconds_of
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PushlabError
 from pushlab.protocol.delivery import PushOptions

@@ -30,7 +30,7 @@ from sqlalchemy import (
     select,
 )
 
-from pushlab.appserver.outcome import Kind
+from pushlab.appserver.explain.outcome import Kind
 from pushlab.appserver.store import SubscriptionStore, subscriptions
 from pushlab.errors import BadField, UnableToReadDatabase, UnableToWriteDatabase
 

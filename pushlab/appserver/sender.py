@@ -21,7 +21,7 @@ from pushlab.appserver.courier import Courier, DetoursOnly, PushlabCourier, Stor
 from pushlab.appserver.flow import MOST, Lane
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.message import Means, Message
-from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.recorder import Recorder
 from pushlab.appserver.route import Route
 from pushlab.appserver.runs import Runs, not_accepted

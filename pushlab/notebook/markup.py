@@ -10,7 +10,7 @@ from html import escape
 from urllib.parse import urlsplit
 
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.room import Participant
 from pushlab.appserver.sender import Counts
 from pushlab.appserver.store import StoredSubscription

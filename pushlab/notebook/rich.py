@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from pushlab.appserver.answer import PushResponse
-from pushlab.appserver.outcome import Outcome, explain, show
+from pushlab.appserver.explain.outcome import Outcome, explain, show
 from pushlab.errors import PushlabError
 from pushlab.journal import Party
 from pushlab.notebook import svg

@@ -10,7 +10,7 @@ import pytest
 from pushlab.appserver.addresses import Reach, is_public
 from pushlab.appserver.answer import NetworkFault
 from pushlab.appserver.courier import Story
-from pushlab.appserver.outcome import explain
+from pushlab.appserver.explain.outcome import explain
 from pushlab.appserver.route import Route
 from pushlab.appserver.store import StoredSubscription
 from pushlab.appserver.transport import CurlTransport

@@ -8,7 +8,7 @@ import pytest
 
 from pushlab.appserver.broadcast import LOOK_AHEAD, MANY, NO_HOPE, Broadcast
 from pushlab.appserver.flow import START
-from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import LabStopped, UnableToReadDatabase
 
 ACCEPTED = Outcome("accepted", 201, "201")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pushlab.appserver import recorder as recorder_module
-from pushlab.appserver.outcome import Outcome
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.recorder import Recorder
 from pushlab.errors import UnableToWriteDatabase
 

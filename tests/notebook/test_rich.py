@@ -12,7 +12,7 @@ from traitlets.config import Config
 
 import pushlab
 from pushlab.appserver.answer import NetworkFault, PushResponse
-from pushlab.appserver.outcome import Outcome, explain
+from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.errors import PlaintextTooLong
 from pushlab.journal import Party
 from pushlab.notebook import rich

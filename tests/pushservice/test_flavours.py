@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.answer import PushResponse
-from pushlab.appserver.outcome import STATUS, explain
+from pushlab.appserver.explain.outcome import STATUS, explain
 from pushlab.errors import DeliveryError, UnknownFlavour, VapidError
 from pushlab.protocol import base64url, encryption, jws, p256, vapid
 from pushlab.pushservice.app import PushService

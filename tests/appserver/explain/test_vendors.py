@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pushlab.appserver.answer import PushResponse
-from pushlab.appserver.outcome import explain
-from pushlab.appserver.vendors import VENDORS, row_of
+from pushlab.appserver.explain.outcome import explain
+from pushlab.appserver.explain.vendors import VENDORS, row_of
 
 
 def answer(status: int, words: str) -> PushResponse:

@@ -3,7 +3,7 @@
 What may pass is tried again; a wrong certificate or URL does not pass.
 """
 
-from pushlab.appserver.row import MACHINE, NETWORK, PUSH_SERVICE, USER_AGENT, Row
+from pushlab.appserver.explain.row import MACHINE, NETWORK, PUSH_SERVICE, USER_AGENT, Row
 
 # fmt: off
 FAULTS: dict[int, Row] = {

@@ -19,10 +19,10 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
 
-from pushlab.appserver import vendors
+from pushlab.appserver.explain import vendors
 from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
-from pushlab.appserver.no_answer import FAULTS, NO_ANSWER
-from pushlab.appserver.row import (
+from pushlab.appserver.explain.no_answer import FAULTS, NO_ANSWER
+from pushlab.appserver.explain.row import (
     APPLICATION_SERVER,
     PUSH_SERVICE,
     USER_AGENT,

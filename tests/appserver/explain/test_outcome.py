@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pushlab.appserver.answer import NetworkFault, PushResponse
-from pushlab.appserver.no_answer import FAULTS, NO_ANSWER
-from pushlab.appserver.outcome import (
+from pushlab.appserver.explain.no_answer import FAULTS, NO_ANSWER
+from pushlab.appserver.explain.outcome import (
     CLASSES,
     MAX_SHOWN,
     STATUS,

@@ -13,7 +13,7 @@ import json
 from typing import NamedTuple
 
 from pushlab.appserver.answer import PushResponse
-from pushlab.appserver.row import APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT, Row
+from pushlab.appserver.explain.row import APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT, Row
 
 
 class Known(NamedTuple):
