@@ -18,7 +18,7 @@ _DOOR = {
     "pushlab.appserver.keys": ["VapidKeys"],
     "pushlab.appserver.app": ["ApplicationServer"],
     "pushlab.appserver.store": ["SubscriptionStore"],
-    "pushlab.appserver.answer": ["PushResponse"],
+    "pushlab.appserver.delivery.response": ["PushResponse"],
     "pushlab.appserver.explain.outcome": ["Outcome", "explain"],
     "pushlab.pushservice.app": ["PushService"],
     "pushlab.useragent.chromium.browser": ["Chromium"],
@@ -41,7 +41,7 @@ _DRAWN = {
     "pushlab.protocol.subscription": ["PushSubscription"],
     "pushlab.protocol.vapid": ["Claims", "Credentials"],
     "pushlab.appserver.explain.outcome": ["Outcome"],
-    "pushlab.appserver.answer": ["PushResponse"],
+    "pushlab.appserver.delivery.response": ["PushResponse"],
 }
 _HOME = {name: module for module, names in _DOOR.items() for name in names}
 _ROOM = {name: f"{house}.{name}" for house, names in _ROOMS.items() for name in names}

@@ -26,7 +26,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.room import Participant
-from pushlab.appserver.route import Route
+from pushlab.appserver.delivery.route import Route
 from pushlab.background import BackgroundLoop, call_at_exit
 from pushlab.errors import BrowserFailed, LabError, PortTaken, TimedOut
 from pushlab.invitation import Invitation

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from tornado.web import Application
 
 from pushlab.appserver import handlers
-from pushlab.appserver.addresses import Reach
+from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.certificate import Certificate
-from pushlab.appserver.courier import Courier, PushlabCourier
+from pushlab.appserver.delivery.client import Courier, PushlabCourier
 from pushlab.appserver.events import EventsHandler
 from pushlab.appserver.guard import Guard
 from pushlab.appserver.keys import VapidKeys
@@ -26,14 +26,14 @@ from pushlab.appserver.notification import Notification
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.presence import PresenceClient
 from pushlab.appserver.room import NotingCourier, Participant, Room
-from pushlab.appserver.route import Route
+from pushlab.appserver.delivery.route import Route
 from pushlab.appserver.runs import Run
-from pushlab.appserver.sender import Counts, Sender
+from pushlab.appserver.delivery.sender import Counts, Sender
 from pushlab.appserver.static import PageHandler, static_folder
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.web import UnknownHandler
-from pushlab.appserver.with_pywebpush import PywebpushCourier
+from pushlab.appserver.delivery.pywebpush_client import PywebpushCourier
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
 from pushlab.server.limits import Gate
 from pushlab.journal import Journal

@@ -18,9 +18,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from pushlab.appserver.answer import STOPPED, Answer
+from pushlab.appserver.delivery.response import STOPPED, Answer
 from pushlab.appserver.flow import MOST, Lane, Window
-from pushlab.appserver.message import Message
+from pushlab.appserver.delivery.delivery import Message
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from pushlab.appserver.route import Route, route_of
+from pushlab.appserver.delivery.route import Route, route_of
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import log
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
-from pushlab.appserver.courier import Attempt, Courier, Story
+from pushlab.appserver.delivery.client import Attempt, Courier, Story
 from pushlab.appserver.presence import Presence
 from pushlab.appserver.store import StoredSubscription
 from pushlab.protocol.delivery import PushOptions

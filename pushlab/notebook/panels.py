@@ -15,7 +15,7 @@ from functools import partial
 import ipywidgets as widgets
 
 from pushlab import proxy, settings
-from pushlab.appserver.sender import Counts
+from pushlab.appserver.delivery.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
 from pushlab.journal import Party
 from pushlab.labbrowser import LabBrowser, installed_browsers

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import Outcome, explain, show
 from pushlab.errors import PushlabError
 from pushlab.journal import Party

@@ -22,7 +22,7 @@ from tornado.netutil import bind_sockets
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.web import Application, RequestHandler, stream_request_body
 
-from pushlab.appserver.addresses import Reach
+from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal

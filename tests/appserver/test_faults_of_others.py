@@ -8,10 +8,10 @@ import pytest
 import trustme
 from sqlalchemy import select
 
-from pushlab.appserver.courier import PushlabCourier
+from pushlab.appserver.delivery.client import PushlabCourier
 from pushlab.appserver.runs import deliveries
 from pushlab.appserver.store import subscriptions
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.settings import patience
 
 from .rude import NAMES, TIMEOUT, Rude, faults, listening

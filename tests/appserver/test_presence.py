@@ -9,7 +9,7 @@ from tornado.web import Application, RequestHandler
 
 from pushlab.appserver import presence as module
 from pushlab.appserver.presence import Presence, PresenceClient
-from pushlab.appserver.route import Route
+from pushlab.appserver.delivery.route import Route
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription

@@ -7,13 +7,13 @@ from collections import Counter
 
 import pytest
 
-from pushlab.appserver.addresses import Reach
-from pushlab.appserver.courier import PushlabCourier
+from pushlab.appserver.delivery.egress import Reach
+from pushlab.appserver.delivery.client import PushlabCourier
 from pushlab.appserver.flow import MOST
 from pushlab.appserver.runs import Runs, not_accepted
-from pushlab.appserver.sender import Counts, Sender
+from pushlab.appserver.delivery.sender import Counts, Sender
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.errors import BadField, LabStopped
 from pushlab.protocol.delivery import PushOptions
 
@@ -24,13 +24,13 @@ PEOPLE = 2 * HALF + MOST
 # A process of its own. It says so when outcomes are in the database, for the test to kill it then.
 PROGRAM = """
 import asyncio, sys
-from pushlab.appserver.addresses import Reach
-from pushlab.appserver.courier import PushlabCourier
+from pushlab.appserver.delivery.egress import Reach
+from pushlab.appserver.delivery.client import PushlabCourier
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.runs import Runs
-from pushlab.appserver.sender import Sender
+from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.protocol.delivery import PushOptions
 
 path, origin, run = sys.argv[1], sys.argv[2], int(sys.argv[3]) or None

@@ -19,7 +19,7 @@ from report import Rounds, Row
 from subscribers import PAYLOAD, Subscriber
 
 from pushlab import encrypt
-from pushlab.appserver.courier import ephemeral
+from pushlab.appserver.delivery.client import ephemeral
 from pushlab.protocol import p256
 
 OURS = "pushlab encrypt"

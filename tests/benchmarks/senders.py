@@ -84,7 +84,7 @@ def pushlab(job: dict) -> dict:
 
 def encryption_only(job: dict) -> dict:
     """Ours without signing and sending: the limit that no sender of this process can pass."""
-    from pushlab.appserver.courier import ephemeral
+    from pushlab.appserver.delivery.client import ephemeral
     from pushlab.protocol.encryption import encrypt
     from pushlab.protocol.subscription import PushSubscription
 

@@ -114,7 +114,7 @@ def audience(bench, tmp_path):
     """Give an audience of two, and the requests by which both would be reached."""
     subscribers, encryption = bench("subscribers"), bench("encryption")
     audience = subscribers.Audience(tmp_path, "https://127.0.0.1:8443", 2)
-    from pushlab.appserver.courier import Signer
+    from pushlab.appserver.delivery.client import Signer
 
     authorization = Signer(audience.keys).authorization(audience.origin)
     headers = {"content-encoding": "aes128gcm", "ttl": "60", "authorization": authorization}

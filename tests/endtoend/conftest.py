@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.appserver.addresses import Reach
+from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.route import Route
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.route import Route
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.journal import Journal
 from pushlab.protocol import encryption, vapid
 from pushlab.protocol.delivery import PushOptions, build_request

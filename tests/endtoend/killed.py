@@ -12,12 +12,12 @@ from pathlib import Path
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
-from pushlab.appserver.addresses import Reach
-from pushlab.appserver.answer import Answer
-from pushlab.appserver.courier import PushlabCourier, Story
+from pushlab.appserver.delivery.egress import Reach
+from pushlab.appserver.delivery.response import Answer
+from pushlab.appserver.delivery.client import PushlabCourier, Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.protocol.delivery import PushOptions
 
 from .. import chance

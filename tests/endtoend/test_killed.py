@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.delivery.response import PushResponse
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription

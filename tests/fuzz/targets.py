@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
 from pushlab.appserver.explain import outcome
-from pushlab.appserver.answer import NetworkFault, read_answer
+from pushlab.appserver.delivery.response import NetworkFault, read_answer
 from pushlab.appserver.web import parse_object
 from pushlab.errors import (
     DeliveryError,

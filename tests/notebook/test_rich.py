@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import pushlab
-from pushlab.appserver.answer import NetworkFault, PushResponse
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.errors import PlaintextTooLong
 from pushlab.journal import Party

@@ -8,7 +8,7 @@ import http_ece
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import STATUS, explain
 from pushlab.errors import DeliveryError, UnknownFlavour, VapidError
 from pushlab.protocol import base64url, encryption, jws, p256, vapid

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.route import Route
+from pushlab.appserver.delivery.route import Route
 from pushlab.background import BackgroundLoop
 from pushlab.journal import Event, Journal
 from pushlab.pushservice.app import PushService

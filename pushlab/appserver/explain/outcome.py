@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 
 from pushlab.appserver.explain import vendors
-from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
+from pushlab.appserver.delivery.response import Answer, NetworkFault, PushResponse
 from pushlab.appserver.explain.no_answer import FAULTS, NO_ANSWER
 from pushlab.appserver.explain.row import (
     APPLICATION_SERVER,

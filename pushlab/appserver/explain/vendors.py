@@ -12,7 +12,7 @@ says that it has dropped the message, and more of them would not help.
 import json
 from typing import NamedTuple
 
-from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.row import APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT, Row
 
 

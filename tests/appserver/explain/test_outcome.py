@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pushlab.appserver.answer import NetworkFault, PushResponse
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.explain.no_answer import FAULTS, NO_ANSWER
 from pushlab.appserver.explain.outcome import (
     CLASSES,

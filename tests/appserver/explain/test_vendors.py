@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import explain
 from pushlab.appserver.explain.vendors import VENDORS, row_of
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pushlab.appserver.answer import PushResponse
+from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import explain
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import error_clinic as checks

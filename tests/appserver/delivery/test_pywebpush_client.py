@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from pushlab.appserver.answer import NetworkFault
-from pushlab.appserver.courier import Story
+from pushlab.appserver.delivery.response import NetworkFault
+from pushlab.appserver.delivery.client import Story
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transfer import MAX_BODY
-from pushlab.appserver.with_pywebpush import THREADS, PywebpushCourier
+from pushlab.appserver.delivery.transfer import MAX_BODY
+from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushCourier
 from pushlab.errors import LabStopped, PlaintextTooLong, VapidError
 from pushlab.journal import Journal
 from pushlab.protocol import base64url, vapid

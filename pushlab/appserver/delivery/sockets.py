@@ -8,9 +8,9 @@ import socket
 
 import pycurl
 
-from pushlab.appserver.addresses import Reach
-from pushlab.appserver.answer import NetworkFault
-from pushlab.appserver.route import Route
+from pushlab.appserver.delivery.egress import Reach
+from pushlab.appserver.delivery.response import NetworkFault
+from pushlab.appserver.delivery.route import Route
 
 
 class SocketOpener:

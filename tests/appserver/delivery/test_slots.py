@@ -2,7 +2,7 @@
 
 import random
 
-from pushlab.appserver.slots import REMEMBERED, Slots
+from pushlab.appserver.delivery.slots import REMEMBERED, Slots
 
 ONE, TWO, THREE = (f"https://{name}.example" for name in ("one", "two", "three"))
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pushlab.appserver.addresses import Reach
-from pushlab.appserver.courier import (
+from pushlab.appserver.delivery.egress import Reach
+from pushlab.appserver.delivery.client import (
     RENEW_BEFORE,
     TOKEN_LIFETIME,
     PushlabCourier,
@@ -14,7 +14,7 @@ from pushlab.appserver.courier import (
     ephemeral,
 )
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.errors import PlaintextTooLong
 from pushlab.journal import Journal
 from pushlab.protocol import base64url, p256, vapid

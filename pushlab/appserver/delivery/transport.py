@@ -22,12 +22,12 @@ from itertools import chain
 import certifi
 import pycurl
 
-from pushlab.appserver.addresses import Reach
-from pushlab.appserver.answer import STOPPED, Answer
-from pushlab.appserver.route import Route, route_of
-from pushlab.appserver.slots import Slots
-from pushlab.appserver.sockets import SocketOpener
-from pushlab.appserver.transfer import Transfer, lines_of
+from pushlab.appserver.delivery.egress import Reach
+from pushlab.appserver.delivery.response import STOPPED, Answer
+from pushlab.appserver.delivery.route import Route, route_of
+from pushlab.appserver.delivery.slots import Slots
+from pushlab.appserver.delivery.sockets import SocketOpener
+from pushlab.appserver.delivery.transfer import Transfer, lines_of
 from pushlab.errors import LabStopped
 from pushlab.server.limits import outgoing
 from pushlab.protocol.delivery import PushRequest

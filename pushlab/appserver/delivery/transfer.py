@@ -7,9 +7,9 @@ from functools import partial
 
 import pycurl
 
-from pushlab.appserver.answer import Answer, read_answer
-from pushlab.appserver.route import Route
-from pushlab.appserver.sockets import SocketOpener
+from pushlab.appserver.delivery.response import Answer, read_answer
+from pushlab.appserver.delivery.route import Route
+from pushlab.appserver.delivery.sockets import SocketOpener
 
 MAX_BODY = 65536
 """Bytes of an answer's body that are kept. Push services say what they have to say in 500."""

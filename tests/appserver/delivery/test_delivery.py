@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from pushlab.appserver.answer import NetworkFault, PushResponse
-from pushlab.appserver.courier import Story
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse
+from pushlab.appserver.delivery.client import Story
 from pushlab.appserver.flow import PATIENCE, Lane
-from pushlab.appserver.message import ATTEMPTS, FIRST_PAUSE, Means, Message, Secrets
+from pushlab.appserver.delivery.delivery import ATTEMPTS, FIRST_PAUSE, Means, Message, Secrets
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PlaintextTooLong
 from pushlab.protocol.delivery import PushOptions

@@ -13,11 +13,11 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.appserver.answer import Answer, NetworkFault
+from pushlab.appserver.delivery.response import Answer, NetworkFault
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.route import Route, route_of
+from pushlab.appserver.delivery.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.journal import Journal, Party
 from pushlab.protocol import p256, vapid
 from pushlab.protocol.delivery import PushOptions, build_request

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from pushlab.server import limits
-from pushlab.appserver.answer import NetworkFault, PushResponse
-from pushlab.appserver.transfer import MAX_BODY
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse
+from pushlab.appserver.delivery.transfer import MAX_BODY
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 from pushlab.settings import patience

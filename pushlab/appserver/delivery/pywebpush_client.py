@@ -22,15 +22,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from pushlab.appserver.addresses import Reach, place_of
-from pushlab.appserver.answer import Answer, NetworkFault, PushResponse
-from pushlab.appserver.connections import OpenConnections
-from pushlab.appserver.courier import Attempt, Story
+from pushlab.appserver.delivery.egress import Reach, place_of
+from pushlab.appserver.delivery.response import Answer, NetworkFault, PushResponse
+from pushlab.appserver.delivery.connections import OpenConnections
+from pushlab.appserver.delivery.client import Attempt, Story
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.route import Route, route_of
+from pushlab.appserver.delivery.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transfer import MAX_BODY
-from pushlab.appserver.transport import CONNECT_TIMEOUT, TIMEOUT, trusted_file
+from pushlab.appserver.delivery.transfer import MAX_BODY
+from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, TIMEOUT, trusted_file
 from pushlab.errors import EncryptionError, LabStopped, PlaintextTooLong, VapidError
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.encryption import MAX_PLAINTEXT

@@ -6,7 +6,7 @@ import ssl
 import pytest
 import trustme
 
-from pushlab.appserver.route import Route, route_of
+from pushlab.appserver.delivery.route import Route, route_of
 from pushlab.protocol import vapid
 from pushlab.protocol.delivery import PushRequest
 

@@ -7,14 +7,14 @@ import socket
 import pycurl
 import pytest
 
-from pushlab.appserver.addresses import Reach, is_public
-from pushlab.appserver.answer import NetworkFault
-from pushlab.appserver.courier import Story
+from pushlab.appserver.delivery.egress import Reach, is_public
+from pushlab.appserver.delivery.response import NetworkFault
+from pushlab.appserver.delivery.client import Story
 from pushlab.appserver.explain.outcome import explain
-from pushlab.appserver.route import Route
+from pushlab.appserver.delivery.route import Route
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.transport import CurlTransport
-from pushlab.appserver.with_pywebpush import PywebpushCourier
+from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.delivery.pywebpush_client import PywebpushCourier
 from pushlab.protocol.delivery import PushOptions, PushRequest
 
 REFUSED = NetworkFault(pycurl.E_ABORTED_BY_CALLBACK)
@@ -96,7 +96,7 @@ def send(request, keys, subscriber):
     def with_courier(reach=None, routes=()):
         if request.param == "pywebpush":
             return PywebpushCourier(keys, reach=reach, routes=routes)
-        from pushlab.appserver.courier import PushlabCourier
+        from pushlab.appserver.delivery.client import PushlabCourier
 
         return PushlabCourier(keys, CurlTransport(reach=reach, routes=routes))
 

@@ -11,7 +11,7 @@ import socket
 import threading
 from contextlib import suppress
 
-from pushlab.appserver.answer import STOPPED
+from pushlab.appserver.delivery.response import STOPPED
 from pushlab.errors import LabStopped
 
 

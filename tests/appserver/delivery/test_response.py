@@ -2,7 +2,7 @@
 
 import pytest
 
-from pushlab.appserver.answer import PushResponse, read_answer
+from pushlab.appserver.delivery.response import PushResponse, read_answer
 
 
 def lines(*text: str) -> list[bytes]:

@@ -14,19 +14,19 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
-from pushlab.appserver.addresses import Reach
-from pushlab.appserver.answer import STOPPED
+from pushlab.appserver.delivery.egress import Reach
+from pushlab.appserver.delivery.response import STOPPED
 from pushlab.appserver.broadcast import Broadcast
-from pushlab.appserver.courier import Courier, DetoursOnly, PushlabCourier, Story
+from pushlab.appserver.delivery.client import Courier, DetoursOnly, PushlabCourier, Story
 from pushlab.appserver.flow import MOST, Lane
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.message import Means, Message
+from pushlab.appserver.delivery.delivery import Means, Message
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.recorder import Recorder
-from pushlab.appserver.route import Route
+from pushlab.appserver.delivery.route import Route
 from pushlab.appserver.runs import Runs, not_accepted
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.errors import BadField, LabStopped, StoreError
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions

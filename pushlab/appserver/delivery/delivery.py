@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from pushlab.appserver.answer import Answer
-from pushlab.appserver.courier import Courier, Story
+from pushlab.appserver.delivery.response import Answer
+from pushlab.appserver.delivery.client import Courier, Story
 from pushlab.appserver.flow import PATIENCE, Lane
 from pushlab.appserver.explain.outcome import Outcome, explain, seconds_of
 from pushlab.appserver.store import StoredSubscription

@@ -6,13 +6,13 @@ import sqlite3
 import pytest
 
 from pushlab.appserver import store as store_module
-from pushlab.appserver.addresses import Reach, place_of
-from pushlab.appserver.courier import PushlabCourier
+from pushlab.appserver.delivery.egress import Reach, place_of
+from pushlab.appserver.delivery.client import PushlabCourier
 from pushlab.appserver.flow import HOPELESS, PATIENCE, START, Lane
-from pushlab.appserver.message import ATTEMPTS
-from pushlab.appserver.sender import Counts, Sender, send_once
+from pushlab.appserver.delivery.delivery import ATTEMPTS
+from pushlab.appserver.delivery.sender import Counts, Sender, send_once
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.appserver.transport import CurlTransport
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.errors import LabStopped, UnableToReadDatabase
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
