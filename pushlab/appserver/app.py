@@ -27,7 +27,7 @@ from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.presence import PresenceClient
 from pushlab.appserver.room import NotingCourier, Participant, Room
 from pushlab.appserver.delivery.route import Route
-from pushlab.appserver.runs import Run
+from pushlab.appserver.broadcast.runs import Run
 from pushlab.appserver.delivery.sender import Counts, Sender
 from pushlab.appserver.static import PageHandler, static_folder
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.runs import Runs
+from pushlab.appserver.broadcast.runs import Runs
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import (
     BadField,

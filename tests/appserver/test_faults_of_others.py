@@ -9,7 +9,7 @@ import trustme
 from sqlalchemy import select
 
 from pushlab.appserver.delivery.client import PushlabCourier
-from pushlab.appserver.runs import deliveries
+from pushlab.appserver.broadcast.runs import deliveries
 from pushlab.appserver.store import subscriptions
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.settings import patience

@@ -9,8 +9,8 @@ import pytest
 
 from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.delivery.client import PushlabCourier
-from pushlab.appserver.flow import MOST
-from pushlab.appserver.runs import Runs, not_accepted
+from pushlab.appserver.broadcast.congestion import MOST
+from pushlab.appserver.broadcast.runs import Runs, not_accepted
 from pushlab.appserver.delivery.sender import Counts, Sender
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport
@@ -27,7 +27,7 @@ import asyncio, sys
 from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.delivery.client import PushlabCourier
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.runs import Runs
+from pushlab.appserver.broadcast.runs import Runs
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport

@@ -21,7 +21,7 @@ from machine import cores, run
 from report import CPU, Rounds, Row
 from subscribers import NOTIFICATION, PAYLOAD, Audience
 
-from pushlab.appserver.runs import Runs
+from pushlab.appserver.broadcast.runs import Runs
 from pushlab.appserver.store import SubscriptionStore
 
 HERE = Path(__file__).parent

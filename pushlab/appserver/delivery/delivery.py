@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from pushlab.appserver.delivery.response import Answer
 from pushlab.appserver.delivery.client import Courier, Story
-from pushlab.appserver.flow import PATIENCE, Lane
+from pushlab.appserver.broadcast.congestion import PATIENCE, Lane
 from pushlab.appserver.explain.outcome import Outcome, explain, seconds_of
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PushlabError

@@ -16,15 +16,15 @@ from itertools import chain, repeat
 
 from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.delivery.response import STOPPED
-from pushlab.appserver.broadcast import Broadcast
+from pushlab.appserver.broadcast.broadcast import Broadcast
 from pushlab.appserver.delivery.client import Courier, DetoursOnly, PushlabCourier, Story
-from pushlab.appserver.flow import MOST, Lane
+from pushlab.appserver.broadcast.congestion import MOST, Lane
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.delivery.delivery import Means, Message
 from pushlab.appserver.explain.outcome import Outcome
-from pushlab.appserver.recorder import Recorder
+from pushlab.appserver.broadcast.recorder import Recorder
 from pushlab.appserver.delivery.route import Route
-from pushlab.appserver.runs import Runs, not_accepted
+from pushlab.appserver.broadcast.runs import Runs, not_accepted
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.errors import BadField, LabStopped, StoreError

@@ -6,7 +6,7 @@ import pytest
 
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.delivery.client import Story
-from pushlab.appserver.flow import PATIENCE, Lane
+from pushlab.appserver.broadcast.congestion import PATIENCE, Lane
 from pushlab.appserver.delivery.delivery import ATTEMPTS, FIRST_PAUSE, Means, Message, Secrets
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PlaintextTooLong

@@ -8,7 +8,7 @@ import pytest
 from pushlab.appserver import store as store_module
 from pushlab.appserver.delivery.egress import Reach, place_of
 from pushlab.appserver.delivery.client import PushlabCourier
-from pushlab.appserver.flow import HOPELESS, PATIENCE, START, Lane
+from pushlab.appserver.broadcast.congestion import HOPELESS, PATIENCE, START, Lane
 from pushlab.appserver.delivery.delivery import ATTEMPTS
 from pushlab.appserver.delivery.sender import Counts, Sender, send_once
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore

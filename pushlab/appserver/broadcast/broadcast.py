@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from pushlab.appserver.delivery.response import STOPPED, Answer
-from pushlab.appserver.flow import MOST, Lane, Window
+from pushlab.appserver.broadcast.congestion import MOST, Lane, Window
 from pushlab.appserver.delivery.delivery import Message
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.store import StoredSubscription

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from pushlab.appserver import recorder as recorder_module
+from pushlab.appserver.broadcast import recorder as recorder_module
 from pushlab.appserver.explain.outcome import Outcome
-from pushlab.appserver.recorder import Recorder
+from pushlab.appserver.broadcast.recorder import Recorder
 from pushlab.errors import UnableToWriteDatabase
 
 ACCEPTED = Outcome("accepted", 201, "201")

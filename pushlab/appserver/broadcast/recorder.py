@@ -7,7 +7,7 @@ any. So at most half a second of outcomes has no record when a process is killed
 import asyncio
 
 from pushlab.appserver.explain.outcome import Outcome
-from pushlab.appserver.runs import Delivery, Runs, name_of
+from pushlab.appserver.broadcast.runs import Delivery, Runs, name_of
 from pushlab.errors import StoreError, UnableToWriteDatabase
 
 INTERVAL = 0.5

@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from pushlab.appserver.flow import HOLD, HOPELESS, MOST, PATIENCE, START, Lane, Window
+from pushlab.appserver.broadcast.congestion import HOLD, HOPELESS, MOST, PATIENCE, START, Lane, Window
 
 
 def simulate(window: Window, messages: int, seconds: float, most_a_second: float = 1e9) -> float:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pushlab.appserver.broadcast import LOOK_AHEAD, MANY, NO_HOPE, Broadcast
-from pushlab.appserver.flow import START
+from pushlab.appserver.broadcast.broadcast import LOOK_AHEAD, MANY, NO_HOPE, Broadcast
+from pushlab.appserver.broadcast.congestion import START
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import LabStopped, UnableToReadDatabase
 

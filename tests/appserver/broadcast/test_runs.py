@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from pushlab.appserver import store as store_module
-from pushlab.appserver.runs import KEPT, Delivery, Runs, not_accepted
+from pushlab.appserver.broadcast.runs import KEPT, Delivery, Runs, not_accepted
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import BadField, DatabaseLocked, UnableToWriteDatabase
 
