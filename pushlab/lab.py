@@ -23,9 +23,9 @@ from typing import Any
 
 from pushlab import localnet, proxy, settings
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.certificate import Certificate
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.room import Participant
+from pushlab.appserver.participants import Participant
 from pushlab.appserver.delivery.route import Route
 from pushlab.background import BackgroundLoop, call_at_exit
 from pushlab.errors import BrowserFailed, LabError, PortTaken, TimedOut

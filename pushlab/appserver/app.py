@@ -15,24 +15,24 @@ from urllib.parse import urlsplit
 
 from tornado.web import Application
 
-from pushlab.appserver import handlers
+from pushlab.appserver.web import routes
 from pushlab.appserver.delivery.egress import Reach
-from pushlab.appserver.certificate import Certificate
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.delivery.client import Courier, PushlabCourier
-from pushlab.appserver.events import EventsHandler
-from pushlab.appserver.guard import Guard
+from pushlab.appserver.web.events import EventsHandler
+from pushlab.appserver.web.guard import Guard
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.presence import PresenceClient
-from pushlab.appserver.room import NotingCourier, Participant, Room
+from pushlab.appserver.participants import NotingCourier, Participant, Room
 from pushlab.appserver.delivery.route import Route
 from pushlab.appserver.broadcast.runs import Run
 from pushlab.appserver.delivery.sender import Counts, Sender
-from pushlab.appserver.static import PageHandler, static_folder
+from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport
-from pushlab.appserver.web import UnknownHandler
+from pushlab.appserver.web.handler import UnknownHandler
 from pushlab.appserver.delivery.pywebpush_client import PywebpushCourier
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
 from pushlab.server.limits import Gate
@@ -289,14 +289,14 @@ class ApplicationServer:
         server = {"server": self}
         return Application(
             [
-                (r"/vapid", handlers.VapidHandler, server),
-                (r"/health", handlers.HealthHandler, server),
-                (r"/add-subscription", handlers.AddSubscriptionHandler, server),
-                (r"/remove-subscription", handlers.RemoveSubscriptionHandler, server),
-                (r"/notify-me", handlers.NotifyMeHandler, server),
-                (r"/notify-all", handlers.NotifyAllHandler, server),
-                (r"/report", handlers.ReportHandler, server),
-                (r"/subscriptions", handlers.SubscriptionsHandler, server),
+                (r"/vapid", routes.VapidHandler, server),
+                (r"/health", routes.HealthHandler, server),
+                (r"/add-subscription", routes.AddSubscriptionHandler, server),
+                (r"/remove-subscription", routes.RemoveSubscriptionHandler, server),
+                (r"/notify-me", routes.NotifyMeHandler, server),
+                (r"/notify-all", routes.NotifyAllHandler, server),
+                (r"/report", routes.ReportHandler, server),
+                (r"/subscriptions", routes.SubscriptionsHandler, server),
                 (r"/events", EventsHandler, server),
                 (r"/(|(?:[\w-]+\.)+\w+)", PageHandler, server | {"path": static_folder()}),
             ],

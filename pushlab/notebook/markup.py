@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.explain.outcome import Outcome
-from pushlab.appserver.room import Participant
+from pushlab.appserver.participants import Participant
 from pushlab.appserver.delivery.sender import Counts
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from pushlab.appserver.room import Participant
+from pushlab.appserver.participants import Participant
 from pushlab.errors import PushlabError
 from pushlab.invitation import Invitation
 from pushlab.notebook import markup

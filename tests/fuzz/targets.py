@@ -21,7 +21,7 @@ from tornado.httputil import HTTPHeaders, HTTPInputError
 
 from pushlab.appserver.explain import outcome
 from pushlab.appserver.delivery.response import NetworkFault, read_answer
-from pushlab.appserver.web import parse_object
+from pushlab.appserver.web.handler import parse_object
 from pushlab.errors import (
     DeliveryError,
     EncryptionError,

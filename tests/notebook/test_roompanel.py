@@ -3,7 +3,7 @@
 import pytest
 
 from pushlab import Lab
-from pushlab.appserver.room import Participant
+from pushlab.appserver.participants import Participant
 from pushlab.notebook import markup
 from pushlab.notebook.roompanel import HIDE, SHOW
 

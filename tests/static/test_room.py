@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.room import digest_of
+from pushlab.appserver.participants import digest_of
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pushlab.appserver.handlers import story_of
+from pushlab.appserver.web.routes import story_of
 from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Party
 from pushlab.protocol import base64url

@@ -8,9 +8,9 @@ import sqlite3
 
 import pytest
 
-from pushlab.appserver import handlers
+from pushlab.appserver.web import routes
 from pushlab.appserver import store as store_module
-from pushlab.appserver.web import MAX_REQUEST, parse_object
+from pushlab.appserver.web.handler import MAX_REQUEST, parse_object
 from pushlab.errors import BadField, MalformedJson
 from pushlab.server.http import DRAIN_LIMIT
 
@@ -251,7 +251,7 @@ def test_a_fault_of_our_own_is_a_500_without_a_word_about_it(
     def broken(event, detail):
         raise RuntimeError("https://push.example.net/secret")
 
-    monkeypatch.setattr(handlers, "story_of", broken)
+    monkeypatch.setattr(routes, "story_of", broken)
 
     async def scenario(server):
         return await fetch(server.url + "report", {"event": "x"})

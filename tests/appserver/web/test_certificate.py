@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.certificate import Certificate
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
 from pushlab.background import BackgroundLoop
 from pushlab.cli import main

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from pushlab.appserver.guard import Guard, check_json
+from pushlab.appserver.web.guard import Guard, check_json
 from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, PushlabError, WrongHost
 from pushlab.settings import patience
 

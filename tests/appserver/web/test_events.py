@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from pushlab.appserver import events as module
-from pushlab.appserver.events import EventsHandler
+from pushlab.appserver.web import events as module
+from pushlab.appserver.web.events import EventsHandler
 from pushlab.server.limits import RETRY_SECONDS
 from pushlab.journal import Party
 from pushlab.settings import patience

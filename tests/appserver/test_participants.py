@@ -3,7 +3,7 @@
 import pytest
 
 from pushlab.appserver.presence import Presence
-from pushlab.appserver.room import MOST, NAME_LIMIT, Room, digest_of, shown_name
+from pushlab.appserver.participants import MOST, NAME_LIMIT, Room, digest_of, shown_name
 from pushlab.appserver.store import StoredSubscription
 from pushlab.journal import Party
 

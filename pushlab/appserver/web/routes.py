@@ -7,8 +7,8 @@ to wait for a lock, so it is asked in a thread.
 import asyncio
 
 from pushlab.appserver.explain.outcome import Outcome, show
-from pushlab.appserver.room import shown_name
-from pushlab.appserver.web import Handler
+from pushlab.appserver.participants import shown_name
+from pushlab.appserver.web.handler import Handler
 from pushlab.errors import (
     BadEndpoint,
     BadField,

@@ -5,7 +5,7 @@ from pathlib import Path
 from tornado.web import StaticFileHandler
 
 import pushlab
-from pushlab.appserver.web import Handler
+from pushlab.appserver.web.handler import Handler
 
 TYPES = {
     ".css": "text/css; charset=utf-8",

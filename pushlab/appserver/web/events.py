@@ -10,7 +10,7 @@ import json
 
 from tornado.iostream import StreamClosedError
 
-from pushlab.appserver.web import Handler
+from pushlab.appserver.web.handler import Handler
 from pushlab.errors import TooManyConnections
 from pushlab.journal import Event
 

@@ -7,7 +7,7 @@ what gets in can get out again: into an answer, a message, the journal.
 import json
 import math
 
-from pushlab.appserver.guard import check_json
+from pushlab.appserver.web.guard import check_json
 from pushlab.errors import (
     BadField,
     InstructorOnly,

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pushlab.appserver import app, static
-from pushlab.appserver.static import TYPES, static_folder
+from pushlab.appserver import app
+from pushlab.appserver.web import static
+from pushlab.appserver.web.static import TYPES, static_folder
 
 
 @pytest.fixture
