@@ -14,7 +14,7 @@ from pushlab import settings
 from pushlab.errors import BadPort, PushlabError
 
 if TYPE_CHECKING:
-    from pushlab.invitation import Invitation
+    from pushlab.lab.invitation import Invitation
 
 URGENCIES = ("very-low", "low", "normal", "high")
 
@@ -107,7 +107,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from pushlab.lab import Lab
+    from pushlab.lab.runtime import Lab
 
     with _until_asked_to_end(), Lab(
         options.port,

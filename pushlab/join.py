@@ -12,9 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
 
-from pushlab import localnet, settings
+from pushlab import settings
+from pushlab.lab import network
 from pushlab.errors import BrowserNotFound, LabError
-from pushlab.labbrowser import installed_browsers, real_browser, trusted_origin
+from pushlab.lab.browser import installed_browsers, real_browser, trusted_origin
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox
 
@@ -114,7 +115,7 @@ def ask(url: str) -> dict:
 
     What is on this machine or on its own network is asked directly, past every proxy.
     """
-    near = localnet.is_near(urlsplit(url).hostname or "")
+    near = network.is_near(urlsplit(url).hostname or "")
     opener = settings.DIRECT if near else urllib.request.build_opener()
     try:
         with opener.open(url, timeout=settings.patience(15)) as answer:

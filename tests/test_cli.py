@@ -21,7 +21,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.cli import main
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience

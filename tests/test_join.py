@@ -2,9 +2,10 @@
 
 import pytest
 
-from pushlab import join, labbrowser
+from pushlab import join
+from pushlab.lab import browser
 from pushlab.errors import BrowserNotFound, LabError
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox
 
@@ -43,7 +44,7 @@ def test_the_address_may_be_written_as_it_was_seen(written):
     ],
 )
 def test_only_a_page_from_elsewhere_over_plain_http_needs_an_exception(url, trusted):
-    assert labbrowser.trusted_origin(url) == trusted
+    assert browser.trusted_origin(url) == trusted
     assert bool(join.weakened(url, "firefox", None)) == bool(trusted)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import PushlabError
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.protocol import base64url
 from pushlab.settings import DIRECT, patience
 

@@ -9,7 +9,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.cli import main
 from pushlab.errors import BadPort, LabError
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.pushservice.app import PushService
 from pushlab.server.http import listen
 

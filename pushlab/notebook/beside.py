@@ -6,7 +6,7 @@ origin. Jupyter gives it one: jupyter-server-proxy passes the lab's port on belo
 
 from html import escape
 
-from pushlab.proxy import Jupyter, reachable
+from pushlab.lab.jupyter import Jupyter, reachable
 
 
 def only_a_tab(url: str, server: Jupyter | None, port: int) -> str:

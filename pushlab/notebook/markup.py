@@ -15,7 +15,7 @@ from pushlab.appserver.participants import Participant
 from pushlab.appserver.delivery.sender import Counts
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError
-from pushlab.invitation import Invitation
+from pushlab.lab.invitation import Invitation
 from pushlab.journal import Event
 from pushlab.notebook.render import COLOURS, describe, shorten
 from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD

@@ -14,11 +14,12 @@ from functools import partial
 
 import ipywidgets as widgets
 
-from pushlab import proxy, settings
+from pushlab import settings
+from pushlab.lab import jupyter
 from pushlab.appserver.delivery.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
 from pushlab.journal import Party
-from pushlab.labbrowser import LabBrowser, installed_browsers
+from pushlab.lab.browser import LabBrowser, installed_browsers
 from pushlab.notebook import beside, markup
 from pushlab.notebook.composer import Composer
 from pushlab.notebook.live import Painter, Worker
@@ -219,7 +220,7 @@ class Panel:
         return markup.verdict(f"{browser.name} is closed.", markup.DONE)
 
     def _show_beside(self) -> str:
-        server, app = proxy.here(), self.lab.application_server
+        server, app = jupyter.here(), self.lab.application_server
         button = self.buttons["show-beside"]
         if self.frame.value:
             self.frame.value, self.frame.layout.display = "", "none"

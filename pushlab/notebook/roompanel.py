@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from pushlab.appserver.participants import Participant
 from pushlab.errors import PushlabError
-from pushlab.invitation import Invitation
+from pushlab.lab.invitation import Invitation
 from pushlab.notebook import markup
 from pushlab.notebook.parts import card, html, named, row
 

@@ -17,7 +17,7 @@ from statistics import median
 from report import Row
 
 from pushlab.errors import BrowserNotFound
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.useragent import chromium, firefox
 
 BROWSERS = {"firefox": firefox, "chromium": chromium}

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.settings import DIRECT, patience
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.chromium.profile import switches

@@ -14,7 +14,7 @@ from .test_panels import all_text, press, until
 def lab(tmp_path, monkeypatch):
     """A room on this machine: its own address, taken for one of a network."""
     monkeypatch.setenv("PUSHLAB_BROWSER", "virtual")
-    monkeypatch.setattr("pushlab.localnet.is_loopback", lambda host: False)
+    monkeypatch.setattr("pushlab.lab.network.is_loopback", lambda host: False)
     with Lab(port=0, push_port=0, data=tmp_path) as lab:
         yield lab
 

@@ -17,7 +17,7 @@ from tornado.web import Application, RequestHandler
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
-from pushlab.background import BackgroundLoop
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.journal import Journal
 
 from ..artifacts import lines

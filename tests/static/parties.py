@@ -10,7 +10,7 @@ from pathlib import Path
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.delivery.route import Route
-from pushlab.background import BackgroundLoop
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.journal import Event, Journal
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX

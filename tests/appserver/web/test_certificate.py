@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
-from pushlab.background import BackgroundLoop
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.cli import main
 from pushlab.errors import BadCertificate
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.settings import patience
 
 

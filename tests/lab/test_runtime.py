@@ -11,7 +11,7 @@ import pytest
 
 from pushlab import PushOptions, settings
 from pushlab.appserver.app import ApplicationServer
-from pushlab.background import BackgroundLoop
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.errors import (
     BadCertificate,
     BadHost,
@@ -28,7 +28,7 @@ from pushlab.errors import (
     UnknownFlavour,
 )
 from pushlab.server.limits import Gate
-from pushlab.lab import Lab
+from pushlab.lab.runtime import Lab
 from pushlab.pushservice.app import PushService
 from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
@@ -449,7 +449,7 @@ def test_a_lab_of_this_machine_alone_is_no_room(lab):
 
 def test_a_room_has_a_token_that_is_nowhere_but_in_the_instructor_s_link(tmp_path, monkeypatch):
     # This machine's own address, taken for one of a network.
-    monkeypatch.setattr("pushlab.localnet.is_loopback", lambda host: False)
+    monkeypatch.setattr("pushlab.lab.network.is_loopback", lambda host: False)
     tokens = []
     for _ in range(2):
         with Lab(port=0, push_port=0, data=tmp_path, host="127.0.0.1") as lab:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pushlab.background import BackgroundLoop
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.errors import LabStopped, TimedOut
 
 

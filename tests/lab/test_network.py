@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from pushlab import localnet
+from pushlab.lab import network
 from pushlab.errors import BadHost
 
 
@@ -23,25 +23,25 @@ from pushlab.errors import BadHost
 def test_what_is_not_one_address_of_this_machine_is_refused_with_those_that_are(
     monkeypatch, host, said
 ):
-    monkeypatch.setattr(localnet, "mine", lambda: ["192.168.1.20", "10.77.0.1"])
+    monkeypatch.setattr(network, "mine", lambda: ["192.168.1.20", "10.77.0.1"])
     with pytest.raises(BadHost, match=said) as refused:
-        localnet.checked(host)
+        network.checked(host)
     assert "This machine has 192.168.1.20, 10.77.0.1" in str(refused.value)
 
 
 def test_a_machine_with_no_network_says_so(monkeypatch):
-    monkeypatch.setattr(localnet, "mine", lambda: [])
+    monkeypatch.setattr(network, "mine", lambda: [])
     with pytest.raises(BadHost, match=r"none but 127\.0\.0\.1"):
-        localnet.checked("0.0.0.0")
+        network.checked("0.0.0.0")
 
 
 def test_an_address_of_this_machine_is_taken():
-    assert localnet.checked("127.0.0.1") == "127.0.0.1"
+    assert network.checked("127.0.0.1") == "127.0.0.1"
 
 
 def test_each_address_that_is_found_can_be_listened_at():
-    for address in localnet.mine():
-        assert not localnet.is_loopback(address)
+    for address in network.mine():
+        assert not network.is_loopback(address)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
 
@@ -51,9 +51,9 @@ def test_each_address_that_is_found_can_be_listened_at():
     ["10.1.2.3", "172.16.0.1", "192.168.0.9", "169.254.7.7", "127.0.0.1", "localhost", "::1"],
 )
 def test_no_proxy_leads_to_what_is_near(host):
-    assert localnet.is_near(host)
+    assert network.is_near(host)
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "push.example.net", "", "10.1.2.3.example.net"])
 def test_a_proxy_may_lead_to_what_is_far(host):
-    assert not localnet.is_near(host)
+    assert not network.is_near(host)

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import segno
 
-from pushlab.invitation import HALVES, QUIET_ZONE, Invitation
+from pushlab.lab.invitation import HALVES, QUIET_ZONE, Invitation
 
 URL = "http://192.168.1.20:8292/"
 MODULES = [[bit & 1 for bit in row] for row in segno.make(URL, error="m", micro=False).matrix]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from pushlab import localnet
+from pushlab.lab import network
 from pushlab.errors import BrowserFailed, BrowserNotFound
 from pushlab.useragent import chromium, firefox
 from pushlab.useragent.chromium import profile as chromium_profile
@@ -59,7 +59,7 @@ def trusted_origin(page_url: str) -> str:
     ('http://192.168.1.20:8292', '')
     """
     url = urlsplit(page_url)
-    if url.scheme != "http" or localnet.is_loopback(url.hostname or ""):
+    if url.scheme != "http" or network.is_loopback(url.hostname or ""):
         return ""
     return f"http://{url.hostname}:{url.port or 80}"
 

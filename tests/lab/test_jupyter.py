@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from pushlab.proxy import Jupyter, here, jupyter, page_url
+from pushlab.lab.jupyter import Jupyter, here, jupyter, page_url
 
 PLAIN = "http://127.0.0.1:8292/"
 PARENT = {"JPY_PARENT_PID": "4711"}

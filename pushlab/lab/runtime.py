@@ -21,17 +21,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pushlab import localnet, proxy, settings
+from pushlab import settings
+from pushlab.lab import network
+from pushlab.lab import jupyter
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.delivery.route import Route
-from pushlab.background import BackgroundLoop, call_at_exit
+from pushlab.lab.loop import BackgroundLoop, call_at_exit
 from pushlab.errors import BrowserFailed, LabError, PortTaken, TimedOut
-from pushlab.invitation import Invitation
+from pushlab.lab.invitation import Invitation
 from pushlab.journal import Event, Journal
-from pushlab.labbrowser import LabBrowser, installed_browsers, real_browser
+from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
@@ -83,16 +85,16 @@ class Lab:
         allow_endpoints: Collection[str] = (),
         flavour: str = "strict",
         message_limit: int = 1000,
-        host: str = localnet.LOOPBACK,
+        host: str = network.LOOPBACK,
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
     ):
         # What can be seen to be wrong is said before anything is stopped or started.
         flavour = Flavour.named(flavour)
-        host = localnet.checked(host)
+        host = network.checked(host)
         certificate = Certificate.load(certfile, keyfile)
         # In a room not everybody may notify everybody. On this machine alone nobody else is there.
-        self._token = None if localnet.is_loopback(host) else settings.instructor_token()
+        self._token = None if network.is_loopback(host) else settings.instructor_token()
         port, push_port = settings.ports(port, push_port)
         self.data = settings.data_folder(data)
         self.journal = Journal()
@@ -132,7 +134,7 @@ class Lab:
                     undo.callback(self._close_browsers)
                     self._undo = undo.pop_all()
             except PortTaken as error:
-                raise PortTaken(localnet.holder(host, port, push_port) or error.detail) from None
+                raise PortTaken(network.holder(host, port, push_port) or error.detail) from None
             Lab._running = self
         if certificate and (complaint := certificate.complaint(host)):
             warnings.warn(complaint, stacklevel=2)
@@ -207,7 +209,7 @@ class Lab:
 
         A program on this machine, such as the lab's own browsers, uses ``application_server.url``.
         """
-        return proxy.page_url(self.application_server.url, proxy.here())
+        return jupyter.page_url(self.application_server.url, jupyter.here())
 
     @property
     def invitation(self) -> Invitation | None:
