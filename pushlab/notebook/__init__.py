@@ -13,7 +13,7 @@ from pushlab.notebook.svg import Svg
 from pushlab.protocol.subscription import PushSubscription
 
 if TYPE_CHECKING:
-    from pushlab.notebook.panels import Panel
+    from pushlab.notebook.panel.panel import Panel
 
 
 class Lab(pushlab.lab.runtime.Lab):
@@ -40,7 +40,7 @@ class Lab(pushlab.lab.runtime.Lab):
     def panel(self) -> "Panel":
         """Return the lab's panel. Shown twice, it is one panel with two faces."""
         if self._panel is None:
-            from pushlab.notebook.panels import Panel  # ipywidgets costs a quarter of a second.
+            from pushlab.notebook.panel.panel import Panel  # ipywidgets costs a quarter of a second.
 
             self._panel = Panel(self)
         return self._panel

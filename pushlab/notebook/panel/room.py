@@ -12,7 +12,7 @@ from pushlab.appserver.participants import Participant
 from pushlab.errors import PushlabError
 from pushlab.lab.invitation import Invitation
 from pushlab.notebook import markup
-from pushlab.notebook.parts import card, html, named, row
+from pushlab.notebook.panel.parts import card, html, named, row
 
 SHOW, HIDE = "Show the instructor's link", "Hide the link"
 

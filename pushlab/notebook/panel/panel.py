@@ -20,12 +20,13 @@ from pushlab.appserver.delivery.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
 from pushlab.journal import Party
 from pushlab.lab.browser import LabBrowser, installed_browsers
-from pushlab.notebook import beside, markup
-from pushlab.notebook.composer import Composer
-from pushlab.notebook.live import Painter, Worker
-from pushlab.notebook.parts import card, html, named, row
+from pushlab.notebook import markup
+from pushlab.notebook.panel import iframe
+from pushlab.notebook.panel.composer import Composer
+from pushlab.notebook.panel.live import Painter, Worker
+from pushlab.notebook.panel.parts import card, html, named, row
 from pushlab.notebook.render import COLOURS, sequence
-from pushlab.notebook.roompanel import RoomPanel
+from pushlab.notebook.panel.room import RoomPanel
 
 DIAGRAM_ROWS = 18
 
@@ -226,10 +227,10 @@ class Panel:
             self.frame.value, self.frame.layout.display = "", "none"
             button.description = "Show it here"
             return markup.verdict("The page is put away. Its subscription stays.", markup.DONE)
-        if reason := beside.only_a_tab(app.url, server, app.port):
+        if reason := iframe.only_a_tab(app.url, server, app.port):
             said = "Only a tab of its own will do: follow the link."
             return markup.verdict(said, markup.LOST, reason)
-        self.frame.value = beside.frame(server.proxied(app.port))
+        self.frame.value = iframe.frame(server.proxied(app.port))
         self.frame.layout.display, button.description = None, "Put it away"
         return markup.verdict("The page is here, in your own browser.", markup.DONE, markup.BESIDE)
 

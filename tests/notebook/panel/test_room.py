@@ -5,9 +5,9 @@ import pytest
 from pushlab import Lab
 from pushlab.appserver.participants import Participant
 from pushlab.notebook import markup
-from pushlab.notebook.roompanel import HIDE, SHOW
+from pushlab.notebook.panel.room import HIDE, SHOW
 
-from .test_panels import all_text, press, until
+from ...test_panels import all_text, press, until
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import threading
 
-from pushlab.notebook.live import Painter, Worker
+from pushlab.notebook.panel.live import Painter, Worker
 from pushlab.settings import patience
 
 LONG = patience(60)

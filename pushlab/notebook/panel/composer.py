@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from pushlab.appserver.notification import DEFAULT_TITLE, Notification
 from pushlab.errors import PushlabError
 from pushlab.notebook import markup
-from pushlab.notebook.parts import html, named, row
+from pushlab.notebook.panel.parts import html, named, row
 from pushlab.protocol.delivery import PushOptions, Urgency
 
 MAX_TTL = 4 * 7 * 24 * 3600  # Four weeks: no push service keeps a message longer.

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab import Lab
 from pushlab.journal import Party
-from pushlab.notebook import markup, panels
+from pushlab.notebook import markup
+from pushlab.notebook.panel import panel as panel_module
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
@@ -201,7 +202,7 @@ def test_no_browser_is_said_in_words(panel, name):
 
 def test_a_firefox_whose_window_was_closed_is_replaced(lab, monkeypatch, firefox_installed):
     monkeypatch.setenv("PUSHLAB_BROWSER", "firefox")
-    monkeypatch.setattr(panels.settings, "has_screen", lambda: False)
+    monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
     panel = lab.panel()
     press(panel, "open-firefox")
     first = lab.browsers[-1]
@@ -351,7 +352,7 @@ def test_a_notebook_shows_the_widget_and_keeps_the_same_words_each_time(lab, pan
 @pytest.mark.parametrize(("screen", "may_choose"), [(True, True), (False, False)])
 def test_a_window_can_be_declined_where_there_is_one(lab, monkeypatch, screen, may_choose):
     monkeypatch.setenv("PUSHLAB_BROWSER", "firefox")
-    monkeypatch.setattr(panels.settings, "has_screen", lambda: screen)
+    monkeypatch.setattr(panel_module.settings, "has_screen", lambda: screen)
     panel = lab.panel()
     assert (panel.headless in list(every_widget(panel.box))) is may_choose
     assert ("no screen here" in all_text(panel)) is not may_choose
@@ -375,7 +376,7 @@ def test_two_real_browsers_side_by_side_show_the_same_message(
     lab, monkeypatch, firefox_installed, chromium_installed
 ):
     monkeypatch.delenv("PUSHLAB_BROWSER")
-    monkeypatch.setattr(panels.settings, "has_screen", lambda: False)
+    monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
     panel = lab.panel()
     for kind in ("firefox", "chromium"):
         assert "client page open" in press(panel, f"open-{kind}")
@@ -391,7 +392,7 @@ def test_two_real_browsers_side_by_side_show_the_same_message(
 
 def test_a_real_firefox_without_a_window_is_shown(lab, monkeypatch, firefox_installed):
     monkeypatch.setenv("PUSHLAB_BROWSER", "firefox")
-    monkeypatch.setattr(panels.settings, "has_screen", lambda: False)
+    monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
     panel = lab.panel()
     assert "Firefox has the client page open" in press(panel, "open-firefox")
     assert bytes(until(panel.screen, bool)).startswith(b"\x89PNG")
