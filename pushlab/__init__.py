@@ -25,8 +25,8 @@ _DOOR = {
     "pushlab.useragent.firefox.browser": ["Firefox"],
     "pushlab.useragent.virtual": ["VirtualUserAgent"],
     "pushlab.notebook": ["Lab"],
-    "pushlab.notebook.charts": ["bar_chart", "bench_chart", "line_chart"],
-    "pushlab.notebook.pictures": ["byte_map", "message_map", "token_map", "trace_table"],
+    "pushlab.notebook.pictures.charts": ["bar_chart", "bench_chart", "line_chart"],
+    "pushlab.notebook.pictures.gallery": ["byte_map", "message_map", "token_map", "trace_table"],
 }
 _ROOMS = {
     "pushlab.protocol": ["base64url", "content_coding", "delivery", "encryption", "examples", "jws"]

@@ -8,8 +8,8 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.doctor import Report, Source, examine
 from pushlab.lab.browser import LabBrowser
-from pushlab.notebook.render import narrate, sequence
-from pushlab.notebook.svg import Svg
+from pushlab.notebook.pictures.sequence import narrate, sequence
+from pushlab.notebook.pictures.svg import Svg
 from pushlab.protocol.subscription import PushSubscription
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError
 from pushlab.lab.invitation import Invitation
 from pushlab.journal import Event
-from pushlab.notebook.render import COLOURS, describe, shorten
+from pushlab.notebook.pictures.sequence import COLOURS, describe, shorten
 from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD
 from pushlab.useragent.base import Notification
 

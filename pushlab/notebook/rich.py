@@ -15,11 +15,11 @@ from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import Outcome, explain, show
 from pushlab.errors import PushlabError
 from pushlab.journal import Party
-from pushlab.notebook import svg
-from pushlab.notebook.bytemaps import byte_block, parts_of
-from pushlab.notebook.render import COLOURS
-from pushlab.notebook.svg import Block
-from pushlab.notebook.tables import Line, count, table
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.bytemaps import byte_block, parts_of
+from pushlab.notebook.pictures.sequence import COLOURS
+from pushlab.notebook.pictures.svg import Block
+from pushlab.notebook.pictures.tables import Line, count, table
 from pushlab.protocol import base64url, trace
 from pushlab.protocol.content_coding import ContentKeys, Header
 from pushlab.protocol.delivery import LONG, PushOptions, PushRequest

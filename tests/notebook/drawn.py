@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from pushlab.notebook import svg
+from pushlab.notebook.pictures import svg
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

@@ -16,7 +16,7 @@ from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.errors import PlaintextTooLong
 from pushlab.journal import Party
 from pushlab.notebook import rich
-from pushlab.notebook.render import COLOURS
+from pushlab.notebook.pictures.sequence import COLOURS
 from pushlab.protocol import base64url, content_coding, encryption, trace, vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions, PushRequest, build_request

@@ -25,7 +25,7 @@ from pushlab.notebook.panel import iframe
 from pushlab.notebook.panel.composer import Composer
 from pushlab.notebook.panel.live import Painter, Worker
 from pushlab.notebook.panel.parts import card, html, named, row
-from pushlab.notebook.render import COLOURS, sequence
+from pushlab.notebook.pictures.sequence import COLOURS, sequence
 from pushlab.notebook.panel.room import RoomPanel
 
 DIAGRAM_ROWS = 18

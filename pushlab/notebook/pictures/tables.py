@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pushlab.notebook import svg
-from pushlab.notebook.svg import Block
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.svg import Block
 
 WHOLE = 32
 """Bytes of a value that are all shown. Keys and hashes are 32 bytes long."""

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pushlab.notebook import svg
-from pushlab.notebook.svg import Svg
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.svg import Svg
 
 WIDTH = 720
 BAR, GAP = 26, 12  # Heights, in pixels.

@@ -7,8 +7,8 @@ every background. A party has one colour everywhere: in pictures, panel and clie
 from collections.abc import Iterable, Mapping, Sequence
 
 from pushlab.journal import Event, Party
-from pushlab.notebook import svg
-from pushlab.notebook.svg import shorten
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.svg import shorten
 
 COLOURS: Mapping[Party, str] = {
     Party.USER_AGENT: "#1f5fbf",

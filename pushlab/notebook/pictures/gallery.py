@@ -6,10 +6,10 @@ pictures, its text stands for it.
 
 from collections.abc import Iterable
 
-from pushlab.notebook import svg
-from pushlab.notebook.bytemaps import byte_block, parts_of, token_blocks
-from pushlab.notebook.svg import Svg
-from pushlab.notebook.tables import Line, aligned, count, hexadecimal, table
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.bytemaps import byte_block, parts_of, token_blocks
+from pushlab.notebook.pictures.svg import Svg
+from pushlab.notebook.pictures.tables import Line, aligned, count, hexadecimal, table
 from pushlab.protocol.trace import Span, Step, spans, token_spans
 
 

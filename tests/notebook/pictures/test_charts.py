@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushlab.notebook.charts import WIDTH, bar_chart, bench_chart, line_chart
+from pushlab.notebook.pictures.charts import WIDTH, bar_chart, bench_chart, line_chart
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 POINTS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)))

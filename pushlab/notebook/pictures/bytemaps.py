@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pushlab.notebook import svg
-from pushlab.notebook.svg import SPAN_COLOURS, Block
-from pushlab.notebook.tables import count
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.svg import SPAN_COLOURS, Block
+from pushlab.notebook.pictures.tables import count
 from pushlab.protocol.trace import Span
 
 ROWS = 12

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlab.journal import Event, Party
-from pushlab.notebook import svg
-from pushlab.notebook.render import COLOURS, describe, narrate, sequence, shorten
-from pushlab.notebook.svg import CARD, SPAN_COLOURS, Svg
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.sequence import COLOURS, describe, narrate, sequence, shorten
+from pushlab.notebook.pictures.svg import CARD, SPAN_COLOURS, Svg
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 NAMESPACE = "{http://www.w3.org/2000/svg}"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pushlab import byte_map, message_map, token_map, trace_table
 from pushlab.errors import BadToken, TruncatedHeader
-from pushlab.notebook import svg
-from pushlab.notebook.bytemaps import ROWS, TAIL
-from pushlab.notebook.tables import hexadecimal
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.bytemaps import ROWS, TAIL
+from pushlab.notebook.pictures.tables import hexadecimal
 from pushlab.protocol import encryption, jws, p256
 from pushlab.protocol.examples import RFC8291, RFC8292
 from pushlab.protocol.trace import Span, Step, spans, token_spans, trace
