@@ -2,6 +2,6 @@
 
 import sys
 
-from pushlab.cli import main
+from pushlab.cli.commands import main
 
 sys.exit(main())

@@ -7,7 +7,7 @@ import pytest
 from pushlab import settings
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
-from pushlab.cli import main
+from pushlab.cli.commands import main
 from pushlab.errors import BadPort, LabError
 from pushlab.lab.runtime import Lab
 from pushlab.pushservice.app import PushService

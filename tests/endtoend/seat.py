@@ -16,7 +16,8 @@ import urllib.error
 import urllib.request
 from dataclasses import asdict
 
-from pushlab import join, settings
+from pushlab import settings
+from pushlab.cli import join
 from pushlab.errors import PushlabError
 from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.virtual import VirtualUserAgent

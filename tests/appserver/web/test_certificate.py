@@ -16,7 +16,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
 from pushlab.lab.loop import BackgroundLoop
-from pushlab.cli import main
+from pushlab.cli.commands import main
 from pushlab.errors import BadCertificate
 from pushlab.lab.runtime import Lab
 from pushlab.settings import patience

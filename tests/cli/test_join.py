@@ -2,7 +2,7 @@
 
 import pytest
 
-from pushlab import join
+from pushlab.cli import join
 from pushlab.lab import browser
 from pushlab.errors import BrowserNotFound, LabError
 from pushlab.lab.runtime import Lab

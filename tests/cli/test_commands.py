@@ -20,7 +20,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.cli import main
+from pushlab.cli.commands import main
 from pushlab.lab.runtime import Lab
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from pushlab.story import demo
+    from pushlab.cli.demo import demo
 
     return demo(options.browser, options.json)
 
@@ -159,7 +159,7 @@ def _until_asked_to_end() -> Iterator[None]:
 
 
 def _join(options: argparse.Namespace) -> int:
-    from pushlab.join import join
+    from pushlab.cli.join import join
 
     wanted = {"profile": options.profile, "headless": options.headless}
     return join(options.url, options.kind, options.name, **wanted)
