@@ -1,4 +1,4 @@
-"""The house as it is drawn: five floors, three parties side by side, no arrow upward, no circle."""
+"""The house as it is drawn: five floors, three parties side by side, no arrow upward."""
 
 import ast
 from pathlib import Path
@@ -6,52 +6,52 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pushlab"
-OURS = {"errors", "journal", "protocol", "appserver", "pushservice", "useragent"}
+PARTIES = {"appserver", "pushservice", "useragent"}
+GROUND = {"errors", "journal", "settings"}
 
 # What each part may import of pushlab, and of the libraries (None: whatever it needs).
 TABLE = {
     "errors": ({"errors"}, set()),
     "journal": (set(), set()),
-    "background": ({"errors", "settings"}, set()),
     "settings": ({"errors"}, set()),
-    "localnet": ({"errors", "settings"}, set()),
-    "proxy": ({"settings"}, {"jupyter_core"}),
     "protocol": ({"protocol", "errors"}, {"cryptography"}),
+    "server": ({"server", "errors", "settings"}, {"tornado", "sqlalchemy"}),
     "pushservice.mailbox": ({"errors"}, set()),
-    "gate": ({"errors"}, {"tornado"}),
-    "web": ({"errors", "gate"}, {"tornado"}),
-    "database": ({"errors"}, {"sqlalchemy"}),
-    "appserver": ({"appserver", "protocol", "errors", "journal", "web", "gate", "database"}, None),
-    "pushservice": (
-        {"pushservice", "protocol", "errors", "journal", "web", "gate", "database"}, None
-    ),
-    "useragent": ({"useragent", "protocol", "errors", "journal", "settings"}, None),
-    "lab": (OURS - {"protocol"} | {"localnet", "background", "invitation", "labbrowser", "proxy", "settings"}, set()),
-    "labbrowser": ({"localnet", "useragent", "errors"}, set()),
-    "invitation": (set(), {"segno"}),
-    "doctor": ({"doctor", "protocol", "appserver.keys", "useragent", "errors", "settings"}, set()),
-    "notebook.svg": (set(), set()),
-    "notebook.beside": ({"proxy"}, set()),
-    "notebook.parts": (set(), {"ipywidgets"}),
-    "notebook.charts": ({"notebook.svg"}, set()),
-    "notebook.live": (set(), set()),
-    "notebook.render": ({"journal", "notebook.svg"}, set()),
-    "notebook.tables": ({"notebook.svg"}, set()),
-    "notebook.bytemaps": ({"protocol", "notebook.svg", "notebook.tables"}, set()),
-    "notebook.pictures": ({"protocol", "notebook.svg", "notebook.tables", "notebook.bytemaps"}, set()),
+    "appserver": ({"appserver", "protocol", "server"} | GROUND, None),
+    "pushservice": ({"pushservice", "protocol", "server"} | GROUND, None),
+    "useragent": ({"useragent", "protocol"} | GROUND, None),
+    "lab": ({"lab", "server"} | PARTIES | GROUND, {"segno"}),
+    "lab.jupyter": ({"settings"}, {"jupyter_core"}),
+    "lab.loop": ({"errors", "settings"}, set()),
+    "lab.invitation": (set(), {"segno"}),
+    "lab.network": ({"errors", "settings"}, set()),
+    "doctor": ({"doctor", "protocol", "appserver.keys", "appserver.explain", "useragent"} | GROUND, set()),
+    "notebook.pictures": ({"notebook.pictures", "protocol", "journal"}, set()),
     "notebook.checks": ({"notebook.checks", "protocol", "journal", "errors"}, set()),
-    "notebook": (OURS - {"pushservice"} | {"notebook", "lab", "labbrowser", "doctor", "invitation", "proxy", "settings"}, {"ipywidgets", "IPython"}),
-    "join": ({"useragent", "errors", "localnet", "labbrowser", "settings"}, set()),
-    "story": (OURS | {"lab", "labbrowser", "settings"}, set()),
-    "cli": (OURS | {"lab", "doctor", "invitation", "join", "story", "settings"}, set()),
+    "notebook": ({"notebook", "lab", "doctor", "appserver", "useragent.base", "protocol"} | GROUND, {"ipywidgets", "IPython"}),
+    "cli": ({"cli", "lab", "doctor", "protocol"} | PARTIES | GROUND, set()),
     "__main__": ({"cli"}, set()),
 }
+# Within the application server: delivery knows nothing of broadcast, and nothing of the web.
+WITHIN = {
+    "appserver.explain": {"appserver.explain", "appserver.delivery.response"},
+    "appserver.keys": {"appserver.private_file"},
+    "appserver.private_file": set(),
+    "appserver.notification": set(),
+    "appserver.store": set(),
+    "appserver.presence": {"appserver.delivery"},
+    "appserver.participants": {"appserver.store", "appserver.presence", "appserver.delivery.client"},
+    "appserver.delivery": {"appserver.delivery", "appserver.explain", "appserver.store", "appserver.keys", "appserver.participants"},
+    "appserver.broadcast": {"appserver.broadcast", "appserver.delivery", "appserver.explain", "appserver.store", "appserver.keys"},
+    "appserver.web": {"appserver.web", "appserver.delivery", "appserver.explain", "appserver.store", "appserver.participants"},
+    "appserver.app": {"appserver"},
+}
 FLOORS = [
-    {"errors", "journal", "settings", "localnet", "proxy", "background", "web", "gate", "database"},
-    {"protocol"},
-    {"appserver", "pushservice", "useragent"},
-    {"lab", "labbrowser", "invitation", "doctor"},
-    {"notebook", "join", "story", "cli", "__main__"},
+    GROUND,
+    {"protocol", "server"},
+    PARTIES,
+    {"lab", "doctor"},
+    {"notebook", "cli", "__main__"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -104,6 +104,18 @@ def test_imports_are_those_of_the_table(path):
         assert libraries <= may_use, f"{name_of(path)} may not use {libraries - may_use}"
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "appserver").rglob("*.py")), ids=name_of)
+def test_within_the_application_server_delivery_knows_nothing_of_broadcast_and_of_the_web(path):
+    names = name_of(path).split(".")
+    if len(names) == 1:
+        return  # The package itself imports nothing.
+    may_import = WITHIN[".".join(names[:2])]
+    for module in imports_of(path)[0]:
+        if module.startswith("appserver."):
+            prefixes = {".".join(module.split(".")[:end]) for end in range(1, 4)}
+            assert prefixes & may_import, f"{name_of(path)} may not import pushlab.{module}"
+
+
 def test_no_arrow_points_upward():
     floor = {part: number for number, parts in enumerate(FLOORS) for part in parts}
     for path in MODULES:
@@ -129,6 +141,5 @@ def test_the_table_has_no_row_for_a_module_that_is_gone():
         row for row in TABLE
         if not (PACKAGE / f"{row.replace('.', '/')}.py").is_file()
         and not (PACKAGE / row.replace(".", "/")).is_dir()
-        and row != "notebook.checks"  # arrives with the lessons
     ]  # fmt: skip
     assert not missing

@@ -227,7 +227,7 @@ def test_a_head_that_does_not_come_ends_the_connection(run, monkeypatch):
 
 
 def test_a_body_that_does_not_come_is_answered_and_a_slow_answer_is_waited_for(run, monkeypatch):
-    monkeypatch.setattr(web, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(http, "BODY_SECONDS", 0.1)
     monkeypatch.setattr(Echo, "pause", 0.3)
 
     async def scenario():
@@ -266,7 +266,7 @@ def test_the_number_of_connections_follows_from_the_open_files(
 def test_the_limit_is_raised_as_far_as_everybody_may():
     code = (
         "import resource\n"
-        "from pushlab import gate\n"
+        "from pushlab.server import limits as gate\n"
         "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, min(hard, 900) if hard > 0 else 900))\n"
         "print(limits.open_files())\n"

@@ -21,10 +21,12 @@ from tornado.web import Application, RequestHandler
 
 from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
 from pushlab.settings import patience
-from pushlab.useragent import browser, chromium, firefox, remote
+from pushlab.useragent import browser, remote
 from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.base import Notification
+from pushlab.useragent.chromium import browser as chromium
+from pushlab.useragent.firefox import browser as firefox
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.page import SETTLED, THROUGH

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from tornado.web import StaticFileHandler
 
-import pushlab
 from pushlab.appserver.web.handler import Handler
 
 TYPES = {
@@ -23,7 +22,7 @@ browser then refuses to run."""
 
 def static_folder() -> Path:
     """Return the folder of the page: inside an installed package, at the top of a checkout."""
-    package = Path(pushlab.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[2]
     installed = package / "static"
     return installed if installed.is_dir() else package.parent / "static"
 
