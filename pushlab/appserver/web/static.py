@@ -19,12 +19,13 @@ TYPES = {
 """Said here because Python asks the machine, and some machines say text/plain for a script, which a
 browser then refuses to run."""
 
+PACKAGE = Path(__file__).resolve().parents[2]
+
 
 def static_folder() -> Path:
     """Return the folder of the page: inside an installed package, at the top of a checkout."""
-    package = Path(__file__).resolve().parents[2]
-    installed = package / "static"
-    return installed if installed.is_dir() else package.parent / "static"
+    installed = PACKAGE / "static"
+    return installed if installed.is_dir() else PACKAGE.parent / "static"
 
 
 class PageHandler(Handler, StaticFileHandler):

@@ -92,10 +92,7 @@ def test_a_file_that_goes_is_gone(run, serving, fetch, folder):
 
 
 def test_the_folder_of_a_checkout_and_of_an_installed_package(tmp_path, monkeypatch):
-    class Package:
-        __file__ = str(tmp_path / "pushlab" / "__init__.py")
-
-    monkeypatch.setattr(static, "pushlab", Package)
+    monkeypatch.setattr(static, "PACKAGE", tmp_path / "pushlab")
     (tmp_path / "pushlab").mkdir()
     assert static_folder() == tmp_path / "static"
     (tmp_path / "pushlab" / "static").mkdir()

@@ -7,7 +7,7 @@ from pushlab.appserver.participants import Participant
 from pushlab.notebook import markup
 from pushlab.notebook.panel.room import HIDE, SHOW
 
-from ...test_panels import all_text, press, until
+from .test_panel import all_text, press, until
 
 
 @pytest.fixture
