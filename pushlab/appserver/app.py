@@ -35,7 +35,7 @@ from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.web.handler import UnknownHandler
 from pushlab.appserver.delivery.pywebpush_client import PywebpushCourier
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
-from pushlab.server.limits import Gate
+from pushlab.server.limits import BoundedHTTPServer
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
@@ -102,7 +102,7 @@ class ApplicationServer:
         self.room = Room(clock)
         self._presence = PresenceClient(self._push_origins, self.routes)
         self._host, self._port = "127.0.0.1", None
-        self._server: Gate | None = None
+        self._server: BoundedHTTPServer | None = None
         self._undo = AsyncExitStack()
 
     # --- life ----------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class ApplicationServer:
             self._host, self._port = host, door.getsockname()[1]
             tls = self._certificate and self._certificate.context
             self.guard = Guard(urlsplit(self.url).hostname, self._instructor_token)
-            server = Gate(self._application(), ssl_options=tls)
+            server = BoundedHTTPServer(self._application(), ssl_options=tls)
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._end_streams)
             self.sender = self._sender()

@@ -11,7 +11,7 @@ from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
 from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
-from pushlab.server.limits import Gate
+from pushlab.server.limits import BoundedHTTPServer
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
 from pushlab.pushservice.chromium.listeners import ChromiumDoor, ChromiumDoors, DoorHandler
@@ -66,7 +66,7 @@ class PushService:
         self.journal = journal or Journal()
         self._database, self._clock, self._message_limit = database, clock, message_limit
         self._host, self._port = "127.0.0.1", None
-        self._server: Gate | None = None
+        self._server: BoundedHTTPServer | None = None
         self._undo = AsyncExitStack()
         self._connections: set[AutopushHandler] = set()
         self._chromium = ChromiumDoors(clock, lambda: self.flavour)
@@ -88,7 +88,7 @@ class PushService:
             self._browsers = Browsers(self.office.mailbox)
             undo.push_async_callback(self._chromium.close)
             self._chromium.open(self.office, self._browsers, self._store, host)
-            server = Gate(self._application())
+            server = BoundedHTTPServer(self._application())
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._say_goodbye)
             undo.callback(server.stop)

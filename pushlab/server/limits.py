@@ -36,31 +36,31 @@ BODY_SECONDS = 30
 MAX_BUFFER = 1024 * 1024
 """Bytes that one connection may have received and not read, and so the longest chunk of a body."""
 
-MAX_SOCKETS = 20_000
+MAX_INCOMING = 20_000
 """Connections that one process takes, where the system sets no lower limit."""
 
 MAX_OUTGOING = 800
 """Connections to other servers, all together, that one process opens."""
 
-RESERVED = 200
+RESERVED_FILES = 200
 """Files that are left for other things: databases, browsers, the names of push services."""
 
-MAX_FILES = MAX_SOCKETS + MAX_OUTGOING + RESERVED
+MAX_FILES = MAX_INCOMING + MAX_OUTGOING + RESERVED_FILES
 """Files that one process opens at most."""
 
-SHARE = 0.75
+MAX_SHARE = 0.75
 """How much of all connections one server may have, so that a flood at one door leaves others open."""
 
-FAREWELLS = 64
+MAX_REFUSALS = 64
 """Connections that may be told at one time why they are refused; further ones are just closed."""
 
-FAREWELL_SECONDS = 1.0
+REFUSAL_SECONDS = 1.0
 """How long a client that is refused may take to read the reason."""
 
 RETRY_SECONDS = 5
 """Retry-After of every answer 503: too many are here, or a database is held by somebody else."""
 
-GONE_SECONDS = 10
+KEEPALIVE_SECONDS = 10
 """After about that time without a sign of life from its system, a peer counts as gone: a cable that
 is pulled says no goodbye, and whoever looks at the room wants to see it."""
 
@@ -75,18 +75,18 @@ def open_files() -> int:
     return MAX_FILES if soft == resource.RLIM_INFINITY else soft
 
 
-def outgoing() -> int:
+def max_outgoing() -> int:
     """Return how many connections to other servers this process may open, all together."""
     return min(MAX_OUTGOING, max(1, open_files() // 4))
 
 
-def room() -> int:
+def max_incoming() -> int:
     """Return how many connections this process may take: what it may open, less what it needs."""
     files = open_files()
-    return min(MAX_SOCKETS, files - outgoing() - min(RESERVED, files // 4))
+    return min(MAX_INCOMING, files - max_outgoing() - min(RESERVED_FILES, files // 4))
 
 
-def may_open_more_files() -> None:
+def raise_file_limit() -> None:
     """Raise the limit of open files as far as the system lets everybody.
 
     It is low by default for the sake of programs that use select(2), and none does here.
@@ -105,27 +105,27 @@ def may_open_more_files() -> None:
             return  # macOS may refuse what it has just offered; the lower limit holds.
 
 
-class Sockets:
+class ConnectionCounter:
     """Count the connections of a process, server by server.
 
-    >>> sockets = Sockets(limit=lambda: 4)
-    >>> [sockets.take("page") for _ in range(4)], sockets.take("push service")
+    >>> sockets = ConnectionCounter(limit=lambda: 4)
+    >>> [sockets.acquire("page") for _ in range(4)], sockets.acquire("push service")
     ([True, True, True, False], True)
     """
 
     def __init__(self, limit: Callable[[], int]):
         self._limit, self._taken, self._lock = limit, {}, threading.Lock()
 
-    def take(self, server: object) -> bool:
+    def acquire(self, server: object) -> bool:
         """Count one more for a server, and say whether there was room for it."""
         with self._lock:
             limit, mine = max(1, self._limit()), self._taken.get(server, 0)
-            if sum(self._taken.values()) >= limit or mine >= max(1, int(limit * SHARE)):
+            if sum(self._taken.values()) >= limit or mine >= max(1, int(limit * MAX_SHARE)):
                 return False
             self._taken[server] = mine + 1
             return True
 
-    def give_back(self, server: object) -> None:
+    def release(self, server: object) -> None:
         """Count one less."""
         with self._lock:
             self._taken[server] -= 1
@@ -133,32 +133,32 @@ class Sockets:
                 del self._taken[server]
 
 
-SOCKETS = Sockets(room)
+CONNECTIONS = ConnectionCounter(max_incoming)
 """Those of this process."""
 
 
-def look_after(connection: socket.socket) -> None:
-    """Let the system find out when a peer has gone without a word, in GONE_SECONDS or so."""
+def enable_keepalive(connection: socket.socket) -> None:
+    """Let the system find out when a peer has gone without a word, in KEEPALIVE_SECONDS or so."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     # Not every system has each of these; macOS and Windows have longer patience.
     for name, value in (
-        ("TCP_KEEPIDLE", GONE_SECONDS // 2),
-        ("TCP_KEEPINTVL", GONE_SECONDS // 5),
+        ("TCP_KEEPIDLE", KEEPALIVE_SECONDS // 2),
+        ("TCP_KEEPINTVL", KEEPALIVE_SECONDS // 5),
         ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", GONE_SECONDS * 1000),
+        ("TCP_USER_TIMEOUT", KEEPALIVE_SECONDS * 1000),
     ):
         if hasattr(socket, name):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-class Gate(HTTPServer):
+class BoundedHTTPServer(HTTPServer):
     """Tornado's HTTPServer with bounds, and with words where Tornado has none.
 
     ``application`` and ``options`` are HTTPServer's.
     """
 
     def initialize(self, application, **options) -> None:
-        may_open_more_files()
+        raise_file_limit()
         self._leaving: set[IOStream] = set()
         bounds = {
             "max_header_size": MAX_HEAD,
@@ -170,11 +170,11 @@ class Gate(HTTPServer):
         super().initialize(application, **(bounds | options))
 
     def handle_stream(self, stream: IOStream, address: tuple) -> None:
-        look_after(stream.socket)
-        if SOCKETS.take(self):
-            _Manners(stream, lambda: SOCKETS.give_back(self))
+        enable_keepalive(stream.socket)
+        if CONNECTIONS.acquire(self):
+            _Manners(stream, lambda: CONNECTIONS.release(self))
             super().handle_stream(stream, address)
-        elif len(self._leaving) < FAREWELLS:
+        elif len(self._leaving) < MAX_REFUSALS:
             self._refuse(stream)
         else:
             stream.close()
@@ -192,7 +192,7 @@ class Gate(HTTPServer):
         reset it because of those bytes, and the reset would overtake the words.
         """
         self._leaving.add(stream)
-        timer = IOLoop.current().call_later(FAREWELL_SECONDS, stream.close)
+        timer = IOLoop.current().call_later(REFUSAL_SECONDS, stream.close)
 
         def ended() -> None:
             self._leaving.discard(stream)

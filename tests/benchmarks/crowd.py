@@ -20,7 +20,7 @@ from pathlib import Path
 from report import Row
 from tornado.httpclient import AsyncHTTPClient
 
-from pushlab.server.limits import may_open_more_files, room
+from pushlab.server.limits import max_incoming, raise_file_limit
 from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
 
@@ -62,8 +62,8 @@ def servers() -> Iterator[Servers]:
 
 def missing(count: int) -> str:
     """Return why there can be no crowd of this size here, or an empty string."""
-    may_open_more_files()
-    return "" if room() >= count else f"{room()} open sockets are allowed here (ulimit -n)"
+    raise_file_limit()
+    return "" if max_incoming() >= count else f"{max_incoming()} open sockets are allowed here (ulimit -n)"
 
 
 async def everybody(

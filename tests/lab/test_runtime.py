@@ -27,7 +27,7 @@ from pushlab.errors import (
     UnableToReadDatabase,
     UnknownFlavour,
 )
-from pushlab.server.limits import Gate
+from pushlab.server.limits import BoundedHTTPServer
 from pushlab.lab.runtime import Lab
 from pushlab.pushservice.app import PushService
 from pushlab.settings import patience
@@ -214,7 +214,7 @@ STEPS = [
     (ApplicationServer, "__init__"),
     (ApplicationServer, "start"),
     (ApplicationServer, "_application"),
-    (Gate, "add_socket"),
+    (BoundedHTTPServer, "add_socket"),
 ]
 
 

@@ -12,7 +12,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.ioloop import PeriodicCallback
 
 from pushlab.errors import LabError, LabStopped, PortTaken, UnableToReadDatabase
-from pushlab.server.limits import Gate
+from pushlab.server.limits import BoundedHTTPServer
 from pushlab.pushservice import mailbox
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.certificates import Certificates
@@ -198,7 +198,7 @@ STEPS = [
     (Store, "kept"),
     (Certificates, "make"),
     (McsServer, "__init__"),
-    (Gate, "add_socket"),
+    (BoundedHTTPServer, "add_socket"),
     (McsServer, "add_socket"),
     (PushService, "_application"),
     (PeriodicCallback, "start"),

@@ -9,7 +9,7 @@ from tornado.httpclient import HTTPRequest
 
 from pushlab.server import limits
 from pushlab.errors import QueueFull, TooManySubscriptions
-from pushlab.server.limits import Sockets
+from pushlab.server.limits import ConnectionCounter
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice import app, autopush, mailbox
 from pushlab.pushservice.chromium import checkin
@@ -257,7 +257,7 @@ def test_of_many_browsers_the_oldest_is_forgotten_and_keeps_its_subscription(ben
 
 
 def test_a_connection_too_many_at_the_mcs_port_is_cut_off_and_the_next_is_taken(bench, monkeypatch):
-    monkeypatch.setattr("pushlab.pushservice.chromium.mcs.SOCKETS", Sockets(lambda: 1))
+    monkeypatch.setattr("pushlab.pushservice.chromium.mcs.CONNECTIONS", ConnectionCounter(lambda: 1))
 
     async def scenario(bench):
         first, late = await bench.browser(), await bench.browser()

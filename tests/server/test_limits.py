@@ -16,7 +16,7 @@ from tornado.web import Application
 
 from pushlab.server import limits
 from pushlab.server import http as http
-from pushlab.server.limits import MAX_HEAD, Gate, Sockets
+from pushlab.server.limits import MAX_HEAD, BoundedHTTPServer, ConnectionCounter
 from pushlab.server.http import StreamedBody, listen
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -38,10 +38,10 @@ class Echo(StreamedBody):
 @asynccontextmanager
 async def opened(**options):
     """Open a gate; give its port, and how many connections it counts."""
-    server = Gate(Application([("/", Echo)], log_function=lambda handler: None), **options)
+    server = BoundedHTTPServer(Application([("/", Echo)], log_function=lambda handler: None), **options)
     door = listen(0, "127.0.0.1")
     server.add_socket(door)
-    counted = lambda: limits.SOCKETS._taken.get(server, 0)  # noqa: E731
+    counted = lambda: limits.CONNECTIONS._taken.get(server, 0)  # noqa: E731
     port, clients = door.getsockname()[1], []
     try:
         yield SimpleNamespace(port=port, counted=counted, server=server, clients=clients)
@@ -107,8 +107,8 @@ async def served(door, **options) -> None:
 
 def few(monkeypatch, count: int) -> None:
     """Let the gate have ``count`` connections."""
-    monkeypatch.setattr(limits, "SOCKETS", Sockets(lambda: 100))
-    monkeypatch.setattr(limits, "SHARE", count / 100)
+    monkeypatch.setattr(limits, "CONNECTIONS", ConnectionCounter(lambda: 100))
+    monkeypatch.setattr(limits, "MAX_SHARE", count / 100)
 
 
 def test_one_connection_too_many_is_told_so_and_has_room_when_another_leaves(run, monkeypatch):
@@ -134,8 +134,8 @@ def test_one_connection_too_many_is_told_so_and_has_room_when_another_leaves(run
 
 def test_who_is_refused_and_stays_is_shown_out(run, monkeypatch):
     few(monkeypatch, 1)
-    monkeypatch.setattr(limits, "FAREWELL_SECONDS", 0.05)
-    monkeypatch.setattr(limits, "FAREWELLS", 2)
+    monkeypatch.setattr(limits, "REFUSAL_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "MAX_REFUSALS", 2)
 
     async def scenario():
         async with opened() as door:
@@ -171,11 +171,11 @@ def test_a_refusal_goes_through_tls_too(run, monkeypatch):
 
 
 def test_a_flood_at_one_server_leaves_room_at_the_other():
-    sockets = Sockets(lambda: 100)
-    assert sum(sockets.take("page") for _ in range(200)) == 75
-    assert sum(sockets.take("push service") for _ in range(200)) == 25
-    sockets.give_back("page")
-    assert sockets.take("push service") and not sockets.take("push service")
+    sockets = ConnectionCounter(lambda: 100)
+    assert sum(sockets.acquire("page") for _ in range(200)) == 75
+    assert sum(sockets.acquire("push service") for _ in range(200)) == 25
+    sockets.release("page")
+    assert sockets.acquire("push service") and not sockets.acquire("push service")
 
 
 @pytest.mark.parametrize("size", [MAX_HEAD + 1, 300_000], ids=["one byte", "many packets"])
@@ -243,34 +243,34 @@ def test_a_body_that_does_not_come_is_answered_and_a_slow_answer_is_waited_for(r
 def test_the_system_looks_after_peers_that_are_gone():
     with socket.create_server(("127.0.0.1", 0)) as door:
         with socket.create_connection(door.getsockname()) as client:
-            limits.look_after(client)
+            limits.enable_keepalive(client)
             assert client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 timeout = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-                assert timeout == 1000 * limits.GONE_SECONDS
+                assert timeout == 1000 * limits.KEEPALIVE_SECONDS
 
 
 @pytest.mark.parametrize(
     ("files", "connections", "outgoing"),
-    [(2, 1, 1), (256, 128, 64), (1024, 568, 256), (10**6, limits.MAX_SOCKETS, limits.MAX_OUTGOING)],
+    [(2, 1, 1), (256, 128, 64), (1024, 568, 256), (10**6, limits.MAX_INCOMING, limits.MAX_OUTGOING)],
 )
 def test_the_number_of_connections_follows_from_the_open_files(
     monkeypatch, files, connections, outgoing
 ):
     monkeypatch.setattr(limits, "open_files", lambda: files)
-    assert (limits.room(), limits.outgoing()) == (connections, outgoing)
-    assert limits.room() + limits.outgoing() <= files, "each part has files of its own"
+    assert (limits.max_incoming(), limits.max_outgoing()) == (connections, outgoing)
+    assert limits.max_incoming() + limits.max_outgoing() <= files, "each part has files of its own"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such limit")
 def test_the_limit_is_raised_as_far_as_everybody_may():
     code = (
         "import resource\n"
-        "from pushlab.server import limits as gate\n"
+        "from pushlab.server import limits\n"
         "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, min(hard, 900) if hard > 0 else 900))\n"
         "print(limits.open_files())\n"
-        "gate.may_open_more_files()\n"
+        "limits.raise_file_limit()\n"
         "print(limits.open_files())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -29,7 +29,7 @@ from pushlab.appserver.delivery.slots import Slots
 from pushlab.appserver.delivery.sockets import SocketOpener
 from pushlab.appserver.delivery.transfer import Transfer, lines_of
 from pushlab.errors import LabStopped
-from pushlab.server.limits import outgoing
+from pushlab.server.limits import max_outgoing
 from pushlab.protocol.delivery import PushRequest
 
 CONNECT_TIMEOUT = 10.0
@@ -121,7 +121,7 @@ class CurlTransport:
         # As many streams share a connection as the push service allows. HTTP/1.1 has connections
         # instead: with more requests than there are slots for connections, a request waits its turn.
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
-        total = outgoing() if self._connections is None else self._connections
+        total = max_outgoing() if self._connections is None else self._connections
         self._slots = Slots(total, each=max(1, total // 2))
         # Connections that are kept for later count too: libcurl closes the oldest to make room.
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, total)

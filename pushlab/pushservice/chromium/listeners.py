@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from tornado.web import Application
 
 from pushlab.errors import LabStopped, PortTaken, StoreError
-from pushlab.server.limits import Gate
+from pushlab.server.limits import BoundedHTTPServer
 from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.flavours import Flavour
@@ -117,7 +117,7 @@ class ChromiumDoors:
         web, mcs = (opened(_listen(port, host)) for port in self._ports)
         self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
         self._keep(store)
-        self._web = Gate(self._application(office), ssl_options=context)
+        self._web = BoundedHTTPServer(self._application(office), ssl_options=context)
         self._mcs = McsServer(office, browsers, self._clock, context)
         for server, listener in ((self._web, web), (self._mcs, mcs)):
             self._undo.push_async_callback(server.close_all_connections)

@@ -25,7 +25,7 @@ from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 from tornado.tcpserver import TCPServer
 
 from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
-from pushlab.server.limits import SOCKETS, look_after
+from pushlab.server.limits import CONNECTIONS, enable_keepalive
 from pushlab.protocol import base64url
 from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.mailbox import Message, Subscription
@@ -68,10 +68,10 @@ class McsServer(TCPServer):
 
     async def handle_stream(self, stream: IOStream, address: tuple) -> None:
         # The protocol has no word for "too many": a browser that is cut off tries again later.
-        if not SOCKETS.take(self):
+        if not CONNECTIONS.acquire(self):
             stream.close()
             return
-        look_after(stream.socket)
+        enable_keepalive(stream.socket)
         stream.max_write_buffer_size = self._office.max_unread
         connection = McsConnection(stream, self._office, self._browsers, self._clock)
         self._connections.add(connection)
@@ -79,7 +79,7 @@ class McsServer(TCPServer):
             await connection.serve()
         finally:
             self._connections.discard(connection)
-            SOCKETS.give_back(self)
+            CONNECTIONS.release(self)
 
     async def close_all_connections(self) -> None:
         """End every connection, and wait until each has been let go of."""
