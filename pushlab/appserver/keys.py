@@ -183,7 +183,7 @@ class VapidKeys:
         """
         keys = cls._read(Path(path), subject)
         if private_file.is_exposed(Path(path)):
-            private_file.complain(Path(path))
+            private_file.warn_exposed(Path(path))
         return keys
 
     @classmethod
@@ -210,7 +210,7 @@ class VapidKeys:
                 # Another process was quicker, and its keys are the ones that the pages will see.
                 pass
         keys = cls._read(path, subject)
-        private_file.narrow(path)
+        private_file.restrict_permissions(path)
         return keys
 
     @classmethod

@@ -76,7 +76,7 @@ def is_exposed(path: Path) -> bool:
     return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
 
 
-def narrow(path: Path) -> None:
+def restrict_permissions(path: Path) -> None:
     """Set mode 0600 on a file of our own that others can read.
 
     Call it only for a file that has proved to hold a secret of ours. A path is a caller's word: it
@@ -88,9 +88,9 @@ def narrow(path: Path) -> None:
     if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid():
         path.chmod(0o600)
     else:
-        complain(path)
+        warn_exposed(path)
 
 
-def complain(path: Path) -> None:
+def warn_exposed(path: Path) -> None:
     """Say in the log that others can read a file that holds a secret."""
     log.warning("others can read the keys in %s: chmod 600 it", path)

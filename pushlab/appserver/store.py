@@ -39,7 +39,7 @@ from pushlab.errors import (
 )
 from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
 
-PATIENCE = 2.0
+BUSY_TIMEOUT = 2.0
 """Seconds to wait for somebody else who writes to the same SQLite file."""
 
 OWNER = "application server"
@@ -98,7 +98,7 @@ class SubscriptionStore:
     ):
         self._allowed_origins = frozenset(allowed_origins)
         self._clock = clock
-        self._engine = database.connect(url, OWNER, patience=PATIENCE)
+        self._engine = database.connect(url, OWNER, busy_timeout=BUSY_TIMEOUT)
         try:
             with self.transaction(UnableToReadDatabase) as connection:
                 database.make_tables(connection, [subscriptions], OWNER)
@@ -125,8 +125,8 @@ class SubscriptionStore:
         endpoint = subscription.endpoint
         # The update comes first: it takes SQLite's lock for writing, so that nobody can come in
         # between it and the insert.
-        leaf = UnableToSaveSubscription
-        with self.transaction(leaf, locked=leaf) as connection:
+        error_class = UnableToSaveSubscription
+        with self.transaction(error_class, locked=error_class) as connection:
             update = subscriptions.update().where(subscriptions.c.endpoint == endpoint)
             if connection.execute(update.values(values)).rowcount:
                 return False
@@ -220,7 +220,7 @@ class SubscriptionStore:
 
         Raises DatabaseClosed after close().
         """
-        with database.told(error, OWNER, locked), self._engine.begin() as connection:
+        with database.translate_errors(error, OWNER, locked), self._engine.begin() as connection:
             yield connection
 
 

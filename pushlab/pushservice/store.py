@@ -93,9 +93,9 @@ class Store:
     """
 
     def __init__(self, url: str):
-        self._engine = database.connect(url, OWNER, patience=BUSY_SECONDS, durable=False)
+        self._engine = database.connect(url, OWNER, busy_timeout=BUSY_SECONDS, durable=False)
         try:
-            with database.told(UnableToReadDatabase, OWNER), self._engine.begin() as connection:
+            with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.begin() as connection:
                 database.make_tables(connection, _metadata.sorted_tables, OWNER)
         except StoreError:
             self.close()
@@ -107,7 +107,7 @@ class Store:
 
     def read(self) -> Change:
         """Return all that is stored, as the one change that makes it. Raise UnableToReadDatabase."""
-        with database.told(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
+        with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
             rows = connection.execute(select(_old_codings))
             old = {id: OldCoding(*headers) for id, *headers in rows}
             return Change(
@@ -142,7 +142,7 @@ class Store:
             (_messages.insert(), [_row(m, _messages) for m in change.stored]),
             (_old_codings.insert(), [{"id": m.id} | m.old._asdict() for m in old]),
         )
-        with database.told(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
+        with database.translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             for statement, rows in steps:
                 if rows:
                     connection.execute(statement, rows)
@@ -150,12 +150,12 @@ class Store:
     def kept(self, name: str) -> bytes | None:
         """Return what is kept under a name, or None. Raise UnableToReadDatabase."""
         query = select(_kept.c.value).where(_kept.c.name == name)
-        with database.told(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
+        with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def keep(self, name: str, value: bytes) -> None:
         """Keep something in place of what was kept. Raise UnableToWriteDatabase, DatabaseLocked."""
-        with database.told(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
+        with database.translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             connection.execute(_kept.delete().where(_kept.c.name == name))
             connection.execute(_kept.insert().values(name=name, value=value))
 

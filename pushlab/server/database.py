@@ -6,7 +6,7 @@ The parties share no database and no table. What they share is how one is opened
     its driver is not there     DatabaseDriverMissing    what to install
     held by another program     DatabaseLocked, 503      wait, and try again
     closed                      DatabaseClosed, 503      its server has stopped
-    anything else               the caller's leaf, 500   a full disk, a broken file, no rights
+    anything else               the caller's error_class, 500   a full disk, a broken file, no rights
 
 In every case nothing was changed. The message says what the database said and whose it is. It never
 says what was to be written, nor what the URL was: endpoints, keys and passwords are secrets.
@@ -98,13 +98,13 @@ class Database:
             yield
 
 
-def connect(url: str, owner: str, *, patience: float, durable: bool = True) -> Database:
+def connect(url: str, owner: str, *, busy_timeout: float, durable: bool = True) -> Database:
     """Open the database at an SQLAlchemy URL. A new SQLite file is readable by its owner alone.
 
-    ``owner`` is the party whose database it is; ``patience``: seconds to wait for a lock. Raises
+    ``owner`` is the party whose database it is; ``busy_timeout``: seconds to wait for a lock. Raises
     BadDatabaseUrl, DatabaseDriverMissing, UnableToReadDatabase.
 
-    >>> with connect("sqlite://", "push service", patience=1).begin() as connection:
+    >>> with connect("sqlite://", "push service", busy_timeout=1).begin() as connection:
     ...     connection.exec_driver_sql("SELECT 1").scalar_one()
     1
     """
@@ -114,7 +114,7 @@ def connect(url: str, owner: str, *, patience: float, durable: bool = True) -> D
     sqlite = address.get_backend_name() == "sqlite"
     in_memory = sqlite and address.database in (None, "", ":memory:")
     if sqlite:
-        options["connect_args"] = {"timeout": patience, "check_same_thread": False}
+        options["connect_args"] = {"timeout": busy_timeout, "check_same_thread": False}
     if in_memory:
         options["poolclass"] = StaticPool
     engine = _engine(address, options, owner)
@@ -209,12 +209,12 @@ def _tune(durable: bool):
 
 
 @contextmanager
-def told(
-    leaf: type[StoreError], owner: str, locked: type[StoreError] = DatabaseLocked
+def translate_errors(
+    error_class: type[StoreError], owner: str, locked: type[StoreError] = DatabaseLocked
 ) -> Iterator[None]:
-    """Turn what a database says into our own error: ``locked`` if it is held, else ``leaf``.
+    """Turn what a database says into our own error: ``locked`` if it is held, else ``error_class``.
 
-    >>> with told(UnableToReadDatabase, "push service"):
+    >>> with translate_errors(UnableToReadDatabase, "push service"):
     ...     raise SQLAlchemyError("no values here")
     Traceback (most recent call last):
     pushlab.errors.UnableToReadDatabase: the push service's database says: SQLAlchemyError. Fault: push service. Look at disk space and at who else has the database open; nothing stored was changed.
@@ -226,7 +226,7 @@ def told(
         driver = getattr(error, "orig", None)
         held = getattr(driver, "sqlite_errorcode", 0) & 0xFF in (SQLITE_BUSY, SQLITE_LOCKED)
         said = str(driver or (error if isinstance(error, _Hidden) else type(error).__name__))
-        raise (locked if held else leaf)(f"the {owner}'s database says: {said}", owner) from None
+        raise (locked if held else error_class)(f"the {owner}'s database says: {said}", owner) from None
 
 
 def make_tables(connection: Connection, tables: Iterable[Table], owner: str) -> None:
@@ -248,10 +248,10 @@ def make_tables(connection: Connection, tables: Iterable[Table], owner: str) -> 
                 f"{table.name} lacks {', '.join(lacking)}: move the file away, and a new one is made",
                 owner,
             )
-    _narrow(connection.engine.url.database)
+    _restrict_permissions(connection.engine.url.database)
 
 
-def _narrow(path: str | None) -> None:
+def _restrict_permissions(path: str | None) -> None:
     """Take the rights of others away from the files of a SQLite database, where there are files."""
     for name in (f"{path}{suffix}" for suffix in ("", "-wal", "-shm")):
         if os.name == "posix" and os.path.isfile(name) and os.stat(name).st_uid == os.geteuid():

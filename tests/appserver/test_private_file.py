@@ -30,25 +30,25 @@ def test_create_refuses_a_name_that_is_taken(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has access lists, not modes")
-def test_narrow_changes_only_a_plain_file_of_our_own(tmp_path, caplog):
+def test_restrict_permissions_changes_only_a_plain_file_of_our_own(tmp_path, caplog):
     plain, pipe = tmp_path / "plain", tmp_path / "pipe"
     plain.touch()
     plain.chmod(0o640)
     os.mkfifo(pipe)
     pipe.chmod(0o644)
-    private_file.narrow(plain)
-    private_file.narrow(pipe)
+    private_file.restrict_permissions(plain)
+    private_file.restrict_permissions(pipe)
     assert stat.S_IMODE(plain.stat().st_mode) == 0o600
     assert stat.S_IMODE(pipe.stat().st_mode) == 0o644
     assert "pipe" in caplog.text and "plain" not in caplog.text
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has access lists, not modes")
-def test_narrow_leaves_the_file_of_somebody_else(tmp_path, monkeypatch, caplog):
+def test_restrict_permissions_leaves_the_file_of_somebody_else(tmp_path, monkeypatch, caplog):
     path = tmp_path / "theirs"
     path.touch()
     path.chmod(0o644)
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
-    private_file.narrow(path)
+    private_file.restrict_permissions(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert "chmod 600" in caplog.text

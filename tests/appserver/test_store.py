@@ -157,7 +157,7 @@ def test_a_store_in_memory_is_one_for_all_threads(subscription):
 def test_a_locked_database_is_said_so_and_loses_nothing(
     path, subscriber, subscription, monkeypatch
 ):
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "BUSY_TIMEOUT", 0.05)
     store = SubscriptionStore(f"sqlite:///{path}")
     store.save(subscription, "KEY")
     other = sqlite3.connect(path)

@@ -33,7 +33,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def engine(path):
-    engine = database.connect(f"sqlite:///{path}", "push service", patience=0.01)
+    engine = database.connect(f"sqlite:///{path}", "push service", busy_timeout=0.01)
     with engine.begin() as connection:
         database.make_tables(connection, [TABLE], "push service")
     yield engine
@@ -55,7 +55,7 @@ def test_a_new_file_is_for_its_owner_alone_whatever_the_umask(path):
 
 
 @pytest.mark.parametrize("store", [Store, SubscriptionStore])
-def test_a_file_of_earlier_days_is_narrowed(path, store):
+def test_a_file_of_an_older_version_is_made_private(path, store):
     store(f"sqlite:///{path}").close()
     path.chmod(0o644)
     store(f"sqlite:///{path}").close()
@@ -64,7 +64,7 @@ def test_a_file_of_earlier_days_is_narrowed(path, store):
 
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
 def test_a_commit_waits_for_the_disk_or_does_not(path, durable, level):
-    engine = database.connect(f"sqlite:///{path}", "x", patience=1, durable=durable)
+    engine = database.connect(f"sqlite:///{path}", "x", busy_timeout=1, durable=durable)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == level
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
@@ -73,7 +73,7 @@ def test_a_commit_waits_for_the_disk_or_does_not(path, durable, level):
 
 def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
     def write() -> None:
-        with database.told(UnableToWriteDatabase, "push service"), engine.begin() as connection:
+        with database.translate_errors(UnableToWriteDatabase, "push service"), engine.begin() as connection:
             connection.execute(TABLE.insert().values(what="secret"))
 
     with closing(sqlite3.connect(path)) as other:
@@ -82,7 +82,7 @@ def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
             write()
         with (
             pytest.raises(UnableToSaveSubscription) as kept,
-            database.told(UnableToWriteDatabase, "application server", UnableToSaveSubscription),
+            database.translate_errors(UnableToWriteDatabase, "application server", UnableToSaveSubscription),
             engine.begin() as connection,
         ):
             connection.execute(TABLE.insert().values(what="secret"))
@@ -139,7 +139,7 @@ def test_a_new_column_that_nobody_here_knows_is_passed_over(path):
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{path}"])
 def test_close_waits_for_the_transaction_under_way(url, path):
-    engine = database.connect(url.format(path=path), "push service", patience=1)
+    engine = database.connect(url.format(path=path), "push service", busy_timeout=1)
     with engine.begin() as connection:
         database.make_tables(connection, [TABLE], "push service")
     begun, go_on, closed = (threading.Event() for _ in range(3))
@@ -172,7 +172,7 @@ def test_close_waits_for_the_transaction_under_way(url, path):
 @pytest.mark.parametrize("how", ["begin", "connect"])
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{path}"])
 def test_what_comes_after_close_is_refused_and_opens_nothing(url, path, how):
-    engine = database.connect(url.format(path=path), "push service", patience=1)
+    engine = database.connect(url.format(path=path), "push service", busy_timeout=1)
     with getattr(engine, how)() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
     engine.close()
@@ -181,7 +181,7 @@ def test_what_comes_after_close_is_refused_and_opens_nothing(url, path, how):
         path.unlink()
     with (
         pytest.raises(DatabaseClosed, match="push service's database is closed") as refused,
-        database.told(UnableToWriteDatabase, "push service"),
+        database.translate_errors(UnableToWriteDatabase, "push service"),
         getattr(engine, how)(),
     ):
         pytest.fail("it is open")
@@ -216,7 +216,7 @@ def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_
     for module in ("psycopg", "pymysql"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(DatabaseDriverMissing) as told:
-        database.connect(url, "application server", patience=1)
+        database.connect(url, "application server", busy_timeout=1)
     said = str(told.value)
     assert package in said and "Fault: application server." in said
     assert "disk space" not in said and "pa55word" not in said
@@ -238,7 +238,7 @@ def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_
 def test_a_url_that_is_none_is_told_what_is_wrong_with_it(url, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadDatabaseUrl) as told:
-        database.connect(url, "application server", patience=1)
+        database.connect(url, "application server", busy_timeout=1)
     said = str(told.value)
     assert words in said and "Give SQLAlchemy's URL, such as sqlite:///" in said
     assert "disk space" not in said and "pa55word" not in said
@@ -249,10 +249,10 @@ def test_a_url_that_is_none_is_told_what_is_wrong_with_it(url, words, tmp_path, 
 def test_a_password_that_a_driver_repeats_is_not_shown(path):
     # SQLite ignores what it does not know of such a URL, and it repeats an unknown name.
     url = f"sqlite:///file:{path}?uri=true&password=pa55word"
-    engine = database.connect(url, "push service", patience=1)
+    engine = database.connect(url, "push service", busy_timeout=1)
     with (
         pytest.raises(UnableToReadDatabase, match="no such column: …") as told,
-        database.told(UnableToReadDatabase, "push service"),
+        database.translate_errors(UnableToReadDatabase, "push service"),
         engine.begin() as connection,
     ):
         connection.exec_driver_sql("SELECT pa55word")

@@ -105,7 +105,7 @@ def test_another_process_reads_what_is_recorded(store, people, tmp_path):
 
 
 def test_a_database_that_is_held_by_another_is_said_so(store, people, tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "BUSY_TIMEOUT", 0.05)
     held = SubscriptionStore(f"sqlite:///{tmp_path / 'a.sqlite3'}")
     runs = Runs(held)
     other = sqlite3.connect(tmp_path / "a.sqlite3")

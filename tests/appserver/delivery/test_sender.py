@@ -242,7 +242,7 @@ def test_a_subscription_of_other_keys_is_explained(world, subscriber, status):
 def test_a_database_that_is_locked_keeps_what_is_gone_and_says_so(
     world, subscriber, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "BUSY_TIMEOUT", 0.05)
     path = tmp_path / "a.sqlite3"
 
     async def scenario(world, service):

@@ -264,7 +264,7 @@ def test_a_fault_of_our_own_is_a_500_without_a_word_about_it(
 
 
 def test_a_locked_database_loses_nothing(kept, fetch, subscriber, tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "BUSY_TIMEOUT", 0.05)
     path = tmp_path / "a.sqlite3"
 
     async def scenario(server):
