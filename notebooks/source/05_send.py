@@ -98,7 +98,7 @@ checks.send.headers(headers)
 # %%
 phone = lab.open("virtual", name="Phone")
 phone.subscribe()
-subscription = [one for one in lab.subscriptions() if one.who == phone.name][-1].subscription
+subscription = [one for one in lab.subscriptions() if one.display_name == phone.name][-1].subscription
 
 def signed_by(keys):
     claims = Claims(subscription.origin, int(time.time()) + 12 * 3600, keys.subject)

@@ -168,7 +168,7 @@ class ApplicationServer:
 
     # --- what it does --------------------------------------------------------------------------
 
-    def subscribe(self, subscription: PushSubscription, who: str = "") -> bool:
+    def subscribe(self, subscription: PushSubscription, display_name: str = "") -> bool:
         """Keep a subscription, and return whether it is new. It may wait for the database.
 
         Raises EndpointNotAllowed, TooManySubscriptions, UnableToSaveSubscription,
@@ -182,7 +182,7 @@ class ApplicationServer:
             key = known.application_server_key
         if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
-        return self.store.save(subscription, key, who)
+        return self.store.save(subscription, key, display_name)
 
     async def notify(
         self,

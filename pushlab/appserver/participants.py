@@ -117,7 +117,7 @@ class Room:
     def _row(self, stored: StoredSubscription, there: Presence | None) -> Participant:
         known = self._known.get(stored.subscription.endpoint, _Known())
         return Participant(
-            name=stored.who,
+            name=stored.display_name,
             browser=known.browser,
             label=stored.subscription.label,
             connected=there and there.connected,

@@ -67,13 +67,13 @@ subscriptions = Table(
 class StoredSubscription:
     """A subscription, and what the application server noted beside it.
 
-    ``application_server_key``: base64url, the key that the subscription was made for; ``who``: a
+    ``application_server_key``: base64url, the key that the subscription was made for; ``display_name``: a
     short name of the user agent; ``created_at``: seconds since 1970; ``number``: its row.
     """
 
     subscription: PushSubscription
     application_server_key: str
-    who: str
+    display_name: str
     created_at: float
     number: int = field(default=0, compare=False)
 
@@ -107,7 +107,7 @@ class SubscriptionStore:
             raise
 
     def save(
-        self, subscription: PushSubscription, application_server_key: str, who: str = ""
+        self, subscription: PushSubscription, application_server_key: str, display_name: str = ""
     ) -> bool:
         """Keep a subscription, and return whether it is new.
 
@@ -120,7 +120,7 @@ class SubscriptionStore:
             "auth": subscription.auth,
             "expiration_time": subscription.expiration_time,
             "application_server_key": application_server_key,
-            "who": who,
+            "who": display_name,
         }
         endpoint = subscription.endpoint
         # The update comes first: it takes SQLite's lock for writing, so that nobody can come in
@@ -238,8 +238,8 @@ class Batch:
 
 
 def _stored(row: Row) -> StoredSubscription:
-    number, endpoint, p256dh, auth, time, application_server_key, who, created_at = row
+    number, endpoint, p256dh, auth, time, application_server_key, display_name, created_at = row
     if time is not None and time == int(time):
         time = int(time)  # as the browser wrote it
     subscription = PushSubscription(endpoint, p256dh, auth, time)
-    return StoredSubscription(subscription, application_server_key, who, created_at, number)
+    return StoredSubscription(subscription, application_server_key, display_name, created_at, number)

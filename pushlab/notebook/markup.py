@@ -131,7 +131,7 @@ def subscriptions(count: int, newest: Sequence[StoredSubscription]) -> str:
     if not newest:
         return '<span class="pushlab-faint">Nobody yet. Press Subscribe.</span>'
     rows = "".join(
-        f"<tr><td>{escape(one.who or 'Browser')}</td><td><code>{escape(one.subscription.label)}"
+        f"<tr><td>{escape(one.display_name or 'Browser')}</td><td><code>{escape(one.subscription.label)}"
         f"</code></td><td>{escape(urlsplit(one.subscription.origin).hostname or '')}</td><td>{clock(one.created_at)}</td>"
         f"<td style='white-space:nowrap'>{'← Notify me' if one is newest[-1] else ''}</td></tr>"
         for one in newest

@@ -101,10 +101,10 @@ class JsonErrors(RequestHandler):
         if status == 503:
             self.set_header("Retry-After", str(RETRY_SECONDS))
         self.set_status(status)
-        self.tell_error(error)
+        self.record_error(error)
         self.finish(error.to_json())
 
-    def tell_error(self, error: PushlabError) -> None:
+    def record_error(self, error: PushlabError) -> None:
         """Be told of an error before it is answered. A party may write it into the journal."""
 
     def _error_of(self, status: int) -> PushlabError:

@@ -45,7 +45,7 @@ def test_what_is_saved_comes_back(store, subscription):
     assert stored.subscription.to_json() == subscription.to_json(), (
         "the time is a whole number still"
     )
-    assert (stored.application_server_key, stored.who, stored.created_at) == (
+    assert (stored.application_server_key, stored.display_name, stored.created_at) == (
         "KEY",
         "Firefox",
         1000.0,
@@ -61,7 +61,7 @@ def test_the_same_endpoint_twice_is_an_update(store, subscriber):
     assert store.count() == 1
     stored = store.get(HTTPS + "one")
     assert stored.subscription == two != one
-    assert (stored.application_server_key, stored.who) == ("OTHER", "Chrome")
+    assert (stored.application_server_key, stored.display_name) == ("OTHER", "Chrome")
 
 
 def test_what_is_unknown_is_none(store):

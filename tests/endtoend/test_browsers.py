@@ -39,7 +39,7 @@ def test_the_buttons_lead_from_nothing_to_a_stored_subscription(world):
         await world.agent.subscribe()
         assert await world.agent.state() == "subscribed"
         (stored,) = world.server.store.all()
-        assert stored.who == world.agent.name
+        assert stored.display_name == world.agent.name
         assert stored.subscription.origin in world.kind.hosts(world.push_service)
         assert in_order(
             world.since(start),

@@ -96,22 +96,22 @@ class Story:
 
     def _request(self, stored: StoredSubscription, options: PushOptions, size: int) -> None:
         if route := self._route(stored):
-            self._detour(route, stored.who)
+            self._detour(route, stored.display_name)
         if self._told_here(stored):
             detail = {"bytes": size, "ttl": options.ttl, "urgency": str(options.urgency)}
             if options.topic is not None:
                 detail["topic"] = options.topic
             self._journal.record(
-                Party.APPLICATION_SERVER, Party.PUSH_SERVICE, "POST message", stored.who, **detail
+                Party.APPLICATION_SERVER, Party.PUSH_SERVICE, "POST message", stored.display_name, **detail
             )
 
     def _answer(self, stored: StoredSubscription, answer: Answer) -> None:
         # Of no answer, too: nobody else knows of that.
         if isinstance(answer, NetworkFault):
-            self.step("no answer", stored.who, error=answer.code)
+            self.step("no answer", stored.display_name, error=answer.code)
         elif self._told_here(stored):
             what = f"{answer.status} {answer.reason}".strip()[:100]
-            self._journal.record(Party.PUSH_SERVICE, Party.APPLICATION_SERVER, what, stored.who)
+            self._journal.record(Party.PUSH_SERVICE, Party.APPLICATION_SERVER, what, stored.display_name)
 
 
 class DetoursOnly(Story):
@@ -129,7 +129,7 @@ class DetoursOnly(Story):
     ) -> Awaitable[Answer]:
         """Send, and tell of a detour at most."""
         if route := self._route(stored):
-            self._detour(route, stored.who)
+            self._detour(route, stored.display_name)
         return send()
 
     def _detour(self, route: Route, who: str) -> None:
@@ -206,7 +206,7 @@ class PushlabCourier:
         if payload:
             as_private, salt = self._ephemeral()
             body = encrypt(payload, stored.subscription, as_private=as_private, salt=salt)
-            story.step("encrypt", stored.who, plaintext=len(payload), body=len(body))
+            story.step("encrypt", stored.display_name, plaintext=len(payload), body=len(body))
         authorization = self._signer.authorization(stored.subscription.origin, story)
         request = build_request(stored.subscription, body, authorization, options)
         send = partial(self._transport.send, request)

@@ -114,7 +114,7 @@ class Message:
                 self.lane.given_up(now(), asked)
                 times = "once" if number == 1 else f"{number} times"
                 return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
-            self._story.step("try again", self.stored.who, seconds=round(pause, 1))
+            self._story.step("try again", self.stored.display_name, seconds=round(pause, 1))
             with self.lane.rest() if asked else nullcontext():
                 await self._means.sleep(pause)
             number += 1

@@ -87,7 +87,7 @@ class PywebpushCourier:
                     f"the plaintext is {len(payload)} bytes long, over {MAX_PLAINTEXT}"
                 )
             size = len(payload) + OVERHEAD
-            story.step("encrypt", stored.who, plaintext=len(payload), body=size)
+            story.step("encrypt", stored.display_name, plaintext=len(payload), body=size)
         story.step("sign", aud=stored.subscription.origin)
         call = partial(self._call, stored, payload, options)
         return partial(story.told, stored, options, size, partial(self._in_thread, call))

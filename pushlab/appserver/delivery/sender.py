@@ -111,7 +111,7 @@ class Sender:
             outcome = self._compare_keys(stored, outcome)
             if outcome.kind == "gone":
                 outcome = await self._remove(stored, outcome)
-                self._told.step("remove subscription", stored.who)
+                self._told.step("remove subscription", stored.display_name)
             return outcome
 
     async def send_all(

@@ -36,7 +36,7 @@ class EventsHandler(Handler):
     reads slowly costs no more memory than a quick one.
     """
 
-    heartbeat, instructors = HEARTBEAT, True
+    heartbeat, instructor_only = HEARTBEAT, True
 
     def access_token(self) -> str:
         # EventSource sends no header of ours, so the query may hold the token (RFC 6750 §2.3).

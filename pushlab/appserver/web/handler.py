@@ -35,15 +35,15 @@ class Handler(StreamedBody):
     """What every path has in common."""
 
     body_limit = MAX_REQUEST
-    told = False
+    recorded = False
     """Whether the journal holds these requests."""
-    instructors = False
+    instructor_only = False
     """Whether this asks for the instructor's token, where there is one."""
 
     def initialize(self, server) -> None:
         # The ApplicationServer. It knows its routes, so they do not import it.
         self.server = server
-        self._written = False
+        self._is_recorded = False
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -52,7 +52,7 @@ class Handler(StreamedBody):
     def prepare(self) -> None:
         super().prepare()
         self.server.guard.check(self.request.method, self.request.headers)
-        if self.instructors:
+        if self.instructor_only:
             authorization = self.request.headers.get("Authorization", "")
             self.server.guard.check_instructor(authorization, self.access_token())
 
@@ -75,7 +75,7 @@ class Handler(StreamedBody):
         self.finish({"data": {"success": True} | data})
 
     @property
-    def who(self) -> str:
+    def display_name(self) -> str:
         """A short name of the user agent that asks."""
         headers = self.request.headers
         return user_agent_name(headers.get("User-Agent", ""), headers.get("Sec-CH-UA", ""))
@@ -84,22 +84,22 @@ class Handler(StreamedBody):
     def browser(self) -> str:
         """What kind of user agent asks. A virtual one may have a name of its own."""
         virtual = self.request.headers.get("User-Agent", "").startswith("pushlab-virtual")
-        return "Virtual" if virtual else self.who
+        return "Virtual" if virtual else self.display_name
 
-    def tell(self, **detail: str | int) -> None:
+    def record(self, **detail: str | int) -> None:
         """Write this request into the journal, once."""
-        if not self._written:
-            self._written = True
+        if not self._is_recorded:
+            self._is_recorded = True
             what = f"{self.request.method} {self.request.path}"
             self.server.journal.record(
-                Party.USER_AGENT, Party.APPLICATION_SERVER, what, self.who, **detail
+                Party.USER_AGENT, Party.APPLICATION_SERVER, what, self.display_name, **detail
             )
 
-    def tell_error(self, error: PushlabError) -> None:
+    def record_error(self, error: PushlabError) -> None:
         if isinstance(error, InstructorOnly):
             self.set_header("WWW-Authenticate", "Bearer")  # RFC 6750 §3
-        if self.told and not isinstance(error, MethodNotAllowed):
-            self.tell(status=self.get_status(), error=error.code)
+        if self.recorded and not isinstance(error, MethodNotAllowed):
+            self.record(status=self.get_status(), error=error.code)
 
 
 class UnknownHandler(UnknownPathHandler, Handler):

@@ -37,10 +37,10 @@ TAKEN = {"self", "source", "target", "what", "who"}
 class VapidHandler(Handler):
     """``GET /vapid``: the public key, base64url."""
 
-    told = True
+    recorded = True
 
     def get(self) -> None:
-        self.tell()
+        self.record()
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(self.server.keys.application_server_key)
 
@@ -70,16 +70,16 @@ class AddSubscriptionHandler(Handler):
     Beside the subscription's members there may be ``name``: how a participant wants to be called.
     """
 
-    told = True
+    recorded = True
 
     async def post(self) -> None:
         request = self.json()
         subscription = PushSubscription.from_json(request)
-        who = shown_name(request.get("name")) or self.who
-        new = await asyncio.to_thread(self.server.subscribe, subscription, who)
+        display_name = shown_name(request.get("name")) or self.display_name
+        new = await asyncio.to_thread(self.server.subscribe, subscription, display_name)
         self.server.room.joined(subscription.endpoint, self.browser)
         status = 201 if new else 200
-        self.tell(status=status)
+        self.record(status=status)
         self.set_status(status)
         self.succeed()
 
@@ -87,27 +87,27 @@ class AddSubscriptionHandler(Handler):
 class RemoveSubscriptionHandler(Handler):
     """``POST /remove-subscription``."""
 
-    told = True
+    recorded = True
 
     async def post(self) -> None:
         endpoint = endpoint_in(self.json())
         if not await asyncio.to_thread(self.server.store.remove, endpoint):
             raise UnknownSubscription()
-        self.tell(status=200)
+        self.record(status=200)
         server = Party.APPLICATION_SERVER
-        self.server.journal.record(server, server, "remove subscription", self.who)
+        self.server.journal.record(server, server, "remove subscription", self.display_name)
         self.succeed()
 
 
 class NotifyMeHandler(Handler):
     """``POST /notify-me``: one message to the one who asks."""
 
-    told = True
+    recorded = True
 
     async def post(self) -> None:
         request = self.json()
         endpoint, options = endpoint_in(request), options_in(request)
-        self.tell()
+        self.record()
         outcome = await self.server.notify(
             endpoint, options=options, notification=request.get("notification")
         )
@@ -127,12 +127,12 @@ class NotifyMeHandler(Handler):
 class NotifyAllHandler(Handler):
     """``POST /notify-all``: one message to every subscription."""
 
-    told = instructors = True
+    recorded = instructor_only = True
 
     async def post(self) -> None:
         request = self.json()
         options = options_in(request)
-        self.tell()
+        self.record()
         counts = await self.server.notify_all(
             options=options, notification=request.get("notification")
         )
@@ -148,7 +148,7 @@ class NotifyAllHandler(Handler):
 class SubscriptionsHandler(Handler):
     """``GET /subscriptions``: who is in the room. No endpoint leaves this server."""
 
-    instructors = True
+    instructor_only = True
 
     async def get(self) -> None:
         rows = await self.server.participants()
@@ -174,18 +174,18 @@ class ReportHandler(Handler):
             if isinstance(endpoint, str) and isinstance(digest, str):
                 self.server.room.received(endpoint, digest, self.browser)
         agent = Party.USER_AGENT
-        what, detail = story_of(show(event), detail)
-        self.server.journal.record(agent, agent, what, self.who, **detail)
+        what, detail = event_of(show(event), detail)
+        self.server.journal.record(agent, agent, what, self.display_name, **detail)
         self.set_status(204)
         self.finish()
 
 
-def story_of(event: str, detail: str | dict | None) -> tuple[str, dict]:
+def event_of(event: str, detail: str | dict | None) -> tuple[str, dict]:
     """Return a report in the journal's words, and the part of its detail that may be shown.
 
-    >>> story_of("permission", "granted")
+    >>> event_of("permission", "granted")
     ('permission granted', {})
-    >>> story_of("error", {"name": "AbortError", "endpoint": "https://push.example.net/secret"})
+    >>> event_of("error", {"name": "AbortError", "endpoint": "https://push.example.net/secret"})
     ('error', {'name': 'AbortError'})
     """
     if event == "permission" and isinstance(detail, str):

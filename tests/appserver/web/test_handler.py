@@ -251,7 +251,7 @@ def test_a_fault_of_our_own_is_a_500_without_a_word_about_it(
     def broken(event, detail):
         raise RuntimeError("https://push.example.net/secret")
 
-    monkeypatch.setattr(routes, "story_of", broken)
+    monkeypatch.setattr(routes, "event_of", broken)
 
     async def scenario(server):
         return await fetch(server.url + "report", {"event": "x"})

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pushlab.appserver.web.routes import story_of
+from pushlab.appserver.web.routes import event_of
 from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Party
 from pushlab.protocol import base64url
@@ -102,7 +102,7 @@ def test_add_twice_then_remove_twice(world, fetch, subscriber, keys):
             assert (reply.status, reply.json) == (status, {"data": {"success": True}})
         [stored] = server.store.all()
         assert stored.subscription == someone
-        assert (stored.application_server_key, stored.who) == (
+        assert (stored.application_server_key, stored.display_name) == (
             keys.application_server_key,
             "Firefox",
         )
@@ -351,7 +351,7 @@ def test_a_report_is_written_into_the_journal(world, fetch, case):
 
 
 def test_a_report_of_many_and_long_details_is_bounded():
-    _, detail = story_of("error", {f"{number}" + "n" * 100: "v " * 1000 for number in range(100)})
+    _, detail = event_of("error", {f"{number}" + "n" * 100: "v " * 1000 for number in range(100)})
     assert len(detail) == 8
     assert all(len(name) <= 64 and len(value) <= 401 for name, value in detail.items())
 
