@@ -63,7 +63,7 @@ def test_a_whole_loop_tells_no_secret(tmp_path, sender, caplog, capfd):
         lab.notify_all("to all")
         answers = [body_of(lab.page_url + route) for route in ROUTES]
         server = lab.application_server
-        objects = [lab, lab.keys, server, server.sender, server.sender._means.courier, server.store,
+        objects = [lab, lab.keys, server, server.sender, server.sender._means.client, server.store,
                    server.guard, lab.push_service, lab.push_service.office, lab.journal,
                    *lab.subscriptions(), *server.runs(),
                    *lab.push_service.office.mailbox._subscriptions.values()]  # fmt: skip

@@ -15,31 +15,30 @@ from urllib.parse import urlsplit
 
 from tornado.web import Application
 
-from pushlab.appserver.web import routes
-from pushlab.appserver.delivery.egress import Reach
-from pushlab.appserver.web.certificate import Certificate
-from pushlab.appserver.delivery.client import Courier, PushlabCourier
-from pushlab.appserver.web.events import EventsHandler
-from pushlab.appserver.web.guard import Guard
+from pushlab.appserver.broadcast.runs import Run
+from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
+from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
+from pushlab.appserver.delivery.sender import Counts, Sender
+from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
-from pushlab.appserver.explain.outcome import Outcome
+from pushlab.appserver.participants import NotingClient, Participant, Room
 from pushlab.appserver.presence import PresenceClient
-from pushlab.appserver.participants import NotingCourier, Participant, Room
-from pushlab.appserver.delivery.route import Route
-from pushlab.appserver.broadcast.runs import Run
-from pushlab.appserver.delivery.sender import Counts, Sender
-from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.web import routes
+from pushlab.appserver.web.certificate import Certificate
+from pushlab.appserver.web.events import EventsHandler
+from pushlab.appserver.web.guard import Guard
 from pushlab.appserver.web.handler import UnknownHandler
-from pushlab.appserver.delivery.pywebpush_client import PywebpushCourier
+from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
-from pushlab.server.limits import BoundedHTTPServer
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import listen
+from pushlab.server.limits import BoundedHTTPServer
 
 MAX_SUBSCRIPTIONS = 100_000
 """Subscriptions that are kept. One more is refused; those that are known may still be updated."""
@@ -54,7 +53,7 @@ class ApplicationServer:
     ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
     ``push_origins`` are the lab's own push services, which may use plain http and write the same
     ``journal``, and ``allowed_origins`` are others that may; nothing else may have an address that
-    is not public; ``routes`` lead from a vendor's host to the lab; ``sender`` is our own code or
+    is not public; ``connect_overrides`` lead from a vendor's host to the lab; ``sender`` is our own code or
     pywebpush; ``clock`` gives seconds since 1970; ``instructor_token``, if there is one, is asked
     for by what is an instructor's; with a ``certificate`` the page is served by https. A stopped
     server may be started again. ``store`` and ``sender`` are there after start().
@@ -79,7 +78,7 @@ class ApplicationServer:
         journal: Journal | None = None,
         push_origins: Collection[str] = (),
         allowed_origins: Collection[str] = (),
-        routes: Sequence[Route] = (),
+        connect_overrides: Sequence[ConnectOverride] = (),
         sender: Literal["pushlab", "pywebpush"] = "pushlab",
         clock: Callable[[], float] = time.time,
         instructor_token: str | None = None,
@@ -93,14 +92,14 @@ class ApplicationServer:
         self._database = database
         self._push_origins = tuple(push_origins)
         self._allowed_origins = (*push_origins, *allowed_origins)
-        self.routes = tuple(routes)
+        self.connect_overrides = tuple(connect_overrides)
         self._sender_name = sender
         self._clock = clock
         self._certificate = certificate
         self._numbers = itertools.count(1)
         self._instructor_token = instructor_token
         self.room = Room(clock)
-        self._presence = PresenceClient(self._push_origins, self.routes)
+        self._presence = PresenceClient(self._push_origins, self.connect_overrides)
         self._host, self._port = "127.0.0.1", None
         self._server: BoundedHTTPServer | None = None
         self._undo = AsyncExitStack()
@@ -272,18 +271,18 @@ class ApplicationServer:
         return Sender(
             self.keys,
             self.store,
-            NotingCourier(self._courier(), self.room),
+            NotingClient(self._client(), self.room),
             journal=self.journal,
             lab_origins=self._push_origins,
-            routes=self.routes,
+            overrides=self.connect_overrides,
             clock=self._clock,
         )
 
-    def _courier(self) -> Courier:
-        way = {"routes": self.routes, "reach": Reach(self._allowed_origins)}
+    def _client(self) -> PushClient:
+        way = {"overrides": self.connect_overrides, "egress": EgressPolicy(self._allowed_origins)}
         if self._sender_name == "pywebpush":
-            return PywebpushCourier(self.keys, **way)
-        return PushlabCourier(self.keys, CurlTransport(**way), self._clock)
+            return PywebpushClient(self.keys, **way)
+        return LibcurlPushClient(self.keys, CurlTransport(**way), self._clock)
 
     def _application(self) -> Application:
         server = {"server": self}

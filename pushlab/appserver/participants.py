@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
-from pushlab.appserver.delivery.client import Attempt, Courier, Story
+from pushlab.appserver.delivery.client import Attempt, PushClient, Story
 from pushlab.appserver.presence import Presence
 from pushlab.appserver.store import StoredSubscription
 from pushlab.protocol.delivery import PushOptions
 
-MOST = 1000
+MAX_REMEMBERED = 1000
 """Subscribers of whom something is remembered. A room has fewer; a fan-out to more needs no room."""
 
 NAME_LIMIT = 40
@@ -130,17 +130,17 @@ class Room:
     def _of(self, endpoint: str) -> _Known:
         known = self._known.get(endpoint)
         if known is None:
-            if len(self._known) >= MOST:
+            if len(self._known) >= MAX_REMEMBERED:
                 del self._known[next(iter(self._known))]  # The one who came first.
             known = self._known[endpoint] = _Known()
         return known
 
 
-class NotingCourier:
-    """A courier that tells the room of each message before another one makes it ready."""
+class NotingClient:
+    """A client that tells the room of each message before another one makes it ready."""
 
-    def __init__(self, courier: Courier, room: Room):
-        self._courier, self._room = courier, room
+    def __init__(self, client: PushClient, room: Room):
+        self._client, self._room = client, room
 
     def prepare(
         self,
@@ -151,11 +151,11 @@ class NotingCourier:
     ) -> Attempt:
         """Make a message ready. Raises PlaintextTooLong and VapidError."""
         self._room.sending(stored.subscription.endpoint, payload)
-        return self._courier.prepare(stored, payload, options, story)
+        return self._client.prepare(stored, payload, options, story)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._courier.close()
+        await self._client.close()
 
 
 @lru_cache(maxsize=16)  # All messages of a notify-all have the same plaintext.

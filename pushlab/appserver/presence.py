@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
-from pushlab.appserver.delivery.route import Route, route_of
+from pushlab.appserver.delivery.egress import ConnectOverride, override_for
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import log
 
@@ -32,15 +32,15 @@ class Presence(NamedTuple):
 
 
 class PresenceClient:
-    """Ask the push services at ``origins``; what takes one of ``routes`` is asked at the first.
+    """Ask the push services at ``origins``; what takes one of ``overrides`` is asked at the first.
 
     >>> import asyncio
     >>> asyncio.run(PresenceClient().ask([]))
     {}
     """
 
-    def __init__(self, origins: Sequence[str] = (), routes: Sequence[Route] = ()):
-        self._origins, self._routes = tuple(origins), tuple(routes)
+    def __init__(self, origins: Sequence[str] = (), overrides: Sequence[ConnectOverride] = ()):
+        self._origins, self._connect_overrides = tuple(origins), tuple(overrides)
         self._client: SimpleAsyncHTTPClient | None = None
 
     async def ask(self, subscriptions: Iterable[PushSubscription]) -> Mapping[str, Presence]:
@@ -72,7 +72,7 @@ class PresenceClient:
     def _origin_for(self, subscription: PushSubscription) -> str | None:
         if subscription.origin in self._origins:
             return subscription.origin
-        routed = route_of(subscription.endpoint, self._routes)
+        routed = override_for(subscription.endpoint, self._connect_overrides)
         return self._origins[0] if routed and self._origins else None
 
     async def _ask(self, origin: str, endpoints: Collection[str]) -> Mapping[str, Presence] | None:

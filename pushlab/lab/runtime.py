@@ -28,7 +28,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
-from pushlab.appserver.delivery.route import Route
+from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.lab.loop import BackgroundLoop, call_at_exit
 from pushlab.errors import BrowserFailed, LabError, PortTaken, TimedOut
 from pushlab.lab.invitation import Invitation
@@ -124,7 +124,7 @@ class Lab:
                         journal=self.journal,
                         push_origins=[self.push_service.origin],
                         allowed_origins=allow_endpoints,
-                        routes=self._routes(host),
+                        connect_overrides=self._connect_overrides(host),
                         sender=sender,
                         instructor_token=self._token,
                         certificate=certificate,
@@ -150,12 +150,12 @@ class Lab:
                 "Choose another one with Lab(data=…) or PUSHLAB_DATA"
             ) from None
 
-    def _routes(self, address: str) -> list[Route]:
+    def _connect_overrides(self, address: str) -> list[ConnectOverride]:
         """Lead what is for the lab's Chromium, whose endpoints name a vendor's host, to the lab."""
         door = self.push_service.chromium
         authority = door.ca_pem.decode("ascii")
         return [
-            Route(host, TOKEN_PREFIX, door.tls_port, authority, address) for host in door.hosts
+            ConnectOverride(host, TOKEN_PREFIX, door.tls_port, authority, address) for host in door.hosts
         ]
 
     # --- life ----------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from tornado.netutil import bind_sockets
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.web import Application, RequestHandler, stream_request_body
 
-from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
 from pushlab.protocol import p256
@@ -124,15 +124,15 @@ def push_service():
     return scripted
 
 
-class Everywhere(Reach):
-    """Reach the push services of these tests, whose ports are not known beforehand."""
+class Everywhere(EgressPolicy):
+    """EgressPolicy the push services of these tests, whose ports are not known beforehand."""
 
     def permits(self, url: str, address: str) -> bool:
         return address == "127.0.0.1"
 
 
 @pytest.fixture
-def everywhere() -> Reach:
+def everywhere() -> EgressPolicy:
     """Let a sender reach every port of this machine."""
     return Everywhere()
 

@@ -8,10 +8,10 @@ import pytest
 import trustme
 from sqlalchemy import select
 
-from pushlab.appserver.delivery.client import PushlabCourier
 from pushlab.appserver.broadcast.runs import deliveries
-from pushlab.appserver.store import subscriptions
+from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.store import subscriptions
 from pushlab.settings import patience
 
 from .rude import NAMES, TIMEOUT, Rude, faults, listening
@@ -22,9 +22,9 @@ POLITE = 60
 class TwoTransports:
     """Wait a moment for those who never answer, and with patience for everybody else."""
 
-    def __init__(self, reach, silent: set[str]):
-        self._short = CurlTransport(timeout=TIMEOUT, reach=reach)
-        self._long = CurlTransport(timeout=patience(60), reach=reach)
+    def __init__(self, egress, silent: set[str]):
+        self._short = CurlTransport(timeout=TIMEOUT, egress=egress)
+        self._long = CurlTransport(timeout=patience(60), egress=egress)
         self._silent = silent
 
     def send(self, request):
@@ -58,10 +58,10 @@ def world(run, serving, push_service, subscriber, everywhere, tmp_path, monkeypa
             }
             origins = {f"http://{urlsplit(url).netloc}" for url in endpoints.values()}
             server = await stack.enter_async_context(serving(polite.origin, *origins))
-            await server.sender._means.courier.close()
+            await server.sender._means.client.close()
             silent = {endpoints[name] for name, fault in rude.items() if fault.silent}
             transport = TwoTransports(everywhere, silent)
-            server.sender._means.courier = PushlabCourier(server.keys, transport)
+            server.sender._means.client = LibcurlPushClient(server.keys, transport)
             server.pauses = []
 
             async def sleep(seconds: float) -> None:

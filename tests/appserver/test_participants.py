@@ -2,8 +2,8 @@
 
 import pytest
 
+from pushlab.appserver.participants import MAX_REMEMBERED, NAME_LIMIT, Room, digest_of, shown_name
 from pushlab.appserver.presence import Presence
-from pushlab.appserver.participants import MOST, NAME_LIMIT, Room, digest_of, shown_name
 from pushlab.appserver.store import StoredSubscription
 from pushlab.journal import Party
 
@@ -92,10 +92,10 @@ def test_what_strangers_report_is_not_kept(room):
 
 
 def test_only_so_many_are_remembered(room, subscriber):
-    for number in range(MOST + 5):
+    for number in range(MAX_REMEMBERED + 5):
         room.sending(f"https://push.example.net/{number}", b"hello")
-    assert len(room._known) == MOST
-    assert row(room, subscriber, f"https://push.example.net/{MOST + 4}").reached is False
+    assert len(room._known) == MAX_REMEMBERED
+    assert row(room, subscriber, f"https://push.example.net/{MAX_REMEMBERED + 4}").reached is False
 
 
 def test_what_the_push_service_says_stands_in_the_row(room, subscriber):

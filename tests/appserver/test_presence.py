@@ -8,8 +8,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from pushlab.appserver import presence as module
+from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.presence import Presence, PresenceClient
-from pushlab.appserver.delivery.route import Route
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
@@ -82,7 +82,7 @@ def test_what_a_route_leads_to_the_lab_is_asked_there_and_a_vendor_is_not_asked(
         service = PushService()
         await service.start()
         host = service.chromium.hosts[0]
-        route = Route(host, TOKEN_PREFIX, service.chromium.tls_port, "", "127.0.0.1")
+        route = ConnectOverride(host, TOKEN_PREFIX, service.chromium.tls_port, "", "127.0.0.1")
         token = subscribed(service, "Chromium", TOKEN_PREFIX)
         service.office.post(token, b"", PushOptions(ttl=60))
         ours, vendors = f"https://{host}/fcm/send/{token}", f"https://{host}/fcm/send/of-another"

@@ -7,25 +7,25 @@ from collections import Counter
 
 import pytest
 
-from pushlab.appserver.delivery.egress import Reach
-from pushlab.appserver.delivery.client import PushlabCourier
-from pushlab.appserver.broadcast.congestion import MOST
+from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.runs import Runs, not_accepted
+from pushlab.appserver.delivery.client import LibcurlPushClient
+from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.sender import Counts, Sender
-from pushlab.appserver.store import SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import BadField, LabStopped
 from pushlab.protocol.delivery import PushOptions
 
 # So many are answered before the kill, and more than may be under way then are left.
 HALF = 300
-PEOPLE = 2 * HALF + MOST
+PEOPLE = 2 * HALF + MAX_IN_FLIGHT
 
 # A process of its own. It says so when outcomes are in the database, for the test to kill it then.
 PROGRAM = """
 import asyncio, sys
-from pushlab.appserver.delivery.egress import Reach
-from pushlab.appserver.delivery.client import PushlabCourier
+from pushlab.appserver.delivery.egress import EgressPolicy
+from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.broadcast.runs import Runs
 from pushlab.appserver.delivery.sender import Sender
@@ -45,7 +45,7 @@ Runs.record = told
 async def main():
     keys = VapidKeys.from_raw(bytes(31) + b"\\1", subject="mailto:test@example.com")
     store = SubscriptionStore(f"sqlite:///{path}", [origin])
-    sender = Sender(keys, store, PushlabCourier(keys, CurlTransport(reach=Reach([origin]))))
+    sender = Sender(keys, store, LibcurlPushClient(keys, CurlTransport(egress=EgressPolicy([origin]))))
     counts = await sender.send_all(b"Hello", PushOptions(), run=run)
     await sender.close()
     store.close()
@@ -141,8 +141,8 @@ def sending(run, keys, push_service, database):
         async def whole():
             async with push_service() as service:
                 store = SubscriptionStore(f"sqlite:///{database}", [service.origin])
-                transport = CurlTransport(reach=Reach([service.origin]))
-                sender = Sender(keys, store, PushlabCourier(keys, transport))
+                transport = CurlTransport(egress=EgressPolicy([service.origin]))
+                sender = Sender(keys, store, LibcurlPushClient(keys, transport))
                 try:
                     return await scenario(service, store, sender)
                 finally:
@@ -226,7 +226,7 @@ def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert sender._means.courier._transport._transfers == {}
+            assert sender._means.client._transport._transfers == {}
         else:
             await sender.close()
             [known] = sender.runs.all()

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.delivery.route import Route
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
 from pushlab.protocol import encryption, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
@@ -87,18 +86,18 @@ class World:
         self.push_service = PushService(journal=self.journal)
         self.run(self.push_service.start())
         door = self.push_service.chromium
-        self.routes = [
-            Route(host, TOKEN_PREFIX, door.tls_port, door.ca_pem.decode()) for host in door.hosts
+        self.connect_overrides = [
+            ConnectOverride(host, TOKEN_PREFIX, door.tls_port, door.ca_pem.decode()) for host in door.hosts
         ]
         self.server = ApplicationServer(
             keys=VapidKeys.generate(),
             journal=self.journal,
             push_origins=[self.push_service.origin],
-            routes=self.routes,
+            connect_overrides=self.connect_overrides,
         )
         self.run(self.server.start())
-        reach = Reach([self.push_service.origin])
-        self.transport = CurlTransport(routes=self.routes, reach=reach)
+        egress = EgressPolicy([self.push_service.origin])
+        self.transport = CurlTransport(overrides=self.connect_overrides, egress=egress)
         self.agent = kind.make(self.push_service, profile)
 
     def run(self, coroutine):

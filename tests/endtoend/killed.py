@@ -12,12 +12,12 @@ from pathlib import Path
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
-from pushlab.appserver.delivery.egress import Reach
-from pushlab.appserver.delivery.response import Answer
-from pushlab.appserver.delivery.client import PushlabCourier, Story
+from pushlab.appserver.delivery.client import LibcurlPushClient, Story
+from pushlab.appserver.delivery.egress import EgressPolicy
+from pushlab.appserver.delivery.response import Response
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.protocol.delivery import PushOptions
 
 from .. import chance
@@ -49,13 +49,13 @@ class Sender:
 
     def __init__(self, served: "Served"):
         keys = VapidKeys.load(served.data / "vapid.env")
-        self._transport = CurlTransport(reach=Reach([served.push_url]))
-        self._courier = PushlabCourier(keys, self._transport)
+        self._transport = CurlTransport(egress=EgressPolicy([served.push_url]))
+        self._client = LibcurlPushClient(keys, self._transport)
 
-    async def post(self, stored: StoredSubscription, text: bytes) -> Answer:
+    async def post(self, stored: StoredSubscription, text: bytes) -> Response:
         """Make one attempt to send one message."""
         options = PushOptions(ttl=3600)
-        return await self._courier.prepare(stored, text, options, Story(None))()
+        return await self._client.prepare(stored, text, options, Story(None))()
 
     async def close(self) -> None:
         await self._transport.close()

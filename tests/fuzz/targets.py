@@ -19,8 +19,8 @@ import servers
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
+from pushlab.appserver.delivery.response import NetworkFault, read_response
 from pushlab.appserver.explain import outcome
-from pushlab.appserver.delivery.response import NetworkFault, read_answer
 from pushlab.appserver.web.handler import parse_object
 from pushlab.errors import (
     DeliveryError,
@@ -35,9 +35,7 @@ from pushlab.protocol import base64url, content_coding, encryption, jws, strict_
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.pushservice.chromium import checkin
-from pushlab.pushservice.chromium import messages
-from pushlab.pushservice.chromium import protobuf
+from pushlab.pushservice.chromium import checkin, messages, protobuf
 from pushlab.settings import patience
 
 INPUT_SECONDS = 2.0
@@ -201,7 +199,7 @@ def read_push_service_answer(data: bytes) -> None:
     """Read a whole answer of a push service, and say in words what it means."""
     head, _, body = data.partition(b"\r\n\r\n")
     lines = [line + b"\r\n" for line in head.split(b"\r\n")] + [b"\r\n"]
-    answer = read_answer(lines, body)
+    answer = read_response(lines, body)
     if answer is None:
         fault = outcome.explain(NetworkFault(len(data), text_of(data)), [text_of(body)])
         assert fault.kind in ("retry", "failed") and fault.text.isprintable()

@@ -210,7 +210,7 @@ def test_a_lab_that_cannot_be_started_leaves_nothing(tmp_path, monkeypatch, leav
 STEPS = [
     (BackgroundLoop, "__init__"),
     (PushService, "start"),
-    (Lab, "_routes"),
+    (Lab, "_connect_overrides"),
     (ApplicationServer, "__init__"),
     (ApplicationServer, "start"),
     (ApplicationServer, "_application"),

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.delivery.route import Route
-from pushlab.lab.loop import BackgroundLoop
 from pushlab.journal import Event, Journal
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.settings import patience
@@ -166,7 +166,7 @@ class Parties:
             keys=keys,
             journal=self.journal,
             push_origins=[self.push_service.origin],
-            routes=[Route(host, TOKEN_PREFIX, door.tls_port, authority) for host in door.hosts],
+            connect_overrides=[ConnectOverride(host, TOKEN_PREFIX, door.tls_port, authority) for host in door.hosts],
         )
         self.run(self.server.start(port))
 

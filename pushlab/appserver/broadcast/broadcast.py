@@ -1,6 +1,6 @@
 """One message on its way to many: the next of them begins when its push service has room.
 
-    the store ── 500 at a time, in a thread ──▶ lanes, one a push service ──▶ messages under way
+    the store ── 500 at a time, in a thread ──▶ queues, one a push service ──▶ messages under way
                                                  ▲                                     │
                                                  ╰── room again, and what was learned ─╯
 
@@ -18,9 +18,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from pushlab.appserver.delivery.response import STOPPED, Answer
-from pushlab.appserver.broadcast.congestion import MOST, Lane, Window
+from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT, CongestionWindow, OriginQueue
 from pushlab.appserver.delivery.delivery import Message
+from pushlab.appserver.delivery.response import STOPPED, Response
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped
@@ -34,7 +34,7 @@ BURST = 32
 MANY = 100
 """Push services of which something is remembered while nothing is to be sent to them."""
 
-NO_HOPE = Outcome(
+GIVEN_UP = Outcome(
     "retry",
     None,
     "This was not sent: the push service asked for a longer pause, or has not answered for long. "
@@ -47,23 +47,23 @@ NO_HOPE = Outcome(
 class Broadcast:
     """Send to everyone in ``batches``, each push service at its own pace.
 
-    ``message(stored, lane)`` makes the message for one of them; ``note(stored, outcome)`` is called
+    ``message(stored, queue)`` makes the message for one of them; ``note(stored, outcome)`` is called
     as each ends; ``most`` is how many may be under way to one push service.
     """
 
     def __init__(
         self,
         batches: Iterator[Iterable[StoredSubscription]],
-        message: Callable[[StoredSubscription, Lane], Message],
+        message: Callable[[StoredSubscription, OriginQueue], Message],
         note: Callable[[StoredSubscription, Outcome], None],
-        most: int = MOST,
+        most: int = MAX_IN_FLIGHT,
     ):
         self._batches = batches
         self._message = message
         self._note = note
         self._most = most
-        self._lanes: dict[str, Lane[StoredSubscription]] = {}
-        self._ready: OrderedDict[Lane[StoredSubscription], None] = OrderedDict()
+        self._queues: dict[str, OriginQueue[StoredSubscription]] = {}
+        self._ready: OrderedDict[OriginQueue[StoredSubscription], None] = OrderedDict()
         self._held = 0
         self._reading = self._at_end = False
         # What is waited for: attempts, what is tried again, the next batch.
@@ -139,61 +139,61 @@ class Broadcast:
 
     def _take(self, stored: StoredSubscription) -> None:
         origin = stored.subscription.origin
-        if origin not in self._lanes:
+        if origin not in self._queues:
             self._forget_some()
-            self._lanes[origin] = Lane(Window(most=self._most))
-        lane = self._lanes[origin]
-        lane.waiting.append(stored)
+            self._queues[origin] = OriginQueue(CongestionWindow(most=self._most))
+        queue = self._queues[origin]
+        queue.waiting.append(stored)
         self._held += 1
-        self._look_at(lane)
+        self._look_at(queue)
 
     def _forget_some(self) -> None:
         # Origins come from strangers, and there may be as many as there are subscribers.
-        if len(self._lanes) > MANY:
-            kept = {o: lane for o, lane in self._lanes.items() if lane.waiting or lane.under_way}
-            self._lanes = kept
+        if len(self._queues) > MANY:
+            kept = {o: queue for o, queue in self._queues.items() if queue.waiting or queue.under_way}
+            self._queues = kept
 
-    def _look_at(self, lane: Lane[StoredSubscription]) -> None:
-        if lane.ready:
-            self._ready[lane] = None
+    def _look_at(self, queue: OriginQueue[StoredSubscription]) -> None:
+        if queue.ready:
+            self._ready[queue] = None
 
     def _begin(self) -> bool:
         """Begin some messages, of each push service in turn; return whether there were any."""
         burst = []
         while self._ready and len(burst) < BURST:
-            lane, _ = self._ready.popitem(last=False)
-            if not lane.ready:
+            queue, _ = self._ready.popitem(last=False)
+            if not queue.ready:
                 continue  # It was, when it was looked at, and has been asked for a rest since.
-            lane.under_way += 1
-            stored = lane.waiting.popleft()
-            if lane.closed:
-                self._conclude(stored, lane, NO_HOPE)
+            queue.under_way += 1
+            stored = queue.waiting.popleft()
+            if queue.closed:
+                self._conclude(stored, queue, GIVEN_UP)
             else:
-                burst.append(self._message(stored, lane))
-            self._look_at(lane)
+                burst.append(self._message(stored, queue))
+            self._look_at(queue)
         # All are made ready before the first is sent: a processor that does one thing many times is
         # quicker than one that goes from this to that, since its caches keep what it needs.
         for message in burst:
             self._follow(message.begin(), partial(self._answered, message))
         return bool(burst)
 
-    def _answered(self, message: Message, first: Future[Answer]) -> None:
+    def _answered(self, message: Message, first: Future[Response]) -> None:
         """Conclude what one attempt was enough for; the rest gets a task to wait in."""
         outcome = message.judge(first)
         if outcome.kind == "retry" and not self._over:
             again = asyncio.ensure_future(message.see_through(outcome))
             self._follow(again, partial(self._seen_through, message))
         else:
-            self._conclude(message.stored, message.lane, outcome)
+            self._conclude(message.stored, message.queue, outcome)
 
     def _seen_through(self, message: Message, last: Future[Outcome]) -> None:
-        self._conclude(message.stored, message.lane, last.result())
+        self._conclude(message.stored, message.queue, last.result())
 
     def _conclude(
-        self, stored: StoredSubscription, lane: Lane[StoredSubscription], outcome: Outcome
+        self, stored: StoredSubscription, queue: OriginQueue[StoredSubscription], outcome: Outcome
     ) -> None:
-        lane.under_way -= 1
+        queue.under_way -= 1
         self._held -= 1
-        self._look_at(lane)
+        self._look_at(queue)
         self._news.set()
         self._note(stored, outcome)

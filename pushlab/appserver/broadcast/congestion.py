@@ -4,7 +4,7 @@ Little's law: what is under way = messages a second × seconds until an answer. 
 answers after 1 ms keeps a sender busy with a handful under way; one that takes 100 ms has to be
 asked 400 times at once to answer 4000 times a second. Nobody says beforehand which of them it is,
 and the time alone does not tell: where more is asked than can be done, answers take longer too. So
-a Window tries it out, in rounds of as many answers as may be under way:
+a CongestionWindow tries it out, in rounds of as many answers as may be under way:
 
     a good round    twice as much may be under way, and the next round shows what that is worth:
                     a tenth more messages a second, or the window goes back for some rounds
@@ -12,7 +12,7 @@ a Window tries it out, in rounds of as many answers as may be under way:
     broken network  from then on a good round adds only a tenth
 
 Growing by adding and shrinking by halving is how TCP shares a line with strangers (RFC 5681). A
-Lane is all that a notify-all knows of one push service: its window, who waits for it, whether it
+OriginQueue is all that a notify-all knows of one push service: its window, who waits for it, whether it
 has asked for a rest, and whether there is still hope. The slow hold up nobody but themselves.
 
 Nothing here reads a clock: whoever calls says what time it is.
@@ -24,34 +24,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-START = 100
+INITIAL_WINDOW = 100
 """Messages that may be under way to a push service that nothing is known of. HTTP/2 asks servers to
 allow at least as many streams on one connection (RFC 9113 §6.5.2)."""
 
-MOST = 800
+MAX_IN_FLIGHT = 800
 """Messages under way to one push service at most."""
 
-GAIN = 1.1
+MIN_GAIN = 1.1
 """How many times more messages a second a larger window has to bring to be kept."""
 
-HOLD = 3
+HOLD_ROUNDS = 3
 """Rounds until a window that could not grow tries again."""
 
-PATIENCE = 20.0
+RETRY_DEADLINE = 20.0
 """Seconds after which a message, or a push service that answers nobody, is given up."""
 
-HOPELESS = 3
+MAX_CONSECUTIVE_DEFERRALS = 3
 """Messages in a row that are asked to wait longer than that, until all others are given up too."""
 
 Message = TypeVar("Message")
 
 
-class Window:
+class CongestionWindow:
     """Say how many messages may be under way: ``size``, at first ``start`` and never over ``most``.
 
     Times are seconds of any one clock.
 
-    >>> window = Window(start=2, most=400)
+    >>> window = CongestionWindow(start=2, most=400)
     >>> for now in (0.1, 0.1, 0.2, 0.2, 0.2, 0.2):      # as many as there is room for, each 100 ms
     ...     window.answered(now, full=True)
     >>> window.size
@@ -61,7 +61,7 @@ class Window:
     4
     """
 
-    def __init__(self, start: int = START, most: int = MOST):
+    def __init__(self, start: int = INITIAL_WINDOW, most: int = MAX_IN_FLIGHT):
         self.size = min(start, most)
         self._most = most
         self._answers, self._full = 0, False
@@ -100,8 +100,8 @@ class Window:
     def _grow(self, rate: float) -> None:
         if self._careful:
             self.size = min(self._most, self.size + max(1, self.size // 10))
-        elif self.size > self._before and rate < GAIN * self._rate:
-            self.size, self._hold = self._before, HOLD
+        elif self.size > self._before and rate < MIN_GAIN * self._rate:
+            self.size, self._hold = self._before, HOLD_ROUNDS
         elif self._hold:
             self._hold -= 1
         else:
@@ -110,39 +110,39 @@ class Window:
 
 
 @dataclass(eq=False)
-class Lane(Generic[Message]):
+class OriginQueue(Generic[Message]):
     """One push service in one notify-all.
 
     ``waiting``: who is next; ``under_way``: how many are between their first request and their
     outcome; ``resting``: how many of them wait because the push service said so (Retry-After, RFC
     9110 §10.2.3), and no new one begins meanwhile; ``closed``: there is no hope left.
 
-    >>> lane = Lane(Window(start=2), waiting=deque(["one", "two"]))
-    >>> lane.ready
+    >>> queue = OriginQueue(CongestionWindow(start=2), waiting=deque(["one", "two"]))
+    >>> queue.ready
     True
-    >>> with lane.rest():
-    ...     lane.ready
+    >>> with queue.backoff():
+    ...     queue.ready
     False
     """
 
-    window: Window = field(default_factory=Window)
+    window: CongestionWindow = field(default_factory=CongestionWindow)
     waiting: deque[Message] = field(default_factory=deque)
     under_way: int = 0
-    resting: int = 0
+    backing_off: int = 0
     closed: bool = False
     _trouble_since: float | None = None
-    _hopeless: int = 0
+    _deferrals: int = 0
 
     @property
     def ready(self) -> bool:
         """Say whether a message waits that may be sent now. Who has no hope need not wait."""
         return bool(self.waiting) and (
-            self.closed or (not self.resting and self.under_way < self.window.size)
+            self.closed or (not self.backing_off and self.under_way < self.window.size)
         )
 
     def answered(self, now: float) -> None:
         """Learn from an answer that is no reason to try again."""
-        self._trouble_since, self._hopeless = None, 0
+        self._trouble_since, self._deferrals = None, 0
         self.window.answered(now, bool(self.waiting) and self.under_way >= self.window.size)
 
     def refused(self, now: float) -> None:
@@ -153,16 +153,16 @@ class Lane(Generic[Message]):
 
     def given_up(self, now: float, asked: float) -> None:
         """Learn that a message was given up. ``asked``: seconds, of its last Retry-After, or 0."""
-        self._hopeless = self._hopeless + 1 if asked > PATIENCE else 0
+        self._deferrals = self._deferrals + 1 if asked > RETRY_DEADLINE else 0
         # One alone may be a limit of its own subscription. Several in a row are the push service's.
-        lasting = self._trouble_since is not None and now - self._trouble_since > PATIENCE
-        self.closed |= lasting or self._hopeless >= HOPELESS
+        lasting = self._trouble_since is not None and now - self._trouble_since > RETRY_DEADLINE
+        self.closed |= lasting or self._deferrals >= MAX_CONSECUTIVE_DEFERRALS
 
     @contextmanager
-    def rest(self) -> Iterator[None]:
+    def backoff(self) -> Iterator[None]:
         """Begin no new message while this lasts."""
-        self.resting += 1
+        self.backing_off += 1
         try:
             yield
         finally:
-            self.resting -= 1
+            self.backing_off -= 1

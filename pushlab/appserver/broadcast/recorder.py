@@ -6,8 +6,8 @@ any. So at most half a second of outcomes has no record when a process is killed
 
 import asyncio
 
+from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs, name_of
 from pushlab.appserver.explain.outcome import Outcome
-from pushlab.appserver.broadcast.runs import Delivery, Runs, name_of
 from pushlab.errors import StoreError, UnableToWriteDatabase
 
 INTERVAL = 0.5
@@ -19,7 +19,7 @@ class Recorder:
 
     def __init__(self, runs: Runs, run: int, again: bool = False):
         self._runs, self._run, self._again = runs, run, again
-        self._noted: list[Delivery] = []
+        self._noted: list[RecordedOutcome] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._fault: StoreError | None = None
@@ -27,7 +27,7 @@ class Recorder:
     def note(self, subscription: int, outcome: Outcome) -> None:
         """Take the outcome of a subscription, by its number. Nothing waits."""
         self._noted.append(
-            Delivery(subscription, name_of(outcome.kind), outcome.status, outcome.attempts)
+            RecordedOutcome(subscription, name_of(outcome.kind), outcome.status, outcome.attempts)
         )
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._begin_writing)

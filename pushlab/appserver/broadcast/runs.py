@@ -34,7 +34,7 @@ from pushlab.appserver.explain.outcome import Kind
 from pushlab.appserver.store import SubscriptionStore, subscriptions
 from pushlab.errors import BadField, UnableToReadDatabase, UnableToWriteDatabase
 
-KEPT = 5
+RUNS_KEPT = 5
 """Notify-alls that are remembered: the last ones."""
 
 broadcasts = Table(
@@ -61,7 +61,7 @@ deliveries = Table(
 )
 
 
-class Delivery(NamedTuple):
+class RecordedOutcome(NamedTuple):
     """What came of a notify-all for one subscription.
 
     ``subscription``: its number; ``outcome``: accepted, gone, retried (given up after that),
@@ -106,7 +106,7 @@ class Runs:
     >>> store = SubscriptionStore("sqlite://")
     >>> runs = Runs(store)
     >>> run = runs.begin(digest=bytes(32), number=7)
-    >>> runs.record(run, [Delivery(1, "accepted", 201, 1)])
+    >>> runs.record(run, [RecordedOutcome(1, "accepted", 201, 1)])
     >>> runs.end(run)
     >>> runs.get(run).outcomes
     {'accepted': 1}
@@ -129,10 +129,10 @@ class Runs:
         with self._store.transaction(UnableToWriteDatabase) as connection:
             run = connection.execute(broadcasts.insert().values(values)).inserted_primary_key.run
             for table in (broadcasts, deliveries):
-                connection.execute(table.delete().where(table.c.run <= run - KEPT))
+                connection.execute(table.delete().where(table.c.run <= run - RUNS_KEPT))
             return run
 
-    def record(self, run: int, outcomes: Iterable[Delivery], again: bool = False) -> None:
+    def record(self, run: int, outcomes: Iterable[RecordedOutcome], again: bool = False) -> None:
         """Record outcomes, and remove the subscriptions that are gone, in one transaction.
 
         ``again``: some may have an outcome already, which is replaced. Raises
@@ -159,7 +159,7 @@ class Runs:
         """Return what is recorded of a notify-all. Raises BadField if it is not known."""
         found = [known for known in self.all() if known.run == run]
         if not found:
-            raise BadField(f"there is no record of a notify-all {run}: the last {KEPT} are kept")
+            raise BadField(f"there is no record of a notify-all {run}: the last {RUNS_KEPT} are kept")
         return found[0]
 
     def all(self) -> list[Run]:

@@ -13,11 +13,11 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.appserver.delivery.response import Answer, NetworkFault
-from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.delivery.route import Route, route_of
-from pushlab.appserver.store import StoredSubscription
+from pushlab.appserver.delivery.egress import ConnectOverride, override_for
+from pushlab.appserver.delivery.response import NetworkFault, Response
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.store import StoredSubscription
 from pushlab.journal import Journal, Party
 from pushlab.protocol import p256, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
@@ -29,14 +29,14 @@ TOKEN_LIFETIME = 12 * 3600
 RENEW_BEFORE = 3600
 """Seconds before its end in which a token is made anew."""
 
-Attempt = Callable[[], Awaitable[Answer]]
+Attempt = Callable[[], Awaitable[Response]]
 """Send the message once. To send it again, call again."""
 
 Ephemeral = Callable[[], tuple[ec.EllipticCurvePrivateKey, bytes]]
 """Make a key pair and a salt (16 bytes) for one message alone."""
 
 
-class Courier(Protocol):
+class PushClient(Protocol):
     """Whoever brings a message to a push service: this module, or pywebpush."""
 
     def prepare(
@@ -56,28 +56,28 @@ class Story:
     """What is written into the journal about one message.
 
     The lab's own push service writes down what passes it, so requests are written down here only if
-    they go elsewhere. ``routes`` lead there too. A journal of None makes a story that nobody tells.
+    they go elsewhere. ``overrides`` lead there too. A journal of None makes a story that nobody tells.
     """
 
     def __init__(
         self,
         journal: Journal | None,
         lab_origins: Collection[str] = (),
-        routes: Sequence[Route] = (),
+        overrides: Sequence[ConnectOverride] = (),
     ):
         self._journal = journal
         self._lab_origins = lab_origins
-        self._routes = routes
+        self._connect_overrides = overrides
 
-    def _detour(self, route: Route, who: str) -> None:
+    def _detour(self, route: ConnectOverride, who: str) -> None:
         Story.step(self, "route", who, host=route.host, address=f"{route.address}:{route.port}")
 
     def _told_here(self, stored: StoredSubscription) -> bool:
         lab = stored.subscription.origin in self._lab_origins
         return bool(self._journal) and not lab and not self._route(stored)
 
-    def _route(self, stored: StoredSubscription) -> Route | None:
-        return route_of(stored.subscription.endpoint, self._routes)
+    def _route(self, stored: StoredSubscription) -> ConnectOverride | None:
+        return override_for(stored.subscription.endpoint, self._connect_overrides)
 
     def step(self, what: str, who: str = "", **detail: str | int) -> None:
         """Tell a step that the application server takes alone."""
@@ -87,7 +87,7 @@ class Story:
 
     async def told(
         self, stored: StoredSubscription, options: PushOptions, size: int, send: Attempt
-    ) -> Answer:
+    ) -> Response:
         """Send, and tell of the request and of what came back. ``size``: bytes of the body."""
         self._request(stored, options, size)
         answer = await send()
@@ -105,7 +105,7 @@ class Story:
                 Party.APPLICATION_SERVER, Party.PUSH_SERVICE, "POST message", stored.display_name, **detail
             )
 
-    def _answer(self, stored: StoredSubscription, answer: Answer) -> None:
+    def _answer(self, stored: StoredSubscription, answer: Response) -> None:
         # Of no answer, too: nobody else knows of that.
         if isinstance(answer, NetworkFault):
             self.step("no answer", stored.display_name, error=answer.code)
@@ -115,24 +115,24 @@ class Story:
 
 
 class DetoursOnly(Story):
-    """Of many messages tell nothing but the routes that they take, each once."""
+    """Of many messages tell nothing but the overrides that they take, each once."""
 
-    def __init__(self, journal: Journal | None, routes: Sequence[Route]):
-        super().__init__(journal, (), routes)
-        self._taken: set[Route] = set()
+    def __init__(self, journal: Journal | None, overrides: Sequence[ConnectOverride]):
+        super().__init__(journal, (), overrides)
+        self._taken: set[ConnectOverride] = set()
 
     def step(self, what: str, who: str = "", **detail: str | int) -> None:
         """Tell nothing."""
 
     def told(
         self, stored: StoredSubscription, options: PushOptions, size: int, send: Attempt
-    ) -> Awaitable[Answer]:
+    ) -> Awaitable[Response]:
         """Send, and tell of a detour at most."""
         if route := self._route(stored):
             self._detour(route, stored.display_name)
         return send()
 
-    def _detour(self, route: Route, who: str) -> None:
+    def _detour(self, route: ConnectOverride, who: str) -> None:
         if route not in self._taken:
             self._taken.add(route)
             super()._detour(route, who)
@@ -177,7 +177,7 @@ def ephemeral() -> tuple[ec.EllipticCurvePrivateKey, bytes]:
     return ec.generate_private_key(p256.CURVE), os.urandom(16)
 
 
-class PushlabCourier:
+class LibcurlPushClient:
     """Encrypt, sign and send with our own protocol code and libcurl.
 
     ``clock``: seconds since 1970; ``ephemeral``: makes what a message needs at random.

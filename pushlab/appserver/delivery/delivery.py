@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from pushlab.appserver.delivery.response import Answer
-from pushlab.appserver.delivery.client import Courier, Story
-from pushlab.appserver.broadcast.congestion import PATIENCE, Lane
+from pushlab.appserver.broadcast.congestion import RETRY_DEADLINE, OriginQueue
+from pushlab.appserver.delivery.client import PushClient, Story
+from pushlab.appserver.delivery.response import Response
 from pushlab.appserver.explain.outcome import Outcome, explain, seconds_of
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PushlabError
@@ -43,7 +43,7 @@ class Means:
     to 1.
     """
 
-    courier: Courier
+    client: PushClient
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
@@ -52,10 +52,10 @@ class Means:
 class Message:
     """One message to ``stored``, ready to be sent.
 
-    ``payload``: plaintext or None; ``lane`` learns from its answers.
+    ``payload``: plaintext or None; ``queue`` learns from its answers.
     """
 
-    __slots__ = ("stored", "lane", "_means", "_story", "_attempt", "_began")
+    __slots__ = ("stored", "queue", "_means", "_story", "_attempt", "_began")
 
     def __init__(
         self,
@@ -64,13 +64,13 @@ class Message:
         payload: bytes | None,
         options: PushOptions,
         story: Story,
-        lane: Lane,
+        queue: OriginQueue,
     ):
-        self.stored, self.lane = stored, lane
+        self.stored, self.queue = stored, queue
         self._means, self._story = means, story
         self._began = asyncio.get_running_loop().time()
         try:
-            self._attempt = means.courier.prepare(stored, payload, options, story)
+            self._attempt = means.client.prepare(stored, payload, options, story)
         except PushlabError as error:
             self._attempt = partial(_fail, error)
 
@@ -78,12 +78,12 @@ class Message:
         """Send it, and return what came of it after the last attempt. Raises LabStopped."""
         return await self.see_through(await self._ended(self.begin(), 1))
 
-    def begin(self) -> asyncio.Future[Answer]:
+    def begin(self) -> asyncio.Future[Response]:
         """Begin an attempt. What could not be made ready fails now."""
         return asyncio.ensure_future(self._attempt())
 
-    def judge(self, attempt: asyncio.Future[Answer], number: int = 1) -> Outcome:
-        """Say what the answer of an attempt means, and let the lane learn from it.
+    def judge(self, attempt: asyncio.Future[Response], number: int = 1) -> Outcome:
+        """Say what the answer of an attempt means, and let the queue learn from it.
 
         One message that cannot be sent must not keep the others from being sent, so what fails is
         an Outcome too. Raises LabStopped.
@@ -97,9 +97,9 @@ class Message:
         outcome = explain(answer, Secrets(self.stored.subscription.endpoint), number)
         now = asyncio.get_running_loop().time()
         if outcome.kind == "retry":
-            self.lane.refused(now)
+            self.queue.refused(now)
         else:
-            self.lane.answered(now)
+            self.queue.answered(now)
         return outcome
 
     async def see_through(self, outcome: Outcome) -> Outcome:
@@ -110,18 +110,18 @@ class Message:
             asked = seconds_of(outcome.retry_after, self._means.clock()) or 0.0
             pause = FIRST_PAUSE * 2 ** (number - 1) * (1 - self._means.chance() / 2)
             pause = max(asked, pause)
-            if number == ATTEMPTS or now() + pause > self._began + PATIENCE:
-                self.lane.given_up(now(), asked)
+            if number == ATTEMPTS or now() + pause > self._began + RETRY_DEADLINE:
+                self.queue.given_up(now(), asked)
                 times = "once" if number == 1 else f"{number} times"
                 return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
             self._story.step("try again", self.stored.display_name, seconds=round(pause, 1))
-            with self.lane.rest() if asked else nullcontext():
+            with self.queue.backoff() if asked else nullcontext():
                 await self._means.sleep(pause)
             number += 1
             outcome = await self._ended(self.begin(), number)
         return outcome
 
-    async def _ended(self, attempt: asyncio.Future[Answer], number: int) -> Outcome:
+    async def _ended(self, attempt: asyncio.Future[Response], number: int) -> Outcome:
         try:
             await asyncio.wait([attempt])
         except asyncio.CancelledError:
@@ -132,7 +132,7 @@ class Message:
         return self.judge(attempt, number)
 
 
-async def _fail(error: PushlabError) -> Answer:
+async def _fail(error: PushlabError) -> Response:
     raise error
 
 

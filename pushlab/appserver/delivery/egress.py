@@ -1,15 +1,27 @@
-"""Where a message may be carried to: to public addresses, and to what the lab itself has named.
+"""Which addresses a request may connect to: public ones, and those that the lab itself has named.
 
-An endpoint is a URL that a client made up. Whoever sends what it says, to wherever it says, lends
-its own place in the network to strangers: to the router's own page, to a cloud's metadata at
-169.254.169.254, to a database that trusts 127.0.0.1 (server-side request forgery, RFC 8030 §8).
+An endpoint is a URL that a client made up. A server that sends to any URL it is given lends its own
+place in the network to strangers: they egress the router's own page, a cloud's metadata at
+169.254.169.254, a database that trusts 127.0.0.1 (server-side request forgery, RFC 8030 §8).
 
 The text of a URL cannot tell. ``2130706433`` and ``0x7f.1`` are 127.0.0.1, and a name is whatever
-its owner answers in this very second. So what is judged is the address itself, after resolution,
-whenever a connection is opened, by whoever opens it.
+its owner answers in this very second. So the EgressPolicy judges the address itself, after
+resolution, each time a connection is opened.
+
+A ConnectOverride sends the lab's own subscriptions at a vendor's host to the lab instead. A Chromium
+that uses the lab's push service still makes endpoints at its vendor's host: no switch changes that.
+So their messages go to the lab, by this one rule, and the journal says so:
+
+    https://jmt17.google.com/fcm/send/pushlab-…   ──▶   127.0.0.1, at the lab's port
+
+Only the address changes. The URL, the Host header, the token's ``aud`` and the name in the checked
+certificate stay the vendor's, as they would be outside. The lab's certificate authority is trusted
+for these connections alone. An endpoint of the same host without the lab's mark goes to the vendor,
+as always.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -80,16 +92,16 @@ def is_public(address: str) -> bool:
     return ip in GLOBAL_UNICAST and not any(ip in network for network in NOT_PUBLIC_V6)
 
 
-class Reach:
+class EgressPolicy:
     """Know which addresses a URL may lead to.
 
     ``origins`` are the lab's own push services and what its owner has allowed: only they may have an
     address that is not public, and each of them at its own host and port alone.
 
-    >>> reach = Reach(["http://127.0.0.1:8030"])
-    >>> reach.permits("http://127.0.0.1:8030/wpush/v2/x", "127.0.0.1")
+    >>> egress = EgressPolicy(["http://127.0.0.1:8030"])
+    >>> egress.permits("http://127.0.0.1:8030/wpush/v2/x", "127.0.0.1")
     True
-    >>> reach.permits("https://127.0.0.1:22/", "127.0.0.1")
+    >>> egress.permits("https://127.0.0.1:22/", "127.0.0.1")
     False
     """
 
@@ -112,3 +124,53 @@ def place_of(url: str) -> tuple[str, str, int]:
     if ":" in host:
         host = IPv6Address(host).compressed
     return parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme]
+
+
+@dataclass(frozen=True)
+class ConnectOverride:
+    """Carry what is for the lab's subscriptions at ``host`` to ``port`` of this machine.
+
+    ``mark``: how the last part of the lab's endpoints begins; ``authority``: the certificates that
+    are believed there, PEM; ``address``: where the lab listens.
+
+    >>> route = ConnectOverride("push.example.net", "pushlab-", 40443, "-----BEGIN CERTIFICATE-----…")
+    >>> print(route)
+    https://push.example.net/…/pushlab-… → 127.0.0.1:40443
+    >>> route.fits("https://push.example.net/wp/pushlab-JzLQ3raZ")
+    True
+    >>> route.fits("https://push.example.net/wp/JzLQ3raZ")
+    False
+    """
+
+    host: str
+    mark: str
+    port: int
+    authority: str = field(repr=False)
+    address: str = "127.0.0.1"
+
+    def fits(self, url: str) -> bool:
+        """Say whether a URL is for the lab."""
+        if self.host not in url:
+            return False  # Most are not, and a notify-all asks for each.
+        parts = urlsplit(url)
+        there = (parts.scheme, parts.netloc) in (
+            ("https", self.host),
+            ("https", f"{self.host}:443"),
+        )
+        return there and parts.path.rsplit("/", 1)[-1].startswith(self.mark)
+
+    @property
+    def connect_to(self) -> str:
+        """The rule as libcurl writes it: CURLOPT_CONNECT_TO."""
+        return f"{self.host}:443:{self.address}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"https://{self.host}/…/{self.mark}… → {self.address}:{self.port}"
+
+
+def override_for(url: str, overrides: Sequence[ConnectOverride]) -> ConnectOverride | None:
+    """Return the route that a request takes, or None if it goes where its URL says."""
+    for route in overrides:
+        if route.fits(url):
+            return route
+    return None

@@ -22,15 +22,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from pushlab.appserver.delivery.egress import Reach, place_of
-from pushlab.appserver.delivery.response import Answer, NetworkFault, PushResponse
-from pushlab.appserver.delivery.connections import OpenConnections
 from pushlab.appserver.delivery.client import Attempt, Story
+from pushlab.appserver.delivery.connections import OpenConnections
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, override_for, place_of
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
+from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, MAX_BODY, TIMEOUT, trusted_file
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.delivery.route import Route, route_of
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.delivery.transfer import MAX_BODY
-from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, TIMEOUT, trusted_file
 from pushlab.errors import EncryptionError, LabStopped, PlaintextTooLong, VapidError
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.encryption import MAX_PLAINTEXT
@@ -50,24 +48,24 @@ class NotPublic(Exception):
     """A name has led to an address that is not public."""
 
 
-class PywebpushCourier:
+class PywebpushClient:
     """Send with pywebpush. It is imported with the first message, which takes 0.4 s.
 
-    ``timeout``: seconds; ``routes`` lead to the lab; ``reach`` knows which addresses are allowed.
+    ``timeout``: seconds; ``overrides`` lead to the lab; ``egress`` knows which addresses are allowed.
     """
 
     def __init__(
         self,
         keys: VapidKeys,
         timeout: float = TIMEOUT,
-        routes: Sequence[Route] = (),
-        reach: Reach | None = None,
+        overrides: Sequence[ConnectOverride] = (),
+        egress: EgressPolicy | None = None,
     ):
-        self._routes, self._reach = routes, reach or Reach()
+        self._connect_overrides, self._egress = overrides, egress or EgressPolicy()
         self._keys = keys
         self._timeout = timeout
         self._threads: ThreadPoolExecutor | None = None
-        self._calls: set[Future[Answer]] = set()
+        self._calls: set[Future[Response]] = set()
         self._open = OpenConnections()
         # requests does not promise that threads can share a session, so each call borrows one.
         self._sessions: queue.SimpleQueue = queue.SimpleQueue()
@@ -92,7 +90,7 @@ class PywebpushCourier:
         call = partial(self._call, stored, payload, options)
         return partial(story.told, stored, options, size, partial(self._in_thread, call))
 
-    async def _in_thread(self, call: Callable[[], Answer]) -> Answer:
+    async def _in_thread(self, call: Callable[[], Response]) -> Response:
         self._open.check()
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "pywebpush")
@@ -124,7 +122,7 @@ class PywebpushCourier:
 
     def _call(
         self, stored: StoredSubscription, payload: bytes | None, options: PushOptions
-    ) -> Answer:
+    ) -> Response:
         import requests
         from py_vapid import Vapid, VapidException
         from pywebpush import WebPushException, webpush
@@ -134,7 +132,7 @@ class PywebpushCourier:
         try:
             session = self._sessions.get_nowait()
         except queue.Empty:
-            session = _make_session(self._routes, self._reach, self._open)
+            session = _make_session(self._connect_overrides, self._egress, self._open)
         try:
             response = webpush(
                 stored.subscription.to_json(),
@@ -171,7 +169,7 @@ class PywebpushCourier:
 
 
 def _connect(
-    url: str, reach: Reach, timeout: float | None, opened: OpenConnections
+    url: str, egress: EgressPolicy, timeout: float | None, opened: OpenConnections
 ) -> socket.socket:
     """Resolve a name once, look at every address, and connect to the first that answers.
 
@@ -179,7 +177,7 @@ def _connect(
     """
     host, port = place_of(url)[1:]
     found = [where for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    if not all(reach.permits(url, where[0]) for where in found):
+    if not all(egress.permits(url, where[0]) for where in found):
         raise NotPublic
     for where in found[:-1]:
         opened.check()
@@ -191,7 +189,7 @@ def _connect(
     return socket.create_connection(found[-1][:2], timeout)
 
 
-def _make_session(routes: Sequence[Route], reach: Reach, opened: OpenConnections):
+def _make_session(overrides: Sequence[ConnectOverride], egress: EgressPolicy, opened: OpenConnections):
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -203,14 +201,14 @@ def _make_session(routes: Sequence[Route], reach: Reach, opened: OpenConnections
         NewConnectionError,
     )
 
-    def pools(reach: Reach) -> dict:
+    def pools(egress: EgressPolicy) -> dict:
         """Pools whose connections look at each address that they are led to."""
 
         def connect(connection, scheme: str) -> socket.socket:
             host = f"[{connection.host}]" if ":" in connection.host else connection.host
             url = f"{scheme}://{host}:{connection.port}"
             try:
-                connected = _connect(url, reach, connection.timeout, opened)
+                connected = _connect(url, egress, connection.timeout, opened)
             except socket.gaierror as reason:
                 raise NameResolutionError(connection.host, connection, reason) from None
             except TimeoutError:
@@ -248,9 +246,9 @@ def _make_session(routes: Sequence[Route], reach: Reach, opened: OpenConnections
     class BoundedAdapter(HTTPAdapter):
         """Connect to where one may, and read no more of an answer than is worth reading."""
 
-        def __init__(self, reach: Reach):
+        def __init__(self, egress: EgressPolicy):
             super().__init__(pool_connections=ORIGINS)
-            self.poolmanager.pool_classes_by_scheme = pools(reach)
+            self.poolmanager.pool_classes_by_scheme = pools(egress)
 
         def build_response(self, req, resp):
             response = super().build_response(req, resp)
@@ -265,10 +263,10 @@ def _make_session(routes: Sequence[Route], reach: Reach, opened: OpenConnections
     class RoutedAdapter(BoundedAdapter):
         """Connect to the lab in place of the URL's host, and check the certificate for that host."""
 
-        def __init__(self, route: Route):
+        def __init__(self, route: ConnectOverride):
             self._route = route
             self._context = ssl.create_default_context(cadata=route.authority)
-            super().__init__(Reach([f"https://127.0.0.1:{route.port}"]))
+            super().__init__(EgressPolicy([f"https://127.0.0.1:{route.port}"]))
 
         def build_connection_pool_key_attributes(self, request, verify, cert=None):
             host, options = super().build_connection_pool_key_attributes(request, verify, cert)
@@ -281,20 +279,20 @@ def _make_session(routes: Sequence[Route], reach: Reach, opened: OpenConnections
             request.headers["Host"] = self._route.host
 
     class Session(requests.Session):
-        """Follow nothing, and take the lab's routes."""
+        """Follow nothing, and take the lab's overrides."""
 
         def get_adapter(self, url):
-            route = route_of(url, routes)
+            route = override_for(url, overrides)
             return adapters[route] if route else super().get_adapter(url)
 
         def get_redirect_target(self, resp):
             return None
 
-    adapters = {route: RoutedAdapter(route) for route in routes}
+    adapters = {route: RoutedAdapter(route) for route in overrides}
     session = Session()
     # The environment would add proxies, and a .netrc an Authorization in place of ours.
     session.trust_env = False
     session.verify = trusted_file()
-    session.mount("https://", BoundedAdapter(reach))
-    session.mount("http://", BoundedAdapter(reach))
+    session.mount("https://", BoundedAdapter(egress))
+    session.mount("http://", BoundedAdapter(egress))
     return session

@@ -47,18 +47,18 @@ class NetworkFault:
     message: str = ""
 
 
-Answer = PushResponse | NetworkFault
+Response = PushResponse | NetworkFault
 
 
-def read_answer(head: Iterable[bytes], body: bytes = b"") -> PushResponse | None:
+def read_response(head: Iterable[bytes], body: bytes = b"") -> PushResponse | None:
     """Return the answer that these lines begin, or None if its head is not complete.
 
     ``head``: the lines as they came, each with its end. What follows the empty line are trailers,
     after the body: nobody asked for them.
 
-    >>> read_answer([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n", b"\\r\\n"])
+    >>> read_response([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n", b"\\r\\n"])
     <PushResponse 201 Created, headers: TTL, 0 bytes of body>
-    >>> read_answer([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n"])
+    >>> read_response([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n"])
     """
     status, reason, headers = 0, "", []
     for line in b"".join(head).decode("latin-1").split("\n")[:-1]:

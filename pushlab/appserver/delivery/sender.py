@@ -1,6 +1,6 @@
 """Send, and see it through: again if need be, never for ever, and forget what is gone.
 
-A courier makes one message ready and one attempt at a time, and a Message is seen through to what
+A client makes one message ready and one attempt at a time, and a Message is seen through to what
 came of it. What is left is what the store learns from that: 404 and 410 remove the subscription,
 and every outcome of a notify-all is recorded.
 """
@@ -14,19 +14,18 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
-from pushlab.appserver.delivery.egress import Reach
-from pushlab.appserver.delivery.response import STOPPED
 from pushlab.appserver.broadcast.broadcast import Broadcast
-from pushlab.appserver.delivery.client import Courier, DetoursOnly, PushlabCourier, Story
-from pushlab.appserver.broadcast.congestion import MOST, Lane
-from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.delivery.delivery import Means, Message
-from pushlab.appserver.explain.outcome import Outcome
+from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT, OriginQueue
 from pushlab.appserver.broadcast.recorder import Recorder
-from pushlab.appserver.delivery.route import Route
 from pushlab.appserver.broadcast.runs import Runs, not_accepted
-from pushlab.appserver.store import StoredSubscription, SubscriptionStore
+from pushlab.appserver.delivery.client import DetoursOnly, LibcurlPushClient, PushClient, Story
+from pushlab.appserver.delivery.delivery import Means, Message
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
+from pushlab.appserver.delivery.response import STOPPED
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.explain.outcome import Outcome
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.errors import BadField, LabStopped, StoreError
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
@@ -62,7 +61,7 @@ class Counts:
 class Sender:
     """Send to stored subscriptions, and record in the store what comes of it.
 
-    ``lab_origins`` are push services that keep the journal of their own requests, and ``routes``
+    ``lab_origins`` are push services that keep the journal of their own requests, and ``overrides``
     lead to one; ``clock`` gives seconds since 1970, ``sleep`` waits for seconds, and ``chance``
     gives numbers from 0 to 1; ``workers`` is how many messages may be under way to one push service
     at most. Raises UnableToWriteDatabase.
@@ -72,22 +71,22 @@ class Sender:
         self,
         keys: VapidKeys,
         store: SubscriptionStore,
-        courier: Courier,
+        client: PushClient,
         *,
         journal: Journal | None = None,
         lab_origins: Collection[str] = (),
-        routes: Sequence[Route] = (),
+        overrides: Sequence[ConnectOverride] = (),
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
-        workers: int = MOST,
+        workers: int = MAX_IN_FLIGHT,
     ):
         self.runs = Runs(store, clock)
         self._keys = keys
         self._store = store
-        self._means = Means(courier, clock, sleep, chance)
-        self._told = Story(journal, lab_origins, routes)
-        self._journal, self._routes = journal, routes
+        self._means = Means(client, clock, sleep, chance)
+        self._told = Story(journal, lab_origins, overrides)
+        self._journal, self._connect_overrides = journal, overrides
         self._workers = workers
         self._broadcasts: set[Broadcast] = set()
         # What close() can end early, and a future for each message and each notify-all under way,
@@ -105,7 +104,7 @@ class Sender:
         and 410. What fails is an Outcome too; only LabStopped is raised.
         """
         with self._delivery():
-            message = Message(self._means, stored, payload, options, self._told, Lane())
+            message = Message(self._means, stored, payload, options, self._told, OriginQueue())
             async with self._until_close():
                 outcome = await message.send()
             outcome = self._compare_keys(stored, outcome)
@@ -152,7 +151,7 @@ class Sender:
         self._check_open()
         self._told.step("send to all", subscriptions=total)
         # The first message stands for all of them in the journal; a detour is told in any case.
-        stories = chain([self._told], repeat(DetoursOnly(self._journal, self._routes)))
+        stories = chain([self._told], repeat(DetoursOnly(self._journal, self._connect_overrides)))
         recorder = Recorder(self.runs, run, again)
         tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0}
 
@@ -163,8 +162,8 @@ class Sender:
             if progress:
                 progress(Counts(**tally, total=total, run=run))
 
-        def message(stored: StoredSubscription, lane: Lane) -> Message:
-            return Message(self._means, stored, payload, options, next(stories), lane)
+        def message(stored: StoredSubscription, queue: OriginQueue) -> Message:
+            return Message(self._means, stored, payload, options, next(stories), queue)
 
         left = {"where": not_accepted(run)} if again else {}
         broadcast = Broadcast(self._store.batches(**left), message, note, self._workers)
@@ -194,7 +193,7 @@ class Sender:
         for waiting in self._waiting:
             if not waiting.expired():
                 waiting.reschedule(now)
-        await self._means.courier.close()
+        await self._means.client.close()
         await asyncio.gather(*self._under_way)
 
     def _check_open(self) -> None:
@@ -272,8 +271,8 @@ async def send_once(
     ``allowed_origins`` may have addresses that are not public.
     """
     store = SubscriptionStore()
-    transport = CurlTransport(reach=Reach(allowed_origins))
-    sender = Sender(keys, store, PushlabCourier(keys, transport))
+    transport = CurlTransport(egress=EgressPolicy(allowed_origins))
+    sender = Sender(keys, store, LibcurlPushClient(keys, transport))
     stored = StoredSubscription(subscription, keys.application_server_key, "", time.time())
     try:
         return await sender.send(stored, payload, options)

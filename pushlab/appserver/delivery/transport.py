@@ -15,22 +15,22 @@ certificates are checked, and time and size have an end.
 
 import asyncio
 import os
+import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 import certifi
 import pycurl
 
-from pushlab.appserver.delivery.egress import Reach
-from pushlab.appserver.delivery.response import STOPPED, Answer
-from pushlab.appserver.delivery.route import Route, route_of
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, override_for
+from pushlab.appserver.delivery.response import STOPPED, NetworkFault, Response, read_response
 from pushlab.appserver.delivery.slots import Slots
-from pushlab.appserver.delivery.sockets import SocketOpener
-from pushlab.appserver.delivery.transfer import Transfer, lines_of
 from pushlab.errors import LabStopped
-from pushlab.server.limits import max_outgoing
 from pushlab.protocol.delivery import PushRequest
+from pushlab.server.limits import max_outgoing
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until the connection stands, TLS included."""
@@ -41,11 +41,114 @@ TIMEOUT = 30.0
 MAX_STREAMS = 1000
 """Requests that share a connection of HTTP/2. Push services set limits of their own, about 100."""
 
+MAX_BODY = 65536
+"""Bytes of an answer's body that are kept. Push services say what they have to say in 500."""
+
+
+class Reply(asyncio.Future[Response]):
+    """What will have come back of one request. Who cancels it ends the request."""
+
+    __slots__ = ("abandon",)
+
+    def cancel(self, msg: str | None = None) -> bool:
+        """Cancel the future, and with it the request, if that is still under way."""
+        if not self.done():
+            self.abandon()
+        return super().cancel(msg)
+
+
+class SocketOpener:
+    """Open sockets for one libcurl handle, as its CURLOPT_OPENSOCKETFUNCTION.
+
+    ``egress`` knows the allowed addresses. On a ``route`` there is one, and nothing is resolved.
+    """
+
+    def __init__(self, egress: EgressPolicy, route: ConnectOverride | None):
+        self._egress, self._route = egress, route
+        self._url, self._refused = "", False
+
+    def begin(self, url: str) -> None:
+        """Expect to be asked for the request to this URL."""
+        self._url, self._refused = url, False
+
+    def open(self, purpose: int, address: tuple) -> int:
+        """Return the number of a new socket, or SOCKET_BAD."""
+        family, kind, protocol, where = address
+        if self._route:
+            host = self._route.host
+            allowed = self._route.connect_to == f"{host}:443:{where[0]}:{where[1]}"
+        else:
+            allowed = self._egress.permits(self._url, where[0])
+        if not allowed:
+            self._refused = True
+            return pycurl.SOCKET_BAD
+        try:
+            return socket.socket(family, kind, protocol).detach()
+        except OSError:  # Too many are open. What is raised here would be printed, and lost.
+            return pycurl.SOCKET_BAD
+
+    def fault(self, code: int, message: str) -> NetworkFault:
+        """Return what libcurl says, but for what was refused here.
+
+        Of that it says that nobody listens, which would be tried again, and it tells the address.
+        """
+        if self._refused and code == pycurl.E_COULDNT_CONNECT:
+            return NetworkFault(pycurl.E_ABORTED_BY_CALLBACK)
+        return NetworkFault(code, message)
+
+
+@dataclass(eq=False)
+class Transfer:
+    """One request under way, and what has come back of it so far.
+
+    Its libcurl handle is used again for the next request, and so is this object. libcurl hands over
+    the head line by line: the lines are only put away, and read once the transfer has ended.
+    """
+
+    curl: pycurl.Curl
+    route: ConnectOverride | None
+    opener: SocketOpener
+    headers: dict[str, str] | None = None
+    origin: str = ""
+    reply: Reply | None = None
+    head: list[bytes] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+
+    def begin(
+        self, loop: asyncio.AbstractEventLoop, abandon: Callable[["Transfer"], None]
+    ) -> Reply:
+        """Forget the last answer, and return the next; ``abandon`` ends the request before that."""
+        self.head.clear()
+        self.body.clear()
+        self.reply = Reply(loop=loop)
+        self.reply.abandon = partial(abandon, self)
+        return self.reply
+
+    def on_body(self, data: bytes) -> int:
+        """Take a piece of the body; taking less than all of it ends the transfer."""
+        taken = data[: MAX_BODY - len(self.body)]
+        self.body += taken
+        return len(taken)
+
+    @property
+    def multiplexes(self) -> bool | None:
+        """Whether the answer came in HTTP/2, or None if none came."""
+        return self.head[0].startswith(b"HTTP/2") if self.head else None
+
+    def end(self, code: int = 0, message: str = "") -> None:
+        """Tell whoever waits what came of it.
+
+        A status stands once its head is complete, whatever happens to the body then: to send again
+        what has been accepted would show the notification twice.
+        """
+        answer = read_response(self.head, bytes(self.body))
+        self.reply.set_result(answer or self.opener.fault(code, message))
+
 
 class CurlTransport:
     """Send requests from the event loop that runs, and keep connections for the next.
 
-    ``connect_timeout`` and ``timeout`` are seconds; ``routes`` lead to the lab; ``reach`` knows which
+    ``connect_timeout`` and ``timeout`` are seconds; ``overrides`` lead to the lab; ``egress`` knows which
     addresses are allowed; ``connections`` is how many there may be at one time to all push services
     together, of which one that speaks HTTP/1.1 may have half. After close() nothing is sent any
     more. A selector event loop is needed: on Windows, ``asyncio.SelectorEventLoop``.
@@ -55,14 +158,14 @@ class CurlTransport:
         self,
         connect_timeout: float = CONNECT_TIMEOUT,
         timeout: float = TIMEOUT,
-        routes: Sequence[Route] = (),
-        reach: Reach | None = None,
+        overrides: Sequence[ConnectOverride] = (),
+        egress: EgressPolicy | None = None,
         connections: int | None = None,
     ):
         self._connections = connections
         self._closed = False
-        self._routes = tuple(routes)
-        self._reach = reach or Reach()
+        self._connect_overrides = tuple(overrides)
+        self._egress = egress or EgressPolicy()
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._multi: pycurl.CurlMulti | None = None
@@ -70,11 +173,11 @@ class CurlTransport:
         self._trusted_file: str
         self._slots: Slots[Transfer]
         self._transfers: dict[pycurl.Curl, Transfer] = {}
-        self._idle: dict[Route | None, list[Transfer]] = {}
+        self._idle: dict[ConnectOverride | None, list[Transfer]] = {}
         self._watched: set[int] = set()
         self._timer: asyncio.Handle | None = None
 
-    def send(self, request: PushRequest) -> asyncio.Future[Answer]:
+    def send(self, request: PushRequest) -> asyncio.Future[Response]:
         """Begin to send one request, and return the future of what comes back: await it.
 
         Raises LabStopped, from the future, if the transport is closed or is closed meanwhile. Who
@@ -132,7 +235,7 @@ class CurlTransport:
 
     def _transfer_for(self, request: PushRequest) -> Transfer:
         """Take an idle handle, or make one, and tell it what is different in this request."""
-        route = route_of(request.url, self._routes)
+        route = override_for(request.url, self._connect_overrides)
         idle = self._idle.setdefault(route, [])
         transfer = idle.pop() if idle else self._new_transfer(route)
         setopt = transfer.curl.setopt
@@ -148,9 +251,9 @@ class CurlTransport:
         setopt(pycurl.PIPEWAIT, int(request.url.startswith("https:")))
         return transfer
 
-    def _new_transfer(self, route: Route | None) -> Transfer:
+    def _new_transfer(self, route: ConnectOverride | None) -> Transfer:
         curl = pycurl.Curl()
-        transfer = Transfer(curl, route, SocketOpener(self._reach, route))
+        transfer = Transfer(curl, route, SocketOpener(self._egress, route))
         for option, value in {
             pycurl.PATH_AS_IS: 1,  # An endpoint is used as the browser gave it.
             pycurl.POST: 1,
@@ -247,6 +350,19 @@ class CurlTransport:
     def _begin_others(self, ended: Transfer) -> None:
         for transfer in self._slots.give_back(ended.origin, ended.multiplexes):
             self._begin(transfer)
+
+
+def lines_of(headers: Mapping[str, str]) -> list[str]:
+    """Return the lines of a request's head, as libcurl wants them.
+
+    It adds headers of its own to a POST. A name without a value keeps it from that.
+
+    >>> lines_of({"TTL": "60", "Content-Type": "application/octet-stream"})
+    ['User-Agent: pushlab', 'TTL: 60', 'Content-Type: application/octet-stream', 'Expect:']
+    """
+    named = {"User-Agent": "pushlab"} | dict(headers)
+    lines = [f"{name}: {value}" for name, value in named.items()]
+    return lines + [f"{name}:" for name in ("Content-Type", "Expect") if name not in named]
 
 
 def trusted_file() -> str:

@@ -19,15 +19,15 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
 
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
 from pushlab.appserver.explain import vendors
-from pushlab.appserver.delivery.response import Answer, NetworkFault, PushResponse
-from pushlab.appserver.explain.no_answer import FAULTS, NO_ANSWER
-from pushlab.appserver.explain.row import (
+from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
+from pushlab.appserver.explain.vendors import (
     APPLICATION_SERVER,
     PUSH_SERVICE,
     USER_AGENT,
+    Explanation,
     Kind,
-    Row,
 )
 from pushlab.errors import PushlabError
 
@@ -45,61 +45,61 @@ SECRET_HEADERS = ("location", "link", "content-location", "set-cookie")
 
 
 # fmt: off
-STATUS: dict[int, Row] = {
-    201: Row("accepted", "The push service has the message",
+STATUS: dict[int, Explanation] = {
+    201: Explanation("accepted", "The push service has the message",
         "", "RFC 8030 §5",
         "It is not delivered yet: the user agent gets it as soon as it is connected"),
-    202: Row("accepted", "The push service has the message and will send a receipt",
+    202: Explanation("accepted", "The push service has the message and will send a receipt",
         "", "RFC 8030 §5.1", "Ask the URL in the Link header for the receipt"),
-    400: Row("refused", "The push service cannot read the request",
+    400: Explanation("refused", "The push service cannot read the request",
         APPLICATION_SERVER, "RFC 8030 §5",
         "Check TTL, Urgency, Topic and Content-Encoding: aes128gcm; Apple also says 400 when "
         "the key is not the one of the subscription"),
-    401: Row("refused", "The push service does not accept who sent this",
+    401: Explanation("refused", "The push service does not accept who sent this",
         APPLICATION_SERVER, "RFC 8292 §4.2",
         "Send Authorization: vapid t=…, k=…; Mozilla says 401 for a wrong aud, exp or key too"),
-    403: Row("refused", "The push service does not accept the token",
+    403: Explanation("refused", "The push service does not accept the token",
         APPLICATION_SERVER, "RFC 8292 §4.2",
         "Check that k is the applicationServerKey of the subscription, that aud is the "
         "endpoint's origin, and that exp is at most 24 hours ahead by a right clock"),
-    404: Row("gone", "The push service does not know this subscription, or it has expired",
+    404: Explanation("gone", "The push service does not know this subscription, or it has expired",
         USER_AGENT, "RFC 8030 §7.3", "Remove the subscription: it will never work again"),
-    405: Row("refused", "The push service takes no POST there",
+    405: Explanation("refused", "The push service takes no POST there",
         APPLICATION_SERVER, "RFC 9110 §15.5.6", "Send to the endpoint just as the browser gave it"),
-    406: Row("refused", "The push service has dropped the message, as Windows' does with too many",
+    406: Explanation("refused", "The push service has dropped the message, as Windows' does with too many",
         APPLICATION_SERVER, "RFC 8030 §8.4", "Send less often, and look at the headers X-WNS-…"),
-    410: Row("gone", "The user agent has unsubscribed",
+    410: Explanation("gone", "The user agent has unsubscribed",
         USER_AGENT, "RFC 8030 §7.3",
         "Nothing is broken. Remove the subscription: it will never work again"),
-    413: Row("refused", "The message is too large for the push service",
+    413: Explanation("refused", "The message is too large for the push service",
         APPLICATION_SERVER, "RFC 8030 §7.2",
         "Send at most 4096 bytes of body, which hold 3993 of plaintext, and about 3000 to "
         "phones"),
-    415: Row("refused", "The push service does not know the coding of the body",
+    415: Explanation("refused", "The push service does not know the coding of the body",
         APPLICATION_SERVER, "RFC 8291 §4", "Send Content-Encoding: aes128gcm"),
-    429: Row("retry", "Too many messages for the push service",
+    429: Explanation("retry", "Too many messages for the push service",
         APPLICATION_SERVER, "RFC 8030 §8.4",
         "Wait as long as Retry-After says, and use Topic to replace what is outdated"),
-    500: Row("retry", "The push service has a fault of its own",
+    500: Explanation("retry", "The push service has a fault of its own",
         PUSH_SERVICE, "RFC 9110 §15.6.1", "Send again later"),
-    502: Row("retry", "A gateway of the push service got no sensible answer",
+    502: Explanation("retry", "A gateway of the push service got no sensible answer",
         PUSH_SERVICE, "RFC 9110 §15.6.3", "Send again later"),
-    503: Row("retry", "The push service is overloaded or under repair",
+    503: Explanation("retry", "The push service is overloaded or under repair",
         PUSH_SERVICE, "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again"),
-    504: Row("retry", "A gateway of the push service waited in vain",
+    504: Explanation("retry", "A gateway of the push service waited in vain",
         PUSH_SERVICE, "RFC 9110 §15.6.5", "Send again later"),
 }
-CLASSES: dict[int, Row] = {
-    2: Row("accepted", "The push service took it, with a status that RFC 8030 does not name",
+CLASSES: dict[int, Explanation] = {
+    2: Explanation("accepted", "The push service took it, with a status that RFC 8030 does not name",
         "", "RFC 8030 §5", "See whether the message arrives: 201 is what it should say"),
-    3: Row("refused", "The push service points elsewhere, and a sender does not follow",
+    3: Explanation("refused", "The push service points elsewhere, and a sender does not follow",
         PUSH_SERVICE, "RFC 8030 §8", "Let the page subscribe again: endpoints do not move"),
-    4: Row("refused", "The push service refuses, with a status that RFC 8030 does not name",
+    4: Explanation("refused", "The push service refuses, with a status that RFC 8030 does not name",
         APPLICATION_SERVER, "RFC 9110 §15.5", "Read the push service's own words"),
-    5: Row("retry", "The push service has a fault of its own",
+    5: Explanation("retry", "The push service has a fault of its own",
         PUSH_SERVICE, "RFC 9110 §15.6", "Send again later"),
 }
-STRANGE = Row("refused", "The answer is none that HTTP knows", PUSH_SERVICE, "RFC 9110 §15",
+STRANGE = Explanation("refused", "The answer is none that HTTP knows", PUSH_SERVICE, "RFC 9110 §15",
               "Check that the endpoint belongs to a push service")
 # fmt: on
 
@@ -129,7 +129,7 @@ class Outcome:
 
 
 def explain(
-    answer: Answer | PushlabError, hidden: Iterable[str] = (), attempts: int = 1
+    answer: Response | PushlabError, hidden: Iterable[str] = (), attempts: int = 1
 ) -> Outcome:
     """Explain an answer, or what kept it from coming.
 
@@ -142,26 +142,26 @@ def explain(
     'retry'
     """
     if isinstance(answer, PushlabError):
-        row = Row("failed", answer.detail.rstrip("."), answer.fault, answer.rfc, answer.hint)
-        return _outcome(row, None, _sentence(row))
+        meaning = Explanation("failed", answer.detail.rstrip("."), answer.fault, answer.rfc, answer.hint)
+        return _outcome(meaning, None, _sentence(meaning))
     if isinstance(answer, NetworkFault):
-        row = FAULTS.get(answer.code, NO_ANSWER)
+        meaning = CURL_ERRORS.get(answer.code, OTHER_ERROR)
         shown = show(answer.message, hidden)
         said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
-        return _outcome(row, None, _sentence(row) + said, attempts=attempts)
+        return _outcome(meaning, None, _sentence(meaning) + said, attempts=attempts)
     if answer.status == 201 and answer.reason in PLAIN:
         return _created(answer.reason, attempts)
-    row = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
+    meaning = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
     head = f"{answer.status} {show(answer.reason, hidden)}".strip()
     said = words_of(answer, hidden)
     # The lab's push service explains itself, and more exactly than a status can be explained.
     if " Fault: " not in said:
-        known = None if row.kind == "accepted" else vendors.row_of(answer)
-        row = known or row
+        known = None if meaning.kind == "accepted" else vendors.explanation_of(answer)
+        meaning = known or meaning
         words = f" It says: {said}" if said else ""
-        rest = "" if known or row.kind == "accepted" else _rest_of(answer, said, hidden)
-        said = f"{_sentence(row)}{words}{rest}"
-    return _outcome(row, answer.status, f"{head}: {said}", answer.header("Retry-After"), attempts)
+        rest = "" if known or meaning.kind == "accepted" else _rest_of(answer, said, hidden)
+        said = f"{_sentence(meaning)}{words}{rest}"
+    return _outcome(meaning, answer.status, f"{head}: {said}", answer.header("Retry-After"), attempts)
 
 
 @cache
@@ -172,17 +172,17 @@ def _created(reason: str, attempts: int) -> Outcome:
 
 
 def _outcome(
-    row: Row, status: int | None, text: str, retry_after: str | None = None, attempts: int = 1
+    meaning: Explanation, status: int | None, text: str, retry_after: str | None = None, attempts: int = 1
 ) -> Outcome:
-    return Outcome(row.kind, status, text, row.fault, row.rfc, row.next, retry_after, attempts)
+    return Outcome(meaning.kind, status, text, meaning.fault, meaning.rfc, meaning.next, retry_after, attempts)
 
 
 @cache
-def _sentence(row: Row) -> str:
-    where = f" ({row.rfc})" if row.rfc else ""
-    whose = f" Fault: {row.fault}." if row.fault else ""
-    what_next = f" {row.next}{'' if row.next.endswith('?') else '.'}" if row.next else ""
-    return f"{row.what}{where}.{whose}{what_next}"
+def _sentence(meaning: Explanation) -> str:
+    where = f" ({meaning.rfc})" if meaning.rfc else ""
+    whose = f" Fault: {meaning.fault}." if meaning.fault else ""
+    what_next = f" {meaning.next}{'' if meaning.next.endswith('?') else '.'}" if meaning.next else ""
+    return f"{meaning.what}{where}.{whose}{what_next}"
 
 
 def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:

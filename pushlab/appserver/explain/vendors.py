@@ -1,8 +1,8 @@
 """What the vendors' push services mean by what they say: more than a status can tell.
 
 Mozilla numbers its reasons (``errno``), Google writes sentences, Apple has words without spaces and
-Windows headers. A row is found by the status and by a few words among body and headers; the first
-that fits is the diagnosis. An answer that fits none is left to its status.
+Windows headers. An answer is recognized by its status and by a few words among body and headers;
+the first entry that fits is its explanation. An answer that fits none is left to its status.
 
 Nothing here changes what a sender does: that is for the status to say. So Windows' 406, which it
 gives for too many messages where RFC 8030 §8.4 has 429, is refused and not tried again: the service
@@ -10,10 +10,28 @@ says that it has dropped the message, and more of them would not help.
 """
 
 import json
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pushlab.appserver.delivery.response import PushResponse
-from pushlab.appserver.explain.row import APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT, Row
+
+Kind = Literal["accepted", "gone", "retry", "refused", "failed"]
+
+APPLICATION_SERVER, PUSH_SERVICE, USER_AGENT = "application server", "push service", "user agent"
+NETWORK, MACHINE = "network", "this machine"
+
+
+class Explanation(NamedTuple):
+    """What an answer means.
+
+    ``kind``: what the sender does; ``what``: what happened, in words; ``fault``: which party has to
+    act; ``rfc``: where that is specified; ``next``: what to do.
+    """
+
+    kind: Kind
+    what: str
+    fault: str
+    rfc: str
+    next: str
 
 
 class Known(NamedTuple):
@@ -22,17 +40,21 @@ class Known(NamedTuple):
     vendor: str
     status: int
     words: str
-    row: Row
+    explanation: Explanation
 
 
-def row_of(response: PushResponse) -> Row | None:
-    """Return the row for an answer, or None if no vendor is known to give it.
+def explanation_of(response: PushResponse) -> Explanation | None:
+    """Return what an answer means, or None if no vendor is known to give it.
 
-    >>> row_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
+    >>> explanation_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
     'The key that signed is not the one that the subscription was made for'
     """
     said = _said(response)
-    fits = (one.row for one in VENDORS if one.status == response.status and one.words in said)
+    fits = (
+        known.explanation
+        for known in VENDORS
+        if known.status == response.status and known.words in said
+    )
     return next(fits, None)
 
 
@@ -48,8 +70,8 @@ def _said(response: PushResponse) -> str:
     return "\n".join([f"errno {errno};", *headers, body]).lower()
 
 
-def _mine(what: str, rfc: str, next: str) -> Row:
-    return Row("refused", what, APPLICATION_SERVER, rfc, next)
+def _mine(what: str, rfc: str, next: str) -> Explanation:
+    return Explanation("refused", what, APPLICATION_SERVER, rfc, next)
 
 
 ANOTHER_KEY = _mine("The key that signed is not the one that the subscription was made for",
@@ -71,12 +93,12 @@ TOPIC = _mine("Topic is not one that this vendor takes", "RFC 8030 §5.4",
 TOO_LARGE = _mine("The message is too large for Mozilla's service", "RFC 8030 §7.2",
     "Send at most 4096 bytes of body, which hold 3993 of plaintext, and about 3000 to "
     "phones")  # fmt: skip
-GONE = Row("gone", "The subscription has ended", USER_AGENT, "RFC 8030 §7.3",
+GONE = Explanation("gone", "The subscription has ended", USER_AGENT, "RFC 8030 §7.3",
     "Nothing is broken. Remove the subscription: it will never work again")  # fmt: skip
-NEVER_WAS = Row("gone", "This URL is no endpoint of this vendor's", APPLICATION_SERVER,
+NEVER_WAS = Explanation("gone", "This URL is no endpoint of this vendor's", APPLICATION_SERVER,
     "RFC 8030 §4", "Remove the subscription, and see whether endpoints are stored whole and "
     "unchanged")  # fmt: skip
-OVERLOADED = Row("retry", "Mozilla's service could not store the message", PUSH_SERVICE,
+OVERLOADED = Explanation("retry", "Mozilla's service could not store the message", PUSH_SERVICE,
     "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again")  # fmt: skip
 
 # fmt: off

@@ -58,7 +58,7 @@ class HealthHandler(Handler):
             name="pushlab",
             push_service=self.server.push_service_url,
             room=self.server.guard.token is not None,
-            routes=[str(route) for route in self.server.routes],
+            routes=[str(route) for route in self.server.connect_overrides],
         )
 
     head = get

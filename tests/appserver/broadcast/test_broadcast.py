@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pushlab.appserver.broadcast.broadcast import LOOK_AHEAD, MANY, NO_HOPE, Broadcast
-from pushlab.appserver.broadcast.congestion import START
+from pushlab.appserver.broadcast.broadcast import GIVEN_UP, LOOK_AHEAD, MANY, Broadcast
+from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import LabStopped, UnableToReadDatabase
 
@@ -24,7 +24,7 @@ class World:
 
     def __init__(self, people, size=500, **options):
         self.read = 0
-        self.begun, self.noted, self.lanes = [], [], {}
+        self.begun, self.noted, self.queues = [], [], {}
         self.answers, self.attempts, self.tried_again = {}, {}, []
         self.gates: dict[str, asyncio.Event] = {}
         self.news, self.loop = asyncio.Event(), asyncio.get_running_loop()
@@ -50,8 +50,8 @@ class World:
         self.loop.call_soon_threadsafe(note)
         return batch
 
-    def message(self, stored, lane):
-        return Scripted(self, stored, lane)
+    def message(self, stored, queue):
+        return Scripted(self, stored, queue)
 
     def note(self, stored, outcome):
         self.noted.append((stored.number, outcome))
@@ -69,12 +69,12 @@ class World:
 class Scripted:
     """A message whose answer comes when its push service's gate is open."""
 
-    def __init__(self, world, stored, lane):
-        self.world, self.stored, self.lane = world, stored, lane
+    def __init__(self, world, stored, queue):
+        self.world, self.stored, self.queue = world, stored, queue
 
     def begin(self):
         self.world.begun.append(self.stored.number)
-        self.world.lanes[self.stored.subscription.origin] = self.lane
+        self.world.queues[self.stored.subscription.origin] = self.queue
         self.world.news.set()
         attempt = self.world.attempts[self.stored.number] = asyncio.ensure_future(self.answer())
         return attempt
@@ -119,9 +119,9 @@ def test_no_more_than_the_window_begin_and_no_more_than_the_look_ahead_are_read(
         world = World(map(person, range(20_000)))
         gate = world.shut()
         sending = asyncio.ensure_future(world.broadcast.run())
-        await world.until(lambda: len(world.begun) == START and world.read >= LOOK_AHEAD)
+        await world.until(lambda: len(world.begun) == INITIAL_WINDOW and world.read >= LOOK_AHEAD)
         held = world.broadcast._held
-        assert held <= world.read <= LOOK_AHEAD + 500 and len(world.begun) == START
+        assert held <= world.read <= LOOK_AHEAD + 500 and len(world.begun) == INITIAL_WINDOW
         gate.set()
         await sending
         assert len(world.noted) == 20_000
@@ -138,7 +138,7 @@ def test_a_push_service_that_does_not_answer_holds_up_nobody_else(run):
         gate = world.shut(slow)
         sending = asyncio.ensure_future(world.broadcast.run())
         await world.until(lambda: sum(number >= 800 for number in world.begun) == 100)
-        assert sum(number < 800 for number in world.begun) == START
+        assert sum(number < 800 for number in world.begun) == INITIAL_WINDOW
         gate.set()
         await sending
         assert len(world.noted) == 900
@@ -147,15 +147,15 @@ def test_a_push_service_that_does_not_answer_holds_up_nobody_else(run):
 
 
 def test_while_one_rests_others_go_on(run):
-    resting, other = "https://resting.example", "https://other.example"
+    backing_off, other = "https://resting.example", "https://other.example"
 
     async def scenario():
-        world = World([person(0, resting)] + [person(n, other) for n in range(1, 50)]
-                      + [person(n, resting) for n in range(50, 60)], size=1)  # fmt: skip
-        gate = world.shut(resting)
+        world = World([person(0, backing_off)] + [person(n, other) for n in range(1, 50)]
+                      + [person(n, backing_off) for n in range(50, 60)], size=1)  # fmt: skip
+        gate = world.shut(backing_off)
         sending = asyncio.ensure_future(world.broadcast.run())
-        await world.until(lambda: resting in world.lanes)
-        with world.lanes[resting].rest():
+        await world.until(lambda: backing_off in world.queues)
+        with world.queues[backing_off].backoff():
             await world.until(lambda: len(world.begun) == 50)
             gate.set()
             await world.until(lambda: len(world.begun) == 50)
@@ -169,10 +169,10 @@ def test_a_rest_that_is_asked_for_just_before_is_heeded(run):
     async def scenario():
         world = World([])
         world.broadcast._take(person(1))
-        lane = world.broadcast._lanes["https://one.example"]
-        with lane.rest():
+        queue = world.broadcast._queues["https://one.example"]
+        with queue.backoff():
             assert not world.broadcast._begin() and world.begun == []
-        world.broadcast._look_at(lane)
+        world.broadcast._look_at(queue)
         assert world.broadcast._begin() and world.begun == [1]
         await asyncio.wait(world.attempts.values())
 
@@ -184,14 +184,14 @@ def test_who_has_no_hope_is_not_sent_to_and_said_so(run):
         world = World(map(person, range(1000)))
         gate = world.shut()
         sending = asyncio.ensure_future(world.broadcast.run())
-        await world.until(lambda: len(world.begun) == START)
-        world.lanes["https://one.example"].closed = True
+        await world.until(lambda: len(world.begun) == INITIAL_WINDOW)
+        world.queues["https://one.example"].closed = True
         gate.set()
         await sending
         outcomes = [outcome for _, outcome in world.noted]
-        assert len(world.begun) == START and outcomes.count(ACCEPTED) == START
-        assert outcomes.count(NO_HOPE) == 1000 - START
-        assert (NO_HOPE.kind, NO_HOPE.attempts) == ("retry", 0)
+        assert len(world.begun) == INITIAL_WINDOW and outcomes.count(ACCEPTED) == INITIAL_WINDOW
+        assert outcomes.count(GIVEN_UP) == 1000 - INITIAL_WINDOW
+        assert (GIVEN_UP.kind, GIVEN_UP.attempts) == ("retry", 0)
 
     run(scenario())
 
@@ -201,7 +201,7 @@ def test_any_number_of_push_services_is_remembered_in_bounded_memory(run):
         world = World((person(n, f"https://{n}.example") for n in range(5000)), size=50)
         await world.broadcast.run()
         assert len(world.noted) == 5000
-        assert len(world.broadcast._lanes) <= LOOK_AHEAD + MANY
+        assert len(world.broadcast._queues) <= LOOK_AHEAD + MANY
 
     run(scenario())
 
@@ -211,7 +211,7 @@ def test_a_stop_ends_it_and_leaves_no_task(run):
         world = World(map(person, range(1000)))
         world.shut()
         sending = asyncio.ensure_future(world.broadcast.run())
-        await world.until(lambda: len(world.begun) == START)
+        await world.until(lambda: len(world.begun) == INITIAL_WINDOW)
         world.broadcast.stop()
         with pytest.raises(LabStopped):
             await sending
@@ -278,7 +278,7 @@ def test_cancelled_it_leaves_no_task(run):
         world = World(map(person, range(1000)))
         world.shut()
         sending = asyncio.ensure_future(world.broadcast.run())
-        await world.until(lambda: len(world.begun) == START)
+        await world.until(lambda: len(world.begun) == INITIAL_WINDOW)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

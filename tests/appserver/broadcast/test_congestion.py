@@ -5,10 +5,18 @@ from collections import deque
 
 import pytest
 
-from pushlab.appserver.broadcast.congestion import HOLD, HOPELESS, MOST, PATIENCE, START, Lane, Window
+from pushlab.appserver.broadcast.congestion import (
+    HOLD_ROUNDS,
+    INITIAL_WINDOW,
+    MAX_CONSECUTIVE_DEFERRALS,
+    MAX_IN_FLIGHT,
+    RETRY_DEADLINE,
+    CongestionWindow,
+    OriginQueue,
+)
 
 
-def simulate(window: Window, messages: int, seconds: float, most_a_second: float = 1e9) -> float:
+def simulate(window: CongestionWindow, messages: int, seconds: float, most_a_second: float = 1e9) -> float:
     """Send through a window to a push service on a clock of its own; return how long it took.
 
     It answers after ``seconds``, and later if it is asked for more than ``most_a_second``.
@@ -25,19 +33,19 @@ def simulate(window: Window, messages: int, seconds: float, most_a_second: float
 
 
 def test_it_starts_moderate():
-    assert Window().size == START and 50 <= START <= 100
+    assert CongestionWindow().size == INITIAL_WINDOW and 50 <= INITIAL_WINDOW <= 100
 
 
 def test_it_grows_when_answers_are_slow():
-    window = Window()
+    window = CongestionWindow()
     seconds = simulate(window, 5000, seconds=0.1)
-    assert window.size == MOST >= 200
-    assert seconds < 0.4 * 5000 / START * 0.1, "and that is worth it"
+    assert window.size == MAX_IN_FLIGHT >= 200
+    assert seconds < 0.4 * 5000 / INITIAL_WINDOW * 0.1, "and that is worth it"
 
 
 @pytest.mark.parametrize("most_a_second", [300, 3000])
 def test_it_does_not_grow_where_that_brings_nothing(most_a_second):
-    window, largest = Window(), 0
+    window, largest = CongestionWindow(), 0
 
     class Watched:
         def answered(self, now, full):
@@ -49,17 +57,17 @@ def test_it_does_not_grow_where_that_brings_nothing(most_a_second):
         def size(self):
             return window.size
 
-    simulate(Watched(), 20 * START, seconds=0.001, most_a_second=most_a_second)
-    assert largest == 4 * START, "it has tried"
-    assert window.size == 2 * START
+    simulate(Watched(), 20 * INITIAL_WINDOW, seconds=0.001, most_a_second=most_a_second)
+    assert largest == 4 * INITIAL_WINDOW, "it has tried"
+    assert window.size == 2 * INITIAL_WINDOW
 
 
 def test_it_tries_again_later():
-    window = Window(start=10)
+    window = CongestionWindow(start=10)
     simulate(window, 100, seconds=0.001, most_a_second=1000)
     assert window.size == 20
     tries = 0
-    for number in range(20 * 2 * (HOLD + 3)):
+    for number in range(20 * 2 * (HOLD_ROUNDS + 3)):
         before = window.size
         window.answered(100 + number / 1000, full=True)
         tries += window.size > before
@@ -67,21 +75,21 @@ def test_it_tries_again_later():
 
 
 def test_a_window_that_is_not_used_up_stays():
-    window = Window(start=4)
+    window = CongestionWindow(start=4)
     for number in range(1000):
         window.answered(number / 10, full=False)
     assert window.size == 4
 
 
 def test_answers_at_the_same_moment_are_no_rate():
-    window = Window(start=2)
+    window = CongestionWindow(start=2)
     for _ in range(100):
         window.answered(1.0, full=True)
     assert window.size == 4, "only the first round is believed"
 
 
 def test_refusals_of_one_burst_halve_it_once():
-    window = Window(start=64)
+    window = CongestionWindow(start=64)
     for _ in range(64):
         window.refused()
     assert window.size == 32
@@ -90,7 +98,7 @@ def test_refusals_of_one_burst_halve_it_once():
 
 
 def test_good_answers_of_that_burst_count_as_heard():
-    window = Window(start=4)
+    window = CongestionWindow(start=4)
     window.refused()
     for now in (1, 1, 1):
         window.answered(now, full=True)
@@ -99,14 +107,14 @@ def test_good_answers_of_that_burst_count_as_heard():
 
 
 def test_it_is_never_zero():
-    window = Window(start=4)
+    window = CongestionWindow(start=4)
     for _ in range(100):
         window.refused()
     assert window.size == 1
 
 
 def test_after_a_refusal_it_grows_by_adding():
-    window = Window(start=64)
+    window = CongestionWindow(start=64)
     window.refused()
     sizes = [window.size]
     for number in range(2000):
@@ -114,87 +122,87 @@ def test_after_a_refusal_it_grows_by_adding():
         if window.size != sizes[-1]:
             sizes.append(window.size)
     assert sizes[:4] == [32, 35, 38, 41] and sizes == sorted(sizes)
-    assert window.size <= MOST
+    assert window.size <= MAX_IN_FLIGHT
 
 
 @pytest.mark.parametrize("most", [1, 7, 64])
 def test_it_never_exceeds_its_most(most):
-    window = Window(most=most)
+    window = CongestionWindow(most=most)
     simulate(window, 2000, seconds=0.1)
-    assert window.size == min(START, most) if most <= START else window.size <= most
+    assert window.size == min(INITIAL_WINDOW, most) if most <= INITIAL_WINDOW else window.size <= most
 
 
-# --- lanes -------------------------------------------------------------------------------------
+# --- queues -------------------------------------------------------------------------------------
 
 
-def lane(*waiting, start=2) -> Lane:
-    return Lane(Window(start=start), waiting=deque(waiting))
+def queue(*waiting, start=2) -> OriginQueue:
+    return OriginQueue(CongestionWindow(start=start), waiting=deque(waiting))
 
 
 def test_a_lane_is_ready_while_somebody_waits_and_there_is_room():
-    assert not lane().ready
-    one = lane("a", "b", "c")
+    assert not queue().ready
+    one = queue("a", "b", "c")
     assert one.ready
     one.under_way = 2
     assert not one.ready
 
 
 def test_nobody_begins_while_it_rests():
-    one = lane("a")
-    with one.rest():
-        with one.rest():
+    one = queue("a")
+    with one.backoff():
+        with one.backoff():
             assert not one.ready
         assert not one.ready
     assert one.ready
 
 
 def test_a_rest_ends_with_whoever_took_it():
-    one = lane("a")
-    with pytest.raises(RuntimeError), one.rest():
+    one = queue("a")
+    with pytest.raises(RuntimeError), one.backoff():
         raise RuntimeError
     assert one.ready
 
 
 def test_several_in_a_row_that_would_have_to_wait_too_long_close_it():
-    one = lane("a")
-    for _ in range(HOPELESS):
+    one = queue("a")
+    for _ in range(MAX_CONSECUTIVE_DEFERRALS):
         assert not one.closed
         one.refused(now=1)
-        one.given_up(now=1, asked=PATIENCE + 1)
+        one.given_up(now=1, asked=RETRY_DEADLINE + 1)
     assert one.closed
 
 
 def test_one_alone_does_not_nor_do_shorter_waits():
-    one = lane("a")
+    one = queue("a")
     for _ in range(10):
         one.refused(now=1)
-        one.given_up(now=1, asked=PATIENCE + 1)
+        one.given_up(now=1, asked=RETRY_DEADLINE + 1)
         one.answered(now=1)  # somebody else's message is taken meanwhile
     for _ in range(10):
         one.refused(now=1)
-        one.given_up(now=1, asked=PATIENCE)
+        one.given_up(now=1, asked=RETRY_DEADLINE)
     assert not one.closed
 
 
 def test_a_push_service_that_answers_nobody_for_long_is_closed():
-    one = lane("a")
+    one = queue("a")
     one.refused(now=100)
-    one.given_up(now=100 + PATIENCE, asked=0)
+    one.given_up(now=100 + RETRY_DEADLINE, asked=0)
     assert not one.closed
-    one.given_up(now=100 + PATIENCE + 1, asked=0)
+    one.given_up(now=100 + RETRY_DEADLINE + 1, asked=0)
     assert one.closed
 
 
 def test_an_answer_ends_the_trouble():
-    one = lane("a")
+    one = queue("a")
     one.refused(now=100)
     one.answered(now=110)
     one.refused(now=120)
-    one.given_up(now=101 + PATIENCE, asked=0)
+    one.given_up(now=101 + RETRY_DEADLINE, asked=0)
     assert not one.closed
 
 
 def test_who_has_no_hope_need_not_wait_for_room():
-    one = lane("a")
+    one = queue("a")
     one.under_way, one.closed = 2, True
     assert one.ready

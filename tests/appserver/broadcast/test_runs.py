@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from pushlab.appserver import store as store_module
-from pushlab.appserver.broadcast.runs import KEPT, Delivery, Runs, not_accepted
+from pushlab.appserver.broadcast.runs import RUNS_KEPT, RecordedOutcome, Runs, not_accepted
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import BadField, DatabaseLocked, UnableToWriteDatabase
 
@@ -33,7 +33,7 @@ def test_a_run_is_recorded(store, people):
     run = runs.begin(DIGEST, number=7)
     assert (runs.get(run).ended_at, runs.get(run).outcomes) == (None, {})
     kinds = ["accepted", "retried", "refused", "failed"]
-    runs.record(run, [Delivery(n, kind, 201, 1) for n, kind in zip(people, kinds, strict=True)])
+    runs.record(run, [RecordedOutcome(n, kind, 201, 1) for n, kind in zip(people, kinds, strict=True)])
     runs.end(run)
     [known] = runs.all()
     assert known == runs.get(run)
@@ -47,7 +47,7 @@ def test_who_is_gone_is_removed_and_nobody_else(store, people):
     runs = Runs(store)
     run = runs.begin(DIGEST)
     kinds = ["accepted", "gone", "refused", "failed"]
-    runs.record(run, [Delivery(n, kind, None, 1) for n, kind in zip(people, kinds, strict=True)])
+    runs.record(run, [RecordedOutcome(n, kind, None, 1) for n, kind in zip(people, kinds, strict=True)])
     assert [stored.number for stored in store.all()] == [people[0], *people[2:]]
     assert runs.get(run).outcomes["gone"] == 1
 
@@ -55,8 +55,8 @@ def test_who_is_gone_is_removed_and_nobody_else(store, people):
 def test_who_is_left_is_everybody_who_is_not_accepted(store, people):
     runs = Runs(store)
     other, run = runs.begin(DIGEST), runs.begin(DIGEST)
-    runs.record(run, [Delivery(people[1], "accepted", 201, 1), Delivery(people[2], "failed", 1, 1)])
-    runs.record(other, [Delivery(people[0], "accepted", 201, 1)])
+    runs.record(run, [RecordedOutcome(people[1], "accepted", 201, 1), RecordedOutcome(people[2], "failed", 1, 1)])
+    runs.record(other, [RecordedOutcome(people[0], "accepted", 201, 1)])
     left = [stored.number for batch in store.batches(where=not_accepted(run)) for stored in batch]
     assert left == [people[0], people[2], people[3]]
     assert store.count(not_accepted(run)) == 3 and store.count() == 4
@@ -65,25 +65,25 @@ def test_who_is_left_is_everybody_who_is_not_accepted(store, people):
 def test_going_on_replaces_an_outcome(store, people):
     runs = Runs(store)
     run = runs.begin(DIGEST)
-    runs.record(run, [Delivery(people[0], "retried", 503, 4)])
-    runs.record(run, [Delivery(people[0], "accepted", 201, 1)], again=True)
+    runs.record(run, [RecordedOutcome(people[0], "retried", 503, 4)])
+    runs.record(run, [RecordedOutcome(people[0], "accepted", 201, 1)], again=True)
     assert runs.get(run).outcomes == {"accepted": 1}
 
 
 def test_one_transaction_or_nothing(store, people):
     runs = Runs(store)
     run = runs.begin(DIGEST)
-    runs.record(run, [Delivery(people[0], "accepted", 201, 1)])
+    runs.record(run, [RecordedOutcome(people[0], "accepted", 201, 1)])
     with pytest.raises(UnableToWriteDatabase):
-        runs.record(run, [Delivery(people[1], "gone", 410, 1), Delivery(people[0], "gone", 410, 1)])
+        runs.record(run, [RecordedOutcome(people[1], "gone", 410, 1), RecordedOutcome(people[0], "gone", 410, 1)])
     assert runs.get(run).outcomes == {"accepted": 1} and store.count() == 4
 
 
 def test_old_runs_are_forgotten_with_their_outcomes(store, people):
     runs = Runs(store)
     first = runs.begin(DIGEST)
-    runs.record(first, [Delivery(people[0], "accepted", 201, 1)])
-    later = [runs.begin(DIGEST) for _ in range(KEPT)]
+    runs.record(first, [RecordedOutcome(people[0], "accepted", 201, 1)])
+    later = [runs.begin(DIGEST) for _ in range(RUNS_KEPT)]
     assert [known.run for known in runs.all()] == later
     assert store.count(not_accepted(first)) == 4, "its outcomes are gone, too"
     with pytest.raises(BadField, match=f"no record of a notify-all {first}"):

@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from pushlab.appserver.delivery.egress import Reach
 from pushlab.appserver.delivery.client import (
     RENEW_BEFORE,
     TOKEN_LIFETIME,
-    PushlabCourier,
+    LibcurlPushClient,
     Signer,
     Story,
     ephemeral,
 )
-from pushlab.appserver.store import StoredSubscription
+from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PlaintextTooLong
 from pushlab.journal import Journal
 from pushlab.protocol import base64url, p256, vapid
@@ -43,12 +43,12 @@ def send(run, keys, push_service, subscriber, payload, options=DEFAULT, journal=
     async def scenario():
         async with push_service() as service:
             someone = subscriber(service.endpoint())
-            transport = CurlTransport(reach=Reach([service.origin]))
-            courier = PushlabCourier(keys, transport, clock=Clock())
+            transport = CurlTransport(egress=EgressPolicy([service.origin]))
+            client = LibcurlPushClient(keys, transport, clock=Clock())
             story = Story(journal, [service.origin] if lab else [])
-            attempt = courier.prepare(stored(someone, keys), payload, options, story)
+            attempt = client.prepare(stored(someone, keys), payload, options, story)
             answer = await attempt()
-            await courier.close()
+            await client.close()
             return someone, service, answer
 
     return run(scenario())
@@ -86,11 +86,11 @@ def test_the_same_randomness_gives_the_same_bytes_and_the_default_never_does(
                 subscriber(service.endpoint(), p256.load_private(bytes(31) + b"\3"), bytes(16)),
                 keys,
             )
-            transport = CurlTransport(reach=Reach([service.origin]))
-            courier = PushlabCourier(keys, transport, Clock(), *options)
+            transport = CurlTransport(egress=EgressPolicy([service.origin]))
+            client = LibcurlPushClient(keys, transport, Clock(), *options)
             for _ in range(2):
-                await courier.prepare(someone, b"Hello", PushOptions(), Story(None))()
-            await courier.close()
+                await client.prepare(someone, b"Hello", PushOptions(), Story(None))()
+            await client.close()
             return [received.body for received in service.received]
 
     first, second = run(scenario())
@@ -100,11 +100,11 @@ def test_the_same_randomness_gives_the_same_bytes_and_the_default_never_does(
 
 
 def test_a_plaintext_that_is_too_long_is_not_sent(keys, subscriber):
-    courier = PushlabCourier(keys, CurlTransport())
+    client = LibcurlPushClient(keys, CurlTransport())
     someone = stored(subscriber(f"{ORIGIN}/p"), keys)
-    courier.prepare(someone, bytes(3993), PushOptions(), Story(None))
+    client.prepare(someone, bytes(3993), PushOptions(), Story(None))
     with pytest.raises(PlaintextTooLong):
-        courier.prepare(someone, bytes(3994), PushOptions(), Story(None))
+        client.prepare(someone, bytes(3994), PushOptions(), Story(None))
 
 
 def test_ephemeral_pairs_differ():

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from pushlab.appserver.delivery.response import NetworkFault, PushResponse
+from pushlab.appserver.broadcast.congestion import RETRY_DEADLINE, OriginQueue
 from pushlab.appserver.delivery.client import Story
-from pushlab.appserver.broadcast.congestion import PATIENCE, Lane
 from pushlab.appserver.delivery.delivery import ATTEMPTS, FIRST_PAUSE, Means, Message, Secrets
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PlaintextTooLong
 from pushlab.protocol.delivery import PushOptions
@@ -20,17 +20,17 @@ def asked(seconds: int) -> PushResponse:
 
 
 class World:
-    """A courier that has its answers written down, and pauses that are noted and not waited for."""
+    """A client that has its answers written down, and pauses that are noted and not waited for."""
 
     def __init__(self, someone, *answers):
         self.answers, self.pauses = list(answers), []
         self.ready = 0
-        self.lane = Lane()
+        self.queue = OriginQueue()
         self.stored = StoredSubscription(someone.subscription, "", "Firefox", 0.0)
         self.means = Means(self, clock=lambda: 0.0, sleep=self.sleep, chance=lambda: 0.0)
 
     async def sleep(self, seconds):
-        self.pauses.append((seconds, self.lane.resting))
+        self.pauses.append((seconds, self.queue.backing_off))
 
     def prepare(self, stored, payload, options, story):
         self.ready += 1
@@ -46,7 +46,7 @@ class World:
 
     @property
     def message(self):
-        return Message(self.means, self.stored, b"Hello", PushOptions(), Story(None), self.lane)
+        return Message(self.means, self.stored, b"Hello", PushOptions(), Story(None), self.queue)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_most_need_one_attempt(run, world, answer, kind):
         here = world(answer)
         outcome = await here.message.send()
         assert (outcome.kind, outcome.attempts, here.pauses) == (kind, 1, [])
-        assert here.lane.window._answers == 1
+        assert here.queue.window._answers == 1
 
     run(scenario())
 
@@ -72,7 +72,7 @@ def test_it_is_made_ready_once_and_sent_again_as_it_is(run, world):
         outcome = await here.message.send()
         assert (outcome.kind, outcome.attempts, here.ready) == ("accepted", 3, 1)
         assert here.pauses == [(FIRST_PAUSE, 0), (2 * FIRST_PAUSE, 0)]
-        assert here.lane.window._careful, "the lane has not learned that there was trouble"
+        assert here.queue.window._careful, "the queue has not learned that there was trouble"
 
     run(scenario())
 
@@ -91,14 +91,14 @@ def test_the_lane_rests_while_the_push_service_asks_for_it(run, world):
     async def scenario():
         here = world(asked(3), CREATED)
         assert (await here.message.send()).kind == "accepted"
-        assert here.pauses == [(3.0, 1)] and here.lane.resting == 0
+        assert here.pauses == [(3.0, 1)] and here.queue.backing_off == 0
 
     run(scenario())
 
 
 def test_a_pause_that_is_too_long_is_not_waited_for(run, world):
     async def scenario():
-        here = world(asked(int(PATIENCE) + 1))
+        here = world(asked(int(RETRY_DEADLINE) + 1))
         outcome = await here.message.send()
         assert (outcome.kind, here.pauses) == ("retry", [])
         assert outcome.text.endswith("Tried once, then given up.")
@@ -111,7 +111,7 @@ def test_what_cannot_be_made_ready_is_an_outcome_and_no_fault_of_the_lane_s(run,
         here = world(PlaintextTooLong("the plaintext is 4000 bytes long, over 3993"))
         outcome = await here.message.send()
         assert outcome.kind == "failed" and "over 3993" in outcome.text
-        assert (here.lane.window._answers, here.lane.window._careful) == (0, False)
+        assert (here.queue.window._answers, here.queue.window._careful) == (0, False)
 
     run(scenario())
 

@@ -7,14 +7,13 @@ import socket
 import pycurl
 import pytest
 
-from pushlab.appserver.delivery.egress import Reach, is_public
-from pushlab.appserver.delivery.response import NetworkFault
 from pushlab.appserver.delivery.client import Story
-from pushlab.appserver.explain.outcome import explain
-from pushlab.appserver.delivery.route import Route
-from pushlab.appserver.store import StoredSubscription
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, is_public
+from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
+from pushlab.appserver.delivery.response import NetworkFault
 from pushlab.appserver.delivery.transport import CurlTransport
-from pushlab.appserver.delivery.pywebpush_client import PywebpushCourier
+from pushlab.appserver.explain.outcome import explain
+from pushlab.appserver.store import StoredSubscription
 from pushlab.protocol.delivery import PushOptions, PushRequest
 
 REFUSED = NetworkFault(pycurl.E_ABORTED_BY_CALLBACK)
@@ -74,16 +73,16 @@ def test_nothing_is_public_that_python_takes_for_private():
 
 
 def test_an_exception_is_one_scheme_host_and_port():
-    reach = Reach(["http://127.0.0.1:8030", "https://localhost", "https://[::1]:8443"])
+    egress = EgressPolicy(["http://127.0.0.1:8030", "https://localhost", "https://[::1]:8443"])
     for url in ("http://127.0.0.1:8030/x", "http://127.0.0.1:8030?x", "HTTPS://LOCALHOST:443/x",
                 "https://localhost/x", "https://[0:0::1]:8443/x"):  # fmt: skip
-        assert reach.permits(url, "127.0.0.1"), url
+        assert egress.permits(url, "127.0.0.1"), url
     for url in ("https://127.0.0.1:8030/", "http://127.0.0.1/", "http://127.0.0.1:803/",
                 "http://127.0.0.2:8030/", "http://localhost:8030/", "https://localhost:8030/",
                 "http://127.0.0.1.nip.example:8030/", "https://[::1]/", "http://127.0.0.1:8031/",
                 "http://0x7f.1:8030/", "http://2130706433:8030/"):  # fmt: skip
-        assert not reach.permits(url, "127.0.0.1"), url
-        assert reach.permits(url, "8.8.8.8"), "a public address may have any name"
+        assert not egress.permits(url, "127.0.0.1"), url
+        assert egress.permits(url, "8.8.8.8"), "a public address may have any name"
 
 
 # --- real senders ------------------------------------------------------------------------------
@@ -93,22 +92,22 @@ def test_an_exception_is_one_scheme_host_and_port():
 def send(request, keys, subscriber):
     """Give a sender's function: send to an endpoint and return the answer."""
 
-    def with_courier(reach=None, routes=()):
+    def make_client(egress=None, connect_overrides=()):
         if request.param == "pywebpush":
-            return PywebpushCourier(keys, reach=reach, routes=routes)
-        from pushlab.appserver.delivery.client import PushlabCourier
+            return PywebpushClient(keys, egress=egress, overrides=connect_overrides)
+        from pushlab.appserver.delivery.client import LibcurlPushClient
 
-        return PushlabCourier(keys, CurlTransport(reach=reach, routes=routes))
+        return LibcurlPushClient(keys, CurlTransport(egress=egress, overrides=connect_overrides))
 
-    async def sending(endpoint, reach=None, routes=()):
+    async def sending(endpoint, egress=None, connect_overrides=()):
         if "[" in endpoint and request.param == "pywebpush":
             pytest.skip("py_vapid signs for no address of IPv6")
         stored = StoredSubscription(subscriber(endpoint).subscription, "KEY", "", 0)
-        courier = with_courier(reach, routes)
+        client = make_client(egress, connect_overrides)
         try:
-            return await courier.prepare(stored, b"Hello", PushOptions(), Story(None))()
+            return await client.prepare(stored, b"Hello", PushOptions(), Story(None))()
         finally:
-            await courier.close()
+            await client.close()
 
     return sending
 
@@ -147,7 +146,7 @@ def test_no_spelling_of_this_machine_is_connected_to(run, send, listener, host):
     assert run(send(f"https://{host}:{port}/push")) == REFUSED
     assert callers() == 0
     # Allowed for another port, another name or another scheme is not allowed for this one.
-    others = Reach(["https://127.0.0.1:1", f"http://127.0.0.3:{port}", f"https://other:{port}"])
+    others = EgressPolicy(["https://127.0.0.1:1", f"http://127.0.0.3:{port}", f"https://other:{port}"])
     assert run(send(f"https://{host}:{port}/push", others)) == REFUSED
     assert callers() == 0
 
@@ -157,13 +156,13 @@ def test_the_listener_hears_who_is_allowed(run, send, listener, host):
     port, callers = listener
 
     async def scenario():
-        sending = asyncio.ensure_future(send(f"https://{host}:{port}/push", reach))
+        sending = asyncio.ensure_future(send(f"https://{host}:{port}/push", egress))
         while not (heard := callers()) and not sending.done():
             await asyncio.sleep(0.01)
         await sending
         return heard
 
-    reach = Reach([f"https://{host}:{port}"])
+    egress = EgressPolicy([f"https://{host}:{port}"])
     assert run(scenario()) == 1
 
 
@@ -182,7 +181,7 @@ def test_the_same_endpoint_allowed_is_delivered_to(run, send, push_service, auth
         async with push_service(authority[1]) as service:
             refused = await send(service.endpoint())
             assert service.received == []
-            allowed = await send(service.endpoint(), Reach([service.origin]))
+            allowed = await send(service.endpoint(), EgressPolicy([service.origin]))
             return refused, allowed.status, len(service.received)
 
     assert run(scenario()) == (REFUSED, 201, 1)
@@ -196,9 +195,9 @@ def test_a_route_leads_to_its_own_port_and_opens_no_other(run, send, push_servic
     async def scenario():
         async with push_service(made.context) as service:
             port = int(service.origin.rsplit(":", 1)[1])
-            route = Route("push.example.net", "pushlab-", port, made.ca_pem.decode())
-            routed = await send("https://push.example.net/wp/pushlab-x", routes=[route])
-            beside = await send(f"https://127.0.0.1:{port}/wp/pushlab-x", routes=[route])
+            route = ConnectOverride("push.example.net", "pushlab-", port, made.ca_pem.decode())
+            routed = await send("https://push.example.net/wp/pushlab-x", connect_overrides=[route])
+            beside = await send(f"https://127.0.0.1:{port}/wp/pushlab-x", connect_overrides=[route])
             return routed.status, beside, len(service.received)
 
     assert run(scenario()) == (201, REFUSED, 1)
@@ -212,12 +211,12 @@ def test_a_name_that_leads_elsewhere_the_next_time(run, push_service):
             port = service.origin.rsplit(":", 1)[1]
             seen = []
 
-            class Noting(Reach):
+            class Noting(EgressPolicy):
                 def permits(self, url, address):
                     seen.append(address)
                     return address == "127.0.0.1"
 
-            transport = CurlTransport(reach=Noting())
+            transport = CurlTransport(egress=Noting())
             transport._open()
             url = f"http://rebound.test:{port}/push"
 
@@ -243,7 +242,7 @@ def test_a_name_that_leads_elsewhere_the_next_time(run, push_service):
 def test_a_stranger_does_not_get_a_connection_that_was_opened_for_the_lab(run, push_service):
     async def scenario():
         async with push_service() as service:
-            transport = CurlTransport(reach=Reach([service.origin]))
+            transport = CurlTransport(egress=EgressPolicy([service.origin]))
             port = service.origin.rsplit(":", 1)[1]
             own = [await transport.send(PushRequest(service.endpoint(), {}, b"")) for _ in range(2)]
             other = await transport.send(PushRequest(f"http://localhost:{port}/x", {}, b""))
@@ -259,7 +258,7 @@ def test_one_good_address_among_refused_ones_is_used(run, push_service, everywhe
 
     async def scenario():
         async with push_service() as service:
-            transport = CurlTransport(reach=everywhere)
+            transport = CurlTransport(egress=everywhere)
             port = service.origin.rsplit(":", 1)[1]
             answer = await transport.send(PushRequest(f"http://localhost:{port}/x", {}, b""))
             await transport.close()
@@ -324,7 +323,7 @@ def test_a_head_without_end_is_cut_off(run, line, everywhere):
 
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/push"
-        transport = CurlTransport(reach=everywhere)
+        transport = CurlTransport(egress=everywhere)
         async with server:
             answer = await transport.send(PushRequest(url, {}, b""))
             kept = max(sum(map(len, t.head)) for t in transport._idle[None])

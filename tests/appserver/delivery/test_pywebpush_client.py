@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from pushlab.appserver.delivery.response import NetworkFault
 from pushlab.appserver.delivery.client import Story
+from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushClient
+from pushlab.appserver.delivery.response import NetworkFault
+from pushlab.appserver.delivery.transport import MAX_BODY
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
-from pushlab.appserver.delivery.transfer import MAX_BODY
-from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushCourier
 from pushlab.errors import LabStopped, PlaintextTooLong, VapidError
 from pushlab.journal import Journal
 from pushlab.protocol import base64url, vapid
@@ -40,13 +40,13 @@ def send(run, keys, push_service, subscriber, everywhere):
                     service.answer = answer
                 someone = subscriber(service.endpoint())
                 stored = StoredSubscription(someone.subscription, "KEY", "Firefox", 0)
-                courier = PywebpushCourier(more.pop("keys", keys), reach=everywhere, **more)
+                client = PywebpushClient(more.pop("keys", keys), egress=everywhere, **more)
                 try:
-                    attempt = courier.prepare(stored, payload, options, Story(journal))
+                    attempt = client.prepare(stored, payload, options, Story(journal))
                     answers = [await attempt() for _ in range(times)]
                 finally:
                     service.closing.set()
-                    await courier.close()
+                    await client.close()
                 return someone, service, answers[-1]
 
         return run(scenario())
@@ -138,10 +138,10 @@ def test_waiting_has_an_end(send):
 
 def test_a_closed_port_and_a_host_that_does_not_exist(run, keys, subscriber, everywhere):
     async def scenario(endpoint):
-        courier = PywebpushCourier(keys, reach=everywhere)
+        client = PywebpushClient(keys, egress=everywhere)
         stored = StoredSubscription(subscriber(endpoint).subscription, "KEY", "", 0)
-        answer = await courier.prepare(stored, b"Hello", PushOptions(), Story(None))()
-        await courier.close()
+        answer = await client.prepare(stored, b"Hello", PushOptions(), Story(None))()
+        await client.close()
         return answer.code
 
     assert run(scenario("http://127.0.0.1:9/push")) == 7
@@ -184,10 +184,10 @@ def test_the_journal_tells_the_same_story(send):
 def test_many_threads_at_a_time(run, keys, push_service, subscriber, everywhere):
     async def scenario():
         async with push_service() as service:
-            courier = PywebpushCourier(keys, reach=everywhere)
+            client = PywebpushClient(keys, egress=everywhere)
             people = [subscriber(service.endpoint(str(number))) for number in range(40)]
             attempts = [
-                courier.prepare(
+                client.prepare(
                     StoredSubscription(someone.subscription, "KEY", "", 0),
                     b"Hello",
                     PushOptions(),
@@ -196,7 +196,7 @@ def test_many_threads_at_a_time(run, keys, push_service, subscriber, everywhere)
                 for someone in people
             ]
             answers = await asyncio.gather(*(attempt() for attempt in attempts))
-            await courier.close()
+            await client.close()
             return [answer.status for answer in answers]
 
     assert run(scenario()) == [201] * 40
@@ -231,20 +231,20 @@ def test_close_breaks_off_the_calls_under_way_and_nothing_is_sent_after_it(
             service.answer = answer
             someone = subscriber(service.endpoint())
             stored = StoredSubscription(someone.subscription, "KEY", "Firefox", 0)
-            courier = PywebpushCourier(keys, reach=everywhere)
-            attempt = courier.prepare(stored, b"Hello", PushOptions(), Story(None))
+            client = PywebpushClient(keys, egress=everywhere)
+            attempt = client.prepare(stored, b"Hello", PushOptions(), Story(None))
             # Some have a thread and wait for an answer, and some wait for a thread.
             sending = [asyncio.ensure_future(attempt()) for _ in range(THREADS + 4)]
             await arrived.wait()
             sending.pop(0).cancel()  # Its thread goes on; close() waits for that one too.
             # The time-out of a call is three times as long as this test may last.
-            await courier.close()
+            await client.close()
             answers = await asyncio.gather(*sending, return_exceptions=True)
             assert {type(answer) for answer in answers} == {LabStopped}
-            assert not courier._calls and not courier._open._duplicates
+            assert not client._calls and not client._open._duplicates
             with pytest.raises(LabStopped):
                 await attempt()
-            await courier.close()
+            await client.close()
             assert len(service.received) == THREADS
 
     run(scenario(), timeout=10)

@@ -6,13 +6,18 @@ import sqlite3
 import pytest
 
 from pushlab.appserver import store as store_module
-from pushlab.appserver.delivery.egress import Reach, place_of
-from pushlab.appserver.delivery.client import PushlabCourier
-from pushlab.appserver.broadcast.congestion import HOPELESS, PATIENCE, START, Lane
+from pushlab.appserver.broadcast.congestion import (
+    INITIAL_WINDOW,
+    MAX_CONSECUTIVE_DEFERRALS,
+    RETRY_DEADLINE,
+    OriginQueue,
+)
+from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.delivery import ATTEMPTS
+from pushlab.appserver.delivery.egress import EgressPolicy, place_of
 from pushlab.appserver.delivery.sender import Counts, Sender, send_once
-from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.errors import LabStopped, UnableToReadDatabase
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
@@ -28,9 +33,9 @@ class World:
         self.store = SubscriptionStore(database, [service.origin])
         self.journal = Journal()
         self.pauses: list[float] = []
-        self.transport = CurlTransport(reach=Reach([service.origin]))
+        self.transport = CurlTransport(egress=EgressPolicy([service.origin]))
         self.sender = Sender(
-            keys, self.store, PushlabCourier(keys, self.transport), journal=self.journal,
+            keys, self.store, LibcurlPushClient(keys, self.transport), journal=self.journal,
             lab_origins=[service.origin], sleep=self.sleep, chance=chance, **options,
         )  # fmt: skip
 
@@ -162,7 +167,7 @@ def test_chance_shortens_a_pause_by_half_at_most(world, subscriber):
         ("0", [0.5, 1.0, 2.0], 4),
         ("Thu, 01 Jan 1970 00:16:49 GMT", [9.0, 9.0, 9.0], 4),
         ("nonsense", [0.5, 1.0, 2.0], 4),
-        (str(int(PATIENCE) + 1), [], 1),
+        (str(int(RETRY_DEADLINE) + 1), [], 1),
         ("86400", [], 1),
     ],
 )
@@ -262,7 +267,7 @@ def test_a_database_that_is_locked_keeps_what_is_gone_and_says_so(
 
 
 def by_name(handler, number):
-    """Answer by the endpoint's name: its first word is the status."""
+    """Response by the endpoint's name: its first word is the status."""
     name = handler.request.path.removeprefix("/push/")
     status = int(name.split("-")[0])
     again = [r for r in handler.service.received if r.path == handler.request.path]
@@ -412,7 +417,7 @@ def test_while_a_push_service_asks_for_a_rest_nobody_new_is_sent_to(
             await asked.wait()
             # A push service of another origin is not held up, and this one gets nothing new.
             world.store._allowed_origins |= {second.origin}
-            world.transport._reach._places |= {place_of(second.origin)}
+            world.transport._egress._places |= {place_of(second.origin)}
             late = world.add(subscriber(second.endpoint()))
             await world.sender.send(late, b"Hello", PushOptions())
             await other.wait()
@@ -431,7 +436,7 @@ def test_many_that_are_asked_to_wait_too_long_are_given_up_together(world, subsc
             world.add(subscriber(service.endpoint(str(number))))
         counts = await world.sender.send_all(b"Hello", PushOptions())
         assert counts == Counts(failed=300) and world.pauses == []
-        assert HOPELESS <= len(service.received) <= START, "it does not go on asking"
+        assert MAX_CONSECUTIVE_DEFERRALS <= len(service.received) <= INITIAL_WINDOW, "it does not go on asking"
         assert world.sender.runs.get(counts.run).outcomes == {"retried": 300}
         service.answer = always(201)
         again = await world.sender.send_all(b"Hello", PushOptions(), run=counts.run)
@@ -447,13 +452,13 @@ def test_trouble_halves_what_is_under_way(world, subscriber, monkeypatch):
 
         service.answer = answer
         sizes = []
-        refused = Lane.refused
+        refused = OriginQueue.refused
 
-        def note(lane, now):
-            refused(lane, now)
-            sizes.append(lane.window.size)
+        def note(queue, now):
+            refused(queue, now)
+            sizes.append(queue.window.size)
 
-        monkeypatch.setattr(Lane, "refused", note)
+        monkeypatch.setattr(OriginQueue, "refused", note)
         for number in range(100):
             world.add(subscriber(service.endpoint(str(number))))
         counts = await world.sender.send_all(b"Hello", PushOptions())

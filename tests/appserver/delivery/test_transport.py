@@ -8,12 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from pushlab.server import limits
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
-from pushlab.appserver.delivery.transfer import MAX_BODY
-from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.delivery.transport import MAX_BODY, CurlTransport
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
+from pushlab.server import limits
 from pushlab.settings import patience
 
 HEADERS = {
@@ -33,7 +32,7 @@ def transport(everywhere):
 
     def running(scenario, **options):
         async def run():
-            transport = CurlTransport(**{"reach": everywhere} | options)
+            transport = CurlTransport(**{"egress": everywhere} | options)
             try:
                 async with asyncio.timeout(patience(60)):
                     return await scenario(transport)
@@ -374,7 +373,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 async def speak_http2(reader, writer):
-    """Answer every request with 201: all of HTTP/2 that a test needs."""
+    """Response every request with 201: all of HTTP/2 that a test needs."""
     assert await reader.readexactly(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     writer.write(frame(4, 0, 0))  # SETTINGS
     while True:
@@ -453,7 +452,7 @@ def test_a_send_that_is_cancelled_ends_its_request(transport):
 def test_after_close_it_refuses_in_every_loop_and_another_one_takes_its_place(
     push_service, everywhere
 ):
-    closed = CurlTransport(reach=everywhere)
+    closed = CurlTransport(egress=everywhere)
 
     async def scenario(transport):
         async with push_service() as service:
@@ -473,12 +472,12 @@ def test_after_close_it_refuses_in_every_loop_and_another_one_takes_its_place(
 
     assert asyncio.run(scenario(closed)) == 201
     assert asyncio.run(again()) == []
-    assert [asyncio.run(scenario(CurlTransport(reach=everywhere))) for _ in range(3)] == [201] * 3
+    assert [asyncio.run(scenario(CurlTransport(egress=everywhere))) for _ in range(3)] == [201] * 3
 
 
 def test_one_that_was_never_used_refuses_too_once_it_is_closed(push_service, everywhere):
     async def scenario():
-        transport = CurlTransport(reach=everywhere)
+        transport = CurlTransport(egress=everywhere)
         await transport.close()
         async with push_service() as service:
             with pytest.raises(LabStopped):
@@ -608,7 +607,7 @@ def test_what_may_be_open_bounds_all_origins_together(run, everywhere, monkeypat
     monkeypatch.setattr(limits, "open_files", lambda: 64)
 
     async def scenario():
-        transport = CurlTransport(reach=everywhere)
+        transport = CurlTransport(egress=everywhere)
         async with silent_services(5) as (silent, urls):
             before = len(os.listdir("/proc/self/fd"))
             sends = [transport.send(request(url)) for _ in range(20) for url in urls]

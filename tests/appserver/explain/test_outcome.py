@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
-from pushlab.appserver.explain.no_answer import FAULTS, NO_ANSWER
+from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
 from pushlab.appserver.explain.outcome import (
     CLASSES,
     MAX_SHOWN,
@@ -61,7 +61,7 @@ def test_only_429_and_5xx_are_tried_again():
     assert again == [429, *range(500, 600)]
 
 
-@pytest.mark.parametrize("code", FAULTS)
+@pytest.mark.parametrize("code", CURL_ERRORS)
 def test_every_network_fault_has_words(code):
     outcome = explain(NetworkFault(code, "libcurl's own words"))
     assert outcome.kind == ("failed" if code in (3, 42, 60, 77) else "retry")
@@ -69,22 +69,22 @@ def test_every_network_fault_has_words(code):
     assert f"libcurl says: libcurl's own words (error {code})." in outcome.text
 
 
-def test_a_network_fault_without_a_row_or_without_words():
+def test_a_network_fault_without_an_explanation_or_without_words():
     outcome = explain(NetworkFault(94))
     assert outcome.kind == "retry" and outcome.text.startswith("No answer came")
     assert "libcurl" not in outcome.text
 
 
 @pytest.mark.parametrize(
-    "row",
-    [*STATUS.values(), *CLASSES.values(), *FAULTS.values(), STRANGE, NO_ANSWER],
+    "explanation",
+    [*STATUS.values(), *CLASSES.values(), *CURL_ERRORS.values(), STRANGE, OTHER_ERROR],
     ids=lambda r: r.what,
 )
-def test_every_row_is_a_sentence_with_a_known_culprit(row):
-    assert row.fault in PARTIES
-    assert bool(row.fault) == (row.kind != "accepted")
-    assert row.what[0].isupper() and row.what[-1] not in ".,;"
-    assert row.next[0].isupper() and row.next[-1] not in ".,;"
+def test_every_explanation_is_a_sentence_with_a_known_culprit(explanation):
+    assert explanation.fault in PARTIES
+    assert bool(explanation.fault) == (explanation.kind != "accepted")
+    assert explanation.what[0].isupper() and explanation.what[-1] not in ".,;"
+    assert explanation.next[0].isupper() and explanation.next[-1] not in ".,;"
 
 
 def test_what_was_never_sent_is_explained_by_its_error():

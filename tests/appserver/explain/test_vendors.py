@@ -6,7 +6,7 @@ import pytest
 
 from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import explain
-from pushlab.appserver.explain.vendors import VENDORS, row_of
+from pushlab.appserver.explain.vendors import VENDORS, explanation_of
 
 
 def answer(status: int, words: str) -> PushResponse:
@@ -23,27 +23,27 @@ def answer(status: int, words: str) -> PushResponse:
 
 
 @pytest.mark.parametrize("known", VENDORS, ids=lambda k: f"{k.vendor} {k.status} {k.words}")
-def test_every_row_is_reached_and_explained(known):
+def test_every_explanation_is_reached_and_explained(known):
     response = answer(known.status, known.words)
-    assert row_of(response) is known.row
+    assert explanation_of(response) is known.explanation
     outcome = explain(response)
-    assert outcome.text.startswith(f"{known.status}: {known.row.what} ({known.row.rfc}). Fault: ")
+    assert outcome.text.startswith(f"{known.status}: {known.explanation.what} ({known.explanation.rfc}). Fault: ")
     assert (outcome.kind, outcome.fault, outcome.rfc, outcome.next) == (
-        known.row.kind, known.row.fault, known.row.rfc, known.row.next,
+        known.explanation.kind, known.explanation.fault, known.explanation.rfc, known.explanation.next,
     )  # fmt: skip
     assert "It says: " in outcome.text
     # What is said with one status means nothing with another.
-    assert row_of(answer(418, known.words)) is None
+    assert explanation_of(answer(418, known.words)) is None
 
 
 @pytest.mark.parametrize("known", VENDORS, ids=lambda k: f"{k.vendor} {k.status} {k.words}")
-def test_every_row_is_a_sentence_and_keeps_to_the_status(known):
-    row = known.row
-    assert row.what[0].isupper() and row.what[-1] not in ".,;"
-    assert row.next[0].isupper() and row.next[-1] not in ".,;"
-    assert row.rfc.startswith("RFC ") and row.fault in ("application server", "push service", "user agent")
+def test_every_explanation_is_a_sentence_and_keeps_to_the_status(known):
+    explanation = known.explanation
+    assert explanation.what[0].isupper() and explanation.what[-1] not in ".,;"
+    assert explanation.next[0].isupper() and explanation.next[-1] not in ".,;"
+    assert explanation.rfc.startswith("RFC ") and explanation.fault in ("application server", "push service", "user agent")
     assert known.words == known.words.lower()
-    assert row.kind == explain(PushResponse(known.status)).kind
+    assert explanation.kind == explain(PushResponse(known.status)).kind
 
 
 def test_the_message_is_looked_at_before_the_errno():
@@ -52,10 +52,10 @@ def test_the_message_is_looked_at_before_the_errno():
 
 
 def test_an_errno_is_a_number_of_its_own():
-    assert row_of(PushResponse(401, body=b'{"errno": 1090}')) is None
-    assert row_of(PushResponse(401, body=b'{"errno": "109"}')) is row_of(answer(401, "errno 109;"))
-    assert row_of(PushResponse(401, body=b"[109]")) is None
-    assert row_of(PushResponse(401, body=b"[" * 100_000)) is None
+    assert explanation_of(PushResponse(401, body=b'{"errno": 1090}')) is None
+    assert explanation_of(PushResponse(401, body=b'{"errno": "109"}')) is explanation_of(answer(401, "errno 109;"))
+    assert explanation_of(PushResponse(401, body=b"[109]")) is None
+    assert explanation_of(PushResponse(401, body=b"[" * 100_000)) is None
 
 
 def test_the_labs_own_push_service_explains_itself():

@@ -1,0 +1,52 @@
+"""Why no response came: libcurl's error codes in words.
+
+A fault that may pass is tried again. A wrong certificate or URL does not pass.
+"""
+
+from pushlab.appserver.explain.vendors import (
+    MACHINE,
+    NETWORK,
+    PUSH_SERVICE,
+    USER_AGENT,
+    Explanation,
+)
+
+# fmt: off
+CURL_ERRORS: dict[int, Explanation] = {
+    # An endpoint is http(s) by the time it gets here, so 1 means an answer without a status line.
+    1: Explanation("retry", "What answered does not speak HTTP",
+        PUSH_SERVICE, "RFC 9112 §4", "Check that the endpoint belongs to a push service"),
+    3: Explanation("failed", "The endpoint is not a URL",
+        USER_AGENT, "RFC 8030 §4", "Let the page subscribe again"),
+    6: Explanation("retry", "The push service's name cannot be resolved",
+        NETWORK, "", "Is this machine on the internet? The lab's own push service needs none"),
+    7: Explanation("retry", "Nobody listens at the push service's address",
+        NETWORK, "", "Is the push service running, and is the way to it open?"),
+    8: Explanation("retry", "What answered does not speak HTTP",
+        PUSH_SERVICE, "RFC 9112 §4", "Check that the endpoint belongs to a push service"),
+    16: Explanation("retry", "The HTTP/2 connection broke",
+        NETWORK, "RFC 9113 §5.4", "Send again"),
+    28: Explanation("retry", "The push service did not answer in time",
+        NETWORK, "", "Send again; if it had the message all the same, it shows twice"),
+    35: Explanation("retry", "TLS could not be set up",
+        NETWORK, "RFC 8446 §6", "Is a proxy or a firewall in between?"),
+    42: Explanation("failed", "The endpoint leads to an address that is not public",
+        USER_AGENT, "RFC 8030 §8",
+        "Push services are on the internet; for a test endpoint of your own there is --allow-endpoint"),
+    52: Explanation("retry", "The push service closed the connection without an answer",
+        PUSH_SERVICE, "", "Send again"),
+    55: Explanation("retry", "The connection broke while sending",
+        NETWORK, "", "Send again"),
+    56: Explanation("retry", "The connection broke before the answer",
+        NETWORK, "", "Send again"),
+    60: Explanation("failed", "The push service's certificate is not to be trusted",
+        NETWORK, "RFC 9110 §4.3.4",
+        "Is the clock right, is a proxy in between, and does SSL_CERT_FILE name the right "
+        "authorities?"),
+    77: Explanation("failed", "The file of trusted authorities cannot be read",
+        MACHINE, "", "Check SSL_CERT_FILE"),
+    92: Explanation("retry", "The HTTP/2 stream broke",
+        NETWORK, "RFC 9113 §5.4", "Send again"),
+}
+OTHER_ERROR = Explanation("retry", "No answer came from the push service", NETWORK, "", "Send again later")
+# fmt: on
