@@ -2,6 +2,8 @@
 
 import re
 
+__all__ = ["PushlabError"]
+
 
 class PushlabError(Exception):
     """Something went wrong.
@@ -11,16 +13,20 @@ class PushlabError(Exception):
     auth is 12 bytes long (RFC 8291 §3.2). Fault: user agent. Send the 16 bytes, base64url, just as subscription.toJSON() gives.
     """
 
-    code, status, rfc, fault, hint = "pushlab-error", 500, "", "", ""
+    code: str = "pushlab-error"
+    status: int = 500
+    rfc: str = ""
+    fault: str = ""
+    hint: str = ""
 
-    def __init_subclass__(cls, **facts: str | int):
-        # A traceback names an error as it is imported, wherever its row stands.
+    def __init_subclass__(cls, **facts: str | int) -> None:
+        # A traceback then names the error as it is imported, whichever branch defines it.
         cls.__module__ = "pushlab.errors"
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
         for name, value in facts.items():
             setattr(cls, name, value)
 
-    def __init__(self, detail: str = ""):
+    def __init__(self, detail: str = "") -> None:
         self.detail = detail or (type(self).__doc__ or "").strip()
         super().__init__(self.detail)
 
@@ -31,6 +37,6 @@ class PushlabError(Exception):
         said = f"{self.detail.rstrip('.')}{where}"
         return f"{said}{'' if said.endswith('?') else '.'}{whose}{what_next}"
 
-    def to_json(self) -> dict:
-        """Return the body that a server of ours answers with."""
+    def to_json(self) -> dict[str, dict[str, str]]:
+        """Return the body with which a server of ours answers."""
         return {"error": {"id": self.code, "message": str(self)}}

@@ -4,8 +4,14 @@ import textwrap
 
 from pushlab.errors.base import PushlabError
 
-# A table: a class a row, and one empty line between rows.
+# A table: a class a row, and one empty line between rows. __all__ has a line for each group.
 # fmt: off
+
+__all__ = [
+    "LabError", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut",
+    "LabStopped", "UnknownFlavour", "BadHost", "BadCertificate",
+    "ExerciseError", "NotYet",
+]
 
 class LabError(PushlabError, fault="this machine"):
     """The laboratory could not do what it was asked."""

@@ -2,8 +2,21 @@
 
 from pushlab.errors.base import PushlabError
 
-# A table: a class a row, and one empty line between rows.
+# A table: a class a row, and one empty line between rows. __all__ has a line for each group.
 # fmt: off
+
+__all__ = [
+    "FormatError", "BadBase64url", "BadPublicKey", "BadPrivateKey",
+    "SubscriptionError", "NotASubscription", "NoEndpoint", "BadEndpoint", "EndpointNotAllowed",
+    "NoKeys", "BadP256dh", "BadAuth", "BadExpirationTime", "UnknownSubscription", "NoSubscriptions",
+    "EncryptionError", "PlaintextTooLong", "TruncatedHeader", "BadRecordSize", "BadKeyid",
+    "TruncatedRecord", "TooManyRecords", "DecryptionFailed", "BadDelimiter",
+    "VapidError", "MissingAuthorization", "BadAuthorization", "BadToken", "BadSignature",
+    "BadAudience", "BadExpiry", "TokenExpired", "ExpiryTooFar", "BadSubject", "WrongKey",
+    "KeyReused",
+    "DeliveryError", "MissingTtl", "BadTtl", "BadUrgency", "BadTopic", "BadContentEncoding",
+    "BodyTooLarge", "UnknownPushResource", "SubscriptionGone", "QueueFull", "PushServiceRefused",
+]
 
 class FormatError(PushlabError, status=400):
     """Text or bytes are not what the specification draws."""

@@ -2,8 +2,17 @@
 
 from pushlab.errors.base import PushlabError
 
-# A table: a class a row, and one empty line between rows.
+# A table: a class a row, and one empty line between rows. __all__ has a line for each group.
 # fmt: off
+
+__all__ = [
+    "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
+    "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "TooManyConnections",
+    "TooManySubscriptions", "MethodNotAllowed", "UnknownPath", "InternalError",
+    "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
+    "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
+    "DatabaseLocked", "DatabaseClosed", "BadDatabaseUrl", "DatabaseDriverMissing",
+]
 
 class RequestError(PushlabError, status=400, fault="client"):
     """The request cannot be served."""
@@ -85,7 +94,7 @@ class KeyMismatch(KeyFileError, rfc="RFC 8292 §3.2"):
 class StoreError(PushlabError, status=500, fault="this machine"):
     """The database did not do what it was asked."""
     hint = "Look at disk space and at who else has the database open; nothing stored was changed"
-    def __init__(self, detail: str = "", owner: str = ""):  # Each server has a database of its own.
+    def __init__(self, detail: str = "", owner: str = "") -> None:  # Each server has a database of its own.
         self.fault = owner or self.fault
         super().__init__(detail)
 
