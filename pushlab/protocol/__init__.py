@@ -1,7 +1,7 @@
 """The protocol: bytes and values in, bytes and values out, one specification a file.
 
     base64url.py       bytes as text                                   RFC 4648 §5
-    strict_json.py     JSON from strangers                             RFC 8259
+    strict_json.py     JSON that anybody may have written              RFC 8259
     p256.py            points and scalars of the one curve             SEC 1, RFC 7518
     subscription.py    what the user agent hands over                  W3C Push API
     jws.py             a signed token                                  RFC 7515
@@ -11,7 +11,7 @@
     encryption.py      the keys of one message, encrypt and decrypt    RFC 8291
     trace.py           every intermediate value, every span of bytes   all of the above
 
-Nothing here opens a socket, reads a clock or draws a random number. A salt, a key pair and the
-time come in as arguments, so the same call gives the same bytes: today, in a test, and in the
-example of the RFC. Wrong input raises a leaf of ``pushlab.errors`` and nothing else.
+Nothing here opens a socket, reads a clock or asks for a random number. The salt, the key pair and
+the time are arguments, so the same call gives the same bytes: today, in a test, and in the example
+of the RFC. Wrong input raises an error of ``pushlab.errors`` and nothing else.
 """

@@ -1,7 +1,8 @@
 """base64url without padding, RFC 4648 §5: how web push writes bytes as text.
 
-Decoding is strict. One text stands for one byte string and the other way round, so a key or a token
-that was cut, padded or copied from plain base64 is found here and not three steps later.
+Decoding is strict. Each text stands for one byte string, and each byte string for one text. A key or
+a token that was cut, padded or copied from plain base64 is therefore refused here, and not three
+steps later.
 """
 
 import base64
@@ -24,10 +25,11 @@ def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-def decode(text: str) -> bytes:
+def decode(text: object) -> bytes:
     """Read base64url strictly: the alphabet alone, no padding, no unused bit set.
 
-    ``text``: any length, also empty. Raises BadBase64url. Source: RFC 4648 §5 and §3.5.
+    ``text``: any length, also empty. Raises BadBase64url, also when it is not a str: JSON may hold
+    anything where a key should be. Source: RFC 4648 §5 and §3.5.
 
     >>> decode("-_8").hex(" ")
     'fb ff'
@@ -40,8 +42,8 @@ def decode(text: str) -> bytes:
     if len(text) % 4 == 1:
         raise BadBase64url(f"length {len(text)} fits no whole bytes: is a character missing?")
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    # The last character of "-_8" carries two bits that belong to no byte. Only zeros there are
-    # canonical: otherwise several texts would name the same key.
+    # The last character of "-_8" carries two bits that belong to no byte. Only zeros are accepted
+    # there: otherwise several texts would stand for the same key.
     if encode(data) != text:
         raise BadBase64url(f"the last of {len(text)} characters has bits that belong to no byte")
     return data

@@ -4,9 +4,9 @@
     | salt (16) | rs (4) | idlen (1) | keyid (idlen) | record 0 | record 1 | …
     +-----------+--------+-----------+---------------+----------+----------+---
 
-Every record is rs bytes long, the last one may be shorter. Sealed in it are data, a delimiter (01,
-or 02 in the last record) and zeros; 16 bytes of tag follow. The header is not sealed: whoever
-carries the body may change rs or keyid, and the receiver notices only if something no longer fits.
+Every record is rs bytes long; the last one may be shorter. A record seals data, a delimiter (01, or
+02 in the last record) and zeros of padding; 16 bytes of tag follow. The header is not sealed: an
+intermediary can change rs or keyid, and the receiver notices only if something no longer fits.
 """
 
 import hmac
@@ -41,8 +41,9 @@ MORE, LAST = b"\x01", b"\x02"
 """The delimiter of every record before the last, and that of the last."""
 
 
+@dataclass(frozen=True, repr=False)
 class LengthsOnly:
-    """A dataclass of secret bytes, which prints how long they are and not what they are."""
+    """A dataclass of secret bytes. Its ``repr`` shows their lengths and never their values."""
 
     def __repr__(self) -> str:
         lengths = (f"{f.name}={len(getattr(self, f.name))} bytes" for f in fields(self))
@@ -66,7 +67,7 @@ class Header:
     rs: int
     keyid: bytes = b""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_salt(self.salt)
         if not MIN_RS <= self.rs < 2**32:
             raise BadRecordSize(f"rs is not from {MIN_RS} to 2^32 - 1")
@@ -107,7 +108,7 @@ def _check_salt(salt: bytes) -> None:
 
 @dataclass(frozen=True, repr=False, slots=True)
 class ContentKeys(LengthsOnly):
-    """The keys of a body, and what leads to them, named as in RFC 8188 §2.2 and §2.3.
+    """The keys of a body and the values they are derived from, named as in RFC 8188 §2.2 and §2.3.
 
     >>> derive(ikm=bytes(16), salt=bytes(16))
     <ContentKeys prk=32 bytes, cek_info=28 bytes, cek=16 bytes, nonce_info=24 bytes, nonce=12 bytes>
@@ -122,7 +123,7 @@ class ContentKeys(LengthsOnly):
 
 # https://www.rfc-editor.org/rfc/rfc5869#section-2
 def hmac_sha_256(key: bytes, message: bytes) -> bytes:
-    """Hash a message under a key: the one building block of HKDF.
+    """Compute HMAC-SHA-256, the one building block of HKDF.
 
     HKDF-Extract(salt, IKM) is HMAC(salt, IKM). HKDF-Expand(PRK, info, L) for L of at most 32 bytes
     is the first L bytes of HMAC(PRK, info ‖ 0x01). Source: RFC 5869 §2, RFC 2104.
@@ -183,11 +184,11 @@ def encrypt(
     keyid: bytes = b"",
     pads: Sequence[int] = (),
 ) -> bytes:
-    """Encrypt to a whole body: the header, then as many records as the plaintext needs.
+    """Encrypt a plaintext, and return the body: the header, then as many records as are needed.
 
-    ``rs``: bytes of a record; ``pads``: how many zeros the first record gets, the second, and so on
-    (none after that; what no record needs is not used). Raises TruncatedHeader, BadRecordSize,
-    BadKeyid. Source: RFC 8188 §2.
+    ``rs``: bytes of a record; ``pads``: how many zeros of padding the first record gets, the second,
+    and so on. Records after those get none, and numbers that no record needs are ignored. Raises
+    TruncatedHeader, BadRecordSize, BadKeyid. Source: RFC 8188 §2.
 
     >>> body = encrypt(b"I am the walrus", ikm=bytes(16), salt=bytes(16), rs=25, pads=[1])
     >>> len(body) - len(Header.parse(body))
@@ -205,8 +206,8 @@ def encrypt(
 
 
 def _cut(plaintext: bytes, rs: int, pads: Sequence[int]) -> list[tuple[bytes, bytes, int]]:
-    """Cut a plaintext into what each record seals: data, delimiter, how many zeros."""
-    records = []
+    """Return what each record seals: its part of the plaintext, the delimiter, how many zeros."""
+    records: list[tuple[bytes, bytes, int]] = []
     start = 0
     while not records or start < len(plaintext):
         pad = pads[len(records)] if len(records) < len(pads) else 0
@@ -221,7 +222,7 @@ def _cut(plaintext: bytes, rs: int, pads: Sequence[int]) -> list[tuple[bytes, by
 
 # https://www.rfc-editor.org/rfc/rfc8188#section-2
 def decrypt(body: bytes, *, ikm: bytes) -> bytes:
-    """Decrypt a whole body, record by record.
+    """Decrypt a body, record by record.
 
     Raises TruncatedHeader, BadRecordSize, TruncatedRecord, DecryptionFailed, BadDelimiter.
     Source: RFC 8188 §2.
@@ -233,7 +234,7 @@ def decrypt(body: bytes, *, ikm: bytes) -> bytes:
     keys = derive(ikm, header.salt)
     aes_128_gcm = AESGCM(keys.cek)
     plaintext = []
-    # A body without any record still has a last one to look at: an empty one, which is too short.
+    # A body must have a last record. If nothing follows the header, that record is empty: too short.
     starts = range(len(header), len(body), header.rs) or [len(header)]
     for seq, start in enumerate(starts):
         record = body[start : start + header.rs]

@@ -1,8 +1,8 @@
 """The request to the push service, RFC 8030: how long, how urgent, in place of what.
 
-Three headers steer a message. TTL says how many seconds it may wait for the user agent, Urgency
-whether it may wake a sleeping phone, Topic which waiting message it replaces. The application
-server writes them, the push service reads them, and the user agent never sees them.
+Three headers control the delivery of a message. TTL says how many seconds it may wait for the user
+agent, Urgency whether it may wake a sleeping phone, and Topic which waiting message it replaces. The
+application server writes them, the push service reads them, and the user agent never sees them.
 """
 
 import re
@@ -11,24 +11,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pushlab.errors import BadField, BadTopic, BadTtl, BadUrgency, MissingTtl
-from pushlab.protocol.strict_json import kind, shown
+from pushlab.protocol.strict_json import JsonObject, kind, shown
 from pushlab.protocol.subscription import PushSubscription
 
 MAX_TTL = 2**31
-"""Seconds. RFC 8030 §5.2 has this stand for every larger number."""
+"""Seconds. A larger number counts as this one, RFC 8030 §5.2."""
 
 DEFAULT_TTL = 10000
-"""Seconds: most of three hours."""
+"""Seconds: a little under three hours."""
 
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 LONG = re.compile(r"([A-Za-z0-9_-]{8})[A-Za-z0-9._-]{4,}")
-"""What is long enough to be a token or a key: its first eight characters, and the rest."""
+"""Text that is long enough to be a token or a key. The group is all of it that may be shown."""
 
 
 # https://www.rfc-editor.org/rfc/rfc8030#section-5.3
 class Urgency(StrEnum):
-    """How important it is to deliver now, RFC 8030 §5.3. The comments name the RFC's examples."""
+    """How important it is to deliver the message now, RFC 8030 §5.3.
+
+    The comments name the device's state in which such a message is still delivered, and the RFC's
+    examples.
+    """
 
     VERY_LOW = "very-low"  # on power and Wi-Fi: advertisements
     LOW = "low"  # on power or Wi-Fi: topic updates
@@ -51,15 +55,13 @@ class PushOptions:
     urgency: Urgency = Urgency.NORMAL
     topic: str | None = None
 
-    def __post_init__(self):
-        # True is an int to Python and a boolean to JSON.
+    def __post_init__(self) -> None:
+        # True is an int in Python and a boolean in JSON.
         if isinstance(self.ttl, bool) or not isinstance(self.ttl, int):
             raise BadTtl(f"ttl is {kind(self.ttl)}, not a whole number")
         if not 0 <= self.ttl <= MAX_TTL:
             raise BadTtl("ttl is negative" if self.ttl < 0 else "ttl is over 2^31 seconds")
-        if not isinstance(self.urgency, str) or self.urgency not in tuple(Urgency):
-            raise BadUrgency(f"urgency is {shown(self.urgency)}")
-        object.__setattr__(self, "urgency", Urgency(self.urgency))
+        object.__setattr__(self, "urgency", _urgency(self.urgency))
         if self.topic is None:
             return
         if not isinstance(self.topic, str) or not TOPIC.fullmatch(self.topic):
@@ -95,15 +97,15 @@ class PushOptions:
             raise BadUrgency(f"Urgency is there {len(urgency)} times")
         if len(topic) > 1:
             raise BadTopic(f"Topic is there {len(topic)} times")
-        # The ABNF of Urgency is made of quoted strings, and those have no case (RFC 5234 §2.3).
+        # The ABNF of Urgency consists of quoted strings, which match in any case (RFC 5234 §2.3).
         return cls(
             ttl=_seconds(ttl[0]),
-            urgency=urgency[0].lower() if urgency else Urgency.NORMAL,
+            urgency=_urgency(urgency[0].lower()) if urgency else Urgency.NORMAL,
             topic=topic[0] if topic else None,
         )
 
     @classmethod
-    def from_json(cls, options: Mapping) -> "PushOptions":
+    def from_json(cls, options: JsonObject) -> "PushOptions":
         """Read ``{"ttl"?, "urgency"?, "topic"?}``, as a page posts it.
 
         Other members are ignored. Raises BadField (not an object), BadTtl, BadUrgency, BadTopic.
@@ -121,10 +123,16 @@ class PushOptions:
         return f"TTL {self.ttl} s, urgency {self.urgency}{topic}"
 
 
+def _urgency(value: object) -> Urgency:
+    if not isinstance(value, str) or value not in tuple(Urgency):
+        raise BadUrgency(f"urgency is {shown(value)}")
+    return Urgency(value)
+
+
 def _values(headers: Mapping[str, str], name: str) -> list[str]:
-    # A header that is sent twice is two values, and a plain mapping can hold only one of them.
+    # A header that is sent twice has two values, and a plain mapping can hold only one of them.
     if hasattr(headers, "get_list"):
-        values = headers.get_list(name)
+        values: list[str] = headers.get_list(name)
     else:
         values = [value for key, value in headers.items() if key.lower() == name.lower()]
     return [value.strip(" \t") for value in values]
@@ -136,7 +144,7 @@ def _seconds(text: str) -> int:
     if not re.fullmatch(r"[0-9]+", text):
         raise BadTtl(f"TTL is {shown(text)}")
     digits = text.lstrip("0") or "0"
-    # A longer number is too large whatever it is, and Python refuses to read thousands of digits.
+    # A number with more digits is over 2^31, and Python refuses to read thousands of digits.
     return MAX_TTL if len(digits) > 10 else min(int(digits), MAX_TTL)
 
 
@@ -158,7 +166,7 @@ class PushRequest:
 
     @property
     def origin(self) -> str:
-        """Return scheme, host and port of the URL: as much of it as may be shown."""
+        """Return scheme, host and port of the URL, the only part of it that may be shown."""
         return "/".join(self.url.split("/", 3)[:3])
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
-"""The encryption of a push message, RFC 8291: for one user agent, past the push service.
+"""The encryption of a push message, RFC 8291: one user agent can read it, the push service cannot.
 
-The application server makes a key pair for this one message. Its private half and the user agent's
-public key (p256dh) give a shared secret by Diffie-Hellman; the auth secret, which the user agent
-handed over with its subscription, is mixed in; what comes out is the input of aes128gcm (RFC 8188).
-The public half travels in the header of the body, as keyid.
+The application server makes a key pair for this one message. From its private half and the user
+agent's public key (p256dh), Diffie-Hellman computes a shared secret. The auth secret, which is part
+of the subscription, is mixed in. The result is IKM, the input keying material of aes128gcm
+(RFC 8188). The public half of the pair is sent in the header of the body, as keyid.
 
     as_private, ua_public ─ECDH→ ecdh_secret ─┐
                                  auth_secret ─┴→ PRK_key ──┐
@@ -28,20 +28,20 @@ from pushlab.protocol.content_coding import Header, LengthsOnly, hmac_sha_256
 from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
 
 RECORD_SIZE = 4096
-"""The rs that we write. A message is one record, so any number that is large enough does."""
+"""The rs that we write. A message is one record, so any rs that is large enough will do."""
 
 OVERHEAD = 86 + 1 + 16
-"""Bytes of header, delimiter and tag: what a body has more than its plaintext."""
+"""Bytes of header, delimiter and tag: a body is longer than its plaintext by so many."""
 
 MAX_PLAINTEXT = 4096 - OVERHEAD
-"""3993 bytes: a push service must take a body of 4096, and need not take more, RFC 8291 §4."""
+"""3993 bytes: a push service must accept a body of 4096 bytes, and may refuse more, RFC 8291 §4."""
 
 
 @dataclass(frozen=True, repr=False)
 class Derivation(LengthsOnly):
-    """Every value on the way from the secrets to the key and nonce of one message.
+    """Every value that is computed from the secrets up to the key and nonce of one message.
 
-    The names are those of RFC 8291 §3.4 in lower case, the order is the order of computing.
+    The names are those of RFC 8291 §3.4 in lower case, in the order in which they are computed.
     """
 
     ecdh_secret: bytes
@@ -63,7 +63,7 @@ class Derivation(LengthsOnly):
 def combine(
     ecdh_secret: bytes, auth_secret: bytes, ua_public: bytes, as_public: bytes
 ) -> tuple[bytes, bytes, bytes]:
-    """Combine the shared secret and the auth secret to PRK_key, key_info and IKM.
+    """Combine the shared secret and the auth secret: return PRK_key, key_info and IKM.
 
     ``ecdh_secret``: 32 bytes; ``auth_secret``: 16; ``ua_public``, ``as_public``: 65 each. Raises
     BadAuth, BadPublicKey. Source: RFC 8291 §3.3.
@@ -90,7 +90,7 @@ def combine(
 def derive(
     ecdh_secret: bytes, auth_secret: bytes, ua_public: bytes, as_public: bytes, salt: bytes
 ) -> Derivation:
-    """Derive the key and the nonce of one message, and keep every value on the way.
+    """Derive the key and the nonce of one message, and keep every intermediate value.
 
     ``ecdh_secret``: 32 bytes; ``auth_secret``: 16; ``ua_public``, ``as_public``: 65 each; ``salt``:
     16. Raises BadAuth, BadPublicKey, TruncatedHeader (a salt of another length).
@@ -129,7 +129,7 @@ def encrypt(
     as_private: ec.EllipticCurvePrivateKey,
     salt: bytes,
 ) -> bytes:
-    """Encrypt a message for one subscription, and return the whole body.
+    """Encrypt a message for one subscription, and return the body.
 
     ``plaintext``: at most 3993 bytes; ``as_private``: a key made for this message alone; ``salt``:
     16 random bytes made for this message alone. Raises PlaintextTooLong, TruncatedHeader (a salt of
@@ -152,7 +152,7 @@ def encrypt(
 
 # https://www.rfc-editor.org/rfc/rfc8291#section-4
 def seal(plaintext: bytes, *, ikm: bytes, salt: bytes, as_public: bytes) -> bytes:
-    """Write the body of a push message whose IKM is known: one record, as_public as the keyid.
+    """Write the body of a push message from its IKM: one record, with as_public as the keyid.
 
     ``plaintext``: at most 3993 bytes; ``ikm``: 32 bytes; ``salt``: 16; ``as_public``: 65. Raises
     PlaintextTooLong, TruncatedHeader (a salt of another length). Source: RFC 8291 §4.
@@ -168,7 +168,7 @@ def seal(plaintext: bytes, *, ikm: bytes, salt: bytes, as_public: bytes) -> byte
 
 # https://www.rfc-editor.org/rfc/rfc8291#section-4
 def read_header(body: bytes) -> tuple[Header, ec.EllipticCurvePublicKey]:
-    """Read the header of a push message and the sender's key in it, and count the records: one.
+    """Read the header of a push message and the sender's key, and check that one record follows.
 
     Raises TruncatedHeader, BadRecordSize, BadKeyid, TruncatedRecord, TooManyRecords.
     Source: RFC 8291 §4.

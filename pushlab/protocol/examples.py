@@ -1,6 +1,6 @@
-"""The examples that the RFCs print, as values to compute with. The private keys are known to all.
+"""The examples that the RFCs print, as values to compute with. Their private keys are no secrets.
 
-    RFC8291   Section 5 and Appendix A: one push message, with every value on the way
+    RFC8291   Section 5 and Appendix A: one push message, with its intermediate values
     RFC8292   Section 2.4: one VAPID token, and the public key that it verifies with
 """
 

@@ -1,8 +1,8 @@
 """A signed token: header, payload and signature in base64url, joined by dots, RFC 7515.
 
 VAPID uses one algorithm, ES256 (RFC 7518 §3.4): ECDSA on P-256 with SHA-256. Its signature is two
-numbers, r and s. JWS writes them as 32 + 32 bytes. Libraries speak DER, which wraps the same two in
-tags and lengths and is some 71 bytes long; the two functions at the end translate.
+numbers, r and s. JWS writes them as 32 + 32 bytes. Cryptographic libraries write them in DER, with a
+tag and a length before each number: about 71 bytes. The two functions at the end convert.
 """
 
 from dataclasses import dataclass
@@ -17,26 +17,27 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from pushlab.errors import BadBase64url, BadSignature, BadToken, MalformedJson
 from pushlab.protocol import base64url, strict_json
+from pushlab.protocol.strict_json import JsonObject
 
 SIGNATURE = 64
 """Bytes of r ‖ s."""
 
-# RFC 6979: the nonce of a signature is computed from key and message. A bad random number would
-# give the private key away; and the same key and message give the same token.
+# RFC 6979: the nonce of a signature is computed from key and message. So no bad random number can
+# reveal the private key, and the same key and message always give the same token.
 ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 
 @dataclass(frozen=True, repr=False)
 class Token:
-    """A token taken apart, not yet verified.
+    """The parts of a token that is not verified yet.
 
     ``signing_input``: the text before the second dot, in ASCII; ``header``, ``payload``: JSON
     objects; ``signature``: r ‖ s. Source: RFC 7515 §3.
     """
 
     signing_input: bytes
-    header: dict
-    payload: dict
+    header: JsonObject
+    payload: JsonObject
     signature: bytes
 
     def __repr__(self) -> str:
@@ -45,7 +46,7 @@ class Token:
 
 # https://www.rfc-editor.org/rfc/rfc7515#section-5.1
 def sign(header: bytes, payload: bytes, private_key: ec.EllipticCurvePrivateKey) -> str:
-    """Sign any header and payload with ES256, without looking at them, and return the token.
+    """Sign any header and payload with ES256, without checking them, and return the token.
 
     ``header``, ``payload``: JSON text, as bytes. Source: RFC 7515 §5.1 and §7.1, RFC 7518 §3.4.
 
@@ -63,7 +64,7 @@ def sign(header: bytes, payload: bytes, private_key: ec.EllipticCurvePrivateKey)
 
 # https://www.rfc-editor.org/rfc/rfc7515#section-5.2
 def split(token: str) -> Token:
-    """Take a token apart, and verify nothing.
+    """Split a token into its parts, without verifying it.
 
     Raises BadToken. Source: RFC 7515 §5.2, RFC 7519 §7.2.
 
@@ -91,7 +92,7 @@ def _decode(part: str, name: str) -> bytes:
         raise BadToken(f"{name}: not base64url: {reason.detail}") from None
 
 
-def _parse(part: bytes, name: str) -> dict:
+def _parse(part: bytes, name: str) -> JsonObject:
     try:
         value = strict_json.parse(part)
     except MalformedJson:
@@ -105,7 +106,7 @@ def _parse(part: bytes, name: str) -> dict:
 def verify(token: Token, public_key: ec.EllipticCurvePublicKey) -> None:
     """Check the header and the signature of a token.
 
-    Raises BadToken (another algorithm, or a demand that is not known) and BadSignature.
+    Raises BadToken (another algorithm, or critical extensions) and BadSignature.
     Source: RFC 7515 §5.2 and §4.1.11, RFC 7518 §3.4.
 
     >>> from pushlab.protocol import p256
@@ -114,7 +115,7 @@ def verify(token: Token, public_key: ec.EllipticCurvePublicKey) -> None:
     """
     if (alg := token.header.get("alg")) != "ES256":
         raise BadToken(f"alg is {strict_json.shown(alg)}, not ES256")
-    # crit lists extensions without which a token must not be believed, and we know none.
+    # crit lists extensions that a verifier must understand or refuse the token. We implement none.
     if "crit" in token.header:
         raise BadToken("crit asks for extensions that VAPID does not have")
     try:

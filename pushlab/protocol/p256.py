@@ -1,8 +1,8 @@
 """The curve P-256: its points and its scalars as bytes.
 
-Web push knows one curve. A public key is a point, written as 04 ‖ x ‖ y (65 bytes, SEC 1 §2.3.3);
-a private key is a scalar from 1 to n-1, written as 32 bytes (RFC 7518 §6.2.2.1). The same two forms
-serve p256dh, the keyid of a message, and VAPID's k.
+Web push uses one curve. A public key is a point, written as 04 ‖ x ‖ y (65 bytes, SEC 1 §2.3.3); a
+private key is a scalar from 1 to n-1, written as 32 bytes (RFC 7518 §6.2.2.1). p256dh, the keyid of
+a message and VAPID's k are all points in this form.
 """
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,7 +19,7 @@ SCALAR = 32
 """Bytes of a private key."""
 
 N = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
-"""How many points there are: the order n of the group, SEC 2 §2.4.2."""
+"""The order n of the group, which is its number of points, SEC 2 §2.4.2."""
 
 
 def load_public(raw: bytes) -> ec.EllipticCurvePublicKey:

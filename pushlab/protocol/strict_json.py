@@ -1,8 +1,13 @@
-"""JSON from strangers, RFC 8259: read it strictly, and say what was in it without repeating it."""
+"""JSON that anybody may have written, RFC 8259: read strictly, described without repeating it."""
 
 import json
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
 from pushlab.errors import MalformedJson
+
+JsonObject = Mapping[str, Any]
+"""The members of a JSON object. Their types are checked where each of them is used."""
 
 KINDS = {
     type(None): "null",
@@ -17,8 +22,9 @@ KINDS = {
 def parse(text: str | bytes) -> object:
     """Read a JSON text of any kind. Raises MalformedJson.
 
-    Bytes are UTF-8. What Python reads and JSON does not have (NaN, Infinity) is refused; so is what
-    is JSON and breaks Python (brackets thousands deep, numbers of thousands of digits).
+    Bytes are UTF-8. NaN and Infinity are refused: Python reads them, and JSON does not have them.
+    JSON that Python cannot read is refused too: brackets nested thousands deep, and numbers of
+    thousands of digits.
     Source: RFC 8259 §2, §6, §8.1 and §9.
 
     >>> parse(b'{"ttl": 60}')
@@ -37,8 +43,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def is_number(value: object) -> bool:
-    """Tell a JSON number from everything else. True is an int to Python, and not to JSON.
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Say whether a value is a JSON number. True is an int in Python, and no number in JSON.
 
     >>> is_number(1.5), is_number(True)
     (True, False)
@@ -47,7 +53,7 @@ def is_number(value: object) -> bool:
 
 
 def kind(value: object) -> str:
-    """Say what a value is without showing it: for errors about what may be a secret.
+    """Describe a value without showing it, for errors about values that may be secret.
 
     >>> kind("Bearer of a secret"), kind({})
     ('text of 18 characters', 'an object')
@@ -60,7 +66,7 @@ def kind(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Show text in an error: in ASCII, and never more than a line. What is no text gets its kind.
+    """Quote a text for an error, in ASCII. A long text, or another value, is described by its kind.
 
     >>> shown("high"), shown("x" * 100), shown(None)
     ("'high'", 'text of 100 characters', 'null')

@@ -1,8 +1,9 @@
 """PushSubscription: what a user agent hands to the application server, W3C Push API §8.
 
-It says where to send (the endpoint, a URL that is a capability: who knows it may send) and for whom
-to encrypt (p256dh, a point, and auth, a secret of 16 bytes). All of it comes from a stranger's
-page, so all of it is checked when the object is made. What exists is valid.
+It says where to send (the endpoint: a URL that is a capability, because anybody who knows it may
+send) and for whom to encrypt (p256dh, a point, and auth, a secret of 16 bytes). A server gets all of
+it from a page that it does not control, so the constructor checks every member. A PushSubscription
+that exists is valid.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv6Address
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,7 +30,7 @@ from pushlab.errors import (
     NotASubscription,
 )
 from pushlab.protocol import base64url, p256, strict_json
-from pushlab.protocol.strict_json import is_number, kind
+from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 MAX_ENDPOINT = 2048
 """Characters of an endpoint. The longest in the wild have about 500."""
@@ -41,8 +43,8 @@ AUTH_SECRET = 16
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
-# A URL that a browser has serialized is visible ASCII. The host rule is narrower than the URL
-# Standard's on purpose: what is a host to one parser and not to the next is a way around an
+# A URL that a browser has serialized consists of visible ASCII. The rule for hosts is narrower than
+# the URL Standard's on purpose: where two parsers read two different hosts, a URL can get around an
 # allow list.
 VISIBLE = re.compile(r"[!-~]+")
 START = re.compile(r"[^/?]*(//[^/?]*)?")
@@ -54,8 +56,8 @@ class PushSubscription:
     """One subscription of one user agent.
 
     ``endpoint``: http(s) URL of at most 2048 characters; ``p256dh``: 65 bytes, a point; ``auth``:
-    16 bytes; ``expiration_time``: milliseconds since 1970, or None. ``origin`` (where ``aud`` has
-    to point) and ``ua_public`` (p256dh as a key) are computed, once. Raises NoEndpoint,
+    16 bytes; ``expiration_time``: milliseconds since 1970, or None. ``origin`` (the value that
+    ``aud`` must have) and ``ua_public`` (p256dh as a key) are computed. Raises NoEndpoint,
     BadEndpoint, BadP256dh, BadAuth, BadExpirationTime. Source: W3C Push API §8, RFC 8291 §3.
 
     >>> subscription = PushSubscription.from_json('''{
@@ -75,11 +77,11 @@ class PushSubscription:
     p256dh: bytes
     auth: bytes
     expiration_time: int | float | None = None
-    # A subscription is sent to many times, so what can be computed from it is computed once.
+    # Many messages are sent to one subscription, so these two are computed once.
     ua_public: ec.EllipticCurvePublicKey = field(init=False, compare=False)
     origin: str = field(init=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "origin", _origin_of(self.endpoint))
         object.__setattr__(self, "ua_public", _load_p256dh(self.p256dh))
         if not isinstance(self.auth, bytes) or len(self.auth) != AUTH_SECRET:
@@ -87,11 +89,11 @@ class PushSubscription:
         _check_expiration_time(self.expiration_time)
 
     @classmethod
-    def from_json(cls, source: str | bytes | Mapping) -> "PushSubscription":
+    def from_json(cls, source: str | bytes | JsonObject) -> "PushSubscription":
         """Read what ``JSON.stringify(subscription)`` gives, as text or already parsed.
 
-        Members that are not known are ignored. Raises NotASubscription, NoEndpoint, NoKeys and what
-        the constructor raises. Source: W3C Push API §8, ``toJSON()``.
+        Unknown members are ignored. Raises NotASubscription, NoEndpoint, NoKeys, and every error
+        that the constructor raises. Source: W3C Push API §8, ``toJSON()``.
 
         >>> PushSubscription.from_json("{}")
         Traceback (most recent call last):
@@ -115,7 +117,7 @@ class PushSubscription:
             expiration_time=members.get("expirationTime"),
         )
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Return the members that ``toJSON()`` has in a browser, in its order.
 
         Source: W3C Push API §8.
@@ -131,7 +133,7 @@ class PushSubscription:
 
     @property
     def label(self) -> str:
-        """Name the subscription without giving it away: 8 hex digits of the endpoint's SHA-256."""
+        """Return a name that reveals nothing: 8 hexadecimal digits of the endpoint's SHA-256."""
         return hashlib.sha256(self.endpoint.encode("ascii")).hexdigest()[:8]
 
     def __str__(self) -> str:
@@ -141,7 +143,7 @@ class PushSubscription:
         return f"<PushSubscription {self.label} at {self.origin}>"
 
 
-def _members(source: str | bytes | Mapping) -> Mapping:
+def _members(source: object) -> JsonObject:
     if isinstance(source, str | bytes):
         try:
             source = strict_json.parse(source)
@@ -186,8 +188,10 @@ def _origin_of(endpoint: object) -> str:
         raise BadEndpoint("endpoint has a character that no serialized URL has")
     if "#" in endpoint:
         raise BadEndpoint("endpoint has a fragment, which is never sent")
-    # What comes before the path is the same for all subscriptions of one push service.
-    return _origin(START.match(endpoint).group())
+    start = START.match(endpoint)
+    assert start is not None  # START matches the empty text too.
+    # All endpoints of one push service begin alike, so the origin is computed once for all of them.
+    return _origin(start.group())
 
 
 # https://www.rfc-editor.org/rfc/rfc6454#section-6.2
@@ -205,7 +209,7 @@ def _origin(start: str) -> str:
     if not AUTHORITY.fullmatch(url.netloc):
         raise BadEndpoint("endpoint has no host, or something that is neither host nor port")
     try:
-        host, port = url.hostname, url.port
+        host, port = url.hostname or "", url.port
         if ":" in host:
             host = f"[{IPv6Address(host).compressed}]"
     except ValueError:

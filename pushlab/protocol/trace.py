@@ -1,7 +1,8 @@
 """The protocol made visible: every intermediate value as a step, every byte of a message as a span.
 
-Lessons, panels and pictures are drawn from these lists, so what they show is what was sent. A step
-holds a value in the clear, keys included: that is its purpose. Printing it shows only the length.
+Lessons, panels and pictures are drawn from these lists, so they show what was really sent. A step
+holds its value in the clear, even when it is a key: that is its purpose. ``str`` and ``repr`` of a
+step show only the length.
 """
 
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ DERIVATION = (
 
 # https://www.rfc-editor.org/rfc/rfc8291#section-3.4
 def trace(derivation: Derivation, plaintext: bytes | None = None) -> list[Step]:
-    """List the values of one message in the RFC's order, up to the body when a plaintext is given.
+    """List the values of one message in the RFC's order; with a plaintext, down to the body.
 
     Raises PlaintextTooLong. Source: RFC 8291 §3.4 and Appendix A.
 

@@ -1,8 +1,9 @@
 """VAPID: an application server says who it is, RFC 8292.
 
-It signs a small JSON object (for whom: ``aud``; until when: ``exp``; whom to write to: ``sub``)
-with its private key, and sends the token and its public key with every push message. The push
-service holds that public key against the one that the subscription was made for.
+It signs a small JSON object with its private key. The object says for which push service the token
+is (``aud``), until when it is valid (``exp``), and whom to contact (``sub``). The server sends this
+token and its public key with every push message. The push service compares the key with the one
+for which the subscription was made.
 """
 
 import hmac
@@ -25,7 +26,7 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, jws, p256
-from pushlab.protocol.strict_json import is_number, shown
+from pushlab.protocol.strict_json import JsonObject, is_number, shown
 
 HEADER = b'{"typ":"JWT","alg":"ES256"}'
 """The header of a VAPID token, as RFC 8292 §2.4 writes it."""
@@ -34,7 +35,7 @@ MAX_LIFETIME = 24 * 60 * 60
 """Seconds that exp may be ahead of the request, RFC 8292 §2."""
 
 MAX_AUTHORIZATION = 8192
-"""Characters of an Authorization header. A VAPID one has about 330."""
+"""Characters of the longest Authorization header that is read. One for VAPID has about 330."""
 
 CONTACT = re.compile(r"mailto:[!-9;-?A-~]+@[!-9;-?A-~]+|https://[!-~]+")
 """A contact URI without a space, and with no second ``mailto:`` or ``@``."""
@@ -74,8 +75,8 @@ class Claims:
 class Credentials:
     """What an Authorization header carries: ``t``, the token, and ``k``, the public key (65 bytes).
 
-    Whoever holds a token can send as the application server until it expires, so only its first
-    characters are printed. Source: RFC 8292 §3.
+    Anybody who holds a token can send as the application server until it expires. Therefore only
+    its first characters are printed. Source: RFC 8292 §3.
 
     >>> print(parse(authorization("eyJ0eXAiOiJKV1QifQ.e30.AAAA", bytes(65))))
     vapid t=eyJ0eXAi… (27 characters), k=AAAAAAAA… (87 characters)
@@ -96,8 +97,8 @@ class Credentials:
 def sign(claims: Claims, private_key: ec.EllipticCurvePrivateKey) -> str:
     """Sign claims and return the token. The same claims and key give the same token.
 
-    Raises BadSubject when ``sub`` is no contact URI: some push services refuse it, and then without
-    saying why. Source: RFC 8292 §2.
+    Raises BadSubject when ``sub`` is no contact URI: some push services refuse such a token, and do
+    not say why. Source: RFC 8292 §2.
 
     >>> key = p256.load_private((1).to_bytes(32, "big"))
     >>> token = sign(Claims("https://push.example.net", 1453523768), key)
@@ -143,11 +144,12 @@ AUTH_PARAM = re.compile(
 
 # https://www.rfc-editor.org/rfc/rfc8292#section-3
 def parse(authorization: str | None) -> Credentials:
-    """Read an Authorization header, or None when the request has none.
+    """Read an Authorization header.
 
-    The case of scheme and names does not matter, unknown parameters are ignored. Raises
-    MissingAuthorization (none, or another scheme) and BadAuthorization (t or k missing, there
-    twice, or malformed). Source: RFC 8292 §3, RFC 9110 §11.
+    ``authorization``: the header's value, or None if the request has none. The scheme and the names
+    match in any case, and unknown parameters are ignored. Raises MissingAuthorization (no header,
+    or another scheme) and BadAuthorization (t or k is missing, given twice, or malformed).
+    Source: RFC 8292 §3, RFC 9110 §11.
 
     >>> parse("vapid k=BA")
     Traceback (most recent call last):
@@ -181,7 +183,7 @@ def _auth_params(text: str) -> dict[str, str]:
         if not found:
             raise BadAuthorization(f"no name=value at character {position + 1} after the scheme")
         name, value = found[1].lower(), found[2]
-        # Two readers could believe two different tokens. What we ignore may be there twice.
+        # With two tokens, two readers could use different ones. Ignored parameters may repeat.
         if name in ("t", "k") and name in parameters:
             raise BadAuthorization(f"{name} is there twice")
         parameters[name] = value[1:-1] if value.startswith('"') else value
@@ -199,9 +201,9 @@ def verify(
 ) -> Claims:
     """Check a token as a push service does, and return its claims.
 
-    ``credentials``: the Authorization header, or what parse() made of it; ``origin``: of this push
-    service; ``now``: seconds since 1970; ``subscribed_key``: 65 bytes, when the subscription is
-    restricted to a key. Raises a leaf of VapidError and never returns False.
+    ``credentials``: the Authorization header, or what parse() returned for it; ``origin``: of this
+    push service; ``now``: seconds since 1970; ``subscribed_key``: 65 bytes, when the subscription is
+    restricted to a key. Raises a VapidError for a token that is not valid.
     Source: RFC 8292 §4.2.
 
     >>> key = p256.load_private((1).to_bytes(32, "big"))
@@ -219,13 +221,13 @@ def verify(
         public_key = p256.load_public(credentials.k)
     except BadPublicKey as reason:
         raise BadAuthorization(f"k: {reason.detail}") from None
-    # No claim is believed, nor shown in an error, before the signature holds.
+    # No claim is used, or shown in an error, before the signature is verified.
     jws.verify(token, public_key)
     return _check_claims(token.payload, origin, now)
 
 
 # https://www.rfc-editor.org/rfc/rfc8292#section-2
-def _check_claims(claims: dict, origin: str, now: float) -> Claims:
+def _check_claims(claims: JsonObject, origin: str, now: float) -> Claims:
     aud, exp, sub = claims.get("aud"), claims.get("exp"), claims.get("sub")
     # RFC 7519 §4.1.3: aud is one string, or an array of them.
     if aud != origin and not (isinstance(aud, list) and origin in aud):
@@ -237,7 +239,7 @@ def _check_claims(claims: dict, origin: str, now: float) -> Claims:
         raise TokenExpired(f"exp is {now - max(exp, 0):.0f} s ago")
     if exp > now + MAX_LIFETIME:
         raise ExpiryTooFar(f"exp is {min(exp, 10**15) - now:.0f} s ahead, over {MAX_LIFETIME}")
-    # RFC 8292 §2.1 only recommends what sub should be, so any text is let through.
+    # RFC 8292 §2.1 only recommends a form for sub, so any text is accepted.
     if sub is not None and not isinstance(sub, str):
         raise BadSubject(f"sub is {shown(sub)}, not text")
     return Claims(origin, exp, sub)

@@ -37,7 +37,7 @@ def outcome() -> Callable:
         try:
             return call(*arguments, **options)
         except PushlabError as error:
-            assert not type(error).__subclasses__(), f"{type(error).__name__} is not a leaf"
+            assert not type(error).__subclasses__(), f"{type(error).__name__} is a whole group of errors"
             return type(error)
 
     return of
