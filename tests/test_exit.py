@@ -59,7 +59,7 @@ class Away:
 async def subscribe_many():
     keys = RFC8291.subscription
     for number in range(300):
-        token = lab.push_service.office.subscribe(Away(number), "channel", None).token
+        token = lab.push_service.broker.subscribe(Away(number), "channel", None).token
         endpoint = lab.push_service.endpoint(token)
         lab.application_server.subscribe(PushSubscription(endpoint, keys.p256dh, keys.auth))
 

@@ -64,9 +64,9 @@ def test_a_whole_loop_tells_no_secret(tmp_path, sender, caplog, capfd):
         answers = [body_of(lab.page_url + route) for route in ROUTES]
         server = lab.application_server
         objects = [lab, lab.keys, server, server.sender, server.sender._means.client, server.store,
-                   server.guard, lab.push_service, lab.push_service.office, lab.journal,
+                   server.guard, lab.push_service, lab.push_service.broker, lab.journal,
                    *lab.subscriptions(), *server.runs(),
-                   *lab.push_service.office.mailbox._subscriptions.values()]  # fmt: skip
+                   *lab.push_service.broker.mailbox._subscriptions.values()]  # fmt: skip
         shown = [text for each in objects for text in (repr(each), str(each))]
         shown += [repr(vars(each)) for each in (lab, server, lab.keys, server.sender)]
         browser.unsubscribe()

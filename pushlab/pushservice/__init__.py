@@ -1,10 +1,10 @@
 """The push service: it takes messages from application servers and brings them to user agents.
 
-    application server ── POST ──▶ webpush ──▶ office ──▶ autopush ── WebSocket ──▶ Firefox
+    application server ── POST ──▶ webpush ──▶ broker ──▶ autopush ── WebSocket ──▶ Firefox
                                                  │   ╰──▶ mcs ──────── TLS ────────▶ Chromium
                                         mailbox (pure) and store
 
-``mailbox`` decides, ``store`` remembers, ``office`` does both in the right order. Around them are
+``mailbox`` decides, ``store`` remembers, ``broker`` does both in the right order. Around them are
 the doors: ``webpush`` for application servers, over HTTP; ``autopush`` for Firefox and the virtual
 user agent; ``fcm``, where Chromium is named and subscribes, and ``mcs``, where messages reach it.
 ``protobuf`` and ``messages`` are the format of these two, ``certificates`` makes the TLS that they

@@ -18,7 +18,7 @@ from pushlab.pushservice.chromium.listeners import ChromiumDoor, ChromiumDoors, 
 from pushlab.pushservice.chromium.checkin import Browsers, CheckinHandler, RegistrationHandler
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
-from pushlab.pushservice.broker import PostOffice
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.presence import PresenceHandler
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
@@ -82,12 +82,12 @@ class PushService:
             self._store = Store(self._database)
             undo.callback(self._store.close)
             mailbox = Mailbox(self._message_limit)
-            self.office = PostOffice(mailbox, self._store, self.journal, self._clock)
+            self.broker = Broker(mailbox, self._store, self.journal, self._clock)
             self._chromium.remember(self._store, host)
             self._host, self._port = host, listener.getsockname()[1]
-            self._browsers = Browsers(self.office.mailbox)
+            self._browsers = Browsers(self.broker.mailbox)
             undo.push_async_callback(self._chromium.close)
-            self._chromium.open(self.office, self._browsers, self._store, host)
+            self._chromium.open(self.broker, self._browsers, self._store, host)
             server = BoundedHTTPServer(self._application())
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._say_goodbye)
@@ -109,7 +109,7 @@ class PushService:
 
     async def _say_goodbye(self) -> None:
         """Close the connections of user agents. The service has gone, and no user agent has."""
-        self.office.leave()
+        self.broker.leave()
         for connection in (leaving := list(self._connections)):
             connection.close(reason="the push service stops")
         for connection in leaving:
@@ -154,28 +154,28 @@ class PushService:
         origin, _, token = endpoint.rpartition("/")
         ours = {self.origin, *(f"https://{host}" for host in self.chromium.hosts)}
         known = "/".join(origin.split("/", 3)[:3]) in ours
-        return self.office.presence(token) if known else None
+        return self.broker.presence(token) if known else None
 
     def endpoint(self, token: str) -> str:
         """Return the URL of a push resource."""
         return f"{self.origin}/wpush/v2/{token}"
 
     def _application(self) -> Application:
-        office = {"office": self.office}
+        broker = {"broker": self.broker}
         autopush = {"endpoint": self.endpoint, "everyone": self._connections}
         webpush = {"origin": lambda: self.origin, "now": self._clock}
         webpush |= {"flavour": lambda: self.flavour}
         return Application(
             [
                 Rule(_WrongHost(self._host), WrongHostHandler),
-                Rule(_WebSocketHandshake(), AutopushHandler, office | autopush),
-                (r"/", FrontPage, office | {"ws_url": self.ws_url}),
-                (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, office | webpush),
-                (r"/m/([A-Za-z0-9_-]+)", MessageResource, office),
+                Rule(_WebSocketHandshake(), AutopushHandler, broker | autopush),
+                (r"/", FrontPage, broker | {"ws_url": self.ws_url}),
+                (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, broker | webpush),
+                (r"/m/([A-Za-z0-9_-]+)", MessageResource, broker),
                 (r"/presence", PresenceHandler, {"presence": self.presence}),
                 (r"/chromium", DoorHandler, {"door": lambda: self.chromium}),
                 (r"/checkin", CheckinHandler, {"browsers": self._browsers, "now": self._clock}),
-                (r"/c2dm/register3", RegistrationHandler, office | {"browsers": self._browsers}),
+                (r"/c2dm/register3", RegistrationHandler, broker | {"browsers": self._browsers}),
             ],
             default_handler_class=UnknownPathHandler,
             # The journal tells what happens. An access log would hold endpoints, which are secrets.
@@ -186,7 +186,7 @@ class PushService:
 
     def _sweep(self) -> None:
         try:
-            self.office.expire()
+            self.broker.expire()
         except StoreError as error:
             log.warning("expired messages stay for now: %s", error)
 
@@ -220,16 +220,16 @@ class WrongHostHandler(StreamedBody):
 class FrontPage(StreamedBody):
     """Say to whoever looks in with a browser what this is."""
 
-    def initialize(self, office: PostOffice, ws_url: str) -> None:
-        self.office, self.ws_url = office, ws_url
+    def initialize(self, broker: Broker, ws_url: str) -> None:
+        self.broker, self.ws_url = broker, ws_url
 
     def get(self) -> None:
-        subscriptions, messages = self.office.mailbox.counts()
+        subscriptions, messages = self.broker.mailbox.counts()
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(
             "This is pushlab's push service (RFC 8030).\n\n"
             f"User agents connect to {self.ws_url}\n"
             "Application servers POST to the endpoints that it hands out.\n\n"
-            f"{subscriptions} subscriptions, {self.office.connected()} user agents connected, "
+            f"{subscriptions} subscriptions, {self.broker.connected()} user agents connected, "
             f"{messages} messages waiting\n"
         )

@@ -38,7 +38,7 @@ from pushlab.errors import (
 )
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.mailbox import Message, Subscription
-from pushlab.pushservice.broker import PostOffice, Receipt
+from pushlab.pushservice.broker import Broker, Receipt
 from pushlab.server.http import JsonErrors, user_agent_name
 
 MAX_FRAME = 256 * 1024
@@ -73,12 +73,12 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
 
     def initialize(
         self,
-        office: PostOffice,
+        broker: Broker,
         endpoint: Callable[[str], str],
         everyone: set["AutopushHandler"],
     ) -> None:
         """``endpoint(token)`` is the URL to hand out; ``everyone`` holds the open connections."""
-        self.office, self.endpoint, self.everyone = office, endpoint, everyone
+        self.broker, self.endpoint, self.everyone = broker, endpoint, everyone
         self.user_agent = ""
         self.who = user_agent_name(self.request.headers.get("User-Agent", ""))
         self.ended = asyncio.Event()
@@ -104,7 +104,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def open(self) -> None:
         self.everyone.add(self)
         self.set_nodelay(True)
-        self.ws_connection.stream.max_write_buffer_size = self.office.max_unread
+        self.ws_connection.stream.max_write_buffer_size = self.broker.max_unread
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(
             HELLO_SECONDS, self.close, POLICY_VIOLATION, f"no hello in {HELLO_SECONDS} s"
@@ -113,7 +113,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def on_close(self) -> None:
         self._patience.cancel()
         self.everyone.discard(self)
-        self.office.disconnect(self)
+        self.broker.disconnect(self)
         self.ended.set()
 
     def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
@@ -162,7 +162,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
 
     def _hello(self, message: dict) -> None:
         uaid = _text(message, "uaid", optional=True)
-        known = uaid is not None and self.office.mailbox.knows(uaid)
+        known = uaid is not None and self.broker.mailbox.knows(uaid)
         self._patience.cancel()
         self.user_agent = uaid if known else secrets.token_hex(16)
         self._send(
@@ -174,13 +174,13 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
                 "broadcasts": {},
             }
         )
-        self.office.connect(self)
+        self.broker.connect(self)
 
     def _register(self, message: dict) -> None:
         channel = _channel(message)
         answer = {"messageType": "register", "channelID": channel}
         try:
-            subscription = self.office.subscribe(self, channel, _key(message))
+            subscription = self.broker.subscribe(self, channel, _key(message))
         except PushlabError as error:
             self._send(answer | {"status": error.status, "error": error.code})
         else:
@@ -189,18 +189,18 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
 
     def _unregister(self, message: dict) -> None:
         channel = _channel(message)
-        self.office.unsubscribe(self, channel)
+        self.broker.unsubscribe(self, channel)
         self._send({"messageType": "unregister", "channelID": channel, "status": 200})
 
     def _ack(self, message: dict) -> None:
         updates = message.get("updates")
         if not isinstance(updates, list) or not all(isinstance(u, dict) for u in updates):
             raise BadField("updates is not a list of objects")
-        self.office.acknowledge(self, map(_receipt, updates))
+        self.broker.acknowledge(self, map(_receipt, updates))
 
     def _nack(self, message: dict) -> None:
         # A nack follows the ack of a message whose handler then failed: the message has arrived.
-        self.office.acknowledge(self, [replace(_receipt(message), what="nack")])
+        self.broker.acknowledge(self, [replace(_receipt(message), what="nack")])
 
     def _broadcast_subscribe(self, message: dict) -> None:
         self._send({"messageType": "broadcast", "broadcasts": {}})

@@ -1,6 +1,6 @@
-"""The post office: the mailbox, the store and whoever is connected, held together.
+"""The broker: it holds the mailbox, the store and the connections of user agents together.
 
-Both doors come here, and so will any other protocol that a browser speaks: the office does not know
+Both doors come here, and so will any other protocol that a browser speaks: the broker does not know
 how a user agent is connected, only that something is there which takes messages. It keeps one
 order: decide, write to the database, believe, tell. What was answered 201 has been written.
 """
@@ -23,7 +23,7 @@ UNREAD_EACH = 8 * 1024
 UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
 
 
-class Guest(Protocol):
+class Client(Protocol):
     """A user agent that asks for something, over whatever protocol."""
 
     @property
@@ -35,7 +35,7 @@ class Guest(Protocol):
         """Its name for people."""
 
 
-class Connection(Guest, Protocol):
+class Connection(Client, Protocol):
     """A user agent that is connected, and takes messages."""
 
     window: int | None
@@ -67,7 +67,7 @@ class Receipt:
 
 
 @dataclass(eq=False)
-class Line:
+class OutboundQueue:
     """A connection, what is still to be sent over it, and the ids of what has been sent."""
 
     connection: Connection
@@ -75,7 +75,7 @@ class Line:
     sent: deque[str] = field(default_factory=deque)
 
 
-class PostOffice:
+class Broker:
     """Take messages in, keep them, and bring them to the user agents.
 
     ``clock`` returns seconds since 1970. What the store raises passes through, and then nothing has
@@ -88,7 +88,7 @@ class PostOffice:
     ):
         self.mailbox, self.journal, self._clock = mailbox, journal, clock
         self._store = store
-        self._lines: dict[str, Line] = {}  # by user agent
+        self._queues: dict[str, OutboundQueue] = {}  # by user agent
         mailbox.apply(store.read())
         self._commit(mailbox.forget())
 
@@ -96,54 +96,54 @@ class PostOffice:
 
     def connect(self, connection: Connection) -> None:
         """Let a user agent in and deliver what waits for it; its newest connection wins."""
-        older = self._lines.pop(connection.user_agent, None)
-        if older is not None:
-            older.connection.close()
-        line = self._lines[connection.user_agent] = Line(connection)
+        replaced = self._queues.pop(connection.user_agent, None)
+        if replaced is not None:
+            replaced.connection.close()
+        queue = self._queues[connection.user_agent] = OutboundQueue(connection)
         self._tell(UA, PS, "connect", connection.who)
         self.expire(connection.user_agent)
-        line.waiting.extend(self.mailbox.waiting(connection.user_agent, self._clock()))
-        self._go_on(connection.user_agent)
+        queue.waiting.extend(self.mailbox.waiting(connection.user_agent, self._clock()))
+        self._flush(connection.user_agent)
 
     def disconnect(self, connection: Connection) -> None:
         """Let a user agent go. A connection that a newer one has replaced is gone already."""
-        line = self._lines.get(connection.user_agent)
-        if line is not None and line.connection is connection:
-            del self._lines[connection.user_agent]
+        queue = self._queues.get(connection.user_agent)
+        if queue is not None and queue.connection is connection:
+            del self._queues[connection.user_agent]
             self._tell(UA, PS, "disconnect", connection.who)
 
     def leave(self) -> None:
         """Let go of every user agent, because the service stops: none of them has disconnected."""
-        self._lines.clear()
+        self._queues.clear()
 
     def subscribe(
-        self, guest: Guest, channel: str, key: bytes | None, prefix: str = ""
+        self, client: Client, channel: str, key: bytes | None, prefix: str = ""
     ) -> Subscription:
         """Make a subscription, or return the one that the channel has. Raise BadField.
 
         ``prefix`` is what the token begins with, before its random part.
         """
-        self._tell(UA, PS, "subscribe", guest.who)
-        made = Subscription(prefix + new_secret(), guest.user_agent, channel, key, guest.who)
+        self._tell(UA, PS, "subscribe", client.who)
+        made = Subscription(prefix + new_secret(), client.user_agent, channel, key, client.who)
         change = self.mailbox.subscribe(made)
         self._commit(change)
-        self._tell(PS, UA, "endpoint", guest.who)
-        return made if change else self.mailbox.channel(guest.user_agent, channel)
+        self._tell(PS, UA, "endpoint", client.who)
+        return made if change else self.mailbox.channel(client.user_agent, channel)
 
-    def unsubscribe(self, guest: Guest, channel: str) -> None:
+    def unsubscribe(self, client: Client, channel: str) -> None:
         """End a subscription: its endpoint is answered 410 as long as it is remembered, then 404."""
-        self._tell(UA, PS, "unsubscribe", guest.who)
-        self._commit(self.mailbox.unsubscribe(guest.user_agent, channel))
-        self._go_on(guest.user_agent)
+        self._tell(UA, PS, "unsubscribe", client.who)
+        self._commit(self.mailbox.unsubscribe(client.user_agent, channel))
+        self._flush(client.user_agent)
 
-    def acknowledge(self, connection: Guest, receipts: Iterable[Receipt]) -> None:
+    def acknowledge(self, connection: Client, receipts: Iterable[Receipt]) -> None:
         """Drop messages that a user agent has had, whatever became of them there."""
         receipts = list(receipts)
         ids = [receipt.id for receipt in receipts if receipt.id is not None]
         self._commit(self.mailbox.acknowledge(connection.user_agent, ids))
         for receipt in receipts:
             self._tell(UA, PS, receipt.what, connection.who, code=receipt.code)
-        self._go_on(connection.user_agent)
+        self._flush(connection.user_agent)
 
     # --- application servers ---------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class PostOffice:
         """
         subscription = self.mailbox.subscription(token)
         self.expire(subscription.user_agent)
-        connected = subscription.user_agent in self._lines
+        connected = subscription.user_agent in self._queues
         message, change = self.mailbox.post(
             token,
             id=new_secret(),
@@ -185,9 +185,9 @@ class PostOffice:
     def dispatch(self, message: Message) -> None:
         """Hand a message that has just been taken in to its user agent, if that is connected."""
         user_agent = self.mailbox.subscription(message.token).user_agent
-        if line := self._lines.get(user_agent):
-            line.waiting.append(message)
-            self._go_on(user_agent)
+        if queue := self._queues.get(user_agent):
+            queue.waiting.append(message)
+            self._flush(user_agent)
 
     def message(self, id: str) -> Message | None:
         """Return a message that waits, or None."""
@@ -196,7 +196,7 @@ class PostOffice:
     def withdraw(self, message: Message) -> None:
         """Drop a message that waits, because someone deleted its resource (RFC 8030 §6.2)."""
         self._commit(Change(dropped=(message,)))
-        self._go_on(self.mailbox.subscription(message.token).user_agent)
+        self._flush(self.mailbox.subscription(message.token).user_agent)
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -207,8 +207,8 @@ class PostOffice:
         self._commit(change)
         for who, messages in names.items():
             self._note("drop message", who, messages=messages)
-        for each in list(self._lines) if user_agent is None else [user_agent]:
-            self._go_on(each)
+        for each in list(self._queues) if user_agent is None else [user_agent]:
+            self._flush(each)
 
     @property
     def max_unread(self) -> int:
@@ -221,7 +221,7 @@ class PostOffice:
 
     def connected(self) -> int:
         """Return the number of user agents that are connected."""
-        return len(self._lines)
+        return len(self._queues)
 
     def presence(self, token: str) -> tuple[bool, int] | None:
         """Say whether the user agent behind an endpoint is connected, and how many messages wait.
@@ -233,7 +233,7 @@ class PostOffice:
         except DeliveryError:
             return None
         waiting = self.mailbox.waiting(user_agent, self._clock())
-        return user_agent in self._lines, sum(message.token == token for message in waiting)
+        return user_agent in self._queues, sum(message.token == token for message in waiting)
 
     # --- helpers ---------------------------------------------------------------------------------
 
@@ -242,26 +242,26 @@ class PostOffice:
             self._store.write(change)
             self.mailbox.apply(change)
 
-    def _go_on(self, user_agent: str) -> None:
+    def _flush(self, user_agent: str) -> None:
         """Hand over what waits for a user agent, as far as it is connected and its window goes."""
-        line = self._lines.get(user_agent)
-        while line and line.waiting:
+        queue = self._queues.get(user_agent)
+        while queue and queue.waiting:
             # What does not wait here any more is not sent again either: it is out of the way.
-            while line.sent and self.message(line.sent[0]) is None:
-                line.sent.popleft()
-            if line.connection.window is not None and len(line.sent) >= line.connection.window:
+            while queue.sent and self.message(queue.sent[0]) is None:
+                queue.sent.popleft()
+            if queue.connection.window is not None and len(queue.sent) >= queue.connection.window:
                 return
-            self._hand_over(line, line.waiting.popleft())
+            self._deliver(queue, queue.waiting.popleft())
 
-    def _hand_over(self, line: Line, message: Message) -> None:
+    def _deliver(self, queue: OutboundQueue, message: Message) -> None:
         try:
             subscription = self.mailbox.subscription(message.token)
         except DeliveryError:
-            return  # The user agent has unsubscribed while the message stood in line,
+            return  # The user agent has unsubscribed while the message stood in its queue,
         if message.ttl and self.message(message.id) is None:
             return  # or it was replaced or withdrawn, or its time has passed.
-        line.sent.append(message.id)
-        line.connection.deliver(subscription, message)
+        queue.sent.append(message.id)
+        queue.connection.deliver(subscription, message)
         self._tell(PS, UA, "push message", subscription.who, bytes=len(message.body))
 
     def _note(self, what: str, who: str, **detail: int | None) -> None:

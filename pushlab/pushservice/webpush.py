@@ -32,7 +32,7 @@ from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
-from pushlab.pushservice.broker import PostOffice
+from pushlab.pushservice.broker import Broker
 from pushlab.server.http import PAGE_HEADERS, StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
@@ -51,12 +51,12 @@ class PushResource(StreamedBody):
 
     def initialize(
         self,
-        office: PostOffice,
+        broker: Broker,
         origin: Callable[[], str],
         now: Callable[[], float],
         flavour: Callable[[], Flavour],
     ) -> None:
-        self.office, self.origin, self.now, self.flavour = office, origin, now, flavour()
+        self.broker, self.origin, self.now, self.flavour = broker, origin, now, flavour()
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -64,8 +64,8 @@ class PushResource(StreamedBody):
             self.clear_header(name)
 
     def post(self, token: str) -> None:
-        who = self.office.who(token)
-        self.office.journal.record(
+        who = self.broker.who(token)
+        self.broker.journal.record(
             AS, PS, "POST message", who, bytes=self.length, **self._wishes()
         )
         try:
@@ -75,10 +75,10 @@ class PushResource(StreamedBody):
             raise
         self._answer_created(message)
         self._tell_answer(who, 201)
-        self.office.dispatch(message)
+        self.broker.dispatch(message)
 
     def _take(self, token: str) -> Message:
-        signer = self._authenticate(self.office.mailbox.subscription(token))
+        signer = self._authenticate(self.broker.mailbox.subscription(token))
         options = self._options()
         self.flavour.check_options(options)
         if self.length > MAX_BODY:
@@ -86,7 +86,7 @@ class PushResource(StreamedBody):
         old = self._coding()
         if old is None:
             self._compare_keys(signer)
-        return self.office.post(token, bytes(self.body), options, old)
+        return self.broker.post(token, bytes(self.body), options, old)
 
     def _options(self) -> PushOptions:
         """Read the headers TTL, Urgency and Topic. Raise what PushOptions.from_headers raises."""
@@ -179,7 +179,7 @@ class PushResource(StreamedBody):
             self.finish(body)
 
     def _tell_answer(self, who: str, status: int, **detail: str) -> None:
-        self.office.journal.record(PS, AS, f"{status} {responses[status]}", who, **detail)
+        self.broker.journal.record(PS, AS, f"{status} {responses[status]}", who, **detail)
 
 
 def _keyid(body: bytes) -> bytes | None:
@@ -197,8 +197,8 @@ def _keyid(body: bytes) -> bytes | None:
 class MessageResource(StreamedBody):
     """The resource that ``Location`` named in the answer to a POST; its URL is a secret too."""
 
-    def initialize(self, office: PostOffice) -> None:
-        self.office = office
+    def initialize(self, broker: Broker) -> None:
+        self.broker = broker
 
     def get(self, id: str) -> None:
         message = self._find(id)
@@ -212,12 +212,12 @@ class MessageResource(StreamedBody):
         self.finish(message.body)
 
     def delete(self, id: str) -> None:
-        self.office.withdraw(self._find(id))
+        self.broker.withdraw(self._find(id))
         self.set_status(204)
         self.finish()
 
     def _find(self, id: str) -> Message:
-        message = self.office.message(id)
+        message = self.broker.message(id)
         if message is None:
             raise UnknownPath("no message waits here: it was acknowledged, it expired, or never was")
         return message

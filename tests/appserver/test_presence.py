@@ -26,7 +26,7 @@ def at(endpoint: str) -> PushSubscription:
     return PushSubscription(endpoint, example.p256dh, example.auth)
 
 
-class Guest:
+class Client:
     """Whoever subscribes at a push service, by whatever protocol."""
 
     def __init__(self, user_agent: str):
@@ -35,7 +35,7 @@ class Guest:
 
 def subscribed(service: PushService, name: str, prefix: str = "") -> str:
     """Let a user agent that is away subscribe; return the token."""
-    return service.office.subscribe(Guest(name), "channel", None, prefix).token
+    return service.broker.subscribe(Client(name), "channel", None, prefix).token
 
 
 def test_rows_are_right_after_a_restart_of_either_server(run, serving, tmp_path):
@@ -84,7 +84,7 @@ def test_what_a_route_leads_to_the_lab_is_asked_there_and_a_vendor_is_not_asked(
         host = service.chromium.hosts[0]
         route = ConnectOverride(host, TOKEN_PREFIX, service.chromium.tls_port, "", "127.0.0.1")
         token = subscribed(service, "Chromium", TOKEN_PREFIX)
-        service.office.post(token, b"", PushOptions(ttl=60))
+        service.broker.post(token, b"", PushOptions(ttl=60))
         ours, vendors = f"https://{host}/fcm/send/{token}", f"https://{host}/fcm/send/of-another"
         client = PresenceClient([service.origin], [route])
         known = await client.ask(map(at, [VENDOR, vendors, ours]))

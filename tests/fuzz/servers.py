@@ -26,7 +26,7 @@ from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.chromium.mcs import McsConnection
 from pushlab.pushservice.chromium.messages import LOGIN_RESPONSE
-from pushlab.pushservice.broker import PostOffice
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.protobuf import read_varint
 from pushlab.pushservice.store import Store
 
@@ -77,7 +77,7 @@ def _push_service(_age: int) -> tuple[PushService, list[str]]:
     service = PushService(journal=Journal(), clock=clock, message_limit=100)
     loop().run_until_complete(service.start())
     tokens = [
-        service.office.subscribe(Door, f"channel {number}", key).token
+        service.broker.subscribe(Door, f"channel {number}", key).token
         for number, key in enumerate((None, examples.AS_PUBLIC))
     ]
     return service, tokens
@@ -135,15 +135,15 @@ def registration_http(data: bytes) -> None:
 # --- frames ---------------------------------------------------------------------------------------
 
 
-def _office() -> PostOffice:
-    return PostOffice(Mailbox(), Store("sqlite://"), Journal(), clock)
+def _broker() -> Broker:
+    return Broker(Mailbox(), Store("sqlite://"), Journal(), clock)
 
 
 class Conversation(AutopushHandler):
     """The real handler of a WebSocket, without the WebSocket: it keeps what it would send."""
 
-    def __init__(self, office: PostOffice):
-        self.office, self.endpoint = office, "https://push.example.net/wpush/v2/{}".format
+    def __init__(self, broker: Broker):
+        self.broker, self.endpoint = broker, "https://push.example.net/wpush/v2/{}".format
         self.everyone: set = set()
         self.user_agent, self.who, self.ended = "", "Fuzz", None
         self._patience = asyncio.TimerHandle(0, print, (), loop())
@@ -158,8 +158,8 @@ class Conversation(AutopushHandler):
 
 
 @cache
-def _autopush_office(_age: int) -> PostOffice:
-    return _office()
+def _autopush_broker(_age: int) -> Broker:
+    return _broker()
 
 
 _conversations = 0
@@ -169,13 +169,13 @@ def autopush_frames(data: bytes) -> None:
     """Say every line as one frame, until the service hangs up."""
     global _conversations
     _conversations += 1
-    office = _autopush_office(_conversations // RENEWED)
-    talk = Conversation(office)
+    broker = _autopush_broker(_conversations // RENEWED)
+    talk = Conversation(broker)
     for line in data.split(b"\n"):
         talk.on_message(line.decode("utf-8", "replace"))
         if talk.closed:
             break
-    office.disconnect(talk)
+    broker.disconnect(talk)
     for message in talk.said:
         assert not message or message["messageType"]
     if talk.closed:
@@ -185,9 +185,9 @@ def autopush_frames(data: bytes) -> None:
 
 
 @cache
-def _mcs_office(_age: int) -> tuple[PostOffice, Browsers]:
-    office = _office()
-    return office, Browsers(office.mailbox)
+def _mcs_broker(_age: int) -> tuple[Broker, Browsers]:
+    broker = _broker()
+    return broker, Browsers(broker.mailbox)
 
 
 _logins = 0
@@ -197,9 +197,9 @@ def mcs_frames(data: bytes) -> None:
     """Say all of it over a real stream, hang up, and read what the service has said."""
     global _logins
     _logins += 1
-    office, browsers = _mcs_office(_logins // RENEWED)
-    said = loop().run_until_complete(_talk_mcs(office, browsers, data[:65536]))
-    assert office.connected() == 0
+    broker, browsers = _mcs_broker(_logins // RENEWED)
+    said = loop().run_until_complete(_talk_mcs(broker, browsers, data[:65536]))
+    assert broker.connected() == 0
     if not said:
         return
     assert said[0] == 41
@@ -214,14 +214,14 @@ def mcs_frames(data: bytes) -> None:
     assert at == len(said) and tags[0] == 3 and set(tags) <= {1, 3, 4}
 
 
-async def _talk_mcs(office: PostOffice, browsers: Browsers, data: bytes) -> bytes:
+async def _talk_mcs(broker: Broker, browsers: Browsers, data: bytes) -> bytes:
     here, there = socket.socketpair()
     with there:
         there.setblocking(False)
         there.sendall(data)
         there.shutdown(socket.SHUT_WR)
         stream = Undelayed(here)
-        await McsConnection(stream, office, browsers, clock).serve()
+        await McsConnection(stream, broker, browsers, clock).serve()
         said = b""
         while chunk := there.recv(65536):
             said += chunk

@@ -371,7 +371,7 @@ class Bench:
 
     def queue(self) -> int:
         """Return the number of messages that wait in the service."""
-        return self.service.office.mailbox.counts()[1]
+        return self.service.broker.mailbox.counts()[1]
 
     async def close(self) -> None:
         for agent in self._user_agents:

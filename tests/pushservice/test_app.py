@@ -17,7 +17,7 @@ from pushlab.pushservice import mailbox
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.pushservice.chromium.mcs import McsServer
-from pushlab.pushservice.broker import PostOffice
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.presence import MAX_ENDPOINTS, MAX_REQUEST
 from pushlab.pushservice.store import Store
 
@@ -194,7 +194,7 @@ def broken(*_, **__):
 # The steps of a start, in their order. Few of them fail by themselves on a healthy machine.
 STEPS = [
     (Store, "__init__"),
-    (PostOffice, "__init__"),
+    (Broker, "__init__"),
     (Store, "kept"),
     (Certificates, "make"),
     (McsServer, "__init__"),
@@ -243,7 +243,7 @@ def test_a_step_that_fails_while_it_stops_keeps_no_other_from_stopping(
             service = PushService()
             await service.start()
             with monkeypatch.context() as patch, pytest.raises(Broken):
-                patch.setattr(PostOffice, "leave", broken)
+                patch.setattr(Broker, "leave", broken)
                 await service.stop()
             await service.stop()
 

@@ -64,7 +64,7 @@ def test_a_visitor_without_subscriptions_leaves_no_trace(bench):
     async def scenario(bench):
         visitor = await bench.user_agent()
         uaid = await bench.away(visitor)
-        assert bench.service.office.connected() == 0 and not bench.service._connections
+        assert bench.service.broker.connected() == 0 and not bench.service._connections
         assert (await (await bench.stranger()).hello(uaid))["uaid"] != uaid
         # The same holds for one that had a subscription and has ended it.
         agent, _, _ = await bench.subscribed()
@@ -124,7 +124,7 @@ def test_registering_again_gives_the_same_endpoint_and_never_another_key(bench):
         answer = await agent.register(key=bench.sender().key)
         assert (answer["status"], answer["error"]) == (400, "bad-field")
         assert (await agent.register("other", sender.key))["pushEndpoint"] != first["pushEndpoint"]
-        assert bench.service.office.mailbox.counts() == (2, 0)
+        assert bench.service.broker.mailbox.counts() == (2, 0)
 
     bench(scenario)
 
@@ -151,7 +151,7 @@ def test_a_bad_key_is_refused_and_the_connection_lives_on(bench, key):
         answer = await agent.hear()
         assert (answer["messageType"], answer["channelID"], answer["status"]) == ("register", "c", 400)
         assert "pushEndpoint" not in answer
-        assert bench.service.office.mailbox.counts() == (0, 0)
+        assert bench.service.broker.mailbox.counts() == (0, 0)
         assert (await agent.register("c", sender.key))["status"] == 200
 
     bench(scenario)
@@ -164,7 +164,7 @@ def test_a_key_with_and_without_padding(bench):
             key = base64url.encode(sender.key) + padding
             await agent.say({"messageType": "register", "channelID": "c", "key": key})
             assert (await agent.hear())["status"] == 200
-        assert bench.service.office.mailbox.channel(agent.uaid, "c").key == sender.key
+        assert bench.service.broker.mailbox.channel(agent.uaid, "c").key == sender.key
 
     bench(scenario)
 
@@ -432,7 +432,7 @@ def test_the_newest_connection_wins(bench):
         assert older.connection.close_code == 1001
         await sender.send(subscription, b"hello")
         assert older.read(await newer.notification()) == b"hello"
-        assert bench.service.office.connected() == 1
+        assert bench.service.broker.connected() == 1
         assert "disconnect" not in bench.story()
 
     bench(scenario)
@@ -663,10 +663,10 @@ def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(
     async def scenario(bench):
         agent, _, subscription = await bench.subscribed()
         await bench.away(agent)
-        office, token = bench.service.office, subscription.endpoint.rsplit("/", 1)[1]
-        office.mailbox.message_limit = 400
+        broker, token = bench.service.broker, subscription.endpoint.rsplit("/", 1)[1]
+        broker.mailbox.message_limit = 400
         for _ in range(400):
-            office.post(token, bytes(4096), PushOptions(ttl=60))
+            broker.post(token, bytes(4096), PushOptions(ttl=60))
         before = bench.last
         _, writer = await handshake(bench.service.port)
         # Both ends hold little in the kernel, so most of the messages are still to be written.
@@ -706,7 +706,7 @@ def test_before_hello_nothing_is_done(bench, message):
         await agent.say(message)
         assert await agent.hear() is None
         assert agent.connection.close_code == 1008
-        assert bench.service.office.mailbox.counts() == (0, 0) and not bench.story()
+        assert bench.service.broker.mailbox.counts() == (0, 0) and not bench.story()
 
     bench(scenario)
 

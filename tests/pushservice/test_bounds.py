@@ -106,7 +106,7 @@ def test_who_answers_no_ping_is_gone_and_who_does_stays(bench, monkeypatch):
         assert await asyncio.gather(pings(True, there, 5), pings(False, gone, 5)) == [5, 1]
         await gone.leave()  # Tornado would leave it five seconds to answer the goodbye.
         await bench.until("disconnect")
-        assert bench.service.office.connected() == 1
+        assert bench.service.broker.connected() == 1
         await there.leave()
 
     bench(scenario)
@@ -144,7 +144,7 @@ def test_a_websocket_that_is_never_read_is_cut_off(bench, monkeypatch):
 
         assert 10 < await crammed(bench, handler.ws_connection.stream, send)
         await peer.leave()
-        assert bench.service.office.connected() == 1
+        assert bench.service.broker.connected() == 1
         await reading.hears_nothing()
 
     bench(scenario)

@@ -93,7 +93,7 @@ async def unsubscribed(case, http):
 
 
 async def too_many(case, http):
-    case.bench.service.office.mailbox.message_limit = 1
+    case.bench.service.broker.mailbox.message_limit = 1
     assert (await http(case.request)).code == 201  # nobody acknowledges it
     await case.agent.notification()
     case.headers(Topic=None)
@@ -267,7 +267,7 @@ def test_what_each_vendor_answers_and_what_is_made_of_it(bench, http, fault, fla
         if fault != "unsubscribed":
             await case.agent.hears_nothing()
             # The control: the same subscription takes a good message from the same sender.
-            bench.service.office.mailbox.message_limit = 1000
+            bench.service.broker.mailbox.message_limit = 1000
             good = Case(bench, case.agent, case.sender, case.subscription)
             assert (await http(good.request)).code == 201
             await case.agent.notification()

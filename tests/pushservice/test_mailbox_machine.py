@@ -88,7 +88,7 @@ class MailboxMachine(RuleBasedStateMachine):
     def post(self, data, ttl, topic):
         (agent, _), token = data.draw(st.sampled_from(sorted(self.tokens.items())))
         id = f"message {next(self.numbers)}"
-        # As the post office does: what has expired takes no room.
+        # As the broker does: what has expired takes no room.
         self.expire(agent)
         same = (token, topic) if topic else None
         rest = [one for one in self.sent if (one.token, one.topic) != same]

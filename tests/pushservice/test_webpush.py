@@ -371,7 +371,7 @@ def test_the_limit_of_messages_for_one_user_agent(bench):
         other_agent = await bench.user_agent()
         other = await other_agent.subscribe(sender.key)
         await bench.away(agent)
-        bench.service.office.mailbox.message_limit = 2
+        bench.service.broker.mailbox.message_limit = 2
         assert (await sender.send(subscription, ttl=10)).code == 201
         assert (await sender.send(subscription, b"last", ttl=60)).code == 201
         response = await sender.send(subscription)

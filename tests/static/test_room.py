@@ -95,9 +95,9 @@ def subscribed(background, push_service, room, name: str) -> str:
 
 
 async def _subscribe(push_service, room, name: str) -> str:
-    token = push_service.office.subscribe(Away(), "channel", None).token
+    token = push_service.broker.subscribe(Away(), "channel", None).token
     for _ in range(2):
-        push_service.office.post(token, b"", PushOptions(ttl=60))
+        push_service.broker.post(token, b"", PushOptions(ttl=60))
     keys = RFC8291.subscription
     subscription = PushSubscription(push_service.endpoint(token), keys.p256dh, keys.auth)
     room.subscribe(subscription, name)

@@ -23,7 +23,7 @@ from pushlab.errors import BadField, FormatError, TooManySubscriptions
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.chromium.messages import CHECKIN_REQUEST, CHECKIN_RESPONSE
-from pushlab.pushservice.broker import PostOffice, new_secret
+from pushlab.pushservice.broker import Broker, new_secret
 from pushlab.server.http import StreamedBody, user_agent_name
 
 MAX_REQUEST = 64 * 1024
@@ -42,7 +42,7 @@ _SUBTYPE, _APP = re.compile(r"wp:[!-~]{1,400}"), re.compile(r"[A-Za-z0-9_.]{1,60
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser as the post office knows it: by its secret name, and by a name for people."""
+    """A browser as the broker knows it: by its secret name, and by a name for people."""
 
     user_agent: str
     who: str
@@ -129,8 +129,8 @@ class RegistrationHandler(StreamedBody):
 
     body_limit = MAX_REQUEST
 
-    def initialize(self, office: PostOffice, browsers: Browsers) -> None:
-        self.office, self.browsers = office, browsers
+    def initialize(self, broker: Broker, browsers: Browsers) -> None:
+        self.broker, self.browsers = broker, browsers
 
     def post(self) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -168,11 +168,11 @@ class RegistrationHandler(StreamedBody):
         browser = Browser(user_agent, _name(self.request.headers, app))
         channel = f"{app} {subtype}"
         if form.get("delete") == "true":
-            self.office.unsubscribe(browser, channel)
+            self.broker.unsubscribe(browser, channel)
             return "deleted"
         key = _key(form.get("sender", ""))
         self.browsers.call(user_agent, browser.who)
-        return self.office.subscribe(browser, channel, key, TOKEN_PREFIX).token
+        return self.broker.subscribe(browser, channel, key, TOKEN_PREFIX).token
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -25,7 +25,7 @@ from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.chromium.mcs import McsServer
-from pushlab.pushservice.broker import PostOffice
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.server.http import StreamedBody, UnknownPathHandler, listen, log
@@ -105,8 +105,8 @@ class ChromiumDoors:
             if kept["names"] == names_at(host):
                 self._certificates = Certificates.from_json(kept)
 
-    def open(self, office: PostOffice, browsers: Browsers, store: Store, host: str) -> None:
-        """Listen, for an office that is open, and have the store keep where.
+    def open(self, broker: Broker, browsers: Browsers, store: Store, host: str) -> None:
+        """Listen, for a broker that is open, and have the store keep where.
 
         What has been opened when this fails, ``close`` closes.
         """
@@ -117,8 +117,8 @@ class ChromiumDoors:
         web, mcs = (opened(_listen(port, host)) for port in self._ports)
         self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
         self._keep(store)
-        self._web = BoundedHTTPServer(self._application(office), ssl_options=context)
-        self._mcs = McsServer(office, browsers, self._clock, context)
+        self._web = BoundedHTTPServer(self._application(broker), ssl_options=context)
+        self._mcs = McsServer(broker, browsers, self._clock, context)
         for server, listener in ((self._web, web), (self._mcs, mcs)):
             self._undo.push_async_callback(server.close_all_connections)
             self._undo.callback(server.stop)
@@ -152,7 +152,7 @@ class ChromiumDoors:
             tls_port=web,
         )
 
-    def _application(self, office: PostOffice) -> Application:
+    def _application(self, broker: Broker) -> Application:
         """Serve the push resources of each host, whose origin is the ``aud`` of its tokens."""
         application = Application(
             default_handler_class=UnknownPathHandler,
@@ -161,14 +161,14 @@ class ChromiumDoors:
         )
         for host in VENDOR_HOSTS:
             arguments = {
-                "office": office,
+                "broker": broker,
                 "origin": lambda origin=f"https://{host}": origin,
                 "now": self._clock,
                 "flavour": self._flavour,
             }
             resources = [
                 (r"/(?:fcm/send|wp|preprod/wp)/([A-Za-z0-9_-]+)", PushResource, arguments),
-                (r"/m/([A-Za-z0-9_-]+)", MessageResource, {"office": office}),
+                (r"/m/([A-Za-z0-9_-]+)", MessageResource, {"broker": broker}),
             ]
             application.add_handlers(re.escape(host), resources)
         return application

@@ -36,7 +36,7 @@ from pushlab.pushservice.chromium.messages import (
     LOGIN_REQUEST,
     LOGIN_RESPONSE,
 )
-from pushlab.pushservice.broker import PostOffice, Receipt
+from pushlab.pushservice.broker import Broker, Receipt
 from pushlab.pushservice.chromium.protobuf import MAX_VARINT, read_varint, varint
 
 VERSION = 41
@@ -57,13 +57,13 @@ class McsServer(TCPServer):
 
     def __init__(
         self,
-        office: PostOffice,
+        broker: Broker,
         browsers: Browsers,
         clock: Callable[[], float],
         context: ssl.SSLContext,
     ):
         super().__init__(ssl_options=context, max_buffer_size=2 * MAX_FRAME)
-        self._office, self._browsers, self._clock = office, browsers, clock
+        self._broker, self._browsers, self._clock = broker, browsers, clock
         self._connections: set[McsConnection] = set()
 
     async def handle_stream(self, stream: IOStream, address: tuple) -> None:
@@ -72,8 +72,8 @@ class McsServer(TCPServer):
             stream.close()
             return
         enable_keepalive(stream.socket)
-        stream.max_write_buffer_size = self._office.max_unread
-        connection = McsConnection(stream, self._office, self._browsers, self._clock)
+        stream.max_write_buffer_size = self._broker.max_unread
+        connection = McsConnection(stream, self._broker, self._browsers, self._clock)
         self._connections.add(connection)
         try:
             await connection.serve()
@@ -96,9 +96,9 @@ class McsConnection:
     window = None  # It names what it has had at its next login, however much that is.
 
     def __init__(
-        self, stream: IOStream, office: PostOffice, browsers: Browsers, clock: Callable[[], float]
+        self, stream: IOStream, broker: Broker, browsers: Browsers, clock: Callable[[], float]
     ):
-        self._stream, self._office, self._browsers, self._clock = stream, office, browsers, clock
+        self._stream, self._broker, self._browsers, self._clock = stream, broker, browsers, clock
         self.user_agent = ""
         self.ended = asyncio.Event()
         self._received = self._sent = 0  # frames, each side's versions not counted
@@ -123,7 +123,7 @@ class McsConnection:
         finally:
             self._stream.close()
             if self.user_agent:
-                self._office.disconnect(self)
+                self._broker.disconnect(self)
             self.ended.set()
 
     def close(self) -> None:
@@ -163,12 +163,12 @@ class McsConnection:
             server_timestamp=int(self._clock() * 1000),
         )
         # The answer tells the browser that it may forget these ids, so they are written down first.
-        had = [id for id in login.get("received_persistent_id", ()) if self._office.message(id)]
-        self._office.acknowledge(self, map(Receipt, had))
+        had = [id for id in login.get("received_persistent_id", ()) if self._broker.message(id)]
+        self._broker.acknowledge(self, map(Receipt, had))
         self._stream.set_nodelay(True)
         self._write(bytes([VERSION]))
         self._send(LOGIN_ANSWER, answer)
-        self._office.connect(self)
+        self._broker.connect(self)
 
     def _take(self, tag: int, frame: bytes) -> None:
         if tag == CLOSE:
@@ -189,7 +189,7 @@ class McsConnection:
         last = message.get("last_stream_id_received", 0)
         numbers = [number for number in self._unacknowledged if number <= last]
         had = [self._unacknowledged[number] for number in numbers]
-        self._office.acknowledge(self, map(Receipt, had))
+        self._broker.acknowledge(self, map(Receipt, had))
         for number in numbers:
             del self._unacknowledged[number]
 

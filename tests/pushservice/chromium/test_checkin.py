@@ -87,7 +87,7 @@ def test_subscribe(bench):
         name, token = response.body.decode().split("=")
         prefix, secret = token[:8], token[8:]
         assert (name, prefix) == ("token", "pushlab-") and len(base64url.decode(secret)) == 24
-        kept = bench.service.office.mailbox.subscription(token)
+        kept = bench.service.broker.mailbox.subscription(token)
         assert (kept.key, kept.who) == (key, "Chromium")
         assert kept.channel == "org.chromium.linux wp:http://localhost:8000/#0F3C-V2"
         assert bench.story() == ["subscribe", "endpoint"]
@@ -143,7 +143,7 @@ def test_the_registration_of_the_browser_itself_leads_nowhere(bench):
         for fields in ({}, {"delete": "true"}):
             response = await browser.post_form(form | fields)
             assert response.code == 200 and response.body.startswith(b"token=")
-        assert bench.service.office.mailbox.counts() == (0, 0) and bench.story() == []
+        assert bench.service.broker.mailbox.counts() == (0, 0) and bench.story() == []
 
     bench(scenario)
 
@@ -218,7 +218,7 @@ def test_nonsense_forms(bench, form):
     async def scenario(bench):
         response = await (await bench.browser()).post_form(form)
         assert (response.code, response.body) == (200, b"Error=INVALID_PARAMETERS")
-        assert bench.service.office.mailbox.counts() == (0, 0)
+        assert bench.service.broker.mailbox.counts() == (0, 0)
 
     bench(scenario)
 

@@ -32,7 +32,7 @@ def test_login(bench):
             "last_stream_id_received": 1,
             "server_timestamp": int(bench.clock() * 1000),
         }
-        assert bench.service.office.connected() == 1
+        assert bench.service.broker.connected() == 1
         await bench.away(browser)
         assert bench.story() == ["connect", "disconnect"]
         assert {event.who for event in bench.journal.events()} == {"Chromium"}
@@ -287,7 +287,7 @@ def test_the_newest_connection_wins(bench):
         assert await browser.rest() == bytes([mcs.CLOSE, 0])
         await sender.send(subscription, b"hello")
         assert newer.read(await newer.message()) == b"hello"
-        assert bench.service.office.connected() == 1
+        assert bench.service.broker.connected() == 1
         assert "disconnect" not in bench.story()
 
     bench(scenario)
@@ -298,7 +298,7 @@ def test_close_is_a_goodbye(bench):
         browser, _, _ = await bench.logged_in()
         browser.say(mcs.CLOSE)
         await bench.until("disconnect")
-        assert bench.service.office.connected() == 0
+        assert bench.service.broker.connected() == 0
 
     bench(scenario)
 
