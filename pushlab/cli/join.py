@@ -63,10 +63,10 @@ def browser_for(url: str, kind: str, **wanted) -> Firefox | Chromium:
     ``wanted`` is ``profile``, ``headless`` and ``grant``. Raise LabError if no lab answers there.
     """
     push_url = push_service_of(url)
-    door = None
+    listeners = None
     if kind == "chromium":
-        door = SimpleNamespace(**ask(f"{push_url.replace('ws', 'http', 1)}chromium"))
-    return real_browser(kind, url, push_url, door, **wanted)
+        listeners = SimpleNamespace(**ask(f"{push_url.replace('ws', 'http', 1)}chromium"))
+    return real_browser(kind, url, push_url, listeners, **wanted)
 
 
 def first_installed() -> str:

@@ -33,11 +33,15 @@ def installed_browsers() -> list[str]:
 
 
 def real_browser(
-    kind: str, page_url: str, push_url: str, door: chromium_profile.ChromiumDoor | None, **wanted
+    kind: str,
+    page_url: str,
+    push_url: str,
+    listeners: chromium_profile.ChromiumListeners | None,
+    **wanted,
 ) -> firefox.Firefox | chromium.Chromium:
     """Make a browser for the page and its push service, whether here or across a room.
 
-    ``push_url`` is what a Firefox connects to, ``door`` is what a Chromium needs; ``wanted`` is
+    ``push_url`` is what a Firefox connects to, ``listeners`` what a Chromium needs; ``wanted`` is
     ``profile``, ``headless`` and ``grant``. Raise BrowserNotFound for a kind that there is not.
 
     A page of this machine is secure to every browser. One that comes over the network with plain
@@ -48,7 +52,7 @@ def real_browser(
     if kind == "firefox":
         return firefox.Firefox(push_url, **wanted)
     if kind == "chromium":
-        return chromium.Chromium(door, **wanted)
+        return chromium.Chromium(listeners, **wanted)
     raise BrowserNotFound(f"there is no user agent of kind {kind!r}, only {', '.join(KINDS)}")
 
 

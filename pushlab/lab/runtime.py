@@ -152,10 +152,11 @@ class Lab:
 
     def _connect_overrides(self, address: str) -> list[ConnectOverride]:
         """Lead what is for the lab's Chromium, whose endpoints name a vendor's host, to the lab."""
-        door = self.push_service.chromium
-        authority = door.ca_pem.decode("ascii")
+        listeners = self.push_service.chromium
+        authority = listeners.ca_pem.decode("ascii")
         return [
-            ConnectOverride(host, TOKEN_PREFIX, door.tls_port, authority, address) for host in door.hosts
+            ConnectOverride(host, TOKEN_PREFIX, listeners.tls_port, authority, address)
+            for host in listeners.hosts
         ]
 
     # --- life ----------------------------------------------------------------------------------

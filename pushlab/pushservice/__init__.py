@@ -9,5 +9,5 @@ the doors: ``webpush`` for application servers, over HTTP; ``autopush`` for Fire
 user agent; ``fcm``, where Chromium is named and subscribes, and ``mcs``, where messages reach it.
 ``protobuf`` and ``messages`` are the format of these two, ``certificates`` makes the TLS that they
 insist on, and ``chromium`` holds together what Chromium needs. A message is the same message, and
-keeps the same rules, whichever door it leaves by.
+keeps the same rules, whichever listeners it leaves by.
 """

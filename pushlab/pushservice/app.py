@@ -14,7 +14,11 @@ from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
 from pushlab.server.limits import BoundedHTTPServer
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
-from pushlab.pushservice.chromium.listeners import ChromiumDoor, ChromiumDoors, DoorHandler
+from pushlab.pushservice.chromium.listeners import (
+    ChromiumListeners,
+    ChromiumServers,
+    ListenersHandler,
+)
 from pushlab.pushservice.chromium.checkin import Browsers, CheckinHandler, RegistrationHandler
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
@@ -69,7 +73,7 @@ class PushService:
         self._server: BoundedHTTPServer | None = None
         self._undo = AsyncExitStack()
         self._connections: set[AutopushHandler] = set()
-        self._chromium = ChromiumDoors(clock, lambda: self.flavour)
+        self._chromium = ChromiumServers(clock, lambda: self.flavour)
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Listen at a TCP port (0: any free one), and at two free ones for Chromium.
@@ -142,9 +146,9 @@ class PushService:
         return f"ws://{self._host}:{self.port}/"
 
     @property
-    def chromium(self) -> ChromiumDoor:
+    def chromium(self) -> ChromiumListeners:
         """What a Chromium and its senders must know. Raise LabStopped before the first start."""
-        return self._chromium.door(self.origin)
+        return self._chromium.listeners(self.origin)
 
     def presence(self, endpoint: str) -> tuple[bool, int] | None:
         """Say whether the user agent behind an endpoint is connected, and how many messages wait.
@@ -173,7 +177,7 @@ class PushService:
                 (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, broker | webpush),
                 (r"/m/([A-Za-z0-9_-]+)", MessageResource, broker),
                 (r"/presence", PresenceHandler, {"presence": self.presence}),
-                (r"/chromium", DoorHandler, {"door": lambda: self.chromium}),
+                (r"/chromium", ListenersHandler, {"listeners": lambda: self.chromium}),
                 (r"/checkin", CheckinHandler, {"browsers": self._browsers, "now": self._clock}),
                 (r"/c2dm/register3", RegistrationHandler, broker | {"browsers": self._browsers}),
             ],

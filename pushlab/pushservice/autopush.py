@@ -1,4 +1,4 @@
-"""The door of the user agents: the WebSocket protocol that Firefox speaks with its push service.
+"""For user agents: the WebSocket protocol that Firefox speaks with its push service.
 
 Every message is a JSON object in a text frame. ``>`` is the user agent, ``<`` the push service:
 

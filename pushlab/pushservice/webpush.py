@@ -1,4 +1,4 @@
-"""The door of the application servers: RFC 8030's push resource and message resource, over HTTP.
+"""For application servers: RFC 8030's push resource and message resource, over HTTP.
 
     POST   /wpush/v2/TOKEN   send a message; the URL is the endpoint in the subscription   §5
     GET    /m/ID             read back a message that still waits                          §6

@@ -23,8 +23,8 @@ def test_a_browser_is_made_for_the_push_service_that_the_lab_names(lab):
     assert isinstance(firefox, Firefox) and firefox._push_url == lab.push_service.ws_url
     chromium = join.browser_for(lab.page_url, "chromium", headless=True)
     assert isinstance(chromium, Chromium)
-    assert chromium._door.mcs_url == lab.push_service.chromium.mcs_url
-    assert chromium._door.spki == lab.push_service.chromium.spki
+    assert chromium._listeners.mcs_url == lab.push_service.chromium.mcs_url
+    assert chromium._listeners.spki == lab.push_service.chromium.spki
     assert firefox._trusted == chromium._trusted == "", "this machine is secure as it is"
 
 

@@ -85,9 +85,10 @@ class World:
         self.journal = Journal()
         self.push_service = PushService(journal=self.journal)
         self.run(self.push_service.start())
-        door = self.push_service.chromium
+        listeners = self.push_service.chromium
         self.connect_overrides = [
-            ConnectOverride(host, TOKEN_PREFIX, door.tls_port, door.ca_pem.decode()) for host in door.hosts
+            ConnectOverride(host, TOKEN_PREFIX, listeners.tls_port, listeners.ca_pem.decode())
+            for host in listeners.hosts
         ]
         self.server = ApplicationServer(
             keys=VapidKeys.generate(),

@@ -288,8 +288,8 @@ def test_real_browsers_come_back_by_themselves_and_show_each_message_once(
     monkeypatch.setitem(firefox_profile.QUIET, "dom.webnotifications.requireinteraction.count", 100)
 
     async def scenario(served: Served):
-        door = (await served.ask("chromium", url=served.push_url)).json["data"]
-        agents = [Firefox(served.ws_url), Chromium(SimpleNamespace(**door))]
+        listeners = (await served.ask("chromium", url=served.push_url)).json["data"]
+        agents = [Firefox(served.ws_url), Chromium(SimpleNamespace(**listeners))]
         browsers = [Real(served, agent) for agent in agents]
         try:
             for browser in browsers:

@@ -65,7 +65,7 @@ def application_server_http(data: bytes) -> None:
 # --- the push service over HTTP -------------------------------------------------------------------
 
 
-class Door:
+class Subscriber:
     """Somebody connected, to make a subscription with."""
 
     user_agent, who = "fuzz", "Fuzz"
@@ -77,7 +77,7 @@ def _push_service(_age: int) -> tuple[PushService, list[str]]:
     service = PushService(journal=Journal(), clock=clock, message_limit=100)
     loop().run_until_complete(service.start())
     tokens = [
-        service.broker.subscribe(Door, f"channel {number}", key).token
+        service.broker.subscribe(Subscriber, f"channel {number}", key).token
         for number, key in enumerate((None, examples.AS_PUBLIC))
     ]
     return service, tokens

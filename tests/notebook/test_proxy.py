@@ -146,11 +146,12 @@ def notebook(playwright, jupyter, chromium_installed, tmp_path_factory, artifact
     with DIRECT.open(f"{origin}{page_url}health?token={TOKEN}", timeout=patience(60)) as answer:
         push_service = json.load(answer)["data"]["push_service"].replace("ws", "http", 1)
     with DIRECT.open(f"{push_service}chromium", timeout=patience(60)) as answer:
-        door = SimpleNamespace(**json.load(answer)["data"])
+        listeners = SimpleNamespace(**json.load(answer)["data"])
     profile = tmp_path_factory.mktemp("chromium")
     # Playwright says itself where the profile is and how it drives, and waits for a first window.
     theirs = ("--remote", "--user-data-dir", "--no-startup-window")
-    told = [one for one in switches(door, profile, headless=True) if not one.startswith(theirs)]
+    every = switches(listeners, profile, headless=True)
+    told = [one for one in every if not one.startswith(theirs)]
     context = playwright.chromium.launch_persistent_context(
         profile, executable_path=chromium_installed, args=told, permissions=["notifications"],
         viewport={"width": 1400, "height": 1300}, timeout=1000 * patience(120),

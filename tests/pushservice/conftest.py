@@ -19,7 +19,7 @@ from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.chromium import messages
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.chromium.listeners import ChromiumDoor
+from pushlab.pushservice.chromium.listeners import ChromiumListeners
 from pushlab.pushservice.chromium.protobuf import read_varint, varint
 
 
@@ -111,8 +111,8 @@ class Browser:
         8: messages.DATA_MESSAGE_STANZA,
     }
 
-    def __init__(self, door: ChromiumDoor, user_agent: str):
-        self.door, self.user_agent = door, user_agent
+    def __init__(self, listeners: ChromiumListeners, user_agent: str):
+        self.listeners, self.user_agent = listeners, user_agent
         self.android_id = self.security_token = 0
         self.private_key, self.auth = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
         self.received = 0
@@ -125,7 +125,7 @@ class Browser:
             android_id=self.android_id or None, security_token=self.security_token or None
         )
         headers = {"User-Agent": self.user_agent, "Content-Type": "application/x-protobuf"}
-        response = await fetch(HTTPRequest(self.door.checkin_url, "POST", headers, body))
+        response = await fetch(HTTPRequest(self.listeners.checkin_url, "POST", headers, body))
         answer = messages.CHECKIN_RESPONSE.decode(response.body)
         self.android_id, self.security_token = answer["android_id"], answer["security_token"]
         return response
@@ -138,7 +138,7 @@ class Browser:
             "Authorization": mine if authorization is None else authorization,
         }
         body = form if isinstance(form, str | bytes) else urllib.parse.urlencode(form)
-        return await fetch(HTTPRequest(self.door.registration_url, "POST", headers, body))
+        return await fetch(HTTPRequest(self.listeners.registration_url, "POST", headers, body))
 
     def form(self, key: bytes, page: str = "http://localhost:8000/", **fields: str) -> dict:
         return {
@@ -152,7 +152,7 @@ class Browser:
     async def subscribe(self, key: bytes, *page: str) -> PushSubscription:
         answer = (await self.post_form(self.form(key, *page))).body.decode()
         assert answer.startswith("token="), answer
-        endpoint = f"https://{self.door.hosts[0]}/fcm/send/{answer.removeprefix('token=')}"
+        endpoint = f"https://{self.listeners.hosts[0]}/fcm/send/{answer.removeprefix('token=')}"
         p256dh = p256.raw_public(self.private_key.public_key())
         return PushSubscription(endpoint, p256dh, self.auth)
 
@@ -164,8 +164,8 @@ class Browser:
 
     async def connect(self) -> None:
         """Shake hands, and say no word."""
-        context = ssl.create_default_context(cadata=self.door.ca_pem.decode())
-        port = urllib.parse.urlsplit(self.door.mcs_url).port
+        context = ssl.create_default_context(cadata=self.listeners.ca_pem.decode())
+        port = urllib.parse.urlsplit(self.listeners.mcs_url).port
         self.received = 0
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
@@ -243,7 +243,7 @@ class Sender:
     """An application server: sign and encrypt with the protocol's own code, and send."""
 
     clock: Clock
-    door: ChromiumDoor
+    listeners: ChromiumListeners
     private_key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -273,21 +273,21 @@ class Sender:
     async def send(
         self, subscription: PushSubscription, text: bytes | None = b"hello", **options
     ) -> HTTPResponse:
-        return await fetch(self.request(subscription, text, **options), self.door)
+        return await fetch(self.request(subscription, text, **options), self.listeners)
 
 
 async def fetch(
-    request: HTTPRequest | str, door: ChromiumDoor | None = None, **options
+    request: HTTPRequest | str, listeners: ChromiumListeners | None = None, **options
 ) -> HTTPResponse:
     """Send one request. An answer of whatever status is an answer.
 
-    With a door, requests to its hosts come to this machine, and its certificate is believed.
+    With listeners, requests to their hosts come to this machine, and their certificate is believed.
     """
     client_options = {}
-    if door is not None:
-        here = ("127.0.0.1", door.tls_port)
-        client_options["hostname_mapping"] = {(host, 443): here for host in door.hosts}
-        request.ssl_options = ssl.create_default_context(cadata=door.ca_pem.decode())
+    if listeners is not None:
+        here = ("127.0.0.1", listeners.tls_port)
+        client_options["hostname_mapping"] = {(host, 443): here for host in listeners.hosts}
+        request.ssl_options = ssl.create_default_context(cadata=listeners.ca_pem.decode())
     client = AsyncHTTPClient(force_instance=True, **client_options)
     try:
         return await client.fetch(request, raise_error=False, **options)

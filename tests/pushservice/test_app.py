@@ -125,27 +125,27 @@ def test_before_the_start_there_is_no_port():
 
 def test_the_door_of_chromium(bench):
     async def scenario(bench):
-        door, origin = bench.service.chromium, bench.service.origin
-        assert door.checkin_url == f"{origin}/checkin"
-        assert door.registration_url == f"{origin}/c2dm/register3"
-        assert door.mcs_url.startswith("https://127.0.0.1:")
-        assert door.hosts == ("jmt17.google.com", "fcm.googleapis.com")
-        ports = {bench.service.port, door.tls_port, int(door.mcs_url.rsplit(":", 1)[1])}
+        listeners, origin = bench.service.chromium, bench.service.origin
+        assert listeners.checkin_url == f"{origin}/checkin"
+        assert listeners.registration_url == f"{origin}/c2dm/register3"
+        assert listeners.mcs_url.startswith("https://127.0.0.1:")
+        assert listeners.hosts == ("jmt17.google.com", "fcm.googleapis.com")
+        ports = {bench.service.port, listeners.tls_port, int(listeners.mcs_url.rsplit(":", 1)[1])}
         assert len(ports) == 3
-        assert b"BEGIN CERTIFICATE" in door.ca_pem and "BEGIN" not in repr(door)
+        assert b"BEGIN CERTIFICATE" in listeners.ca_pem and "BEGIN" not in repr(listeners)
 
     bench(scenario)
 
 
 def test_who_starts_a_chromium_elsewhere_asks_for_its_switches(bench, http):
     async def scenario(bench):
-        door = bench.service.chromium
+        listeners = bench.service.chromium
         response = await http(bench.service.origin + "/chromium")
         assert json.loads(response.body)["data"] == {
-            "checkin_url": door.checkin_url,
-            "registration_url": door.registration_url,
-            "mcs_url": door.mcs_url,
-            "spki": door.spki,
+            "checkin_url": listeners.checkin_url,
+            "registration_url": listeners.registration_url,
+            "mcs_url": listeners.mcs_url,
+            "spki": listeners.spki,
         }
 
     bench(scenario)

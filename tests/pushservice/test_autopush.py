@@ -1,4 +1,4 @@
-"""The door of the user agents: Firefox's protocol over a real WebSocket, spoken well and badly."""
+"""For user agents: Firefox's protocol over a real WebSocket, spoken well and badly."""
 
 import asyncio
 import base64

@@ -154,8 +154,8 @@ def test_an_error_shows_no_endpoint(opened):
 
 def test_what_is_kept_under_a_name_is_replaced(opened):
     store = opened()
-    assert store.kept("door") is None
-    store.keep("door", b"one")
-    store.keep("door", b"two")
-    assert opened().kept("door") == b"two" and store.kept("window") is None
+    assert store.kept("ports") is None
+    store.keep("ports", b"one")
+    store.keep("ports", b"two")
+    assert opened().kept("ports") == b"two" and store.kept("other") is None
     assert not store.read(), "it is no part of the mailbox"

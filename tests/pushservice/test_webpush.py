@@ -1,4 +1,4 @@
-"""The door of the application servers, over real HTTP: what is taken, what is refused, and why."""
+"""For application servers, over real HTTP: what is taken, what is refused, and why."""
 
 import json
 import os

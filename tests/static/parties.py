@@ -160,13 +160,16 @@ class Parties:
 
     def start_server(self, keys: VapidKeys, port: int = 0) -> None:
         """Start an application server that knows no subscription."""
-        door = self.push_service.chromium
-        authority = door.ca_pem.decode()
+        listeners = self.push_service.chromium
+        authority = listeners.ca_pem.decode()
         self.server = ApplicationServer(
             keys=keys,
             journal=self.journal,
             push_origins=[self.push_service.origin],
-            connect_overrides=[ConnectOverride(host, TOKEN_PREFIX, door.tls_port, authority) for host in door.hosts],
+            connect_overrides=[
+                ConnectOverride(host, TOKEN_PREFIX, listeners.tls_port, authority)
+                for host in listeners.hosts
+            ],
         )
         self.run(self.server.start(port))
 

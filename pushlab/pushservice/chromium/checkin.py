@@ -1,4 +1,4 @@
-"""The first two doors of Chromium: checkin and registration, forms and protobuf over plain HTTP.
+"""Checkin and registration of Chromium: protobuf and forms over plain HTTP.
 
     POST /checkin          once in a browser's life: it is given an android id and a security token
     POST /c2dm/register3   subscribe, or unsubscribe, in the name of that id

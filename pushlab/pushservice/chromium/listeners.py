@@ -42,7 +42,7 @@ logging.getLogger("tornado.general").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
-class ChromiumDoor:
+class ChromiumListeners:
     """What a Chromium needs to use this push service, and what a sender needs to reach it.
 
     The three URLs and ``spki`` are values of Chromium's switches; a connection to one of ``hosts``
@@ -58,19 +58,19 @@ class ChromiumDoor:
     tls_port: int
 
 
-class DoorHandler(StreamedBody):
+class ListenersHandler(StreamedBody):
     """``GET /chromium``: the values of the switches, for whoever starts a Chromium elsewhere.
 
     What a sender needs is not among them: the lab's own application server is told by the lab.
     """
 
-    def initialize(self, door: Callable[[], ChromiumDoor]) -> None:
-        self.door = door
+    def initialize(self, listeners: Callable[[], ChromiumListeners]) -> None:
+        self.listeners = listeners
 
     def get(self) -> None:
-        door = self.door()
+        listeners = self.listeners()
         names = ("checkin_url", "registration_url", "mcs_url", "spki")
-        self.finish({"data": {name: getattr(door, name) for name in names}})
+        self.finish({"data": {name: getattr(listeners, name) for name in names}})
 
 
 def names_at(host: str) -> list[str]:
@@ -82,7 +82,7 @@ def names_at(host: str) -> list[str]:
     return [*VENDOR_HOSTS, "localhost", host]
 
 
-class ChromiumDoors:
+class ChromiumServers:
     """Listen at the two ports that speak TLS.
 
     The certificate, and the ports where possible, outlast ``close``, and the process if the store
@@ -137,12 +137,12 @@ class ChromiumDoors:
         undo, self._undo = self._undo, AsyncExitStack()
         await undo.aclose()
 
-    def door(self, origin: str) -> ChromiumDoor:
+    def listeners(self, origin: str) -> ChromiumListeners:
         """Describe the way in; ``origin`` is where the push service speaks plain HTTP."""
         if self._certificates is None:
             raise LabStopped("the push service has not been started")
         web, mcs = self._ports
-        return ChromiumDoor(
+        return ChromiumListeners(
             checkin_url=f"{origin}/checkin",
             registration_url=f"{origin}/c2dm/register3",
             mcs_url=f"https://{self._host}:{mcs}",

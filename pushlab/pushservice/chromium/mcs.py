@@ -1,4 +1,4 @@
-"""The third door of Chromium: MCS, a stream of protobuf messages over TLS.
+"""MCS, through which messages reach Chromium: a stream of protobuf messages over TLS.
 
 Each side begins with one byte, the version of the protocol; then come frames:
 
@@ -117,7 +117,7 @@ class McsConnection:
             while True:
                 self._take(*await self._frame())
         except (StreamClosedError, TimeoutError):
-            pass  # The browser has gone, or has not come further than the door.
+            pass  # The browser has gone, or it has not logged in.
         except (RequestError, StoreError):
             self.close()  # Nothing was changed: the browser comes back, and both try again.
         finally:

@@ -22,7 +22,7 @@ from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.base import Notification
 from pushlab.useragent.browser import QUIT, Browser, find_program
 from pushlab.useragent.chromium.cdp import Cdp
-from pushlab.useragent.chromium.profile import ChromiumDoor
+from pushlab.useragent.chromium.profile import ChromiumListeners
 
 AFTER_DISPLAY = 0.3  # Seconds after which a page may ask for a notification.
 STARTUP = 10  # Seconds after which nobody waits for the end of its start (times PUSHLAB_PATIENCE).
@@ -71,7 +71,7 @@ def find() -> Path:
 
 
 class Chromium(Browser):
-    """A Chromium for the push service behind ``door``.
+    """A Chromium for the push service that ``listeners`` describes.
 
     ``profile`` is a folder to keep; without one the profile is thrown away at the end.
     ``headless=False`` shows a window, and needs a screen. ``grant=False`` leaves the permission
@@ -83,7 +83,7 @@ class Chromium(Browser):
 
     def __init__(
         self,
-        door: ChromiumDoor,
+        listeners: ChromiumListeners,
         *,
         profile: Path | None = None,
         headless: bool = True,
@@ -91,7 +91,7 @@ class Chromium(Browser):
         trusted: str = "",
     ):
         super().__init__(profile, headless, grant)
-        self._door, self._trusted = door, trusted
+        self._listeners, self._trusted = listeners, trusted
         self._granted: set[str] = set()
 
     # --- from the start to the end -----------------------------------------------------------------
@@ -110,7 +110,7 @@ class Chromium(Browser):
         _address_file(folder).unlink(missing_ok=True)  # a Chromium that was killed leaves it behind
 
     def _arguments(self, folder: Path) -> list[str]:
-        return chromium_profile.switches(self._door, folder, self._headless, self._trusted)
+        return chromium_profile.switches(self._listeners, folder, self._headless, self._trusted)
 
     def _program(self, program: Path) -> list[str]:
         if offline.is_alone():

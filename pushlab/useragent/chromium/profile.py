@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 NOWHERE = "127.0.0.1:9"
 
 
-class ChromiumDoor(Protocol):
+class ChromiumListeners(Protocol):
     """Where a push service takes Chromiums in.
 
     ``spki`` is base64 of the SHA-256 of the SubjectPublicKeyInfo in the certificate at ``mcs_url``.
@@ -74,18 +74,20 @@ FIRST_RUN = {
 }
 
 
-def switches(door: ChromiumDoor, folder: Path, headless: bool, trusted: str = "") -> list[str]:
+def switches(
+    listeners: ChromiumListeners, folder: Path, headless: bool, trusted: str = ""
+) -> list[str]:
     """Return the command line for a Chromium with this profile and this push service.
 
     ``trusted`` is an origin that counts as secure though it is plain http.
     """
     table = NETWORK | QUIET | FIRST_RUN | {
-        "gcm-checkin-url": door.checkin_url,
-        "gcm-registration-url": door.registration_url,
-        "gcm-mcs-endpoint": door.mcs_url,
+        "gcm-checkin-url": listeners.checkin_url,
+        "gcm-registration-url": listeners.registration_url,
+        "gcm-mcs-endpoint": listeners.mcs_url,
         # Weakens: a certificate with this key is believed, whoever has signed it. Only the lab's
         # push service has the key, and it is another one at each of its starts.
-        "ignore-certificate-errors-spki-list": door.spki,
+        "ignore-certificate-errors-spki-list": listeners.spki,
         "user-data-dir": str(folder),
         "remote-debugging-port": "0",
     }  # fmt: skip

@@ -286,10 +286,10 @@ def test_every_endpoint_that_a_chromium_makes(bench, http, host, path):
         assert browser.read(await browser.message()) == b"hello"
         location = response.headers["Location"]
         assert location.startswith(f"https://{host}/m/")
-        door = bench.service.chromium
-        assert (await http(HTTPRequest(location), door)).code == 200
-        assert (await http(HTTPRequest(location, "DELETE"), door)).code == 204
-        assert (await http(HTTPRequest(location), door)).code == 404
+        listeners = bench.service.chromium
+        assert (await http(HTTPRequest(location), listeners)).code == 200
+        assert (await http(HTTPRequest(location, "DELETE"), listeners)).code == 204
+        assert (await http(HTTPRequest(location), listeners)).code == 404
 
     bench(scenario)
 

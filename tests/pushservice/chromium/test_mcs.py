@@ -318,10 +318,11 @@ def test_a_restart_keeps_the_subscriptions(open_bench, run, tmp_path):
             await sender.send(subscription, b"kept")
             clock = bench.clock
         async with open_bench(database=database, clock=clock) as bench:
-            again, sender.door = await bench.browser(like=browser), bench.service.chromium
+            again, sender.listeners = await bench.browser(like=browser), bench.service.chromium
             # A browser that ran meanwhile knows this port, and believes this certificate.
-            assert again.door.spki == browser.door.spki and again.door.mcs_url == browser.door.mcs_url
-            assert again.door.tls_port == browser.door.tls_port
+            assert again.listeners.spki == browser.listeners.spki
+            assert again.listeners.mcs_url == browser.listeners.mcs_url
+            assert again.listeners.tls_port == browser.listeners.tls_port
             assert (await sender.send(subscription, b"after")).code == 201
             await again.log_in()
             assert bench.journal.events()[-1].who == "Chromium"
@@ -338,7 +339,7 @@ def test_a_browser_whose_subscriptions_are_lost_is_let_in(open_bench, run):
         async with open_bench() as bench:
             browser, sender, subscription = await bench.logged_in()
         async with open_bench() as bench:
-            again, sender.door = await bench.browser(like=browser), bench.service.chromium
+            again, sender.listeners = await bench.browser(like=browser), bench.service.chromium
             await again.log_in()
             await again.hears_nothing()
             assert (await sender.send(subscription)).code == 404
@@ -351,31 +352,31 @@ def test_a_browser_whose_subscriptions_are_lost_is_let_in(open_bench, run):
 
 def test_stop_and_start_of_one_service_keep_door_and_certificate(bench):
     async def scenario(bench):
-        browser, port, door = await bench.browser(), bench.service.port, bench.service.chromium
+        browser, port, listeners = await bench.browser(), bench.service.port, bench.service.chromium
         await browser.log_in()
         stranger = await bench.browser()
         await stranger.connect()
         await bench.service.stop()
         assert await browser.rest() == bytes([mcs.CLOSE, 0])
         assert await stranger.rest() == b""
-        for url in (door.mcs_url, f"https://127.0.0.1:{door.tls_port}"):
+        for url in (listeners.mcs_url, f"https://127.0.0.1:{listeners.tls_port}"):
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", urllib.parse.urlsplit(url).port)
         await bench.service.start(port)
-        assert bench.service.chromium == door
+        assert bench.service.chromium == listeners
 
     bench(scenario)
 
 
 def test_a_port_that_was_taken_meanwhile_is_another(bench):
     async def scenario(bench):
-        port, door = bench.service.port, bench.service.chromium
+        port, listeners = bench.service.port, bench.service.chromium
         await bench.service.stop()
-        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", door.tls_port)
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", listeners.tls_port)
         async with server:
             await bench.service.start(port)
-            assert bench.service.chromium.tls_port != door.tls_port
-            assert bench.service.chromium.mcs_url == door.mcs_url
+            assert bench.service.chromium.tls_port != listeners.tls_port
+            assert bench.service.chromium.mcs_url == listeners.mcs_url
 
     bench(scenario)
 
@@ -499,8 +500,8 @@ def printed(bench, monkeypatch, capfd):
 
 def test_what_is_no_tls_is_cut_off_quietly(printed):
     async def scenario(bench):
-        door = bench.service.chromium
-        for port in (urllib.parse.urlsplit(door.mcs_url).port, door.tls_port):
+        listeners = bench.service.chromium
+        for port in (urllib.parse.urlsplit(listeners.mcs_url).port, listeners.tls_port):
             for words in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello"):
                 browser = await bench.browser()
                 streams = await asyncio.open_connection("127.0.0.1", port)
@@ -514,8 +515,8 @@ def test_what_is_no_tls_is_cut_off_quietly(printed):
 
 def test_who_does_not_believe_the_certificate_makes_no_noise(printed):
     async def scenario(bench):
-        door = bench.service.chromium
-        for port in (urllib.parse.urlsplit(door.mcs_url).port, door.tls_port):
+        listeners = bench.service.chromium
+        for port in (urllib.parse.urlsplit(listeners.mcs_url).port, listeners.tls_port):
             with pytest.raises(ssl.SSLCertVerificationError):
                 await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
         await (await bench.browser()).log_in()
