@@ -52,7 +52,7 @@ from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
 
 class Away:
-    who = "Away"
+    display_name = "Away"
     def __init__(self, number):
         self.user_agent = f"user agent {number}"
 

@@ -94,7 +94,7 @@ class PushService:
             self._chromium.open(self.broker, self._browsers, self._store, host)
             server = BoundedHTTPServer(self._application())
             undo.push_async_callback(server.close_all_connections)
-            undo.push_async_callback(self._say_goodbye)
+            undo.push_async_callback(self._close_connections)
             undo.callback(server.stop)
             server.add_socket(listener)
             sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)
@@ -111,9 +111,9 @@ class PushService:
         self._server = None
         await undo.aclose()
 
-    async def _say_goodbye(self) -> None:
+    async def _close_connections(self) -> None:
         """Close the connections of user agents. The service has gone, and no user agent has."""
-        self.broker.leave()
+        self.broker.forget_connections()
         for connection in (leaving := list(self._connections)):
             connection.close(reason="the push service stops")
         for connection in leaving:
@@ -166,7 +166,7 @@ class PushService:
 
     def _application(self) -> Application:
         broker = {"broker": self.broker}
-        autopush = {"endpoint": self.endpoint, "everyone": self._connections}
+        autopush = {"endpoint": self.endpoint, "connections": self._connections}
         webpush = {"origin": lambda: self.origin, "now": self._clock}
         webpush |= {"flavour": lambda: self.flavour}
         return Application(

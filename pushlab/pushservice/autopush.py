@@ -75,12 +75,12 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         self,
         broker: Broker,
         endpoint: Callable[[str], str],
-        everyone: set["AutopushHandler"],
+        connections: set["AutopushHandler"],
     ) -> None:
-        """``endpoint(token)`` is the URL to hand out; ``everyone`` holds the open connections."""
-        self.broker, self.endpoint, self.everyone = broker, endpoint, everyone
+        """``endpoint(token)`` is the URL to hand out; ``connections`` holds the open connections."""
+        self.broker, self.endpoint, self.connections = broker, endpoint, connections
         self.user_agent = ""
-        self.who = user_agent_name(self.request.headers.get("User-Agent", ""))
+        self.display_name = user_agent_name(self.request.headers.get("User-Agent", ""))
         self.ended = asyncio.Event()
 
     def finish(self, chunk=None):
@@ -95,24 +95,24 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         origin = self.request.headers.get("Origin", "ws://")
         if not origin.startswith(("ws://", "wss://")):
             raise CrossOrigin("a page's script opened this WebSocket")
-        if len(self.everyone) >= MAX_CONNECTIONS:
+        if len(self.connections) >= MAX_CONNECTIONS:
             raise TooManyConnections(f"{MAX_CONNECTIONS} user agents are connected")
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return "push-notification" if "push-notification" in subprotocols else None
 
     def open(self) -> None:
-        self.everyone.add(self)
+        self.connections.add(self)
         self.set_nodelay(True)
         self.ws_connection.stream.max_write_buffer_size = self.broker.max_unread
         loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(
+        self._hello_timeout = loop.call_later(
             HELLO_SECONDS, self.close, POLICY_VIOLATION, f"no hello in {HELLO_SECONDS} s"
         )
 
     def on_close(self) -> None:
-        self._patience.cancel()
-        self.everyone.discard(self)
+        self._hello_timeout.cancel()
+        self.connections.discard(self)
         self.broker.disconnect(self)
         self.ended.set()
 
@@ -163,7 +163,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def _hello(self, message: dict) -> None:
         uaid = _text(message, "uaid", optional=True)
         known = uaid is not None and self.broker.mailbox.knows(uaid)
-        self._patience.cancel()
+        self._hello_timeout.cancel()
         self.user_agent = uaid if known else secrets.token_hex(16)
         self._send(
             {

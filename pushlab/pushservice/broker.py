@@ -31,7 +31,7 @@ class Client(Protocol):
         """Its secret name, under which the mailbox knows it."""
 
     @property
-    def who(self) -> str:
+    def display_name(self) -> str:
         """Its name for people."""
 
 
@@ -100,7 +100,7 @@ class Broker:
         if replaced is not None:
             replaced.connection.close()
         queue = self._queues[connection.user_agent] = OutboundQueue(connection)
-        self._tell(UA, PS, "connect", connection.who)
+        self._tell(UA, PS, "connect", connection.display_name)
         self.expire(connection.user_agent)
         queue.waiting.extend(self.mailbox.waiting(connection.user_agent, self._clock()))
         self._flush(connection.user_agent)
@@ -110,9 +110,9 @@ class Broker:
         queue = self._queues.get(connection.user_agent)
         if queue is not None and queue.connection is connection:
             del self._queues[connection.user_agent]
-            self._tell(UA, PS, "disconnect", connection.who)
+            self._tell(UA, PS, "disconnect", connection.display_name)
 
-    def leave(self) -> None:
+    def forget_connections(self) -> None:
         """Let go of every user agent, because the service stops: none of them has disconnected."""
         self._queues.clear()
 
@@ -123,16 +123,17 @@ class Broker:
 
         ``prefix`` is what the token begins with, before its random part.
         """
-        self._tell(UA, PS, "subscribe", client.who)
-        made = Subscription(prefix + new_secret(), client.user_agent, channel, key, client.who)
+        self._tell(UA, PS, "subscribe", client.display_name)
+        token = prefix + new_secret()
+        made = Subscription(token, client.user_agent, channel, key, client.display_name)
         change = self.mailbox.subscribe(made)
         self._commit(change)
-        self._tell(PS, UA, "endpoint", client.who)
+        self._tell(PS, UA, "endpoint", client.display_name)
         return made if change else self.mailbox.channel(client.user_agent, channel)
 
     def unsubscribe(self, client: Client, channel: str) -> None:
         """End a subscription: its endpoint is answered 410 as long as it is remembered, then 404."""
-        self._tell(UA, PS, "unsubscribe", client.who)
+        self._tell(UA, PS, "unsubscribe", client.display_name)
         self._commit(self.mailbox.unsubscribe(client.user_agent, channel))
         self._flush(client.user_agent)
 
@@ -142,15 +143,15 @@ class Broker:
         ids = [receipt.id for receipt in receipts if receipt.id is not None]
         self._commit(self.mailbox.acknowledge(connection.user_agent, ids))
         for receipt in receipts:
-            self._tell(UA, PS, receipt.what, connection.who, code=receipt.code)
+            self._tell(UA, PS, receipt.what, connection.display_name, code=receipt.code)
         self._flush(connection.user_agent)
 
     # --- application servers ---------------------------------------------------------------------
 
-    def who(self, token: str) -> str:
+    def display_name(self, token: str) -> str:
         """Return the name of the user agent behind an endpoint; empty if there is none."""
         try:
-            return self.mailbox.subscription(token).who
+            return self.mailbox.subscription(token).display_name
         except DeliveryError:
             return ""
 
@@ -177,9 +178,10 @@ class Broker:
         )
         self._commit(change)
         if change.dropped:
-            self._note("replace message", subscription.who)
+            self._note("replace message", subscription.display_name)
         if not connected:
-            self._note("keep message" if change.stored else "drop message", subscription.who)
+            what = "keep message" if change.stored else "drop message"
+            self._note(what, subscription.display_name)
         return message
 
     def dispatch(self, message: Message) -> None:
@@ -203,10 +205,10 @@ class Broker:
     def expire(self, user_agent: str | None = None) -> None:
         """Drop what has outlived its TTL, of one user agent or of all."""
         change = self.mailbox.expired(self._clock(), user_agent)
-        names = Counter(self.mailbox.subscription(m.token).who for m in change.dropped)
+        names = Counter(self.mailbox.subscription(m.token).display_name for m in change.dropped)
         self._commit(change)
-        for who, messages in names.items():
-            self._note("drop message", who, messages=messages)
+        for display_name, messages in names.items():
+            self._note("drop message", display_name, messages=messages)
         for each in list(self._queues) if user_agent is None else [user_agent]:
             self._flush(each)
 
@@ -262,10 +264,12 @@ class Broker:
             return  # or it was replaced or withdrawn, or its time has passed.
         queue.sent.append(message.id)
         queue.connection.deliver(subscription, message)
-        self._tell(PS, UA, "push message", subscription.who, bytes=len(message.body))
+        self._tell(PS, UA, "push message", subscription.display_name, bytes=len(message.body))
 
-    def _note(self, what: str, who: str, **detail: int | None) -> None:
-        self._tell(PS, PS, what, who, **detail)
+    def _note(self, what: str, display_name: str, **detail: int | None) -> None:
+        self._tell(PS, PS, what, display_name, **detail)
 
-    def _tell(self, source: Party, target: Party, what: str, who: str, **detail: int | None) -> None:
-        self.journal.record(source, target, what, who, **detail)
+    def _tell(
+        self, source: Party, target: Party, what: str, display_name: str, **detail: int | None
+    ) -> None:
+        self.journal.record(source, target, what, display_name, **detail)

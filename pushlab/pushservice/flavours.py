@@ -41,7 +41,7 @@ RETRY_AFTER = 60
 """Seconds that a sender is asked to wait when too many messages wait for its user agent."""
 
 
-class Said(NamedTuple):
+class VendorResponse(NamedTuple):
     """One answer. ``body`` is None where the error's own JSON is the body."""
 
     status: int
@@ -82,13 +82,13 @@ class Flavour(StrEnum):
         """Say whether this vendor takes the message all the same, because it does not look."""
         return TABLE.get(error.code, {}).get(self) is OVERLOOKED
 
-    def answer(self, error: PushlabError) -> Said:
+    def answer(self, error: PushlabError) -> VendorResponse:
         """Return what this vendor says upon a fault."""
         known = TABLE.get(error.code, {}).get(self)
         if known is not None:
             return known
         ours = self is Flavour.STRICT or not isinstance(error, VapidError | DeliveryError)
-        return Said(error.status, body=None if ours else b"")
+        return VendorResponse(error.status, body=None if ours else b"")
 
     def check_claims(self, claims: vapid.Claims) -> None:
         """Refuse claims that the RFC allows and this vendor does not. Raise BadSubject.
@@ -112,7 +112,7 @@ class Flavour(StrEnum):
             raise BadTtl("ttl is 0")
 
 
-OVERLOOKED = Said(201)
+OVERLOOKED = VendorResponse(201)
 """Stands in the table where a vendor does not look, and takes the message."""
 
 REASONS = {
@@ -130,21 +130,21 @@ def _json(value: dict) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
-def _mozilla(status: int, errno: int, message: str = "", **headers: str) -> Said:
+def _mozilla(status: int, errno: int, message: str = "", **headers: str) -> VendorResponse:
     """Say it in JSON. No message: there are several, by details that one code of ours holds."""
     body = {"code": status, "errno": errno, "error": REASONS[status]}
     body |= ({"message": message} if message else {}) | {"more_info": MORE_INFO}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Said(status, {"Content-Type": "application/json"} | named, _json(body))
+    return VendorResponse(status, {"Content-Type": "application/json"} | named, _json(body))
 
 
-def _fcm(status: int, sentence: str) -> Said:
+def _fcm(status: int, sentence: str) -> VendorResponse:
     headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-    return Said(status, headers, f"{sentence}\n".encode("ascii"))
+    return VendorResponse(status, headers, f"{sentence}\n".encode("ascii"))
 
 
-def _apple(status: int, reason: str) -> Said:
-    return Said(status, {"Content-Type": "application/json"}, _json({"reason": reason}))
+def _apple(status: int, reason: str) -> VendorResponse:
+    return VendorResponse(status, {"Content-Type": "application/json"}, _json({"reason": reason}))
 
 
 _FCM_JWT = _fcm(403, "invalid JWT provided")
@@ -161,7 +161,7 @@ _MOZILLA_CLAIM = _mozilla(401, 109,
     'Invalid VAPID token: A value in the vapid claims is either missing or incorrectly specified '
     '(e.g. "exp":"12345" or "sub":null). Please correct and retry.')  # fmt: skip
 _APPLE_JWT = _apple(403, "BadJwtToken")
-_WNS_TTL = Said(
+_WNS_TTL = VendorResponse(
     400, {"X-WNS-Error-Description": "Ttl value conflicts with X-WNS-Cache-Policy."} | DROPPED
 )
 
@@ -169,7 +169,7 @@ _WNS_TTL = Said(
 # headers, and what it puts there is known for two faults alone.
 # fmt: off
 _S, _M, _F, _A, _W = Flavour
-TABLE: dict[str, dict[Flavour, Said]] = {
+TABLE: dict[str, dict[Flavour, VendorResponse]] = {
     "missing-authorization": {
         _M: _mozilla(401, 109, "Missing VAPID public key"),
         _F: _fcm(401, "authorization header must be specified"),
@@ -207,16 +207,16 @@ TABLE: dict[str, dict[Flavour, Said]] = {
     "unknown-push-resource": {
         _M: _mozilla(404, 102, "Invalid token"),
         _F: _fcm(404, _FCM_ENDPOINT),
-        _A: Said(400),
+        _A: VendorResponse(400),
     },
     "subscription-gone": {
         _M: _mozilla(410, 106, "No such subscription", Cache_Control="max-age=86400"),
         _F: _fcm(410, "push subscription has unsubscribed or expired."),
     },
     "queue-full": {
-        _S: Said(429, {"Retry-After": str(RETRY_AFTER)}, None),
-        _M: Said(503, {"Retry-After": "120"}),
-        _W: Said(406, {"X-WNS-NotificationStatus": "dropped"}),
+        _S: VendorResponse(429, {"Retry-After": str(RETRY_AFTER)}, None),
+        _M: VendorResponse(503, {"Retry-After": "120"}),
+        _W: VendorResponse(406, {"X-WNS-NotificationStatus": "dropped"}),
     },
 }
 # fmt: on

@@ -53,18 +53,18 @@ class Subscription:
 
     ``token`` is the secret end of the endpoint; ``user_agent`` the secret name of the user agent;
     ``channel`` the user agent's own name for this subscription; ``key`` the 65 bytes of the
-    application server's public key, or None if anyone may send (RFC 8292 §4); ``who`` the user
-    agent's name for people.
+    application server's public key, or None if anyone may send (RFC 8292 §4); ``display_name`` the name that
+    people see, in the journal for one.
 
-    >>> Subscription("secret", "also secret", "channel 1", who="Firefox")
-    Subscription(channel='channel 1', key=None, who='Firefox')
+    >>> Subscription("secret", "also secret", "channel 1", display_name="Firefox")
+    Subscription(channel='channel 1', key=None, display_name='Firefox')
     """
 
     token: str = field(repr=False)
     user_agent: str = field(repr=False)
     channel: str
     key: bytes | None = None
-    who: str = ""
+    display_name: str = ""
 
 
 class OldCoding(NamedTuple):
@@ -173,10 +173,10 @@ class Mailbox:
         """Say whether this user agent has a subscription here."""
         return user_agent in self._tokens
 
-    def who(self, user_agent: str) -> str:
+    def display_name(self, user_agent: str) -> str:
         """Return the name for people of a user agent; empty if it has no subscription here."""
         tokens = self._tokens.get(user_agent, {}).values()
-        return next((self._subscriptions[token].who for token in tokens), "")
+        return next((self._subscriptions[token].display_name for token in tokens), "")
 
     def message(self, id: str, now: float) -> Message | None:
         """Return a message that waits, or None if it is acknowledged, expired or never was."""

@@ -38,7 +38,7 @@ _subscriptions = Table(
     Column("user_agent", String(64), nullable=False),
     Column("channel", String(512), nullable=False),
     Column("key", LargeBinary(65)),
-    Column("who", String(64), nullable=False),
+    Column("who", String(64), key="display_name", nullable=False),
 )
 
 # Endpoints whose subscription has ended: they are answered 410 and not 404, as long as the mailbox
@@ -88,7 +88,7 @@ class Store:
     >>> store = Store("sqlite://")
     >>> store.write(Change(subscribed=(Subscription("token", "agent", "channel"),)))
     >>> store.read().subscribed
-    (Subscription(channel='channel', key=None, who=''),)
+    (Subscription(channel='channel', key=None, display_name=''),)
     >>> store.close()
     """
 
@@ -112,7 +112,8 @@ class Store:
             old = {id: OldCoding(*headers) for id, *headers in rows}
             return Change(
                 subscribed=tuple(
-                    Subscription(**row._mapping) for row in connection.execute(select(_subscriptions))
+                    Subscription(**dict(zip(_subscriptions.columns.keys(), row, strict=True)))
+                    for row in connection.execute(select(_subscriptions))
                 ),
                 unsubscribed=tuple(connection.scalars(self._gone_in_order())),
                 stored=tuple(
@@ -167,4 +168,4 @@ _END_SUBSCRIPTION = _subscriptions.delete().where(_subscriptions.c.token == bind
 
 
 def _row(value: Subscription | Message, table: Table) -> dict:
-    return {column.name: getattr(value, column.name) for column in table.columns}
+    return {key: getattr(value, key) for key in table.columns.keys()}

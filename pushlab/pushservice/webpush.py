@@ -64,17 +64,17 @@ class PushResource(StreamedBody):
             self.clear_header(name)
 
     def post(self, token: str) -> None:
-        who = self.broker.who(token)
+        display_name = self.broker.display_name(token)
         self.broker.journal.record(
-            AS, PS, "POST message", who, bytes=self.length, **self._wishes()
+            AS, PS, "POST message", display_name, bytes=self.length, **self._wishes()
         )
         try:
             message = self._take(token)
         except PushlabError as error:
-            self._tell_answer(who, self.flavour.answer(error).status, error=error.code)
+            self._tell_answer(display_name, self.flavour.answer(error).status, error=error.code)
             raise
         self._answer_created(message)
-        self._tell_answer(who, 201)
+        self._tell_answer(display_name, 201)
         self.broker.dispatch(message)
 
     def _take(self, token: str) -> Message:
@@ -178,8 +178,8 @@ class PushResource(StreamedBody):
             self.set_status(status)
             self.finish(body)
 
-    def _tell_answer(self, who: str, status: int, **detail: str) -> None:
-        self.broker.journal.record(PS, AS, f"{status} {responses[status]}", who, **detail)
+    def _tell_answer(self, display_name: str, status: int, **detail: str) -> None:
+        self.broker.journal.record(PS, AS, f"{status} {responses[status]}", display_name, **detail)
 
 
 def _keyid(body: bytes) -> bytes | None:

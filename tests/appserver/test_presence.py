@@ -30,7 +30,7 @@ class Client:
     """Whoever subscribes at a push service, by whatever protocol."""
 
     def __init__(self, user_agent: str):
-        self.user_agent = self.who = user_agent
+        self.user_agent = self.display_name = user_agent
 
 
 def subscribed(service: PushService, name: str, prefix: str = "") -> str:

@@ -68,7 +68,7 @@ def application_server_http(data: bytes) -> None:
 class Subscriber:
     """Somebody connected, to make a subscription with."""
 
-    user_agent, who = "fuzz", "Fuzz"
+    user_agent, display_name = "fuzz", "Fuzz"
 
 
 @cache
@@ -144,9 +144,9 @@ class Conversation(AutopushHandler):
 
     def __init__(self, broker: Broker):
         self.broker, self.endpoint = broker, "https://push.example.net/wpush/v2/{}".format
-        self.everyone: set = set()
-        self.user_agent, self.who, self.ended = "", "Fuzz", None
-        self._patience = asyncio.TimerHandle(0, print, (), loop())
+        self.connections: set = set()
+        self.user_agent, self.display_name, self.ended = "", "Fuzz", None
+        self._hello_timeout = asyncio.TimerHandle(0, print, (), loop())
         self.said: list[dict] = []
         self.closed: tuple[int, str] | None = None
 

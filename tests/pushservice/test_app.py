@@ -243,7 +243,7 @@ def test_a_step_that_fails_while_it_stops_keeps_no_other_from_stopping(
             service = PushService()
             await service.start()
             with monkeypatch.context() as patch, pytest.raises(Broken):
-                patch.setattr(Broker, "leave", broken)
+                patch.setattr(Broker, "forget_connections", broken)
                 await service.stop()
             await service.stop()
 

@@ -95,7 +95,7 @@ def test_who_it_is_comes_from_the_handshake_and_outlives_a_restart(bench, header
         await bench.away(agent)
         await sender.send(subscription)
         assert {event.who for event in bench.journal.events()} == {who}
-        assert bench.service._store.read().subscribed[0].who == who
+        assert bench.service._store.read().subscribed[0].display_name == who
 
     bench(scenario)
 

@@ -307,8 +307,8 @@ TestMailboxMachine = MailboxMachine.TestCase
 
 def test_who_is_the_name_of_who_has_a_subscription():
     mailbox = Mailbox()
-    assert mailbox.who("agent") == ""
-    mailbox.apply(mailbox.subscribe(Subscription("t", "agent", "channel", who="Chromium")))
-    assert (mailbox.who("agent"), mailbox.who("other")) == ("Chromium", "")
+    assert mailbox.display_name("agent") == ""
+    mailbox.apply(mailbox.subscribe(Subscription("t", "agent", "channel", display_name="Chromium")))
+    assert (mailbox.display_name("agent"), mailbox.display_name("other")) == ("Chromium", "")
     mailbox.apply(mailbox.unsubscribe("agent", "channel"))
-    assert mailbox.who("agent") == ""
+    assert mailbox.display_name("agent") == ""

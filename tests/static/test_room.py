@@ -19,7 +19,7 @@ TOKEN = "dG9rZW4tb2YtdGhlc2UtdGVzdHM"
 class Away:
     """A user agent that has subscribed, and is not connected."""
 
-    user_agent, who = "a secret name", "Firefox"
+    user_agent, display_name = "a secret name", "Firefox"
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Browser:
     """A browser as the broker knows it: by its secret name, and by a name for people."""
 
     user_agent: str
-    who: str
+    display_name: str
 
 
 class Browsers:
@@ -59,13 +59,13 @@ class Browsers:
         self._tokens: dict[int, int] = {}
         self._names: dict[str, str] = {}
 
-    def check_in(self, android_id: int, security_token: int, who: str) -> tuple[int, int]:
+    def check_in(self, android_id: int, security_token: int, display_name: str) -> tuple[int, int]:
         """Return the two numbers of a browser: those that it has, or new ones."""
         if not (android_id and security_token and self.admits(android_id, security_token)):
             # Neither may be 0, which Chromium takes for none, and a signed number must hold both.
             android_id, security_token = (1 + secrets.randbits(62) for _ in range(2))
         self._tokens[android_id] = security_token
-        self.call(_secret_name(android_id, security_token), who)
+        self.call(_secret_name(android_id, security_token), display_name)
         return android_id, security_token
 
     def admits(self, android_id: int, security_token: int) -> bool:
@@ -80,16 +80,16 @@ class Browsers:
             raise BadField("this security token does not go with this android id")
         return _secret_name(android_id, security_token)
 
-    def call(self, user_agent: str, who: str) -> None:
+    def call(self, user_agent: str, display_name: str) -> None:
         """Remember how a browser is called."""
-        self._names[user_agent] = who
+        self._names[user_agent] = display_name
         for known in (self._names, self._tokens):
             if len(known) > MAX_BROWSERS:
                 del known[next(iter(known))]
 
-    def who(self, user_agent: str) -> str:
+    def display_name(self, user_agent: str) -> str:
         """Return how a browser is called: as it last said, or as its subscriptions say."""
-        return self._names.get(user_agent) or self._mailbox.who(user_agent) or "Chromium"
+        return self._names.get(user_agent) or self._mailbox.display_name(user_agent) or "Chromium"
 
 
 def _secret_name(android_id: int, security_token: int) -> str:
@@ -171,7 +171,7 @@ class RegistrationHandler(StreamedBody):
             self.broker.unsubscribe(browser, channel)
             return "deleted"
         key = _key(form.get("sender", ""))
-        self.browsers.call(user_agent, browser.who)
+        self.browsers.call(user_agent, browser.display_name)
         return self.broker.subscribe(browser, channel, key, TOKEN_PREFIX).token
 
 

@@ -33,7 +33,7 @@ from pushlab.server.http import StreamedBody, UnknownPathHandler, listen, log
 VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""
 
-KEPT = "chromium"
+CERTIFICATE_AND_PORTS = "chromium"
 """The name under which the store keeps certificate and ports."""
 
 # A client that does not believe the certificate ends the handshake, and Tornado would say so on the
@@ -100,7 +100,9 @@ class ChromiumServers:
 
         Another ``host`` is another room, and has a key of its own.
         """
-        if self._certificates is None and (kept := json.loads(store.kept(KEPT) or b"{}")):
+        if self._certificates is not None:
+            return
+        if kept := json.loads(store.kept(CERTIFICATE_AND_PORTS) or b"{}"):
             self._ports = tuple(kept["ports"])
             if kept["names"] == names_at(host):
                 self._certificates = Certificates.from_json(kept)
@@ -127,8 +129,8 @@ class ChromiumServers:
     def _keep(self, store: Store) -> None:
         value = json.dumps(self._certificates.to_json() | {"ports": self._ports}).encode("ascii")
         try:
-            if value != store.kept(KEPT):
-                store.keep(KEPT, value)
+            if value != store.kept(CERTIFICATE_AND_PORTS):
+                store.keep(CERTIFICATE_AND_PORTS, value)
         except StoreError as error:
             log.warning("a Chromium will have to be started again after a restart: %s", error)
 

@@ -105,9 +105,9 @@ class McsConnection:
         self._unacknowledged: dict[int, str] = {}  # number of the frame → id of the message
 
     @property
-    def who(self) -> str:
+    def display_name(self) -> str:
         """Its name for people."""
-        return self._browsers.who(self.user_agent)
+        return self._browsers.display_name(self.user_agent)
 
     async def serve(self) -> None:
         """Talk until the browser goes, or says something that it may not."""

@@ -69,11 +69,12 @@ def test_only_post(bench, http, path):
 
 def test_names_for_people():
     browsers = Browsers(mailbox := Mailbox())
-    assert browsers.who("anybody") == "Chromium"
-    mailbox.apply(mailbox.subscribe(Subscription("token", "stored", "channel", who="Chrome")))
-    assert browsers.who("stored") == "Chrome"
+    assert browsers.display_name("anybody") == "Chromium"
+    kept = Subscription("token", "stored", "channel", display_name="Chrome")
+    mailbox.apply(mailbox.subscribe(kept))
+    assert browsers.display_name("stored") == "Chrome"
     browsers.call("stored", "Edge")
-    assert browsers.who("stored") == "Edge"
+    assert browsers.display_name("stored") == "Edge"
 
 
 # --- registration ---------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def test_subscribe(bench):
         prefix, secret = token[:8], token[8:]
         assert (name, prefix) == ("token", "pushlab-") and len(base64url.decode(secret)) == 24
         kept = bench.service.broker.mailbox.subscription(token)
-        assert (kept.key, kept.who) == (key, "Chromium")
+        assert (kept.key, kept.display_name) == (key, "Chromium")
         assert kept.channel == "org.chromium.linux wp:http://localhost:8000/#0F3C-V2"
         assert bench.story() == ["subscribe", "endpoint"]
         # The same again is the same subscription: Chromium repeats what it had no answer to.
