@@ -1,75 +1,82 @@
-"""The gate of every server of the lab: how many come in, how long a head may be, how long it may take.
+"""The limits of both HTTP servers: how many connections, how long a head, how long a wait.
 
-Tornado reads requests; what it leaves to its users is decided here, once for both parties:
+Tornado reads the requests. What it leaves open is decided here, once for both parties:
 
     too many connections         503 and Retry-After, and the connection ends
     a head that is too long      431, likewise
-    what is no HTTP              400, in JSON as every other error
-    a head that does not come    the connection ends: nobody has asked for anything yet
-    a peer that is gone          the system finds out, and the connection ends
+    a message that is not HTTP   400, in JSON like every other error
+    a head that does not come    the connection ends: there is no request to answer
+    a peer that has vanished     the operating system notices, and the connection ends
 
-The number of connections follows from the number of files that the process may have open: past
-that, ``accept`` fails again and again, and the server would be busy doing nothing else. Connections
-that the process opens itself, to push services, have a part of that number to themselves.
+The number of connections follows from the number of files that the process may open. Beyond that
+number ``accept`` fails again and again, and the server would do nothing else. The connections that
+the process itself opens to push services have a part of that number reserved for them.
 """
 
 import json
 import socket
+import ssl
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
+from tornado.concurrent import Future
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPInputError, responses
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream, UnsatisfiableReadError
+from tornado.iostream import IOStream, SSLIOStream, UnsatisfiableReadError
+from tornado.web import Application
 
 from pushlab.errors import HeadTooLarge, PushlabError, RequestError, TooManyConnections
 
 MAX_HEAD = 16 * 1024
-"""Bytes of the request line and the headers, together. A cookie of JupyterHub's has some hundred."""
+"""Bytes of the request line and the headers together. A JupyterHub cookie takes a few hundred."""
 
 HEAD_SECONDS = 60
-"""How long a connection may wait before a request, and in the middle of its headers."""
+"""Seconds that a connection may be idle before a request, and in the middle of its headers."""
 
 BODY_SECONDS = 30
-"""How long a client may take to send the body of a request. Then it is answered 408."""
+"""Seconds that a client has to send the body of a request. After that it is answered 408."""
 
 MAX_BUFFER = 1024 * 1024
-"""Bytes that one connection may have received and not read, and so the longest chunk of a body."""
+"""Bytes of one connection that are received and not yet read: the longest chunk of a body."""
 
 MAX_INCOMING = 20_000
-"""Connections that one process takes, where the system sets no lower limit."""
+"""Connections that one process accepts where the system sets no lower limit."""
 
 MAX_OUTGOING = 800
 """Connections to other servers, all together, that one process opens."""
 
 RESERVED_FILES = 200
-"""Files that are left for other things: databases, browsers, the names of push services."""
+"""Files that are left for other things: databases, browsers, the look-up of host names."""
 
 MAX_FILES = MAX_INCOMING + MAX_OUTGOING + RESERVED_FILES
 """Files that one process opens at most."""
 
 MAX_SHARE = 0.75
-"""How much of all connections one server may have, so that a flood at one door leaves others open."""
+"""Part of all connections that one server may have: a flood at one server leaves room at the other."""
 
 MAX_REFUSALS = 64
-"""Connections that may be told at one time why they are refused; further ones are just closed."""
+"""Refused connections that are sent a reason at one time. Further ones are closed without one."""
 
 REFUSAL_SECONDS = 1.0
-"""How long a client that is refused may take to read the reason."""
+"""Seconds that a refused client has to read the reason."""
 
 RETRY_SECONDS = 5
-"""Retry-After of every answer 503: too many are here, or a database is held by somebody else."""
+"""Retry-After of every answer 503: too many connections, or a database that another program holds."""
 
 KEEPALIVE_SECONDS = 10
-"""After about that time without a sign of life from its system, a peer counts as gone: a cable that
-is pulled says no goodbye, and whoever looks at the room wants to see it."""
+"""Seconds, about, after which a silent peer counts as gone. A computer that loses its network sends
+nothing, and the room's table should show that it has left."""
 
 
 def open_files() -> int:
     """Return how many files this process may have open."""
     try:
         import resource
-    except ImportError:  # Windows has no such limit to ask for.
+    except ImportError:  # Windows has no such limit.
         return MAX_FILES
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_FILES if soft == resource.RLIM_INFINITY else soft
@@ -81,52 +88,54 @@ def max_outgoing() -> int:
 
 
 def max_incoming() -> int:
-    """Return how many connections this process may take: what it may open, less what it needs."""
+    """Return how many connections this process may accept: its files, less those it needs itself."""
     files = open_files()
     return min(MAX_INCOMING, files - max_outgoing() - min(RESERVED_FILES, files // 4))
 
 
 def raise_file_limit() -> None:
-    """Raise the limit of open files as far as the system lets everybody.
+    """Raise the limit of open files as far as a process without special rights may.
 
-    It is low by default for the sake of programs that use select(2), and none does here.
+    The default is low for the sake of programs that use select(2). None does here.
     """
     try:
         import resource
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    most = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         except (ValueError, OSError):
-            return  # macOS may refuse what it has just offered; the lower limit holds.
+            return  # macOS may refuse a limit that it reports as allowed. The lower one stays.
 
 
 class ConnectionCounter:
     """Count the connections of a process, server by server.
 
-    >>> sockets = ConnectionCounter(limit=lambda: 4)
-    >>> [sockets.acquire("page") for _ in range(4)], sockets.acquire("push service")
+    ``limit``: returns how many there may be together.
+
+    >>> counter = ConnectionCounter(limit=lambda: 4)
+    >>> [counter.acquire("page") for _ in range(4)], counter.acquire("push service")
     ([True, True, True, False], True)
     """
 
     def __init__(self, limit: Callable[[], int]):
-        self._limit, self._taken, self._lock = limit, {}, threading.Lock()
+        self._limit, self._lock = limit, threading.Lock()
+        self._taken: dict[object, int] = {}
 
     def acquire(self, server: object) -> bool:
-        """Count one more for a server, and say whether there was room for it."""
+        """Count one more connection of a server if there is room for it, and return whether."""
         with self._lock:
-            limit, mine = max(1, self._limit()), self._taken.get(server, 0)
-            if sum(self._taken.values()) >= limit or mine >= max(1, int(limit * MAX_SHARE)):
+            limit, taken = max(1, self._limit()), self._taken.get(server, 0)
+            if sum(self._taken.values()) >= limit or taken >= max(1, int(limit * MAX_SHARE)):
                 return False
-            self._taken[server] = mine + 1
+            self._taken[server] = taken + 1
             return True
 
     def release(self, server: object) -> None:
-        """Count one less."""
+        """Count one connection less."""
         with self._lock:
             self._taken[server] -= 1
             if not self._taken[server]:
@@ -134,13 +143,13 @@ class ConnectionCounter:
 
 
 CONNECTIONS = ConnectionCounter(max_incoming)
-"""Those of this process."""
+"""The connections that this process has accepted."""
 
 
 def enable_keepalive(connection: socket.socket) -> None:
-    """Let the system find out when a peer has gone without a word, in KEEPALIVE_SECONDS or so."""
+    """Have the operating system end a connection whose peer is silent for KEEPALIVE_SECONDS."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # Not every system has each of these; macOS and Windows have longer patience.
+    # Not every system has each of these options; macOS and Windows wait longer.
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_SECONDS // 2),
         ("TCP_KEEPINTVL", KEEPALIVE_SECONDS // 5),
@@ -152,71 +161,167 @@ def enable_keepalive(connection: socket.socket) -> None:
 
 
 class BoundedHTTPServer(HTTPServer):
-    """Tornado's HTTPServer with bounds, and with words where Tornado has none.
+    """Tornado's HTTPServer with limits, each with an error in JSON.
 
-    ``application`` and ``options`` are HTTPServer's.
+    ``application`` handles the requests; ``ssl_options`` is the TLS context of an https server;
+    ``options`` are further options of HTTPServer.
     """
 
-    def initialize(self, application, **options) -> None:
+    def initialize(
+        self,
+        application: Application,
+        ssl_options: ssl.SSLContext | None = None,
+        **options: Any,
+    ) -> None:
         raise_file_limit()
-        self._leaving: set[IOStream] = set()
-        bounds = {
+        # Tornado itself is given no TLS context: it would make an SSLIOStream of its own.
+        self._tls = ssl_options
+        self._refused: set[IOStream] = set()
+        limits = {
             "max_header_size": MAX_HEAD,
             "idle_connection_timeout": HEAD_SECONDS,
-            # The handler gives up first, and says so.
+            # The handler's timeout comes first and answers 408.
             "body_timeout": BODY_SECONDS + 5,
             "max_buffer_size": MAX_BUFFER,
         }
-        super().initialize(application, **(bounds | options))
+        super().initialize(application, **(limits | options))
 
     def handle_stream(self, stream: IOStream, address: tuple) -> None:
+        """Serve a new connection, or refuse it."""
         enable_keepalive(stream.socket)
         if CONNECTIONS.acquire(self):
-            _Manners(stream, lambda: CONNECTIONS.release(self))
-            super().handle_stream(stream, address)
-        elif len(self._leaving) < MAX_REFUSALS:
+            bounded = self._bound(stream, partial(CONNECTIONS.release, self))
+            if bounded is not None:
+                super().handle_stream(bounded, address)
+        elif len(self._refused) < MAX_REFUSALS:
             self._refuse(stream)
         else:
             stream.close()
 
     async def close_all_connections(self) -> None:
-        """Close every connection, those of who is being refused too."""
-        for stream in list(self._leaving):
+        """Close every connection, the refused ones too."""
+        for stream in list(self._refused):
             stream.close()
         await super().close_all_connections()
 
-    def _refuse(self, stream: IOStream) -> None:
-        """Say why, and leave it to the client to hang up, for a moment.
+    def _bound(self, stream: IOStream, on_close: Callable[[], None]) -> "BoundedStream | None":
+        """Move a connection to a stream of our own; return None if the client has gone already.
 
-        What it has sent is not answered otherwise: if the connection ended at once, the system would
-        reset it because of those bytes, and the reset would overtake the words.
+        The stream that Tornado made has not read or written yet, so no event refers to it.
         """
-        self._leaving.add(stream)
-        timer = IOLoop.current().call_later(REFUSAL_SECONDS, stream.close)
+        options = {"max_buffer_size": self.max_buffer_size, "read_chunk_size": self.read_chunk_size}
+        if self._tls is None:
+            return BoundedStream(stream.socket, on_close, **options)
+        try:
+            stream.socket.getpeername()  # wrap_socket() would leave a reset connection open.
+            connection = self._tls.wrap_socket(
+                stream.socket, server_side=True, do_handshake_on_connect=False
+            )
+        except Exception as reason:
+            stream.close()
+            on_close()
+            if isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError):
+                return None
+            raise  # The context is at fault, not the client. Tornado logs it.
+        return BoundedTLSStream(connection, on_close, **options)
+
+    def _refuse(self, stream: IOStream) -> None:
+        """Send the reason, and give the client a moment to close the connection itself.
+
+        If the server closed at once, the system would reset the connection because the request was
+        not read, and the reset would overtake the reason.
+        """
+        bounded = self._bound(stream, lambda: None)
+        if bounded is None:
+            return
+        self._refused.add(bounded)
+        timer = IOLoop.current().call_later(REFUSAL_SECONDS, bounded.close)
 
         def ended() -> None:
-            self._leaving.discard(stream)
+            self._refused.discard(bounded)
             IOLoop.current().remove_timeout(timer)
 
-        stream.set_close_callback(ended)
-        _write(stream.write, answer(TooManyConnections()))
+        bounded.set_close_callback(ended)
+        bounded.write(raw_response(TooManyConnections()))
 
 
-def _write(write: Callable, data: bytes) -> None:
-    """Write to somebody who may have gone, which is no surprise."""
-    write(data).add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+class BoundedStream(IOStream):
+    """The stream of one connection, which gives a reason where Tornado gives none.
+
+    Tornado deals with two faults before a handler exists. It answers a message that is not HTTP
+    with a 400 that has no body, and it closes the stream when a head is too long.
+
+    ``connection`` is the accepted socket; ``on_close`` is called once, when it is closed;
+    ``options`` are those of IOStream.
+    """
+
+    def __init__(self, connection: socket.socket, on_close: Callable[[], None], **options: Any):
+        self._on_close = on_close
+        self._reads_head, self._refuses = True, False
+        super().__init__(connection, **options)
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read a head. Tornado reads nothing else with this method."""
+        self._reads_head = True
+        return super().read_until_regex(regex, max_bytes)
+
+    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read the line before a chunk of a body. Tornado reads nothing else with this method."""
+        self._reads_head = False
+        return super().read_until(delimiter, max_bytes)
+
+    def write(self, data: bytes | memoryview) -> "Future[None]":
+        """Write ``data``, or the reason in place of Tornado's own 400."""
+        # Tornado writes to the stream itself, past every handler, while it handles this exception.
+        # HTTP1Connection has no method to override for that: it would take a parser of our own.
+        if isinstance(sys.exception(), HTTPInputError):
+            self._refuses, data = True, raw_response(_not_http())
+        return super().write(data)
+
+    def close(self, exc_info: Any = False) -> None:
+        """Close the stream, after an answer if Tornado closes it because of a limit."""
+        if isinstance(exc_info, UnsatisfiableReadError) and not self.closed():
+            self._refuses = True
+            error = HeadTooLarge(f"the head is over {MAX_HEAD} bytes long")
+            super().write(raw_response(error if self._reads_head else _not_http()))
+        if self._refuses and not self.closed():
+            self._discard_input()
+        super().close(exc_info)
+
+    def close_fd(self) -> None:
+        """Close the socket. IOStream calls this once, whatever closes the stream."""
+        self._on_close()
+        super().close_fd()
+
+    def _discard_input(self) -> None:
+        """Read what has arrived: the system resets a connection that is closed with unread bytes,
+        and the reset would overtake the answer."""
+        buffer = bytearray(64 * 1024)
+        try:
+            for _ in range(MAX_BUFFER // len(buffer)):
+                if not self.read_from_fd(buffer):
+                    return
+        except OSError:
+            return  # The client has closed the connection and reads no answer.
 
 
-def answer(error: PushlabError) -> bytes:
-    """Return a whole answer, for where there is no handler to make one.
+class BoundedTLSStream(BoundedStream, SSLIOStream):
+    """The same for a connection by TLS."""
 
-    >>> answer(HeadTooLarge()).partition(b"\\r\\n")[0]
+
+def _not_http() -> RequestError:
+    return RequestError("this is no HTTP/1.1, or the body is not framed as it says")
+
+
+def raw_response(error: PushlabError) -> bytes:
+    """Return a whole HTTP response, for an error that comes before there is a handler.
+
+    >>> raw_response(HeadTooLarge()).partition(b"\\r\\n")[0]
     b'HTTP/1.1 431 Request Header Fields Too Large'
     """
     body = json.dumps(error.to_json()).encode("utf-8")
-    reason = {400: "Bad Request", 431: "Request Header Fields Too Large"}
     lines = [
-        f"HTTP/1.1 {error.status} {reason.get(error.status, 'Service Unavailable')}",
+        f"HTTP/1.1 {error.status} {responses[error.status]}",
         "Content-Type: application/json; charset=UTF-8",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
@@ -226,51 +331,3 @@ def answer(error: PushlabError) -> bytes:
     if error.status == 503:
         lines.append(f"Retry-After: {RETRY_SECONDS}")
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
-
-
-class _Manners:
-    """Stand between Tornado and one stream: say in our words what Tornado says in its own.
-
-    Tornado has one answer that no handler makes, to what is no HTTP, and it ends a connection
-    without any when a head is too long. Both pass through the stream. ``at_the_end`` is called once,
-    when the stream is closed, whoever closes it.
-    """
-
-    BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-
-    def __init__(self, stream: IOStream, at_the_end: Callable[[], None]):
-        self._stream, self._at_the_end = stream, at_the_end
-        self._write, self._close = stream.write, stream.close
-        self._refused = False
-        stream.write, stream.close = self.write, self.close
-
-    def write(self, data: bytes):
-        if data == self.BARE:
-            self._refused = True
-            data = answer(RequestError("this is no HTTP/1.1, or the body is not framed as it says"))
-        return self._write(data)
-
-    def close(self, exc_info=False) -> None:
-        stream, self._stream = self._stream, None
-        if stream is None:  # Whoever is told of the end closes the stream once more.
-            return self._close(exc_info)
-        try:
-            if isinstance(exc_info, UnsatisfiableReadError) and not stream.closed():
-                self._refused = True
-                _write(self._write, answer(HeadTooLarge(f"the head is over {MAX_HEAD} bytes long")))
-            if self._refused:
-                _drain(stream)
-        finally:
-            self._at_the_end()
-            self._close(exc_info)
-
-
-def _drain(stream: IOStream) -> None:
-    """Throw away what has come: a reset because of unread bytes would overtake the answer."""
-    scrap = bytearray(64 * 1024)
-    try:
-        for _ in range(MAX_BUFFER // len(scrap)):
-            if not stream.read_from_fd(scrap):
-                return
-    except OSError:
-        return  # The client has gone, and will read nothing.
