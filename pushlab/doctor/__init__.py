@@ -1,13 +1,13 @@
-"""``pushlab doctor``: a linter for what goes wrong with web push before anything is sent.
+"""``pushlab doctor``: find what would go wrong with web push before anything is sent.
 
-It reads keys, a subscription, claims and options, and looks at the machine around them. It sends
-nothing to any push service; the one thing it asks over the network is a lab on this machine.
+It reads keys, a subscription, claims and options, and examines the machine. It sends nothing to any
+push service. Its only request over the network goes to a lab on this machine.
 """
 
 import errno
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pushlab import settings
@@ -20,13 +20,14 @@ from pushlab.doctor.network import examine_network
 from pushlab.doctor.options import examine_options
 from pushlab.doctor.subscription import examine_stored, examine_subscription, members_of, origin_of
 from pushlab.doctor.text import vendor as vendor_of
+from pushlab.protocol.strict_json import JsonObject
 
 __all__ = ["Finding", "Level", "Report", "Source", "examine"]
 
 MAX_SIZE = 65536
-"""Bytes of a file that is read. Keys and subscriptions have some hundred."""
+"""Bytes of the largest file that is read. Keys and subscriptions have a few hundred."""
 
-Source = Path | Mapping | str | bytes | None
+Source = Path | JsonObject | str | bytes | None
 
 
 def examine(
@@ -40,14 +41,14 @@ def examine(
     port: int | None = None,
     stored: Sequence[str] = (),
 ) -> Report:
-    """Look at everything that is given, and at the surroundings.
+    """Examine the machine and everything that is given, and report all findings.
 
-    ``subscription``, ``claims``, ``options``: a mapping, JSON text, or the path of a file; ``keys``:
-    those of the data folder if none are given; ``page``: URL of a client page; ``data``: a folder;
-    ``port``: of the lab to ask; ``stored``: for which applicationServerKey each stored subscription
-    was made. Raises OSError if a given file cannot be read.
+    ``subscription``, ``claims``, ``options``: a mapping, JSON text, or the path of a file;
+    ``keys``: VAPID keys or their file, by default those of the data folder; ``page``: URL of a
+    client page; ``data``: the data folder; ``port``: where a lab may be running; ``stored``: the
+    applicationServerKey of each stored subscription. Raises OSError if a given file cannot be read.
     """
-    subscription, claims, options = map(_content, (subscription, claims, options))
+    subscription, claims, options = _content(subscription), _content(claims), _content(options)
     now, data = time.time(), settings.data_folder(data)
     members = members_of(subscription) if subscription is not None else None
     endpoint = (members or {}).get("endpoint")
@@ -65,8 +66,8 @@ def examine(
     return Report(tuple(findings))
 
 
-def _content(source: Source) -> Mapping | str | bytes | None:
-    """Return what is to be looked at. Text that does not begin as JSON does is a path."""
+def _content(source: Source) -> JsonObject | str | bytes | None:
+    """Return what is to be examined. Text that does not begin like JSON is a path."""
     if isinstance(source, str) and not source.lstrip().startswith(("{", "[")):
         source = Path(source)
     return _read(source) if isinstance(source, Path) else source

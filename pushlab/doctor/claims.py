@@ -1,7 +1,7 @@
-"""What a token is to say: aud, exp and sub, RFC 8292 §2."""
+"""The claims of a token: aud, exp and sub, RFC 8292 §2."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.doctor.subscription import members_of, origin_of
@@ -16,7 +16,7 @@ from pushlab.errors import (
     VapidError,
 )
 from pushlab.protocol import vapid
-from pushlab.protocol.strict_json import is_number, kind
+from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 US = "application server"
 HALF_A_DAY = 12 * 60 * 60
@@ -25,30 +25,30 @@ MILLISECONDS = 10**11
 
 
 def examine_claims(
-    claims: Mapping | str | bytes, now: float, origin: str = "", vendor: str = ""
+    claims: JsonObject | str | bytes, now: float, origin: str = "", vendor: str = ""
 ) -> list[Finding]:
-    """Look at the claims of a token before it is signed.
+    """Examine the claims of a token before it is signed.
 
-    ``now``: seconds since 1970; ``origin`` and ``vendor``: of the endpoint that they are for, if
-    that is known.
+    ``now``: seconds since 1970; ``origin`` and ``vendor``: of the endpoint to which the token will
+    be sent, if it is known.
 
     >>> claims = {"aud": "https://fcm.googleapis.com", "exp": 900, "sub": "mailto:me@example.com"}
     >>> [str(finding) for finding in examine_claims(claims, now=0)]
     ['ok   the claims say for whom, until when, and whom to write to']
     """
-    claims = members_of(claims)
-    if claims is None:
+    members = members_of(claims)
+    if members is None:
         fix = "Give an object with aud, exp and sub."
         return [bad("claims-not-an-object", "the claims are not a JSON object", US, "RFC 7519 §4", fix)]
     findings = [
-        *_examine_aud(claims.get("aud"), origin),
-        *_examine_exp(claims.get("exp"), now),
-        *examine_subject(claims.get("sub"), vendor or vendor_of(claims.get("aud"))),
+        *_examine_aud(members.get("aud"), origin),
+        *_examine_exp(members.get("exp"), now),
+        *examine_subject(members.get("sub"), vendor or vendor_of(members.get("aud"))),
     ]
     return findings or [ok("claims", "the claims say for whom, until when, and whom to write to")]
 
 
-# aud is never shown with its path: it may be the endpoint, and that is a capability.
+# aud is never shown with a path: it may be the whole endpoint, which is a capability.
 def _examine_aud(aud: object, origin: str) -> list[Finding]:
     def fault(code: str, seen: str) -> list[Finding]:
         fix = f"Set aud to {origin}." if origin else f"{BadAudience.hint}."
@@ -110,20 +110,21 @@ def _duration(seconds: float) -> str:
 
 
 def examine_subject(sub: object, vendor: str = "", name: str = "sub") -> list[Finding]:
-    """Look at a contact. RFC 8292 only recommends one; Apple refuses a token without.
+    """Examine a contact. RFC 8292 only recommends one; Apple refuses a token that has none.
 
     >>> [finding.code for finding in examine_subject("me@example.com")]
     ['subject-bare-email']
     """
 
-    def fault(code: str, seen: str, level=bad) -> list[Finding]:
+    def fault(code: str, seen: str, level: Callable[..., Finding] = bad) -> list[Finding]:
         return [level(f"subject-{code}", f"{name} {seen}", US, BadSubject.rfc, f"{BadSubject.hint}.")]
 
     apple = bad if vendor == "Apple" else hint
     says = "Apple answers 403 BadJwtToken"
     if sub is None:
         return fault("missing", f"is missing: {says}", apple)
-    # What is no contact may be anything, a private key in the wrong line as well: it is not shown.
+    # A value that is no contact may be anything, even a private key on the wrong line. So it is not
+    # shown.
     if not isinstance(sub, str):
         return fault("not-text", f"is {kind(sub)}, not text")
     if re.match(r"mailto:\s*mailto:", sub, re.IGNORECASE):

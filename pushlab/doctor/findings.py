@@ -1,6 +1,6 @@
-"""What the doctor says: findings, and the report that lists them.
+"""What the doctor reports: findings, and the report that lists them.
 
-A finding never shows a secret: no private key, no auth secret, and of an endpoint its origin alone.
+A finding never shows a secret: no private key, no auth secret, and only the origin of an endpoint.
 """
 
 import json
@@ -13,7 +13,7 @@ from pushlab.errors import PushlabError
 
 
 class Level(StrEnum):
-    """How much it matters: fine, worth knowing, or something that will not work."""
+    """How much a finding matters: all is well, worth knowing, or something will not work."""
 
     OK = "ok"
     HINT = "hint"
@@ -22,10 +22,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: ``code`` names it, ``seen`` says what is there.
+    """One thing that was examined: ``code`` names the finding, ``seen`` says what is there.
 
-    ``fault`` is the party that has to change something, ``source`` says where that is written, and
-    ``fix`` what to do, in one line. What is fine has none of the three.
+    ``fault`` is the party that has to change something, ``source`` says where the rule is written,
+    and ``fix`` says in one line what to do. At level ``ok`` these three are empty.
 
     >>> print(bad("ttl-text", "ttl is text", "application server", "RFC 8030 §5.2", "Use a number."))
     BAD  ttl is text (RFC 8030 §5.2). Fault: application server.
@@ -52,22 +52,22 @@ class Finding:
 
 
 def ok(code: str, seen: str) -> Finding:
-    """Return a finding that all is well."""
+    """Return a finding about something that is in order."""
     return Finding(code, Level.OK, seen)
 
 
 def hint(code: str, seen: str, fault: str, source: str, fix: str) -> Finding:
-    """Return a finding that is worth knowing, and breaks nothing here."""
+    """Return a finding that is worth knowing, although nothing is broken here."""
     return Finding(code, Level.HINT, seen, fault, source, fix)
 
 
 def bad(code: str, seen: str, fault: str, source: str, fix: str) -> Finding:
-    """Return a finding that somebody will refuse."""
+    """Return a finding about something that will be refused, or will fail."""
     return Finding(code, Level.BAD, seen, fault, source, fix)
 
 
 def of_error(error: PushlabError, code: str = "") -> Finding:
-    """Return what one of our errors says as a finding.
+    """Turn one of our errors into a finding.
 
     >>> from pushlab.errors import BadTtl
     >>> of_error(BadTtl("ttl is negative")).code
@@ -78,7 +78,7 @@ def of_error(error: PushlabError, code: str = "") -> Finding:
 
 
 def _line(text: str) -> str:
-    """Keep a text on its line: file names and claims come from anywhere."""
+    """Replace line breaks and control characters: file names and claims are untrusted text."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -92,7 +92,7 @@ COLUMNS = ("", "what was seen", "whose fault", "where it is written", "what to d
 
 @dataclass(frozen=True)
 class Report:
-    """All findings, in the order in which they were looked for. In a notebook it is a table.
+    """All findings, in the order in which they were made. A notebook shows them as a table.
 
     >>> report = Report((ok("screen", "a screen"),))
     >>> print(report)
@@ -112,7 +112,7 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Say whether nothing is bad. Hints do not count."""
+        """Say whether no finding is bad. Hints do not count."""
         return all(finding.level is not Level.BAD for finding in self)
 
     @property
@@ -128,7 +128,7 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """Return the table. Its colours are JupyterLab's own, so it fits a light and a dark theme."""
+        """Return the table. Its colours are JupyterLab's, for light and dark themes."""
         ink = "color: var(--jp-ui-font-color1, inherit); text-align: left"
         head = "".join(f'<th style="{ink}">{title}</th>' for title in COLUMNS)
         rows = "".join(f"<tr>{_cells(finding, ink)}</tr>" for finding in self)

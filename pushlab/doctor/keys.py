@@ -1,4 +1,4 @@
-"""VAPID keys in every spelling that people give them, RFC 8292 §3.2."""
+"""VAPID keys in every format in which people store them, RFC 8292 §3.2."""
 
 import os
 import re
@@ -20,23 +20,23 @@ POINT = "RFC 8292 §3.2"
 PEM_VALUE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*[\"']?\s*-----BEGIN", re.MULTILINE)
 
 LINE = re.compile(r"^\s*(?:export\s+)?\w+\s*=(?!=*$)|^\s*(?:export\s+)?VAPID_\w+=", re.MULTILINE)
-"""A line of a .env file. A text with nothing but padding after its = is a key, and no name."""
+"""A line of a .env file. If only padding follows the =, the text is a key and not a name."""
 
 Keys = tuple[list[Finding], VapidKeys | None]
 
 
 def examine_keys(content: bytes, vendor: str = "") -> Keys:
-    """Look at the content of a key file; return what was found, and the keys if there are any.
+    """Examine the content of a key file; return the findings, and the keys if there are any.
 
-    ``content``: a .env, a PEM, a JWK, base64url, or 32 raw bytes; ``vendor``: of the subscription
-    that they are for, because Apple is stricter about the subject.
+    ``content``: a .env, a PEM, a JWK, base64url, or 32 raw bytes; ``vendor``: of the push service
+    to which messages will be sent, because Apple is stricter about the subject.
     """
     if len(content) == p256.SCALAR:
         return _keys(lambda: VapidKeys.from_raw(content))
     try:
         text = content.decode("utf-8").strip()
     except UnicodeDecodeError:
-        return [_scalar_fault("the key file", content)], None
+        return [_length_fault("the key file", content)], None
     if PEM_VALUE.search(text):
         return [_pem_for_raw(name) for name in PEM_VALUE.findall(text)], None
     if "-----BEGIN" in text:
@@ -51,7 +51,7 @@ def examine_keys(content: bytes, vendor: str = "") -> Keys:
 
 
 def usable(keys: VapidKeys) -> Finding:
-    """Return the finding that there are keys, with as much of the public half as tells them apart."""
+    """Report that there are keys. The first characters of the public half tell them apart."""
     return ok("keys", f"VAPID keys, the public half is {keys.application_server_key[:8]}…")
 
 
@@ -73,7 +73,7 @@ def _jwk(text: str) -> Keys:
     try:
         members = strict_json.parse(text)
     except MalformedJson:
-        members = None  # What is no JWK at all is told by from_jwk() below.
+        members = None  # from_jwk() below reports what is wrong with it.
     if isinstance(members, dict):
         if "kty" in members and "d" not in members:
             return [_private_missing("the JWK has no d: it is a public key alone")], None
@@ -96,7 +96,8 @@ def _env(values: dict[str, str], vendor: str) -> Keys:
         fix = "Add VAPID_PUBLIC_KEY: ./lab keys --file FILE computes it."
         seen = "there is no VAPID_PUBLIC_KEY beside the private key"
         findings.append(hint("public-key-missing", seen, US, POINT, fix))
-    # A fault of the subject or of the public half is told already, and is no fault of this half.
+    # Faults of the subject and of the public half are reported already. They are left out here, so
+    # that the private half is judged by itself.
     whole = {"VAPID_PRIVATE_KEY": private}
     if public and not any(finding.code.startswith("public-key-") for finding in findings):
         whole["VAPID_PUBLIC_KEY"] = public
@@ -121,12 +122,12 @@ def _private_fault(name: str, text: str) -> Finding | None:
         return bad("private-key-in-hex", f"{name} is hexadecimal", US, RAW, fix)
     if fault := base64url_fault(name, text, US):
         return fault
-    return _scalar_fault(name, base64url.decode(text))
+    raw = base64url.decode(text)
+    return None if len(raw) == p256.SCALAR else _length_fault(name, raw)
 
 
-def _scalar_fault(name: str, raw: bytes) -> Finding | None:
-    if len(raw) == p256.SCALAR:
-        return None
+def _length_fault(name: str, raw: bytes) -> Finding:
+    """Say what it is that is not 32 bytes long, if that can be recognized."""
     if len(raw) == p256.SCALAR - 1:
         fix = "Put a zero byte in front: whoever wrote this number dropped its leading zero."
         return bad("private-key-31-bytes", f"{name} is 31 bytes long, not 32", US, RAW, fix)
@@ -156,7 +157,7 @@ def _public_fault(name: str, text: str) -> Finding | None:
 
 
 def examine_key_file(path: Path) -> list[Finding]:
-    """Look at who else can read a key file: other users of this machine, and all who clone."""
+    """Find out who else can read a key file: other users of this machine, or a git repository's."""
     findings = []
     mode = path.stat().st_mode & 0o777
     if os.name == "posix" and mode & 0o077:
@@ -174,9 +175,10 @@ def examine_key_file(path: Path) -> list[Finding]:
 
 
 def _git(path: Path, *command: str) -> bool:
-    """Ask git about a file; without git, or outside of a repository, the answer is no."""
+    """Ask git about a file. Without git, or outside a repository, the answer is no."""
     path = path.resolve()
-    # A hook hears from git which repository it runs in. This question is about the file's own.
+    # In a hook, git sets variables that name the hook's repository. This question is about the
+    # repository that the file is in.
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
     names = [] if command[0] == "rev-parse" else ["--", path.name]
     try:

@@ -16,14 +16,14 @@ from pushlab.useragent import chromium, firefox
 
 HERE = "this machine"
 ENOUGH = 100 * 2**20
-"""Bytes of disk. A browser's profile has 20 to 50 MB."""
+"""Bytes of free disk space. A browser's profile has 20 to 50 MB."""
 
 REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;]*)(;.*)?")
 BOUND = re.compile(r"(>=|<=|==|!=|>|<)\s*([0-9.]+)")
 
 
 def examine_machine(data: Path) -> list[Finding]:
-    """Look at what is installed, and at the data folder."""
+    """Examine what is installed, and the data folder."""
     return [*_versions(), *_browsers(), _screen(), *_root(), *examine_folder(data)]
 
 
@@ -37,11 +37,11 @@ def _versions() -> list[Finding]:
         seen = "pushlab itself is not installed: which versions it needs is not known"
         return [hint("pushlab-not-installed", seen, HERE, "", "Run ./lab setup.")]
     python = ".".join(map(str, sys.version_info[:3]))
-    wanted = about.get("Requires-Python") or ""
+    wanted = about["Requires-Python"] if "Requires-Python" in about else ""
     findings = [_version("Python", python, wanted, "python", "Install another Python.")]
     for requirement in sorted(metadata.requires("pushlab") or []):
-        name, bounds, condition = REQUIREMENT.fullmatch(requirement).groups()
-        if condition:  # Of the tests, and not of the lab.
+        [(name, bounds, condition)] = REQUIREMENT.findall(requirement)
+        if condition:  # The lab itself runs without it: it is for the tests.
             continue
         try:
             installed = metadata.version(name)
@@ -61,7 +61,7 @@ def _version(name: str, installed: str, bounds: str, code: str, fix: str) -> Fin
 
 
 def within(version: str, bounds: str) -> bool:
-    """Say whether a version keeps to bounds, by its numbers alone.
+    """Say whether a version is within bounds. Only its leading numbers are compared.
 
     >>> within("46.0.3", "<60,>=44"), within("60.1", "<60,>=44"), within("8.1", ">=8.1.0")
     (True, False, True)
@@ -75,7 +75,7 @@ def within(version: str, bounds: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    numbers = [int(number) for number in re.match(r"[0-9.]*", version)[0].split(".") if number]
+    numbers = [int(number) for number in re.sub(r"[^0-9.].*", "", version).split(".") if number]
     return tuple((numbers + 4 * [0])[:4])
 
 
@@ -100,7 +100,7 @@ def _browser(name: str, find: Callable[[], Path]) -> Finding:
         if os.environ.get(variable):
             fix = f"Set {variable} to the program, or unset it."
             return bad("browser-variable", error.detail, HERE, "", fix)
-        # No fault: another browser, or the virtual user agent, stands in.
+        # This is no fault: another browser, or the virtual user agent, is used instead.
         return ok("browser-missing", f"no {name}: {error.detail}")
     except BrowserFailed as error:
         fix = f"Start it by hand to see why, install it anew, or set {variable} to another one."
@@ -108,7 +108,7 @@ def _browser(name: str, find: Callable[[], Path]) -> Finding:
 
 
 def _version_of(path: Path) -> str:
-    if os.name == "nt":  # Asked for its version, a browser opens a window there.
+    if os.name == "nt":  # On Windows, a browser opens a window when it is asked for its version.
         return "version not asked"
     try:
         done = subprocess.run(
@@ -116,7 +116,7 @@ def _version_of(path: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrowserFailed(f"{path} does not start: {type(error).__name__}") from None
-    # Words of the wrapper script, if there are any, come before.
+    # A wrapper script may print words of its own first.
     if done.returncode or not (said := re.findall(r"\d+(?:\.\d+)+\w*", done.stdout)):
         raise BrowserFailed(f"{path} does not tell its version (exit status {done.returncode})")
     return f"version {said[0]}"
@@ -138,7 +138,7 @@ def _root() -> list[Finding]:
 
 
 def examine_folder(data: Path) -> list[Finding]:
-    """Look at whether the lab can write where its keys and databases are, and has room to."""
+    """Check that the lab can write to the folder of its keys and databases, and has space there."""
     there = data.absolute()
     while not there.exists():
         there = there.parent

@@ -1,4 +1,4 @@
-"""What lies between the parties: ports, proxies, certificates, origins, and the clock."""
+"""What connects the parties: ports, proxies, certificates, origins, and the clock."""
 
 import json
 import os
@@ -13,22 +13,23 @@ from pushlab import settings
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.doctor.text import LOOPBACK
 from pushlab.errors import BadPort, PortTaken, TokenExpired
+from pushlab.protocol.strict_json import JsonObject
 
 HERE = "this machine"
 WRITTEN = 1_767_225_600
-"""Seconds since 1970: the first of January 2026. pushlab was written later than that."""
+"""Seconds since 1970: 1 January 2026. pushlab was written later than that."""
 
 SKEW = 60
-"""Seconds that two clocks may differ before anybody should look into it."""
+"""Seconds by which two clocks may differ before it is reported."""
 
 BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def examine_network(page: str = "", now: float | None = None, port: int | None = None) -> list[Finding]:
-    """Look at the ports, the clock, what the environment says, and the page's origin.
+    """Examine the ports, the clock, the environment's network settings, and the page's origin.
 
-    ``page``: URL of a client page; ``now``: seconds since 1970, as this machine's clock has it;
-    ``port``: of the lab that is asked, if it is not the usual one.
+    ``page``: URL of a client page; ``now``: seconds since 1970, by this machine's clock; ``port``:
+    of a lab that may be running, if it is not the usual one.
     """
     now = time.time() if now is None else now
     return [*_ports(now, port), _clock(now), *_proxy(), *_bundles(), *(examine_page(page) if page else [])]
@@ -42,7 +43,8 @@ def _ports(now: float, port: int | None) -> list[Finding]:
         return [bad("port-not-a-number", "a port of the environment is no port", HERE, "", fix)]
     lab, date = _running_lab(ports[0])
     if lab is not None:
-        # A detour is never silent: whoever asks is told which hosts are routed where.
+        # A route sends a host's messages elsewhere. That is never silent: the report lists them
+        # all.
         routes = "; ".join(lab.get("routes", [])) or "none"
         return [ok("lab", f"a lab runs at port {ports[0]}; its routes: {routes}"), *_skew(date, now)]
     parties = ("application server", "push service")
@@ -58,8 +60,8 @@ def _port(port: int, party: str) -> Finding:
     return bad("port-taken", f"port {port} for the {party} is in use", PortTaken.fault, "", fix)
 
 
-def _running_lab(port: int) -> tuple[dict | None, str]:
-    """Return what a lab says of itself, and its Date header. Port 0 is any port: no lab is there."""
+def _running_lab(port: int) -> tuple[JsonObject | None, str]:
+    """Return the /health data of the lab at a port, and its Date header; None if no lab answers."""
     try:
         with settings.DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=settings.patience(5)) as answer:
             data, date = json.load(answer)["data"], answer.headers.get("Date", "")
@@ -93,7 +95,7 @@ def _proxy() -> list[Finding]:
     taking = [name for name in ("http", "all") if name in proxies]
     if not taking or urllib.request.proxy_bypass("127.0.0.1"):
         return []
-    # Its URL may hold a password, so it is not shown.
+    # The proxy's URL may hold a password, so it is not shown.
     seen = f"the {taking[0]} proxy of the environment would take what is for 127.0.0.1"
     fix = "Set NO_PROXY=127.0.0.1,localhost."
     return [bad("proxy-takes-loopback", seen, HERE, "", fix)]
@@ -109,7 +111,7 @@ def _bundles() -> list[Finding]:
 
 
 def examine_page(url: str) -> list[Finding]:
-    """Look at the origin of a client page: service workers and push need a secure one.
+    """Examine the origin of a client page: service workers and push need a secure context.
 
     >>> [finding.code for finding in examine_page("http://192.0.2.7:8292/")]
     ['page-insecure']
@@ -119,7 +121,7 @@ def examine_page(url: str) -> list[Finding]:
         host = parts.hostname or ""
     except ValueError:
         parts, host = urlsplit(""), ""
-    # What stands between // and the path may hold a password, and what comes after it may be secret.
+    # A URL may hold a password before its host, and its path may be secret: neither is shown.
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     source = "W3C Secure Contexts §3.1"
     if parts.scheme not in ("http", "https") or not host:

@@ -1,39 +1,38 @@
-"""How a message is to be sent: ttl, urgency and topic, RFC 8030 §5."""
-
-from collections.abc import Mapping
+"""The options of a message: ttl, urgency and topic, RFC 8030 §5."""
 
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.subscription import members_of
 from pushlab.errors import BadTopic, BadTtl, DeliveryError, MissingTtl
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.strict_json import JsonObject
 
 US = "application server"
 KNOWN = ("ttl", "urgency", "topic")
 THIRTY_DAYS = 30 * 24 * 60 * 60
 
 
-def examine_options(options: Mapping | str | bytes, vendor: str = "") -> list[Finding]:
-    """Look at the options of a message. ``vendor``: of the subscription, if that is known.
+def examine_options(options: JsonObject | str | bytes, vendor: str = "") -> list[Finding]:
+    """Examine the options of a message. ``vendor``: of the push service, if it is known.
 
     >>> [finding.code for finding in examine_options({"ttl": 0, "topic": "a" * 33})]
     ['ttl-zero', 'bad-topic']
     """
-    options = members_of(options)
-    if options is None:
+    members = members_of(options)
+    if members is None:
         fix = 'Give an object, such as {"ttl": 3600}.'
         return [bad("options-not-an-object", "the options are not a JSON object", US, "RFC 8030 §5", fix)]
-    findings = _examine_ttl(options, vendor)
+    findings = _examine_ttl(members, vendor)
     for name in ("urgency", "topic"):
-        findings += _refused(options, name)
-    findings += _examine_topic(options.get("topic"), vendor)
-    if strange := sum(name not in KNOWN for name in options):
+        findings += _refused(members, name)
+    findings += _examine_topic(members.get("topic"), vendor)
+    if strange := sum(name not in KNOWN for name in members):
         seen = f"{strange} of the options {'is' if strange == 1 else 'are'} none of {', '.join(KNOWN)}"
         fix = "Spell the names in lower case; what is shown belongs into the payload."
         findings.append(hint("option-unknown", seen, US, "RFC 8030 §5", fix))
-    return findings or [ok("options", f"the options: {PushOptions.from_json(options)}")]
+    return findings or [ok("options", f"the options: {PushOptions.from_json(members)}")]
 
 
-def _refused(options: Mapping, name: str) -> list[Finding]:
+def _refused(options: JsonObject, name: str) -> list[Finding]:
     try:
         PushOptions.from_json({name: options[name]} if name in options else {})
     except DeliveryError as error:
@@ -41,8 +40,8 @@ def _refused(options: Mapping, name: str) -> list[Finding]:
     return []
 
 
-def _examine_ttl(options: Mapping, vendor: str) -> list[Finding]:
-    # Windows' push service holds a TTL of zero against its own cache policy, and answers 400.
+def _examine_ttl(options: JsonObject, vendor: str) -> list[Finding]:
+    # To Windows' push service, a TTL of 0 contradicts its own cache policy: it answers 400.
     level = bad if vendor == "WNS" else hint
     if options.get("ttl") is None:
         seen = "ttl is missing: RFC 8030 requires one, and pywebpush then sends 0"

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
@@ -21,21 +22,21 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, p256, strict_json
-from pushlab.protocol.strict_json import kind
+from pushlab.protocol.strict_json import JsonObject, kind
 from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
 
 THEM = "user agent"
 SECONDS = 10**11
-"""Milliseconds below this are in the spring of 1973, so they were seconds."""
+"""Fewer milliseconds than this are before the spring of 1973: such a number counts seconds."""
 
-# A subscription of which one part is looked at has good other parts.
+# To examine one member of a subscription, it is combined with others that are valid.
 ANY_POINT = p256.raw_public(p256.load_private((1).to_bytes(32, "big")))
 ANY_ENDPOINT, ANY_AUTH = "https://push.example.net/", bytes(AUTH_SECRET)
 
 
-def members_of(source: Mapping | str | bytes) -> Mapping | None:
-    """Return the members of a JSON object, or None if it is none."""
-    if not isinstance(source, Mapping):
+def members_of(source: object) -> JsonObject | None:
+    """Return the members of a JSON object, which may be given as text; None if it is no object."""
+    if isinstance(source, str | bytes):
         try:
             source = strict_json.parse(source)
         except MalformedJson:
@@ -43,8 +44,8 @@ def members_of(source: Mapping | str | bytes) -> Mapping | None:
     return source if isinstance(source, Mapping) else None
 
 
-def origin_of(endpoint: object) -> str:
-    """Return the origin of an endpoint, or nothing if it has none."""
+def origin_of(endpoint: Any) -> str:
+    """Return the origin of an endpoint, or an empty text if the endpoint is not valid."""
     try:
         return PushSubscription(endpoint, ANY_POINT, ANY_AUTH).origin
     except SubscriptionError:
@@ -52,12 +53,12 @@ def origin_of(endpoint: object) -> str:
 
 
 def examine_subscription(
-    source: Mapping | str | bytes, now: float, keys: VapidKeys | None = None
+    source: JsonObject | str | bytes, now: float, keys: VapidKeys | None = None
 ) -> list[Finding]:
-    """Look at what ``JSON.stringify(subscription)`` gave.
+    """Examine what ``JSON.stringify(subscription)`` gave.
 
-    ``now``: seconds since 1970; ``keys``: of the application server, if they are known. A member
-    ``applicationServerKey``, if somebody has stored it beside the others, is held against them.
+    ``now``: seconds since 1970; ``keys``: of the application server, if they are known. If a member
+    ``applicationServerKey`` was stored with the others, it is compared with these keys.
 
     >>> [finding.code for finding in examine_subscription('{"endpoint": "http://push.example"}', 0)]
     ['endpoint-http', 'no-keys']
@@ -78,7 +79,7 @@ def examine_subscription(
 
 
 def examine_stored(made_for: Sequence[str], keys: VapidKeys) -> list[Finding]:
-    """Count the stored subscriptions that other keys were made for: all of them, after new keys.
+    """Count the stored subscriptions that were made for other keys: all, if the keys are new.
 
     ``made_for``: the applicationServerKey of each, base64url.
     """
@@ -90,7 +91,7 @@ def examine_stored(made_for: Sequence[str], keys: VapidKeys) -> list[Finding]:
     return [bad("stored-for-other-keys", seen, WrongKey.fault, WrongKey.rfc, fix)]
 
 
-def _examine_endpoint(endpoint: object) -> list[Finding]:
+def _examine_endpoint(endpoint: Any) -> list[Finding]:
     if endpoint is None:
         return [of_error(NoEndpoint("there is no member endpoint"))]
     try:
@@ -102,7 +103,7 @@ def _examine_endpoint(endpoint: object) -> list[Finding]:
         return [bad("endpoint-http", f"the endpoint at {origin} is not https", THEM, rfc, fix)]
     if service:
         return []
-    if _is_private(split(endpoint).hostname):
+    if (parts := split(endpoint)) and _is_private(parts.hostname or ""):
         seen = f"the endpoint {origin} is inside a private network: a server that posts there is a tool"
         fix = "Send to the push services that you know, and refuse private addresses."
         return [hint("endpoint-private", seen, "application server", rfc, fix)]
@@ -118,25 +119,26 @@ def _is_private(host: str) -> bool:
         return False
 
 
-def _examine_keys(keys: object, ours: VapidKeys | None) -> list[Finding]:
+def _examine_keys(keys: Any, ours: VapidKeys | None) -> list[Finding]:
     try:
-        # With a good endpoint, the first thing that can be missing is a key.
+        # The endpoint is valid, so the first fault that can be found is in the keys.
         PushSubscription.from_json({"endpoint": ANY_ENDPOINT, "keys": keys})
     except (BadP256dh, BadAuth):
-        pass  # Both are looked at below, each for itself.
+        pass  # Both are examined below, each by itself.
     except SubscriptionError as error:
         return [of_error(error)]
-    p256dh, auth, swapped = keys["p256dh"], keys["auth"], []
+    p256dh, auth = keys["p256dh"], keys["auth"]
+    swapped: list[Finding] = []
     if len(_bytes(p256dh)) == AUTH_SECRET and len(_bytes(auth)) == p256.POINT:
         fix = "Exchange them, and look at where they are stored: columns, arguments, form fields."
         seen = f"p256dh and auth are swapped: {AUTH_SECRET} and {p256.POINT} bytes"
         swapped = [bad("keys-swapped", seen, "application server", BadP256dh.rfc, fix)]
-        p256dh, auth = auth, p256dh  # Whatever else is wrong with them.
+        p256dh, auth = auth, p256dh  # Each may have another fault, too.
     return [*swapped, *_examine_p256dh(p256dh, ours), *_examine_auth(auth)]
 
 
 def _bytes(text: object) -> bytes:
-    """Decode as far as that goes: whoever swaps two keys may have padded them as well."""
+    """Decode a text, or return no bytes. Padding is ignored: swapped keys may be padded as well."""
     try:
         return base64url.decode(text.rstrip("=") if isinstance(text, str) else text)
     except BadBase64url:
@@ -180,7 +182,7 @@ def _text_fault(name: str, text: object, error: type[SubscriptionError]) -> Find
     return base64url_fault(name, text, THEM)
 
 
-def _examine_expiration_time(time: object, now: float) -> list[Finding]:
+def _examine_expiration_time(time: Any, now: float) -> list[Finding]:
     try:
         PushSubscription(ANY_ENDPOINT, ANY_POINT, ANY_AUTH, time)
     except SubscriptionError as error:
@@ -196,7 +198,7 @@ def _examine_expiration_time(time: object, now: float) -> list[Finding]:
     return [bad("subscription-expired", seen, THEM, BadExpirationTime.rfc, fix)]
 
 
-def _examine_application_server_key(members: Mapping, keys: VapidKeys | None) -> list[Finding]:
+def _examine_application_server_key(members: JsonObject, keys: VapidKeys | None) -> list[Finding]:
     options = members.get("options")
     theirs = members.get("applicationServerKey")
     if theirs is None and isinstance(options, Mapping):

@@ -1,4 +1,4 @@
-"""What is wrong with a base64url text, and whose host that is: for all that the doctor reads."""
+"""For every part of the doctor: faults of a base64url text, and the vendor of an endpoint."""
 
 import base64
 import binascii
@@ -18,11 +18,11 @@ VENDORS = {
     "push.apple.com": "Apple",
     "notify.windows.com": "WNS",
 }
-"""Whose push service it is, by the end of its host."""
+"""Push services, by the end of their host names."""
 
 
 def vendor(url: object) -> str:
-    """Name the push service of an endpoint: a vendor, ``this machine``, or nothing if unknown.
+    """Name the push service of an endpoint: a vendor, ``this machine``, or "" if it is unknown.
 
     >>> vendor("https://updates.push.services.mozilla.com/wpush/v2/secret")
     'Mozilla'
@@ -39,7 +39,7 @@ def vendor(url: object) -> str:
 
 
 def split(url: object) -> SplitResult | None:
-    """Return the parts of a URL, or None if it is none."""
+    """Return the parts of a URL, or None if it is not one with a host."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         return parts if parts and parts.hostname and (parts.port or True) else None
@@ -48,7 +48,7 @@ def split(url: object) -> SplitResult | None:
 
 
 def base64url_fault(name: str, text: str, fault: str) -> Finding | None:
-    """Say what keeps a text from being base64url, with padding and plain base64 told apart.
+    """Return why a text is not base64url: padding, plain base64, or another fault. None if it is.
 
     >>> base64url_fault("auth", "BTBZMqHH6r4Tts7J_aSIgg==", "user agent").code
     'auth-padded'

@@ -31,15 +31,16 @@
     └── ExerciseError         what a learner has written
         └── NotYet
 
-Each class at the end of a line of the tree knows five things: ``code`` (its id in JSON, which is the
-name of the class in kebab-case), ``status`` (the HTTP status with which a server reports it), ``rfc``
-(where the rule is written), ``fault`` (which party has to change something) and ``hint`` (what to do
-next). A class inherits what it does not set. ``str(error)`` has the detail, rfc, fault and hint.
+Each class at the end of a line of the tree knows five things: ``code`` (its id in JSON, which is
+the name of the class in kebab-case), ``status`` (the HTTP status with which a server reports it),
+``rfc`` (where the rule is written), ``fault`` (which party has to change something) and ``hint``
+(what to do next). A class inherits what it does not set. ``str(error)`` has the detail, rfc, fault
+and hint.
 """
 
-# Each branch of the tree lists its own names in __all__, so that an error is named there and nowhere
-# else. That makes these star imports safe: they bring in what __all__ says, and a test compares the
-# result with the tree above.
+# Each branch of the tree lists its own names in __all__, so that an error is named there and
+# nowhere else. That makes these star imports safe: they bring in what __all__ says, and a test
+# compares the result with the tree above.
 from pushlab.errors.base import *  # noqa: F403
 from pushlab.errors.lab import *  # noqa: F403
 from pushlab.errors.protocol import *  # noqa: F403

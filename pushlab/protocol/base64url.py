@@ -1,7 +1,7 @@
 """base64url without padding, RFC 4648 §5: how web push writes bytes as text.
 
-Decoding is strict. Each text stands for one byte string, and each byte string for one text. A key or
-a token that was cut, padded or copied from plain base64 is therefore refused here, and not three
+Decoding is strict. Each text stands for one byte string, and each byte string for one text. A key
+or a token that was cut, padded or copied from plain base64 is therefore refused here, and not three
 steps later.
 """
 

@@ -186,9 +186,9 @@ def encrypt(
 ) -> bytes:
     """Encrypt a plaintext, and return the body: the header, then as many records as are needed.
 
-    ``rs``: bytes of a record; ``pads``: how many zeros of padding the first record gets, the second,
-    and so on. Records after those get none, and numbers that no record needs are ignored. Raises
-    TruncatedHeader, BadRecordSize, BadKeyid. Source: RFC 8188 §2.
+    ``rs``: bytes of a record; ``pads``: how many zeros of padding the first record gets, the
+    second, and so on. Records after those get none, and numbers that no record needs are ignored.
+    Raises TruncatedHeader, BadRecordSize, BadKeyid. Source: RFC 8188 §2.
 
     >>> body = encrypt(b"I am the walrus", ikm=bytes(16), salt=bytes(16), rs=25, pads=[1])
     >>> len(body) - len(Header.parse(body))
@@ -234,7 +234,8 @@ def decrypt(body: bytes, *, ikm: bytes) -> bytes:
     keys = derive(ikm, header.salt)
     aes_128_gcm = AESGCM(keys.cek)
     plaintext = []
-    # A body must have a last record. If nothing follows the header, that record is empty: too short.
+    # A body must have a last record. If nothing follows the header, that record is empty: too
+    # short.
     starts = range(len(header), len(body), header.rs) or [len(header)]
     for seq, start in enumerate(starts):
         record = body[start : start + header.rs]

@@ -1,8 +1,8 @@
 """The request to the push service, RFC 8030: how long, how urgent, in place of what.
 
 Three headers control the delivery of a message. TTL says how many seconds it may wait for the user
-agent, Urgency whether it may wake a sleeping phone, and Topic which waiting message it replaces. The
-application server writes them, the push service reads them, and the user agent never sees them.
+agent, Urgency whether it may wake a sleeping phone, and Topic which waiting message it replaces.
+The application server writes them, the push service reads them, and the user agent never sees them.
 """
 
 import re

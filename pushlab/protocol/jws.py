@@ -1,8 +1,8 @@
 """A signed token: header, payload and signature in base64url, joined by dots, RFC 7515.
 
 VAPID uses one algorithm, ES256 (RFC 7518 §3.4): ECDSA on P-256 with SHA-256. Its signature is two
-numbers, r and s. JWS writes them as 32 + 32 bytes. Cryptographic libraries write them in DER, with a
-tag and a length before each number: about 71 bytes. The two functions at the end convert.
+numbers, r and s. JWS writes them as 32 + 32 bytes. Cryptographic libraries write them in DER, with
+a tag and a length before each number: about 71 bytes. The two functions at the end convert.
 """
 
 from dataclasses import dataclass

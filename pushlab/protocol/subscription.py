@@ -1,9 +1,9 @@
 """PushSubscription: what a user agent hands to the application server, W3C Push API §8.
 
 It says where to send (the endpoint: a URL that is a capability, because anybody who knows it may
-send) and for whom to encrypt (p256dh, a point, and auth, a secret of 16 bytes). A server gets all of
-it from a page that it does not control, so the constructor checks every member. A PushSubscription
-that exists is valid.
+send) and for whom to encrypt (p256dh, a point, and auth, a secret of 16 bytes). A server gets all
+of it from a page that it does not control, so the constructor checks every member. A
+PushSubscription that exists is valid.
 """
 
 import hashlib
