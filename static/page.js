@@ -20,18 +20,18 @@ let painting = Promise.resolve();
 
 // Run an action from the click to the page that shows what came of it. `action` is called before
 // anything is awaited: a browser asks for permission only while it handles the click.
-async function act(name, action) {
+async function act(id, action) {
   const work = action();
   underWay = true;
   fault = null;
-  hold(name);
-  say($(name) ? `${$(name).textContent} …` : "", "busy");
+  hold(id);
+  say($(id) ? `${$(id).textContent} …` : "", "busy");
   try {
     say(await work, "done");
   } catch (error) {
     fault = explain(error, surroundings());
     sayFault(fault, "error");
-    await tell(name, error.cause ?? error);
+    await tell(id, error.cause ?? error);
   }
   underWay = false;
   await render();
