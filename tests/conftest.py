@@ -1,4 +1,4 @@
-"""What every test may use, and how a run is organised: see the four modules imported here."""
+"""What every test may use. ``run/`` says how a run is organised."""
 
 import asyncio
 import os
@@ -12,8 +12,8 @@ import pytest
 
 from pushlab.settings import patience
 
-from . import artifacts as artifacts_of_a_run
-from . import chance, progress, schedule
+from .run import artifacts as artifacts_of_a_run
+from .run import chance, progress, schedule
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
                 os.environ[name] = str(Path(folder) / worker)
     else:
         config.pluginmanager.register(progress.Progress(config))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            # A cell of nbval. It fails when the kernel has been silent for 5 s: a loaded machine takes longer.
+            item.output_timeout = patience(60)
 
 
 @pytest.fixture

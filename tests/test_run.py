@@ -12,10 +12,10 @@ import pytest
 
 from pushlab.settings import patience
 
-from . import artifacts, chance, schedule
+from .run import artifacts, chance, schedule
 
 HERE = Path(__file__).parent
-OWN = ("conftest.py", "artifacts.py", "chance.py", "progress.py", "schedule.py")
+OWN = ("conftest.py", *(f"run/{path.name}" for path in sorted((HERE / "run").glob("*.py"))))
 
 # Two modules of a project that has this one's conftest: they fail, and need a browser, and draw.
 PROJECT = {
@@ -24,7 +24,7 @@ PROJECT = {
 import os
 import pytest
 from hypothesis import given, settings, strategies as st
-from . import chance
+from .run import chance
 
 @pytest.fixture(scope="module")
 def browser(artifacts):
@@ -62,7 +62,9 @@ def project(tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
     for name in OWN:
-        shutil.copy(HERE / name, tmp_path / "tests" / name)
+        copy = tmp_path / "tests" / name
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(HERE / name, copy)
 
     def run(*arguments: str, **settings: str) -> str:
         command = [sys.executable, "-m", "pytest", "-p", "no:nbval", "-p", "no:cacheprovider"]
@@ -103,6 +105,11 @@ def test_the_seed_of_a_run_repeats_what_is_random_in_every_process(project):
     again = project("-n", "2", "tests", "-k", "drawn or tried", PUSHLAB_SEED=seed.split("=")[1])
     assert dict.fromkeys(drawn(again)) == dict.fromkeys([seed, *rest]), again
     assert re.search(r"drawn \d+ gw\d", again), "each process has a folder of its own"
+
+
+def test_without_xdist_the_tests_run_one_after_the_other(project):
+    said = project("-p", "no:xdist", "tests/test_two.py", "-k", "nothing")
+    assert "1 passed, 2 deselected" in said, said
 
 
 def test_quick_leaves_out_who_asks_for_a_browser(project):

@@ -20,7 +20,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.protocol.delivery import PushOptions
 
-from .. import chance
+from ..run import chance
 
 NO_ANSWER = (OSError, HTTPStreamClosedError, HTTPTimeoutError)
 """How a request ends whose server is killed."""

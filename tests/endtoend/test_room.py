@@ -14,7 +14,7 @@ import pytest
 
 from pushlab.settings import patience
 
-from ..artifacts import lines
+from ..run.artifacts import lines
 from .network import INSTRUCTOR, Network
 from .room import REAL, Room, received
 

@@ -18,7 +18,7 @@ from targets import TARGETS, Target, TookTooLong
 from pushlab.errors import BadField
 from pushlab.settings import patience
 
-from .. import chance
+from ..run import chance
 
 PROGRAM = Path(__file__).parent / "__main__.py"
 FEW, MANY = chance.examples(60), chance.examples(2500)

@@ -41,7 +41,7 @@ CONTRAST = """(selector) => {
 FOLDERS = {"firefox": "solutions", "chromium": "chromium"}
 
 
-# With these ids both run in one process, and one JupyterLab is started for them (see tests/schedule).
+# With these ids both run in one process, and one JupyterLab is started for them (see tests/run/schedule.py).
 @pytest.fixture(scope="module", params=FOLDERS, ids="with_{}".format)
 def kind(request) -> str:
     """The kind of browser that the panel opens."""

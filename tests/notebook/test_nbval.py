@@ -12,6 +12,7 @@ import sys
 
 import nbformat
 import pytest
+from nbval.plugin import IPyNbFile
 
 from pushlab.settings import patience
 
@@ -32,6 +33,14 @@ def test_with_a_virtual_browser(build, request, tmp_path, artifacts, notebook_ke
     with artifacts.offer(f"{name}.ipynb", lambda: nbformat.writes(lesson)):
         build.run(lesson, tmp_path, browser="virtual")
         assert differences(request.session, solution(name), code_cells(lesson)) == []
+
+
+def test_a_cell_may_be_silent_for_as_long_as_a_loaded_machine_takes(request, sums, notebook_kernel):
+    cells = list(IPyNbFile.from_parent(request.session, path=sums[0]).collect())
+    collected = {"session": request.session, "config": request.config, "items": cells}
+    assert [cell.output_timeout for cell in cells] == [5]
+    request.config.hook.pytest_collection_modifyitems(**collected)
+    assert [cell.output_timeout for cell in cells] == [patience(60)]
 
 
 @pytest.fixture

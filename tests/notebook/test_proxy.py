@@ -81,7 +81,7 @@ def test_nobody_comes_past_jupyter_s_login(jupyter, lab):
     assert status_of(f"{page}health?token={TOKEN}") == 200
 
 
-# With these ids both run in one process, and one JupyterLab is started for them (see tests/schedule).
+# With these ids both run in one process, and one JupyterLab is started for them (see tests/run/schedule.py).
 @pytest.mark.parametrize("kind", ["firefox", "chromium"], ids="in_{}".format)
 def test_a_push_is_received_and_shown(kind, jupyter, lab, request):
     request.getfixturevalue(f"{kind}_installed")

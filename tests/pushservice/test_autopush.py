@@ -18,7 +18,7 @@ from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.autopush import MAX_FRAME, REMEMBERED, AutopushHandler
 
-from ..chance import examples
+from ..run.chance import examples
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"

@@ -11,7 +11,7 @@ from pushlab.errors import BadField, QueueFull, SubscriptionGone, UnknownPushRes
 from pushlab.pushservice.mailbox import MAX_GONE, MAX_TTL, Change, Mailbox, Message, Subscription
 from pushlab.pushservice.store import Store
 
-from ..chance import examples
+from ..run.chance import examples
 
 KEY = b"\x04" + bytes(64)
 

@@ -21,7 +21,7 @@ from pushlab.errors import QueueFull, SubscriptionGone, UnknownPushResource
 from pushlab.pushservice.mailbox import MAX_TTL, Change, Mailbox, Subscription
 from pushlab.pushservice.store import Store
 
-from ..chance import examples, is_long
+from ..run.chance import examples, is_long
 
 LIMIT = 4
 AGENTS = st.sampled_from(["Ada", "Grace"])

@@ -20,7 +20,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.lab.loop import BackgroundLoop
 from pushlab.journal import Journal
 
-from ..artifacts import lines
+from ..run.artifacts import lines
 from pushlab.settings import patience
 
 SETTLED = "body[data-state]:not([data-busy])"

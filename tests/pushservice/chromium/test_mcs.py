@@ -13,7 +13,7 @@ from pushlab.pushservice.chromium import mcs
 from pushlab.pushservice.chromium import messages
 from pushlab.pushservice.chromium.protobuf import varint
 
-from ...chance import examples
+from ...run.chance import examples
 
 
 def app_data(message: dict) -> dict:

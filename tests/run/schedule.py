@@ -69,6 +69,7 @@ def seconds(item: pytest.Item, measured: dict[str, float]) -> float:
     return measured.get(item.nodeid, guess)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadScopeScheduling
 

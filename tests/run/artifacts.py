@@ -23,7 +23,7 @@ from pushlab.journal import Journal
 from pushlab.settings import patience
 from pushlab.useragent.base import UserAgent
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".pushlab" / "test-failures"
 RUNS = 5
 """How many runs' failures are kept."""

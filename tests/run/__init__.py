@@ -1,0 +1,7 @@
+"""How a run of the tests is organised; ``tests/conftest.py`` makes pytest use it.
+
+schedule.py     which process runs which test, and in which order; what ``--quick`` leaves out
+progress.py     what is printed while the run goes on
+chance.py       the seed of all that is random, and how many inputs are tried
+artifacts.py    what is kept of a test that has failed
+"""
