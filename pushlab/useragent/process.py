@@ -13,8 +13,10 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from typing import IO
 
 from pushlab.settings import patience
 
@@ -55,9 +57,9 @@ class BrowserProcess:
 
     def last_words(self) -> str:
         """Return the end of what the browser has written to its output."""
-        size = self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, size - LAST_WORDS))
-        return self._output.read().decode(errors="replace").strip()
+        end = os.fstat(self._output.fileno()).st_size
+        text = _read_at(self._output, max(0, end - LAST_WORDS), LAST_WORDS)
+        return text.decode(errors="replace").strip()
 
     async def ended(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds for the browser to end by itself; tell if it did."""
@@ -97,6 +99,21 @@ class BrowserProcess:
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
+
+
+def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
+    """Return at most ``size`` bytes from ``offset`` on.
+
+    The browser shares the position of its output file with this program: after a ``seek`` here, it
+    would write over its own output. ``os.pread`` leaves the position alone.
+    """
+    if sys.platform != "win32":
+        return os.pread(file.fileno(), size, offset)
+    # Windows has no pread; a second handle has a position of its own. Without O_TEMPORARY, Windows
+    # does not open a file again that is to be deleted when it is closed.
+    with open(os.open(file.name, os.O_RDONLY | os.O_BINARY | os.O_TEMPORARY), "rb") as another:
+        another.seek(offset)
+        return another.read(size)
 
 
 async def off_the_loop(work: Callable[[], object]) -> None:
