@@ -1,8 +1,8 @@
 """How a program drives a real browser: commands and events over one WebSocket.
 
-WebDriver BiDi (``bidi``) and the Chrome DevTools Protocol (``cdp``) are alike in this. JSON goes both
-ways, and no driver program stands in between. A command has an ``id``, and its answer has the same;
-an event has none and may come at any time. They differ in how an error is worded.
+Firefox speaks WebDriver BiDi and Chromium the Chrome DevTools Protocol, and the two are alike in this.
+JSON goes both ways, and no driver program stands in between. A command has an ``id``, and its answer
+has the same one; an event has none and may come at any time. They differ in how they word an error.
 """
 
 import asyncio

@@ -1,8 +1,18 @@
 """A real Chromium (or Chrome, or Edge) that uses the lab's push service.
 
-It is started with a profile of its own and the switches of ``chromium_profile``, and driven over the
-Chrome DevTools Protocol (``cdp``). What any real browser has in common is in ``browser``, and what
-is done with the page in ``page``.
+``profile`` writes its profile and its switches. What all real browsers have in common is in
+``useragent.browser``, and what is done with the page in ``useragent.page``.
+
+Chromium is driven over the Chrome DevTools Protocol (https://chromedevtools.github.io/):
+
+    → {"id": 1, "method": "Target.attachToTarget", "params": {"targetId": …, "flatten": true}}
+    ← {"id": 1, "result": {"sessionId": "5F3A…"}}
+    → {"id": 2, "method": "Page.navigate", "params": {"url": …}, "sessionId": "5F3A…"}
+    ← {"id": 2, "error": {"code": -32602, "message": "Invalid parameters"}, "sessionId": "5F3A…"}
+    ← {"method": "Runtime.consoleAPICalled", "params": {…}, "sessionId": "5F3A…"}
+
+A command with a ``sessionId`` beside its parameters is for one tab; a command without is for the
+browser as a whole.
 
 Weakens: a driven browser takes orders at a port of 127.0.0.1 without asking for a password. It
 refuses those that come from a web page, and takes them from any program of this machine.
@@ -21,8 +31,8 @@ from pushlab.useragent.chromium import offline
 from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.base import Notification
 from pushlab.useragent.browser import QUIT, Browser, find_program
-from pushlab.useragent.chromium.cdp import Cdp
 from pushlab.useragent.chromium.profile import ChromiumListeners
+from pushlab.useragent.remote import Remote
 
 AFTER_DISPLAY = 0.3  # Seconds after which a page may ask for a notification.
 STARTUP = 10  # Seconds after which nobody waits for the end of its start (times PUSHLAB_PATIENCE).
@@ -70,6 +80,14 @@ def find() -> Path:
     return find_program("Chromium", "PUSHLAB_CHROMIUM", PLACES, install)
 
 
+class Cdp(Remote):
+    """One connection to a Chromium. Make it with ``await Cdp.connect(url)``."""
+
+    def _words(self, message: dict) -> str:
+        error = message["error"]
+        return ": ".join(error[part] for part in ("message", "data") if error.get(part))
+
+
 class Chromium(Browser):
     """A Chromium for the push service that ``listeners`` describes.
 
@@ -113,7 +131,7 @@ class Chromium(Browser):
         return chromium_profile.switches(self._listeners, folder, self._headless, self._trusted)
 
     def _program(self, program: Path) -> list[str]:
-        if offline.is_alone():
+        if offline.is_offline():
             return [sys.executable, "-I", "-S", offline.__file__, str(program)]
         return [str(program)]
 

@@ -6,7 +6,7 @@ switch tells it otherwise. But where it cannot ask, it takes itself for online. 
 there, it is started by this program, which has the system refuse that one question (a NETLINK_ROUTE
 socket, by a seccomp filter) and then becomes Chromium:
 
-    python alone.py /usr/bin/chromium --headless=new …
+    python offline.py /usr/bin/chromium --headless=new …
 """
 
 import ctypes
@@ -27,7 +27,7 @@ ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EAFNOSUPPORT  # linux/seccomp.h
 MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 
 
-def is_alone() -> bool:
+def is_offline() -> bool:
     """Tell whether no network interface but the loopback is up, on a Linux where that matters."""
     if sys.platform != "linux" or platform.machine() not in MACHINES:
         return False

@@ -1,8 +1,14 @@
 """A real Firefox that uses the lab's push service, and is driven as a person would drive it.
 
-It is started with a profile of its own (``firefox_profile``) and driven over WebDriver BiDi
-(``bidi``). What any real browser has in common is in ``browser``, and what is done with the page in
-``page``.
+``profile`` writes its profile. What all real browsers have in common is in ``useragent.browser``, and
+what is done with the page in ``useragent.page``.
+
+Firefox is driven over WebDriver BiDi (https://w3c.github.io/webdriver-bidi/):
+
+    → {"id": 1, "method": "session.new", "params": {"capabilities": {}}}
+    ← {"type": "success", "id": 1, "result": {"sessionId": …}}
+    ← {"type": "error", "id": 2, "error": "no such node", "message": …}
+    ← {"type": "event", "method": "browsingContext.load", "params": {…}}
 
 Weakens: a driven browser takes orders at a port of 127.0.0.1 without asking for a password. It has
 room for one session, which is ours; its address bar is striped to say that it is driven.
@@ -17,8 +23,8 @@ from urllib.parse import urlsplit
 from pushlab.errors import BrowserFailed
 from pushlab.settings import patience
 from pushlab.useragent.firefox import profile as firefox_profile
-from pushlab.useragent.firefox.bidi import Bidi
 from pushlab.useragent.browser import QUIT, Browser, find_program
+from pushlab.useragent.remote import Remote
 
 ENVIRONMENT = {
     "MOZ_CRASHREPORTER_DISABLE": "1",  # no window that asks to send a crash report
@@ -50,6 +56,13 @@ def find() -> Path:
     """
     install = INSTALL.get(sys.platform, "sudo apt install firefox-esr (or firefox)")
     return find_program("Firefox", "PUSHLAB_FIREFOX", PLACES, install)
+
+
+class Bidi(Remote):
+    """One connection to a Firefox. Make it with ``await Bidi.connect(url)``."""
+
+    def _words(self, message: dict) -> str:
+        return f"{message['error']}: {message['message']}"
 
 
 class Firefox(Browser):

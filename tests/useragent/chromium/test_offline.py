@@ -32,19 +32,19 @@ def test_one_question_is_refused_and_every_other_socket_is_there():
 
 
 @pytest.mark.parametrize("interfaces", [["lo"], ["lo", "down0"], ["lo", "eth0"]])
-def test_it_is_alone_when_no_interface_but_the_loopback_is_up(monkeypatch, interfaces):
+def test_it_is_offline_when_no_interface_but_the_loopback_is_up(monkeypatch, interfaces):
     monkeypatch.setattr(offline.socket, "if_nameindex", lambda: list(enumerate(interfaces)))
     monkeypatch.setattr(offline, "_up", lambda name: name == "eth0")
-    assert offline.is_alone() == ("eth0" not in interfaces)
+    assert offline.is_offline() == ("eth0" not in interfaces)
 
 
 def test_the_loopback_does_not_count():
     assert offline._up("lo") is False
 
 
-@pytest.mark.parametrize("is_alone", [True, False])
-def test_only_then_it_starts_by_way_of_the_filter(monkeypatch, tmp_path, is_alone):
-    monkeypatch.setattr(offline, "is_alone", lambda: is_alone)
+@pytest.mark.parametrize("is_offline", [True, False])
+def test_only_then_it_starts_by_way_of_the_filter(monkeypatch, tmp_path, is_offline):
+    monkeypatch.setattr(offline, "is_offline", lambda: is_offline)
     started = Chromium(None)._program(tmp_path / "chromium")
-    assert (offline.__file__ in started) == is_alone
+    assert (offline.__file__ in started) == is_offline
     assert started[-1] == str(tmp_path / "chromium")

@@ -1,11 +1,12 @@
-"""WebDriver BiDi, against a browser that the test plays."""
+"""WebDriver BiDi and the Chrome DevTools Protocol, against a browser that the test plays."""
 
 import asyncio
 
 import pytest
 
 from pushlab.errors import BrowserFailed, TimedOut
-from pushlab.useragent.firefox.bidi import Bidi
+from pushlab.useragent.chromium.browser import Cdp
+from pushlab.useragent.firefox.browser import Bidi
 
 
 def test_a_command_gives_its_result(run, peer):
@@ -50,7 +51,7 @@ def test_answers_may_come_in_any_order(run, peer):
     run(scenario())
 
 
-def test_an_error_is_told_in_the_browser_s_own_words(run, peer):
+def test_an_error_is_quoted_in_the_browser_s_own_words(run, peer):
     async def scenario():
         async with peer() as browser:
             bidi = await Bidi.connect(browser.url)
@@ -101,7 +102,7 @@ def test_a_browser_that_goes_away_fails_what_waits_and_what_follows(run, peer):
     run(scenario())
 
 
-def test_events_reach_those_who_listen_to_them_alone(run, peer):
+def test_events_reach_their_listeners_only(run, peer):
     async def scenario():
         async with peer() as browser:
             bidi = await Bidi.connect(browser.url)
@@ -138,5 +139,93 @@ def test_what_is_no_websocket_is_said(run, serve):
         async with serve([]) as port:
             with pytest.raises(BrowserFailed, match="does not answer"):
                 await Bidi.connect(f"ws://127.0.0.1:{port}/session")
+
+    run(scenario())
+
+
+# --- the Chrome DevTools Protocol's own: which tab a command is for ------------------------------
+
+
+def test_a_command_about_the_browser_names_no_session(run, peer):
+    async def scenario():
+        async with peer() as browser:
+            cdp = await Cdp.connect(browser.url)
+            answer = asyncio.create_task(cdp.command("Target.getTargets"))
+            assert await browser.heard() == {"id": 1, "method": "Target.getTargets", "params": {}}
+            await browser.say({"id": 1, "result": {"targetInfos": []}})
+            assert await answer == {"targetInfos": []}
+            await cdp.close()
+
+    run(scenario())
+
+
+def test_a_command_about_a_tab_names_it_beside_the_parameters(run, peer):
+    async def scenario():
+        async with peer() as browser:
+            cdp = await Cdp.connect(browser.url)
+            navigate = cdp.command("Page.navigate", {"url": "about:blank"}, sessionId="5F3A")
+            answer = asyncio.create_task(navigate)
+            assert await browser.heard() == {
+                "id": 1,
+                "method": "Page.navigate",
+                "params": {"url": "about:blank"},
+                "sessionId": "5F3A",
+            }
+            await browser.say({"id": 1, "result": {"frameId": "f"}, "sessionId": "5F3A"})
+            assert await answer == {"frameId": "f"}
+            await cdp.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ({"code": -32602, "message": "Invalid parameters", "data": "url"}, "Invalid parameters: url"),
+        ({"code": -32000, "message": "Not attached"}, "Not attached"),
+    ],
+)
+def test_a_chromium_s_error_is_quoted_in_its_own_words(run, peer, error, words):
+    async def scenario():
+        async with peer() as browser:
+            cdp = await Cdp.connect(browser.url)
+            answer = asyncio.create_task(cdp.command("Page.navigate"))
+            await browser.heard()
+            await browser.say({"id": 1, "error": error})
+            with pytest.raises(BrowserFailed, match=f"^{words}\\. Fault"):
+                await answer
+            await cdp.close()
+
+    run(scenario())
+
+
+def test_events_of_a_tab_reach_their_listeners_only(run, peer):
+    async def scenario():
+        async with peer() as browser:
+            cdp = await Cdp.connect(browser.url)
+            calls, thrown = [], asyncio.Queue()
+            cdp.listen("Runtime.consoleAPICalled", calls.append)
+            cdp.listen("Runtime.exceptionThrown", thrown.put_nowait)
+            await browser.say({"method": "Network.other", "params": {}, "sessionId": "s"})
+            await browser.say({"method": "Runtime.exceptionThrown", "params": {"n": 1}})
+            assert await thrown.get() == {"n": 1}
+            assert calls == []
+            await cdp.close()
+
+    run(scenario())
+
+
+def test_a_chromium_that_goes_away_fails_what_waits_and_what_follows(run, peer):
+    async def scenario():
+        async with peer() as browser:
+            cdp = await Cdp.connect(browser.url)
+            answer = asyncio.create_task(cdp.command("Page.navigate"))
+            await browser.heard()
+            browser.hang_up()
+            with pytest.raises(BrowserFailed, match="went away"):
+                await answer
+            with pytest.raises(BrowserFailed, match="gone before Browser.close"):
+                await cdp.command("Browser.close")
+            await cdp.close()
 
     run(scenario())
