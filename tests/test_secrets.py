@@ -16,7 +16,7 @@ import pytest
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import PushlabError
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.protocol import base64url
 from pushlab.settings import DIRECT, patience
 
@@ -53,7 +53,7 @@ def test_a_whole_loop_tells_no_secret(tmp_path, sender, caplog, capfd):
     KEYS.save(data / "vapid.env")
     caplog.set_level(0)
     caplog.set_level(0, "pushlab")
-    with Lab(port=0, push_port=0, data=data, sender=sender) as lab:
+    with LabRuntime(port=0, push_port=0, data=data, sender=sender) as lab:
         browser = lab.open("virtual")
         browser.subscribe()
         endpoint = lab.subscriptions()[0].subscription.endpoint

@@ -9,7 +9,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.cli.commands import main
 from pushlab.errors import BadPort, LabError
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.pushservice.app import PushService
 from pushlab.server.http import listen
 
@@ -54,7 +54,7 @@ def test_an_argument_that_is_no_port(port, tmp_path):
     for name in ("port", "push_port"):
         ports = {"port": 0, "push_port": 0, name: port}
         with pytest.raises(BadPort, match=f"^{name} is {port!r}, which is no port"):
-            Lab(**ports, data=tmp_path)
+            LabRuntime(**ports, data=tmp_path)
 
 
 def test_a_server_that_is_started_by_itself():

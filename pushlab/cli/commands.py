@@ -107,16 +107,16 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from pushlab.lab.runtime import Lab
+    from pushlab.lab.runtime import LabRuntime
 
-    with _until_asked_to_end(), Lab(
-        options.port,
-        options.push_port,
-        options.data,
-        options.sender,
-        options.database,
-        options.allow_endpoint,
-        options.flavour,
+    with _until_asked_to_end(), LabRuntime(
+        port=options.port,
+        push_port=options.push_port,
+        data=options.data,
+        sender=options.sender,
+        database=options.database,
+        allow_endpoints=options.allow_endpoint,
+        flavour=options.flavour,
         host=options.host,
         certfile=options.certfile,
         keyfile=options.keyfile,

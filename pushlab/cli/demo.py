@@ -14,7 +14,7 @@ from typing import TextIO
 
 from pushlab.errors import PushlabError, TimedOut
 from pushlab.journal import Event, Party
-from pushlab.lab.runtime import EVENT_SECONDS, Lab
+from pushlab.lab.runtime import EVENT_SECONDS, LabRuntime
 from pushlab.lab.browser import installed_browsers
 from pushlab.settings import patience
 
@@ -88,7 +88,7 @@ def demo(kinds: Sequence[str] = (), as_json: bool = False, out: TextIO = sys.std
     teller = Teller(_json_writer(out) if as_json else _text_writer(out, named=len(kinds) > 1))
     with tempfile.TemporaryDirectory(prefix="pushlab-demo-") as data:
         try:
-            with Lab(port=0, push_port=0, data=data) as lab:
+            with LabRuntime(port=0, push_port=0, data=data) as lab:
                 _run(lab, list(kinds) or installed_browsers()[:1], teller)
         except PushlabError as error:
             teller.tell("failed", error.fault or "this machine", str(error))
@@ -96,7 +96,7 @@ def demo(kinds: Sequence[str] = (), as_json: bool = False, out: TextIO = sys.std
     return 0
 
 
-def _run(lab: Lab, kinds: Sequence[str], teller: Teller) -> None:
+def _run(lab: LabRuntime, kinds: Sequence[str], teller: Teller) -> None:
     key = lab.keys.application_server_key
     text = f"makes a P-256 key pair; the public half is {len(lab.keys.public)} bytes: {key[:8]}…"
     teller.tell("keys", AS, text, public_key=key)

@@ -47,7 +47,7 @@ EVENT_SECONDS = 60
 """How long an event is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
 
 
-class Lab:
+class LabRuntime:
     """Bring the three parties up, and stop the lab that this kernel had before.
 
     ``port`` and ``push_port`` are TCP ports (0: any free one); ``data`` is a folder; ``sender`` is
@@ -64,19 +64,20 @@ class Lab:
     cannot be used; PortTaken if another program holds a port; StoreError if a database fails. A lab
     that still runs when Python ends is stopped.
 
-    >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
+    >>> with LabRuntime(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     browser = lab.open()
     ...     browser.subscribe()
     ...     browser.notify_me()
     ...     browser.wait_for_notification()
     """
 
-    _running: "Lab | None" = None
+    _running: "LabRuntime | None" = None
     # A kernel has one lab at a time. Whoever starts or stops one holds this lock meanwhile.
     _changing = threading.RLock()
 
     def __init__(
         self,
+        *,
         port: int | None = None,
         push_port: int | None = None,
         data: str | Path | None = None,
@@ -105,9 +106,9 @@ class Lab:
             message_limit=message_limit,
         )
         self._browsers: dict[tuple[str, str], LabBrowser] = {}
-        with Lab._changing:
-            if Lab._running is not None:
-                Lab._running.stop()
+        with LabRuntime._changing:
+            if LabRuntime._running is not None:
+                LabRuntime._running.stop()
             self._open_data_folder()
             try:
                 # Each step says how it is undone. If one fails, those before it are undone at once;
@@ -135,7 +136,7 @@ class Lab:
                     self._undo = undo.pop_all()
             except PortTaken as error:
                 raise PortTaken(network.holder(host, port, push_port) or error.detail) from None
-            Lab._running = self
+            LabRuntime._running = self
         if certificate and (complaint := certificate.complaint(host)):
             warnings.warn(complaint, stacklevel=2)
 
@@ -164,7 +165,7 @@ class Lab:
     @property
     def running(self) -> bool:
         """Say whether the lab's servers are up."""
-        return Lab._running is self and self._thread.alive
+        return LabRuntime._running is self and self._thread.alive
 
     def stop(self) -> None:
         """Close the browsers and the servers, and free the ports. Calling it twice is harmless.
@@ -173,9 +174,9 @@ class Lab:
         """
         if self._thread.is_current:
             raise RuntimeError("the lab's own thread cannot wait for its own end")
-        with Lab._changing:
-            if Lab._running is self:
-                Lab._running = None
+        with LabRuntime._changing:
+            if LabRuntime._running is self:
+                LabRuntime._running = None
             undo, self._undo = self._undo, ExitStack()
             undo.close()
 
@@ -188,7 +189,7 @@ class Lab:
         # With an end, because nobody may be there to interrupt it: Python itself may be ending.
         self.run(stop(), settings.patience(STOP_SECONDS), "The lab is stopping")
 
-    def __enter__(self) -> "Lab":
+    def __enter__(self) -> "LabRuntime":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -335,7 +336,7 @@ class Lab:
 
 
 def _stop_the_one_that_runs() -> None:
-    if (lab := Lab._running) is not None:
+    if (lab := LabRuntime._running) is not None:
         lab.stop()
 
 

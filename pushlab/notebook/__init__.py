@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pushlab.lab.runtime
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.doctor import Report, Source, examine
 from pushlab.lab.browser import LabBrowser
+from pushlab.lab.runtime import LabRuntime
 from pushlab.notebook.pictures.sequence import narrate, sequence
 from pushlab.notebook.pictures.svg import Svg
 from pushlab.protocol.subscription import PushSubscription
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pushlab.notebook.panel.panel import Panel
 
 
-class Lab(pushlab.lab.runtime.Lab):
-    """Bring the three parties up, and show what they do. See ``pushlab.lab.runtime.Lab`` for the arguments.
+class Lab(LabRuntime):
+    """Bring the three parties up, and show what they do. ``LabRuntime`` explains the arguments.
 
     >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     lab

@@ -17,7 +17,7 @@ from statistics import median
 from report import Row
 
 from pushlab.errors import BrowserNotFound
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.useragent import chromium, firefox
 
 BROWSERS = {"firefox": firefox, "chromium": chromium}
@@ -29,7 +29,7 @@ PAUSE = 0.5
 """Seconds between two messages."""
 
 
-def milliseconds(lab: Lab, endpoint: str) -> dict[str, float]:
+def milliseconds(lab: LabRuntime, endpoint: str) -> dict[str, float]:
     """Send one message and return the times from its POST to each step, in ms."""
     time.sleep(PAUSE)
     before = lab.journal.last
@@ -45,7 +45,7 @@ def milliseconds(lab: Lab, endpoint: str) -> dict[str, float]:
 def measure(kind: str, messages: int) -> Row:
     """Open a browser of this kind, subscribe, and send to it one message after the other."""
     with tempfile.TemporaryDirectory(prefix="pushlab-bench-") as data:
-        with Lab(port=0, push_port=0, data=data) as lab:
+        with LabRuntime(port=0, push_port=0, data=data) as lab:
             browser = lab.open(kind, headless=True)
             browser.subscribe()
             [stored] = lab.subscriptions()

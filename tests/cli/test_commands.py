@@ -21,7 +21,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.cli.commands import main
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
@@ -256,7 +256,7 @@ def test_keys_are_made_once_and_never_printed(tmp_path, capsys):
 
 
 def test_send_reaches_a_subscription_in_a_file(tmp_path, capsys):
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         browser = lab.open("virtual")
         browser.subscribe()
         subscription = lab.subscriptions()[0].subscription

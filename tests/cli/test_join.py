@@ -5,7 +5,7 @@ import pytest
 from pushlab.cli import join
 from pushlab.lab import browser
 from pushlab.errors import BrowserNotFound, LabError
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox
 
@@ -14,7 +14,7 @@ ROOM = "http://192.168.1.20:8292"
 
 @pytest.fixture
 def lab(tmp_path):
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         yield lab
 
 

@@ -28,7 +28,7 @@ from pushlab.errors import (
     UnknownFlavour,
 )
 from pushlab.server.limits import BoundedHTTPServer
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.pushservice.app import PushService
 from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
@@ -36,7 +36,7 @@ from pushlab.useragent.virtual import VirtualUserAgent
 
 @pytest.fixture
 def lab(tmp_path):
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         yield lab
 
 
@@ -81,11 +81,11 @@ def test_notify_all_with_nobody_there(lab):
 
 def test_running_the_cell_again_stops_the_old_lab_and_keeps_keys_and_subscriptions(tmp_path):
     port, push_port = free_port(), free_port()
-    first = Lab(port, push_port, tmp_path)
+    first = LabRuntime(port=port, push_port=push_port, data=tmp_path)
     browser = first.open("virtual")
     browser.subscribe()
     browser.keeps_profile = True  # as an everyday browser does, which nobody closes
-    second = Lab(port, push_port, tmp_path)
+    second = LabRuntime(port=port, push_port=push_port, data=tmp_path)
     try:
         assert not first.running and second.running
         assert second.page_url == f"http://127.0.0.1:{port}/"
@@ -101,7 +101,7 @@ def test_twenty_starts_and_stops_leave_no_thread(tmp_path):
     port, push_port = free_port(), free_port()
     before = threading.active_count()
     for _ in range(20):
-        Lab(port, push_port, tmp_path).stop()
+        LabRuntime(port=port, push_port=push_port, data=tmp_path).stop()
     assert threading.active_count() == before
 
 
@@ -118,9 +118,9 @@ def test_a_port_that_something_else_holds(tmp_path, leaves_nothing, taken):
         other.listen()
         ports = {"port": 0, "push_port": 0, taken: other.getsockname()[1]}
         with leaves_nothing(), pytest.raises(PortTaken, match=str(ports[taken])) as told:
-            Lab(**ports, data=tmp_path)
+            LabRuntime(**ports, data=tmp_path)
         assert "Kernel" in str(told.value)
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         assert lab.running, "the failure left nothing behind"
 
 
@@ -198,9 +198,9 @@ def test_a_lab_that_cannot_be_started_leaves_nothing(tmp_path, monkeypatch, leav
     monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path / "data"))
     with leaves_nothing():
         with pytest.raises(error):
-            Lab(**arguments(tmp_path))
-        assert Lab._running is None
-        with Lab() as lab:
+            LabRuntime(**arguments(tmp_path))
+        assert LabRuntime._running is None
+        with LabRuntime() as lab:
             browser = lab.open("virtual")
             browser.subscribe()
             browser.notify_me()
@@ -210,7 +210,7 @@ def test_a_lab_that_cannot_be_started_leaves_nothing(tmp_path, monkeypatch, leav
 STEPS = [
     (BackgroundLoop, "__init__"),
     (PushService, "start"),
-    (Lab, "_connect_overrides"),
+    (LabRuntime, "_connect_overrides"),
     (ApplicationServer, "__init__"),
     (ApplicationServer, "start"),
     (ApplicationServer, "_application"),
@@ -226,8 +226,8 @@ def test_whatever_fails_half_way_is_undone(tmp_path, monkeypatch, leaves_nothing
     with leaves_nothing():
         with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="half-way"):
             patch.setattr(owner, step, broken)
-            Lab(port=0, push_port=0, data=tmp_path)
-        Lab(port=0, push_port=0, data=tmp_path).stop()
+            LabRuntime(port=0, push_port=0, data=tmp_path)
+        LabRuntime(port=0, push_port=0, data=tmp_path).stop()
 
 
 @pytest.mark.parametrize("waits", [0, 1])
@@ -236,7 +236,7 @@ def test_a_start_that_is_interrupted_is_undone(
     tmp_path, monkeypatch, leaves_nothing, waits, started
 ):
     """The kernel's interrupt comes while Lab() waits for its first server, or for its second."""
-    real, left = Lab.run, itertools.count(waits, -1)
+    real, left = LabRuntime.run, itertools.count(waits, -1)
 
     def interrupted(self, coroutine, *how):
         if next(left):
@@ -246,9 +246,9 @@ def test_a_start_that_is_interrupted_is_undone(
 
     with leaves_nothing():
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(Lab, "run", interrupted)
-            Lab(port=0, push_port=0, data=tmp_path)
-        Lab(port=0, push_port=0, data=tmp_path).stop()
+            patch.setattr(LabRuntime, "run", interrupted)
+            LabRuntime(port=0, push_port=0, data=tmp_path)
+        LabRuntime(port=0, push_port=0, data=tmp_path).stop()
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_what_fails_while_it_stops_keeps_nothing_else_from_stopping(
     real = getattr(owner, step)
     with leaves_nothing(), monkeypatch.context() as patch:
         patch.setattr(owner, step, fail_at_the_end)
-        lab = Lab(port=0, push_port=0, data=tmp_path)
+        lab = LabRuntime(port=0, push_port=0, data=tmp_path)
         lab.open("virtual")
         with pytest.raises(RuntimeError, match="this step fails"):
             lab.stop()
@@ -295,10 +295,10 @@ def together(calls: list) -> list:
 
 def test_labs_that_start_at_one_time_are_one_lab_at_the_end(tmp_path, leaves_nothing):
     with leaves_nothing():
-        labs = together([lambda: Lab(port=0, push_port=0, data=tmp_path)] * 6)
-        assert all(isinstance(lab, Lab) for lab in labs), labs
+        labs = together([lambda: LabRuntime(port=0, push_port=0, data=tmp_path)] * 6)
+        assert all(isinstance(lab, LabRuntime) for lab in labs), labs
         (runs,) = [lab for lab in labs if lab.running]
-        assert Lab._running is runs
+        assert LabRuntime._running is runs
         assert [lab._thread.alive for lab in labs].count(True) == 1
         assert runs.subscriptions() == []
         runs.stop()
@@ -307,7 +307,7 @@ def test_labs_that_start_at_one_time_are_one_lab_at_the_end(tmp_path, leaves_not
 def test_a_lab_that_is_stopped_from_several_threads_is_stopped_once(tmp_path, leaves_nothing):
     for _ in range(5):
         with leaves_nothing():
-            lab = Lab(port=0, push_port=0, data=tmp_path)
+            lab = LabRuntime(port=0, push_port=0, data=tmp_path)
             lab.open("virtual").subscribe()
             assert together([lab.stop] * 6) == [None] * 6
             assert not lab.running and not lab._thread.alive
@@ -317,10 +317,10 @@ def test_starts_and_stops_at_one_time_leave_one_lab_or_none_and_none_by_half(
     tmp_path, leaves_nothing
 ):
     with leaves_nothing():
-        first = Lab(port=0, push_port=0, data=tmp_path)
-        start = lambda: Lab(port=0, push_port=0, data=tmp_path)  # noqa: E731
+        first = LabRuntime(port=0, push_port=0, data=tmp_path)
+        start = lambda: LabRuntime(port=0, push_port=0, data=tmp_path)  # noqa: E731
         given = together([first.stop, start, first.stop, start, first.stop])
-        assert [type(one) for one in given if one] == [Lab, Lab], given
+        assert [type(one) for one in given if one] == [LabRuntime, LabRuntime], given
         assert not first.running
         (runs,) = [one for one in given if one and one.running]
         runs.stop()
@@ -331,7 +331,7 @@ def test_environment_decides_what_is_not_given(tmp_path, monkeypatch):
     monkeypatch.setenv("PUSHLAB_PORT", str(port))
     monkeypatch.setenv("PUSHLAB_PUSH_PORT", "0")
     monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path / "data"))
-    with Lab() as lab:
+    with LabRuntime() as lab:
         assert lab.page_url == f"http://127.0.0.1:{port}/"
         assert (tmp_path / "data" / "vapid.env").is_file()
 
@@ -368,7 +368,7 @@ def test_what_takes_too_long_is_said_so(lab):
 
 
 def test_nothing_is_printed_from_the_thread(tmp_path, capfd):
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         browser = lab.open("virtual")
         browser.subscribe()
         browser.notify_me()
@@ -390,7 +390,7 @@ def test_the_labs_thread_does_not_wait_for_itself(lab):
 
 
 def test_pywebpush_as_the_sender(tmp_path):
-    with Lab(port=0, push_port=0, data=tmp_path, sender="pywebpush") as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path, sender="pywebpush") as lab:
         browser = lab.open("virtual")
         browser.subscribe()
         browser.notify_me()
@@ -407,7 +407,7 @@ def test_a_browser_that_is_cut_off_leaves_without_a_goodbye(lab):
 
 
 def test_a_lab_in_a_vendors_flavour_and_the_sender_that_understands_it(tmp_path):
-    with Lab(port=0, push_port=0, data=tmp_path, flavour="wns", message_limit=1) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path, flavour="wns", message_limit=1) as lab:
         browser = lab.open("virtual")
         browser.subscribe()
         endpoint = lab.subscriptions()[0].subscription.endpoint
@@ -428,7 +428,7 @@ def test_a_lab_in_a_vendors_flavour_and_the_sender_that_understands_it(tmp_path)
 
 def test_a_flavour_that_nobody_has_stops_no_lab(lab, tmp_path):
     with pytest.raises(UnknownFlavour, match="strict, mozilla, fcm, apple, wns"):
-        Lab(port=0, push_port=0, data=tmp_path / "another", flavour="vanilla")
+        LabRuntime(port=0, push_port=0, data=tmp_path / "another", flavour="vanilla")
     assert lab.running
 
 
@@ -452,7 +452,7 @@ def test_a_room_has_a_token_that_is_nowhere_but_in_the_instructor_s_link(tmp_pat
     monkeypatch.setattr("pushlab.lab.network.is_loopback", lambda host: False)
     tokens = []
     for _ in range(2):
-        with Lab(port=0, push_port=0, data=tmp_path, host="127.0.0.1") as lab:
+        with LabRuntime(port=0, push_port=0, data=tmp_path, host="127.0.0.1") as lab:
             tokens.append(lab.invitation.token)
             browser = lab.open("virtual")
             browser.subscribe()
@@ -463,17 +463,17 @@ def test_a_room_has_a_token_that_is_nowhere_but_in_the_instructor_s_link(tmp_pat
             assert tokens[-1] not in told + repr(lab) + repr(lab.invitation)
     assert tokens[0] != tokens[1] and all(len(token) == 32 for token in tokens)
     monkeypatch.setenv("PUSHLAB_TOKEN", "my-own-token")
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         assert lab.invitation.token == "my-own-token"
     monkeypatch.setenv("PUSHLAB_TOKEN", "two words")
     with pytest.raises(LabError, match="letters, digits"):
-        Lab(port=0, push_port=0, data=tmp_path)
+        LabRuntime(port=0, push_port=0, data=tmp_path)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "localhost", "192.0.2.77"])
 def test_a_lab_listens_at_one_address_of_this_machine(lab, tmp_path, host):
     with pytest.raises(BadHost):
-        Lab(port=0, push_port=0, data=tmp_path / "another", host=host)
+        LabRuntime(port=0, push_port=0, data=tmp_path / "another", host=host)
     assert lab.running
 
 

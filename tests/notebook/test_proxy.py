@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.settings import DIRECT, patience
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.chromium.profile import switches
@@ -61,7 +61,7 @@ def jupyter(tmp_path_factory, artifacts, notebook_kernel):
 
 @pytest.fixture
 def lab(tmp_path):
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         yield lab
 
 

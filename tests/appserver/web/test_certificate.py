@@ -18,7 +18,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.lab.loop import BackgroundLoop
 from pushlab.cli.commands import main
 from pushlab.errors import BadCertificate
-from pushlab.lab.runtime import Lab
+from pushlab.lab.runtime import LabRuntime
 from pushlab.settings import patience
 
 
@@ -153,12 +153,12 @@ def test_whom_the_certificate_names(issue, names, host, fits):
 
 def test_a_lab_serves_by_https_and_warns_of_another_name(issue, authority, tmp_path):
     options = {"port": 0, "push_port": 0, "data": tmp_path}
-    with warnings.catch_warnings(), Lab(**options, **named(issue("127.0.0.1"))) as lab:
+    with warnings.catch_warnings(), LabRuntime(**options, **named(issue("127.0.0.1"))) as lab:
         assert lab.page_url.startswith("https://127.0.0.1:")
         health = fetch(lab.page_url + "health", authority)
         assert health["push_service"].startswith("ws://")  # a browser's own vendor has another
     with pytest.warns(UserWarning, match="for lab.example.org, not for 127.0.0.1"):
-        lab = Lab(**options, **named(issue("lab.example.org")))
+        lab = LabRuntime(**options, **named(issue("lab.example.org")))
     lab.stop()
     assert lab.page_url == f"https://lab.example.org:{lab.application_server.port}/"
 
@@ -169,9 +169,9 @@ def named(files) -> dict:
 
 def test_a_lab_with_a_bad_certificate_leaves_the_running_one_alone(issue, tmp_path):
     chain, _ = issue("127.0.0.1")
-    with Lab(port=0, push_port=0, data=tmp_path) as lab:
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         with pytest.raises(BadCertificate):
-            Lab(port=0, push_port=0, data=tmp_path, certfile=chain)
+            LabRuntime(port=0, push_port=0, data=tmp_path, certfile=chain)
         assert lab.running
 
 
