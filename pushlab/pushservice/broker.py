@@ -71,7 +71,7 @@ class OutboundQueue:
     """A connection, what is still to be sent over it, and the ids of what has been sent."""
 
     connection: Connection
-    waiting: deque[Message] = field(default_factory=deque)
+    waiting: deque[tuple[Subscription, Message]] = field(default_factory=deque)
     sent: deque[str] = field(default_factory=deque)
 
 
@@ -102,7 +102,10 @@ class Broker:
         queue = self._queues[connection.user_agent] = OutboundQueue(connection)
         self._tell(UA, PS, "connect", connection.display_name)
         self.expire(connection.user_agent)
-        queue.waiting.extend(self.mailbox.waiting(connection.user_agent, self._clock()))
+        queue.waiting.extend(
+            (self.mailbox.subscription(message.token), message)
+            for message in self.mailbox.waiting(connection.user_agent, self._clock())
+        )
         self._flush(connection.user_agent)
 
     def disconnect(self, connection: Connection) -> None:
@@ -134,7 +137,11 @@ class Broker:
     def unsubscribe(self, client: Client, channel: str) -> None:
         """End a subscription: its endpoint is answered 410 as long as it is remembered, then 404."""
         self._tell(UA, PS, "unsubscribe", client.display_name)
-        self._commit(self.mailbox.unsubscribe(client.user_agent, channel))
+        change = self.mailbox.unsubscribe(client.user_agent, channel)
+        self._commit(change)
+        if queue := self._queues.get(client.user_agent):
+            ended = change.unsubscribed
+            queue.waiting = deque(pair for pair in queue.waiting if pair[0].token not in ended)
         self._flush(client.user_agent)
 
     def acknowledge(self, connection: Client, receipts: Iterable[Receipt]) -> None:
@@ -148,26 +155,22 @@ class Broker:
 
     # --- application servers ---------------------------------------------------------------------
 
-    def display_name(self, token: str) -> str:
-        """Return the name of the user agent behind an endpoint; empty if there is none."""
-        try:
-            return self.mailbox.subscription(token).display_name
-        except DeliveryError:
-            return ""
-
-    def post(
-        self, token: str, body: bytes, options: PushOptions, old: OldCoding | None = None
+    def accept(
+        self,
+        subscription: Subscription,
+        body: bytes,
+        options: PushOptions,
+        old: OldCoding | None = None,
     ) -> Message:
-        """Take a message in; ``dispatch`` it once its sender has been answered.
+        """Store a message; ``dispatch`` it once its sender has been answered.
 
-        ``old`` holds the headers of a body in the older coding. Raise SubscriptionGone,
-        UnknownPushResource or QueueFull.
+        ``subscription`` is one that the mailbox has now; ``body`` is what was posted, and ``old``
+        holds the headers of a body in the older coding. Raises QueueFull.
         """
-        subscription = self.mailbox.subscription(token)
         self.expire(subscription.user_agent)
         connected = subscription.user_agent in self._queues
         message, change = self.mailbox.post(
-            token,
+            subscription,
             id=new_secret(),
             body=body,
             ttl=options.ttl,
@@ -184,12 +187,11 @@ class Broker:
             self._note(what, subscription.display_name)
         return message
 
-    def dispatch(self, message: Message) -> None:
-        """Hand a message that has just been taken in to its user agent, if that is connected."""
-        user_agent = self.mailbox.subscription(message.token).user_agent
-        if queue := self._queues.get(user_agent):
-            queue.waiting.append(message)
-            self._flush(user_agent)
+    def dispatch(self, subscription: Subscription, message: Message) -> None:
+        """Deliver a message that has just been accepted, if its user agent is connected."""
+        if queue := self._queues.get(subscription.user_agent):
+            queue.waiting.append((subscription, message))
+            self._flush(subscription.user_agent)
 
     def message(self, id: str) -> Message | None:
         """Return a message that waits, or None."""
@@ -253,15 +255,14 @@ class Broker:
                 queue.sent.popleft()
             if queue.connection.window is not None and len(queue.sent) >= queue.connection.window:
                 return
-            self._deliver(queue, queue.waiting.popleft())
+            self._deliver(queue, *queue.waiting.popleft())
 
-    def _deliver(self, queue: OutboundQueue, message: Message) -> None:
-        try:
-            subscription = self.mailbox.subscription(message.token)
-        except DeliveryError:
-            return  # The user agent has unsubscribed while the message stood in its queue,
+    def _deliver(
+        self, queue: OutboundQueue, subscription: Subscription, message: Message
+    ) -> None:
+        # While a message is in the queue it may be replaced or withdrawn, or it may expire.
         if message.ttl and self.message(message.id) is None:
-            return  # or it was replaced or withdrawn, or its time has passed.
+            return
         queue.sent.append(message.id)
         queue.connection.deliver(subscription, message)
         self._tell(PS, UA, "push message", subscription.display_name, bytes=len(message.body))

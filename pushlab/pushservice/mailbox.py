@@ -134,9 +134,10 @@ class Mailbox:
     ``message_limit`` is the number of messages that may wait for one user agent.
 
     >>> mailbox = Mailbox()
-    >>> mailbox.apply(mailbox.subscribe(Subscription("token", "agent", "channel")))
+    >>> subscription = Subscription("token", "agent", "channel")
+    >>> mailbox.apply(mailbox.subscribe(subscription))
     >>> message, change = mailbox.post(
-    ...     "token", id="m1", body=b"", ttl=60, urgency="normal", topic=None, now=0
+    ...     subscription, id="m1", body=b"", ttl=60, urgency="normal", topic=None, now=0
     ... )
     >>> mailbox.apply(change)
     >>> [m.id for m in mailbox.waiting("agent", now=59)], mailbox.waiting("agent", now=60)
@@ -238,7 +239,7 @@ class Mailbox:
 
     def post(
         self,
-        token: str,
+        subscription: Subscription,
         *,
         id: str,
         body: bytes,
@@ -248,14 +249,14 @@ class Mailbox:
         now: float,
         old: OldCoding | None = None,
     ) -> tuple[Message, Change]:
-        """Take a message in (RFC 8030 §5) and say what to write.
+        """Make a message for a subscription of this mailbox, and the change that stores it.
 
-        A longer TTL than MAX_TTL is shortened. A Topic drops the message of that Topic which still
-        waits, and with it that message's TTL and Urgency (§5.4). TTL 0 means now or never (§5.2),
-        so such a message is never stored. Raise SubscriptionGone, UnknownPushResource, or QueueFull
-        if too many messages wait for the user agent, or for all of them together.
+        A TTL over MAX_TTL is shortened. A message with a Topic replaces the one of that Topic which
+        still waits, and also its TTL and Urgency (§5.4). TTL 0 means now or never (§5.2), so such a
+        message is never stored. Raises QueueFull if too many messages wait for the user agent, or
+        for all user agents together. Source: RFC 8030 §5.
         """
-        subscription = self.subscription(token)
+        token = subscription.token
         ttl = min(ttl, MAX_TTL)
         number = self._last_number + 1
         message = Message(number, id, token, body, ttl, now, urgency, topic, old)

@@ -13,6 +13,7 @@ would ask: is there such a subscription, who are you, what do you want of me, wh
 
 import re
 from collections.abc import Callable
+from typing import TypeVar
 
 from tornado.httputil import format_timestamp, responses
 
@@ -36,6 +37,8 @@ from pushlab.pushservice.broker import Broker
 from pushlab.server.http import PAGE_HEADERS, StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
+
+T = TypeVar("T")
 
 MAX_BODY = 4096
 """Bytes of a message that a push service must take (RFC 8030 §7.2), and that this one takes."""
@@ -64,32 +67,34 @@ class PushResource(StreamedBody):
             self.clear_header(name)
 
     def post(self, token: str) -> None:
-        display_name = self.broker.display_name(token)
-        self.broker.journal.record(
-            AS, PS, "POST message", display_name, bytes=self.length, **self._wishes()
-        )
+        # The journal names the subscription and the options of every POST, so both are read first.
+        # Where one cannot be read, its error is raised at its place in the order of the checks.
+        subscription = _value_or_error(lambda: self.broker.mailbox.subscription(token))
+        options = _value_or_error(self.requested_options)
+        self._record_request(subscription, options)
         try:
-            message = self._take(token)
+            if isinstance(subscription, DeliveryError):
+                raise subscription
+            signer = self._authenticate(subscription)
+            if isinstance(options, DeliveryError):
+                raise options
+            self.flavour.check_options(options)
+            if self.length > MAX_BODY:
+                raise BodyTooLarge(f"the body is {self.length} bytes long")
+            old = self._coding()
+            if old is None:
+                self._compare_keys(signer)
+            message = self.broker.accept(subscription, bytes(self.body), options, old)
         except PushlabError as error:
-            self._tell_answer(display_name, self.flavour.answer(error).status, error=error.code)
+            status = self.flavour.answer(error).status
+            self._record_answer(subscription, status, error=error.code)
             raise
         self._answer_created(message)
-        self._tell_answer(display_name, 201)
-        self.broker.dispatch(message)
+        self._record_answer(subscription, 201)
+        self.broker.dispatch(subscription, message)
 
-    def _take(self, token: str) -> Message:
-        signer = self._authenticate(self.broker.mailbox.subscription(token))
-        options = self._options()
-        self.flavour.check_options(options)
-        if self.length > MAX_BODY:
-            raise BodyTooLarge(f"the body is {self.length} bytes long")
-        old = self._coding()
-        if old is None:
-            self._compare_keys(signer)
-        return self.broker.post(token, bytes(self.body), options, old)
-
-    def _options(self) -> PushOptions:
-        """Read the headers TTL, Urgency and Topic. Raise what PushOptions.from_headers raises."""
+    def requested_options(self) -> PushOptions:
+        """Read the headers TTL, Urgency and Topic. Raises what PushOptions.from_headers raises."""
         try:
             return PushOptions.from_headers(self.request.headers)
         except BadUrgency as error:
@@ -98,14 +103,6 @@ class PushResource(StreamedBody):
         others = self.request.headers.copy()
         del others["Urgency"]
         return PushOptions.from_headers(others)
-
-    def _wishes(self) -> dict:
-        """Return what the headers ask for, for the journal; nothing if they cannot be read."""
-        try:
-            options = self._options()
-        except DeliveryError:
-            return {}
-        return {"ttl": options.ttl, "topic": options.topic, "urgency": str(options.urgency)}
 
     def _authenticate(self, subscription: Subscription) -> bytes | None:
         """Return the key that signed, or None if nobody did and nobody had to (RFC 8292 §4.2)."""
@@ -178,8 +175,32 @@ class PushResource(StreamedBody):
             self.set_status(status)
             self.finish(body)
 
-    def _tell_answer(self, display_name: str, status: int, **detail: str) -> None:
-        self.broker.journal.record(PS, AS, f"{status} {responses[status]}", display_name, **detail)
+    def _record_request(
+        self, subscription: Subscription | DeliveryError, options: PushOptions | DeliveryError
+    ) -> None:
+        detail: dict[str, object] = {"bytes": self.length}
+        if isinstance(options, PushOptions):
+            detail |= {"ttl": options.ttl, "topic": options.topic, "urgency": str(options.urgency)}
+        name = _display_name(subscription)
+        self.broker.journal.record(AS, PS, "POST message", name, **detail)
+
+    def _record_answer(
+        self, subscription: Subscription | DeliveryError, status: int, **detail: str
+    ) -> None:
+        what, name = f"{status} {responses[status]}", _display_name(subscription)
+        self.broker.journal.record(PS, AS, what, name, **detail)
+
+
+def _value_or_error(read: Callable[[], T]) -> T | DeliveryError:
+    """Return what ``read`` returns, or the DeliveryError that it raises."""
+    try:
+        return read()
+    except DeliveryError as error:
+        return error
+
+
+def _display_name(subscription: Subscription | DeliveryError) -> str:
+    return subscription.display_name if isinstance(subscription, Subscription) else ""
 
 
 def _keyid(body: bytes) -> bytes | None:

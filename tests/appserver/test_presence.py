@@ -84,7 +84,8 @@ def test_what_a_route_leads_to_the_lab_is_asked_there_and_a_vendor_is_not_asked(
         host = service.chromium.hosts[0]
         route = ConnectOverride(host, TOKEN_PREFIX, service.chromium.tls_port, "", "127.0.0.1")
         token = subscribed(service, "Chromium", TOKEN_PREFIX)
-        service.broker.post(token, b"", PushOptions(ttl=60))
+        subscription = service.broker.mailbox.subscription(token)
+        service.broker.accept(subscription, b"", PushOptions(ttl=60))
         ours, vendors = f"https://{host}/fcm/send/{token}", f"https://{host}/fcm/send/of-another"
         client = PresenceClient([service.origin], [route])
         known = await client.ask(map(at, [VENDOR, vendors, ours]))

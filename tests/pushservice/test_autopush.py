@@ -663,10 +663,11 @@ def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(
     async def scenario(bench):
         agent, _, subscription = await bench.subscribed()
         await bench.away(agent)
-        broker, token = bench.service.broker, subscription.endpoint.rsplit("/", 1)[1]
+        broker = bench.service.broker
+        known = broker.mailbox.subscription(subscription.endpoint.rsplit("/", 1)[1])
         broker.mailbox.message_limit = 400
         for _ in range(400):
-            broker.post(token, bytes(4096), PushOptions(ttl=60))
+            broker.accept(known, bytes(4096), PushOptions(ttl=60))
         before = bench.last
         _, writer = await handshake(bench.service.port)
         # Both ends hold little in the kernel, so most of the messages are still to be written.

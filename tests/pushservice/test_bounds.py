@@ -224,12 +224,13 @@ def test_too_many_subscriptions_in_all(monkeypatch):
 def test_too_many_messages_in_all(monkeypatch):
     monkeypatch.setattr(mailbox, "MAX_MESSAGES", 2)
     box = Mailbox()
+    subscription = Subscription("token", "agent", "channel")
 
     def post(id: str, topic: str | None = None, ttl: int = 60) -> None:
         about = {"body": b"", "urgency": "normal", "now": 0}
-        box.apply(box.post("token", id=id, ttl=ttl, topic=topic, **about)[1])
+        box.apply(box.post(subscription, id=id, ttl=ttl, topic=topic, **about)[1])
 
-    box.apply(box.subscribe(Subscription("token", "agent", "channel")))
+    box.apply(box.subscribe(subscription))
     post("one", "news")
     post("two")
     with pytest.raises(QueueFull):

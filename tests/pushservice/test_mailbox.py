@@ -23,7 +23,7 @@ def do(mailbox: Mailbox, change: Change) -> Change:
 
 def post(mailbox: Mailbox, id: str, *, token="t", ttl=60, topic=None, now=0.0, urgency="normal"):
     message, change = mailbox.post(
-        token, id=id, body=b"", ttl=ttl, urgency=urgency, topic=topic, now=now
+        mailbox.subscription(token), id=id, body=b"", ttl=ttl, urgency=urgency, topic=topic, now=now
     )
     mailbox.apply(change)
     return message
@@ -41,7 +41,9 @@ def mailbox():
 
 
 def test_an_operation_moves_nothing(mailbox):
-    _, change = mailbox.post("t", id="m", body=b"", ttl=9, urgency="low", topic=None, now=0)
+    _, change = mailbox.post(
+        mailbox.subscription("t"), id="m", body=b"", ttl=9, urgency="low", topic=None, now=0
+    )
     assert change and ids(mailbox) == []
     mailbox.apply(change)
     assert ids(mailbox) == ["m"]
@@ -85,7 +87,7 @@ def test_a_batch_that_expires_in_part(mailbox):
 
 def test_ttl_0_is_now_or_never(mailbox):
     message, change = mailbox.post(
-        "t", id="m", body=b"", ttl=0, urgency="normal", topic=None, now=0
+        mailbox.subscription("t"), id="m", body=b"", ttl=0, urgency="normal", topic=None, now=0
     )
     assert message.ttl == 0 and not change
 
@@ -256,14 +258,15 @@ class MailboxMachine(RuleBasedStateMachine):
         if (agent, channel) not in self.subscriptions:
             return
         token = self.subscriptions[agent, channel]
+        subscription = self.mailbox.subscription(token)
         kept = [m for m in self.queue if not topic or (m.token, m.topic) != (token, topic)]
         full = sum(self.owner(m.token) == agent for m in kept) >= 6
         wishes = {"ttl": ttl, "urgency": "normal", "topic": topic, "body": body}
         if full and ttl:
             with pytest.raises(QueueFull):
-                self.mailbox.post(token, id=self.new(), now=self.now, **wishes)
+                self.mailbox.post(subscription, id=self.new(), now=self.now, **wishes)
             return
-        message, change = self.mailbox.post(token, id=self.new(), now=self.now, **wishes)
+        message, change = self.mailbox.post(subscription, id=self.new(), now=self.now, **wishes)
         self.commit(change)
         self.queue = kept + ([message] if ttl else [])
 

@@ -94,7 +94,8 @@ class MailboxMachine(RuleBasedStateMachine):
         rest = [one for one in self.sent if (one.token, one.topic) != same]
         about = {"id": id, "body": b"", "ttl": ttl, "urgency": "normal", "topic": topic}
         try:
-            message, change = self.mailbox.post(token, now=self.now, **about)
+            subscription = self.mailbox.subscription(token)
+            message, change = self.mailbox.post(subscription, now=self.now, **about)
         except QueueFull:
             assert ttl and sum(one.agent == agent for one in rest) >= LIMIT
             return

@@ -293,15 +293,15 @@ def test_the_length_of_the_body(bench, http, size, status, framing):
 
 
 def test_of_a_body_that_is_too_large_only_the_beginning_is_kept(bench, http, monkeypatch):
-    kept, take = [], PushResource._take
+    kept, post = [], PushResource.post
 
     def watched(self, token):
         kept.append((len(self.body), self.length))
-        return take(self, token)
+        return post(self, token)
 
     async def scenario(bench):
         _, sender, subscription = await bench.subscribed()
-        monkeypatch.setattr(PushResource, "_take", watched)
+        monkeypatch.setattr(PushResource, "post", watched)
         request = sender.request(subscription, b"")
         request.body = b"x" * 3_000_000
         assert (await http(request)).code == 413

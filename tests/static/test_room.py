@@ -95,11 +95,11 @@ def subscribed(background, push_service, room, name: str) -> str:
 
 
 async def _subscribe(push_service, room, name: str) -> str:
-    token = push_service.broker.subscribe(Away(), "channel", None).token
+    made = push_service.broker.subscribe(Away(), "channel", None)
     for _ in range(2):
-        push_service.broker.post(token, b"", PushOptions(ttl=60))
+        push_service.broker.accept(made, b"", PushOptions(ttl=60))
     keys = RFC8291.subscription
-    subscription = PushSubscription(push_service.endpoint(token), keys.p256dh, keys.auth)
+    subscription = PushSubscription(push_service.endpoint(made.token), keys.p256dh, keys.auth)
     room.subscribe(subscription, name)
     room.room.joined(subscription.endpoint, "Firefox")
     return subscription.endpoint
