@@ -7,7 +7,6 @@ error, and a file that is there is never written over unless that is asked for.
 The private half lives in a file that its owner alone can read, and in no repr, log or message.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,8 +25,9 @@ from pushlab.errors import (
     KeyFileExists,
     KeyFileMalformed,
     KeyMismatch,
+    MalformedJson,
 )
-from pushlab.protocol import base64url, p256, vapid
+from pushlab.protocol import base64url, p256, strict_json, vapid
 
 DEFAULT_SUBJECT = "mailto:pushlab@example.com"
 """Whom a push service may write to. example.com is nobody's (RFC 2606): use your own address."""
@@ -256,8 +256,8 @@ def _decode(name: str, text: object) -> bytes:
 def _members(jwk: Mapping | str) -> Mapping:
     if isinstance(jwk, str):
         try:
-            jwk = json.loads(jwk)
-        except (ValueError, RecursionError):
+            jwk = strict_json.parse(jwk)
+        except MalformedJson:
             raise KeyFileMalformed("the JWK is not JSON") from None
     if not isinstance(jwk, Mapping):
         raise KeyFileMalformed("the JWK is not a JSON object")

@@ -1,6 +1,7 @@
 """JSON that anybody may have written, RFC 8259: read strictly, described without repeating it."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -8,6 +9,9 @@ from pushlab.errors import MalformedJson
 
 JsonObject = Mapping[str, Any]
 """The members of a JSON object. Their types are checked where each of them is used."""
+
+MAX_DIGITS = 100
+"""Digits of a whole number that is read."""
 
 KINDS = {
     type(None): "null",
@@ -22,25 +26,65 @@ KINDS = {
 def parse(text: str | bytes) -> object:
     """Read a JSON text of any kind. Raises MalformedJson.
 
-    Bytes are UTF-8. NaN and Infinity are refused: Python reads them, and JSON does not have them.
-    JSON that Python cannot read is refused too: brackets nested thousands deep, and numbers of
-    thousands of digits.
-    Source: RFC 8259 §2, §6, §8.1 and §9.
+    Bytes are UTF-8. Refused is:
+
+    - what Python reads although JSON does not have it: NaN and Infinity;
+    - what Python cannot read: brackets nested thousands deep, numbers of thousands of digits;
+    - what readers of JSON understand differently: a name twice in one object, a number out of
+      range, half a surrogate pair.
+
+    So every value that is returned can be written again. Source: RFC 8259 §4, §6, §8 and §9.
 
     >>> parse(b'{"ttl": 60}')
     {'ttl': 60}
+    >>> parse(b'{"ttl": 60, "ttl": 0}')
+    Traceback (most recent call last):
+    pushlab.errors.MalformedJson: a name is there twice (RFC 8259). Fault: client. Send UTF-8 JSON text, made with JSON.stringify or json.dumps.
     """
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        return json.loads(text, parse_constant=_refuse)
+        value = _DECODER.decode(text)
+        # An escape such as \ud800 is read without complaint, and no UTF-8 can hold its character.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError:
+        raise MalformedJson("this is not UTF-8, or has half a surrogate pair") from None
+    except json.JSONDecodeError as reason:
+        fault = reason.msg.lower().removesuffix(" at")
+        raise MalformedJson(f"this is not JSON: {fault} at character {reason.pos + 1}") from None
+    except ValueError as reason:
+        raise MalformedJson(str(reason)) from None
     # Brackets nested deeper than Python's stack are a RecursionError, not a ValueError.
-    except (ValueError, RecursionError):
-        raise MalformedJson("this is not JSON") from None
+    except RecursionError:
+        raise MalformedJson("this is nested too deeply") from None
+    return value
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name is there twice")
+    return members
+
+
+def _integer(text: str) -> int:
+    # Python's own message about thousands of digits is about Python. JavaScript keeps 17 of them.
+    if len(text) > MAX_DIGITS:
+        raise ValueError("a number is out of range")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+# Made once: json.loads() with these arguments would make one for each text.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_number
+)
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -36,7 +36,7 @@ from pushlab.errors import (
     StoreError,
     TooManyConnections,
 )
-from pushlab.protocol import base64url, p256
+from pushlab.protocol import base64url, p256, strict_json
 from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.pushservice.broker import Broker, Receipt
 from pushlab.server.http import JsonErrors, user_agent_name
@@ -231,10 +231,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
 
 
 def _parse(frame: str) -> dict:
-    try:
-        message = json.loads(frame)
-    except (ValueError, RecursionError):
-        raise MalformedJson("the frame is not JSON") from None
+    message = strict_json.parse(frame)
     if not isinstance(message, dict):
         raise MalformedJson("the frame is not a JSON object")
     return message

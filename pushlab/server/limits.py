@@ -167,7 +167,7 @@ class BoundedHTTPServer(HTTPServer):
     ``options`` are further options of HTTPServer.
     """
 
-    def initialize(
+    def initialize(  # type: ignore[override]  # The other options pass on as they are.
         self,
         application: Application,
         ssl_options: ssl.SSLContext | None = None,

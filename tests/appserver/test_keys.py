@@ -196,6 +196,9 @@ BAD_FORMS = {
     ),
     "a jwk that is a list": (lambda: VapidKeys.from_jwk("[]"), KeyFileMalformed, "object"),
     "a jwk that is no json": (lambda: VapidKeys.from_jwk("{"), KeyFileMalformed, "JSON"),
+    "a jwk with a member twice": (
+        lambda: VapidKeys.from_jwk('{"d": "AA", "d": "AQ"}'), KeyFileMalformed, "JSON"
+    ),
     "a jwk nested too deeply": (lambda: VapidKeys.from_jwk("[" * 99999), KeyFileMalformed, "JSON"),
     "an encrypted pem": (lambda: VapidKeys.from_pem(encrypted_pem()), KeyFileMalformed, "password"),
     "a pem cut short": (lambda: VapidKeys.from_pem(PKCS8[:150]), KeyFileMalformed, "private key"),

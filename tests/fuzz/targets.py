@@ -21,7 +21,6 @@ from tornado.httputil import HTTPHeaders, HTTPInputError
 
 from pushlab.appserver.delivery.response import NetworkFault, read_response
 from pushlab.appserver.explain import outcome
-from pushlab.appserver.web.handler import parse_object
 from pushlab.errors import (
     DeliveryError,
     EncryptionError,
@@ -191,8 +190,8 @@ def read_json_options(data: bytes) -> None:
 
 
 def read_object(data: bytes) -> None:
-    value = parse_object(data)
-    assert parse_object(json.dumps(value).encode()) == value
+    value = strict_json.parse(data)
+    assert strict_json.parse(json.dumps(value).encode()) == value
 
 
 def read_push_service_answer(data: bytes) -> None:

@@ -62,6 +62,7 @@ def test_the_nonce_is_that_of_rfc_6979():
         (f"e30.{base64url.encode(b'[' * 100_000)}.", "claims: not JSON"),
         (f"e30.{base64url.encode(b'1' * 100_000)}.", "claims: not JSON"),
         (f"e30.{base64url.encode(bytes([123, 255, 125]))}.", "claims: not JSON"),
+        ("e30." + base64url.encode(b'{"exp": 1, "exp": 2}') + ".", "claims: not JSON"),
         ("." * 1_000_000, "the token has 1000001 parts, not 3"),
     ],
     ids=lambda value: ascii(value)[:30],

@@ -28,13 +28,37 @@ NOT_JSON = {
     "a surrogate in UTF-8": b'"\xed\xa0\x80"',
     "UTF-16": '{"a":1}'.encode("utf-16"),
     "a byte order mark": b"\xef\xbb\xbf{}",
+    "a raw line break in a text": b'{"event": "a\nb"}',
+    "lists nested deeply": b"[" * 30_000 + b"]" * 30_000,
+    "objects nested deeply": b'{"a":' * 9_000 + b"1" + b"}" * 9_000,
 }
+AMBIGUOUS = {
+    "a name twice": b'{"endpoint": "a", "endpoint": "b"}',
+    "a name twice, deep": b'{"a": [{"b": 1, "b": 2}]}',
+    "a float out of range": b'{"a": 1e999}',
+    "an int of 101 digits": b'{"a": ' + b"9" * 101 + b"}",
+    "half a surrogate pair": b'{"event": "\\ud800"}',
+    "half a surrogate pair as a name": b'{"\\udfff": 1}',
+    "half a surrogate pair, not escaped": '["\ud800"]',
+}
+"""What is JSON by its grammar, and what readers of JSON understand differently."""
 
 
-@pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_is_not_json(text):
-    with pytest.raises(MalformedJson):
+@pytest.mark.parametrize("text", (NOT_JSON | AMBIGUOUS).values(), ids=NOT_JSON | AMBIGUOUS)
+def test_what_is_refused(text):
+    with pytest.raises(MalformedJson) as refused:
         strict_json.parse(text)
+    assert len(refused.value.detail) < 100
+
+
+def test_what_json_has_is_read():
+    text = '{"a": [1, -2.5, 1e3, true, null, "ü\\ud83d\\udc4b\\u0000"], "b": {}, "c": 123456789012}'
+    assert strict_json.parse(text.encode()) == {
+        "a": [1, -2.5, 1000.0, True, None, "ü👋\0"],
+        "b": {},
+        "c": 123456789012,
+    }
+    assert strict_json.parse(b"9" * 100) == 10**100 - 1
 
 
 @given(st.text() | st.binary())

@@ -142,7 +142,6 @@ def test_no_claim_is_believed_before_the_signature_holds(outcome):
         "https://push.example.net.evil.example",
         "https://evil.example",
         ["https://evil.example"],
-        "\ud800",
         "https://push.example.net\0",
     ],
 )
@@ -150,6 +149,11 @@ def test_aud_is_not_the_origin(aud):
     with pytest.raises(BadAudience) as caught:
         verify(header(claims(aud=aud)), origin=ORIGIN, now=NOW)
     assert repr(ORIGIN) in caught.value.detail
+
+
+def test_aud_is_half_a_surrogate_pair():
+    with pytest.raises(BadToken):
+        verify(header(claims(aud="\ud800")), origin=ORIGIN, now=NOW)
 
 
 @pytest.mark.parametrize("aud", [ORIGIN, [ORIGIN], ["https://other.example", 1, ORIGIN]])
@@ -169,14 +173,14 @@ def test_exp_is_within_a_day(exp):
     assert verify(header(claims(exp=exp)), origin=ORIGIN, now=NOW).exp == exp
 
 
-@pytest.mark.parametrize("exp", [NOW, float(NOW), NOW - 1, 0, -1, -1.5, -1e308, "-1e999"])
+@pytest.mark.parametrize("exp", [NOW, float(NOW), NOW - 1, 0, -1, -1.5, -1e308, "-1" + "0" * 98])
 @pytest.mark.parametrize("now", [NOW, NOW + 0.25])
 def test_exp_is_in_the_past(exp, now):
     with pytest.raises(TokenExpired):
         verify(header('{"aud":"%s","exp":%s}' % (ORIGIN, exp)), origin=ORIGIN, now=now)
 
 
-@pytest.mark.parametrize("exp", [NOW + DAY + 1, NOW + DAY + 0.5, NOW * 1000, 1e308, "1e999"])
+@pytest.mark.parametrize("exp", [NOW + DAY + 1, NOW + DAY + 0.5, NOW * 1000, 1e308, "1" + "0" * 99])
 def test_exp_is_too_far_ahead(exp):
     with pytest.raises(ExpiryTooFar):
         verify(header('{"aud":"%s","exp":%s}' % (ORIGIN, exp)), origin=ORIGIN, now=NOW)
@@ -185,9 +189,13 @@ def test_exp_is_too_far_ahead(exp):
 @pytest.mark.parametrize(
     "exp, error",
     [
-        ("9" * 4000, ExpiryTooFar),
-        ("-" + "9" * 4000, TokenExpired),
+        ("9" * 100, ExpiryTooFar),
+        ("-" + "9" * 99, TokenExpired),
+        ("9" * 101, BadToken),  # more digits than are read here
+        ("-" + "9" * 4000, BadToken),
         ("9" * 5000, BadToken),  # more digits than Python reads
+        ("1e999", BadToken),  # more than a float holds
+        ("-1e999", BadToken),
         ("NaN", BadToken),
         ("Infinity", BadToken),
         ("-Infinity", BadToken),

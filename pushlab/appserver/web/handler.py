@@ -4,19 +4,16 @@ How a body is read and how an error leaves is in ``pushlab.server.http``. JSON i
 what gets in can get out again: into an answer, a message, the journal.
 """
 
-import json
-import math
-
 from pushlab.appserver.web.guard import check_json
 from pushlab.errors import (
     BadField,
     InstructorOnly,
-    MalformedJson,
     MethodNotAllowed,
     PushlabError,
     RequestTooLarge,
 )
 from pushlab.journal import Party
+from pushlab.protocol import strict_json
 from pushlab.server.http import StreamedBody, UnknownPathHandler, user_agent_name
 
 MAX_REQUEST = 65536
@@ -68,7 +65,10 @@ class Handler(StreamedBody):
         check_json(self.request.headers.get("Content-Type", ""))
         if self.length > MAX_REQUEST:
             raise RequestTooLarge(f"the body is longer than {MAX_REQUEST} bytes")
-        return parse_object(bytes(self.body))
+        value = strict_json.parse(bytes(self.body))
+        if not isinstance(value, dict):
+            raise BadField("the body is JSON, but not an object")
+        return value
 
     def succeed(self, **data: object) -> None:
         """Answer ``{"data": {"success": true, …}}``."""
@@ -104,60 +104,3 @@ class Handler(StreamedBody):
 
 class UnknownHandler(UnknownPathHandler, Handler):
     """Answer 404 with the headers that every answer of this server has."""
-
-
-def parse_object(body: bytes) -> dict:
-    """Read a JSON object, strictly.
-
-    Raises MalformedJson for what is no JSON, and for what JSON's authors advise against because
-    readers differ on it: a name twice, a number out of range, half a surrogate pair. Raises
-    BadField for JSON that is not an object. Source: RFC 8259 §4, §6, §8.
-
-    >>> parse_object(b'{"ttl": 60}')
-    {'ttl': 60}
-    >>> parse_object(b'{"ttl": 60, "ttl": 0}')
-    Traceback (most recent call last):
-    pushlab.errors.MalformedJson: a name is there twice (RFC 8259). Fault: client. Send UTF-8 JSON text, made with JSON.stringify or json.dumps.
-    """
-    try:
-        value = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_int=_whole,
-            parse_float=_finite,
-            parse_constant=_finite,
-        )
-        # What was read must be fit to be written: into an answer, a message, the journal.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeError:
-        raise MalformedJson("the body is not UTF-8, or has half a surrogate pair") from None
-    except json.JSONDecodeError as reason:
-        raise MalformedJson(f"{reason.msg.lower()} at character {reason.pos + 1}") from None
-    except ValueError as reason:
-        raise MalformedJson(str(reason)) from None
-    except RecursionError:
-        raise MalformedJson("the body is nested too deeply") from None
-    if not isinstance(value, dict):
-        raise BadField("the body is JSON, but not an object")
-    return value
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("a name is there twice")
-    return members
-
-
-def _whole(text: str) -> int:
-    # Python refuses thousands of digits in its own words, and JavaScript keeps 17 of them.
-    if len(text) > 100:
-        raise ValueError("a number is out of range")
-    return int(text)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is out of range")
-    return number

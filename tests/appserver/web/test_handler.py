@@ -10,8 +10,7 @@ import pytest
 
 from pushlab.appserver.web import routes
 from pushlab.appserver import store as store_module
-from pushlab.appserver.web.handler import MAX_REQUEST, parse_object
-from pushlab.errors import BadField, MalformedJson
+from pushlab.appserver.web.handler import MAX_REQUEST
 from pushlab.server.http import DRAIN_LIMIT
 
 POSTS = ["add-subscription", "remove-subscription", "notify-me", "notify-all", "report"]
@@ -282,28 +281,3 @@ def test_a_locked_database_loses_nothing(kept, fetch, subscriber, tmp_path, monk
         (500, "unable-to-save-subscription"),
         (503, "database-locked"),
     )
-
-
-# --- the parser and the names, alone -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", MALFORMED)
-def test_the_parser_refuses(case):
-    with pytest.raises(MalformedJson) as told:
-        parse_object(MALFORMED[case])
-    assert len(told.value.detail) < 100
-
-
-@pytest.mark.parametrize("body", NO_OBJECT)
-def test_the_parser_wants_an_object(body):
-    with pytest.raises(BadField):
-        parse_object(body)
-
-
-def test_the_parser_reads_what_json_has():
-    body = '{"a": [1, -2.5, 1e3, true, null, "ü\\ud83d\\udc4b\\u0000"], "b": {}, "c": 123456789012}'
-    assert parse_object(body.encode()) == {
-        "a": [1, -2.5, 1000.0, True, None, "ü👋\0"],
-        "b": {},
-        "c": 123456789012,
-    }
