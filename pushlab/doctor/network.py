@@ -43,8 +43,7 @@ def _ports(now: float, port: int | None) -> list[Finding]:
         return [bad("port-not-a-number", "a port of the environment is no port", HERE, "", fix)]
     lab, date = _running_lab(ports[0])
     if lab is not None:
-        # A route sends a host's messages elsewhere. That is never silent: the report lists them
-        # all.
+        # A route sends a host's messages elsewhere. Never silently: the report lists all of them.
         routes = "; ".join(lab.get("routes", [])) or "none"
         return [ok("lab", f"a lab runs at port {ports[0]}; its routes: {routes}"), *_skew(date, now)]
     parties = ("application server", "push service")

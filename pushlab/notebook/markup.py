@@ -1,7 +1,7 @@
-"""The panel's words, as small pieces of HTML. Pure functions: values in, one string out.
+"""The panel's texts, as small pieces of HTML. Each function is pure: it returns one string.
 
-Everything that came from outside is escaped: a notification's title is as foreign as any input.
-Colours are JupyterLab's own variables, so that a piece fits a light and a dark theme.
+Every value from outside is escaped, because anybody may have written a notification's title.
+Colours are JupyterLab's own variables, so that a piece suits a light and a dark theme.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from pushlab.useragent.base import Notification
 
 LOG_LINES = 100
 
-# Scoped to the panel. The fallbacks serve front ends that are not JupyterLab.
+# The rules apply to the panel alone. The fallbacks are for front ends other than JupyterLab.
 STYLE = """<style>
 .pushlab-panel { color: var(--jp-ui-font-color1, #222); }
 .pushlab-panel .jupyter-button { width: auto; }
@@ -55,14 +55,14 @@ DONE, BUSY, LOST, FAILED = "#2e8b57", "#6b7280", "#c77800", "#c62828"
 VERDICTS = {"accepted": DONE, "gone": LOST, "retry": LOST, "refused": FAILED, "failed": FAILED}
 
 NEXT = "Press Subscribe here, or the buttons on the page itself."
-BESIDE = "To keep it in view: right-click this panel, Create New View for Cell Output."
+KEEP_IN_VIEW = "To keep it in view: right-click this panel, Create New View for Cell Output."
 SUBSCRIBED = "Its push service made an endpoint; the application server stored it with two keys."
 UNSUBSCRIBED = "Its old endpoint will never work again, and the application server has removed it."
 NO_BROWSER = '<span class="pushlab-faint">The lab has no browser open.</span>'
 
 
 def ways(kinds: Sequence[str], screen: bool) -> str:
-    """Say what the lab's own browsers are, on a machine with or without a screen."""
+    """Say which browsers the lab can open, on a machine with or without a screen."""
     if kinds == ["virtual"]:
         return "No real browser is found here. A virtual one speaks the same protocols."
     said = "A real browser that uses the lab's own push service: no internet, no account."
@@ -78,13 +78,13 @@ def own_browser(url: str) -> str:
 
 
 def heading(said: str, explanation: str = "") -> str:
-    """Return the head of a part of the panel."""
+    """Return the heading of a part of the panel, with an explanation below it."""
     more = f'<div class="pushlab-faint">{escape(explanation)}</div>' if explanation else ""
     return f'<b class="pushlab-heading">{escape(said)}</b>{more}'
 
 
-def parties() -> str:
-    """Return the legend: who has which colour."""
+def legend() -> str:
+    """Return the legend: the colour of each party."""
     return " &nbsp; ".join(
         f'<span style="white-space:nowrap"><span class="pushlab-dot" '
         f'style="background:{colour}"></span>{escape(party.value)}</span>'
@@ -93,18 +93,18 @@ def parties() -> str:
 
 
 def verdict(said: str, colour: str, more: str = "") -> str:
-    """Return one sentence with a coloured edge, and what follows from it."""
+    """Return one sentence with a coloured edge, and below it what follows."""
     rest = f'<div class="pushlab-faint">{escape(more)}</div>' if more else ""
     return f'<div class="pushlab-verdict" style="border-color:{colour}">{escape(said)}{rest}</div>'
 
 
 def outcome(result: Outcome) -> str:
-    """Explain what became of one message."""
+    """Explain the outcome of one message."""
     return verdict(str(result), VERDICTS[result.kind])
 
 
 def counts(result: Counts) -> str:
-    """Explain what became of one message to everybody."""
+    """Explain the outcomes of one message to all subscriptions."""
     sent = result.done
     said = f"Sent to {sent} subscription{'s' if sent != 1 else ''}: {result.accepted} accepted"
     if result.gone:
@@ -116,7 +116,7 @@ def counts(result: Counts) -> str:
 
 
 def fault(error: Exception) -> str:
-    """Say in words what went wrong. What is not one of our own errors is a bug, and says so."""
+    """Explain an error. Any error that is not a PushlabError is a bug, and is called one."""
     if isinstance(error, PushlabError):
         return verdict(str(error), FAILED)
     said = f"{type(error).__name__}: {error}"
@@ -124,7 +124,7 @@ def fault(error: Exception) -> str:
 
 
 def subscriptions(count: int, newest: Sequence[StoredSubscription]) -> str:
-    """Say how many are subscribed, and list the newest of them, the newest last.
+    """List the newest of ``count`` subscriptions, the newest last.
 
     An endpoint is a secret and is never shown.
     """
@@ -143,7 +143,7 @@ def subscriptions(count: int, newest: Sequence[StoredSubscription]) -> str:
 
 
 def room(participants: Sequence[Participant]) -> str:
-    """List who is in the room: here or away, what waits, and whether the last message arrived."""
+    """List the participants: connected or not, messages waiting, arrival of the last message."""
     if not participants:
         return '<span class="pushlab-faint">Nobody yet: whoever joins and subscribes appears here.</span>'
     rows = "".join(
@@ -167,7 +167,7 @@ def _presence(connected: bool | None) -> str:
 
 
 def _arrival(one: Participant) -> str:
-    if one.reached is None:
+    if one.reached is None or one.sent_at is None:
         return ""
     at = f'<span class="pushlab-faint">{clock(one.sent_at)}</span> '
     return at + (f"✓ {one.latency:.0f} ms" if one.reached else "not yet")
@@ -178,7 +178,7 @@ def _dot(colour: str, said: str) -> str:
 
 
 def invitation(how: Invitation) -> str:
-    """Say how others get in: a line to type, an address, and its QR code."""
+    """Show how others join: a command to type, an address, and its QR code."""
     return (
         f'<code class="pushlab-command">{escape(how.command)}</code><br>'
         f'<a href="{escape(how.page_url)}" target="_blank">{escape(how.page_url)}</a>'
@@ -187,7 +187,7 @@ def invitation(how: Invitation) -> str:
 
 
 def instructor_link(how: Invitation) -> str:
-    """Return the link with which a page may notify all. It is shown on demand alone."""
+    """Return the link to a page that may notify all. It is shown only on demand."""
     return (
         f'<a href="{escape(how.instructor_url)}" target="_blank">The page, as the instructor</a>'
         '<div class="pushlab-faint">Its address holds the token: copy it for nobody else.</div>'
@@ -195,7 +195,7 @@ def instructor_link(how: Invitation) -> str:
 
 
 def keys(pair: VapidKeys) -> str:
-    """Say what the application server is called: its public key, never the private one."""
+    """Show the public key that identifies the application server, never the private one."""
     named = pair.application_server_key
     return (
         f"VAPID public key: <code>{escape(named[:12])}…</code> "
@@ -205,21 +205,21 @@ def keys(pair: VapidKeys) -> str:
     )
 
 
-def room_left(used: int) -> str:
-    """Count a plaintext against what one message holds. RFC 8291 §4."""
+def bytes_left(used: int) -> str:
+    """Say how many bytes of plaintext one message can still hold. Source: RFC 8291 §4."""
     return (
         f'<span class="pushlab-faint">{used} bytes as JSON, {MAX_PLAINTEXT - used} of {MAX_PLAINTEXT} '
         f"left · {used + OVERHEAD} bytes on the way</span>"
     )
 
 
-def too_much(error: PushlabError) -> str:
-    """Say that a message cannot be sent, while it is being written."""
+def unsendable(error: PushlabError) -> str:
+    """Say why the message that is being written cannot be sent."""
     return f'<b style="color:{FAILED}">✗</b> {escape(error.detail)}'
 
 
 def notifications(shown: Sequence[Notification], name: str) -> str:
-    """Draw the notifications as the user agent itself reports them."""
+    """Show the notifications that the user agent itself reports."""
     if not shown:
         return f'<span class="pushlab-faint">{escape(name)} shows no notification.</span>'
     toasts = "".join(
@@ -230,16 +230,16 @@ def notifications(shown: Sequence[Notification], name: str) -> str:
 
 
 def log(events: Iterable[Event]) -> str:
-    """Return the story as text, the newest last and in view."""
+    """List the last events as text, the newest last and in view."""
     lines = "".join(
         f'<div style="white-space:nowrap">{clock(event.at)} {escape(str(event))} '
         f'<span class="pushlab-faint">{escape(describe(event.detail))}</span></div>'
         for event in list(events)[-LOG_LINES:]
     )
-    # The reversed outer box keeps the end in view with no script.
+    # A box with reversed columns keeps its end in view without a script.
     return f'<div class="pushlab-scroll"><div>{lines}</div></div>'
 
 
 def clock(at: float) -> str:
-    """Return seconds since 1970 as the time of day here."""
+    """Return seconds since 1970 as this machine's local time of day."""
     return f"{datetime.fromtimestamp(at):%H:%M:%S}"

@@ -1,10 +1,11 @@
-"""How the objects on the wire draw themselves: as the last line of a cell, each is a picture.
+"""Pictures of the objects that web push sends: the last line of a cell shows one as a picture.
 
-``import pushlab`` tells a running IPython the names of their types; this module is not loaded
-before the first of them is drawn. In words (``repr``) an object stays what it is.
+``import pushlab`` registers the names of their types with a running IPython; this module is loaded
+when the first of them is drawn. The ``repr`` of an object does not change.
 
-What is secret stays secret here too: of an endpoint its origin is drawn, of a token its first
-letters, of auth and of the values of a derivation the length. ``trace_table`` shows values.
+No picture shows a secret: of an endpoint only the origin is drawn, of a token only the first
+characters, of auth and of the values of a derivation only the lengths. ``trace_table`` is the one
+picture that shows values.
 """
 
 import re
@@ -19,7 +20,7 @@ from pushlab.notebook.pictures import svg
 from pushlab.notebook.pictures.bytemaps import byte_block, parts_of
 from pushlab.notebook.pictures.sequence import COLOURS
 from pushlab.notebook.pictures.svg import Block
-from pushlab.notebook.pictures.tables import Line, count, table
+from pushlab.notebook.pictures.tables import TableRow, count, table
 from pushlab.protocol import base64url, trace
 from pushlab.protocol.content_coding import ContentKeys, Header
 from pushlab.protocol.delivery import LONG, PushOptions, PushRequest
@@ -32,7 +33,7 @@ USER_AGENT = COLOURS[Party.USER_AGENT]
 PUSH_SERVICE = COLOURS[Party.PUSH_SERVICE]
 APPLICATION_SERVER = COLOURS[Party.APPLICATION_SERVER]
 
-# Header of a request, what it says, and where that is written.
+# A header of a request: what it says, and the source.
 REQUEST_HEADERS: Mapping[str, tuple[str, str]] = {
     "authorization": ("who sends: t is a signed token, k the public key", "RFC 8292 §3"),
     "ttl": ("seconds that the push service may keep the message", "RFC 8030 §5.2"),
@@ -45,7 +46,7 @@ REQUEST_HEADERS: Mapping[str, tuple[str, str]] = {
     "crypto-key": ("of a draft: the key is in the body and in k now", ""),
     "encryption": ("of a draft: the salt is in the body now", ""),
 }
-# Header of an answer. The others do not concern a message.
+# A header of a response: what it says, and the source. Other headers do not concern a message.
 RESPONSE_HEADERS: Mapping[str, tuple[str, str]] = {
     "location": ("the message's own URL, which is a secret too", "RFC 8030 §5"),
     "link": ("where a receipt can be asked for", "RFC 8030 §5.1"),
@@ -73,14 +74,14 @@ def draw(thing: object) -> str | None:
 def request(thing: PushRequest) -> list[Block]:
     """Draw a request: method, URL without its path, each header, and the body."""
     url = f"{thing.origin}/…"
-    lines = [Line(thing.method, "", "the endpoint; its path is a secret", url, "RFC 8030 §5")]
+    lines = [TableRow(thing.method, "", "the endpoint; its path is a secret", url, "RFC 8030 §5")]
     for name, value in thing.headers.items():
         meaning, rfc = REQUEST_HEADERS.get(name.lower(), ("no header of web push", ""))
         if name.lower() not in REQUEST_HEADERS or name.lower() == "authorization":
             value = LONG.sub(r"\1…", str(value))
-        lines.append(Line(name, "", meaning, str(value), rfc))
+        lines.append(TableRow(name, "", meaning, str(value), rfc))
     parts, said = _body_parts(thing.body)
-    lines.append(Line("body", count(len(thing.body)), said))
+    lines.append(TableRow("body", count(len(thing.body)), said))
     drawn = [byte_block(parts, thing.body)] if thing.body else []
     said = "PushRequest: application server → push service"
     wide = sum(block.width for block in drawn)
@@ -98,22 +99,22 @@ def _body_parts(body: bytes) -> tuple[list[Span], str]:
 
 
 def subscription(thing: PushSubscription) -> list[Block]:
-    """Draw a subscription: what it holds, and who knows it. No secret is shown."""
+    """Draw a subscription: its members, and which parties know them. No secret is shown."""
     expires = "never, as far as is known"
     if thing.expiration_time is not None:
         expires = _date(thing.expiration_time / 1000)
     lines = [
-        Line("endpoint", count(len(thing.endpoint), "character"),
+        TableRow("endpoint", count(len(thing.endpoint), "character"),
              "where to send; known to all three parties, and a secret to others",
              f"{thing.origin}/…", "RFC 8030 §4"),
-        Line("label", "", "names it without giving it away", thing.label),
-        Line("p256dh", count(len(thing.p256dh)),
+        TableRow("label", "", "names it without giving it away", thing.label),
+        TableRow("p256dh", count(len(thing.p256dh)),
              "public key: encrypt for it; the user agent alone has the private half",
              "", "RFC 8291 §3.1", USER_AGENT),
-        Line("auth", count(len(thing.auth)),
+        TableRow("auth", count(len(thing.auth)),
              "secret: known to user agent and application server, not to the push service",
              "", "RFC 8291 §3.2", USER_AGENT),
-        Line("expirationTime", "", expires, "", "Push API §8"),
+        TableRow("expirationTime", "", expires, "", "Push API §8"),
     ]  # fmt: skip
     return [table(lines, "PushSubscription: of the user agent", USER_AGENT)]
 
@@ -121,25 +122,25 @@ def subscription(thing: PushSubscription) -> list[Block]:
 def claims(thing: Claims) -> list[Block]:
     """Draw claims, and the bytes that are signed."""
     lines = [
-        Line("aud", "audience", "for whom: the origin of the endpoint", str(thing.aud),
+        TableRow("aud", "audience", "for whom: the origin of the endpoint", str(thing.aud),
              "RFC 8292 §2"),
-        Line("exp", "expires", f"until when: {_date(thing.exp)}; at most 24 hours ahead",
+        TableRow("exp", "expires", f"until when: {_date(thing.exp)}; at most 24 hours ahead",
              svg.shorten(str(thing.exp), 60), "RFC 8292 §2"),
-        Line("sub", "subject", "whom to write to when something goes wrong",
+        TableRow("sub", "subject", "whom to write to when something goes wrong",
              "(none)" if thing.sub is None else str(thing.sub), "RFC 8292 §2.1"),
-        Line("as JSON", count(len(thing.to_json())), "what is signed: readable by anyone",
+        TableRow("as JSON", count(len(thing.to_json())), "what is signed: readable by anyone",
              str(thing), "RFC 7515 §3"),
     ]  # fmt: skip
     return [table(lines, "Claims: what the application server says", APPLICATION_SERVER)]
 
 
 def credentials(thing: Credentials) -> list[Block]:
-    """Draw what an Authorization header carries."""
+    """Draw the two values of an Authorization header."""
     lines = [
-        Line("t", count(len(thing.t), "character"),
+        TableRow("t", count(len(thing.t), "character"),
              "the token: whoever holds it can send until it expires", f"{thing.t[:8]}…",
              "RFC 8292 §3.1"),
-        Line("k", count(len(thing.k)), "the public key: names the application server",
+        TableRow("k", count(len(thing.k)), "the public key: names the application server",
              f"{base64url.encode(thing.k)[:8]}…", "RFC 8292 §3.2"),
     ]  # fmt: skip
     return [table(lines, "Credentials of the application server", APPLICATION_SERVER)]
@@ -148,34 +149,34 @@ def credentials(thing: Credentials) -> list[Block]:
 def options(thing: PushOptions) -> list[Block]:
     """Draw the three headers of a message."""
     lines = [
-        Line(name, "", REQUEST_HEADERS[name.lower()][0], value, REQUEST_HEADERS[name.lower()][1])
+        TableRow(name, "", REQUEST_HEADERS[name.lower()][0], value, REQUEST_HEADERS[name.lower()][1])
         for name, value in thing.to_headers().items()
     ]
     return [table(lines, "PushOptions: what the push service is asked", APPLICATION_SERVER)]
 
 
 def response(thing: PushResponse) -> list[Block]:
-    """Draw an answer: status, the headers that matter to a message, and the body."""
-    # The words of the push service are in the body, below.
+    """Draw a response: status, the headers that concern a message, and the body."""
+    # What the push service wrote into the body has a row of its own below.
     bare = explain(PushResponse(thing.status, reason=thing.reason))
-    words = _alone(bare).partition(": ")[2]
-    lines = [Line("status", "", words, show(f"{thing.status} {thing.reason}"), bare.rfc)]
+    words = _without_rows(bare).partition(": ")[2]
+    lines = [TableRow("status", "", words, show(f"{thing.status} {thing.reason}"), bare.rfc)]
     others = 0
     for name, value in thing.headers:
         if name.lower() in RESPONSE_HEADERS:
             meaning, rfc = RESPONSE_HEADERS[name.lower()]
-            lines.append(Line(name, "", meaning, _without_path(value), rfc))
+            lines.append(TableRow(name, "", meaning, _without_path(value), rfc))
         else:
             others += 1
     if others:
-        lines.append(Line("…", "", count(others, "other header")))
+        lines.append(TableRow("…", "", count(others, "other header")))
     words = show(thing.body.decode("utf-8", "replace"))
-    lines.append(Line("body", count(len(thing.body)), words or "none"))
+    lines.append(TableRow("body", count(len(thing.body)), words or "none"))
     return [table(lines, "PushResponse: push service → application server", PUSH_SERVICE)]
 
 
 def _without_path(value: str) -> str:
-    """Return a header's value without what comes after the origin of a URL.
+    """Return a header's value without the path of any URL in it.
 
     >>> _without_path("https://push.example.net/m/1"), _without_path('</r/1>; rel="x"')
     ('https://push.example.net/…', '</…>; rel="x"')
@@ -184,22 +185,22 @@ def _without_path(value: str) -> str:
 
 
 def outcome(thing: Outcome) -> list[Block]:
-    """Draw what came of a message, and what to do."""
+    """Draw the outcome of a message, and what to do next."""
     faults = {party.value: colour for party, colour in COLOURS.items()}
     lines = [
-        Line("kind", count(thing.attempts, "request"), _alone(thing), thing.kind, thing.rfc),
-        Line("fault", "", "", thing.fault or "nobody's", "", faults.get(thing.fault, svg.INK)),
-        Line("next", "", thing.next or "nothing to do"),
+        TableRow("kind", count(thing.attempts, "request"), _without_rows(thing), thing.kind, thing.rfc),
+        TableRow("fault", "", "", thing.fault or "nobody's", "", faults.get(thing.fault, svg.INK)),
+        TableRow("next", "", thing.next or "nothing to do"),
     ]
     if thing.retry_after is not None:
-        lines.append(Line("Retry-After", "", "not before", show(thing.retry_after)))
+        lines.append(TableRow("Retry-After", "", "not before", show(thing.retry_after)))
     return [table(lines, "Outcome: what the application server makes of it", APPLICATION_SERVER)]
 
 
-def _alone(thing: Outcome) -> str:
-    """Return an outcome's text without what has a row of its own.
+def _without_rows(thing: Outcome) -> str:
+    """Return an outcome's text without the parts that have a row of their own.
 
-    >>> _alone(explain(PushResponse(410, reason="Gone")))
+    >>> _without_rows(explain(PushResponse(410, reason="Gone")))
     '410 Gone: The user agent has unsubscribed.'
     """
     said = thing.text
@@ -224,9 +225,9 @@ def header(thing: Header) -> list[Block]:
 
 
 def derivation(thing: Derivation | ContentKeys) -> list[Block]:
-    """Draw the way to the keys of a message: formulas and lengths, no values."""
+    """Draw how the keys of a message are derived: formulas and lengths, no values."""
     lines = [
-        Line(name, count(len(getattr(thing, key))), formula, "", rfc)
+        TableRow(name, count(len(getattr(thing, key))), formula, "", rfc)
         for key, name, formula, rfc in trace.DERIVATION
         if hasattr(thing, key)
     ]

@@ -234,8 +234,7 @@ def decrypt(body: bytes, *, ikm: bytes) -> bytes:
     keys = derive(ikm, header.salt)
     aes_128_gcm = AESGCM(keys.cek)
     plaintext = []
-    # A body must have a last record. If nothing follows the header, that record is empty: too
-    # short.
+    # A body must have a last record. If nothing follows the header, that record is empty.
     starts = range(len(header), len(body), header.rs) or [len(header)]
     for seq, start in enumerate(starts):
         record = body[start : start + header.rs]

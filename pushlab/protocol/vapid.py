@@ -203,8 +203,8 @@ def verify(
 
     ``credentials``: the Authorization header, or what parse() returned for it; ``origin``: of this
     push service; ``now``: seconds since 1970; ``subscribed_key``: 65 bytes, when the subscription
-    is restricted to a key. Raises a VapidError for a token that is not valid. Source: RFC 8292
-    §4.2.
+    is restricted to a key. Raises a VapidError for a token that is not valid.
+    Source: RFC 8292 §4.2.
 
     >>> key = p256.load_private((1).to_bytes(32, "big"))
     >>> token = sign(Claims("https://push.example.net", 1453523768), key)

@@ -162,13 +162,13 @@ def notebook(playwright, jupyter, chromium_installed, tmp_path_factory, artifact
     context.close()
 
 
-def test_the_page_in_a_frame_beside_the_notebook_works_whole(notebook):
+def test_the_page_in_an_iframe_of_the_notebook_works_whole(notebook):
     page = notebook.page
     link = part(page, "own-browser").locator("a")
     expect(link).to_have_attribute("href", urlsplit(notebook.client).path)
-    part(page, "show-beside").click()
+    part(page, "show-iframe").click()
     expect(part(page, "result")).to_contain_text("The page is here")
-    client = part(page, "beside").frame_locator("iframe")
+    client = part(page, "iframe").frame_locator("iframe")
     client.locator("#register").click()
     expect(client.locator("#registration")).to_contain_text(f"Scope: {notebook.client}")
     client.locator("#subscribe").click()
@@ -178,17 +178,17 @@ def test_the_page_in_a_frame_beside_the_notebook_works_whole(notebook):
     expect(part(page, "subscriptions")).to_contain_text("Chromium")
     # JupyterLab itself has no worker: the scope is the page's folder.
     assert page.evaluate("() => navigator.serviceWorker.controller") is None
-    part(page, "show-beside").click()
-    expect(part(page, "beside").locator("iframe")).to_have_count(0)
+    part(page, "show-iframe").click()
+    expect(part(page, "iframe").locator("iframe")).to_have_count(0)
 
 
 def test_the_frame_is_there_in_a_second_view_as_well(notebook):
     """What the panel says then: a view of the output stays in sight while the notebook scrolls."""
     page = notebook.page
-    part(page, "show-beside").click()
-    expect(part(page, "beside").locator("iframe")).to_be_visible()
+    part(page, "show-iframe").click()
+    expect(part(page, "iframe").locator("iframe")).to_be_visible()
     page.evaluate("() => jupyterapp.commands.execute('notebook:create-output-view')")
-    frames = part(page, "beside").locator("iframe")
+    frames = part(page, "iframe").locator("iframe")
     expect(frames).to_have_count(2)
     for frame in frames.all():
         expect(frame.content_frame.locator("body")).to_have_attribute("data-state", "subscribed")

@@ -1,6 +1,6 @@
-"""The panel's form: a message and how it is to be delivered, with its bytes counted as you type.
+"""The panel's form for a message and its options. It counts the message's bytes as you type.
 
-The learner alone writes into the fields. The counter is written by the fields' own events.
+Only the learner writes into the fields. The counter is updated by the events of the fields.
 """
 
 import ipywidgets as widgets
@@ -17,7 +17,7 @@ MAX_TTL = 4 * 7 * 24 * 3600  # Four weeks: no push service keeps a message longe
 class Composer:
     """Title, body, TTL, Urgency and Topic of the next message."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.title = _field(widgets.Text, "title", placeholder=DEFAULT_TITLE)
         self.body = _field(widgets.Text, "body", placeholder="ID: <n>")
         self.ttl = _field(widgets.BoundedIntText, "ttl", value=10000, min=0, max=MAX_TTL)
@@ -31,18 +31,21 @@ class Composer:
         self.rows = [self.title, self.body, self.counter, row(self.ttl, self.urgency, self.topic)]
 
     def message(self) -> tuple[str | None, str | None, PushOptions]:
-        """Return title, body (None for what is empty) and options. Raise what PushOptions raises."""
+        """Return title and body, each None if it is empty, and the options.
+
+        Raises BadTtl, BadUrgency, BadTopic.
+        """
         options = PushOptions(self.ttl.value, Urgency(self.urgency.value), self.topic.value or None)
         return self.title.value or None, self.body.value or None, options
 
     def _count(self) -> None:
         try:
             said = Notification.numbered(1, self.title.value or None, self.body.value or None)
-            self.counter.value = markup.room_left(len(said.payload()))
+            self.counter.value = markup.bytes_left(len(said.payload()))
         except PushlabError as error:
-            self.counter.value = markup.too_much(error)
+            self.counter.value = markup.unsendable(error)
 
 
-def _field(kind: type[widgets.Widget], name: str, **facts) -> widgets.Widget:
+def _field(kind: type[widgets.Widget], name: str, **facts: object) -> widgets.Widget:
     facts = {"description": name, "layout": {"width": "auto"}} | facts
     return named(kind(**facts), name)

@@ -1,7 +1,7 @@
-"""The client page beside the notebook: in a frame, where a frame will do.
+"""The client page in an iframe of the notebook, where that is possible.
 
-A frame of another site gets no prompt for permission, so the frame has to have the notebook's own
-origin. Jupyter gives it one: jupyter-server-proxy passes the lab's port on below its own address.
+A browser does not ask for permission on behalf of an iframe of another site. So the iframe must have
+the notebook's own origin: jupyter-server-proxy serves the lab's port at a path of Jupyter's address.
 """
 
 from html import escape
@@ -9,10 +9,10 @@ from html import escape
 from pushlab.lab.jupyter import Jupyter, reachable
 
 
-def only_a_tab(url: str, server: Jupyter | None, port: int) -> str:
-    """Say why the page at ``url`` cannot be in a frame here; "" if it can.
+def why_not(url: str, server: Jupyter | None, port: int) -> str:
+    """Say why the page at ``url`` cannot be in an iframe here, or return "" if it can.
 
-    >>> only_a_tab("http://127.0.0.1:8292/", None, 8292)
+    >>> why_not("http://127.0.0.1:8292/", None, 8292)
     'This kernel sees no Jupyter server that could show the page at its own address.'
     """
     if server is None:
@@ -24,10 +24,10 @@ def only_a_tab(url: str, server: Jupyter | None, port: int) -> str:
     return ""
 
 
-def frame(url: str) -> str:
-    """Return the frame that shows the page, which has the notebook's own origin.
+def markup(url: str) -> str:
+    """Return the iframe of a page that has the notebook's own origin.
 
-    >>> frame("/proxy/8292/")[:32]
+    >>> markup("/proxy/8292/")[:32]
     '<iframe src="/proxy/8292/" title'
     """
     return (

@@ -1,8 +1,9 @@
-"""Two small threads that keep a panel alive without ever keeping the kernel waiting.
+"""Two kinds of thread that keep a panel up to date and never block the kernel.
 
 ipywidgets calls a button's callback in a thread that differs between versions of ipykernel, and a
-callback that waits blocks the next cell. So a callback only hands work to a ``Worker``. The journal
-is written in the lab's thread, which must go on serving; so what is new is shown by a ``Painter``.
+callback that waits blocks the next cell. So a callback only gives a task to a ``Worker``. The
+journal calls its listeners in the lab's thread, which must go on serving requests. So a ``Painter``
+shows new events in a thread of its own.
 """
 
 import queue
@@ -13,7 +14,7 @@ Failed = Callable[[Exception], None]
 
 
 class Worker:
-    """Do one thing after the other, in a daemon thread. ``failed`` is told of every exception.
+    """Run tasks one after another in a daemon thread. ``failed`` is called with every exception.
 
     >>> done = threading.Event()
     >>> worker = Worker(failed=print)
@@ -23,7 +24,7 @@ class Worker:
     >>> worker.close()
     """
 
-    def __init__(self, failed: Failed):
+    def __init__(self, failed: Failed) -> None:
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._failed = failed
         self._thread = threading.Thread(target=self._serve, name="pushlab-worker", daemon=True)
@@ -48,7 +49,7 @@ class Worker:
 class Painter:
     """Call ``paint`` soon after ``touch``, at most once in ``pause`` seconds, in a daemon thread.
 
-    A hundred touches in a row are painted once or twice, and the last of them is always painted.
+    A hundred touches in a row lead to one or two calls, and a call always follows the last touch.
 
     >>> painted = threading.Event()
     >>> painter = Painter(painted.set, failed=print)
@@ -58,18 +59,18 @@ class Painter:
     >>> painter.close()
     """
 
-    def __init__(self, paint: Callable[[], None], failed: Failed, pause: float = 0.1):
+    def __init__(self, paint: Callable[[], None], failed: Failed, pause: float = 0.1) -> None:
         self._paint, self._failed, self._pause = paint, failed, pause
         self._touched, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._serve, name="pushlab-painter", daemon=True)
         self._thread.start()
 
     def touch(self) -> None:
-        """Ask for a painting and return at once. Any thread may ask."""
+        """Ask for a call of ``paint``, and return at once. Any thread may do this."""
         self._touched.set()
 
     def close(self) -> None:
-        """End the thread; what was touched before is not painted any more."""
+        """End the thread. Earlier touches no longer lead to a call."""
         self._closed.set()
         self._touched.set()
 

@@ -1,16 +1,17 @@
 """The panel: the lab's buttons, and live views of what the three parties do.
 
-Who touches which widget, and from where:
+Each widget has one writer:
 
-- A form field is written by the learner alone; Python only reads it.
-- A display (list, result, diagram, log, screen) is written by Python alone, from threads of ours.
-- A button's callback starts work and returns. What goes wrong is said in the panel, in words.
+- Only the learner writes into a form field; Python reads it.
+- Only Python writes into a display (list, result, diagram, log, screen), from threads of its own.
+- A button's callback starts work and returns. If the work fails, the panel explains the error.
 
-Every widget has a CSS class of its own, ``pushlab-…``: style sheets and tests find it by that.
+Every widget has a CSS class of its own, ``pushlab-…``, by which style sheets and tests find it.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
@@ -28,16 +29,19 @@ from pushlab.notebook.panel.parts import card, html, named, row
 from pushlab.notebook.pictures.sequence import COLOURS, sequence
 from pushlab.notebook.panel.room import RoomPanel
 
+if TYPE_CHECKING:
+    from pushlab.notebook import Lab
+
 DIAGRAM_ROWS = 18
 
 LISTED = 10
-"""Subscriptions that are shown: the newest ones."""
+"""How many subscriptions are shown: the newest ones."""
 
 
 class Panel:
-    """Show the lab ``lab`` with its buttons. ``lab.panel()`` makes it; ``stop()`` ends it."""
+    """Show a lab and its buttons. ``lab.panel()`` makes the panel, and ``stop()`` ends it."""
 
-    def __init__(self, lab):
+    def __init__(self, lab: "Lab") -> None:
         self.lab = lab
         self.kinds = installed_browsers()
         self._stopped = False
@@ -50,34 +54,37 @@ class Panel:
         self._say(f"Press “{next(iter(self.buttons.values())).description}” to begin.")
         self._worker = Worker(self._explain)
         self._views = [
-            Painter(self._paint_story, self._explain),
+            Painter(self._paint_events, self._explain),
             Painter(self._paint_screen, self._explain, pause=0.5),
         ]
-        self._sent, self._told = Counts(), Painter(self._paint_progress, self._explain)
-        self._forget = lab.on_event(lambda event: self.refresh())
+        self._counts, self._progress = Counts(), Painter(self._paint_progress, self._explain)
+        self._stop_listening = lab.on_event(lambda event: self.refresh())
         self.refresh()
 
     def __repr__(self) -> str:
         return "Run this cell, and the panel appears here."
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         return self.box._repr_mimebundle_() | {"text/plain": repr(self)}
 
     def refresh(self) -> None:
-        """Show the present state soon. Any thread may ask, as often as it likes."""
+        """Show the present state soon. Any thread may call this, as often as it likes."""
         for view in self._views:
             view.touch()
 
     def stop(self) -> None:
-        """End the threads, switch the buttons off and say so. Calling it twice is harmless."""
+        """End the threads, disable the buttons, and say that the lab has stopped.
+
+        A second call does nothing.
+        """
         if self._stopped:
             return
         self._stopped = True
-        self._forget()
+        self._stop_listening()
         self._worker.close()
-        for view in (*self._views, self._told):
+        for view in (*self._views, self._progress):
             view.close()
-        self._switch(False)
+        self._enable_buttons(False)
         self._say("This lab has stopped. Run the cell with Lab() again, and then this one.")
 
     # --- what is on it ---------------------------------------------------------------------------
@@ -95,20 +102,20 @@ class Panel:
         head = markup.heading("The page in the lab's browser")
         self.view = card(head, self.screen, flex="0 0 auto")
         self.view.layout.display = "none"
-        self.frame = named(widgets.HTML(layout={"width": "100%"}), "beside")
-        self.frame.layout.display = "none"
+        self.iframe = named(widgets.HTML(layout={"width": "100%"}), "iframe")
+        self.iframe.layout.display = "none"
 
     def _make_buttons(self) -> None:
         agent, server = COLOURS[Party.USER_AGENT], COLOURS[Party.APPLICATION_SERVER]
         self.buttons = {
-            f"open-{kind}": self._button(f"Open a {_called(kind)}", partial(self._open, kind), agent)
+            f"open-{kind}": self._button(f"Open a {_browser_label(kind)}", partial(self._open, kind), agent)
             for kind in self.kinds
         }
         self.buttons |= {
             "subscribe": self._button("Subscribe", self._subscribe, agent),
             "unsubscribe": self._button("Unsubscribe", self._unsubscribe),
             "close-browser": self._button("Close it", self._close),
-            "show-beside": self._button("Show it here", self._show_beside),
+            "show-iframe": self._button("Show it here", self._show_iframe),
             "notify-me": self._button("Notify me", self._notify_me, server),
             "notify-all": self._button("Notify all", self._notify_all, server),
         }
@@ -127,21 +134,21 @@ class Panel:
         return button
 
     def _arrange(self) -> widgets.VBox:
-        names = ("subscribe", "unsubscribe", "close-browser", "show-beside", "notify-me", "notify-all")
-        subscribing, leaving, closing, showing, me, everyone = map(self.buttons.get, names)
+        names = ("subscribe", "unsubscribe", "close-browser", "show-iframe", "notify-me", "notify-all")
+        subscribe, unsubscribe, close, show, notify_me, notify_all = map(self.buttons.get, names)
         opening = [self.buttons[f"open-{kind}"] for kind in self.kinds]
         may_choose = self.kinds != ["virtual"] and settings.has_screen()
         ways = markup.ways(self.kinds, settings.has_screen())
         first = card(
             markup.heading("1 · Open the page", ways),
-            row(*opening, *([self.headless] if may_choose else []), closing),
-            row(subscribing, leaving),
-            row(html("own-browser", markup.own_browser(self.lab.page_url)), showing),
+            row(*opening, *([self.headless] if may_choose else []), close),
+            row(subscribe, unsubscribe),
+            row(html("own-browser", markup.own_browser(self.lab.page_url)), show),
         )
         second = card(
             markup.heading("2 · Send a message", "An empty field sends what it shows in grey."),
             *self.composer.rows,
-            row(me, everyone),
+            row(notify_me, notify_all),
             self.progress,
         )
         third = card(
@@ -149,10 +156,10 @@ class Panel:
         )
         fourth = card(markup.heading("Shown"), self.notifications)
         parts = [
-            html("head", markup.STYLE + markup.parties()),
+            html("head", markup.STYLE + markup.legend()),
             row(first, second),
             self.result,
-            self.frame,
+            self.iframe,
             *([self.room.box] if self.room else []),
             row(third, fourth),
             card(markup.heading("Who said what to whom"), self.diagram, flex="0 0 auto"),
@@ -164,7 +171,7 @@ class Panel:
     # --- from a click to its effect ---------------------------------------------------------------
 
     def _start(self, label: str, action: Callable[[], str]) -> None:
-        self._switch(False)
+        self._enable_buttons(False)
         self._say(f"{label} …")
         self._worker.do(lambda: self._finish(action))
 
@@ -172,10 +179,10 @@ class Panel:
         try:
             self.result.value = action()
         finally:
-            self._switch(not self._stopped)
+            self._enable_buttons(not self._stopped)
             self.refresh()
 
-    def _switch(self, on: bool) -> None:
+    def _enable_buttons(self, on: bool) -> None:
         for button in self.buttons.values():
             button.disabled = not on
 
@@ -183,7 +190,7 @@ class Panel:
         self.result.value = markup.verdict(said, markup.BUSY)
 
     def _explain(self, error: Exception) -> None:
-        # A lab that is stopped breaks off what it was doing: that is no news.
+        # A lab that is stopping cancels its work. The errors of that are not shown.
         if not self._stopped:
             self.result.value = markup.fault(error)
 
@@ -195,15 +202,15 @@ class Panel:
             raise BrowserFailed("the lab has no browser open")
         return self.lab.browsers[-1]
 
-    def _opened(self, kind: str) -> LabBrowser:
+    def _open_browser(self, kind: str) -> LabBrowser:
         return self.lab.open(kind, headless=self._without_window())
 
     def _open(self, kind: str) -> str:
-        browser = self._opened(kind)
+        browser = self._open_browser(kind)
         return markup.verdict(f"{browser.name} has the client page open.", markup.DONE, markup.NEXT)
 
     def _subscribe(self) -> str:
-        browser = self.lab.browsers[-1] if self.lab.browsers else self._opened(self.kinds[0])
+        browser = self.lab.browsers[-1] if self.lab.browsers else self._open_browser(self.kinds[0])
         if browser.state != "subscribed":
             browser.subscribe()
         return markup.verdict(f"{browser.name} is subscribed.", markup.DONE, markup.SUBSCRIBED)
@@ -220,19 +227,19 @@ class Panel:
         browser.close()
         return markup.verdict(f"{browser.name} is closed.", markup.DONE)
 
-    def _show_beside(self) -> str:
+    def _show_iframe(self) -> str:
         server, app = jupyter.here(), self.lab.application_server
-        button = self.buttons["show-beside"]
-        if self.frame.value:
-            self.frame.value, self.frame.layout.display = "", "none"
+        button = self.buttons["show-iframe"]
+        if self.iframe.value:
+            self.iframe.value, self.iframe.layout.display = "", "none"
             button.description = "Show it here"
             return markup.verdict("The page is put away. Its subscription stays.", markup.DONE)
-        if reason := iframe.only_a_tab(app.url, server, app.port):
+        if (reason := iframe.why_not(app.url, server, app.port)) or server is None:
             said = "Only a tab of its own will do: follow the link."
             return markup.verdict(said, markup.LOST, reason)
-        self.frame.value = iframe.frame(server.proxied(app.port))
-        self.frame.layout.display, button.description = None, "Put it away"
-        return markup.verdict("The page is here, in your own browser.", markup.DONE, markup.BESIDE)
+        self.iframe.value = iframe.markup(server.proxied(app.port))
+        self.iframe.layout.display, button.description = None, "Put it away"
+        return markup.verdict("The page is here, in your own browser.", markup.DONE, markup.KEEP_IN_VIEW)
 
     def _notify_me(self) -> str:
         _, newest = self.lab.newest_subscriptions(1)
@@ -242,6 +249,7 @@ class Panel:
         return markup.outcome(self.lab.notify(endpoint, *self.composer.message()))
 
     def _notify_one(self) -> str:
+        assert self.room is not None  # Only a room has this button.
         label = self.room.chosen()
         stored = {one.subscription.label: one.subscription for one in self.lab.subscriptions()}
         if label not in stored:
@@ -251,21 +259,21 @@ class Panel:
     def _notify_all(self) -> str:
         message = self.composer.message()
         self.progress.max = max(self.lab.newest_subscriptions(0)[0], 1)
-        self._sent = Counts()
-        self._told.touch()
+        self._counts = Counts()
+        self._progress.touch()
         self.progress.layout.display = None
         try:
             return markup.counts(self.lab.notify_all(*message, progress=self._note_progress))
         finally:
-            self._told.touch()
+            self._progress.touch()
 
     def _note_progress(self, counts: Counts) -> None:
-        self._sent = counts
-        self._told.touch()
+        self._counts = counts
+        self._progress.touch()
 
     # --- the live views ---------------------------------------------------------------------------
 
-    def _paint_story(self) -> None:
+    def _paint_events(self) -> None:
         events = self.lab.journal.events()
         self.diagram.value = sequence(events, rows=DIAGRAM_ROWS)
         self.log.value = markup.log(events)
@@ -274,7 +282,7 @@ class Panel:
             self.room.paint(self.lab.room())
 
     def _paint_progress(self) -> None:
-        self.progress.value = self._sent.done
+        self.progress.value = self._counts.done
 
     def _paint_screen(self) -> None:
         browser = self.lab.browsers[-1] if self.lab.browsers else None
@@ -294,5 +302,5 @@ class Panel:
         self.view.layout.display = None if picture else "none"
 
 
-def _called(kind: str) -> str:
+def _browser_label(kind: str) -> str:
     return "virtual browser" if kind == "virtual" else f"lab {kind.capitalize()}"

@@ -1,7 +1,7 @@
-"""The panel's part for a room: how to get in, who is here, and a message to one of them.
+"""The panel's part for a room: how to join, the participants, and a message to one of them.
 
-It is there when the lab was opened to a network: ``Lab(host="192.168.1.20")``. The instructor's link
-is not shown until it is asked for, because the panel is on a projector.
+It exists when the lab listens on a network: ``Lab(host="192.168.1.20")``. The instructor's link is
+hidden until a button is pressed, because a projector may show the panel.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ SHOW, HIDE = "Show the instructor's link", "Hide the link"
 class RoomPanel:
     """The widgets of a room. ``notify`` is the button that sends to ``chosen()``."""
 
-    def __init__(self, invitation: Invitation, notify: widgets.Button):
+    def __init__(self, invitation: Invitation, notify: widgets.Button) -> None:
         self._invitation = invitation
         self._labels: dict[str, str] = {}
         self._link = html("instructor-link")
         self._reveal = named(widgets.Button(description=SHOW), "reveal")
         self._reveal.on_click(lambda _: self._toggle())
         self._table = html("room", markup.room([]))
-        # The learner writes its value, and Python the suggestions: neither touches the other's.
-        self._who = named(
-            widgets.Combobox(placeholder="a name", continuous_update=True), "room-who"
+        # The learner alone writes its value, and Python alone its suggestions.
+        self._name = named(
+            widgets.Combobox(placeholder="a name", continuous_update=True), "room-name"
         )
         ways = "Each participant types one line. The code is the page's address."
         self.box = widgets.HBox(
@@ -44,7 +44,7 @@ class RoomPanel:
                 card(
                     markup.heading("The room"),
                     self._table,
-                    row(self._who, notify),
+                    row(self._name, notify),
                     flex="1 1 420px",
                 ),
             ],
@@ -52,22 +52,22 @@ class RoomPanel:
         )
 
     def paint(self, participants: Sequence[Participant]) -> None:
-        """Show who is here now."""
+        """Show the participants as they are now."""
         self._table.value = markup.room(participants)
         self._labels = {f"{one.name} · {one.browser or 'browser'} · {one.label}": one.label
                         for one in participants}  # fmt: skip
-        if self._who.options != (options := tuple(self._labels)):
-            self._who.options = options
+        if self._name.options != (options := tuple(self._labels)):
+            self._name.options = options
 
     def chosen(self) -> str:
-        """Return the label of the subscription that is named in the field.
+        """Return the label of the subscription whose participant is named in the field.
 
-        Raise PushlabError if nobody here, or more than one, is called so.
+        Raises PushlabError if no participant, or more than one, has this name.
         """
-        typed = self._who.value.strip()
+        typed = self._name.value.strip()
         if not typed:
             raise PushlabError("Type a name first, or choose one")
-        # A suggestion that was chosen is whole; what was typed is a name, and two may share it.
+        # A chosen suggestion is unique. A typed text is a name, which two participants may share.
         found = [label for said, label in self._labels.items() if typed == said]
         found = found or [
             one for said, one in self._labels.items() if typed == said.split(" · ")[0]

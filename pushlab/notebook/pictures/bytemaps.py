@@ -1,4 +1,4 @@
-"""Maps: every byte of a message, or every character of a token, in the colour of its part."""
+"""Byte maps: every byte of a message, or character of a token, in the colour of its part."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,16 +8,18 @@ from pushlab.notebook.pictures.tables import count
 from pushlab.protocol.trace import Span
 
 ROWS = 12
-"""Rows of 16 bytes that are drawn. Of a longer body the last three are, and the first."""
+"""At most so many rows of 16 bytes are drawn. Of a longer body, rows in the middle are left out."""
 
-TAIL = 3
+TAIL = 3  # Rows that are drawn at the end of a longer body.
 CELL, LINE = 24, 25  # Pixels from byte to byte, and from row to row.
 LETTERS, LETTER = 64, 8  # Characters of a token in a row, and pixels of each.
-LEGEND = 52  # Letters of a line of the legend.
+LEGEND = 52  # Letters in a line of the legend.
 
 
 def parts_of(spans: Iterable[Span], length: int) -> list[Span]:
-    """Return the spans in order, with one more for all bytes that none of them names.
+    """Return the spans in order, with further spans for the bytes that none of them names.
+
+    Raises ValueError if two spans overlap, or if one ends after the last byte.
 
     >>> [str(part)[:17] for part in parts_of([Span(2, 4, "rs", "", "")], 5)]
     ['   0-2    not nam', '   2-4    rs:  ()', '   4-5    not nam']
@@ -41,13 +43,13 @@ def parts_of(spans: Iterable[Span], length: int) -> list[Span]:
 
 
 def byte_block(parts: Sequence[Span], data: bytes) -> Block:
-    """Draw bytes in hexadecimal, 16 a row, beside them what can be read, and a legend.
+    """Draw bytes in hexadecimal, 16 to a row, with the text that they contain, and a legend.
 
-    ``parts`` name every byte once, as ``parts_of`` makes sure.
+    ``parts`` must name every byte once: ``parts_of`` makes such a list.
     """
     rows = -(-len(data) // 16)
     hidden = range((ROWS - TAIL) * 16, (rows - TAIL) * 16) if rows > ROWS else range(0)
-    left = 8 + 7 * len(str(len(data)))
+    left: float = 8 + 7 * len(str(len(data)))
     readable = [part for part in parts if _is_text(data[part.start : part.end])]
     gloss = left + max(min(len(data), 16), 4) * CELL + 12
     legend = gloss + (min(len(data), 16) * LETTER + 20 if readable else 12)
@@ -69,7 +71,7 @@ def byte_block(parts: Sequence[Span], data: bytes) -> Block:
         for run in _runs(part, hidden):
             x, y = left + run.start % 16 * CELL, top(run.start)
             drawn.append(svg.box(x, y, len(run) * CELL - 2, LINE - 3, fill=colour, radius=4))
-        # What all bytes have in common is said once.
+        # Attributes that all bytes share are written once, on their group.
         drawn.append(
             f'<g fill="#ffffff" font-size="11.5" text-anchor="middle" font-family="{svg.MONO}">'
         )
@@ -99,7 +101,7 @@ def byte_block(parts: Sequence[Span], data: bytes) -> Block:
 
 
 def token_blocks(parts: Sequence[Span], token: str) -> list[Block]:
-    """Draw the characters of a token, and a legend under them."""
+    """Draw the characters of a token, and a legend below them."""
     drawn: list[str] = []
     for index, part in enumerate(parts):
         colour = SPAN_COLOURS[index % len(SPAN_COLOURS)]
@@ -120,7 +122,7 @@ def token_blocks(parts: Sequence[Span], token: str) -> list[Block]:
 
 
 def _legend(parts: Sequence[Span], unit: str, letters: int = LEGEND) -> Block:
-    """Draw what each part is: as many lines as it takes, so that nothing overlaps."""
+    """Draw the name and meaning of each part, in as many lines as they need."""
     drawn: list[str] = []
     wide, y = 0.0, 0.0
     for index, part in enumerate(parts):
@@ -138,7 +140,7 @@ def _legend(parts: Sequence[Span], unit: str, letters: int = LEGEND) -> Block:
 
 
 def _runs(part: Span, hidden: range, row: int = 16) -> Iterator[range]:
-    """Cut a part where the rows end, and leave out the rows that are not drawn."""
+    """Cut a part at the ends of rows, and leave out the rows that are not drawn."""
     at = part.start
     while at < part.end:
         end = min(at // row * row + row, part.end)
@@ -148,7 +150,7 @@ def _runs(part: Span, hidden: range, row: int = 16) -> Iterator[range]:
 
 
 def _is_text(data: bytes) -> bool:
-    """Say whether a person could read these bytes: most of them are printable ASCII."""
+    """Say whether the bytes look like text: most of them are printable ASCII."""
     printable = sum(0x20 <= byte < 0x7F for byte in data)
     return printable >= 3 and printable >= 0.85 * len(data)
 

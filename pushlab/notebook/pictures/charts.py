@@ -1,12 +1,12 @@
 """Charts of measured values, as pictures: bars for a few numbers, lines for a curve.
 
-Values in, one picture out, by the rules of ``svg``. Both begin at zero, so that twice the length is
-twice the value. Each picture can be read as text, too.
+Each function takes values and returns one picture, by the rules of ``svg``. Both charts begin at
+zero, so that twice the length is twice the value. Each picture has its values as text, too.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pushlab.notebook.pictures import svg
@@ -14,13 +14,13 @@ from pushlab.notebook.pictures.svg import Svg
 
 WIDTH = 720
 BAR, GAP = 26, 12  # Heights, in pixels.
-LETTER = 7.2  # Pixels, about, of one at size 13.
+LETTER = 7.2  # The approximate width in pixels of a letter at size 13.
 
 Points = Sequence[tuple[float, float]]
 
 
 def bar_chart(values: Mapping[str, float], title: str | None = None, unit: str = "") -> Svg:
-    """Draw one bar a value, from zero, with its name before it and the value behind it.
+    """Draw one bar for each value, with its name on the left and the value on the right.
 
     >>> bar_chart({"a loop": 1, "ten workers": 7.25}, "Messages", "×")
     Messages
@@ -49,7 +49,7 @@ def bar_chart(values: Mapping[str, float], title: str | None = None, unit: str =
 
 
 def bench_chart(path: Path, subscribers: int = 2000) -> Svg | None:
-    """Draw what ``./lab bench`` measured of notify-all, if it has been run: ``path`` is its JSON.
+    """Draw what ``./lab bench --json PATH`` measured of notify-all; None if there is no such file.
 
     >>> bench_chart(Path("not-there.json")) is None
     True
@@ -69,7 +69,7 @@ def bench_chart(path: Path, subscribers: int = 2000) -> Svg | None:
 def line_chart(
     series: Mapping[str, Points], title: str | None = None, *, x: str = "", y: str = ""
 ) -> Svg:
-    """Draw one line a series of (x, y), in the order given; ``x`` and ``y`` name the axes.
+    """Draw one line for each series of (x, y), in the given order. ``x`` and ``y`` name the axes.
 
     >>> line_chart({"measured": [(1, 48), (2, 95.5)]}, x="workers", y="messages/s")
     measured (workers: messages/s): 1: 48, 2: 95.5
@@ -93,7 +93,7 @@ def line_chart(
         parts.append(svg.text(place(at, 0)[0], bottom + 18, _short(at)))
     parts.append(svg.text(left - 56, top - 16, y, fill=svg.INK, size=12, anchor="start"))
     parts.append(svg.text(right, bottom + 38, x, fill=svg.INK, size=12, anchor="end"))
-    legend = left
+    legend: float = left
     for index, (name, row) in enumerate(series.items()):
         colour = svg.SPAN_COLOURS[index % len(svg.SPAN_COLOURS)]
         dots = [place(at, high) for at, high in row]
@@ -112,14 +112,14 @@ def line_chart(
     return Svg(svg.card(WIDTH, bottom + 54, parts, title or "Lines"), _text(title, words))
 
 
-def _check(numbers) -> None:
-    # A bar of negative length, or none that is a number, would be drawn as something else.
+def _check(numbers: Iterable[float]) -> None:
+    # A negative length, an infinite one or NaN cannot be drawn.
     if any(not math.isfinite(number) or number < 0 for number in numbers):
         raise ValueError("a chart shows finite numbers from zero up")
 
 
 def _steps(most: float) -> list[float]:
-    """Return three to six round numbers from 0 to ``most`` or a little more.
+    """Return the numbers at the lines of an axis: three to six round ones, from 0 to past ``most``.
 
     >>> _steps(470), _steps(0)
     ([0.0, 100.0, 200.0, 300.0, 400.0, 500.0], [0.0, 1.0])
@@ -132,7 +132,7 @@ def _steps(most: float) -> list[float]:
 
 
 def _short(value: float) -> str:
-    """Write a number as short as a reader wants it: three figures, or all of a large one.
+    """Write a number with three significant digits, or a large one without decimals.
 
     >>> _short(3.14159), _short(12345.6), _short(2.0)
     ('3.14', '12346', '2')

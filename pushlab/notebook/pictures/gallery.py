@@ -1,7 +1,7 @@
-"""Pictures for lessons: the bytes of a message, the characters of a token, the values on the way.
+"""Pictures for lessons: bytes of a message, characters of a token, steps of a computation.
 
-Every function returns a picture that shows itself as the last line of a cell; where there are no
-pictures, its text stands for it.
+Every function returns a picture. A notebook shows it when it is the last line of a cell; where
+pictures cannot be shown, its text appears instead.
 """
 
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from pushlab.notebook.pictures import svg
 from pushlab.notebook.pictures.bytemaps import byte_block, parts_of, token_blocks
 from pushlab.notebook.pictures.svg import Svg
-from pushlab.notebook.pictures.tables import Line, aligned, count, hexadecimal, table
+from pushlab.notebook.pictures.tables import TableRow, aligned, count, hexadecimal, table
 from pushlab.protocol.trace import Span, Step, spans, token_spans
 
 
 def byte_map(parts: Iterable[Span], data: bytes, title: str | None = None) -> Svg:
-    """Draw bytes in hexadecimal, one colour a part, with a legend.
+    """Draw bytes in hexadecimal, each part in its own colour, with a legend.
 
-    Bytes that are in no part are drawn as such. Raises ValueError when parts overlap, or go on
-    after the last byte.
+    Bytes in no part are marked as "not named". Raises ValueError if two parts overlap, or if one
+    ends after the last byte.
     """
     parts = parts_of(parts, len(data))
     label = f"The bytes of {title or 'a message'}"
@@ -25,27 +25,31 @@ def byte_map(parts: Iterable[Span], data: bytes, title: str | None = None) -> Sv
 
 
 def message_map(body: bytes, title: str | None = None) -> Svg:
-    """Draw the body of a push message, each part in a colour of its own. RFC 8188 §2.1.
+    """Draw the body of a push message, each part in its own colour.
 
-    Raises what ``trace.spans`` raises when it is no such body.
+    Raises TruncatedHeader, BadRecordSize, BadKeyid, TooManyRecords, TruncatedRecord.
+    Source: RFC 8188 §2.1.
     """
     return byte_map(spans(body), body, title)
 
 
 def token_map(token: str, title: str | None = None) -> Svg:
-    """Draw the characters of a token, and what they say. RFC 7515 §7.1. Raises BadToken."""
+    """Draw the characters of a token, and what they mean.
+
+    Raises BadToken. Source: RFC 7515 §7.1.
+    """
     parts = token_spans(token)
     return Svg(svg.stack(token_blocks(parts, token), title, "A token"), _listed(parts))
 
 
 def trace_table(steps: Iterable[Step], title: str | None = None) -> Svg:
-    """Draw a computation: name, length, formula and value of each step, and where it is written.
+    """Draw a computation: name, length, formula, value and source of each step.
 
-    The values are shown, keys too: it is for keys that everybody may know.
+    The values are shown, keys included. So use it only with keys that need not stay secret.
     """
     steps = list(steps)
     lines = [
-        Line(one.name, count(len(one.value)), one.formula, hexadecimal(one.value), one.rfc)
+        TableRow(one.name, count(len(one.value)), one.formula, hexadecimal(one.value), one.rfc)
         for one in steps
     ]
     rows = [("name", "bytes", "value", "formula", "source")]
@@ -61,5 +65,5 @@ def _listed(parts: Iterable[Span]) -> str:
 
 
 def _clean(said: str) -> str:
-    """Return text without what would change how the text around it is shown."""
+    """Replace the characters that would change how the text around them is shown."""
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in said)

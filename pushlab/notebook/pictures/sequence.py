@@ -1,7 +1,7 @@
-"""Pictures of what really happened, as SVG text.
+"""The sequence diagram of what really happened, as SVG text.
 
-Every function is pure: values in, one string out. ``svg`` says how a picture stays readable on
-every background. A party has one colour everywhere: in pictures, panel and client page.
+Every function is pure: it takes values and returns one string. ``svg`` says how a picture stays
+readable on every background. A party has the same colour in pictures, panel and client page.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,13 +17,13 @@ COLOURS: Mapping[Party, str] = {
 }
 WHITE = "#ffffff"
 
-MAX_ROWS = 40  # What a person still reads. The journal keeps far more.
-MAX_LANES = 4  # User agents with a lane of their own: a room of fifty shares one.
+MAX_ROWS = 40  # As many as a person can read. The journal keeps far more.
+MAX_LANES = 4  # User agents with a lane of their own. All others share one lane.
 GUTTER = 40  # For the event numbers on the left.
 
 
 def describe(detail: Mapping[str, object]) -> str:
-    """Say an event's detail in one line; what is unknown is left out.
+    """Write the details of an event in one line, without those that are unknown.
 
     >>> describe({"bytes": 144, "ttl": 60, "topic": None})
     '144 bytes · ttl 60'
@@ -37,7 +37,7 @@ def describe(detail: Mapping[str, object]) -> str:
 
 
 def narrate(events: Iterable[Event]) -> str:
-    """Return the story as text, a line an event.
+    """Write events as text, one line for each.
 
     >>> from pushlab.journal import Event, Party
     >>> print(narrate([Event(1, 0, Party.PUSH_SERVICE, Party.USER_AGENT, "endpoint", "Firefox")]))
@@ -48,29 +48,30 @@ def narrate(events: Iterable[Event]) -> str:
 
 
 def sequence(events: Iterable[Event], title: str | None = None, rows: int = MAX_ROWS) -> str:
-    """Draw the sequence diagram of ``events``: a lane a party, an arrow a message.
+    """Draw the sequence diagram of ``events``: a lane for each party, an arrow for each message.
 
-    Each named user agent has its own lane. Only the last ``rows`` events are drawn; a line at the
-    top counts the earlier ones. An arrow has the colour of the party that speaks; a step that a
-    party takes alone is a note on its lane. RFC 8030 §1.1 and §2 name parties and messages.
+    The first user agents that are named have lanes of their own. Only the last ``rows`` events are
+    drawn; a line at the top counts the earlier ones. An arrow has the colour of the party that sends
+    the message. What a party does by itself is a note on its lane.
+    Source: RFC 8030 §1.1 and §2 name the parties and the messages.
 
     >>> from pushlab.journal import Event, Party
     >>> sequence([Event(1, 0, Party.USER_AGENT, Party.PUSH_SERVICE, "subscribe")]).count("<path")
     1
     """
-    story = list(events)
-    shown = story[-rows:]
-    lanes = _Lanes(story)
+    events = list(events)
+    shown = events[-rows:]
+    lanes = _Lanes(events)
     parts: list[str] = []
-    y = 18
+    y = 18.0
     if title:
         parts.append(svg.title(16, y + 8, shorten(title, 80)))
         y += 24
     top = y
     parts += lanes.heads(y)
     y += 52
-    if len(shown) < len(story):
-        parts.append(svg.text(lanes.width / 2, y + 8, f"… {len(story) - len(shown)} earlier"))
+    if len(shown) < len(events):
+        parts.append(svg.text(lanes.width / 2, y + 8, f"… {len(events) - len(shown)} earlier"))
         y += 26
     if not shown:
         parts.append(svg.text(lanes.width / 2, y + 8, "Nothing has happened yet.", size=13))
@@ -84,13 +85,14 @@ def sequence(events: Iterable[Event], title: str | None = None, rows: int = MAX_
 
 
 class _Lanes:
-    """Where each party stands, and how an event is drawn between them."""
+    """The lanes of the parties, and the drawing of an event between two of them."""
 
-    def __init__(self, story: Sequence[Event]):
-        names = list(dict.fromkeys(e.who for e in story if e.who and _has_user_agent(e)))
-        nameless = any(not e.who and _has_user_agent(e) for e in story)
+    def __init__(self, events: Sequence[Event]) -> None:
+        names = list(dict.fromkeys(e.who for e in events if e.who and _has_user_agent(e)))
+        nameless = any(not e.who and _has_user_agent(e) for e in events)
         if len(names) != 1 and (nameless or not names):
-            # With one browser a nameless event is certainly about it. With several it is not.
+            # If there is one browser, an event without a name is about it. If there are several,
+            # such an event needs a lane without a name.
             names.append("")
         self.crowd = names[MAX_LANES:]
         agents = names[:MAX_LANES] + ([f"{len(self.crowd)} others"] if self.crowd else [])
@@ -100,14 +102,14 @@ class _Lanes:
         self.pitch = 270 if len(self.columns) == 3 else 190
         self.width = GUTTER + self.pitch * len(self.columns)
 
-    def x(self, party: Party, who: str) -> float:
-        """Return the middle of a party's lane."""
+    def x(self, party: Party, name: str) -> float:
+        """Return the middle of a party's lane. ``name``: of the user agent that the event is about."""
         if party is not Party.USER_AGENT:
             column = self.columns.index((party, ""))
-        elif who in self.crowd:
+        elif name in self.crowd:
             column = len(self.agents) - 1
         else:
-            column = self.agents.index(who) if who in self.agents else 0
+            column = self.agents.index(name) if name in self.agents else 0
         return GUTTER + self.pitch * (column + 0.5)
 
     def heads(self, y: float) -> list[str]:
@@ -125,7 +127,7 @@ class _Lanes:
         return parts
 
     def lines(self, top: float, bottom: float) -> list[str]:
-        """Return the life lines, to be drawn under everything else."""
+        """Return the vertical lines of the lanes, to be drawn below everything else."""
         return [
             f'<line x1="{x:g}" y1="{top:g}" x2="{x:g}" y2="{bottom:g}" stroke="{COLOURS[party]}" '
             'stroke-opacity="0.45" stroke-dasharray="3 4"/>'
@@ -138,19 +140,19 @@ class _Lanes:
         detail = describe(event.detail)
         height = 46 if detail else 32
         start, end = self.x(event.source, event.who), self.x(event.target, event.who)
-        alone = start == end
-        room = self.pitch - 36 if alone else abs(end - start) - 30
+        is_note = start == end
+        room = self.pitch - 36 if is_note else abs(end - start) - 30
         what, small = shorten(event.what, int(room / 6.9)), shorten(detail, int(room / 6.1))
         tip = f"{event} · {detail}" if detail else str(event)
         parts = ["<g>", f"<title>{svg.escaped(tip)}</title>"]
         parts.append(svg.text(GUTTER - 10, y + 16, str(event.number), anchor="end"))
         colour, middle = COLOURS[event.source], (start + end) / 2
-        if alone:
+        if is_note:
             parts.append(svg.note(middle, y + 1, what, small, colour))
         else:
             for line, size, at in ((what, 13, y + 11), (small, 11, y + 32)):
                 if abs(end - start) > self.pitch * 1.5 and line:
-                    # The words stand on the lane between the two: lift them off its line.
+                    # The words are drawn across the line of the lane in between: hide the line there.
                     wide, high = len(line) * size * 0.56, size + 4
                     parts.append(svg.box(middle - wide / 2, at - size, wide, high, fill=svg.CARD))
             parts.append(svg.text(middle, y + 11, what, fill=colour, size=13, weight=500))

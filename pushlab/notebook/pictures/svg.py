@@ -1,11 +1,12 @@
-"""What SVG pictures are made of.
+"""The parts of an SVG picture.
 
 A picture must be readable in JupyterLab, light and dark, in an exported page and in a static
 viewer, so three rules hold:
 
-- It brings its own near-white card. A dark theme shows a light card, never dark text on dark.
-- It uses presentation attributes (``fill="…"``). Static viewers strip style sheets.
-- It uses no ``id``. Two pictures on one page would otherwise share their arrow heads.
+- It has a near-white card of its own. In a dark theme a light card appears, and never dark text on
+  a dark ground.
+- It uses presentation attributes (``fill="…"``), because static viewers remove style sheets.
+- It uses no ``id``: two pictures on one page would share an arrow head with an ``id``.
 """
 
 import textwrap
@@ -15,7 +16,7 @@ from html import escape
 from typing import NamedTuple
 
 CARD, EDGE, INK, FAINT = "#fbfbfa", "#d5d7da", "#1f2328", "#5f6772"
-# None of them is a party's colour: part of a message belongs to no party.
+# None of these is a party's colour, because a part of a message belongs to no party.
 SPAN_COLOURS = (
     "#7a3fa5", "#0b6e79", "#b0263f", "#5f6772", "#4b4fc4", "#86590a", "#a8246f", "#4d6b12",
 )  # fmt: skip
@@ -30,7 +31,7 @@ class Svg:
     one arrow
     """
 
-    def __init__(self, markup: str, text: str = "a picture"):
+    def __init__(self, markup: str, text: str = "a picture") -> None:
         self.markup, self.text = markup, text
 
     def __repr__(self) -> str:
@@ -39,12 +40,12 @@ class Svg:
     def _repr_svg_(self) -> str:
         return self.markup
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"image/svg+xml": self.markup, "text/plain": self.text}
 
 
 def escaped(said: str) -> str:
-    """Return ``said`` safe to stand in SVG, without the control characters that XML forbids.
+    """Escape a text for SVG, and replace the control characters that XML forbids.
 
     >>> escaped("<b>\\x00")
     '&lt;b&gt;\ufffd'
@@ -53,7 +54,7 @@ def escaped(said: str) -> str:
 
 
 def card(width: float, height: float, parts: Sequence[str], label: str) -> str:
-    """Return a whole picture: the near-white card and ``parts`` on it; sizes are in pixels."""
+    """Return a complete picture: a near-white card with ``parts`` on it; sizes are in pixels."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
         f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escaped(label)}" '
@@ -64,7 +65,7 @@ def card(width: float, height: float, parts: Sequence[str], label: str) -> str:
 
 
 class Block(NamedTuple):
-    """Part of a picture: its size in pixels, and what is drawn from its own corner."""
+    """A part of a picture: its size in pixels, and SVG that is drawn from its top left corner."""
 
     width: float
     height: float
@@ -72,10 +73,9 @@ class Block(NamedTuple):
 
 
 def stack(blocks: Iterable[Block], heading: str | None, label: str) -> str:
-    """Return a picture of ``blocks``, one under the other, with a heading if there is one."""
-    blocks = list(blocks)
+    """Return a picture of ``blocks``, one below the other, with a heading if there is one."""
     parts = [title(16, 27, heading)] if heading else []
-    wide, y = (width(heading, 15) if heading else 0), (42 if heading else 16)
+    wide, y = (width(heading, 15) if heading else 0.0), (42.0 if heading else 16.0)
     for block in blocks:
         parts.append(f'<g transform="translate(16 {y:g})">{"".join(block.parts)}</g>')
         wide, y = max(wide, block.width), y + block.height + 14
@@ -83,7 +83,7 @@ def stack(blocks: Iterable[Block], heading: str | None, label: str) -> str:
 
 
 def width(said: str, size: float) -> float:
-    """Estimate how wide a text is: no font is asked, so that a picture is the same everywhere.
+    """Estimate the width of a text in pixels, without any font: a picture is the same everywhere.
 
     >>> width("RFC 8291", 10) < width("RFC 8291 §2", 10)
     True
@@ -102,7 +102,7 @@ def shorten(text: str, length: int) -> str:
 
 
 def wrap(said: str, letters: int, lines: int = 4) -> list[str]:
-    """Break a text into at most ``lines`` lines; where more is left, an ellipsis ends the last.
+    """Break a text into at most ``lines`` lines. If more is left, the last ends with an ellipsis.
 
     >>> wrap("one two three four", 9, 2)
     ['one two', 'three…']
@@ -115,9 +115,9 @@ def text(
     x: float, y: float, said: str, *, fill: str = FAINT, size: int = 11, weight: int = 400,
     anchor: str = "middle", family: str = "", length: float = 0,
 ) -> str:  # fmt: skip
-    """Return one line of text; ``y`` is its base line and ``anchor`` what ``x`` means.
+    """Return one line of text. ``y`` is its base line; ``anchor`` says which end of it is at ``x``.
 
-    With a ``length`` the text is made to be so many pixels long, whatever the font.
+    With a ``length``, the text is stretched to so many pixels in every font.
     """
     face = f' font-family="{family}"' if family else ""
     if length:
@@ -129,7 +129,7 @@ def text(
 
 
 def title(x: float, y: float, said: str) -> str:
-    """Return the line that heads a picture, or a part of one."""
+    """Return the heading of a picture, or of a part of one."""
     return text(x, y, said, fill=INK, size=15, weight=600, anchor="start")
 
 
@@ -142,7 +142,7 @@ def box(x: float, y: float, width: float, height: float, fill: str, radius: int 
 
 
 def arrow(start: float, end: float, y: float, colour: str) -> str:
-    """Return an arrow with its own head: a shared head would need an id."""
+    """Return an arrow with its own head, because a shared head would need an ``id``."""
     back = 9 if end < start else -9
     return (
         f'<line x1="{start:g}" y1="{y:g}" x2="{end + back:g}" y2="{y:g}" stroke="{colour}" '
@@ -151,7 +151,7 @@ def arrow(start: float, end: float, y: float, colour: str) -> str:
 
 
 def note(x: float, y: float, what: str, small: str, colour: str) -> str:
-    """Return a framed note around ``x``, with a second and smaller line if there is one."""
+    """Return a framed note centred at ``x``, with a second, smaller line if there is one."""
     wide = max(len(what) * 7.3, len(small) * 6.3, 40) + 18
     high = 38 if small else 24
     under = text(x, y + 31, small) if small else ""

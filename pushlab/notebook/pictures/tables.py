@@ -1,4 +1,4 @@
-"""Tables of a picture: a name and its length, what it is, and where that is written."""
+"""Tables in a picture: each row has a name, a length, a meaning and the source of the rule."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -7,14 +7,14 @@ from pushlab.notebook.pictures import svg
 from pushlab.notebook.pictures.svg import Block
 
 WHOLE = 32
-"""Bytes of a value that are all shown. Keys and hashes are 32 bytes long."""
+"""A value of at most so many bytes is shown whole. Keys and hashes are 32 bytes long."""
 
-WIDE = 72  # Letters of a line: 32 bytes in hexadecimal are 71.
-LETTER = 7.2  # Pixels of a letter of the typewriter face, at size 12.
+WIDE = 72  # Letters in a line: 32 bytes in hexadecimal are 71.
+LETTER = 7.2  # Pixels of a letter of the monospaced font, at size 12.
 
 
-class Line(NamedTuple):
-    """One row: ``value`` is written in a typewriter face, ``meaning`` in words."""
+class TableRow(NamedTuple):
+    """One row: ``value`` is set in a monospaced font, ``meaning`` in an ordinary one."""
 
     name: str
     small: str = ""
@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
 
 def hexadecimal(value: bytes, whole: int = WHOLE) -> str:
-    """Write bytes in groups of four, and leave out the middle of many.
+    """Write bytes in hexadecimal, in groups of four; of a long value, leave out the middle.
 
     >>> hexadecimal(bytes(range(12)))
     '00010203 04050607 08090a0b'
@@ -40,7 +40,7 @@ def hexadecimal(value: bytes, whole: int = WHOLE) -> str:
 
 
 def count(number: int, of: str = "byte") -> str:
-    """Write a number of things.
+    """Write a number with its noun, in the singular or the plural.
 
     >>> count(1), count(65)
     ('1 byte', '65 bytes')
@@ -49,13 +49,13 @@ def count(number: int, of: str = "byte") -> str:
 
 
 def table(
-    lines: Iterable[Line], heading: str = "", colour: str = svg.INK, *,
+    lines: Iterable[TableRow], heading: str = "", colour: str = svg.INK, *,
     formulas: bool = False, width: float = 0,
 ) -> Block:  # fmt: skip
-    """Draw rows, ``width`` pixels wide if that is more than they need.
+    """Draw rows, at least ``width`` pixels wide.
 
-    A ``heading`` stands in a bar of ``colour``: of the party that it belongs to. With ``formulas``
-    the meaning of a row comes before its value.
+    A ``heading`` is written on a bar of ``colour``, the colour of the party that the table is about.
+    With ``formulas``, the meaning of a row comes before its value.
     """
     lines = list(lines)
     inset = 12 if heading else 0
@@ -78,7 +78,7 @@ def table(
 
 
 def _row(
-    one: Line, inset: float, left: float, right: float, top: float, formulas: bool
+    one: TableRow, inset: float, left: float, right: float, top: float, formulas: bool
 ) -> tuple[list[str], float]:
     """Return one row's drawing, and its height."""
     name = svg.shorten(one.name, 22)
@@ -88,7 +88,7 @@ def _row(
     if one.rfc:
         parts.append(svg.text(right, top + 18, one.rfc, anchor="end"))
     full = right - left
-    # The first line leaves room for the source. Most texts need no second one.
+    # The first line is shorter, because the source is at its end. Most texts need no second line.
     first = full - svg.width(one.rfc, 11) - 12 if one.rfc else full
     shown = [(one.value, svg.MONO, LETTER), (one.meaning, "", 6.5)]
     y = top + 18
@@ -106,7 +106,7 @@ def _row(
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows as text, in columns; numbers to the right.
+    """Write rows as text in columns, with numbers aligned to the right.
 
     >>> print(aligned([("salt", "16", "x"), ("rs", "4", "y")]))
     salt  16  x

@@ -308,7 +308,7 @@ def test_every_widget_is_found_by_a_class_of_its_own(panel):
     names = [name for one in every_widget(panel.box) for name in getattr(one, "_dom_classes", ())]
     once = "panel open-virtual subscribe unsubscribe close-browser own-browser notify-me "
     once += "notify-all title body ttl urgency topic result subscriptions notifications screen "
-    once += "diagram log counter keys progress show-beside beside"
+    once += "diagram log counter keys progress show-iframe iframe"
     assert [name for name in once.split() if names.count(f"pushlab-{name}") != 1] == []
 
 
@@ -320,12 +320,12 @@ def test_the_link_leads_to_the_client_page(lab, panel):
     assert f'href="{lab.page_url}"' in all_text(panel)
 
 
-def test_without_a_jupyter_server_only_a_tab_will_do(panel, monkeypatch):
+def test_without_a_jupyter_server_the_page_needs_a_tab_of_its_own(panel, monkeypatch):
     for name in ("JPY_PARENT_PID", "JUPYTERHUB_SERVICE_PREFIX"):
         monkeypatch.delenv(name, raising=False)
-    said = press(panel, "show-beside")
+    said = press(panel, "show-iframe")
     assert "Only a tab of its own will do" in said and "sees no Jupyter server" in said
-    assert panel.frame.value == "" and panel.frame.layout.display == "none"
+    assert panel.iframe.value == "" and panel.iframe.layout.display == "none"
 
 
 def test_on_a_hub_the_link_and_the_frame_go_through_it(lab, monkeypatch):
@@ -333,11 +333,11 @@ def test_on_a_hub_the_link_and_the_frame_go_through_it(lab, monkeypatch):
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
     panel, url = lab.panel(), f"/user/ada/proxy/{lab.application_server.port}/"
     assert lab.page_url == url and f'href="{url}"' in all_text(panel)
-    assert "The page is here" in press(panel, "show-beside")
-    assert f'<iframe src="{url}"' in panel.frame.value
-    assert panel.buttons["show-beside"].description == "Put it away"
-    assert "Its subscription stays" in press(panel, "show-beside")
-    assert panel.frame.value == ""
+    assert "The page is here" in press(panel, "show-iframe")
+    assert f'<iframe src="{url}"' in panel.iframe.value
+    assert panel.buttons["show-iframe"].description == "Put it away"
+    assert "Its subscription stays" in press(panel, "show-iframe")
+    assert panel.iframe.value == ""
     # The lab's own browsers are on the kernel's machine, and no hub is in their way.
     assert "client page open" in press(panel, "open-virtual")
 

@@ -57,7 +57,7 @@ def test_the_room_fills_and_tells_who_is_away(lab, panel, three):
 
 
 def test_one_is_notified_by_name_or_by_suggestion(lab, panel, three):
-    field = panel.room._who
+    field = panel.room._name
     until(field, lambda options: len(options) == 3, "options")
     panel.composer.body.value = "for you"
     for typed in ("Ada", next(option for option in field.options if option.startswith("Grace"))):
@@ -74,17 +74,17 @@ def test_one_is_notified_by_name_or_by_suggestion(lab, panel, three):
     [("", "Type a name"), ("Eve", "Nobody here is called"), ("Ad", "Nobody here")],
 )
 def test_a_name_that_says_nothing_is_told_so(panel, three, typed, said):
-    until(panel.room._who, lambda options: len(options) == 3, "options")
-    panel.room._who.value = typed
+    until(panel.room._name, lambda options: len(options) == 3, "options")
+    panel.room._name.value = typed
     assert said in press(panel, "notify-one")
 
 
 def test_two_of_one_name_must_be_told_apart(lab, panel):
     rows = [Participant("Ada", "Firefox", "11111111"), Participant("Ada", "Chromium", "22222222")]
     panel.room.paint(rows)
-    panel.room._who.value = "Ada"
+    panel.room._name.value = "Ada"
     assert "2 participants are called" in press(panel, "notify-one")
-    panel.room._who.value = "Ada · Chromium · 22222222"
+    panel.room._name.value = "Ada · Chromium · 22222222"
     assert panel.room.chosen() == "22222222"
 
 
