@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.suffix == ".ipynb":
-            # A cell of nbval. It fails when the kernel has been silent for 5 s: a loaded machine takes longer.
+            # By default nbval gives up when a kernel has been silent for 5 s, which happens under load.
             item.output_timeout = patience(60)
 
 

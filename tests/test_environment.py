@@ -29,7 +29,7 @@ def test_environment_yml_says_what_pyproject_says():
     assert conda.pop("pip") == ""
     assert conda.pop("python") == PROJECT["requires-python"]
     assert conda == dict(split(package) for package in PROJECT["dependencies"])
-    assert CARD <= conda.keys()
+    assert conda.keys() >= CARD
 
 
 def test_binder_finds_what_it_reads_beside_environment_yml():
@@ -65,9 +65,44 @@ def test_the_lock_pins_every_dependency_within_its_bounds():
 
     lock = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     pinned = {line.split("==")[0]: line.split("==")[1].split(" ")[0] for line in lock}
-    wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+    extras = PROJECT["optional-dependencies"]
+    wanted = PROJECT["dependencies"] + extras["test"] + extras["lint"]
     for requirement in map(Requirement, wanted):
         assert Version(pinned[requirement.name.lower()]) in requirement.specifier, requirement
+
+
+def test_the_lock_pins_what_the_installed_packages_need():
+    """Whatever is installed here with pushlab's extras is in the lock, with what it needs in turn."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    lock = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    pinned = {line.split("==")[0] for line in lock}
+    extras = PROJECT["optional-dependencies"]
+    left = [Requirement(text) for text in PROJECT["dependencies"] + extras["test"] + extras["lint"]]
+    seen = set()
+    while left:
+        one = left.pop()
+        name = canonicalize_name(one.name)
+        if (name, *one.extras) in seen:
+            continue
+        seen.add((name, *one.extras))
+        assert name in pinned, name
+        try:
+            needed = requires(name) or ()
+        except PackageNotFoundError:  # Of the extra that is not installed here: test, or lint.
+            continue
+        for inner in map(Requirement, needed):
+            marker = inner.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in one.extras or {""}):
+                left.append(inner)
+
+
+def test_the_types_are_handed_on():
+    """With this file in the package other projects' type checkers believe our annotations."""
+    assert (ROOT / "pushlab" / "py.typed").is_file()
 
 
 def test_the_lock_names_no_host():
@@ -80,7 +115,8 @@ def test_the_public_door_opens_every_name_and_import_is_light():
         "early = {'tornado', 'pywebpush', 'aiohttp', 'sqlalchemy', 'ipywidgets'} & set(sys.modules)\n"
         "assert not early, early\n"
         "[getattr(pushlab, name) for name in pushlab.__all__]\n"
-        "late = {'pywebpush', 'aiohttp', 'nbformat', 'jsonschema', 'jupyter_server'} & set(sys.modules)\n"
+        "late = {'pywebpush', 'aiohttp', 'nbformat', 'jsonschema', 'jupyter_server'}\n"
+        "late &= set(sys.modules)\n"
         "assert not late, late\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from report import Row
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the tests' own folder, as a package
-from tests.endtoend.network import Network, why_not  # noqa: E402
-from tests.endtoend.room import REAL, Room  # noqa: E402
+from tests.endtoend.network import Network, why_not
+from tests.endtoend.room import REAL, Room
 
 NAME = "a pulled cable"
 OUTAGE = 15.0

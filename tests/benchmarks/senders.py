@@ -17,6 +17,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machine import peak_memory
@@ -57,7 +58,7 @@ class Measured:
 
 def subscriptions(job: dict) -> Iterator[dict]:
     """Yield the JSON of one subscription after the other, without holding them all."""
-    with open(job["lines"], encoding="utf-8") as lines:
+    with Path(job["lines"]).open(encoding="utf-8") as lines:
         yield from map(json.loads, itertools.islice(lines, job["count"]))
 
 

@@ -35,12 +35,13 @@ def test_encryption_is_decrypted(bench):
 
 
 def test_encryption_of_somebody_else_s_is_found_out(bench):
-    encryption, Subscriber = bench("encryption"), bench("subscribers").Subscriber
-    people = [Subscriber(f"https://push.example.net/push/{number}") for number in range(2)]
+    encryption, subscribers = bench("encryption"), bench("subscribers")
+    people = [subscribers.Subscriber(f"https://push.example.net/push/{n}") for n in range(2)]
     for work, prepared in encryption.prepare(people).values():
         made = work(prepared)
         encryption.verify(work, made, people)
-        with pytest.raises(Exception):  # noqa: B017  InvalidTag, ECEException or AssertionError
+        # InvalidTag, ECEException or AssertionError.
+        with pytest.raises(Exception):  # noqa: B017, PT011
             encryption.verify(work, made[::-1], people)
         with pytest.raises(AssertionError):
             encryption.verify(work, [made[0], made[0]], people)
@@ -146,7 +147,8 @@ def test_a_sample_that_is_not_right_is_no_figure(audience, fault):
         second["headers"] = second["headers"] | {
             "authorization": "" if fault == "no token" else token.replace("t=e", "t=f")
         }
-    with pytest.raises(Exception):  # noqa: B017  AssertionError, or what decrypt and verify raise
+    # AssertionError, or what decrypt and verify raise.
+    with pytest.raises(Exception):  # noqa: B017, PT011
         audience.check(requests, 2)
 
 

@@ -21,8 +21,8 @@ from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
-from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.virtual import VirtualUserAgent
 

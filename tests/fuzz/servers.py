@@ -21,13 +21,13 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.autopush import AutopushHandler
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.checkin import Browsers
-from pushlab.pushservice.flavours import Flavour
-from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.chromium.mcs import McsConnection
 from pushlab.pushservice.chromium.messages import LOGIN_RESPONSE
-from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.protobuf import read_varint
+from pushlab.pushservice.flavours import Flavour
+from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.store import Store
 
 RENEWED = 5000
@@ -105,7 +105,7 @@ def push_service_http(data: bytes) -> None:
     assert wire.status in {201, 400, 401, 403, 406, 413, 429, 503}, wire.status
     if wire.status == 201:
         assert wire.headers["Location"].startswith(service.origin)
-        assert 0 <= int(wire.headers["TTL"])
+        assert int(wire.headers["TTL"]) >= 0
         loop().run_until_complete(
             ask(application, "DELETE", wire.headers["Location"].removeprefix(service.origin),
                 HTTPHeaders({"Host": headers["Host"]}), b"")

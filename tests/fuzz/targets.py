@@ -246,6 +246,7 @@ def read_form(data: bytes) -> None:
     assert all(isinstance(value, str) and value for value in form.values())
 
 
+# A table, with several values in a line.
 # fmt: off
 _TABLE = (
     Target("base64url", read_base64url, examples.BASE64URL, (FormatError,)),

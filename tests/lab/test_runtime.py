@@ -318,7 +318,7 @@ def test_starts_and_stops_at_one_time_leave_one_lab_or_none_and_none_by_half(
 ):
     with leaves_nothing():
         first = LabRuntime(port=0, push_port=0, data=tmp_path)
-        start = lambda: LabRuntime(port=0, push_port=0, data=tmp_path)  # noqa: E731
+        start = lambda: LabRuntime(port=0, push_port=0, data=tmp_path)
         given = together([first.stop, start, first.stop, start, first.stop])
         assert [type(one) for one in given if one] == [LabRuntime, LabRuntime], given
         assert not first.running

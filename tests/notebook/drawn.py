@@ -60,7 +60,7 @@ def check(markup: str) -> None:
         length = float(text.element.get("textLength") or svg.width(said, size * 0.95))
         anchor = text.element.get("text-anchor")
         right = x + {"end": 0, "middle": length / 2, None: size, "start": length}[anchor]
-        assert 0 <= x and right <= wide, said
+        assert x >= 0 and right <= wide, said
         assert 0 < y < high, said
     for box in placed(root, "rect"):
         x, y = box.at()

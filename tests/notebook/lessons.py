@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbFile, coalesce_streams
 

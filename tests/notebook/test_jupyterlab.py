@@ -7,7 +7,7 @@ Firefox and in a real Chromium. (``test_panels`` tests the panel without a front
 """
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from .jupyter import CHANGE_THEME, SHUT_DOWN, faults, part, run_all
 from .lessons import differences, solution
@@ -41,7 +41,7 @@ CONTRAST = """(selector) => {
 FOLDERS = {"firefox": "solutions", "chromium": "chromium"}
 
 
-# With these ids both run in one process, and one JupyterLab is started for them (see tests/run/schedule.py).
+# With these ids both run in one process, which starts one JupyterLab (see tests/run/schedule.py).
 @pytest.fixture(scope="module", params=FOLDERS, ids="with_{}".format)
 def kind(request) -> str:
     """The kind of browser that the panel opens."""

@@ -265,7 +265,7 @@ CELL = """
     "first", ["import pushlab", "from pushlab import PushRequest", "import pushlab.protocol.vapid"]
 )
 def test_any_import_in_a_notebook_is_enough_and_loads_no_pictures_yet(first, tmp_path):
-    code = textwrap.dedent(CELL.format(shell=True, first=first))
+    code = textwrap.dedent(CELL.format(shell=True, first=first))  # noqa: S604  IPython's shell
     env = {"IPYTHONDIR": str(tmp_path), "PATH": ""}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path,

@@ -30,8 +30,9 @@ RUNS = 5
 
 # What lets its holder do something: an instructor's link, a header, a token of Jupyter, a key.
 SECRETS = re.compile(
-    r"(?i)(?P<name>\b(?:access_)?token[\"']?\s*[=:]\s*[\"']?|\bBearer\s+|\bvapid t=|\bauth[\"']?\s*[=:]\s*[\"']"
-    r"|\bprivate_?key[\"']?\s*[=:]\s*[\"']?|/w?push/(?:v\d/)?|/fcm/send/)[^\s\"'&,;<>]{6,}"
+    r"(?i)(?P<name>\b(?:access_)?token[\"']?\s*[=:]\s*[\"']?|\bBearer\s+|\bvapid t="
+    r"|\bauth[\"']?\s*[=:]\s*[\"']|\bprivate_?key[\"']?\s*[=:]\s*[\"']?"
+    r"|/w?push/(?:v\d/)?|/fcm/send/)[^\s\"'&,;<>]{6,}"
 )
 
 Content = str | bytes | Path
@@ -61,7 +62,7 @@ class Artifacts:
 
         ``run`` runs a coroutine to its end. A browser that answers no more gets ten seconds.
         """
-        picture = lambda: run(asyncio.wait_for(agent.screenshot(), patience(10)))  # noqa: E731
+        picture = lambda: run(asyncio.wait_for(agent.screenshot(), patience(10)))
         with self.offer("journal.txt", lambda: lines(journal.events())):
             with self.offer("page.png", picture):
                 yield
@@ -73,7 +74,7 @@ class Artifacts:
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 content = take()
-            except Exception as error:  # Whatever it is, the test's own failure is what matters.
+            except Exception as error:  # noqa: BLE001  the failure of the test is what matters
                 name, content = f"{name}.missing", f"{type(error).__name__}: {error}"
             path = unused(folder / name)
             path.write_bytes(without_secrets(content))

@@ -83,7 +83,8 @@ class Progress:
                 failed = f", {self._failed} failed" if self._failed else ""
                 here = "; ".join(map(self._place, running))
                 took = now - self._began
-                lines.append(f"  {self._done} of {self._total()} tests in {took:.0f} s{failed}; now {here}")
+                done = f"{self._done} of {self._total()} tests"
+                lines.append(f"  {done} in {took:.0f} s{failed}; now {here}")
         return lines
 
     def _place(self, nodeid: str) -> str:

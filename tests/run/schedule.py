@@ -74,7 +74,9 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadScopeScheduling
 
     class Groups(LoadScopeScheduling):
-        _groups: dict[str, str] = {}
+        def __init__(self, config, log):
+            super().__init__(config, log)
+            self._groups: dict[str, str] = {}
 
         def _split_scope(self, nodeid: str) -> str:
             if not self._groups:  # All processes have collected the same tests.

@@ -43,7 +43,7 @@ async def opened(handlers=(), **options):
     server = BoundedHTTPServer(application, **options)
     listener = listen(0, "127.0.0.1")
     server.add_socket(listener)
-    counted = lambda: limits.CONNECTIONS._taken.get(server, 0)  # noqa: E731
+    counted = lambda: limits.CONNECTIONS._taken.get(server, 0)
     port, clients = listener.getsockname()[1], []
     try:
         yield SimpleNamespace(port=port, counted=counted, server=server, clients=clients)

@@ -17,11 +17,11 @@ from tornado.web import Application, RequestHandler
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
-from pushlab.lab.loop import BackgroundLoop
 from pushlab.journal import Journal
+from pushlab.lab.loop import BackgroundLoop
+from pushlab.settings import patience
 
 from ..run.artifacts import lines
-from pushlab.settings import patience
 
 SETTLED = "body[data-state]:not([data-busy])"
 

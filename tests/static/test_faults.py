@@ -168,8 +168,10 @@ def test_an_insecure_origin(patient):
         ("delete window.Notification", "no-push-here", "Missing here: Notification"),
         ("delete Navigator.prototype.serviceWorker", "no-push-here", "Missing here: serviceWorker"),
         (
-            "delete window.PushManager; Object.defineProperty(navigator, 'standalone', "
-            "{ value: false })",
+            (
+                "delete window.PushManager; Object.defineProperty(navigator, 'standalone', "
+                "{ value: false })"
+            ),
             "not-on-home-screen",
             "Add to Home Screen",
         ),

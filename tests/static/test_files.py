@@ -129,8 +129,11 @@ def size_of(name: str) -> tuple[int, int]:
 
 
 def test_the_manifest_stays_within_its_folder(manifest):
-    """It has no id: that would be resolved at the origin's root, and behind a proxy the root is
-    JupyterLab's. Without one the start_url is the id, which is one for each page."""
+    """It has no id.
+
+    An id would be resolved at the origin's root, and behind a proxy the root is JupyterLab's. Without
+    an id the start_url is the id, which is one for each page.
+    """
     assert manifest["start_url"] == manifest["scope"] == "./"
     assert "id" not in manifest
 

@@ -174,8 +174,9 @@ def test_a_name_that_leads_here_without_being_ours(page, server, chromium):
 
 FOREIGN = """(url) => {
   const told = [];
-  const post = (type, mode) => fetch(url, {method: "POST", mode, body: "{}",
-    headers: {"Content-Type": type}}).then((answer) => told.push(answer.type), () => told.push("failed"));
+  const post = (type, mode) =>
+    fetch(url, {method: "POST", mode, body: "{}", headers: {"Content-Type": type}})
+      .then((answer) => told.push(answer.type), () => told.push("failed"));
   return Promise.all([post("text/plain", "no-cors"), post("text/plain", "cors"),
     post("application/json", "cors")]).then(() => told);
 }"""

@@ -1,5 +1,7 @@
-"""The service worker in a real Chromium, given plaintext by DevTools: past the encryption, which
-Chromium cannot be reached with here, and so for the worker's own logic alone.
+"""The service worker in a real Chromium, to which DevTools hands the plaintext.
+
+The encryption is left out, because no push service reaches this Chromium. So these tests are about the
+worker's own logic alone.
 """
 
 import json

@@ -261,7 +261,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(installed, tmp_path_factory, artifacts):
     world = World(installed, tmp_path_factory.mktemp("browser"))
-    picture = lambda: world.run(asyncio.wait_for(world.agent.screenshot(), patience(10)))  # noqa: E731
+    picture = lambda: world.run(asyncio.wait_for(world.agent.screenshot(), patience(10)))
     with world.runner:
         world.start()
         with artifacts.offer("page.png", picture):

@@ -11,6 +11,7 @@ from pushlab.appserver.explain.vendors import (
     Explanation,
 )
 
+# A table, with several values in a line.
 # fmt: off
 CURL_ERRORS: dict[int, Explanation] = {
     # An endpoint is http(s) by the time it gets here, so 1 means an answer without a status line.

@@ -44,6 +44,7 @@ SECRET_HEADERS = ("location", "link", "content-location", "set-cookie")
 """Headers of an answer whose values are for the sender alone."""
 
 
+# A table, with several values in a line.
 # fmt: off
 STATUS: dict[int, Explanation] = {
     201: Explanation("accepted", "The push service has the message",

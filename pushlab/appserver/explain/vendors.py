@@ -101,6 +101,7 @@ NEVER_WAS = Explanation("gone", "This URL is no endpoint of this vendor's", APPL
 OVERLOADED = Explanation("retry", "Mozilla's service could not store the message", PUSH_SERVICE,
     "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again")  # fmt: skip
 
+# A table, with several values in a line.
 # fmt: off
 VENDORS: list[Known] = [
     # --- Mozilla: errno, and under 109 the message ---

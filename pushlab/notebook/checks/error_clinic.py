@@ -30,6 +30,7 @@ def _json(**members: object) -> bytes:
     return json.dumps(members).encode()
 
 
+# A table, with several values in a line.
 # fmt: off
 RECORDED = [
     Recorded("Mozilla", "another key", 401, {}, _json(

@@ -54,7 +54,7 @@ def notification_of(data, *, fallback="Push message", errors="replace", strict=T
         value = json.loads(text)
     except ValueError:
         value = None
-    if not isinstance(value, dict) or strict and not isinstance(value.get("title"), str):
+    if not isinstance(value, dict) or (strict and not isinstance(value.get("title"), str)):
         return {"title": fallback, "options": {"body": text}}
     options = value.get("options")
     return {"title": value.get("title"), "options": options if isinstance(options, dict) else {}}
@@ -181,7 +181,7 @@ def test_the_screen_is_right():
         (lambda messages: messages, "3 of 3 messages are shown. Nothing has been replaced"),
         (changes_its_list, "changes the list that it is given"),
         (lambda messages: messages[:1], "what is shown of 2 messages is not right yet"),
-        (lambda messages: tuple(messages), "should be a list, and yours is a tuple"),
+        (tuple, "should be a list, and yours is a tuple"),
     ],
 )
 def test_a_wrong_screen_is_named(wrong, said):
@@ -273,7 +273,7 @@ def test_another_error_of_the_learner_s_comes_through():
 
 # ---- all of them ------------------------------------------------------------------------------
 
-MISTAKES = "swap info prk_key prk cek uncut tag blind delimiter nothing greedy".split()
+MISTAKES = ["swap", "info", "prk_key", "prk", "cek", "uncut", "tag", "blind", "delimiter", "nothing", "greedy"]
 
 
 def test_no_message_gives_the_answer():

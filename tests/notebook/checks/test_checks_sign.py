@@ -259,7 +259,7 @@ def lenient(leaves_out: str):
         exp = int(said["exp"]) if leaves_out == "type of exp" else said["exp"]
         if leaves_out != "aud" and aud != endpoint_origin:
             raise ValueError("aud")
-        if leaves_out != "past" and exp <= now or leaves_out != "far" and exp > now + DAY:
+        if (leaves_out != "past" and exp <= now) or (leaves_out != "far" and exp > now + DAY):
             raise ValueError("exp")
         return said
 

@@ -1,6 +1,7 @@
 """Pictures of bytes and values: each byte once, nothing hidden uncounted, safe with any text."""
 
 import re
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -79,7 +80,7 @@ def test_no_two_lines_of_a_legend_overlap():
     long = [Span(at, at + 1, f"part {at}", "word " * 40, "RFC 8291 §3.3") for at in range(20)]
     root = parsed(byte_map(long, bytes(20)).markup)
     lines = [text.at() for text in placed(root, "text") if text.element.get("font-size") == "12"]
-    gaps = [after[1] - before[1] for before, after in zip(lines, lines[1:], strict=False)]
+    gaps = [after[1] - before[1] for before, after in pairwise(lines)]
     assert len(lines) >= 20 * 4 and min(gaps) >= 15
 
 
