@@ -1,14 +1,16 @@
-"""VAPID keys: one P-256 key pair says who an application server is, RFC 8292.
+"""VAPID keys: a P-256 key pair identifies an application server, RFC 8292.
 
-A subscription is tied to the public half for ever. Whoever makes a new pair silences every
-subscription made before, so nothing here makes keys by accident: a path that is missing is an
-error, and a file that is there is never written over unless that is asked for.
+A subscription is bound to the public key for ever. With a new pair, no message reaches the
+subscriptions that were made before. So nothing here makes keys by accident: a missing file is an
+error, and an existing file is overwritten only on request.
 
-The private half lives in a file that its owner alone can read, and in no repr, log or message.
+The private key is stored in a file that only its owner can read. It appears in no repr, log or
+message.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -30,7 +32,7 @@ from pushlab.errors import (
 from pushlab.protocol import base64url, p256, strict_json, vapid
 
 DEFAULT_SUBJECT = "mailto:pushlab@example.com"
-"""Whom a push service may write to. example.com is nobody's (RFC 2606): use your own address."""
+"""The contact for the operators of push services. Replace it: example.com is reserved (RFC 2606)."""
 
 NAMES = ("VAPID_PUBLIC_KEY", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT")
 
@@ -72,7 +74,7 @@ class VapidKeys:
 
     @classmethod
     def generate(cls, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
-        """Make a new pair. Raises BadSubject."""
+        """Make a new pair. ``subject``: a ``mailto:`` or ``https:`` URI. Raises BadSubject."""
         return cls(ec.generate_private_key(p256.CURVE), subject)
 
     @classmethod
@@ -86,7 +88,7 @@ class VapidKeys:
 
         >>> VapidKeys.from_raw(b"\\1")
         Traceback (most recent call last):
-        pushlab.errors.BadPrivateKey: the private key is 1 bytes long, not 32 (RFC 7518 §6.2.2.1). Use 32 bytes, leading zeros kept.
+        pushlab.errors.BadPrivateKey: the private key is 1 bytes long, not 32 ...
         """
         keys = cls(p256.load_private(private), subject)
         if public is not None and public != keys.public:
@@ -97,7 +99,7 @@ class VapidKeys:
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> "VapidKeys":
-        """Read VAPID_PRIVATE_KEY, and if they are there VAPID_PUBLIC_KEY and VAPID_SUBJECT.
+        """Read VAPID_PRIVATE_KEY, and VAPID_PUBLIC_KEY and VAPID_SUBJECT if they are set.
 
         Keys are base64url. Raises KeyFileMalformed, BadBase64url, BadPrivateKey, KeyMismatch,
         BadSubject.
@@ -131,7 +133,7 @@ class VapidKeys:
         return cls(key, subject)
 
     @classmethod
-    def from_jwk(cls, jwk: Mapping | str, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
+    def from_jwk(cls, jwk: Mapping[str, Any] | str, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
         """Read a JSON Web Key with its private half.
 
         Raises KeyFileMalformed, BadBase64url, BadPrivateKey, KeyMismatch, BadSubject.
@@ -167,7 +169,7 @@ class VapidKeys:
     # --- files ---------------------------------------------------------------------------------
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write a ``.env`` file of mode 0600, whole or not at all.
+        """Write a ``.env`` file of mode 0600, completely or not at all.
 
         Raises KeyFileExists, or KeyFileError if the folder cannot be written.
         """
@@ -177,9 +179,9 @@ class VapidKeys:
     def load(cls, path: str | Path, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
         """Read a ``.env``, a PEM, a JWK, 32 raw bytes, or those 32 bytes as base64url.
 
-        ``subject`` stands in where the form has none. The file stays as it is; if others can read
-        it, the log says so. Raises KeyFileMissing (and makes no key), KeyFileMalformed,
-        KeyMismatch, BadSubject.
+        ``subject``: used if the file has none. The file is not changed; if other users can read it,
+        the log says so. Raises KeyFileMissing (no keys are made), KeyFileMalformed, KeyMismatch,
+        BadSubject.
         """
         keys = cls._read(Path(path), subject)
         if private_file.is_exposed(Path(path)):
@@ -198,17 +200,16 @@ class VapidKeys:
 
     @classmethod
     def load_or_generate(cls, path: str | Path, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
-        """Load the keys of this path; make and save them only if the file is not there.
+        """Load the keys at a path; make and save them only if there is no file.
 
-        A key file that is kept gets mode 0600 if it has not. Raises what load() and save() raise.
+        An existing key file gets mode 0600. Raises what load() and save() raise.
         """
         path = Path(path)
         if not path.exists():
             try:
                 cls.generate(subject).save(path)
             except KeyFileExists:
-                # Another process was quicker, and its keys are the ones that the pages will see.
-                pass
+                pass  # Another process was faster. Its keys are read below.
         keys = cls._read(path, subject)
         private_file.restrict_permissions(path)
         return keys
@@ -253,12 +254,13 @@ def _decode(name: str, text: object) -> bytes:
         raise BadBase64url(f"{name} is not base64url: {reason.detail}") from None
 
 
-def _members(jwk: Mapping | str) -> Mapping:
+def _members(jwk: Mapping[str, Any] | str) -> Mapping[str, Any]:
+    members: object = jwk
     if isinstance(jwk, str):
         try:
-            jwk = strict_json.parse(jwk)
+            members = strict_json.parse(jwk)
         except MalformedJson:
             raise KeyFileMalformed("the JWK is not JSON") from None
-    if not isinstance(jwk, Mapping):
+    if not isinstance(members, Mapping):
         raise KeyFileMalformed("the JWK is not a JSON object")
-    return jwk
+    return members

@@ -1,22 +1,24 @@
-"""The plaintext of a push message: what the page's service worker is to show.
+"""The plaintext of a push message: the notification that the page's service worker shows.
 
     {"title": "Hello, Notifications!", "options": {"body": "ID: 1"}}
 
 Title and options are the two arguments of ``registration.showNotification()`` in the worker.
 
-The same notification can be said as Declarative Web Push, which Safari reads from 18.4 on:
+The same notification has a second form, Declarative Web Push, which Safari reads from 18.4 on:
 
     {"web_push": 8030, "notification": {"title": "Hello, Notifications!",
      "navigate": "https://lab.example/", "body": "ID: 1"}, "mutable": true}
 
-A browser that knows that form shows it by itself when it has no worker any more; every other one
-hands it to the worker, which reads both. ``mutable`` asks for the ``push`` event all the same, so
-that the story stays whole. Source: W3C Push API, Declarative push message.
+A browser that knows this form shows the notification itself when it no longer has a worker. Every
+other browser gives the text to the worker, which reads both forms. With ``mutable`` the browser
+fires the ``push`` event in any case, so the worker still reports each message. Source: W3C Push API,
+Declarative push message.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pushlab.errors import BadField, PlaintextTooLong
 from pushlab.protocol.encryption import MAX_PLAINTEXT
@@ -26,18 +28,22 @@ DEFAULT_TITLE = "Hello, Notifications!"
 
 @dataclass(frozen=True)
 class Notification:
-    """A title (text) and the options of showNotification() (JSON values).
+    """A title (text) and the options of showNotification() (a JSON object).
 
     >>> Notification("Hi", {"body": "you"}).payload()
     b'{"title":"Hi","options":{"body":"you"}}'
     """
 
     title: str
-    options: Mapping = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def numbered(cls, number: int, title: str | None = None, body: str | None = None):
-        """Return the notification for a title and a body; None stands for the default.
+    def numbered(
+        cls, number: int, title: str | None = None, body: str | None = None
+    ) -> "Notification":
+        """Return the notification for a title and a body.
+
+        The default of ``title`` is DEFAULT_TITLE; the default of ``body`` shows ``number``.
 
         >>> Notification.numbered(7)
         Notification(title='Hello, Notifications!', options={'body': 'ID: 7'})
@@ -53,7 +59,7 @@ class Notification:
 
         >>> Notification.from_json({"title": "Hi", "body": "you"})
         Traceback (most recent call last):
-        pushlab.errors.BadField: notification has a member that is not known: it has title and options, and body goes into options. Fault: client.
+        pushlab.errors.BadField: notification has a member that is not known: ...
         """
         if not isinstance(value, Mapping):
             raise BadField("notification is not an object")
@@ -71,17 +77,17 @@ class Notification:
     def payload(self, navigate: str | None = None) -> bytes:
         """Return the JSON text that is encrypted, at most 3993 bytes.
 
-        ``navigate`` is the absolute URL that a click leads to, and makes the message a declarative
-        one. Raises PlaintextTooLong, and BadField if it holds what JSON cannot say.
+        ``navigate``, the absolute URL that a click opens, makes the message a declarative one. Raises
+        PlaintextTooLong, and BadField if a value cannot be written as JSON.
 
-        >>> Notification("Hi", {"body": "you"}).payload("https://lab.example/")
-        b'{"web_push":8030,"notification":{"title":"Hi","navigate":"https://lab.example/","body":"you"},"mutable":true}'
+        >>> Notification("Hi").payload("https://lab.example/")
+        b'{"web_push":8030,"notification":{"title":"Hi","navigate":"https://lab.example/"},"mutable":true}'
         """
-        members = {"title": self.title, "options": self.options}
+        members: dict[str, Any] = {"title": self.title, "options": self.options}
         if navigate is not None:
             members = {"web_push": 8030, "notification": self._declared(navigate), "mutable": True}
         try:
-            # JavaScript reads UTF-8 as it is, and a \u escape would take six bytes of the 3993.
+            # JavaScript reads UTF-8, and a \u escape would take six of the 3993 bytes.
             text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
             payload = text.encode("utf-8")
         except (TypeError, ValueError, RecursionError) as reason:
@@ -93,11 +99,11 @@ class Notification:
         return payload
 
     def _declared(self, navigate: str) -> dict:
-        """Return title and options as one object, as a declarative message has them."""
+        """Return title and options as one object, the form of a declarative message."""
         first = {"title": self.title, "navigate": navigate}
         declared = first | {**self.options, "title": self.title}
         if isinstance(actions := declared.get("actions"), list):
-            # Here a button has no handler, so each one needs an address of its own.
+            # Without a worker no code handles a button, so each button needs a URL of its own.
             declared["actions"] = [
                 {"navigate": navigate, **action} if isinstance(action, Mapping) else action
                 for action in actions

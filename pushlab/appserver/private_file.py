@@ -1,8 +1,8 @@
-"""Files that hold a secret: read and written so that nobody else gets to see it.
+"""Files that contain a secret: read and written so that no other user can see it.
 
-A file that is made with the usual mode and narrowed afterwards has been readable in between, and
-one that is written in place is half there when the power fails. So a secret goes into a new file of
-mode 0600 first, and gets its name when it is whole.
+A file that is made with the usual mode and restricted afterwards can be read in between. A file that
+is written in place is incomplete when the power fails. So a secret is written to a new file of mode
+0600 first, and the file gets its name when it is complete.
 """
 
 import logging
@@ -14,7 +14,7 @@ from pathlib import Path
 from pushlab.errors import KeyFileError, KeyFileExists, KeyFileMalformed, KeyFileMissing
 
 MAX_SIZE = 65536
-"""Bytes. A key file has some hundred; more than this is another file, or no file at all."""
+"""Bytes that are read at most. A key file has a few hundred; a longer one is not a key file."""
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +25,13 @@ def create(path: Path) -> int:
 
 
 def write(path: Path, content: bytes, overwrite: bool = False) -> None:
-    """Write a file of mode 0600, whole or not at all.
+    """Write a file of mode 0600, completely or not at all.
 
-    Raises KeyFileExists if the path is taken and ``overwrite`` is false, KeyFileError if the folder
+    ``content``: bytes; ``overwrite``: whether to replace a file that is there. Raises KeyFileExists
+    if the path is taken and ``overwrite`` is false, KeyFileError if the folder
     cannot be written.
     """
-    # The name is free in every folder that is not under attack, and O_EXCL refuses the others.
+    # No other file has this random name by chance, and O_EXCL refuses one that an attacker made.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(create(draft), "wb") as file:
@@ -38,10 +39,10 @@ def write(path: Path, content: bytes, overwrite: bool = False) -> None:
             file.flush()
             os.fsync(file.fileno())
         if overwrite:
-            os.replace(draft, path)
+            draft.replace(path)
         else:
-            # A link fails if the name is taken. A rename would not, and a look beforehand proves
-            # nothing about the moment after it.
+            # A link fails if the name is taken. A rename would replace the file, and a check before
+            # it would not rule out a file that is made right after the check.
             os.link(draft, path)
     except FileExistsError:
         raise KeyFileExists(f"{path} is there already") from None
@@ -52,9 +53,9 @@ def write(path: Path, content: bytes, overwrite: bool = False) -> None:
 
 
 def read(path: Path) -> bytes:
-    """Read a small file, and change nothing about it.
+    """Read a small file without changing it.
 
-    Raises KeyFileMissing, or KeyFileMalformed if it cannot be read or is far too large.
+    Raises KeyFileMissing, or KeyFileMalformed if it cannot be read or is longer than MAX_SIZE.
     """
     try:
         with path.open("rb") as file:
@@ -69,18 +70,18 @@ def read(path: Path) -> bytes:
 
 
 def is_exposed(path: Path) -> bool:
-    """Say whether others than the owner have any right to a file.
+    """Say whether users other than the owner have any permission on a file.
 
-    Windows has access lists instead, and reports a mode that says nothing.
+    On Windows it is always false: there the mode does not show the access lists.
     """
     return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
 
 
 def restrict_permissions(path: Path) -> None:
-    """Set mode 0600 on a file of our own that others can read.
+    """Set mode 0600 on a file of this user that others can read; warn if it is another user's.
 
-    Call it only for a file that has proved to hold a secret of ours. A path is a caller's word: it
-    may name a device or a program, and a mode that is wrong there breaks the machine.
+    Call it only for a file from which a secret of ours was read. Any other path may name a device or
+    a program, and changing its mode would break the machine.
     """
     if not is_exposed(path):
         return
@@ -92,5 +93,5 @@ def restrict_permissions(path: Path) -> None:
 
 
 def warn_exposed(path: Path) -> None:
-    """Say in the log that others can read a file that holds a secret."""
+    """Say in the log that other users can read a file that contains a secret."""
     log.warning("others can read the keys in %s: chmod 600 it", path)

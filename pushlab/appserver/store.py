@@ -1,9 +1,9 @@
 """The subscriptions that the application server keeps, in a database of its own.
 
-SQLAlchemy Core, so that the table is plain to see and any database will do; by default SQLite.
-Every method may be called from any thread, and each is one transaction: it happens whole, or an
-error says that it did not happen at all. A transaction may have to wait, for another thread or for
-another program, so an event loop asks for it in a thread.
+It uses SQLAlchemy Core: the table is plain to see, and any database works; the default is SQLite.
+Every method may be called from any thread, and each is one transaction. It happens completely, or an
+error says that it did not happen at all. A transaction may have to wait for another thread or
+another program, so an event loop runs it in a thread.
 """
 
 import time
@@ -28,7 +28,6 @@ from sqlalchemy import (
     true,
 )
 
-from pushlab.server import database
 from pushlab.errors import (
     DatabaseLocked,
     EndpointNotAllowed,
@@ -38,14 +37,15 @@ from pushlab.errors import (
     UnableToWriteDatabase,
 )
 from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
+from pushlab.server import database
 
 BUSY_TIMEOUT = 2.0
-"""Seconds to wait for somebody else who writes to the same SQLite file."""
+"""Seconds to wait for another program that writes to the same SQLite file."""
 
 OWNER = "application server"
 
 BATCH = 500
-"""Rows that are read at a time. No cursor stays open while messages are sent."""
+"""Rows that are read at a time, so that no cursor stays open while messages are sent."""
 
 subscriptions = Table(
     "subscriptions",
@@ -58,17 +58,18 @@ subscriptions = Table(
     Column("application_server_key", String(87), nullable=False),
     Column("who", String(100), nullable=False),
     Column("created_at", Double, nullable=False),
-    # The number of somebody who has left is not given to the next: records go by it.
+    # The number of a removed row is not used again: the records of a notify-all refer to it.
     sqlite_autoincrement=True,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSubscription:
-    """A subscription, and what the application server noted beside it.
+    """A subscription, and what the application server stores with it.
 
-    ``application_server_key``: base64url, the key that the subscription was made for; ``display_name``: a
-    short name of the user agent; ``created_at``: seconds since 1970; ``number``: its row.
+    ``application_server_key``: base64url, the key that the subscription was made for;
+    ``display_name``: the user agent's name for people; ``created_at``: seconds since 1970;
+    ``number``: of its row.
     """
 
     subscription: PushSubscription
@@ -79,9 +80,10 @@ class StoredSubscription:
 
 
 class SubscriptionStore:
-    """Open the database at an SQLAlchemy URL, and make the table if it is not there.
+    """Open the database at an SQLAlchemy URL, and make the table if it is missing.
 
-    ``allowed_origins`` are those that may use plain http: the lab's own push service. Raises
+    ``allowed_origins``: origins that may use plain http, such as the lab's own push service;
+    ``clock``: returns seconds since 1970. Raises BadDatabaseUrl, DatabaseDriverMissing,
     UnableToReadDatabase.
 
     >>> store = SubscriptionStore("sqlite://")
@@ -109,10 +111,11 @@ class SubscriptionStore:
     def save(
         self, subscription: PushSubscription, application_server_key: str, display_name: str = ""
     ) -> bool:
-        """Keep a subscription, and return whether it is new.
+        """Store a subscription, and return whether it is new.
 
-        The same endpoint again updates what is kept. Raises EndpointNotAllowed,
-        UnableToSaveSubscription.
+        A subscription with the same endpoint is updated. ``application_server_key``: base64url, the
+        key that it was made for; ``display_name``: the user agent's name for people. Raises
+        EndpointNotAllowed, UnableToSaveSubscription.
         """
         self.check(subscription)
         values = {
@@ -123,7 +126,7 @@ class SubscriptionStore:
             "who": display_name,
         }
         endpoint = subscription.endpoint
-        # The update comes first: it takes SQLite's lock for writing, so that nobody can come in
+        # The update comes first: it takes SQLite's lock for writing, so no other program can write
         # between it and the insert.
         error_class = UnableToSaveSubscription
         with self.transaction(error_class, locked=error_class) as connection:
@@ -151,7 +154,7 @@ class SubscriptionStore:
         return _stored(row) if row else None
 
     def remove(self, endpoint: str) -> bool:
-        """Forget a subscription, and return whether it was known.
+        """Delete the subscription with this endpoint, and return whether there was one.
 
         Raises UnableToWriteDatabase, DatabaseLocked.
         """
@@ -160,13 +163,13 @@ class SubscriptionStore:
             return connection.execute(query).rowcount > 0
 
     def all(self) -> Iterator[StoredSubscription]:
-        """Yield every subscription, oldest first, reading some at a time."""
+        """Yield every subscription, oldest first, reading in batches. Raises UnableToReadDatabase."""
         return chain.from_iterable(self.batches())
 
     def newest(self, limit: int) -> tuple[int, list[StoredSubscription]]:
-        """Return how many subscriptions are kept, and the last ``limit`` of them, oldest first.
+        """Return how many subscriptions are stored, and the last ``limit`` of them, oldest first.
 
-        Only those are read, however many there are. Raises UnableToReadDatabase.
+        No other row is read. Raises UnableToReadDatabase.
         """
         count = select(func.count()).select_from(subscriptions)
         last = select(subscriptions).order_by(subscriptions.c.number.desc()).limit(limit)
@@ -180,12 +183,12 @@ class SubscriptionStore:
     ) -> Iterator["Batch"]:
         """Yield every subscription, at most ``size`` at a time, oldest first.
 
-        ``where`` leaves some out. What is saved or removed meanwhile is seen or not seen, and nothing
-        is seen twice. Raises UnableToReadDatabase.
+        ``where``: a condition that each must meet. One that is saved or removed meanwhile may be
+        yielded or not, and none is yielded twice. Raises UnableToReadDatabase.
         """
         last = 0
         while True:
-            # Each list goes on from a number and not from a count, which removals would shift.
+            # Each batch begins after a number and not at an offset, which removals would shift.
             query = (
                 select(subscriptions)
                 .where(subscriptions.c.number > last, where)
@@ -200,13 +203,13 @@ class SubscriptionStore:
             yield Batch(rows)
 
     def count(self, where: ColumnElement[bool] = true()) -> int:
-        """Return how many subscriptions are kept. Raises UnableToReadDatabase."""
+        """Return how many subscriptions meet a condition. Raises UnableToReadDatabase."""
         query = select(func.count()).select_from(subscriptions).where(where)
         with self.transaction(UnableToReadDatabase) as connection:
             return connection.execute(query).scalar_one()
 
     def close(self) -> None:
-        """Wait for the transaction under way, and close the database. Twice is harmless.
+        """Wait for the transaction under way, and close the database. A second call does nothing.
 
         Every later call raises DatabaseClosed.
         """
@@ -216,16 +219,16 @@ class SubscriptionStore:
     def transaction(
         self, error: type[StoreError], locked: type[StoreError] = DatabaseLocked
     ) -> Iterator[Connection]:
-        """Run one transaction; turn what the database says into ``error``, or ``locked``.
+        """Run one transaction. Raises DatabaseClosed after close().
 
-        Raises DatabaseClosed after close().
+        A fault of the database becomes ``error``, or ``locked`` if another program holds it.
         """
         with database.translate_errors(error, OWNER, locked), self._engine.begin() as connection:
             yield connection
 
 
 class Batch:
-    """Rows that have been read. Each is checked, which takes longer, as it is taken."""
+    """Rows that have been read. Each becomes a subscription, which takes longer, when it is needed."""
 
     def __init__(self, rows: Sequence[Row]):
         self._rows = rows
@@ -238,8 +241,8 @@ class Batch:
 
 
 def _stored(row: Row) -> StoredSubscription:
-    number, endpoint, p256dh, auth, time, application_server_key, display_name, created_at = row
-    if time is not None and time == int(time):
-        time = int(time)  # as the browser wrote it
-    subscription = PushSubscription(endpoint, p256dh, auth, time)
+    number, endpoint, p256dh, auth, expires, application_server_key, display_name, created_at = row
+    if expires is not None and expires == int(expires):
+        expires = int(expires)  # as the browser wrote it
+    subscription = PushSubscription(endpoint, p256dh, auth, expires)
     return StoredSubscription(subscription, application_server_key, display_name, created_at, number)

@@ -1,31 +1,34 @@
-"""What both servers of the lab have in common with a database each keeps: opening it, and its words.
+"""How both servers open a database, and which errors its faults become.
 
-The parties share no database and no table. What they share is how one is opened and how it fails:
+Each party has a database of its own. Both open one in the same way, and it fails in the same ways:
 
-    the URL is none             BadDatabaseUrl           what is wrong with it
-    its driver is not there     DatabaseDriverMissing    what to install
-    held by another program     DatabaseLocked, 503      wait, and try again
-    closed                      DatabaseClosed, 503      its server has stopped
-    anything else               the caller's error_class, 500   a full disk, a broken file, no rights
+    the URL is invalid          BadDatabaseUrl             what is wrong with it
+    the driver is missing       DatabaseDriverMissing      what to install
+    another program holds it    DatabaseLocked, 503        wait, and try again
+    it is closed                DatabaseClosed, 503        its server has stopped
+    anything else               the caller's class, 500    a full disk, a broken file, no permission
 
-In every case nothing was changed. The message says what the database said and whose it is. It never
-says what was to be written, nor what the URL was: endpoints, keys and passwords are secrets.
+In every case nothing was changed. The message says what the database reported and whose it is. It
+never contains the values that were to be written, nor the URL: endpoints, keys and passwords are
+secrets.
 
-``close()`` may be called at any time, from any thread: it waits for the transaction under way, and
-whatever comes after it is refused. Without that rule a database in memory, whose one connection all
-threads share, would be closed under a thread that executes on it, and SQLite would end the process
-with a segmentation fault. A database in a file would open again by itself, with nobody to close it.
+``close()`` may be called at any time and from any thread. It waits for the transaction under way,
+and later calls are refused. Without that rule, ``close()`` could close the one connection of a
+database in memory, which all threads share, while another thread executes on it. SQLite would then
+end the process with a segmentation fault. A database in a file would open again, and stay open.
 
-SQLite keeps a write-ahead log, so that a commit is one append and others read meanwhile. A process
-that is killed loses nothing that it has committed, because the system has the bytes by then.
-Whether a machine that loses its power does is ``durable``: each commit waits for the disk, or the
-last ones before the cut may be forgotten. The file stays whole in both cases.
+SQLite keeps a write-ahead log: a commit is one append, and others can read meanwhile. A process that
+is killed loses nothing that it has committed, because by then the operating system has the bytes.
+``durable`` decides what happens when a machine loses its power. If it is true, each commit waits for
+the disk. If not, the last commits may be lost. The file stays whole in both cases.
 """
 
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -53,13 +56,13 @@ from pushlab.errors import (
 SQLITE_BUSY, SQLITE_LOCKED = 5, 6
 
 PACKAGES = {"psycopg": '"psycopg[binary]"', "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""How pip calls the package of a driver that is imported by another name, or needs more than itself."""
+"""What to tell pip, for a driver whose package has another name or needs an extra."""
 
 
 class Database:
     """An SQLAlchemy engine that runs one transaction at a time, and that stays closed.
 
-    ``owner`` is the party whose database it is. Any thread may use it, and waits for its turn.
+    ``owner`` names the party whose database it is. Any thread may use it, and waits for its turn.
     """
 
     def __init__(self, engine: Engine, owner: str):
@@ -69,7 +72,7 @@ class Database:
 
     @property
     def dialect(self) -> Dialect:
-        """What SQLAlchemy knows of this kind of database."""
+        """SQLAlchemy's description of this kind of database."""
         return self._engine.dialect
 
     @contextmanager
@@ -80,12 +83,12 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Run a transaction that changes nothing. Raises DatabaseClosed after close()."""
+        """Run a transaction that only reads. Raises DatabaseClosed after close()."""
         with self._in_turn(), self._engine.connect() as connection:
             yield connection
 
     def close(self) -> None:
-        """Wait for the transaction under way, and close every connection. Twice is harmless."""
+        """Wait for the transaction under way, and close every connection. A second call does nothing."""
         with self._one_at_a_time:
             self._closed = True
             self._engine.dispose()
@@ -99,18 +102,19 @@ class Database:
 
 
 def connect(url: str, owner: str, *, busy_timeout: float, durable: bool = True) -> Database:
-    """Open the database at an SQLAlchemy URL. A new SQLite file is readable by its owner alone.
+    """Open the database at an SQLAlchemy URL. Only its owner can read a new SQLite file.
 
-    ``owner`` is the party whose database it is; ``busy_timeout``: seconds to wait for a lock. Raises
-    BadDatabaseUrl, DatabaseDriverMissing, UnableToReadDatabase.
+    ``owner``: the party whose database it is; ``busy_timeout``: seconds to wait for a lock;
+    ``durable``: whether a commit waits for the disk. Raises BadDatabaseUrl, DatabaseDriverMissing,
+    UnableToReadDatabase.
 
     >>> with connect("sqlite://", "push service", busy_timeout=1).begin() as connection:
     ...     connection.exec_driver_sql("SELECT 1").scalar_one()
     1
     """
     address = _address(url, owner)
-    # An error must not show an endpoint, and SQLAlchemy's errors show every value.
-    options: dict = {"hide_parameters": True}
+    # SQLAlchemy's errors show every value, and an endpoint must not be shown.
+    options: dict[str, Any] = {"hide_parameters": True}
     sqlite = address.get_backend_name() == "sqlite"
     in_memory = sqlite and address.database in (None, "", ":memory:")
     if sqlite:
@@ -119,14 +123,14 @@ def connect(url: str, owner: str, *, busy_timeout: float, durable: bool = True) 
         options["poolclass"] = StaticPool
     engine = _engine(address, options, owner)
     if sqlite:
-        if not in_memory and not address.query:
+        if address.database and not in_memory and not address.query:
             _make_private(address.database, owner)
         event.listen(engine, "connect", _tune(durable))
     return Database(engine, owner)
 
 
 def _address(url: str, owner: str) -> URL:
-    """Read a URL. Its text may hold a password, so no error shows any of it but the driver's name."""
+    """Read a URL. It may contain a password, so an error shows nothing of it but the driver's name."""
     try:
         address = make_url(url)
     except (SQLAlchemyError, ValueError):
@@ -148,7 +152,7 @@ def _address(url: str, owner: str) -> URL:
     return address
 
 
-def _engine(address: URL, options: dict, owner: str) -> Engine:
+def _engine(address: URL, options: dict[str, Any], owner: str) -> Engine:
     hide = _hide(address)
     try:
         engine = create_engine(address, **options)
@@ -165,18 +169,18 @@ def _engine(address: URL, options: dict, owner: str) -> Engine:
 
     @event.listens_for(engine, "handle_error")
     def hide_passwords(context: ExceptionContext) -> SQLAlchemyError | None:
-        said = str(context.original_exception)
-        return None if hide(said) == said else _Hidden(hide(said))
+        message = str(context.original_exception)
+        return None if hide(message) == message else _Hidden(hide(message))
 
     return engine
 
 
 class _Hidden(SQLAlchemyError):
-    """What a driver said, less the passwords of the URL."""
+    """A driver's message, without the passwords of the URL."""
 
 
 def _hide(address: URL) -> Callable[[str], str]:
-    """Return what takes the passwords of a URL out of a text."""
+    """Return a function that removes the passwords of a URL from a text."""
     asked = (value for name, value in address.query.items() if "pass" in name.lower())
     secrets = {address.password, *asked} - {None, ""}
 
@@ -189,7 +193,7 @@ def _hide(address: URL) -> Callable[[str], str]:
 
 
 def _make_private(path: str, owner: str) -> None:
-    """Make an empty file that its owner alone can read: it will hold secrets."""
+    """Make an empty file that only its owner can read: it will contain secrets."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -200,8 +204,8 @@ def _make_private(path: str, owner: str) -> None:
         ) from None
 
 
-def _tune(durable: bool):
-    def tune(connection, _record) -> None:
+def _tune(durable: bool) -> Callable[[Any, Any], None]:
+    def tune(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
 
@@ -212,36 +216,39 @@ def _tune(durable: bool):
 def translate_errors(
     error_class: type[StoreError], owner: str, locked: type[StoreError] = DatabaseLocked
 ) -> Iterator[None]:
-    """Turn what a database says into our own error: ``locked`` if it is held, else ``error_class``.
+    """Turn SQLAlchemy's errors into our own: ``locked`` if another program holds it, or ``error_class``.
+
+    ``owner`` names the party whose database it is.
 
     >>> with translate_errors(UnableToReadDatabase, "push service"):
     ...     raise SQLAlchemyError("no values here")
     Traceback (most recent call last):
-    pushlab.errors.UnableToReadDatabase: the push service's database says: SQLAlchemyError. Fault: push service. Look at disk space and at who else has the database open; nothing stored was changed.
+    pushlab.errors.UnableToReadDatabase: the push service's database says: SQLAlchemyError. ...
     """
     try:
         yield
     except SQLAlchemyError as error:
-        # The driver's own words name the fault; SQLAlchemy's would add the statement.
+        # The driver's own message names the fault; SQLAlchemy's would add the statement.
         driver = getattr(error, "orig", None)
         held = getattr(driver, "sqlite_errorcode", 0) & 0xFF in (SQLITE_BUSY, SQLITE_LOCKED)
-        said = str(driver or (error if isinstance(error, _Hidden) else type(error).__name__))
-        raise (locked if held else error_class)(f"the {owner}'s database says: {said}", owner) from None
+        message = str(driver or (error if isinstance(error, _Hidden) else type(error).__name__))
+        kind = locked if held else error_class
+        raise kind(f"the {owner}'s database says: {message}", owner) from None
 
 
 def make_tables(connection: Connection, tables: Iterable[Table], owner: str) -> None:
-    """Make the tables that are not there, and look at those that are.
+    """Make the tables that are missing, and check the columns of the others.
 
-    A database of earlier days lacks whole tables, which are made. One that lacks a column was made
-    by some other version, and nobody here knows what its rows mean: raises UnableToReadDatabase.
-    What proves to be ours, its owner alone may read from now on.
+    A database that an older version made may lack whole tables: they are made. If a table lacks a
+    column, another version made it, and what its rows mean is not known: raises
+    UnableToReadDatabase. A database that passes the check becomes readable for its owner alone.
     """
-    there = inspect(connection)
+    present = inspect(connection)
     for table in tables:
-        if not there.has_table(table.name):
+        if not present.has_table(table.name):
             table.create(connection)
             continue
-        known = {column["name"] for column in there.get_columns(table.name)}
+        known = {column["name"] for column in present.get_columns(table.name)}
         if lacking := [column.name for column in table.columns if column.name not in known]:
             raise UnableToReadDatabase(
                 f"the {owner}'s database was made by another version of pushlab, for its table "
@@ -252,7 +259,7 @@ def make_tables(connection: Connection, tables: Iterable[Table], owner: str) -> 
 
 
 def _restrict_permissions(path: str | None) -> None:
-    """Take the rights of others away from the files of a SQLite database, where there are files."""
-    for name in (f"{path}{suffix}" for suffix in ("", "-wal", "-shm")):
-        if os.name == "posix" and os.path.isfile(name) and os.stat(name).st_uid == os.geteuid():
-            os.chmod(name, 0o600)
+    """Let only the owner read the files of a SQLite database, if it has files."""
+    for file in (Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")):
+        if os.name == "posix" and file.is_file() and file.stat().st_uid == os.geteuid():
+            file.chmod(0o600)

@@ -1,19 +1,20 @@
-"""What both servers of the lab have in common as HTTP servers: a port, bodies, errors, names.
+"""What both HTTP servers share: a port, request bodies, errors, names of user agents.
 
-The parties meet over HTTP, and Tornado answers some faults by itself: in HTML, with no words at all,
-or by closing the connection. Here every error leaves as ``{"error": {"id", "message"}}``, and:
+The parties meet over HTTP. Tornado answers some faults by itself: in HTML, without a body, or by
+closing the connection. Here every error is answered as ``{"error": {"id", "message"}}``, and:
 
-- a body is read as a stream of bytes. Left to itself, Tornado parses forms before a handler sees
-  them, and answers 400 when a form is content-coded, which is what a push message looks like to it;
-- a body that is too long is read on and thrown away, up to a bound: an answer that overtakes the
-  body is lost when the connection is reset.
+- A body is read as a stream of bytes. By default Tornado parses forms before a handler sees them. It
+  answers 400 when a form is content-coded, and it takes a push message for such a form.
+- A body that is too long is read to its end and discarded, up to a limit. An answer that is sent
+  earlier is lost when the connection is reset.
 """
 
 import logging
 import re
 import socket
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import responses
 from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler, stream_request_body
@@ -32,10 +33,10 @@ from pushlab.errors import (
 from pushlab.server.limits import BODY_SECONDS, RETRY_SECONDS
 
 DRAIN_LIMIT = 16 * 1024 * 1024
-"""Bytes of a body that is too long that are thrown away before the connection is cut."""
+"""Bytes of an overlong body that are discarded before the connection is closed."""
 
 BACKLOG = 1024
-"""Connections that the system keeps until they are let in: a whole room may come at once."""
+"""Connections that the system holds until they are accepted: a whole class may connect at once."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -43,26 +44,29 @@ PAGE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-"""What tells a browser to run, frame, embed and pass on nothing of an answer, whatever it holds."""
+"""They forbid a browser to run, frame or embed an answer, and to pass its address on."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-# Whoever wants to read the log says where to. Without that nothing is printed: from a server's
-# thread it would land in whichever cell of a notebook runs.
+# Nothing is printed unless a program adds a handler of its own: in a notebook, what the server's
+# thread prints would appear under whichever cell is running.
 log = logging.getLogger("pushlab")
 log.addHandler(logging.NullHandler())
 
 
 def listen(port: int, host: str) -> socket.socket:
-    """Open a TCP port for an HTTPServer. ``port``: 0 takes any free one. Raises PortTaken, BadPort."""
+    """Open a TCP port for an HTTPServer and return its socket.
+
+    ``port``: 0 takes any free one; ``host``: an address of this machine. Raises PortTaken, BadPort.
+    """
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise BadPort(f"the port is {port!r}, which is none")
     try:
-        door = socket.create_server((host, port), backlog=BACKLOG)
+        listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as reason:
         raise PortTaken(f"port {port} of {host}: {reason.strerror}") from None
-    door.setblocking(False)
-    return door
+    listener.setblocking(False)
+    return listener
 
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
@@ -71,18 +75,21 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE
 def is_own_host(header: str, host: str) -> bool:
     """Say whether a Host header names the server that listens at ``host``.
 
-    A name that others own may be made to lead here (DNS rebinding); an address and ``localhost``
-    may not. So the port does not matter, and behind a proxy on this machine it is the proxy's.
+    The owner of a domain can point its name at this machine (DNS rebinding). Nobody can do that
+    with an address or with ``localhost``, so these are accepted with any port: behind a proxy on
+    this machine, the port is the proxy's.
 
     >>> is_own_host("localhost:8888", "127.0.0.1"), is_own_host("evil.example:8292", "127.0.0.1")
     (True, False)
     """
     named = _HOST.fullmatch(header)
-    return bool(named) and named[1].strip("[]").lower() in {"localhost", "127.0.0.1", "::1", host}
+    if named is None:
+        return False
+    return named[1].strip("[]").lower() in {"localhost", "127.0.0.1", "::1", host}
 
 
 class JsonErrors(RequestHandler):
-    """Answer every error as JSON, Tornado's own included."""
+    """A handler that answers every error in JSON, Tornado's own errors too."""
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -91,10 +98,11 @@ class JsonErrors(RequestHandler):
             self.set_header(name, value)
         self.clear_header("Server")
 
-    def write_error(self, status_code: int, **kwargs) -> None:
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error. Tornado calls this for whatever a handler raises."""
         cause = kwargs.get("exc_info", (None, None, None))[1]
         error = cause if isinstance(cause, PushlabError) else self._error_of(status_code)
-        # What is only bad in general keeps the status that Tornado found for it.
+        # For a fault that has no class of its own, Tornado's status is more exact than 400.
         status = status_code if type(error) is RequestError and error is not cause else error.status
         if status == 405:
             self.set_header("Allow", ", ".join(self._allowed()))
@@ -105,7 +113,7 @@ class JsonErrors(RequestHandler):
         self.finish(error.to_json())
 
     def record_error(self, error: PushlabError) -> None:
-        """Be told of an error before it is answered. A party may write it into the journal."""
+        """Do nothing. A party overrides this to write an error into its journal before the answer."""
 
     def _error_of(self, status: int) -> PushlabError:
         """Return our own error for a status that Tornado chose."""
@@ -134,7 +142,7 @@ class JsonErrors(RequestHandler):
 
 @stream_request_body
 class StreamedBody(JsonErrors):
-    """Read at most ``body_limit`` bytes of the body into ``body``, and count all in ``length``."""
+    """Keep at most ``body_limit`` bytes of the body in ``body``, and count all of them in ``length``."""
 
     body_limit = 0
     _timer: object = None
@@ -148,15 +156,15 @@ class StreamedBody(JsonErrors):
             raise RequestError("Content-Length is not a number")
         if int(announced) > DRAIN_LIMIT:
             raise RequestTooLarge(f"the body is longer than {DRAIN_LIMIT} bytes")
-        # Tornado's own limit closes the connection with no word; the limits here explain themselves.
-        self.request.connection.set_max_body_size(2**63)
+        # Tornado's own limit closes the connection without an answer; the limits here answer 413.
+        cast(HTTP1Connection, self.request.connection).set_max_body_size(2**63)
 
     def on_finish(self) -> None:
         if self._timer:
             IOLoop.current().remove_timeout(self._timer)
 
     def _give_up(self) -> None:
-        # Tornado's own timeout closes the connection with no word. This is what it waits for, too.
+        # Tornado's own timeout closes the connection without an answer. It waits for this future too.
         if not self.request._body_future.done() and not self._finished:
             self.send_error(408)
 
@@ -171,7 +179,7 @@ class UnknownPathHandler(StreamedBody):
     """Answer 404, whatever the method."""
 
     def get(self) -> NoReturn:
-        raise UnknownPath()
+        raise UnknownPath
 
     head = post = put = patch = delete = options = get
 
@@ -180,9 +188,10 @@ _VIRTUAL = re.compile(r"pushlab-virtual(?: \((?P<name>[^()]{1,40})\))?")
 
 
 def user_agent_name(header: str, brands: str = "") -> str:
-    """Name a user agent for people, by its headers User-Agent and Sec-CH-UA.
+    """Return a user agent's name for people.
 
-    Chromium calls itself Chrome in the first, and tells the truth in the second.
+    ``header`` is User-Agent, in which Chromium calls itself Chrome; ``brands`` is Sec-CH-UA, in
+    which it does not.
 
     >>> user_agent_name("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0")
     'Firefox'

@@ -294,8 +294,11 @@ class BoundedStream(IOStream):
         super().close_fd()
 
     def _discard_input(self) -> None:
-        """Read what has arrived: the system resets a connection that is closed with unread bytes,
-        and the reset would overtake the answer."""
+        """Read what has arrived, and drop it.
+
+        The system resets a connection that is closed with unread bytes, and the reset would overtake
+        the answer.
+        """
         buffer = bytearray(64 * 1024)
         try:
             for _ in range(MAX_BUFFER // len(buffer)):

@@ -10,7 +10,6 @@ from contextlib import closing
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from pushlab.server import database
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import (
     BadDatabaseUrl,
@@ -22,6 +21,7 @@ from pushlab.errors import (
     UnableToWriteDatabase,
 )
 from pushlab.pushservice.store import Store
+from pushlab.server import database
 
 TABLE = Table("things", MetaData(), Column("id", Integer, primary_key=True), Column("what", String))
 
@@ -73,7 +73,10 @@ def test_a_commit_waits_for_the_disk_or_does_not(path, durable, level):
 
 def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
     def write() -> None:
-        with database.translate_errors(UnableToWriteDatabase, "push service"), engine.begin() as connection:
+        with (
+            database.translate_errors(UnableToWriteDatabase, "push service"),
+            engine.begin() as connection,
+        ):
             connection.execute(TABLE.insert().values(what="secret"))
 
     with closing(sqlite3.connect(path)) as other:
@@ -82,7 +85,9 @@ def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
             write()
         with (
             pytest.raises(UnableToSaveSubscription) as kept,
-            database.translate_errors(UnableToWriteDatabase, "application server", UnableToSaveSubscription),
+            database.translate_errors(
+                UnableToWriteDatabase, "application server", UnableToSaveSubscription
+            ),
             engine.begin() as connection,
         ):
             connection.execute(TABLE.insert().values(what="secret"))

@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from pushlab.errors import PortTaken
-from pushlab.settings import patience
 from pushlab.server.http import listen, user_agent_name
+from pushlab.settings import patience
 
 CHROME = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "

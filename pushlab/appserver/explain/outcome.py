@@ -1,14 +1,14 @@
-"""What came of a message, in words: what happened, whose fault, where it is written, what next.
+"""The outcome of a message, in words: what happened, whose fault it is, which RFC, what to do next.
 
-The status decides what the sender does, and there are four ways:
+The status decides what the sender does. There are four cases:
 
     accepted   2xx                          nothing more to do
     gone       404, 410                     remove the subscription; nothing else removes one
-    retry      429, 5xx, network faults     send again later, and not for ever
-    refused    any other status             mend something, and keep the subscription
+    retry      429, 5xx, network faults     send again later, but not for ever
+    refused    any other status             correct the request, and keep the subscription
 
-and ``failed`` for a message that was never sent. One wrong key is refused for every subscriber at
-once: a sender that removed what is refused would lose them all.
+A fifth, ``failed``, is a message that was never sent. With one wrong key the messages to all
+subscribers are refused at once, so a sender that removed refused subscriptions would lose them all.
 """
 
 import json
@@ -32,16 +32,16 @@ from pushlab.appserver.explain.vendors import (
 from pushlab.errors import PushlabError
 
 MAX_SHOWN = 400
-"""Characters of a push service's own words that are shown."""
+"""Characters of a push service's message that are shown."""
 
 PLAIN = ("Created", "")
-"""The words after 201: HTTP/1.1's, and HTTP/2's, which has none."""
+"""The reason phrases of a 201: HTTP/1.1's, and HTTP/2's, which is empty."""
 
 SILENT_HEADERS = {"date", "content-length", "connection"}
-"""Headers that say nothing about a refusal."""
+"""Headers that do not help to explain a refusal."""
 
 SECRET_HEADERS = ("location", "link", "content-location", "set-cookie")
-"""Headers of an answer whose values are for the sender alone."""
+"""Headers of a response whose values only the sender may see."""
 
 
 # A table, with several values in a line.
@@ -107,10 +107,10 @@ STRANGE = Explanation("refused", "The answer is none that HTTP knows", PUSH_SERV
 
 @dataclass(frozen=True, repr=False)
 class Outcome:
-    """What came of one message.
+    """The outcome of one message.
 
-    ``status``: of the push service's last answer, or None; ``text``: everything in words;
-    ``retry_after``: the header as it came; ``attempts``: how many requests were made.
+    ``status``: of the push service's last response, or None; ``text``: the whole explanation;
+    ``retry_after``: the header, unchanged; ``attempts``: how many requests were made.
     """
 
     kind: Kind
@@ -138,7 +138,7 @@ def explain(
     them. ``attempts``: how many requests were made.
 
     >>> print(explain(PushResponse(410, reason="Gone")))
-    410 Gone: The user agent has unsubscribed (RFC 8030 §7.3). Fault: user agent. Nothing is broken. Remove the subscription: it will never work again.
+    410 Gone: The user agent has unsubscribed (RFC 8030 §7.3). ...
     >>> explain(NetworkFault(7)).kind
     'retry'
     """
@@ -155,7 +155,7 @@ def explain(
     meaning = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
     head = f"{answer.status} {show(answer.reason, hidden)}".strip()
     said = words_of(answer, hidden)
-    # The lab's push service explains itself, and more exactly than a status can be explained.
+    # The lab's push service explains its errors, and more exactly than a status can.
     if " Fault: " not in said:
         known = None if meaning.kind == "accepted" else vendors.explanation_of(answer)
         meaning = known or meaning
@@ -167,7 +167,7 @@ def explain(
 
 @cache
 def _created(reason: str, attempts: int) -> Outcome:
-    # Nearly every answer to a notify-all is this one, so its words are put together once.
+    # Nearly every response to a notify-all is this one, so its text is made once.
     text = f"{f'201 {reason}'.strip()}: {_sentence(STATUS[201])}"
     return _outcome(STATUS[201], 201, text, attempts=attempts)
 
@@ -187,9 +187,9 @@ def _sentence(meaning: Explanation) -> str:
 
 
 def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
-    """Return a push service's own words: its headers for people, and its body.
+    """Return the message in a push service's response: from its headers for people, and its body.
 
-    Mozilla and FCM put them into the body's ``message``, Apple into ``reason``, Windows into
+    Mozilla and FCM write it into the body's ``message``, Apple into ``reason``, Windows into
     headers.
 
     >>> words_of(PushResponse(403, body=b'{"reason":"BadJwtToken"}'))
@@ -204,7 +204,7 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
 
 
 def _rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
-    """Return what ``shown`` leaves out of an answer that nobody knows: a reader may know it."""
+    """Return the part of an unknown response that ``shown`` leaves out: it may help a reader."""
     headers = [
         f"{name}: {'…' if name.lower() in SECRET_HEADERS else value}"
         for name, value in response.headers
@@ -227,10 +227,10 @@ def _message_in(text: str) -> str:
 
 
 def show(text: str, hidden: Iterable[str] = ()) -> str:
-    """Return a stranger's text so that it can be shown: one line, bounded, without secrets.
+    """Return a text from outside in a form that can be shown: one line, bounded, without secrets.
 
-    Whatever is in ``hidden``, and every run of 32 or more base64url characters, becomes "…":
-    tokens, keys and the ends of endpoints look like that, and words do not.
+    Each text in ``hidden``, and every run of 32 or more base64url characters, becomes "…": tokens,
+    keys and the ends of endpoints look like that, and words do not.
 
     >>> show("no subscription " + 40 * "x" + " here", ["here"])
     'no subscription … …'
@@ -245,7 +245,7 @@ def show(text: str, hidden: Iterable[str] = ()) -> str:
 
 
 def seconds_of(retry_after: str | None, now: float) -> float | None:
-    """Return how many seconds a Retry-After header asks for, or None if it says nothing sensible.
+    """Return how many seconds a Retry-After header asks for, or None if it cannot be read.
 
     ``now``: seconds since 1970. Source: RFC 9110 §10.2.3.
 
@@ -261,4 +261,4 @@ def seconds_of(retry_after: str | None, now: float) -> float | None:
             date = date.replace(tzinfo=UTC)
         return max(0.0, date.timestamp() - now)
     except (ValueError, TypeError, OverflowError):
-        return None  # no date, or one of a day or a zone that no calendar has
+        return None  # not a date, or a day or a time zone that does not exist

@@ -1,12 +1,12 @@
-"""What the vendors' push services mean by what they say: more than a status can tell.
+"""What the errors of the vendors' push services mean: they say more than the status.
 
-Mozilla numbers its reasons (``errno``), Google writes sentences, Apple has words without spaces and
-Windows headers. An answer is recognized by its status and by a few words among body and headers;
-the first entry that fits is its explanation. An answer that fits none is left to its status.
+Mozilla numbers its reasons (``errno``), Google writes sentences, Apple writes words without spaces,
+and Windows uses headers. A response is recognized by its status and by a few words in its body or
+headers. The first entry that matches is its explanation. If none matches, the status explains it.
 
-Nothing here changes what a sender does: that is for the status to say. So Windows' 406, which it
-gives for too many messages where RFC 8030 §8.4 has 429, is refused and not tried again: the service
-says that it has dropped the message, and more of them would not help.
+Nothing here changes what a sender does: the status decides that. Windows answers 406 to too many
+messages, where RFC 8030 §8.4 has 429. Such a message counts as refused and is not tried again: the
+service says that it has dropped the message, and more of them would not help.
 """
 
 import json
@@ -44,7 +44,7 @@ class Known(NamedTuple):
 
 
 def explanation_of(response: PushResponse) -> Explanation | None:
-    """Return what an answer means, or None if no vendor is known to give it.
+    """Return what a response means, or None if no known response of a vendor matches it.
 
     >>> explanation_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
     'The key that signed is not the one that the subscription was made for'
@@ -59,7 +59,7 @@ def explanation_of(response: PushResponse) -> Explanation | None:
 
 
 def _said(response: PushResponse) -> str:
-    """Return body and headers in one text to look for words in, the errno in a form of its own."""
+    """Return errno, headers and body as one text in small letters, to search for words."""
     body = response.body.decode("utf-8", "replace")
     try:
         value = json.loads(body)

@@ -1,9 +1,9 @@
 """A certificate of your own, with which the page is served by https.
 
-Phones and everyday browsers keep push from a page of another machine that came by plain http. The
-files are read once, before the server starts, so that what is wrong is said then, and not by a
-browser later. Nothing is made here and nobody is asked to trust anything: who vouches for the
-certificate is between you and the browsers.
+Phones and everyday browsers allow push only to a page that came by https or from the same machine.
+The files are read once, before the server starts, so a fault in them is reported then, and not by a
+browser later. No certificate is made here, and no browser's settings are changed: the browsers must
+trust the issuer of your certificate already.
 """
 
 import ssl
@@ -20,7 +20,10 @@ from pushlab.errors import BadCertificate
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate with its private key. ``names`` are the hosts that it speaks for."""
+    """A certificate with its private key.
+
+    ``context``: a server's TLS context with both; ``names``: the hosts for which it is valid.
+    """
 
     context: ssl.SSLContext
     names: tuple[str, ...]
@@ -29,14 +32,14 @@ class Certificate:
     def load(
         cls, certfile: str | Path | None, keyfile: str | Path | None, now: datetime | None = None
     ) -> "Certificate | None":
-        """Read two PEM files; None if neither is given. ``now`` is the clock's, unless given.
+        """Read two PEM files; return None if neither is given. ``now``: by default the clock's time.
 
-        Raises BadCertificate if one is missing, is no PEM, does not fit the other, or if the
-        certificate has expired or is not valid yet. Source: RFC 5280 §4.1.2.5.
+        Raises BadCertificate if a file is missing or is not PEM, if the two do not belong together,
+        or if the certificate has expired or is not valid yet. Source: RFC 5280 §4.1.2.5.
 
         >>> Certificate.load("lab.pem", None)
         Traceback (most recent call last):
-        pushlab.errors.BadCertificate: there is a certificate and no private key (RFC 5280 §4.1). Fault: this machine. Give two PEM files: certfile has the certificate, then its issuers'; keyfile its private key.
+        pushlab.errors.BadCertificate: there is a certificate and no private key (RFC 5280 §4.1). ...
         """
         if certfile is None and keyfile is None:
             return None
@@ -54,22 +57,22 @@ class Certificate:
         return cls(context, _names(certificate))
 
     def name_for(self, host: str) -> str:
-        """Return by which name browsers have to ask for the server that listens at ``host``.
+        """Return the name in the URL of the server that listens at ``host``.
 
-        That is the host itself, if the certificate speaks for it. Source: RFC 9525 §6.3.
+        It is the host itself if the certificate is valid for it. Source: RFC 9525 §6.3.
 
         >>> Certificate(ssl.create_default_context(), ("*.example.org",)).name_for("lab.example.org")
         'lab.example.org'
         >>> Certificate(ssl.create_default_context(), ("lab.example.org",)).name_for("192.0.2.7")
         'lab.example.org'
         """
-        if self._speaks_for(host):
+        if self._covers(host):
             return host
         return next((name for name in self.names if not name.startswith("*.")), host)
 
     def complaint(self, host: str) -> str:
-        """Say what stands between browsers and the server that listens at ``host``; "" if nothing."""
-        if self._speaks_for(host):
+        """Return why browsers would refuse the server that listens at ``host``; "" if they would not."""
+        if self._covers(host):
             return ""
         name = self.name_for(host)
         names = ", ".join(self.names) or "no host at all"
@@ -78,7 +81,7 @@ class Certificate:
             return said + "Browsers will warn, or refuse the page."
         return said + f"Open the page as {name}, and let that name lead to this machine."
 
-    def _speaks_for(self, host: str) -> bool:
+    def _covers(self, host: str) -> bool:
         return any(_fits(name, host.lower()) for name in self.names)
 
 
@@ -91,7 +94,7 @@ def _read(path: str | Path) -> bytes:
 
 def _certificate(pem: bytes, path: str | Path) -> x509.Certificate:
     try:
-        # The first of a chain is the server's own: RFC 8446 §4.4.2.
+        # The first certificate of a chain is the server's own: RFC 8446 §4.4.2.
         return x509.load_pem_x509_certificate(pem)
     except ValueError:
         raise BadCertificate(f"{path} holds no certificate in PEM") from None
@@ -119,7 +122,7 @@ def _check_time(certificate: x509.Certificate, now: datetime, path: str | Path) 
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    # Browsers look at this extension alone, and no more at the subject's common name.
+    # Browsers read only this extension, and no longer the subject's common name.
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:

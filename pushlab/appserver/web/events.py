@@ -1,45 +1,46 @@
-"""``GET /events``: what just happened, as it happens, who → whom.
+"""``GET /events``: each event of the journal as it happens, from which party to which.
 
-Server-sent events: one answer that does not end. The browser opens it again by itself when it
-breaks, and says with Last-Event-ID what it had last, so nothing is missed and nothing comes twice.
-Source: WHATWG HTML §9.2.
+The answer is a stream of server-sent events, which does not end. When the connection breaks, the
+browser opens the stream again by itself. It sends the number of the last event in Last-Event-ID, so
+no event is lost and none arrives twice. Source: WHATWG HTML §9.2.
 """
 
 import asyncio
 import json
+from typing import cast
 
+from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
 from pushlab.appserver.web.handler import Handler
 from pushlab.errors import TooManyConnections
 from pushlab.journal import Event
 
-KEPT = 100
-"""Events of before that a new stream begins with."""
+PAST_EVENTS = 100
+"""Earlier events that a new stream begins with, at most."""
 
 HEARTBEAT = 15.0
-"""Seconds of silence after which a comment is sent, so that no proxy takes the stream for dead."""
-
+"""Seconds without an event after which a comment is sent: a proxy may close an idle stream."""
 
 MAX_STREAMS = 500
-"""Streams that are open at one time. One more is answered 503."""
+"""Streams that may be open at one time. A further one is answered 503."""
 
 READER_SECONDS = 30
-"""How long a client may leave what was sent unread, once the system has taken all it can hold."""
+"""Seconds that a client may take to read, once the buffers of the system are full."""
 
 
 class EventsHandler(Handler):
     """Send the journal's last events, and then each new one.
 
-    Only the journal holds events. The stream is told that there is something new, and reads on from
-    where it was: so the order is the journal's whichever threads write into it, and a client that
-    reads slowly costs no more memory than a quick one.
+    Only the journal stores events. A stream is told that there is a new one, and reads the journal
+    from its own position. So every stream has the journal's order, whichever threads write into it,
+    and a slow client takes no more memory than a fast one.
     """
 
     heartbeat, instructor_only = HEARTBEAT, True
 
     def access_token(self) -> str:
-        # EventSource sends no header of ours, so the query may hold the token (RFC 6750 §2.3).
+        # EventSource cannot send a header of ours, so the query may contain the token (RFC 6750 §2.3).
         return self.get_query_argument("access_token", "")
 
     async def get(self) -> None:
@@ -47,14 +48,14 @@ class EventsHandler(Handler):
             raise TooManyConnections(f"{MAX_STREAMS} streams of events are open")
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
-        # nginx would otherwise keep the events until it has enough of them.
+        # By default nginx holds the events back until its buffer is full.
         self.set_header("X-Accel-Buffering", "no")
         loop = asyncio.get_running_loop()
         self._news, self._ending = asyncio.Event(), False
         self.ended = loop.create_future()
 
         def tell(event: Event) -> None:
-            # Any thread may write into the journal, and the loop may be gone by then.
+            # Any thread may write into the journal, even after the loop is closed.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._news.set)
 
@@ -63,16 +64,17 @@ class EventsHandler(Handler):
         try:
             await self._send_all()
         except StreamClosedError:
-            pass  # The client has gone, which is how such a stream ends.
+            pass  # The client has closed the connection, the usual end of a stream.
         except TimeoutError:
-            self.request.connection.stream.close()  # It is there, and does not read.
+            # The client is connected and does not read.
+            cast(HTTP1Connection, self.request.connection).stream.close()
         finally:
             self.server.streams.discard(self)
             unsubscribe()
             self.ended.set_result(None)
 
     def end(self) -> None:
-        """End the stream after what waits for it."""
+        """End the stream after the events that are still to be sent."""
         self._ending = True
         self._news.set()
 
@@ -84,7 +86,7 @@ class EventsHandler(Handler):
     async def _send_all(self) -> None:
         journal = self.server.journal
         last = self._last_event_id()
-        events = journal.events(last)[-KEPT:]
+        events = journal.events(last)[-PAST_EVENTS:]
         while True:
             for event in events:
                 last = event.number
@@ -98,14 +100,14 @@ class EventsHandler(Handler):
                     await self._news.wait()
             except TimeoutError:
                 self.write(": still here\n\n")
-            # First clear, then look: what is written in between is seen now or told again.
+            # Clear before reading: an event that is written in between is read now, or sets it again.
             self._news.clear()
             events = journal.events(last)
 
     def _last_event_id(self) -> int:
-        """Return the number of the event that the client had last, or 0.
+        """Return the number of the last event that the client has received, or 0.
 
-        A number that this journal has not reached yet is of a server before this one.
+        A number that this journal has not reached yet comes from an earlier run of the server.
         """
         text = self.request.headers.get("Last-Event-ID", "")
         number = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0

@@ -1,8 +1,10 @@
-"""What every path of the application server has in common: JSON in and out, and the journal.
+"""What all routes of the application server share: JSON requests and answers, and the journal.
 
-How a body is read and how an error leaves is in ``pushlab.server.http``. JSON is read strictly here, so that
-what gets in can get out again: into an answer, a message, the journal.
+``pushlab.server.http`` reads bodies and answers errors. JSON is read strictly, so that every value
+in a request can be written again: into an answer, a message, the journal.
 """
+
+from typing import Any
 
 from pushlab.appserver.web.guard import check_json
 from pushlab.errors import (
@@ -17,28 +19,28 @@ from pushlab.protocol import strict_json
 from pushlab.server.http import StreamedBody, UnknownPathHandler, user_agent_name
 
 MAX_REQUEST = 65536
-"""Bytes of a request's body: enough for 3993 bytes of notification, however they are escaped."""
+"""Bytes of a request's body: enough for a notification of 3993 bytes in any form of escaping."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'"
 )
-"""What the page may load. Behind a proxy it shares its origin with JupyterLab, where a stray script
-could run code in a kernel."""
+"""What the page may load. Behind a proxy the page shares its origin with JupyterLab, where an injected
+script could run code in a kernel."""
 
 
 class Handler(StreamedBody):
-    """What every path has in common."""
+    """The base of every handler of this server."""
 
     body_limit = MAX_REQUEST
     recorded = False
-    """Whether the journal holds these requests."""
+    """Whether these requests are written into the journal."""
     instructor_only = False
-    """Whether this asks for the instructor's token, where there is one."""
+    """Whether a request needs the instructor's token, if the server has one."""
 
-    def initialize(self, server) -> None:
-        # The ApplicationServer. It knows its routes, so they do not import it.
+    def initialize(self, server: Any) -> None:
+        # The ApplicationServer. It imports the routes, so they cannot import it.
         self.server = server
         self._is_recorded = False
 
@@ -54,11 +56,11 @@ class Handler(StreamedBody):
             self.server.guard.check_instructor(authorization, self.access_token())
 
     def access_token(self) -> str:
-        """Return a token that stands elsewhere than in the header, where that is allowed."""
+        """Return a token that is not in the header. A handler that allows one overrides this."""
         return ""
 
-    def json(self) -> dict:
-        """Return the body, a JSON object.
+    def json(self) -> dict[str, Any]:
+        """Return the members of the body, a JSON object.
 
         Raises NotJson, RequestTooLarge, MalformedJson, BadField.
         """
@@ -76,18 +78,18 @@ class Handler(StreamedBody):
 
     @property
     def display_name(self) -> str:
-        """A short name of the user agent that asks."""
+        """The name for people of the user agent that sent the request."""
         headers = self.request.headers
         return user_agent_name(headers.get("User-Agent", ""), headers.get("Sec-CH-UA", ""))
 
     @property
     def browser(self) -> str:
-        """What kind of user agent asks. A virtual one may have a name of its own."""
+        """The kind of the user agent. A virtual one may have a display name of its own."""
         virtual = self.request.headers.get("User-Agent", "").startswith("pushlab-virtual")
         return "Virtual" if virtual else self.display_name
 
     def record(self, **detail: str | int) -> None:
-        """Write this request into the journal, once."""
+        """Write this request into the journal, unless that is done already."""
         if not self._is_recorded:
             self._is_recorded = True
             what = f"{self.request.method} {self.request.path}"
@@ -96,6 +98,7 @@ class Handler(StreamedBody):
             )
 
     def record_error(self, error: PushlabError) -> None:
+        """Write a refused request into the journal."""
         if isinstance(error, InstructorOnly):
             self.set_header("WWW-Authenticate", "Bearer")  # RFC 6750 §3
         if self.recorded and not isinstance(error, MethodNotAllowed):
@@ -103,4 +106,4 @@ class Handler(StreamedBody):
 
 
 class UnknownHandler(UnknownPathHandler, Handler):
-    """Answer 404 with the headers that every answer of this server has."""
+    """Answer 404 with the headers of this server."""

@@ -1,10 +1,12 @@
 """The routes that the page and its worker call.
 
-A handler reads the request, asks the ApplicationServer, and words the answer. The database may have
-to wait for a lock, so it is asked in a thread.
+A handler reads the request, calls the ApplicationServer, and writes the answer. A call of the
+database may wait for a lock, so it runs in a thread.
 """
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from pushlab.appserver.explain.outcome import Outcome, show
 from pushlab.appserver.participants import shown_name
@@ -22,16 +24,16 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 
 MAX_EVENT = 64
-"""Characters of a report's event."""
+"""Characters that the event of a report may have."""
 
 MAX_DETAILS = 8
 """Members of a report's detail that are kept."""
 
 SECRET = {"endpoint", "keys", "p256dh", "auth", "title", "body", "data", "digest"}
-"""Members of a report's detail that the journal must not hold."""
+"""Members of a report's detail that must not be written into the journal."""
 
-TAKEN = {"self", "source", "target", "what", "who"}
-"""Names that have a meaning of their own in the journal."""
+RESERVED = {"self", "source", "target", "what", "who"}
+"""Names that have another meaning in the journal."""
 
 
 class VapidHandler(Handler):
@@ -48,9 +50,9 @@ class VapidHandler(Handler):
 
 
 class HealthHandler(Handler):
-    """``GET /health``: who is here, where the lab's push service is, and what is routed to it.
+    """``GET /health``: what this server is, where the lab's push service is, what is routed to it.
 
-    In a ``room`` there is an instructor, whose token is asked for.
+    In a ``room`` an instructor has a token.
     """
 
     def get(self) -> None:
@@ -65,9 +67,9 @@ class HealthHandler(Handler):
 
 
 class AddSubscriptionHandler(Handler):
-    """``POST /add-subscription``: 201 if it is new, 200 if it was known.
+    """``POST /add-subscription``: 201 if it is new, 200 if it was stored already.
 
-    Beside the subscription's members there may be ``name``: how a participant wants to be called.
+    With the subscription's members there may be ``name``, the participant's name in the room.
     """
 
     recorded = True
@@ -92,7 +94,7 @@ class RemoveSubscriptionHandler(Handler):
     async def post(self) -> None:
         endpoint = endpoint_in(self.json())
         if not await asyncio.to_thread(self.server.store.remove, endpoint):
-            raise UnknownSubscription()
+            raise UnknownSubscription
         self.record(status=200)
         server = Party.APPLICATION_SERVER
         self.server.journal.record(server, server, "remove subscription", self.display_name)
@@ -100,7 +102,7 @@ class RemoveSubscriptionHandler(Handler):
 
 
 class NotifyMeHandler(Handler):
-    """``POST /notify-me``: one message to the one who asks."""
+    """``POST /notify-me``: one message to the subscription of the request."""
 
     recorded = True
 
@@ -146,7 +148,7 @@ class NotifyAllHandler(Handler):
 
 
 class SubscriptionsHandler(Handler):
-    """``GET /subscriptions``: who is in the room. No endpoint leaves this server."""
+    """``GET /subscriptions``: the participants in the room. The answer contains no endpoint."""
 
     instructor_only = True
 
@@ -158,7 +160,7 @@ class SubscriptionsHandler(Handler):
 
 
 class ReportHandler(Handler):
-    """``POST /report``: what happened in the user agent, where no server can see it."""
+    """``POST /report``: an event in the user agent, which no server can observe."""
 
     def post(self) -> None:
         request = self.json()
@@ -180,8 +182,10 @@ class ReportHandler(Handler):
         self.finish()
 
 
-def event_of(event: str, detail: str | dict | None) -> tuple[str, dict]:
-    """Return a report in the journal's words, and the part of its detail that may be shown.
+def event_of(
+    event: str, detail: str | dict[str, Any] | None
+) -> tuple[str, dict[str, Any]]:
+    """Return a report's event as the journal names it, and the part of its detail that may be shown.
 
     >>> event_of("permission", "granted")
     ('permission granted', {})
@@ -194,14 +198,14 @@ def event_of(event: str, detail: str | dict | None) -> tuple[str, dict]:
         detail = {"detail": detail}
     kept = {}
     for name, value in list((detail or {}).items())[:MAX_DETAILS]:
-        if name in SECRET | TAKEN or not isinstance(value, str | int | float | None):
+        if name in SECRET | RESERVED or not isinstance(value, str | int | float | None):
             continue
         kept[name[:MAX_EVENT]] = show(value) if isinstance(value, str) else value
     return "notification shown" if event == "shown" else event, kept
 
 
-def endpoint_in(request: dict) -> str:
-    """Return the endpoint that a request names. Raises NoEndpoint, BadEndpoint."""
+def endpoint_in(request: Mapping[str, Any]) -> str:
+    """Return the endpoint of a request. Raises NoEndpoint, BadEndpoint."""
     endpoint = request.get("endpoint")
     if endpoint is None or endpoint == "":
         raise NoEndpoint("there is no member endpoint")
@@ -210,7 +214,7 @@ def endpoint_in(request: dict) -> str:
     return endpoint
 
 
-def options_in(request: dict) -> PushOptions:
+def options_in(request: Mapping[str, Any]) -> PushOptions:
     """Return the options of a request, or the default ones.
 
     Raises BadField, BadTtl, BadUrgency, BadTopic.

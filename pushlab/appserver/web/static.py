@@ -1,6 +1,8 @@
-"""The page itself: files by name, as they are on disk."""
+"""The page itself: its files, unchanged from disk."""
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tornado.web import StaticFileHandler
 
@@ -16,8 +18,8 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
-"""Said here because Python asks the machine, and some machines say text/plain for a script, which a
-browser then refuses to run."""
+"""Python takes these types from the machine, and on some machines a script is text/plain. A browser
+refuses to run such a script."""
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -29,16 +31,16 @@ def static_folder() -> Path:
 
 
 class PageHandler(Handler, StaticFileHandler):
-    """``GET /`` and ``GET /NAME``: a file, checked with the server each time it is used."""
+    """``GET /`` and ``GET /NAME``: a file, which browsers check with the server at each use."""
 
-    def initialize(self, server, path: Path) -> None:
+    def initialize(self, server: Any, path: Path) -> None:  # type: ignore[override]  # both bases'
         Handler.initialize(self, server)
         StaticFileHandler.initialize(self, str(path), default_filename="index.html")
 
     def get_content_type(self) -> str:
-        return TYPES.get(Path(self.absolute_path).suffix, "application/octet-stream")
+        return TYPES.get(Path(self.absolute_path or "").suffix, "application/octet-stream")
 
-    def get_cache_time(self, path: str, modified, mime_type: str) -> int:
+    def get_cache_time(self, path: str, modified: datetime | None, mime_type: str) -> int:
         return 0
 
     def set_extra_headers(self, path: str) -> None:

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.keys import VapidKeys
-from pushlab.lab.loop import BackgroundLoop
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.cli.commands import main
 from pushlab.errors import BadCertificate
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.lab.runtime import LabRuntime
 from pushlab.settings import patience
 

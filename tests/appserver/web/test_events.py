@@ -8,8 +8,8 @@ import pytest
 
 from pushlab.appserver.web import events as module
 from pushlab.appserver.web.events import EventsHandler
-from pushlab.server.limits import RETRY_SECONDS
 from pushlab.journal import Party
+from pushlab.server.limits import RETRY_SECONDS
 from pushlab.settings import patience
 
 UA = Party.USER_AGENT
@@ -70,9 +70,9 @@ def test_what_was_comes_first_and_then_what_happens(run, serving):
 def test_only_the_last_events_come_first(run, serving):
     async def scenario():
         async with serving() as server:
-            write(server, *map(str, range(module.KEPT + 50)))
+            write(server, *map(str, range(module.PAST_EVENTS + 50)))
             stream = await Stream().open(server)
-            assert (await stream.whats(module.KEPT))[0] == "50"
+            assert (await stream.whats(module.PAST_EVENTS))[0] == "50"
             write(server, "live")
             assert await stream.whats(1) == ["live"]
             stream.writer.close()

@@ -8,8 +8,8 @@ import sqlite3
 
 import pytest
 
-from pushlab.appserver.web import routes
 from pushlab.appserver import store as store_module
+from pushlab.appserver.web import routes
 from pushlab.appserver.web.handler import MAX_REQUEST
 from pushlab.server.http import DRAIN_LIMIT
 

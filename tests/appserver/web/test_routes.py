@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pushlab.appserver.web.routes import event_of
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.web.routes import event_of
 from pushlab.journal import Party
 from pushlab.protocol import base64url
 
