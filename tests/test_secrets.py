@@ -63,7 +63,7 @@ def test_a_whole_loop_tells_no_secret(tmp_path, sender, caplog, capfd):
         lab.notify_all("to all")
         answers = [body_of(lab.page_url + route) for route in ROUTES]
         server = lab.application_server
-        objects = [lab, lab.keys, server, server.sender, server.sender._means.client, server.store,
+        objects = [lab, lab.keys, server, server.sender, server.sender.context.client, server.store,
                    server.guard, lab.push_service, lab.push_service.broker, lab.journal,
                    *lab.subscriptions(), *server.runs(),
                    *lab.push_service.broker.mailbox._subscriptions.values()]  # fmt: skip

@@ -1,7 +1,6 @@
-"""The application server: it has something to tell, and knows whom.
+"""The application server as one object: its parts, and what can be done with them.
 
-One object holds its parts (keys, store, sender) and offers what can be done with them. The routes,
-a notebook and a test call the same methods.
+The routes, a notebook and a test call the same methods.
 """
 
 import asyncio
@@ -10,21 +9,22 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tornado.web import Application
 
 from pushlab.appserver.broadcast.runs import Run
+from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
 from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
-from pushlab.appserver.delivery.sender import Counts, Sender
+from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
-from pushlab.appserver.participants import NotingClient, Participant, Room
+from pushlab.appserver.participants import Participant, Participants
 from pushlab.appserver.presence import PresenceClient
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.web import routes
@@ -43,20 +43,21 @@ from pushlab.server.limits import BoundedHTTPServer
 MAX_SUBSCRIPTIONS = 100_000
 """Subscriptions that are kept. One more is refused; those that are known may still be updated."""
 
-FAREWELL_SECONDS = 1
-"""How long open event streams may take to send what waits for them when the server stops."""
+STREAM_END_TIMEOUT = 1
+"""Seconds that open event streams have to send their last events when the server stops."""
 
 
 class ApplicationServer:
     """Serve the page, keep subscriptions, send to them.
 
-    ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
-    ``push_origins`` are the lab's own push services, which may use plain http and write the same
-    ``journal``, and ``allowed_origins`` are others that may; nothing else may have an address that
-    is not public; ``connect_overrides`` lead from a vendor's host to the lab; ``sender`` is our own code or
-    pywebpush; ``clock`` gives seconds since 1970; ``instructor_token``, if there is one, is asked
-    for by what is an instructor's; with a ``certificate`` the page is served by https. A stopped
-    server may be started again. ``store`` and ``sender`` are there after start().
+    ``database``: SQLAlchemy's URL; by default in memory, and forgotten at ``stop``.
+    ``push_origins``: the lab's own push services, which may use plain http and write the same
+    ``journal``. ``allowed_origins``: others that may use plain http. Only these two may have an
+    address that is not public. ``connect_overrides``: which endpoints at a vendor's host are the
+    lab's, and where they are sent. ``sender``: our own code, or pywebpush. ``clock``: gives seconds
+    since 1970. ``instructor_token``: if there is one, the routes of an instructor ask for it.
+    ``certificate``: with one the page is served by https. A stopped server may be started again.
+    ``store``, ``sender`` and ``broadcast_sender`` exist from start() on.
 
     >>> async def example():
     ...     server = ApplicationServer(keys=VapidKeys.generate())
@@ -69,6 +70,7 @@ class ApplicationServer:
 
     store: SubscriptionStore
     sender: Sender
+    broadcast_sender: BroadcastSender
 
     def __init__(
         self,
@@ -98,7 +100,7 @@ class ApplicationServer:
         self._certificate = certificate
         self._numbers = itertools.count(1)
         self._instructor_token = instructor_token
-        self.room = Room(clock)
+        self.room = Participants(clock)
         self._presence = PresenceClient(self._push_origins, self.connect_overrides)
         self._host, self._port = "127.0.0.1", None
         self._server: BoundedHTTPServer | None = None
@@ -113,27 +115,30 @@ class ApplicationServer:
         what opening a database raises (see ``database.connect``).
         """
         async with AsyncExitStack() as undo:
-            door = undo.enter_context(listen(port, host))
+            listener = undo.enter_context(listen(port, host))
             self.store = SubscriptionStore(self._database, self._allowed_origins, self._clock)
             undo.push_async_callback(asyncio.to_thread, self.store.close)
             undo.callback(self._presence.close)
-            self._host, self._port = host, door.getsockname()[1]
+            self._host, self._port = host, listener.getsockname()[1]
             tls = self._certificate and self._certificate.context
-            self.guard = Guard(urlsplit(self.url).hostname, self._instructor_token)
+            self.guard = Guard(urlsplit(self.url).hostname or "", self._instructor_token)
             server = BoundedHTTPServer(self._application(), ssl_options=tls)
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._end_streams)
             self.sender = self._sender()
             undo.push_async_callback(self.sender.close)
+            self.broadcast_sender = BroadcastSender(self.sender)
+            undo.push_async_callback(self.broadcast_sender.close)
             undo.callback(server.stop)
-            server.add_socket(door)
+            server.add_socket(listener)
             self._server, self._undo = server, undo.pop_all()
 
     async def stop(self) -> None:
-        """End what is being sent and every stream; close connections, port and database.
+        """End every message under way and every stream; close connections, port and database.
 
-        This undoes what ``start`` did, the last step first; if a step fails, the others follow. What
-        asks for more meanwhile raises LabStopped or DatabaseClosed. Twice is harmless.
+        This undoes what ``start`` did, the last step first; if a step fails, the others follow.
+        Calls that are made meanwhile raise LabStopped or DatabaseClosed. Calling it twice is
+        harmless.
         """
         undo, self._undo = self._undo, AsyncExitStack()
         self._server = None
@@ -143,7 +148,7 @@ class ApplicationServer:
         if streams := list(self.streams):
             for stream in streams:
                 stream.end()
-            await asyncio.wait([stream.ended for stream in streams], timeout=FAREWELL_SECONDS)
+            await asyncio.wait([stream.ended for stream in streams], timeout=STREAM_END_TIMEOUT)
 
     @property
     def port(self) -> int:
@@ -176,7 +181,7 @@ class ApplicationServer:
         key = self.keys.application_server_key
         known = self.store.get(subscription.endpoint)
         # A page sends its subscription at each load. The key that it was made for never changes, so
-        # the first note of it stays right when the server has got other keys since.
+        # the first record of it stays right when the server has been given other keys since.
         if known and known.subscription.p256dh == subscription.p256dh:
             key = known.application_server_key
         if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
@@ -217,24 +222,25 @@ class ApplicationServer:
 
         ``notification``: ``{"title", "options"}`` in place of title and body; ``progress`` is
         called with the counts so far. ``resume`` is the run of a notify-all that was killed, and
-        the message must be the same: who is recorded as accepted is left out, and the last ones
-        before the kill, who have no record yet, may get it twice. Raises NoSubscriptions, BadField,
-        PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase, LabStopped.
+        the message must be the same: a subscription recorded as accepted is not sent to again, and
+        the last ones before the kill, which have no record yet, may get the message twice. Raises
+        NoSubscriptions, BadField, PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase,
+        LabStopped.
         """
         number = None
         if resume is not None:
-            number = (await asyncio.to_thread(self.sender.runs.get, resume)).number
+            number = (await asyncio.to_thread(self.broadcast_sender.runs.get, resume)).number
         number, payload = self._message(title, body, notification, number)
         if not await asyncio.to_thread(self.store.count):
             raise NoSubscriptions()
-        counts = await self.sender.send_all(
+        counts = await self.broadcast_sender.send_all(
             payload, options or PushOptions(), progress, run=resume, number=number
         )
         return replace(counts, id=number)
 
     def runs(self) -> list[Run]:
         """Return what is recorded of the last notify-alls. Raises UnableToReadDatabase."""
-        return self.sender.runs.all()
+        return self.broadcast_sender.runs.all()
 
     async def subscriptions(self) -> list[StoredSubscription]:
         """Return every subscription, oldest first. Raises UnableToReadDatabase."""
@@ -252,18 +258,18 @@ class ApplicationServer:
             message = Notification.numbered(number, title, body)
         else:
             message = Notification.from_json(notification)
-        # By https come the phones, and Safari reads the declarative form even without a worker. At
-        # 127.0.0.1 the message stays as short as the lessons count it.
+        # Phones load the page by https, and Safari on them reads the declarative form even without a
+        # worker. At 127.0.0.1 the message is as short as the lessons count it.
         return number, message.payload(navigate=self.url if self._certificate else None)
 
     async def participants(self) -> list[Participant]:
-        """Return who is in the room, oldest first. The lab's push service is asked who is there.
+        """Return the participants, oldest first. Asks the lab's push service which are connected.
 
         Raises UnableToReadDatabase.
         """
         stored = await self.subscriptions()
         presence = await self._presence.ask(one.subscription for one in stored)
-        return self.room.participants(stored, presence)
+        return self.room.rows(stored, presence)
 
     # --- its parts -----------------------------------------------------------------------------
 
@@ -271,18 +277,19 @@ class ApplicationServer:
         return Sender(
             self.keys,
             self.store,
-            NotingClient(self._client(), self.room),
+            self._client(),
             journal=self.journal,
             lab_origins=self._push_origins,
-            overrides=self.connect_overrides,
+            participants=self.room,
             clock=self._clock,
         )
 
-    def _client(self) -> PushClient:
-        way = {"overrides": self.connect_overrides, "egress": EgressPolicy(self._allowed_origins)}
+    def _client(self) -> PushClient[Any]:
+        egress, overrides = EgressPolicy(self._allowed_origins), self.connect_overrides
         if self._sender_name == "pywebpush":
-            return PywebpushClient(self.keys, **way)
-        return LibcurlPushClient(self.keys, CurlTransport(**way), self._clock)
+            return PywebpushClient(self.keys, overrides, egress=egress)
+        transport = CurlTransport(egress=egress)
+        return LibcurlPushClient(self.keys, transport, overrides, clock=self._clock)
 
     def _application(self) -> Application:
         server = {"server": self}
@@ -303,6 +310,6 @@ class ApplicationServer:
             default_handler_args=server,
             # Tornado would keep a file's hash for ever, and a page that is edited would not change.
             static_hash_cache=False,
-            # The journal tells what happens, without addresses.
+            # The journal records what happens, without addresses.
             log_function=lambda handler: None,
         )

@@ -1,13 +1,13 @@
-"""Who is in the room: each subscriber's name, and whether the last message has reached it.
+"""The participants: each subscriber's name, and whether the last message has reached it.
 
-A push service answers 201 when it has a message. Whether that has arrived, only the user agent can
-tell, and its service worker does: ``POST /report`` with "push received", the endpoint at which it
-came, and a digest that says which message it was.
+A push service answers 201 when it has a message. Only the user agent knows whether the message has
+arrived, and its service worker reports it: ``POST /report`` with "push received", the endpoint at
+which it came, and a digest that says which message it was.
 
     sending(…)  ── 201 ──▶ the push service  ── push ──▶ the worker  ── report ──▶ received(…)
         ╰──────────────────────────── latency, by this server's clock ────────────────╯
 
-All of it is kept in memory and ends with the server: it is about a lesson, not about people.
+All of this is kept in memory only, and is forgotten when the server ends.
 """
 
 import hashlib
@@ -16,25 +16,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
-from pushlab.appserver.delivery.client import Attempt, PushClient, Story
 from pushlab.appserver.presence import Presence
 from pushlab.appserver.store import StoredSubscription
-from pushlab.protocol.delivery import PushOptions
 
 MAX_REMEMBERED = 1000
-"""Subscribers of whom something is remembered. A room has fewer; a fan-out to more needs no room."""
+"""Subscribers that are remembered. A class has fewer, and a larger notify-all needs no table."""
 
 NAME_LIMIT = 40
 """Characters of a participant's name."""
 
+
 @dataclass(frozen=True)
 class Participant:
-    """One row of the room. An endpoint is a secret, so ``label`` stands for the subscription.
+    """One row of the table of participants.
 
-    ``connected`` and ``waiting`` (messages) are None where that is not known, as at a vendor's push
-    service; ``sent_at`` is
+    An endpoint is a secret, so ``label`` stands for the subscription. ``connected`` and ``waiting``
+    (messages) are None where they are not known, as at a vendor's push service; ``sent_at`` is
     seconds since 1970, or None before the first message; ``reached`` says whether the last message
-    was received, ``latency`` after how many milliseconds.
+    was received, and ``latency`` after how many milliseconds.
 
     >>> Participant("Ada", "Firefox", "0d385654", connected=True, waiting=0).to_json()["name"]
     'Ada'
@@ -65,15 +64,15 @@ class _Known:
     latency: float | None = None
 
 
-class Room:
-    """Remember who came, what was sent to whom, and who has received it.
+class Participants:
+    """Remember each subscriber's browser, the last message to it, and whether that was received.
 
     ``clock`` gives seconds since 1970, ``tick`` seconds of a clock that never jumps.
 
-    >>> room = Room(tick=iter([10.0, 10.025]).__next__)
-    >>> room.sending("https://push.example.net/1", b"Hello")
-    >>> room.received("https://push.example.net/1", digest_of(b"Hello"), "Firefox")
-    >>> round(room._known["https://push.example.net/1"].latency)
+    >>> participants = Participants(tick=iter([10.0, 10.025]).__next__)
+    >>> participants.sending("https://push.example.net/1", b"Hello")
+    >>> participants.received("https://push.example.net/1", digest_of(b"Hello"), "Firefox")
+    >>> round(participants._known["https://push.example.net/1"].latency)
     25
     """
 
@@ -90,13 +89,13 @@ class Room:
         self._of(endpoint).browser = browser
 
     def sending(self, endpoint: str, payload: bytes | None) -> None:
-        """Note that a message sets out now."""
+        """Note that a message is about to be sent. ``payload``: its plaintext, or None."""
         known = self._of(endpoint)
         known.sent_at, known.begun = self._clock(), self._tick()
         known.digest, known.latency = digest_of(payload), None
 
     def received(self, endpoint: str, digest: str, browser: str) -> None:
-        """Note that a worker has received a message. An older one than the last changes nothing."""
+        """Note that a worker has received a message. Only the last one that was sent counts."""
         known = self._known.get(endpoint)
         if known is None:
             return
@@ -104,12 +103,12 @@ class Room:
         if known.sent_at is not None and known.latency is None and digest == known.digest:
             known.latency = (self._tick() - known.begun) * 1000
 
-    def participants(
+    def rows(
         self, stored: Iterable[StoredSubscription], presence: Mapping[str, Presence] | None = None
     ) -> list[Participant]:
         """Return a row for each stored subscription, in their order.
 
-        ``presence`` holds, by endpoint, what the push service says of them.
+        ``presence`` holds the push service's answer for each, by endpoint.
         """
         presence = presence or {}
         return [self._row(one, presence.get(one.subscription.endpoint)) for one in stored]
@@ -131,36 +130,14 @@ class Room:
         known = self._known.get(endpoint)
         if known is None:
             if len(self._known) >= MAX_REMEMBERED:
-                del self._known[next(iter(self._known))]  # The one who came first.
+                del self._known[next(iter(self._known))]  # the oldest
             known = self._known[endpoint] = _Known()
         return known
 
 
-class NotingClient:
-    """A client that tells the room of each message before another one makes it ready."""
-
-    def __init__(self, client: PushClient, room: Room):
-        self._client, self._room = client, room
-
-    def prepare(
-        self,
-        stored: StoredSubscription,
-        payload: bytes | None,
-        options: PushOptions,
-        story: Story,
-    ) -> Attempt:
-        """Make a message ready. Raises PlaintextTooLong and VapidError."""
-        self._room.sending(stored.subscription.endpoint, payload)
-        return self._client.prepare(stored, payload, options, story)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
-
 @lru_cache(maxsize=16)  # All messages of a notify-all have the same plaintext.
 def digest_of(payload: bytes | None) -> str:
-    """Return what the worker reports of a plaintext: the first 8 bytes of its SHA-256, hexadecimal.
+    """Return the digest by which the worker names a plaintext: 8 bytes of its SHA-256, hexadecimal.
 
     >>> digest_of(b"Hello")
     '185f8db32271fe25'

@@ -1,8 +1,8 @@
-"""Ask the lab's push service who is there: which user agents are connected, and what waits for them.
+"""Ask the lab's push service which user agents are connected, and how many messages wait for them.
 
-The room's table shows it, and only the push service knows it, so it is asked over HTTP each time the
-table is made. What it says is right after a restart of either server, because nothing is kept here.
-A vendor's push service tells nobody, and is not asked.
+The table of participants shows this, and only the push service knows it, so it is asked over HTTP
+each time the table is made. Nothing is kept here, so the answer is right even after a restart of
+either server. A vendor's push service gives no such information, and is not asked.
 """
 
 import json
@@ -18,21 +18,21 @@ from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import log
 
 AT_ONCE = 100
-"""Endpoints in one question. Between two questions both servers see to others."""
+"""Endpoints in one request. Between two requests both servers can do other work."""
 
 SECONDS = 5
 """How long the push service may take to answer."""
 
 
 class Presence(NamedTuple):
-    """Whether a user agent is connected, and how many messages wait for a subscription of its."""
+    """Whether a user agent is connected, and how many messages wait for its subscription."""
 
     connected: bool
     waiting: int
 
 
 class PresenceClient:
-    """Ask the push services at ``origins``; what takes one of ``overrides`` is asked at the first.
+    """Ask the push services at ``origins``. An endpoint of ``overrides`` is asked for at the first.
 
     >>> import asyncio
     >>> asyncio.run(PresenceClient().ask([]))
@@ -40,13 +40,13 @@ class PresenceClient:
     """
 
     def __init__(self, origins: Sequence[str] = (), overrides: Sequence[ConnectOverride] = ()):
-        self._origins, self._connect_overrides = tuple(origins), tuple(overrides)
+        self._origins, self._overrides = tuple(origins), tuple(overrides)
         self._client: SimpleAsyncHTTPClient | None = None
 
     async def ask(self, subscriptions: Iterable[PushSubscription]) -> Mapping[str, Presence]:
-        """Return what is known, by endpoint. What no push service here knows is left out.
+        """Return what is known, by endpoint. An endpoint that no push service here knows is left out.
 
-        A push service that does not answer costs its rows, and not the table.
+        If a push service does not answer, only its endpoints are left out.
         """
         known: dict[str, Presence] = {}
         silent: set[str] = set()
@@ -64,7 +64,7 @@ class PresenceClient:
         return known
 
     def close(self) -> None:
-        """Close the connections. It may ask again afterwards."""
+        """Close the connections. ask() may be called again afterwards."""
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -72,11 +72,11 @@ class PresenceClient:
     def _origin_for(self, subscription: PushSubscription) -> str | None:
         if subscription.origin in self._origins:
             return subscription.origin
-        routed = override_for(subscription.endpoint, self._connect_overrides)
-        return self._origins[0] if routed and self._origins else None
+        override = override_for(subscription.endpoint, self._overrides)
+        return self._origins[0] if override and self._origins else None
 
     async def _ask(self, origin: str, endpoints: Collection[str]) -> Mapping[str, Presence] | None:
-        """Ask once, and return None if there is no answer, or none that can be read."""
+        """Ask once. Return None if no answer comes, or none that can be read."""
         if self._client is None:
             self._client = SimpleAsyncHTTPClient(force_instance=True)
         request = HTTPRequest(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.participants import Participant
-from pushlab.appserver.delivery.sender import Counts
+from pushlab.appserver.broadcast.sender import Counts
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError
 from pushlab.lab.invitation import Invitation

@@ -302,7 +302,7 @@ def test_stop_ends_a_message_that_is_being_tried_again(people, sender):
             asked.set()
             await asyncio.get_running_loop().create_future()  # until it is cancelled
 
-        server.sender._means.sleep = sleep
+        server.sender.context.sleep = sleep
         service.answer = lambda handler, number: handler.set_status(503)
         sending = asyncio.create_task(server.notify(three[0].endpoint))
         await asked.wait()

@@ -27,8 +27,9 @@ class TwoTransports:
         self._long = CurlTransport(timeout=patience(60), egress=egress)
         self._silent = silent
 
-    def send(self, request):
-        return (self._short if request.url in self._silent else self._long).send(request)
+    def send(self, request, override):
+        transport = self._short if request.url in self._silent else self._long
+        return transport.send(request, override)
 
     async def close(self) -> None:
         await self._short.close()
@@ -58,16 +59,16 @@ def world(run, serving, push_service, subscriber, everywhere, tmp_path, monkeypa
             }
             origins = {f"http://{urlsplit(url).netloc}" for url in endpoints.values()}
             server = await stack.enter_async_context(serving(polite.origin, *origins))
-            await server.sender._means.client.close()
+            await server.sender.context.client.close()
             silent = {endpoints[name] for name, fault in rude.items() if fault.silent}
             transport = TwoTransports(everywhere, silent)
-            server.sender._means.client = LibcurlPushClient(server.keys, transport)
+            server.sender.context.client = LibcurlPushClient(server.keys, transport)
             server.pauses = []
 
             async def sleep(seconds: float) -> None:
                 server.pauses.append(seconds)
 
-            server.sender._means.sleep = sleep
+            server.sender.context.sleep = sleep
             for endpoint in endpoints.values():
                 server.subscribe(subscriber(endpoint).subscription)
             yield server, polite, rude, endpoints
@@ -117,7 +118,7 @@ def test_pauses_grow_and_a_longer_one_that_is_asked_for_is_kept(world):
         await server.notify(endpoints["503"])
         assert server.pauses == [7, 7, 7]
         server.pauses.clear()
-        server.sender._means.chance = lambda: 0.0
+        server.sender.context.chance = lambda: 0.0
         await server.notify(endpoints["500"])
         assert server.pauses == [0.5, 1, 2]
 

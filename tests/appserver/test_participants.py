@@ -2,7 +2,13 @@
 
 import pytest
 
-from pushlab.appserver.participants import MAX_REMEMBERED, NAME_LIMIT, Room, digest_of, shown_name
+from pushlab.appserver.participants import (
+    MAX_REMEMBERED,
+    NAME_LIMIT,
+    Participants,
+    digest_of,
+    shown_name,
+)
 from pushlab.appserver.presence import Presence
 from pushlab.appserver.store import StoredSubscription
 from pushlab.journal import Party
@@ -30,13 +36,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def room(clock) -> Room:
-    return Room(clock=clock, tick=clock)
+def room(clock) -> Participants:
+    return Participants(clock=clock, tick=clock)
 
 
 def row(room, subscriber, endpoint=ONE, who="Ada"):
     stored = StoredSubscription(subscriber(endpoint).subscription, "key", who, 0.0)
-    (participant,) = room.participants([stored])
+    (participant,) = room.rows([stored])
     return participant
 
 
@@ -104,7 +110,7 @@ def test_what_the_push_service_says_stands_in_the_row(room, subscriber):
         StoredSubscription(subscriber(endpoint).subscription, "key", "Ada", 0.0)
         for endpoint in (ONE, TWO, f"{TWO}/another")
     ]
-    rows = [(one.connected, one.waiting) for one in room.participants(stored, presence)]
+    rows = [(one.connected, one.waiting) for one in room.rows(stored, presence)]
     assert rows == [(True, 0), (False, 3), (None, None)]
 
 

@@ -1,4 +1,4 @@
-"""A notify-all that is killed half-way is gone on with: to nobody twice, and nobody is left out."""
+"""A notify-all that is killed half-way is resumed: to nobody twice, and nobody is left out."""
 
 import asyncio
 import signal
@@ -9,9 +9,10 @@ import pytest
 
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.runs import Runs, not_accepted
+from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.egress import EgressPolicy
-from pushlab.appserver.delivery.sender import Counts, Sender
+from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import BadField, LabStopped
@@ -28,6 +29,7 @@ from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.broadcast.runs import Runs
+from pushlab.appserver.broadcast.sender import BroadcastSender
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport
@@ -46,7 +48,7 @@ async def main():
     keys = VapidKeys.from_raw(bytes(31) + b"\\1", subject="mailto:test@example.com")
     store = SubscriptionStore(f"sqlite:///{path}", [origin])
     sender = Sender(keys, store, LibcurlPushClient(keys, CurlTransport(egress=EgressPolicy([origin]))))
-    counts = await sender.send_all(b"Hello", PushOptions(), run=run)
+    counts = await BroadcastSender(sender).send_all(b"Hello", PushOptions(), run=run)
     await sender.close()
     store.close()
     print("accepted", counts.accepted, "of", counts.total, flush=True)
@@ -143,9 +145,11 @@ def sending(run, keys, push_service, database):
                 store = SubscriptionStore(f"sqlite:///{database}", [service.origin])
                 transport = CurlTransport(egress=EgressPolicy([service.origin]))
                 sender = Sender(keys, store, LibcurlPushClient(keys, transport))
+                everybody = BroadcastSender(sender)
                 try:
-                    return await scenario(service, store, sender)
+                    return await scenario(service, store, everybody)
                 finally:
+                    await everybody.close()
                     await sender.close()
                     store.close()
 
@@ -226,7 +230,7 @@ def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert sender._means.client._transport._transfers == {}
+            assert sender._context.client._transport._transfers == {}
         else:
             await sender.close()
             [known] = sender.runs.all()
@@ -235,6 +239,6 @@ def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
                 await task
         [known] = sender.runs.all()
         assert known.outcomes == {"accepted": 5} and known.ended_at is None
-        assert not sender._broadcasts and not sender._under_way
+        assert not sender._broadcasts and not len(sender._work)
 
     sending(scenario)

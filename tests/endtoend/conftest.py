@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, override_for
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
@@ -98,7 +98,7 @@ class World:
         )
         self.run(self.server.start())
         egress = EgressPolicy([self.push_service.origin])
-        self.transport = CurlTransport(overrides=self.connect_overrides, egress=egress)
+        self.transport = CurlTransport(egress=egress)
         self.agent = kind.make(self.push_service, profile)
 
     def run(self, coroutine):
@@ -162,7 +162,12 @@ class World:
         token = vapid.sign(claims, self.server.keys.private_key)
         authorization = vapid.authorization(token, self.server.keys.public)
         request = build_request(subscription, body, authorization, options)
-        return (await self.transport.send(request)).status
+        return (await self.post_request(request)).status
+
+    async def post_request(self, request):
+        """POST a request to where its endpoint is in this lab; return the response."""
+        override = override_for(request.url, self.connect_overrides)
+        return await self.transport.send(request, override)
 
     def encrypt(self, plaintext):
         as_private = ec.generate_private_key(ec.SECP256R1())

@@ -12,8 +12,9 @@ from pathlib import Path
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
-from pushlab.appserver.delivery.client import LibcurlPushClient, Story
+from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.egress import EgressPolicy
+from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.response import Response
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.keys import VapidKeys
@@ -55,7 +56,8 @@ class Sender:
     async def post(self, stored: StoredSubscription, text: bytes) -> Response:
         """Make one attempt to send one message."""
         options = PushOptions(ttl=3600)
-        return await self._client.prepare(stored, text, options, Story(None))()
+        request = self._client.prepare(stored, text, options, DeliveryLog())
+        return await self._client.send(request)
 
     async def close(self) -> None:
         await self._transport.close()

@@ -288,11 +288,11 @@ def test_the_coding_before_rfc_8291_as_mozilla_gives_it_on(world):
             "Crypto-Key": f"dh={base64url.encode(p256.raw_public(key))}",
         }
         request = PushRequest(subscription.endpoint, headers, body)
-        assert (await world.transport.send(request)).status == 400
+        assert (await world.post_request(request)).status == 400
         start = world.now()
         world.push_service.flavour = "mozilla"
         try:
-            assert (await world.transport.send(request)).status == 201
+            assert (await world.post_request(request)).status == 201
         finally:
             world.push_service.flavour = "strict"
         if world.kind.name == "virtual":

@@ -1,0 +1,8 @@
+"""One message to all subscriptions.
+
+sender.py       send to all, and count how that ended
+broadcast.py    which delivery begins next
+congestion.py   how many may be under way to each push service, learned from its responses
+runs.py         the outcomes of each notify-all, in the database
+recorder.py     writes them, in a thread
+"""

@@ -1,21 +1,23 @@
-"""How much may be under way to a push service, learned from its answers.
+"""How many messages may be under way to a push service, learned from its responses.
 
-Little's law: what is under way = messages a second × seconds until an answer. A push service that
+Little's law: messages under way = messages a second × seconds until a response. A push service that
 answers after 1 ms keeps a sender busy with a handful under way; one that takes 100 ms has to be
-asked 400 times at once to answer 4000 times a second. Nobody says beforehand which of them it is,
-and the time alone does not tell: where more is asked than can be done, answers take longer too. So
-a CongestionWindow tries it out, in rounds of as many answers as may be under way:
+asked 400 times at once to answer 4000 times a second. A sender cannot know beforehand which of them
+it is, and the time alone does not tell: an overloaded push service takes longer too. So a
+CongestionWindow tries it out, in rounds of as many responses as may be under way:
 
-    a good round    twice as much may be under way, and the next round shows what that is worth:
+    a good round    twice as many may be under way, and the next round shows what that is worth:
                     a tenth more messages a second, or the window goes back for some rounds
-    429, 5xx, a     half as much, at once, but once only for all that was under way together;
+    429, 5xx, a     half as many, at once, but once only for all that were under way together;
     broken network  from then on a good round adds only a tenth
 
-Growing by adding and shrinking by halving is how TCP shares a line with strangers (RFC 5681). A
-OriginQueue is all that a notify-all knows of one push service: its window, who waits for it, whether it
-has asked for a rest, and whether there is still hope. The slow hold up nobody but themselves.
+Growing by adding and shrinking by halving is how TCP shares a line with strangers (RFC 5681).
 
-Nothing here reads a clock: whoever calls says what time it is.
+An OriginQueue is all that a notify-all knows of one push service: its window, the messages that wait
+for it, whether it has asked for a pause, and whether it has been given up. So a slow push service
+holds up its own messages only.
+
+Nothing here reads a clock: the caller passes the time.
 """
 
 from collections import deque
@@ -24,30 +26,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from pushlab.appserver.delivery.delivery import RETRY_DEADLINE
+
 INITIAL_WINDOW = 100
-"""Messages that may be under way to a push service that nothing is known of. HTTP/2 asks servers to
-allow at least as many streams on one connection (RFC 9113 §6.5.2)."""
+"""Messages that may be under way to a push service at first. HTTP/2 asks servers to allow at least as
+many streams on one connection (RFC 9113 §6.5.2)."""
 
 MAX_IN_FLIGHT = 800
 """Messages under way to one push service at most."""
 
 MIN_GAIN = 1.1
-"""How many times more messages a second a larger window has to bring to be kept."""
+"""A larger window is kept if it brings at least so many times the messages a second."""
 
 HOLD_ROUNDS = 3
 """Rounds until a window that could not grow tries again."""
 
-RETRY_DEADLINE = 20.0
-"""Seconds after which a message, or a push service that answers nobody, is given up."""
-
 MAX_CONSECUTIVE_DEFERRALS = 3
-"""Messages in a row that are asked to wait longer than that, until all others are given up too."""
+"""Messages in a row that were asked to wait longer than RETRY_DEADLINE. Then all are given up."""
 
-Message = TypeVar("Message")
+Item = TypeVar("Item")
 
 
 class CongestionWindow:
-    """Say how many messages may be under way: ``size``, at first ``start`` and never over ``most``.
+    """The number of messages that may be under way: ``size``, first ``start``, never over ``most``.
 
     Times are seconds of any one clock.
 
@@ -72,13 +73,13 @@ class CongestionWindow:
         self._spared = 0
 
     def answered(self, now: float, full: bool) -> None:
-        """Count a good answer. ``full``: another message waits, and only for this window."""
+        """Count a good response. ``full``: another message waits, and only for this window."""
         self._spared = max(0, self._spared - 1)
         self._full |= full
         self._answers += 1
         if self._answers < self.size or now == self._began:
             return
-        # Of the first round only the end is known. It cannot be compared, and counts as good.
+        # The beginning of the first round is not known, so it has no rate, and counts as good.
         rate = 0.0 if self._began is None else self._answers / (now - self._began)
         full = self._full
         self._answers, self._began, self._full = 0, now, False
@@ -87,9 +88,9 @@ class CongestionWindow:
             self._grow(rate)
 
     def refused(self) -> None:
-        """Count an answer that asks for less, or none at all."""
+        """Count a response that asks for less, or a missing one."""
         if self._spared:
-            # It was under way with the one for which the window has been halved already.
+            # It was under way together with the one for which the window has been halved already.
             self._spared -= 1
             return
         self._spared = self.size - 1
@@ -110,12 +111,13 @@ class CongestionWindow:
 
 
 @dataclass(eq=False)
-class OriginQueue(Generic[Message]):
-    """One push service in one notify-all.
+class OriginQueue(Generic[Item]):
+    """The messages of one notify-all to one push service.
 
-    ``waiting``: who is next; ``under_way``: how many are between their first request and their
-    outcome; ``resting``: how many of them wait because the push service said so (Retry-After, RFC
-    9110 §10.2.3), and no new one begins meanwhile; ``closed``: there is no hope left.
+    ``waiting``: those that have not begun, in their order; ``under_way``: how many are between their
+    first request and their outcome; ``backing_off``: how many of these wait because the push service
+    said so (Retry-After, RFC 9110 §10.2.3), and no new one begins meanwhile; ``closed``: the push
+    service has been given up.
 
     >>> queue = OriginQueue(CongestionWindow(start=2), waiting=deque(["one", "two"]))
     >>> queue.ready
@@ -126,7 +128,7 @@ class OriginQueue(Generic[Message]):
     """
 
     window: CongestionWindow = field(default_factory=CongestionWindow)
-    waiting: deque[Message] = field(default_factory=deque)
+    waiting: deque[Item] = field(default_factory=deque)
     under_way: int = 0
     backing_off: int = 0
     closed: bool = False
@@ -135,18 +137,18 @@ class OriginQueue(Generic[Message]):
 
     @property
     def ready(self) -> bool:
-        """Say whether a message waits that may be sent now. Who has no hope need not wait."""
+        """Whether the next message may begin now. A closed queue gives all of its messages up."""
         return bool(self.waiting) and (
             self.closed or (not self.backing_off and self.under_way < self.window.size)
         )
 
     def answered(self, now: float) -> None:
-        """Learn from an answer that is no reason to try again."""
+        """Learn of a response that is no reason to try again."""
         self._trouble_since, self._deferrals = None, 0
         self.window.answered(now, bool(self.waiting) and self.under_way >= self.window.size)
 
     def refused(self, now: float) -> None:
-        """Learn from an answer that is one, or from none."""
+        """Learn of a response that is a reason to try again, or of no response."""
         self.window.refused()
         if self._trouble_since is None:
             self._trouble_since = now
@@ -154,7 +156,7 @@ class OriginQueue(Generic[Message]):
     def given_up(self, now: float, asked: float) -> None:
         """Learn that a message was given up. ``asked``: seconds, of its last Retry-After, or 0."""
         self._deferrals = self._deferrals + 1 if asked > RETRY_DEADLINE else 0
-        # One alone may be a limit of its own subscription. Several in a row are the push service's.
+        # One alone may be due to a limit of its subscription. Several in a row are not.
         lasting = self._trouble_since is not None and now - self._trouble_since > RETRY_DEADLINE
         self.closed |= lasting or self._deferrals >= MAX_CONSECUTIVE_DEFERRALS
 

@@ -1,7 +1,8 @@
-"""Outcomes on their way into the database: gathered, and written in a thread.
+"""Write outcomes into the database: collected, and in a thread.
 
-A transaction costs the same for one row as for some thousand, and the sending must not wait for
-any. So at most half a second of outcomes has no record when a process is killed.
+A transaction costs the same for one row as for some thousand, and sending must not wait for any. So
+outcomes are written twice a second, and a process that is killed leaves at most half a second of
+them without a record.
 """
 
 import asyncio
@@ -11,11 +12,11 @@ from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import StoreError, UnableToWriteDatabase
 
 INTERVAL = 0.5
-"""Seconds that an outcome waits for others."""
+"""Seconds that an outcome waits for others, to be written together."""
 
 
 class Recorder:
-    """Record what comes of one notify-all as it comes. ``again``: it is gone on with."""
+    """Record the outcomes of one notify-all as they come. ``again``: it is a resumed one."""
 
     def __init__(self, runs: Runs, run: int, again: bool = False):
         self._runs, self._run, self._again = runs, run, again
@@ -25,7 +26,7 @@ class Recorder:
         self._fault: StoreError | None = None
 
     def note(self, subscription: int, outcome: Outcome) -> None:
-        """Take the outcome of a subscription, by its number. Nothing waits."""
+        """Take the outcome of a subscription, by its number, and return at once."""
         self._noted.append(
             RecordedOutcome(subscription, name_of(outcome.kind), outcome.status, outcome.attempts)
         )
@@ -33,12 +34,12 @@ class Recorder:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._begin_writing)
 
     async def close(self) -> None:
-        """Write the rest. Raises UnableToWriteDatabase if something is not recorded."""
+        """Write what is left. Raises UnableToWriteDatabase if that fails."""
         self._cancel_timer()
         if self._writing:
             await self._writing
         await self._write()
-        if self._noted:
+        if self._fault and self._noted:
             raise UnableToWriteDatabase(
                 f"{len(self._noted)} outcomes are not recorded, and going on would send to them "
                 f"again: {self._fault.detail}"
@@ -59,5 +60,5 @@ class Recorder:
         try:
             await asyncio.to_thread(self._runs.record, self._run, batch, self._again)
         except StoreError as error:
-            # Another program may hold the database for a while. The next time may go better.
+            # Another program may lock the database for a while. The next write tries again.
             self._noted, self._fault = batch + self._noted, error

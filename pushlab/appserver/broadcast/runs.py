@@ -1,13 +1,13 @@
-"""Every notify-all in the database: what was sent, and what came of it for each subscription.
+"""Every notify-all in the database: what was sent, and the outcome for each subscription.
 
-So that one that is killed half-way can be gone on with. It sends to nobody again who is recorded as
-accepted. What was under way when it was killed has no record, so it is sent again, and whoever had
-got it already gets it twice: of the two faults that nobody can rule out, the smaller one.
+With this record a notify-all that was killed half-way can be resumed. A subscription recorded as
+accepted is not sent to again. A message that was under way at the kill has no record, so it is sent
+again, and may arrive twice. That is the smaller fault: otherwise it might not arrive at all.
 
     broadcasts   one row a notify-all: when it began and ended, and SHA-256 of its plaintext
     deliveries   one row a subscription in it: accepted, gone, retried, refused, failed
 
-Rows are written some hundred at a time, in a thread, and the sending does not wait for that.
+Rows are written some hundred at a time, in a thread, and sending does not wait for that.
 """
 
 import time
@@ -35,7 +35,7 @@ from pushlab.appserver.store import SubscriptionStore, subscriptions
 from pushlab.errors import BadField, UnableToReadDatabase, UnableToWriteDatabase
 
 RUNS_KEPT = 5
-"""Notify-alls that are remembered: the last ones."""
+"""The last notify-alls, of which the record is kept."""
 
 broadcasts = Table(
     "broadcasts",
@@ -45,7 +45,7 @@ broadcasts = Table(
     Column("number", Integer, nullable=False),
     Column("began_at", Double, nullable=False),
     Column("ended_at", Double),
-    # A number that was given away is not given away again, even when its row is deleted.
+    # The number of a deleted row is not used again.
     sqlite_autoincrement=True,
 )
 
@@ -62,7 +62,7 @@ deliveries = Table(
 
 
 class RecordedOutcome(NamedTuple):
-    """What came of a notify-all for one subscription.
+    """The outcome of a notify-all for one subscription.
 
     ``subscription``: its number; ``outcome``: accepted, gone, retried (given up after that),
     refused or failed; ``status``: of the last answer; ``attempts``: requests that were made.
@@ -78,9 +78,9 @@ class RecordedOutcome(NamedTuple):
 class Run:
     """One notify-all, as far as it is recorded.
 
-    ``run``: what to give to go on with it; ``number``: the n of the default notification;
-    ``began_at``, ``ended_at``: seconds since 1970, None as long as it has not come to its end;
-    ``outcomes``: how many subscriptions each outcome has.
+    ``run``: the number with which it can be resumed; ``number``: the n of the default notification;
+    ``began_at``, ``ended_at``: seconds since 1970, None before its end; ``outcomes``: how many
+    subscriptions each outcome has.
     """
 
     run: int
@@ -92,7 +92,7 @@ class Run:
 
 
 def name_of(kind: Kind) -> str:
-    """Return how an outcome is recorded: one that could be tried again has been, up to an end.
+    """Return the name under which an outcome is recorded. "retry" was tried again, and given up.
 
     >>> name_of("accepted"), name_of("retry")
     ('accepted', 'retried')
@@ -127,7 +127,9 @@ class Runs:
         """
         values = {"digest": digest, "number": number, "began_at": self._clock()}
         with self._store.transaction(UnableToWriteDatabase) as connection:
-            run = connection.execute(broadcasts.insert().values(values)).inserted_primary_key.run
+            key = connection.execute(broadcasts.insert().values(values)).inserted_primary_key
+            assert key, "one row was inserted"
+            run: int = key.run
             for table in (broadcasts, deliveries):
                 connection.execute(table.delete().where(table.c.run <= run - RUNS_KEPT))
             return run
@@ -159,7 +161,9 @@ class Runs:
         """Return what is recorded of a notify-all. Raises BadField if it is not known."""
         found = [known for known in self.all() if known.run == run]
         if not found:
-            raise BadField(f"there is no record of a notify-all {run}: the last {RUNS_KEPT} are kept")
+            raise BadField(
+                f"there is no record of a notify-all {run}: the last {RUNS_KEPT} are kept"
+            )
         return found[0]
 
     def all(self) -> list[Run]:
@@ -186,7 +190,7 @@ def _forget(connection: Connection, run: int, rows: list[dict]) -> None:
 
 
 def not_accepted(run: int) -> ColumnElement[bool]:
-    """Describe the subscriptions that a notify-all has still to be sent to."""
+    """Return the condition for the subscriptions that a notify-all has still to be sent to."""
     return ~exists().where(
         deliveries.c.run == run,
         deliveries.c.subscription == subscriptions.c.number,

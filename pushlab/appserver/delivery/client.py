@@ -1,141 +1,67 @@
-"""One message made ready for one subscription: encrypt it, sign for it, describe the request.
+"""Make one message ready for one subscription, and send it.
 
-Each of the three is a line here and a module of pushlab.protocol there. That code is pure, so this
-is where clock and randomness come in: a key pair and a salt for each message (RFC 8291 §3.1), the
-time for the token.
+    prepare()   encrypt the payload       pushlab.protocol.encryption   RFC 8291
+                sign for the origin       pushlab.protocol.vapid        RFC 8292
+                describe the request      pushlab.protocol.delivery     RFC 8030
+    send()      one POST                  CurlTransport
+
+The protocol code is pure. This module gives it what it takes from outside: a new key pair and a new
+salt for each message (RFC 8291 §3.1), and the time for the token.
+
+A PushClient is what a Delivery needs. There are two: LibcurlPushClient here, and PywebpushClient.
 """
 
+import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from functools import partial
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.delivery.egress import ConnectOverride, override_for
-from pushlab.appserver.delivery.response import NetworkFault, Response
+from pushlab.appserver.delivery.log import DeliveryLog, PreparedRequest
+from pushlab.appserver.delivery.response import Response
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
-from pushlab.journal import Journal, Party
 from pushlab.protocol import p256, vapid
-from pushlab.protocol.delivery import PushOptions, build_request
+from pushlab.protocol.delivery import PushOptions, PushRequest, build_request
 from pushlab.protocol.encryption import encrypt
 
 TOKEN_LIFETIME = 12 * 3600
 """Seconds. 24 hours are allowed (RFC 8292 §2), and half of that leaves room for wrong clocks."""
 
 RENEW_BEFORE = 3600
-"""Seconds before its end in which a token is made anew."""
-
-Attempt = Callable[[], Awaitable[Response]]
-"""Send the message once. To send it again, call again."""
+"""Seconds before the end of a token from which on a new one is made."""
 
 Ephemeral = Callable[[], tuple[ec.EllipticCurvePrivateKey, bytes]]
-"""Make a key pair and a salt (16 bytes) for one message alone."""
+"""Makes a key pair and a salt (16 bytes) for one message alone."""
+
+Request = TypeVar("Request", bound=PreparedRequest)
 
 
-class PushClient(Protocol):
-    """Whoever brings a message to a push service: this module, or pywebpush."""
+class PushClient(Protocol[Request]):
+    """Sends messages to push services. Each client has its own type of prepared request."""
 
     def prepare(
         self,
         stored: StoredSubscription,
         payload: bytes | None,
         options: PushOptions,
-        story: "Story",
-    ) -> Attempt:
-        """Make a message ready. Raises PlaintextTooLong and VapidError."""
+        log: DeliveryLog,
+    ) -> Request:
+        """Make a message ready, and send nothing yet. Raises PlaintextTooLong, VapidError."""
+
+    def send(self, request: Request) -> asyncio.Future[Response]:
+        """Begin to send a request, and return the future of its response.
+
+        Cancelling the future ends the request. The future raises LabStopped once the client is
+        closed.
+        """
 
     async def close(self) -> None:
-        """Close the connections."""
-
-
-class Story:
-    """What is written into the journal about one message.
-
-    The lab's own push service writes down what passes it, so requests are written down here only if
-    they go elsewhere. ``overrides`` lead there too. A journal of None makes a story that nobody tells.
-    """
-
-    def __init__(
-        self,
-        journal: Journal | None,
-        lab_origins: Collection[str] = (),
-        overrides: Sequence[ConnectOverride] = (),
-    ):
-        self._journal = journal
-        self._lab_origins = lab_origins
-        self._connect_overrides = overrides
-
-    def _detour(self, route: ConnectOverride, who: str) -> None:
-        Story.step(self, "route", who, host=route.host, address=f"{route.address}:{route.port}")
-
-    def _told_here(self, stored: StoredSubscription) -> bool:
-        lab = stored.subscription.origin in self._lab_origins
-        return bool(self._journal) and not lab and not self._route(stored)
-
-    def _route(self, stored: StoredSubscription) -> ConnectOverride | None:
-        return override_for(stored.subscription.endpoint, self._connect_overrides)
-
-    def step(self, what: str, who: str = "", **detail: str | int) -> None:
-        """Tell a step that the application server takes alone."""
-        if self._journal:
-            server = Party.APPLICATION_SERVER
-            self._journal.record(server, server, what, who, **detail)
-
-    async def told(
-        self, stored: StoredSubscription, options: PushOptions, size: int, send: Attempt
-    ) -> Response:
-        """Send, and tell of the request and of what came back. ``size``: bytes of the body."""
-        self._request(stored, options, size)
-        answer = await send()
-        self._answer(stored, answer)
-        return answer
-
-    def _request(self, stored: StoredSubscription, options: PushOptions, size: int) -> None:
-        if route := self._route(stored):
-            self._detour(route, stored.display_name)
-        if self._told_here(stored):
-            detail = {"bytes": size, "ttl": options.ttl, "urgency": str(options.urgency)}
-            if options.topic is not None:
-                detail["topic"] = options.topic
-            self._journal.record(
-                Party.APPLICATION_SERVER, Party.PUSH_SERVICE, "POST message", stored.display_name, **detail
-            )
-
-    def _answer(self, stored: StoredSubscription, answer: Response) -> None:
-        # Of no answer, too: nobody else knows of that.
-        if isinstance(answer, NetworkFault):
-            self.step("no answer", stored.display_name, error=answer.code)
-        elif self._told_here(stored):
-            what = f"{answer.status} {answer.reason}".strip()[:100]
-            self._journal.record(Party.PUSH_SERVICE, Party.APPLICATION_SERVER, what, stored.display_name)
-
-
-class DetoursOnly(Story):
-    """Of many messages tell nothing but the overrides that they take, each once."""
-
-    def __init__(self, journal: Journal | None, overrides: Sequence[ConnectOverride]):
-        super().__init__(journal, (), overrides)
-        self._taken: set[ConnectOverride] = set()
-
-    def step(self, what: str, who: str = "", **detail: str | int) -> None:
-        """Tell nothing."""
-
-    def told(
-        self, stored: StoredSubscription, options: PushOptions, size: int, send: Attempt
-    ) -> Awaitable[Response]:
-        """Send, and tell of a detour at most."""
-        if route := self._route(stored):
-            self._detour(route, stored.display_name)
-        return send()
-
-    def _detour(self, route: ConnectOverride, who: str) -> None:
-        if route not in self._taken:
-            self._taken.add(route)
-            super()._detour(route, who)
+        """End every request and close the connections."""
 
 
 class Signer:
@@ -154,7 +80,7 @@ class Signer:
         self._clock = clock
         self._headers: dict[str, tuple[str, int]] = {}
 
-    def authorization(self, origin: str, story: Story | None = None) -> str:
+    def authorization(self, origin: str, log: DeliveryLog | None = None) -> str:
         """Return the Authorization header for one origin. Raises BadSubject."""
         now = int(self._clock())
         header, exp = self._headers.get(origin, ("", 0))
@@ -164,11 +90,11 @@ class Signer:
         exp = now + TOKEN_LIFETIME
         token = vapid.sign(vapid.Claims(origin, exp, self._keys.subject), self._keys.private_key)
         header = vapid.authorization(token, self._keys.public)
-        # Origins come from strangers: those that were not sent to for a day make room.
+        # Strangers choose the origins, so tokens that have ended are removed.
         self._headers = {o: kept for o, kept in self._headers.items() if kept[1] > now}
         self._headers[origin] = (header, exp)
-        if story:
-            story.step("sign", aud=origin)
+        if log:
+            log.record("sign", aud=origin)
         return header
 
 
@@ -177,21 +103,39 @@ def ephemeral() -> tuple[ec.EllipticCurvePrivateKey, bytes]:
     return ec.generate_private_key(p256.CURVE), os.urandom(16)
 
 
+class LibcurlRequest(NamedTuple):
+    """A request that LibcurlPushClient has prepared: ``http`` is what goes over the wire."""
+
+    stored: StoredSubscription
+    options: PushOptions
+    http: PushRequest
+    override: ConnectOverride | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the encrypted body."""
+        return len(self.http.body)
+
+
 class LibcurlPushClient:
     """Encrypt, sign and send with our own protocol code and libcurl.
 
-    ``clock``: seconds since 1970; ``ephemeral``: makes what a message needs at random.
+    ``overrides``: which endpoints are the lab's, and where the lab listens; ``clock``: seconds since
+    1970; ``ephemeral``: makes the key pair and the salt of each message.
     """
 
     def __init__(
         self,
         keys: VapidKeys,
         transport: CurlTransport,
+        overrides: Sequence[ConnectOverride] = (),
+        *,
         clock: Callable[[], float] = time.time,
         ephemeral: Ephemeral = ephemeral,
     ):
         self._signer = Signer(keys, clock)
         self._transport = transport
+        self._overrides = tuple(overrides)
         self._ephemeral = ephemeral
 
     def prepare(
@@ -199,19 +143,23 @@ class LibcurlPushClient:
         stored: StoredSubscription,
         payload: bytes | None,
         options: PushOptions,
-        story: Story,
-    ) -> Attempt:
+        log: DeliveryLog,
+    ) -> LibcurlRequest:
         """Encrypt, sign and describe the request. Raises PlaintextTooLong, BadSubject."""
+        subscription = stored.subscription
         body = None
         if payload:
             as_private, salt = self._ephemeral()
-            body = encrypt(payload, stored.subscription, as_private=as_private, salt=salt)
-            story.step("encrypt", stored.display_name, plaintext=len(payload), body=len(body))
-        authorization = self._signer.authorization(stored.subscription.origin, story)
-        request = build_request(stored.subscription, body, authorization, options)
-        send = partial(self._transport.send, request)
-        return partial(story.told, stored, options, len(request.body), send)
+            body = encrypt(payload, subscription, as_private=as_private, salt=salt)
+            log.record("encrypt", stored.display_name, plaintext=len(payload), body=len(body))
+        authorization = self._signer.authorization(subscription.origin, log)
+        http = build_request(subscription, body, authorization, options)
+        return LibcurlRequest(stored, options, http, override_for(http.url, self._overrides))
+
+    def send(self, request: LibcurlRequest) -> asyncio.Future[Response]:
+        """Begin to send the request; cancelling the future ends it."""
+        return self._transport.send(request.http, request.override)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """End every request and close the connections."""
         await self._transport.close()

@@ -1,10 +1,10 @@
-"""Connections that one thread uses and another must be able to end.
+"""Connections that one thread uses and another thread must be able to end.
 
-A thread that waits for an answer cannot be cancelled. It does come back when its socket is shut down,
-and any thread may do that. But the thread that waits may close the socket in the same moment, and
-the system may have given its number to another file by then. So what is shut down here is a
-duplicate, which is closed here alone. TLS takes the original apart and puts its own socket in its
-place; to the duplicate that makes no difference.
+A thread that waits for a response cannot be cancelled. It does return when its socket is shut down,
+and any thread may do that. But the waiting thread may close the socket in the same moment, and the
+system may have given its number to another file by then. So this module shuts down a duplicate of
+the socket, which nothing else closes. TLS replaces the original socket by one of its own; the
+duplicate stays the same.
 """
 
 import socket
@@ -32,7 +32,10 @@ class OpenConnections:
             raise LabStopped(STOPPED)
 
     def add(self, connected: socket.socket) -> socket.socket:
-        """Take a connection, and return what to give to remove(). Raises LabStopped after end_all()."""
+        """Keep a connection, and return the duplicate to give to remove().
+
+        Raises LabStopped after end_all().
+        """
         with self._lock:
             self.check()
             duplicate = connected.dup()
@@ -46,7 +49,7 @@ class OpenConnections:
             duplicate.close()
 
     def end_all(self) -> None:
-        """Shut every connection down, and refuse new ones. Who waits for one has an error at once."""
+        """Shut every connection down and refuse new ones. A thread that waits gets an error at once."""
         with self._lock:
             self.ended = True
             for duplicate in self._duplicates:

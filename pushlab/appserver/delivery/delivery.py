@@ -1,11 +1,12 @@
-"""One message on its way to one subscription, from the first attempt to what came of it.
+"""One message on its way to one subscription, from the first attempt to its outcome.
 
-    begin() ── answer ──▶ judge() ── accepted, gone, refused ──▶ the outcome
-                            │
-                            ╰── retry ──▶ see_through(): a pause, an attempt, and judge again
+    prepare() ─▶ attempt() ── response ──▶ classify() ── accepted, gone, refused ──▶ the outcome
+                    ▲                          │
+                    ╰── retry(): a pause ◀─────╯ retry
 
-Most messages need one attempt, and then there is no coroutine and no task: the attempt is a future,
-and a callback judges its answer. Who is asked to come back later gets a task to wait in.
+``deliver()`` is the whole way of one message, in a coroutine. A notify-all calls the same steps from
+callbacks: most of its messages need one attempt, and such a message costs no coroutine and no task.
+Only a message that is tried again gets a task, for ``retry()``.
 
 429, 5xx and network faults are tried again, as late as Retry-After says and with ever longer
 pauses, up to a number of attempts and a total time.
@@ -14,16 +15,18 @@ pauses, up to a number of attempts and a total time.
 import asyncio
 import random
 import time
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from pushlab.appserver.broadcast.congestion import RETRY_DEADLINE, OriginQueue
-from pushlab.appserver.delivery.client import PushClient, Story
-from pushlab.appserver.delivery.response import Response
+from pushlab.appserver.delivery.client import PushClient
+from pushlab.appserver.delivery.log import DeliveryLog, PreparedRequest
+from pushlab.appserver.delivery.response import Response, failed
 from pushlab.appserver.explain.outcome import Outcome, explain, seconds_of
+from pushlab.appserver.participants import Participants
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PushlabError
 from pushlab.protocol.delivery import PushOptions
@@ -34,67 +37,119 @@ ATTEMPTS = 4
 FIRST_PAUSE = 0.5
 """Seconds. Each pause is twice the one before, less a random part that is at most half of it."""
 
+RETRY_DEADLINE = 20.0
+"""Seconds after which no further attempt for a message begins."""
+
+
+class DeliveryQueue(Protocol):
+    """The queue that a message of a notify-all comes from. It learns from the message's responses.
+
+    ``now`` is the time of the event loop's clock, in seconds.
+    """
+
+    def answered(self, now: float) -> None:
+        """Learn of a response that is no reason to try again."""
+
+    def refused(self, now: float) -> None:
+        """Learn of a response that is a reason to try again, or of no response."""
+
+    def given_up(self, now: float, asked: float) -> None:
+        """Learn that a message was given up. ``asked``: seconds, of its last Retry-After, or 0."""
+
+    def backoff(self) -> AbstractContextManager[None]:
+        """Begin no new message of this queue while the context lasts."""
+
+
+class NoQueue:
+    """Stand for the queue of a message that is sent alone."""
+
+    def answered(self, now: float) -> None: ...
+    def refused(self, now: float) -> None: ...
+    def given_up(self, now: float, asked: float) -> None: ...
+    def backoff(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 @dataclass
-class Means:
-    """What a message takes to be seen through.
+class DeliveryContext:
+    """What all deliveries of one sender share.
 
     ``clock`` gives seconds since 1970, ``sleep`` waits for seconds, ``chance`` gives numbers from 0
     to 1.
     """
 
-    client: PushClient
+    client: PushClient[Any]
+    participants: Participants = field(default_factory=Participants)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
 
 
-class Message:
-    """One message to ``stored``, ready to be sent.
+class Delivery:
+    """One message to ``stored``. ``payload``: plaintext or None; ``queue`` learns from the responses."""
 
-    ``payload``: plaintext or None; ``queue`` learns from its answers.
-    """
+    __slots__ = (
+        "stored", "queue", "_context", "_payload", "_options", "_log", "_began", "_attempts",
+        "_request", "_error",
+    )  # fmt: skip
 
-    __slots__ = ("stored", "queue", "_means", "_story", "_attempt", "_began")
+    _request: PreparedRequest
 
     def __init__(
         self,
-        means: Means,
+        context: DeliveryContext,
         stored: StoredSubscription,
         payload: bytes | None,
         options: PushOptions,
-        story: Story,
-        queue: OriginQueue,
+        log: DeliveryLog,
+        queue: DeliveryQueue,
     ):
         self.stored, self.queue = stored, queue
-        self._means, self._story = means, story
+        self._context, self._log = context, log
+        self._payload, self._options = payload, options
         self._began = asyncio.get_running_loop().time()
+        self._attempts = 0
+        self._error: PushlabError | None = None
+
+    async def deliver(self) -> Outcome:
+        """Send the message, and return its outcome after the last attempt. Raises LabStopped."""
+        self.prepare()  # client.prepare(): encrypt, sign, describe the request
+        response = self.attempt()  # log.request(), then client.send(): a future
+        await _ended(response)
+        outcome = self.classify(response)  # log.response(), then explain()
+        return await self.retry(outcome)  # as long as another attempt may help
+
+    def prepare(self) -> None:
+        """Encrypt, sign and describe the request. Every attempt sends the same bytes."""
+        context, stored = self._context, self.stored
+        context.participants.sending(stored.subscription.endpoint, self._payload)
         try:
-            self._attempt = means.client.prepare(stored, payload, options, story)
+            self._request = context.client.prepare(stored, self._payload, self._options, self._log)
         except PushlabError as error:
-            self._attempt = partial(_fail, error)
+            self._error = error
 
-    async def send(self) -> Outcome:
-        """Send it, and return what came of it after the last attempt. Raises LabStopped."""
-        return await self.see_through(await self._ended(self.begin(), 1))
+    def attempt(self) -> Future[Response]:
+        """Begin one attempt, and return the future of its response."""
+        if self._error:
+            return failed(self._error)
+        self._attempts += 1
+        self._log.request(self._request)
+        return self._context.client.send(self._request)
 
-    def begin(self) -> asyncio.Future[Response]:
-        """Begin an attempt. What could not be made ready fails now."""
-        return asyncio.ensure_future(self._attempt())
+    def classify(self, attempt: Future[Response]) -> Outcome:
+        """Return what the response of an attempt means, and let the queue learn from it.
 
-    def judge(self, attempt: asyncio.Future[Response], number: int = 1) -> Outcome:
-        """Say what the answer of an attempt means, and let the queue learn from it.
-
-        One message that cannot be sent must not keep the others from being sent, so what fails is
-        an Outcome too. Raises LabStopped.
+        A message that cannot be sent must not keep the others of a notify-all from being sent, so
+        every failure is an Outcome too. Raises LabStopped.
         """
         try:
-            answer = attempt.result()
+            response = attempt.result()
         except LabStopped:
             raise
         except PushlabError as error:
             return explain(error)
-        outcome = explain(answer, Secrets(self.stored.subscription.endpoint), number)
+        self._log.response(self._request, response)
+        outcome = explain(response, Secrets(self.stored.subscription.endpoint), self._attempts)
         now = asyncio.get_running_loop().time()
         if outcome.kind == "retry":
             self.queue.refused(now)
@@ -102,44 +157,42 @@ class Message:
             self.queue.answered(now)
         return outcome
 
-    async def see_through(self, outcome: Outcome) -> Outcome:
-        """Try again what may succeed later, and return what came of it. Raises LabStopped."""
-        now = asyncio.get_running_loop().time
-        number = 1
+    async def retry(self, outcome: Outcome) -> Outcome:
+        """Try again what may succeed later, and return the last outcome. Raises LabStopped."""
+        now, context = asyncio.get_running_loop().time, self._context
         while outcome.kind == "retry":
-            asked = seconds_of(outcome.retry_after, self._means.clock()) or 0.0
-            pause = FIRST_PAUSE * 2 ** (number - 1) * (1 - self._means.chance() / 2)
+            asked = seconds_of(outcome.retry_after, context.clock()) or 0.0
+            pause = FIRST_PAUSE * 2 ** (self._attempts - 1) * (1 - context.chance() / 2)
             pause = max(asked, pause)
-            if number == ATTEMPTS or now() + pause > self._began + RETRY_DEADLINE:
+            if self._attempts == ATTEMPTS or now() + pause > self._began + RETRY_DEADLINE:
                 self.queue.given_up(now(), asked)
-                times = "once" if number == 1 else f"{number} times"
+                times = "once" if self._attempts == 1 else f"{self._attempts} times"
                 return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
-            self._story.step("try again", self.stored.display_name, seconds=round(pause, 1))
+            name = self.stored.display_name
+            self._log.record("try again", name, seconds=round(pause, 1))
             with self.queue.backoff() if asked else nullcontext():
-                await self._means.sleep(pause)
-            number += 1
-            outcome = await self._ended(self.begin(), number)
+                await context.sleep(pause)
+            response = self.attempt()
+            await _ended(response)
+            outcome = self.classify(response)
         return outcome
 
-    async def _ended(self, attempt: asyncio.Future[Response], number: int) -> Outcome:
-        try:
-            await asyncio.wait([attempt])
-        except asyncio.CancelledError:
-            # It may have ended in this very moment, with an exception that nobody looks at now.
-            if not attempt.cancel() and not attempt.cancelled():
-                attempt.exception()
-            raise
-        return self.judge(attempt, number)
 
-
-async def _fail(error: PushlabError) -> Response:
-    raise error
+async def _ended(response: Future[Response]) -> None:
+    """Wait until an attempt has ended. Being cancelled ends the attempt too."""
+    try:
+        await asyncio.wait([response])
+    except asyncio.CancelledError:
+        # It may have ended in this very moment, with an exception that nobody looks at now.
+        if not response.cancel() and not response.cancelled():
+            response.exception()
+        raise
 
 
 class Secrets:
-    """What must not be shown of an endpoint: all of it, its path, the end of its path.
+    """The parts of an endpoint that must not be shown: all of it, its path, the end of its path.
 
-    It is worked out when something is to be shown, which of most answers nothing is.
+    They are worked out only when a text is to be shown, which for most responses is not the case.
 
     >>> list(Secrets("https://push.example.net/v2/JzLQ3raZ"))
     ['https://push.example.net/v2/JzLQ3raZ', '/v2/JzLQ3raZ', 'JzLQ3raZ']

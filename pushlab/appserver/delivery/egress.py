@@ -54,7 +54,7 @@ NOT_PUBLIC_V4 = [
 ]
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""Nothing else is given out. So ::1, fc00::/7, fe80::/10, ff00::/8 and ::ffff:0:0/96 need no row."""
+"""No other addresses are assigned. So ::1, fc00::/7, fe80::/10, ff00::/8 and ::ffff:0:0/96 need no row."""
 
 NOT_PUBLIC_V6 = [
     IPv6Network(network)
@@ -84,7 +84,7 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(ip, IPv6Address) and ip.scope_id:
-        return False  # Whoever has to say which cable it is at speaks of a neighbour.
+        return False  # An address with a scope ("%eth0") is one of the local network.
     if isinstance(ip, IPv6Address) and ip in NAT64:
         ip = IPv4Address(ip.packed[-4:])
     if isinstance(ip, IPv4Address):
@@ -93,10 +93,10 @@ def is_public(address: str) -> bool:
 
 
 class EgressPolicy:
-    """Know which addresses a URL may lead to.
+    """Decide which addresses a URL may connect to.
 
-    ``origins`` are the lab's own push services and what its owner has allowed: only they may have an
-    address that is not public, and each of them at its own host and port alone.
+    ``origins`` are the lab's own push services and those that its owner has allowed. Only they may
+    have an address that is not public, and each of them at its own host and port alone.
 
     >>> egress = EgressPolicy(["http://127.0.0.1:8030"])
     >>> egress.permits("http://127.0.0.1:8030/wpush/v2/x", "127.0.0.1")
@@ -128,17 +128,17 @@ def place_of(url: str) -> tuple[str, str, int]:
 
 @dataclass(frozen=True)
 class ConnectOverride:
-    """Carry what is for the lab's subscriptions at ``host`` to ``port`` of this machine.
+    """Connect to ``address`` and ``port`` for the lab's own subscriptions at a vendor's ``host``.
 
-    ``mark``: how the last part of the lab's endpoints begins; ``authority``: the certificates that
-    are believed there, PEM; ``address``: where the lab listens.
+    It is libcurl's CURLOPT_CONNECT_TO. ``mark``: how the last part of the lab's endpoints begins;
+    ``authority``: the certificates that are trusted there, PEM; ``address``: where the lab listens.
 
-    >>> route = ConnectOverride("push.example.net", "pushlab-", 40443, "-----BEGIN CERTIFICATE-----…")
-    >>> print(route)
+    >>> override = ConnectOverride("push.example.net", "pushlab-", 40443, "-----BEGIN CERTIFICATE-----…")
+    >>> print(override)
     https://push.example.net/…/pushlab-… → 127.0.0.1:40443
-    >>> route.fits("https://push.example.net/wp/pushlab-JzLQ3raZ")
+    >>> override.fits("https://push.example.net/wp/pushlab-JzLQ3raZ")
     True
-    >>> route.fits("https://push.example.net/wp/JzLQ3raZ")
+    >>> override.fits("https://push.example.net/wp/JzLQ3raZ")
     False
     """
 
@@ -149,9 +149,9 @@ class ConnectOverride:
     address: str = "127.0.0.1"
 
     def fits(self, url: str) -> bool:
-        """Say whether a URL is for the lab."""
+        """Say whether a URL is an endpoint of the lab's."""
         if self.host not in url:
-            return False  # Most are not, and a notify-all asks for each.
+            return False  # Most are not, and a notify-all checks each of them.
         parts = urlsplit(url)
         there = (parts.scheme, parts.netloc) in (
             ("https", self.host),
@@ -169,8 +169,8 @@ class ConnectOverride:
 
 
 def override_for(url: str, overrides: Sequence[ConnectOverride]) -> ConnectOverride | None:
-    """Return the route that a request takes, or None if it goes where its URL says."""
-    for route in overrides:
-        if route.fits(url):
-            return route
+    """Return the override for an endpoint, or None if the request goes where its URL says."""
+    for override in overrides:
+        if override.fits(url):
+            return override
     return None

@@ -1,14 +1,14 @@
-"""The same message, by the field's own library: pywebpush.
+"""The second PushClient: the same message, by the field's own library, pywebpush.
 
 pywebpush encrypts, signs and posts in one call, and it is synchronous, so each call has a thread.
-What it does not do by itself is done around it here:
+This module adds what pywebpush does not do by itself:
 
 - it writes into the claims that it is given: each call gets a dict of its own;
 - it sends without a time-out, follows redirects and uses proxies unless its session does not;
-- it connects to whatever address a name has: here each is looked at first (see ``addresses``);
-- it reads an answer to its end, however long;
+- it connects to whatever address a name has: here each is checked first (see ``egress``);
+- it reads a response to its end, however long;
 - it splits a long plaintext into two records, which RFC 8291 §4 forbids: the length is checked;
-- a call cannot be cancelled: its connection is shut down under it (see ``connections``);
+- a call cannot be cancelled: its connection is shut down instead (see ``connections``);
 - an error's response is false for 4xx, so it is compared with None.
 """
 
@@ -17,15 +17,26 @@ import io
 import queue
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from pushlab.appserver.delivery.client import Attempt, Story
 from pushlab.appserver.delivery.connections import OpenConnections
-from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, override_for, place_of
-from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
+from pushlab.appserver.delivery.egress import (
+    ConnectOverride,
+    EgressPolicy,
+    override_for,
+    place_of,
+)
+from pushlab.appserver.delivery.log import DeliveryLog
+from pushlab.appserver.delivery.response import (
+    STOPPED,
+    NetworkFault,
+    PushResponse,
+    Response,
+    failed,
+)
 from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, MAX_BODY, TIMEOUT, trusted_file
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
@@ -33,12 +44,14 @@ from pushlab.errors import EncryptionError, LabStopped, PlaintextTooLong, VapidE
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.encryption import MAX_PLAINTEXT
 
+if TYPE_CHECKING:
+    import requests
+
 THREADS = 16
 """Calls at a time. Each holds a thread and mostly waits."""
 
 ORIGINS = 4
-"""Push services to which one call after the other may use the same connection. So many stay open for
-each of the threads."""
+"""Push services to which each of the threads keeps a connection for its next call."""
 
 OVERHEAD = 103
 """Bytes that encryption adds: header, delimiter and tag, RFC 8291 §4."""
@@ -48,36 +61,50 @@ class NotPublic(Exception):
     """A name has led to an address that is not public."""
 
 
+class PywebpushRequest(NamedTuple):
+    """The arguments of one call. ``size``: bytes that the encrypted body will have."""
+
+    stored: StoredSubscription
+    payload: bytes | None
+    options: PushOptions
+    size: int
+    override: ConnectOverride | None
+
+
 class PywebpushClient:
     """Send with pywebpush. It is imported with the first message, which takes 0.4 s.
 
-    ``timeout``: seconds; ``overrides`` lead to the lab; ``egress`` knows which addresses are allowed.
+    ``overrides``: which endpoints are the lab's, and where the lab listens; ``timeout``: seconds;
+    ``egress`` says which addresses are allowed.
     """
 
     def __init__(
         self,
         keys: VapidKeys,
-        timeout: float = TIMEOUT,
         overrides: Sequence[ConnectOverride] = (),
+        *,
+        timeout: float = TIMEOUT,
         egress: EgressPolicy | None = None,
     ):
-        self._connect_overrides, self._egress = overrides, egress or EgressPolicy()
+        self._overrides, self._egress = tuple(overrides), egress or EgressPolicy()
         self._keys = keys
         self._timeout = timeout
         self._threads: ThreadPoolExecutor | None = None
         self._calls: set[Future[Response]] = set()
         self._open = OpenConnections()
         # requests does not promise that threads can share a session, so each call borrows one.
-        self._sessions: queue.SimpleQueue = queue.SimpleQueue()
+        self._sessions: dict[ConnectOverride | None, queue.SimpleQueue] = {
+            override: queue.SimpleQueue() for override in (None, *self._overrides)
+        }
 
     def prepare(
         self,
         stored: StoredSubscription,
         payload: bytes | None,
         options: PushOptions,
-        story: Story,
-    ) -> Attempt:
-        """Check the length; all else happens in the attempt. Raises PlaintextTooLong."""
+        log: DeliveryLog,
+    ) -> PywebpushRequest:
+        """Check the length; pywebpush encrypts and signs in send(). Raises PlaintextTooLong."""
         size = 0
         if payload:
             if len(payload) > MAX_PLAINTEXT:
@@ -85,30 +112,31 @@ class PywebpushClient:
                     f"the plaintext is {len(payload)} bytes long, over {MAX_PLAINTEXT}"
                 )
             size = len(payload) + OVERHEAD
-            story.step("encrypt", stored.display_name, plaintext=len(payload), body=size)
-        story.step("sign", aud=stored.subscription.origin)
-        call = partial(self._call, stored, payload, options)
-        return partial(story.told, stored, options, size, partial(self._in_thread, call))
+            log.record("encrypt", stored.display_name, plaintext=len(payload), body=size)
+        log.record("sign", aud=stored.subscription.origin)
+        override = override_for(stored.subscription.endpoint, self._overrides)
+        return PywebpushRequest(stored, payload, options, size, override)
 
-    async def _in_thread(self, call: Callable[[], Response]) -> Response:
-        self._open.check()
+    def send(self, request: PywebpushRequest) -> asyncio.Future[Response]:
+        """Call pywebpush in a thread, and return the future of the response.
+
+        Cancelling the future ends a call that waits for a thread. One that has a thread goes on.
+        """
+        if self._open.ended:
+            return failed(LabStopped(STOPPED))
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "pywebpush")
-        running = self._threads.submit(call)
-        self._calls.add(running)
-        running.add_done_callback(self._calls.discard)
-        answer = await asyncio.wrap_future(running)
-        # Its connection was shut down under it. What it has come to otherwise stands.
-        if isinstance(answer, NetworkFault):
-            self._open.check()
-        return answer
+        call = self._threads.submit(self._call, request)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        return asyncio.wrap_future(call)
 
     async def close(self) -> None:
-        """Break off the calls under way, wait until they have ended, and close every connection.
+        """End the calls under way, wait for them, and close every connection.
 
-        After that nothing is sent any more: a call raises LabStopped. A call that still resolves a
-        name, which nothing can break off, is not waited for longer than CONNECT_TIMEOUT; it is
-        refused its connection then.
+        After that nothing is sent any more: a call raises LabStopped. A call that is resolving a
+        name cannot be ended. It is not waited for longer than CONNECT_TIMEOUT, and it gets no
+        connection afterwards.
         """
         self._open.end_all()
         calls = [asyncio.wrap_future(call) for call in tuple(self._calls)]
@@ -117,29 +145,37 @@ class PywebpushClient:
                 await asyncio.gather(*calls, return_exceptions=True)
         if self._threads is not None:
             self._threads.shutdown(wait=False)
-        while not self._sessions.empty():
-            self._sessions.get().close()
+        for sessions in self._sessions.values():
+            while not sessions.empty():
+                sessions.get().close()
 
-    def _call(
-        self, stored: StoredSubscription, payload: bytes | None, options: PushOptions
-    ) -> Response:
+    def _call(self, request: PywebpushRequest) -> Response:
+        response = self._post(request)
+        # The fault may be that close() shut the connection down.
+        if isinstance(response, NetworkFault):
+            self._open.check()
+        return response
+
+    def _post(self, request: PywebpushRequest) -> Response:
         import requests
         from py_vapid import Vapid, VapidException
         from pywebpush import WebPushException, webpush
 
         self._open.check()
-        headers = options.to_headers()
+        subscription, override = request.stored.subscription, request.override
+        headers = request.options.to_headers()
+        del headers["TTL"]  # webpush() has an argument for it.
         try:
-            session = self._sessions.get_nowait()
+            session = self._sessions[override].get_nowait()
         except queue.Empty:
-            session = _make_session(self._connect_overrides, self._egress, self._open)
+            session = _make_session(override, self._egress, self._open)
         try:
             response = webpush(
-                stored.subscription.to_json(),
-                payload,
+                subscription.to_json(),
+                request.payload,
                 vapid_private_key=Vapid(self._keys.private_key),
-                vapid_claims={"sub": self._keys.subject, "aud": stored.subscription.origin},
-                ttl=int(headers.pop("TTL")),
+                vapid_claims={"sub": self._keys.subject, "aud": subscription.origin},
+                ttl=request.options.ttl,
                 headers=headers,
                 timeout=(min(CONNECT_TIMEOUT, self._timeout), self._timeout),
                 requests_session=session,
@@ -162,7 +198,7 @@ class PywebpushClient:
         except requests.RequestException:
             return NetworkFault(56)
         finally:
-            session.close() if self._open.ended else self._sessions.put(session)
+            session.close() if self._open.ended else self._sessions[override].put(session)
         return PushResponse(
             response.status_code, tuple(response.headers.items()), response.content, response.reason
         )
@@ -171,25 +207,29 @@ class PywebpushClient:
 def _connect(
     url: str, egress: EgressPolicy, timeout: float | None, opened: OpenConnections
 ) -> socket.socket:
-    """Resolve a name once, look at every address, and connect to the first that answers.
+    """Resolve a name once, check every address, and connect to the first that answers.
 
     Raises NotPublic, LabStopped, and OSError for a name or an address that does not answer.
     """
     host, port = place_of(url)[1:]
-    found = [where for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    if not all(egress.permits(url, where[0]) for where in found):
+    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(where[0]) for *_, where in resolved]
+    if not all(egress.permits(url, address) for address in addresses):
         raise NotPublic
-    for where in found[:-1]:
+    for address in addresses[:-1]:
         opened.check()
         try:
-            return socket.create_connection(where[:2], timeout)
+            return socket.create_connection((address, port), timeout)
         except OSError:
             continue
     opened.check()
-    return socket.create_connection(found[-1][:2], timeout)
+    return socket.create_connection((addresses[-1], port), timeout)
 
 
-def _make_session(overrides: Sequence[ConnectOverride], egress: EgressPolicy, opened: OpenConnections):
+def _make_session(
+    override: ConnectOverride | None, egress: EgressPolicy, opened: OpenConnections
+) -> "requests.Session":
+    """Make a session for endpoints that have this override, or None."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -202,7 +242,7 @@ def _make_session(overrides: Sequence[ConnectOverride], egress: EgressPolicy, op
     )
 
     def pools(egress: EgressPolicy) -> dict:
-        """Pools whose connections look at each address that they are led to."""
+        """Return pools whose connections check each address before they are opened."""
 
         def connect(connection, scheme: str) -> socket.socket:
             host = f"[{connection.host}]" if ":" in connection.host else connection.host
@@ -244,7 +284,7 @@ def _make_session(overrides: Sequence[ConnectOverride], egress: EgressPolicy, op
         return {"http": plain, "https": secure}
 
     class BoundedAdapter(HTTPAdapter):
-        """Connect to where one may, and read no more of an answer than is worth reading."""
+        """Connect to allowed addresses only, and read at most MAX_BODY of a response."""
 
         def __init__(self, egress: EgressPolicy):
             super().__init__(pool_connections=ORIGINS)
@@ -255,44 +295,39 @@ def _make_session(overrides: Sequence[ConnectOverride], egress: EgressPolicy, op
             try:
                 body = resp.read(MAX_BODY, decode_content=False)
             except HTTPError:
-                body = b""  # The status has come, and it stands.
+                body = b""  # The status has come, and it counts.
             response.raw = io.BytesIO(body)
             resp.release_conn() if resp.length_remaining == 0 else resp.close()
             return response
 
-    class RoutedAdapter(BoundedAdapter):
+    class OverridingAdapter(BoundedAdapter):
         """Connect to the lab in place of the URL's host, and check the certificate for that host."""
 
-        def __init__(self, route: ConnectOverride):
-            self._route = route
-            self._context = ssl.create_default_context(cadata=route.authority)
-            super().__init__(EgressPolicy([f"https://127.0.0.1:{route.port}"]))
+        def __init__(self, override: ConnectOverride):
+            self._override = override
+            self._context = ssl.create_default_context(cadata=override.authority)
+            super().__init__(EgressPolicy([f"https://127.0.0.1:{override.port}"]))
 
         def build_connection_pool_key_attributes(self, request, verify, cert=None):
             host, options = super().build_connection_pool_key_attributes(request, verify, cert)
-            name = self._route.host
+            name = self._override.host
             options |= {"ssl_context": self._context}
             options |= {"server_hostname": name, "assert_hostname": name}
-            return host | {"host": self._route.address, "port": self._route.port}, options
+            return host | {"host": self._override.address, "port": self._override.port}, options
 
         def add_headers(self, request, **options):
-            request.headers["Host"] = self._route.host
+            request.headers["Host"] = self._override.host
 
     class Session(requests.Session):
-        """Follow nothing, and take the lab's overrides."""
-
-        def get_adapter(self, url):
-            route = override_for(url, overrides)
-            return adapters[route] if route else super().get_adapter(url)
+        """Follow no redirect."""
 
         def get_redirect_target(self, resp):
             return None
 
-    adapters = {route: RoutedAdapter(route) for route in overrides}
     session = Session()
     # The environment would add proxies, and a .netrc an Authorization in place of ours.
     session.trust_env = False
     session.verify = trusted_file()
-    session.mount("https://", BoundedAdapter(egress))
+    session.mount("https://", OverridingAdapter(override) if override else BoundedAdapter(egress))
     session.mount("http://", BoundedAdapter(egress))
     return session

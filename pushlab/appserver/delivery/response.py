@@ -1,18 +1,21 @@
-"""What comes back of a request: an answer, or what kept it from coming."""
+"""What a request to a push service ends with: its response, or the fault that kept one from coming."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 STOPPED = "the application server stops"
-"""What LabStopped says where no answer comes any more: the request was broken off, or not begun."""
+"""The text of LabStopped where a request was ended, or not begun, because the server stops."""
+
 
 @dataclass(frozen=True, repr=False, slots=True)
 class PushResponse:
-    """What a push service answered.
+    """A push service's response.
 
     ``headers``: (name, value) in the order they came, repeated ones too; ``body``: at most 64 KiB
-    of it; ``reason``: the words after the status, which HTTP/2 does not have. Printed, it does not
-    show their values: ``Location`` is a URL that only the sender may know.
+    of it; ``reason``: the words after the status, which HTTP/2 does not have. Printed, it shows the
+    names of its headers without their values: ``Location`` is a URL that only the sender may know.
 
     >>> PushResponse(201, (("TTL", "60"),)).header("ttl")
     '60'
@@ -41,26 +44,27 @@ class PushResponse:
 
 @dataclass(frozen=True)
 class NetworkFault:
-    """No answer: libcurl's error ``code`` (CURLE_…), and its words for people."""
+    """The reason why no response came: libcurl's error ``code`` (CURLE_…), and its own ``message``."""
 
     code: int
     message: str = ""
 
 
-Response = PushResponse | NetworkFault
+Response: TypeAlias = PushResponse | NetworkFault
 
 
 def read_response(head: Iterable[bytes], body: bytes = b"") -> PushResponse | None:
-    """Return the answer that these lines begin, or None if its head is not complete.
+    """Return the response that these lines begin, or None if its head is not complete.
 
-    ``head``: the lines as they came, each with its end. What follows the empty line are trailers,
-    after the body: nobody asked for them.
+    ``head``: the lines as they came, each with its end. Lines after the empty one are trailers, which
+    come after the body; they are ignored.
 
     >>> read_response([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n", b"\\r\\n"])
     <PushResponse 201 Created, headers: TTL, 0 bytes of body>
     >>> read_response([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n"])
     """
-    status, reason, headers = 0, "", []
+    status, reason = 0, ""
+    headers: list[tuple[str, str]] = []
     for line in b"".join(head).decode("latin-1").split("\n")[:-1]:
         line = line.rstrip("\r")
         if line.startswith("HTTP/"):
@@ -73,3 +77,10 @@ def read_response(head: Iterable[bytes], body: bytes = b"") -> PushResponse | No
         elif status >= 200:
             return PushResponse(status, tuple(headers), body, reason)
     return None
+
+
+def failed(error: Exception) -> asyncio.Future[Response]:
+    """Return a future that has this error already: the request was not begun."""
+    future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future

@@ -1,254 +1,172 @@
-"""Send, and see it through: again if need be, never for ever, and forget what is gone.
+"""Send one message to one stored subscription, and remove the subscription if it is gone.
 
-A client makes one message ready and one attempt at a time, and a Message is seen through to what
-came of it. What is left is what the store learns from that: 404 and 410 remove the subscription,
-and every outcome of a notify-all is recorded.
+A Delivery takes the message to its outcome. The Sender acts on the outcome: 404 and 410 remove the
+subscription, and nothing else does.
 """
 
 import asyncio
-import hashlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import chain, repeat
+from dataclasses import replace
+from typing import Any
 
-from pushlab.appserver.broadcast.broadcast import Broadcast
-from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT, OriginQueue
-from pushlab.appserver.broadcast.recorder import Recorder
-from pushlab.appserver.broadcast.runs import Runs, not_accepted
-from pushlab.appserver.delivery.client import DetoursOnly, LibcurlPushClient, PushClient, Story
-from pushlab.appserver.delivery.delivery import Means, Message
-from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
+from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
+from pushlab.appserver.delivery.delivery import Delivery, DeliveryContext, NoQueue
+from pushlab.appserver.delivery.egress import EgressPolicy
+from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.response import STOPPED
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.participants import Participants
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.errors import BadField, LabStopped, StoreError
+from pushlab.errors import LabStopped, StoreError
 from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What came of one message to many subscriptions.
+class PendingWork:
+    """The calls that are under way, for close() to wait for.
 
-    Each subscription is ``accepted``, ``gone`` or ``failed``; ``retried`` says how many of them
-    needed more than one attempt. ``id`` is the number in the default notification. ``total`` is how
-    many subscriptions there were at the beginning, and ``run`` what to give to go on with this.
-
-    >>> Counts(accepted=3, gone=1, total=10).done
-    4
+    >>> async def example():
+    ...     work = PendingWork()
+    ...     with work.call():
+    ...         print(len(work))
+    ...     work.refuse_more()
+    ...     await work.ended()
+    ...     print(len(work))
+    >>> asyncio.run(example())
+    1
+    0
     """
 
-    accepted: int = 0
-    gone: int = 0
-    retried: int = 0
-    failed: int = 0
-    id: int = 0
-    total: int = field(default=0, compare=False)
-    run: int = field(default=0, compare=False)
+    def __init__(self) -> None:
+        # A future for each call, which is done when the call has ended.
+        self._calls: set[asyncio.Future[None]] = set()
+        self._closed = False
 
-    @property
-    def done(self) -> int:
-        """How many subscriptions these counts speak of."""
-        return self.accepted + self.gone + self.failed
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count this block as under way. Raises LabStopped after refuse_more()."""
+        self.check()
+        ended = asyncio.get_running_loop().create_future()
+        self._calls.add(ended)
+        try:
+            yield
+        finally:
+            self._calls.remove(ended)
+            ended.set_result(None)
+
+    def check(self) -> None:
+        """Raise LabStopped after refuse_more()."""
+        if self._closed:
+            raise LabStopped(STOPPED)
+
+    def refuse_more(self) -> None:
+        """Let every later call raise LabStopped. Calling it twice is harmless."""
+        self._closed = True
+
+    async def ended(self) -> None:
+        """Wait until every call has ended."""
+        await asyncio.gather(*self._calls)
 
 
 class Sender:
-    """Send to stored subscriptions, and record in the store what comes of it.
+    """Send to stored subscriptions, one message at a time, and remove those that are gone.
 
-    ``lab_origins`` are push services that keep the journal of their own requests, and ``overrides``
-    lead to one; ``clock`` gives seconds since 1970, ``sleep`` waits for seconds, and ``chance``
-    gives numbers from 0 to 1; ``workers`` is how many messages may be under way to one push service
-    at most. Raises UnableToWriteDatabase.
+    ``lab_origins`` are push services that record their own requests in the same ``journal``;
+    ``participants`` remember what was sent to whom; ``clock`` gives seconds since 1970, ``sleep``
+    waits for seconds, and ``chance`` gives numbers from 0 to 1.
     """
 
     def __init__(
         self,
         keys: VapidKeys,
         store: SubscriptionStore,
-        client: PushClient,
+        client: PushClient[Any],
         *,
         journal: Journal | None = None,
         lab_origins: Collection[str] = (),
-        overrides: Sequence[ConnectOverride] = (),
+        participants: Participants | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
-        workers: int = MAX_IN_FLIGHT,
     ):
-        self.runs = Runs(store, clock)
+        self.store = store
+        self.log = DeliveryLog(journal, lab_origins)
+        self.context = DeliveryContext(
+            client, participants or Participants(clock), clock, sleep, chance
+        )
         self._keys = keys
-        self._store = store
-        self._means = Means(client, clock, sleep, chance)
-        self._told = Story(journal, lab_origins, overrides)
-        self._journal, self._connect_overrides = journal, overrides
-        self._workers = workers
-        self._broadcasts: set[Broadcast] = set()
-        # What close() can end early, and a future for each message and each notify-all under way,
-        # which is done when nothing of it is left.
-        self._waiting: set[asyncio.Timeout] = set()
-        self._under_way: set[asyncio.Future[None]] = set()
-        self._closed = False
+        self._work = PendingWork()
+        self._timeouts: set[asyncio.Timeout] = set()
 
     async def send(
         self, stored: StoredSubscription, payload: bytes | None, options: PushOptions
     ) -> Outcome:
-        """Send one message and return what came of it, after the last attempt.
+        """Send one message and return its outcome, after the last attempt.
 
         ``payload``: plaintext of at most 3993 bytes, or None. The subscription is removed on 404
-        and 410. What fails is an Outcome too; only LabStopped is raised.
+        and 410. A failure is an Outcome too; only LabStopped is raised.
         """
-        with self._delivery():
-            message = Message(self._means, stored, payload, options, self._told, OriginQueue())
+        with self._work.call():
+            delivery = Delivery(self.context, stored, payload, options, self.log, NoQueue())
             async with self._until_close():
-                outcome = await message.send()
+                outcome = await delivery.deliver()
             outcome = self._compare_keys(stored, outcome)
             if outcome.kind == "gone":
                 outcome = await self._remove(stored, outcome)
-                self._told.step("remove subscription", stored.display_name)
+                self.log.record("remove subscription", stored.display_name)
             return outcome
 
-    async def send_all(
-        self,
-        payload: bytes | None,
-        options: PushOptions,
-        progress: Callable[[Counts], None] | None = None,
-        *,
-        run: int | None = None,
-        number: int = 0,
-    ) -> Counts:
-        """Send one message to every stored subscription.
-
-        Only some of them are in memory at a time, however many there are. ``progress`` is called
-        with the counts so far, once a subscription: let it be quick. ``number`` is recorded beside
-        the outcomes. ``run`` goes on with a notify-all that was killed, with the same payload: who
-        is recorded as accepted is left out, and what was under way at the kill is sent again.
-        Raises UnableToReadDatabase, UnableToWriteDatabase, BadField (a run that is not known, or was
-        of another payload), LabStopped.
-
-        >>> from tqdm import tqdm                                          # doctest: +SKIP
-        >>> with tqdm() as bar:                                            # doctest: +SKIP
-        ...     await sender.send_all(b"Hello", PushOptions(), lambda counts: bar.update())
-        """
-        with self._delivery():
-            return await self._send_all(payload, options, progress, run, number)
-
-    async def _send_all(
-        self,
-        payload: bytes | None,
-        options: PushOptions,
-        progress: Callable[[Counts], None] | None,
-        run: int | None,
-        number: int,
-    ) -> Counts:
-        again = run is not None
-        total, run = await asyncio.to_thread(self._begin_run, payload, run, number)
-        self._check_open()
-        self._told.step("send to all", subscriptions=total)
-        # The first message stands for all of them in the journal; a detour is told in any case.
-        stories = chain([self._told], repeat(DetoursOnly(self._journal, self._connect_overrides)))
-        recorder = Recorder(self.runs, run, again)
-        tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0}
-
-        def note(stored: StoredSubscription, outcome: Outcome) -> None:
-            tally[outcome.kind if outcome.kind in ("accepted", "gone") else "failed"] += 1
-            tally["retried"] += outcome.attempts > 1
-            recorder.note(stored.number, outcome)
-            if progress:
-                progress(Counts(**tally, total=total, run=run))
-
-        def message(stored: StoredSubscription, queue: OriginQueue) -> Message:
-            return Message(self._means, stored, payload, options, next(stories), queue)
-
-        left = {"where": not_accepted(run)} if again else {}
-        broadcast = Broadcast(self._store.batches(**left), message, note, self._workers)
-        self._broadcasts.add(broadcast)
-        try:
-            try:
-                await broadcast.run()
-            finally:
-                await recorder.close()
-            await asyncio.to_thread(self.runs.end, run)
-        finally:
-            self._broadcasts.remove(broadcast)
-        if tally["gone"]:
-            self._told.step("remove subscription", count=tally["gone"])
-        return Counts(**tally, total=total, run=run)
-
     async def close(self) -> None:
-        """End what is under way, record what has come of it, and close the connections.
+        """End every message that is under way, and close the connections.
 
-        When it returns, nothing is sent any more, and each notify-all has its record. What was
-        under way raises LabStopped, and so does every later call. Calling it twice is harmless.
+        When it returns, nothing is sent any more. The calls that were under way raise LabStopped, and
+        so does every later one. Calling it twice is harmless.
         """
-        self._closed = True
-        for broadcast in self._broadcasts:
-            broadcast.stop()
+        self._work.refuse_more()
         now = asyncio.get_running_loop().time()
-        for waiting in self._waiting:
-            if not waiting.expired():
-                waiting.reschedule(now)
-        await self._means.client.close()
-        await asyncio.gather(*self._under_way)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise LabStopped(STOPPED)
-
-    @contextmanager
-    def _delivery(self) -> Iterator[None]:
-        """Let close() wait for this block. Raises LabStopped after close()."""
-        self._check_open()
-        ended = asyncio.get_running_loop().create_future()
-        self._under_way.add(ended)
-        try:
-            yield
-        finally:
-            self._under_way.remove(ended)
-            ended.set_result(None)
+        for timeout in self._timeouts:
+            if not timeout.expired():
+                timeout.reschedule(now)
+        await self.context.client.close()
+        await self._work.ended()
 
     @asynccontextmanager
     async def _until_close(self) -> AsyncIterator[None]:
-        """Break this block off at close(), whatever it waits for, and raise LabStopped.
+        """Run this block until close() at most, whatever it waits for; then raise LabStopped.
 
-        It is a time-out without a time, which close() sets. So no task is needed.
+        It is a time-out without a time, which close() sets. So it needs no task.
         """
         try:
-            async with asyncio.timeout(None) as waiting:
-                self._waiting.add(waiting)
+            async with asyncio.timeout(None) as timeout:
+                self._timeouts.add(timeout)
                 try:
                     yield
                 finally:
-                    self._waiting.remove(waiting)
+                    self._timeouts.remove(timeout)
         except TimeoutError:
-            if not waiting.expired():
+            if not timeout.expired():
                 raise
             raise LabStopped(STOPPED) from None
 
-    def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
-        """Return how many subscriptions there are to send to, and the number of the notify-all."""
-        digest = hashlib.sha256(payload or b"").digest()
-        if run is None:
-            return self._store.count(), self.runs.begin(digest, number)
-        if self.runs.get(run).digest != digest:
-            raise BadField(f"notify-all {run} was of another message")
-        return self._store.count(not_accepted(run)), run
-
     async def _remove(self, stored: StoredSubscription, outcome: Outcome) -> Outcome:
         try:
-            known = await asyncio.to_thread(self._store.remove, stored.subscription.endpoint)
+            known = await asyncio.to_thread(self.store.remove, stored.subscription.endpoint)
         except StoreError as error:
             return replace(outcome, text=f"{outcome.text} It is not removed yet: {error.detail}.")
         return replace(outcome, text=f"{outcome.text} It is removed here.") if known else outcome
 
     def _compare_keys(self, stored: StoredSubscription, outcome: Outcome) -> Outcome:
         ours, theirs = self._keys.application_server_key, stored.application_server_key
-        # Which of the three a wrong key gets depends on the vendor.
+        # Which of the three statuses a wrong key gets depends on the vendor.
         if outcome.status not in (400, 401, 403) or ours == theirs:
             return outcome
         return replace(
@@ -266,7 +184,7 @@ async def send_once(
     options: PushOptions,
     allowed_origins: Collection[str] = (),
 ) -> Outcome:
-    """Send one message to a subscription that is stored nowhere, and return what came of it.
+    """Send one message to a subscription that is stored nowhere, and return its outcome.
 
     ``allowed_origins`` may have addresses that are not public.
     """

@@ -1,16 +1,16 @@
-"""How many connections there may be to all push services together, and who gets the next one.
+"""Slots for connections: how many there may be to all push services together, and which request is next.
 
-An endpoint's origin is a stranger's choice, and each origin of HTTP/1.1 needs a connection for each
-request under way. Origins that take a request and never answer would together use up the files that
-this process may open, and then no database opens and no browser is let in. So a request needs a
-slot:
+Strangers choose the origins of endpoints, and an origin that speaks HTTP/1.1 needs a connection for
+each request under way. Origins that take a request and never answer would together use up the files
+that this process may open; then no database could be opened, and no browser could connect. So a
+request needs a slot:
 
     HTTP/1.1, or not known yet   a slot for each request under way
     HTTP/2                       one slot for all requests to that origin: they share a connection
 
-A request without a slot waits here and not in libcurl, where its time-out would run already. Slots
-that become free go to the origins in turn, so the many requests to one origin do not hold up the
-few to another.
+A request without a slot waits here and not in libcurl, where its time-out would run already. Free
+slots go to the origins in turn, so the many requests to one origin do not hold up the few to
+another.
 """
 
 from collections import OrderedDict, deque
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 REMEMBERED = 1000
-"""Origins of which it is remembered, while nothing is sent to them, that they speak HTTP/2."""
+"""Origins that are remembered as speaking HTTP/2 while nothing is sent to them."""
 
 Request = TypeVar("Request")
 
@@ -86,7 +86,7 @@ class Slots(Generic[Request]):
         self._forget_if_idle(origin, known)
         return begun
 
-    def leave(self, origin: str, request: Request) -> None:
+    def withdraw(self, origin: str, request: Request) -> None:
         """Forget a request that waits."""
         known = self._origins[origin]
         known.waiting.remove(request)
@@ -94,7 +94,7 @@ class Slots(Generic[Request]):
             del self._turns[known]
         self._forget_if_idle(origin, known)
 
-    def leave_all(self) -> list[Request]:
+    def withdraw_all(self) -> list[Request]:
         """Forget every request that waits, and return them."""
         waiting = [request for known in self._turns for request in known.waiting]
         for known in self._turns:

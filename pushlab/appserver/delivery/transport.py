@@ -1,82 +1,97 @@
-"""One request carried to a push service: libcurl on asyncio.
+"""Send one request to a push service: libcurl on asyncio.
 
 libcurl opens the sockets, speaks TLS and HTTP/1.1 or HTTP/2, and keeps connections for the next
-message. It does not wait: it says which sockets it wants to hear of and when it wants to be woken,
-and the event loop sees to both. So one thread has hundreds of requests under way.
+message. It never blocks: it names the sockets it wants to be told about and the time when it wants
+to be called, and the event loop does both. So one thread has hundreds of requests under way.
 
     send() ─ add_handle ─▶ CurlMulti ── "watch this socket" ──▶ loop.add_reader, add_writer
                               ▲     ╰── "wake me in 5 ms" ────▶ loop.call_later
                               ╰──────── socket_action() ◀─────── the loop, when it is time
 
-An endpoint comes from a stranger, and so does every byte of the answer. Only public addresses are
-connected to (see ``addresses``), nothing is followed, no proxy of the environment is used,
-certificates are checked, and time and size have an end.
+An endpoint comes from a stranger, and so does every byte of the response. So a request connects to
+public addresses only (see ``egress``), follows no redirect, uses no proxy of the environment, checks
+the certificate, and is limited in time and size.
+
+The parts of one request: its ResponseFuture, which the caller awaits; its Transfer, which collects
+the response; and its SocketOpener, which libcurl asks for each new socket.
 """
 
 import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import certifi
 import pycurl
 
-from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, override_for
-from pushlab.appserver.delivery.response import STOPPED, NetworkFault, Response, read_response
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
+from pushlab.appserver.delivery.response import (
+    STOPPED,
+    NetworkFault,
+    Response,
+    failed,
+    read_response,
+)
 from pushlab.appserver.delivery.slots import Slots
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushRequest
 from pushlab.server.limits import max_outgoing
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds until the connection stands, TLS included."""
+"""Seconds to open a connection, TLS included."""
 
 TIMEOUT = 30.0
 """Seconds for the whole request."""
 
 MAX_STREAMS = 1000
-"""Requests that share a connection of HTTP/2. Push services set limits of their own, about 100."""
+"""Requests that may share an HTTP/2 connection. Push services set limits of their own, about 100."""
 
 MAX_BODY = 65536
-"""Bytes of an answer's body that are kept. Push services say what they have to say in 500."""
+"""Bytes of a response's body that are kept. What push services write there fits into 500."""
 
 
-class Reply(asyncio.Future[Response]):
-    """What will have come back of one request. Who cancels it ends the request."""
+class ResponseFuture(asyncio.Future[Response]):
+    """The future of one response. Cancelling it calls ``end_request()``, if that is still under way."""
 
-    __slots__ = ("abandon",)
+    __slots__ = ("end_request",)
 
-    def cancel(self, msg: str | None = None) -> bool:
-        """Cancel the future, and with it the request, if that is still under way."""
+    end_request: Callable[[], None]
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel the future and end the request."""
         if not self.done():
-            self.abandon()
+            self.end_request()
         return super().cancel(msg)
 
 
 class SocketOpener:
     """Open sockets for one libcurl handle, as its CURLOPT_OPENSOCKETFUNCTION.
 
-    ``egress`` knows the allowed addresses. On a ``route`` there is one, and nothing is resolved.
+    libcurl asks after resolution, for each address and each time, so a name that has been given
+    another address meanwhile is judged again. A connection that is kept open leads to where it led
+    when it was opened. With an ``override`` there is one allowed address, and nothing is resolved;
+    else ``egress`` judges.
     """
 
-    def __init__(self, egress: EgressPolicy, route: ConnectOverride | None):
-        self._egress, self._route = egress, route
+    def __init__(self, egress: EgressPolicy, override: ConnectOverride | None):
+        self._egress, self._override = egress, override
         self._url, self._refused = "", False
 
     def begin(self, url: str) -> None:
-        """Expect to be asked for the request to this URL."""
+        """Set the URL of the next request."""
         self._url, self._refused = url, False
 
     def open(self, purpose: int, address: tuple) -> int:
         """Return the number of a new socket, or SOCKET_BAD."""
         family, kind, protocol, where = address
-        if self._route:
-            host = self._route.host
-            allowed = self._route.connect_to == f"{host}:443:{where[0]}:{where[1]}"
+        if self._override:
+            host = self._override.host
+            allowed = self._override.connect_to == f"{host}:443:{where[0]}:{where[1]}"
         else:
             allowed = self._egress.permits(self._url, where[0])
         if not allowed:
@@ -84,13 +99,14 @@ class SocketOpener:
             return pycurl.SOCKET_BAD
         try:
             return socket.socket(family, kind, protocol).detach()
-        except OSError:  # Too many are open. What is raised here would be printed, and lost.
+        except OSError:  # Too many are open. libcurl would print an exception, and go on.
             return pycurl.SOCKET_BAD
 
     def fault(self, code: int, message: str) -> NetworkFault:
-        """Return what libcurl says, but for what was refused here.
+        """Return libcurl's error, unless the address was refused here.
 
-        Of that it says that nobody listens, which would be tried again, and it tells the address.
+        For a refused address libcurl reports that nobody listens, which would be tried again, and
+        its message holds the address.
         """
         if self._refused and code == pycurl.E_COULDNT_CONNECT:
             return NetworkFault(pycurl.E_ABORTED_BY_CALLBACK)
@@ -99,76 +115,74 @@ class SocketOpener:
 
 @dataclass(eq=False)
 class Transfer:
-    """One request under way, and what has come back of it so far.
+    """One request under way, and the part of its response that has come so far.
 
     Its libcurl handle is used again for the next request, and so is this object. libcurl hands over
-    the head line by line: the lines are only put away, and read once the transfer has ended.
+    the head line by line: the lines are only collected, and read once the transfer has ended.
     """
 
     curl: pycurl.Curl
-    route: ConnectOverride | None
+    override: ConnectOverride | None
     opener: SocketOpener
     headers: dict[str, str] | None = None
     origin: str = ""
-    reply: Reply | None = None
+    response: ResponseFuture = field(init=False)
     head: list[bytes] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
 
     def begin(
         self, loop: asyncio.AbstractEventLoop, abandon: Callable[["Transfer"], None]
-    ) -> Reply:
-        """Forget the last answer, and return the next; ``abandon`` ends the request before that."""
+    ) -> ResponseFuture:
+        """Forget the last response and return the future of the next; ``abandon`` ends the request."""
         self.head.clear()
         self.body.clear()
-        self.reply = Reply(loop=loop)
-        self.reply.abandon = partial(abandon, self)
-        return self.reply
+        self.response = ResponseFuture(loop=loop)
+        self.response.end_request = partial(abandon, self)
+        return self.response
 
     def on_body(self, data: bytes) -> int:
-        """Take a piece of the body; taking less than all of it ends the transfer."""
+        """Take a piece of the body. Taking less than all of it ends the transfer."""
         taken = data[: MAX_BODY - len(self.body)]
         self.body += taken
         return len(taken)
 
     @property
     def multiplexes(self) -> bool | None:
-        """Whether the answer came in HTTP/2, or None if none came."""
+        """Whether the response came in HTTP/2, or None if none came."""
         return self.head[0].startswith(b"HTTP/2") if self.head else None
 
     def end(self, code: int = 0, message: str = "") -> None:
-        """Tell whoever waits what came of it.
+        """Give the future its result: the response, or libcurl's error ``code``.
 
-        A status stands once its head is complete, whatever happens to the body then: to send again
-        what has been accepted would show the notification twice.
+        A status counts once its head is complete, whatever happens to the body then: sending an
+        accepted message again would show its notification twice.
         """
-        answer = read_response(self.head, bytes(self.body))
-        self.reply.set_result(answer or self.opener.fault(code, message))
+        response = read_response(self.head, bytes(self.body))
+        self.response.set_result(response or self.opener.fault(code, message))
 
 
 class CurlTransport:
-    """Send requests from the event loop that runs, and keep connections for the next.
+    """Send requests from the running event loop, and keep connections for later ones.
 
-    ``connect_timeout`` and ``timeout`` are seconds; ``overrides`` lead to the lab; ``egress`` knows which
-    addresses are allowed; ``connections`` is how many there may be at one time to all push services
-    together, of which one that speaks HTTP/1.1 may have half. After close() nothing is sent any
-    more. A selector event loop is needed: on Windows, ``asyncio.SelectorEventLoop``.
+    ``connect_timeout`` and ``timeout`` are seconds; ``egress`` says which addresses are allowed;
+    ``connections`` is how many there may be at one time to all push services together, half of them
+    to one that speaks HTTP/1.1. After close() nothing is sent any more. It needs a selector event
+    loop: on Windows, ``asyncio.SelectorEventLoop``.
     """
 
     def __init__(
         self,
         connect_timeout: float = CONNECT_TIMEOUT,
         timeout: float = TIMEOUT,
-        overrides: Sequence[ConnectOverride] = (),
         egress: EgressPolicy | None = None,
         connections: int | None = None,
     ):
         self._connections = connections
         self._closed = False
-        self._connect_overrides = tuple(overrides)
         self._egress = egress or EgressPolicy()
         self._connect_timeout = connect_timeout
         self._timeout = timeout
-        self._multi: pycurl.CurlMulti | None = None
+        self._multi: Any = None  # a pycurl.CurlMulti, from the first request on
         self._loop: asyncio.AbstractEventLoop
         self._trusted_file: str
         self._slots: Slots[Transfer]
@@ -177,35 +191,35 @@ class CurlTransport:
         self._watched: set[int] = set()
         self._timer: asyncio.Handle | None = None
 
-    def send(self, request: PushRequest) -> asyncio.Future[Response]:
-        """Begin to send one request, and return the future of what comes back: await it.
+    def send(
+        self, request: PushRequest, override: ConnectOverride | None = None
+    ) -> asyncio.Future[Response]:
+        """Begin to send one request, and return the future of its response.
 
-        Raises LabStopped, from the future, if the transport is closed or is closed meanwhile. Who
-        cancels the future ends the request.
+        ``override``: where to connect to in place of the URL's host. Cancelling the future ends the
+        request. The future raises LabStopped if the transport is closed, or is closed meanwhile.
         """
         if self._closed:
-            refused = asyncio.get_running_loop().create_future()
-            refused.set_exception(LabStopped(STOPPED))
-            return refused
+            return failed(LabStopped(STOPPED))
         if self._multi is None:
             self._open()
-        transfer = self._transfer_for(request)
-        reply = transfer.begin(self._loop, self._abandon)
+        transfer = self._transfer_for(request, override)
+        response = transfer.begin(self._loop, self._abandon)
         if self._slots.take(transfer.origin, transfer):
             self._begin(transfer)
-        return reply
+        return response
 
     async def close(self) -> None:
-        """End what is under way, close every connection and leave nothing in the loop."""
+        """End every request, close every connection and leave nothing in the event loop."""
         self._closed = True
         if self._multi is None:
             return
         multi, self._multi = self._multi, None
         for curl in self._transfers:
             multi.remove_handle(curl)
-        for transfer in [*self._transfers.values(), *self._slots.leave_all()]:
+        for transfer in [*self._transfers.values(), *self._slots.withdraw_all()]:
             transfer.curl.close()
-            transfer.reply.set_exception(LabStopped(STOPPED))
+            transfer.response.set_exception(LabStopped(STOPPED))
         self._transfers.clear()
         for transfer in chain.from_iterable(self._idle.values()):
             transfer.curl.close()
@@ -221,23 +235,22 @@ class CurlTransport:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wake_in)
-        # As many streams share a connection as the push service allows. HTTP/1.1 has connections
-        # instead: with more requests than there are slots for connections, a request waits its turn.
+        # As many requests share an HTTP/2 connection as the push service allows. With HTTP/1.1 each
+        # has a connection of its own, and with more requests than slots some have to wait.
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
         total = max_outgoing() if self._connections is None else self._connections
         self._slots = Slots(total, each=max(1, total // 2))
-        # Connections that are kept for later count too: libcurl closes the oldest to make room.
+        # A connection that is kept for later counts too: libcurl closes the oldest to make room.
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, total)
 
     def _begin(self, transfer: Transfer) -> None:
         self._transfers[transfer.curl] = transfer
         self._multi.add_handle(transfer.curl)
 
-    def _transfer_for(self, request: PushRequest) -> Transfer:
-        """Take an idle handle, or make one, and tell it what is different in this request."""
-        route = override_for(request.url, self._connect_overrides)
-        idle = self._idle.setdefault(route, [])
-        transfer = idle.pop() if idle else self._new_transfer(route)
+    def _transfer_for(self, request: PushRequest, override: ConnectOverride | None) -> Transfer:
+        """Take an idle handle, or make one, and set what is different in this request."""
+        idle = self._idle.setdefault(override, [])
+        transfer = idle.pop() if idle else self._new_transfer(override)
         setopt = transfer.curl.setopt
         setopt(pycurl.URL, request.url)
         transfer.origin = request.url[: request.url.find("/", len("https://"))]
@@ -247,13 +260,13 @@ class CurlTransport:
             setopt(pycurl.HTTPHEADER, lines_of(request.headers))
             transfer.headers = dict(request.headers)
         # The first request to a service opens a connection, and the others wait to see whether
-        # they can share it: TLS says so at once. Without TLS they would wait for an answer.
+        # they can share it: the TLS handshake tells. Without TLS they would wait for a response.
         setopt(pycurl.PIPEWAIT, int(request.url.startswith("https:")))
         return transfer
 
-    def _new_transfer(self, route: ConnectOverride | None) -> Transfer:
+    def _new_transfer(self, override: ConnectOverride | None) -> Transfer:
         curl = pycurl.Curl()
-        transfer = Transfer(curl, route, SocketOpener(self._egress, route))
+        transfer = Transfer(curl, override, SocketOpener(self._egress, override))
         for option, value in {
             pycurl.PATH_AS_IS: 1,  # An endpoint is used as the browser gave it.
             pycurl.POST: 1,
@@ -263,7 +276,7 @@ class CurlTransport:
             pycurl.TIMEOUT_MS: int(self._timeout * 1000),
             pycurl.NOSIGNAL: 1,
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
-            # After a redirect a POST would be a GET of some other place, and a success of nothing.
+            # After a redirect the POST would become a GET of another URL, whose 200 means nothing.
             pycurl.FOLLOWLOCATION: 0,
             pycurl.NOPROXY: "*",
             pycurl.OPENSOCKETFUNCTION: transfer.opener.open,
@@ -273,19 +286,19 @@ class CurlTransport:
             pycurl.CAINFO: self._trusted_file,
         }.items():
             curl.setopt(option, value)
-        if route:
-            curl.setopt(pycurl.CONNECT_TO, [route.connect_to])
-            curl.setopt(pycurl.CAINFO_BLOB, route.authority)
+        if override:
+            curl.setopt(pycurl.CONNECT_TO, [override.connect_to])
+            curl.setopt(pycurl.CAINFO_BLOB, override.authority)
         return transfer
 
     # --- what libcurl asks of the loop ----------------------------------------------------------
 
     def _on_socket(self, event: int, fd: int, multi: pycurl.CurlMulti, data: object) -> None:
-        # libcurl may close a socket and get the same number for the next. Whatever was watched
-        # under it is forgotten first: epoll has already lost it.
+        # libcurl may close a socket and get the same number for the next one. What was watched
+        # under that number is forgotten first: epoll has already lost it.
         self._forget(fd)
         if self._multi is None:
-            return  # A connection that takes its leave while all is closed: nobody waits for it.
+            return  # close() ends this connection, and nothing is watched any more.
         if event in (pycurl.POLL_IN, pycurl.POLL_INOUT):
             self._loop.add_reader(fd, self._act, fd, pycurl.CSELECT_IN)
             self._watched.add(fd)
@@ -302,10 +315,10 @@ class CurlTransport:
     def _wake_in(self, milliseconds: int) -> None:
         if self._timer is not None:
             if milliseconds == 0 and not isinstance(self._timer, asyncio.TimerHandle):
-                return  # It is woken soon anyway. To be asked again must not put that off.
+                return  # It will be called soon anyway, and a new call_soon() would put that off.
             self._timer.cancel()
             self._timer = None
-        # Never at once, even for 0: libcurl asks from within a call that has not returned.
+        # Never at once, even for 0: libcurl calls this from within a call that has not returned.
         if milliseconds == 0:
             self._timer = self._loop.call_soon(self._on_timer)
         elif milliseconds > 0:
@@ -314,8 +327,8 @@ class CurlTransport:
     def _on_timer(self) -> None:
         self._timer = None
         self._act(pycurl.SOCKET_TIMEOUT, 0)
-        # The loop's clock may be a hair ahead of libcurl's. Then nothing was due yet, and libcurl,
-        # for which nothing has changed, does not ask again.
+        # The loop's clock may be slightly ahead of libcurl's. Then nothing was due yet, and libcurl,
+        # for which nothing has changed, does not set its timer again.
         if self._multi is not None and self._timer is None:
             self._wake_in(self._multi.timeout())
 
@@ -332,9 +345,9 @@ class CurlTransport:
                 self._finish(curl, code, message)
 
     def _abandon(self, transfer: Transfer) -> None:
-        """End a request that is not wanted any more, whether it is under way or waits for a slot."""
+        """End a request whose future is cancelled, whether it is under way or waits for a slot."""
         if self._transfers.pop(transfer.curl, None) is None:
-            self._slots.leave(transfer.origin, transfer)
+            self._slots.withdraw(transfer.origin, transfer)
         else:
             self._multi.remove_handle(transfer.curl)
             self._begin_others(transfer)
@@ -344,7 +357,7 @@ class CurlTransport:
         self._multi.remove_handle(curl)
         transfer = self._transfers.pop(curl)
         self._begin_others(transfer)
-        self._idle[transfer.route].append(transfer)
+        self._idle[transfer.override].append(transfer)
         transfer.end(code, message)
 
     def _begin_others(self, ended: Transfer) -> None:
@@ -353,9 +366,9 @@ class CurlTransport:
 
 
 def lines_of(headers: Mapping[str, str]) -> list[str]:
-    """Return the lines of a request's head, as libcurl wants them.
+    """Return the lines of a request's head, as libcurl takes them.
 
-    It adds headers of its own to a POST. A name without a value keeps it from that.
+    libcurl adds headers of its own to a POST. A name without a value keeps it from doing so.
 
     >>> lines_of({"TTL": "60", "Content-Type": "application/octet-stream"})
     ['User-Agent: pushlab', 'TTL: 60', 'Content-Type: application/octet-stream', 'Expect:']
@@ -366,10 +379,10 @@ def lines_of(headers: Mapping[str, str]) -> list[str]:
 
 
 def trusted_file() -> str:
-    """Return the file of certificate authorities that are believed.
+    """Return the file of the certificate authorities to trust.
 
-    SSL_CERT_FILE if it is set, else what this Python's ssl module believes, else certifi's. libcurl
-    inside a wheel would look where its builder's system had them.
+    It is SSL_CERT_FILE if that is set, else the one of this Python's ssl module, else certifi's.
+    libcurl inside a wheel would look where the system that built it had them.
     """
     return (
         os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or certifi.where()

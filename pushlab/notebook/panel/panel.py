@@ -17,7 +17,7 @@ import ipywidgets as widgets
 
 from pushlab import settings
 from pushlab.lab import jupyter
-from pushlab.appserver.delivery.sender import Counts
+from pushlab.appserver.broadcast.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
 from pushlab.journal import Party
 from pushlab.lab.browser import LabBrowser, installed_browsers

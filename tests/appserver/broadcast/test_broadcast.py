@@ -1,4 +1,4 @@
-"""Who is next: each push service at its own pace, in bounded memory, to the end or to a stop."""
+"""Which delivery is next: each push service at its own pace, in bounded memory, until the end."""
 
 import asyncio
 from dataclasses import replace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pushlab.appserver.broadcast.broadcast import GIVEN_UP, LOOK_AHEAD, MANY, Broadcast
+from pushlab.appserver.broadcast.broadcast import GIVEN_UP, LOOK_AHEAD, MAX_IDLE_ORIGINS, Broadcast
 from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import LabStopped, UnableToReadDatabase
@@ -28,7 +28,7 @@ class World:
         self.answers, self.attempts, self.tried_again = {}, {}, []
         self.gates: dict[str, asyncio.Event] = {}
         self.news, self.loop = asyncio.Event(), asyncio.get_running_loop()
-        self.broadcast = Broadcast(self.batches(people, size), self.message, self.note, **options)
+        self.broadcast = Broadcast(self.batches(people, size), self.delivery, self.note, **options)
 
     def batches(self, people, size):
         batch = []
@@ -50,7 +50,7 @@ class World:
         self.loop.call_soon_threadsafe(note)
         return batch
 
-    def message(self, stored, queue):
+    def delivery(self, stored, queue):
         return Scripted(self, stored, queue)
 
     def note(self, stored, outcome):
@@ -67,12 +67,17 @@ class World:
 
 
 class Scripted:
-    """A message whose answer comes when its push service's gate is open."""
+    """A delivery whose answer comes when its push service's gate is open."""
 
     def __init__(self, world, stored, queue):
         self.world, self.stored, self.queue = world, stored, queue
+        self.prepared = False
 
-    def begin(self):
+    def prepare(self):
+        self.prepared = True
+
+    def attempt(self):
+        assert self.prepared, "it is prepared before it is sent"
         self.world.begun.append(self.stored.number)
         self.world.queues[self.stored.subscription.origin] = self.queue
         self.world.news.set()
@@ -84,12 +89,12 @@ class Scripted:
             await gate.wait()
         return self.world.answers.get(self.stored.number, ACCEPTED)
 
-    def judge(self, attempt):
+    def classify(self, attempt):
         return attempt.result()
 
-    async def see_through(self, outcome):
+    async def retry(self, outcome):
         self.world.tried_again.append(self.stored.number)
-        if gate := self.world.gates.get("see through"):
+        if gate := self.world.gates.get("retry"):
             await gate.wait()
         return replace(outcome, attempts=2)
 
@@ -146,7 +151,7 @@ def test_a_push_service_that_does_not_answer_holds_up_nobody_else(run):
     run(scenario())
 
 
-def test_while_one_rests_others_go_on(run):
+def test_while_one_backs_off_others_go_on(run):
     backing_off, other = "https://resting.example", "https://other.example"
 
     async def scenario():
@@ -165,7 +170,7 @@ def test_while_one_rests_others_go_on(run):
     run(scenario())
 
 
-def test_a_rest_that_is_asked_for_just_before_is_heeded(run):
+def test_a_pause_that_is_asked_for_just_before_is_heeded(run):
     async def scenario():
         world = World([])
         world.broadcast._take(person(1))
@@ -179,7 +184,7 @@ def test_a_rest_that_is_asked_for_just_before_is_heeded(run):
     run(scenario())
 
 
-def test_who_has_no_hope_is_not_sent_to_and_said_so(run):
+def test_what_waits_for_a_push_service_that_is_given_up_is_not_sent(run):
     async def scenario():
         world = World(map(person, range(1000)))
         gate = world.shut()
@@ -201,7 +206,7 @@ def test_any_number_of_push_services_is_remembered_in_bounded_memory(run):
         world = World((person(n, f"https://{n}.example") for n in range(5000)), size=50)
         await world.broadcast.run()
         assert len(world.noted) == 5000
-        assert len(world.broadcast._queues) <= LOOK_AHEAD + MANY
+        assert len(world.broadcast._queues) <= LOOK_AHEAD + MAX_IDLE_ORIGINS
 
     run(scenario())
 
@@ -220,11 +225,11 @@ def test_a_stop_ends_it_and_leaves_no_task(run):
     run(scenario())
 
 
-def test_who_is_to_be_tried_again_keeps_nobody_waiting(run):
+def test_what_is_tried_again_keeps_nobody_waiting(run):
     async def scenario():
         world = World(map(person, range(300)))
         world.answers = {number: LATER for number in range(0, 300, 100)}
-        gate = world.shut("see through")
+        gate = world.shut("retry")
         sending = asyncio.ensure_future(world.broadcast.run())
         await world.until(lambda: len(world.begun) == 300)
         while len(world.noted) < 297:
@@ -256,7 +261,7 @@ def test_what_goes_wrong_while_an_outcome_is_noted_ends_it(run, begun_again):
 
 
 def test_an_answer_that_comes_with_a_stop_is_noted_and_nobody_is_tried_again(run, monkeypatch):
-    monkeypatch.setattr(Scripted, "answer", lambda message: message.world.loop.create_future())
+    monkeypatch.setattr(Scripted, "answer", lambda delivery: delivery.world.loop.create_future())
 
     async def scenario():
         world = World(map(person, range(3)))

@@ -10,10 +10,10 @@ from pushlab.appserver.broadcast.congestion import (
     INITIAL_WINDOW,
     MAX_CONSECUTIVE_DEFERRALS,
     MAX_IN_FLIGHT,
-    RETRY_DEADLINE,
     CongestionWindow,
     OriginQueue,
 )
+from pushlab.appserver.delivery.delivery import RETRY_DEADLINE
 
 
 def simulate(window: CongestionWindow, messages: int, seconds: float, most_a_second: float = 1e9) -> float:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from pushlab.appserver.broadcast import recorder as recorder_module
-from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.broadcast.recorder import Recorder
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import UnableToWriteDatabase
 
 ACCEPTED = Outcome("accepted", 201, "201")

@@ -9,10 +9,10 @@ from pushlab.appserver.delivery.client import (
     TOKEN_LIFETIME,
     LibcurlPushClient,
     Signer,
-    Story,
     ephemeral,
 )
 from pushlab.appserver.delivery.egress import EgressPolicy
+from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PlaintextTooLong
@@ -45,9 +45,11 @@ def send(run, keys, push_service, subscriber, payload, options=DEFAULT, journal=
             someone = subscriber(service.endpoint())
             transport = CurlTransport(egress=EgressPolicy([service.origin]))
             client = LibcurlPushClient(keys, transport, clock=Clock())
-            story = Story(journal, [service.origin] if lab else [])
-            attempt = client.prepare(stored(someone, keys), payload, options, story)
-            answer = await attempt()
+            log = DeliveryLog(journal, [service.origin] if lab else [])
+            request = client.prepare(stored(someone, keys), payload, options, log)
+            log.request(request)
+            answer = await client.send(request)
+            log.response(request, answer)
             await client.close()
             return someone, service, answer
 
@@ -80,31 +82,33 @@ def test_a_message_without_payload(run, keys, push_service, subscriber, payload)
 def test_the_same_randomness_gives_the_same_bytes_and_the_default_never_does(
     run, keys, push_service, subscriber
 ):
-    async def scenario(*options):
+    async def scenario(**options):
         async with push_service() as service:
             someone = stored(
                 subscriber(service.endpoint(), p256.load_private(bytes(31) + b"\3"), bytes(16)),
                 keys,
             )
             transport = CurlTransport(egress=EgressPolicy([service.origin]))
-            client = LibcurlPushClient(keys, transport, Clock(), *options)
+            client = LibcurlPushClient(keys, transport, clock=Clock(), **options)
             for _ in range(2):
-                await client.prepare(someone, b"Hello", PushOptions(), Story(None))()
+                await client.send(client.prepare(someone, b"Hello", PushOptions(), DeliveryLog()))
             await client.close()
             return [received.body for received in service.received]
 
     first, second = run(scenario())
     assert first[:16] != second[:16] and first[21:86] != second[21:86], "salt and key pair are new"
-    first, second = run(scenario(lambda: (p256.load_private(bytes(31) + b"\2"), bytes(16))))
+    first, second = run(
+        scenario(ephemeral=lambda: (p256.load_private(bytes(31) + b"\2"), bytes(16)))
+    )
     assert first == second and first[:16] == bytes(16)
 
 
 def test_a_plaintext_that_is_too_long_is_not_sent(keys, subscriber):
     client = LibcurlPushClient(keys, CurlTransport())
     someone = stored(subscriber(f"{ORIGIN}/p"), keys)
-    client.prepare(someone, bytes(3993), PushOptions(), Story(None))
+    client.prepare(someone, bytes(3993), PushOptions(), DeliveryLog())
     with pytest.raises(PlaintextTooLong):
-        client.prepare(someone, bytes(3994), PushOptions(), Story(None))
+        client.prepare(someone, bytes(3994), PushOptions(), DeliveryLog())
 
 
 def test_ephemeral_pairs_differ():
@@ -155,7 +159,7 @@ def test_each_origin_has_a_token_of_its_own_and_old_ones_make_room(keys):
 # --- the journal -------------------------------------------------------------------------------
 
 
-def told(journal) -> list[tuple]:
+def recorded(journal) -> list[tuple]:
     return [(event.source, event.target, event.what, event.who) for event in journal.events()]
 
 
@@ -163,7 +167,7 @@ def test_the_journal_of_a_send_to_the_labs_push_service(run, keys, push_service,
     journal = Journal()
     _, service, _ = send(run, keys, push_service, subscriber, b"Hello", journal=journal, lab=True)
     server = "application server"
-    assert told(journal) == [(server, server, "encrypt", "Firefox"), (server, server, "sign", "")]
+    assert recorded(journal) == [(server, server, "encrypt", "Firefox"), (server, server, "sign", "")]
     encrypt, sign = journal.events()
     assert encrypt.detail == {"plaintext": 5, "body": 108}
     assert sign.detail == {"aud": service.origin}
@@ -172,7 +176,7 @@ def test_the_journal_of_a_send_to_the_labs_push_service(run, keys, push_service,
 def test_the_journal_of_a_send_to_another_push_service(run, keys, push_service, subscriber):
     journal = Journal()
     send(run, keys, push_service, subscriber, b"Hello", PushOptions(topic="t"), journal=journal)
-    assert told(journal)[2:] == [
+    assert recorded(journal)[2:] == [
         ("application server", "push service", "POST message", "Firefox"),
         ("push service", "application server", "201 Created", "Firefox"),
     ]

@@ -32,8 +32,8 @@ def lab():
     ],
 )
 def test_what_takes_a_route(url):
-    route = ConnectOverride(HOST, "pushlab-", 40443, "")
-    assert override_for(url, [route]) is route
+    override = ConnectOverride(HOST, "pushlab-", 40443, "")
+    assert override_for(url, [override]) is override
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_what_goes_where_its_url_says(url):
 
 
 def test_a_route_prints_itself_without_its_certificates():
-    route = ConnectOverride(HOST, "pushlab-", 40443, "PEM")
-    assert str(route) == f"https://{HOST}/…/pushlab-… → 127.0.0.1:40443"
-    assert "PEM" not in repr(route)
+    override = ConnectOverride(HOST, "pushlab-", 40443, "PEM")
+    assert str(override) == f"https://{HOST}/…/pushlab-… → 127.0.0.1:40443"
+    assert "PEM" not in repr(override)
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def notify(run, serving, push_service, subscriber, lab):
         async def scenario():
             async with push_service(lab[1]) as service:
                 port = int(service.origin.rsplit(":", 1)[1])
-                route = ConnectOverride(HOST, "pushlab-", port, authority or lab[0])
-                async with serving(connect_overrides=[route], sender=sender) as server:
+                override = ConnectOverride(HOST, "pushlab-", port, authority or lab[0])
+                async with serving(connect_overrides=[override], sender=sender) as server:
                     someone = subscriber(OURS)
                     server.subscribe(someone.subscription, "Chromium")
                     outcome = await server.notify(OURS, "Hi", "you")
@@ -113,10 +113,10 @@ def test_the_lab_s_authority_is_believed_on_its_routes_alone(run, serving, push_
     async def scenario():
         async with push_service(lab[1]) as service:
             port = int(service.origin.rsplit(":", 1)[1])
-            route = ConnectOverride(HOST, "pushlab-", port, lab[0])
-            async with serving(service.origin, connect_overrides=[route]) as server:
-                transport = server.sender._means.client._client._transport
-                routed = await transport.send(PushRequest(OURS, {}, b""))
+            override = ConnectOverride(HOST, "pushlab-", port, lab[0])
+            async with serving(service.origin, connect_overrides=[override]) as server:
+                transport = server.sender.context.client._transport
+                routed = await transport.send(PushRequest(OURS, {}, b""), override)
                 # The same server, addressed as itself: not the name, and not the authority.
                 direct = await transport.send(PushRequest(f"{service.origin}/pushlab-x", {}, b""))
                 return routed.status, direct.code
@@ -128,8 +128,8 @@ def test_of_a_notify_all_each_detour_is_told_once(run, serving, push_service, su
     async def scenario():
         async with push_service(lab[1]) as service, push_service() as plain:
             port = int(service.origin.rsplit(":", 1)[1])
-            route = ConnectOverride(HOST, "pushlab-", port, lab[0])
-            async with serving(plain.origin, connect_overrides=[route]) as server:
+            override = ConnectOverride(HOST, "pushlab-", port, lab[0])
+            async with serving(plain.origin, connect_overrides=[override]) as server:
                 server.subscribe(subscriber(plain.endpoint()).subscription, "Firefox")
                 for number in range(3):
                     server.subscribe(subscriber(f"{OURS}{number}").subscription, "Chromium")

@@ -1,15 +1,26 @@
-"""One message: judged after its first attempt, and tried again as long as that may help."""
+"""One message: classified after its first attempt, and tried again as long as that may help."""
 
 import asyncio
+from typing import NamedTuple
 
 import pytest
 
-from pushlab.appserver.broadcast.congestion import RETRY_DEADLINE, OriginQueue
-from pushlab.appserver.delivery.client import Story
-from pushlab.appserver.delivery.delivery import ATTEMPTS, FIRST_PAUSE, Means, Message, Secrets
+from pushlab.appserver.broadcast.congestion import OriginQueue
+from pushlab.appserver.delivery.delivery import (
+    ATTEMPTS,
+    FIRST_PAUSE,
+    RETRY_DEADLINE,
+    Delivery,
+    DeliveryContext,
+    NoQueue,
+    Secrets,
+)
+from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
+from pushlab.appserver.participants import Participants
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PlaintextTooLong
+from pushlab.journal import Journal
 from pushlab.protocol.delivery import PushOptions
 
 CREATED, BUSY, GONE = PushResponse(201), PushResponse(503), PushResponse(410)
@@ -19,34 +30,54 @@ def asked(seconds: int) -> PushResponse:
     return PushResponse(429, (("Retry-After", str(seconds)),))
 
 
+class Request(NamedTuple):
+    """What the client below has prepared."""
+
+    stored: StoredSubscription
+    options: PushOptions
+    size: int = 5
+    override: None = None
+
+
 class World:
     """A client that has its answers written down, and pauses that are noted and not waited for."""
 
     def __init__(self, someone, *answers):
         self.answers, self.pauses = list(answers), []
         self.ready = 0
-        self.queue = OriginQueue()
+        self.queue, self.journal = OriginQueue(), Journal()
         self.stored = StoredSubscription(someone.subscription, "", "Firefox", 0.0)
-        self.means = Means(self, clock=lambda: 0.0, sleep=self.sleep, chance=lambda: 0.0)
+        self.participants = Participants()
+        self.context = DeliveryContext(
+            self, self.participants, clock=lambda: 0.0, sleep=self.sleep, chance=lambda: 0.0
+        )
 
     async def sleep(self, seconds):
         self.pauses.append((seconds, self.queue.backing_off))
 
-    def prepare(self, stored, payload, options, story):
+    def prepare(self, stored, payload, options, log):
         self.ready += 1
         if isinstance(self.answers[0], PlaintextTooLong):
             raise self.answers[0]
-        return self.attempt
+        return Request(stored, options)
 
-    async def attempt(self):
+    def send(self, request):
+        return asyncio.ensure_future(self.answer())
+
+    async def answer(self):
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return await answer.wait() if isinstance(answer, asyncio.Event) else answer
 
     @property
-    def message(self):
-        return Message(self.means, self.stored, b"Hello", PushOptions(), Story(None), self.queue)
+    def recorded(self):
+        return [event.what for event in self.journal.events()]
+
+    @property
+    def delivery(self):
+        log = DeliveryLog(self.journal)
+        return Delivery(self.context, self.stored, b"Hello", PushOptions(), log, self.queue)
 
 
 @pytest.fixture
@@ -59,17 +90,17 @@ def world(subscriber):
 def test_most_need_one_attempt(run, world, answer, kind):
     async def scenario():
         here = world(answer)
-        outcome = await here.message.send()
+        outcome = await here.delivery.deliver()
         assert (outcome.kind, outcome.attempts, here.pauses) == (kind, 1, [])
         assert here.queue.window._answers == 1
 
     run(scenario())
 
 
-def test_it_is_made_ready_once_and_sent_again_as_it_is(run, world):
+def test_it_is_prepared_once_and_sent_again_as_it_is(run, world):
     async def scenario():
         here = world(BUSY, NetworkFault(7), CREATED)
-        outcome = await here.message.send()
+        outcome = await here.delivery.deliver()
         assert (outcome.kind, outcome.attempts, here.ready) == ("accepted", 3, 1)
         assert here.pauses == [(FIRST_PAUSE, 0), (2 * FIRST_PAUSE, 0)]
         assert here.queue.window._careful, "the queue has not learned that there was trouble"
@@ -80,17 +111,17 @@ def test_it_is_made_ready_once_and_sent_again_as_it_is(run, world):
 def test_trying_has_an_end(run, world):
     async def scenario():
         here = world(*[BUSY] * 9)
-        outcome = await here.message.send()
+        outcome = await here.delivery.deliver()
         assert (outcome.kind, outcome.attempts) == ("retry", ATTEMPTS) and len(here.answers) == 5
         assert outcome.text.endswith(f"Tried {ATTEMPTS} times, then given up.")
 
     run(scenario())
 
 
-def test_the_lane_rests_while_the_push_service_asks_for_it(run, world):
+def test_the_queue_backs_off_while_the_push_service_asks_for_it(run, world):
     async def scenario():
         here = world(asked(3), CREATED)
-        assert (await here.message.send()).kind == "accepted"
+        assert (await here.delivery.deliver()).kind == "accepted"
         assert here.pauses == [(3.0, 1)] and here.queue.backing_off == 0
 
     run(scenario())
@@ -99,17 +130,17 @@ def test_the_lane_rests_while_the_push_service_asks_for_it(run, world):
 def test_a_pause_that_is_too_long_is_not_waited_for(run, world):
     async def scenario():
         here = world(asked(int(RETRY_DEADLINE) + 1))
-        outcome = await here.message.send()
+        outcome = await here.delivery.deliver()
         assert (outcome.kind, here.pauses) == ("retry", [])
         assert outcome.text.endswith("Tried once, then given up.")
 
     run(scenario())
 
 
-def test_what_cannot_be_made_ready_is_an_outcome_and_no_fault_of_the_lane_s(run, world):
+def test_what_cannot_be_prepared_is_an_outcome_of_which_the_queue_learns_nothing(run, world):
     async def scenario():
         here = world(PlaintextTooLong("the plaintext is 4000 bytes long, over 3993"))
-        outcome = await here.message.send()
+        outcome = await here.delivery.deliver()
         assert outcome.kind == "failed" and "over 3993" in outcome.text
         assert (here.queue.window._answers, here.queue.window._careful) == (0, False)
 
@@ -120,7 +151,7 @@ def test_what_cannot_be_made_ready_is_an_outcome_and_no_fault_of_the_lane_s(run,
 def test_a_lab_that_stops_is_no_outcome(run, world, before):
     async def scenario():
         with pytest.raises(LabStopped):
-            await world(*before, LabStopped("the application server stops")).message.send()
+            await world(*before, LabStopped("the application server stops")).delivery.deliver()
 
     run(scenario())
 
@@ -129,7 +160,7 @@ def test_a_lab_that_stops_is_no_outcome(run, world, before):
 def test_cancelled_it_leaves_no_attempt(run, world, before):
     async def scenario():
         here = world(*before, asyncio.Event())
-        sending = asyncio.ensure_future(here.message.send())
+        sending = asyncio.ensure_future(here.delivery.deliver())
         while here.answers:
             await asyncio.sleep(0)
         assert len(asyncio.all_tasks()) == 3
@@ -138,6 +169,60 @@ def test_cancelled_it_leaves_no_attempt(run, world, before):
             await sending
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scenario())
+
+
+def test_the_journal_has_each_attempt_and_the_pause_between_them(run, world):
+    async def scenario():
+        here = world(BUSY, NetworkFault(7), CREATED)
+        await here.delivery.deliver()
+        assert here.recorded == [
+            "POST message", "503", "try again", "POST message", "no answer", "try again",
+            "POST message", "201",
+        ]  # fmt: skip
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("answer", [CREATED, PlaintextTooLong("too long")])
+def test_participants_know_when_the_last_message_was_sent(run, world, answer):
+    async def scenario():
+        here = world(answer)
+        (before,) = here.participants.rows([here.stored])
+        await here.delivery.deliver()
+        (after,) = here.participants.rows([here.stored])
+        assert before.sent_at is None and after.sent_at is not None and after.reached is False
+
+    run(scenario())
+
+
+def test_the_steps_of_one_attempt_need_no_task(run, world):
+    """A notify-all calls them from callbacks."""
+
+    async def scenario():
+        here, response = world(CREATED), asyncio.get_running_loop().create_future()
+        here.send = lambda request: response
+        delivery = here.delivery
+        delivery.prepare()
+        assert delivery.attempt() is response
+        response.set_result(CREATED)
+        assert delivery.classify(response).kind == "accepted"
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scenario())
+
+
+def test_a_message_alone_has_no_queue_and_is_tried_again_too(run, world):
+    async def scenario():
+        here = world(asked(3), CREATED)
+        here.queue, noted = NoQueue(), here.pauses
+
+        async def sleep(seconds):
+            noted.append(seconds)
+
+        here.context.sleep = sleep
+        assert (await here.delivery.deliver()).attempts == 2 and noted == [3.0]
 
     run(scenario())
 

@@ -7,8 +7,8 @@ import socket
 import pycurl
 import pytest
 
-from pushlab.appserver.delivery.client import Story
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, is_public
+from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
 from pushlab.appserver.delivery.response import NetworkFault
 from pushlab.appserver.delivery.transport import CurlTransport
@@ -94,10 +94,10 @@ def send(request, keys, subscriber):
 
     def make_client(egress=None, connect_overrides=()):
         if request.param == "pywebpush":
-            return PywebpushClient(keys, egress=egress, overrides=connect_overrides)
+            return PywebpushClient(keys, connect_overrides, egress=egress)
         from pushlab.appserver.delivery.client import LibcurlPushClient
 
-        return LibcurlPushClient(keys, CurlTransport(egress=egress, overrides=connect_overrides))
+        return LibcurlPushClient(keys, CurlTransport(egress=egress), connect_overrides)
 
     async def sending(endpoint, egress=None, connect_overrides=()):
         if "[" in endpoint and request.param == "pywebpush":
@@ -105,7 +105,9 @@ def send(request, keys, subscriber):
         stored = StoredSubscription(subscriber(endpoint).subscription, "KEY", "", 0)
         client = make_client(egress, connect_overrides)
         try:
-            return await client.prepare(stored, b"Hello", PushOptions(), Story(None))()
+            return await client.send(
+                client.prepare(stored, b"Hello", PushOptions(), DeliveryLog())
+            )
         finally:
             await client.close()
 
@@ -222,7 +224,7 @@ def test_a_name_that_leads_elsewhere_the_next_time(run, push_service):
 
             async def led_to(address):
                 # What a resolver of this name answers from now on, as libcurl keeps it.
-                curl = transport._transfer_for(PushRequest(url, {}, b""))
+                curl = transport._transfer_for(PushRequest(url, {}, b""), None)
                 names = [f"-rebound.test:{port}", f"rebound.test:{port}:{address}"]
                 curl.curl.setopt(pycurl.RESOLVE, names)
                 curl.curl.setopt(pycurl.FORBID_REUSE, 1)

@@ -1,4 +1,4 @@
-"""pywebpush behind the same seam: the same message, and none of its traps."""
+"""The other client, pywebpush: the same message, and none of its traps."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pushlab.appserver.delivery.client import Story
+from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushClient
 from pushlab.appserver.delivery.response import NetworkFault
 from pushlab.appserver.delivery.transport import MAX_BODY
@@ -42,12 +42,16 @@ def send(run, keys, push_service, subscriber, everywhere):
                 stored = StoredSubscription(someone.subscription, "KEY", "Firefox", 0)
                 client = PywebpushClient(more.pop("keys", keys), egress=everywhere, **more)
                 try:
-                    attempt = client.prepare(stored, payload, options, Story(journal))
-                    answers = [await attempt() for _ in range(times)]
+                    log = DeliveryLog(journal)
+                    request = client.prepare(stored, payload, options, log)
+                    for _ in range(times):
+                        log.request(request)
+                        response = await client.send(request)
+                        log.response(request, response)
                 finally:
                     service.closing.set()
                     await client.close()
-                return someone, service, answers[-1]
+                return someone, service, response
 
         return run(scenario())
 
@@ -140,7 +144,7 @@ def test_a_closed_port_and_a_host_that_does_not_exist(run, keys, subscriber, eve
     async def scenario(endpoint):
         client = PywebpushClient(keys, egress=everywhere)
         stored = StoredSubscription(subscriber(endpoint).subscription, "KEY", "", 0)
-        answer = await client.prepare(stored, b"Hello", PushOptions(), Story(None))()
+        answer = await client.send(client.prepare(stored, b"Hello", PushOptions(), DeliveryLog()))
         await client.close()
         return answer.code
 
@@ -186,16 +190,16 @@ def test_many_threads_at_a_time(run, keys, push_service, subscriber, everywhere)
         async with push_service() as service:
             client = PywebpushClient(keys, egress=everywhere)
             people = [subscriber(service.endpoint(str(number))) for number in range(40)]
-            attempts = [
+            requests = [
                 client.prepare(
                     StoredSubscription(someone.subscription, "KEY", "", 0),
                     b"Hello",
                     PushOptions(),
-                    Story(None),
+                    DeliveryLog(),
                 )
                 for someone in people
             ]
-            answers = await asyncio.gather(*(attempt() for attempt in attempts))
+            answers = await asyncio.gather(*map(client.send, requests))
             await client.close()
             return [answer.status for answer in answers]
 
@@ -232,9 +236,9 @@ def test_close_breaks_off_the_calls_under_way_and_nothing_is_sent_after_it(
             someone = subscriber(service.endpoint())
             stored = StoredSubscription(someone.subscription, "KEY", "Firefox", 0)
             client = PywebpushClient(keys, egress=everywhere)
-            attempt = client.prepare(stored, b"Hello", PushOptions(), Story(None))
+            request = client.prepare(stored, b"Hello", PushOptions(), DeliveryLog())
             # Some have a thread and wait for an answer, and some wait for a thread.
-            sending = [asyncio.ensure_future(attempt()) for _ in range(THREADS + 4)]
+            sending = [client.send(request) for _ in range(THREADS + 4)]
             await arrived.wait()
             sending.pop(0).cancel()  # Its thread goes on; close() waits for that one too.
             # The time-out of a call is three times as long as this test may last.
@@ -243,7 +247,7 @@ def test_close_breaks_off_the_calls_under_way_and_nothing_is_sent_after_it(
             assert {type(answer) for answer in answers} == {LabStopped}
             assert not client._calls and not client._open._duplicates
             with pytest.raises(LabStopped):
-                await attempt()
+                await client.send(request)
             await client.close()
             assert len(service.received) == THREADS
 

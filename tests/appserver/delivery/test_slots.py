@@ -64,7 +64,7 @@ def test_no_request_is_lost_and_there_are_never_too_many():
                     waiting.add(one)
             elif waiting and chance.random() < 0.1:
                 one = waiting.pop()
-                slots.leave(one[0], one)
+                slots.withdraw(one[0], one)
             elif under_way:
                 ended = under_way.pop(chance.randrange(len(under_way)))
                 for one in slots.give_back(ended[0], speaks[ended[0]]):

@@ -1,0 +1,154 @@
+"""Send one message to every stored subscription, and record each outcome.
+
+A Broadcast decides when the message to each subscription begins. A Recorder writes the outcomes into
+the database, so that a notify-all that was killed can be resumed.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+
+from pushlab.appserver.broadcast.broadcast import Broadcast
+from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT, OriginQueue
+from pushlab.appserver.broadcast.recorder import Recorder
+from pushlab.appserver.broadcast.runs import Runs, not_accepted
+from pushlab.appserver.delivery.delivery import Delivery
+from pushlab.appserver.delivery.sender import PendingWork, Sender
+from pushlab.appserver.explain.outcome import Outcome
+from pushlab.appserver.store import StoredSubscription
+from pushlab.errors import BadField
+from pushlab.protocol.delivery import PushOptions
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How the messages of one notify-all ended.
+
+    Each subscription is ``accepted``, ``gone`` or ``failed``; ``retried`` says how many of them
+    needed more than one attempt. ``id`` is the number in the default notification. ``total`` is how
+    many subscriptions there were at the beginning. ``run`` is the number with which this notify-all
+    can be resumed.
+
+    >>> Counts(accepted=3, gone=1, total=10).done
+    4
+    """
+
+    accepted: int = 0
+    gone: int = 0
+    retried: int = 0
+    failed: int = 0
+    id: int = 0
+    total: int = field(default=0, compare=False)
+    run: int = field(default=0, compare=False)
+
+    @property
+    def done(self) -> int:
+        """How many subscriptions have an outcome."""
+        return self.accepted + self.gone + self.failed
+
+
+class BroadcastSender:
+    """Send to all stored subscriptions, by the client, the store and the log of ``sender``.
+
+    ``max_in_flight`` is how many messages may be under way to one push service at most. Close it
+    before the sender. Raises UnableToWriteDatabase.
+    """
+
+    def __init__(self, sender: Sender, *, max_in_flight: int = MAX_IN_FLIGHT):
+        self.runs = Runs(sender.store, sender.context.clock)
+        self._context, self._store, self._log = sender.context, sender.store, sender.log
+        self._max_in_flight = max_in_flight
+        self._broadcasts: set[Broadcast] = set()
+        self._work = PendingWork()
+
+    async def send_all(
+        self,
+        payload: bytes | None,
+        options: PushOptions,
+        progress: Callable[[Counts], None] | None = None,
+        *,
+        run: int | None = None,
+        number: int = 0,
+    ) -> Counts:
+        """Send one message to every stored subscription.
+
+        Only some subscriptions are in memory at a time, however many there are. ``progress`` is
+        called with the counts so far, once a subscription; it must return at once. ``number`` is
+        recorded beside the outcomes. ``run`` resumes a notify-all that was killed, with the same
+        payload: a subscription recorded as accepted is not sent to again, and one whose message was
+        under way at the kill is. Raises UnableToReadDatabase, UnableToWriteDatabase, BadField (a run
+        that is not known, or was of another payload), LabStopped.
+
+        >>> from tqdm import tqdm                                          # doctest: +SKIP
+        >>> with tqdm() as bar:                                            # doctest: +SKIP
+        ...     await sender.send_all(b"Hello", PushOptions(), lambda counts: bar.update())
+        """
+        with self._work.call():
+            return await self._send_all(payload, options, progress, run, number)
+
+    async def _send_all(
+        self,
+        payload: bytes | None,
+        options: PushOptions,
+        progress: Callable[[Counts], None] | None,
+        resumed: int | None,
+        number: int,
+    ) -> Counts:
+        total, run = await asyncio.to_thread(self._begin_run, payload, resumed, number)
+        self._work.check()
+        self._log.record("send to all", subscriptions=total)
+        # The first message stands for all of them in the journal.
+        logs = chain([self._log], repeat(self._log.quiet()))
+        recorder = Recorder(self.runs, run, again=resumed is not None)
+        tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0}
+
+        def note(stored: StoredSubscription, outcome: Outcome) -> None:
+            tally[outcome.kind if outcome.kind in ("accepted", "gone") else "failed"] += 1
+            tally["retried"] += outcome.attempts > 1
+            recorder.note(stored.number, outcome)
+            if progress:
+                progress(Counts(**tally, total=total, run=run))
+
+        def delivery(stored: StoredSubscription, queue: OriginQueue) -> Delivery:
+            return Delivery(self._context, stored, payload, options, next(logs), queue)
+
+        batches = (
+            self._store.batches()
+            if resumed is None
+            else self._store.batches(where=not_accepted(run))
+        )
+        broadcast = Broadcast(batches, delivery, note, self._max_in_flight)
+        self._broadcasts.add(broadcast)
+        try:
+            try:
+                await broadcast.run()
+            finally:
+                await recorder.close()
+            await asyncio.to_thread(self.runs.end, run)
+        finally:
+            self._broadcasts.remove(broadcast)
+        if tally["gone"]:
+            self._log.record("remove subscription", count=tally["gone"])
+        return Counts(**tally, total=total, run=run)
+
+    async def close(self) -> None:
+        """End every notify-all that is under way, and record the outcomes so far.
+
+        When it returns, each notify-all has its record. The calls that were under way raise
+        LabStopped, and so does every later one. Calling it twice is harmless.
+        """
+        self._work.refuse_more()
+        for broadcast in self._broadcasts:
+            broadcast.stop()
+        await self._work.ended()
+
+    def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
+        """Return how many subscriptions there are to send to, and the number of the notify-all."""
+        digest = hashlib.sha256(payload or b"").digest()
+        if run is None:
+            return self._store.count(), self.runs.begin(digest, number)
+        if self.runs.get(run).digest != digest:
+            raise BadField(f"notify-all {run} was of another message")
+        return self._store.count(not_accepted(run)), run

@@ -1,0 +1,237 @@
+"""One message to all: everybody gets it, each push service at its pace, and the counts add up."""
+
+import asyncio
+
+import pytest
+
+from pushlab.appserver.broadcast.congestion import (
+    INITIAL_WINDOW,
+    MAX_CONSECUTIVE_DEFERRALS,
+    OriginQueue,
+)
+from pushlab.appserver.broadcast.sender import Counts
+from pushlab.appserver.delivery.egress import place_of
+from pushlab.appserver.store import SubscriptionStore
+from pushlab.errors import LabStopped, UnableToReadDatabase
+from pushlab.protocol.delivery import PushOptions
+
+from ..sending import always, in_a_world
+
+
+@pytest.fixture
+def world(run, keys, push_service):
+    return in_a_world(run, keys, push_service)
+
+
+def by_name(handler, number):
+    """Response by the endpoint's name: its first word is the status."""
+    name = handler.request.path.removeprefix("/push/")
+    status = int(name.split("-")[0])
+    again = [r for r in handler.service.received if r.path == handler.request.path]
+    handler.set_status(201 if status == 503 and len(again) > 1 else status)
+
+
+def test_everybody_gets_it_and_the_counts_add_up(world, subscriber):
+    async def scenario(world, service):
+        service.answer = by_name
+        people = {name: subscriber(service.endpoint(name)) for name in (
+            "201-a", "410-b", "201-c", "500-d", "403-e", "404-f", "503-g", "201-h")}  # fmt: skip
+        for someone in people.values():
+            world.add(someone)
+        seen: list[Counts] = []
+        counts = await world.everybody.send_all(b"Hello", PushOptions(), seen.append)
+        assert counts == Counts(accepted=4, gone=2, retried=2, failed=2)
+        assert len(seen) == 8 and seen[-1] == counts
+        left = {stored.subscription.endpoint for stored in world.store.all()}
+        assert left == {people[name].endpoint for name in people if name[:3] not in ("404", "410")}
+        read = {r.path: people[r.path[6:11]].read(r.body) for r in service.received}
+        assert set(read.values()) == {b"Hello"} and len(read) == 8
+
+    world(scenario)
+
+
+def test_the_number_under_way_is_fixed_and_reached(world, subscriber):
+    async def scenario(world, service):
+        seven, go_on = asyncio.Event(), asyncio.Event()
+
+        async def answer(handler, number):
+            if number == 7:
+                seven.set()
+            await go_on.wait()
+            handler.set_status(201)
+
+        service.answer = answer
+        for number in range(40):
+            world.add(subscriber(service.endpoint(str(number))))
+        sending = asyncio.ensure_future(world.everybody.send_all(b"Hello", PushOptions()))
+        await seven.wait()
+        # Every worker has begun long before the first request has arrived.
+        assert len(world.transport._transfers) == 7
+        go_on.set()
+        assert (await sending).accepted == 40
+
+    world(scenario, broadcast={"max_in_flight": 7})
+
+
+def test_more_than_a_batch(world, subscriber, monkeypatch):
+    async def scenario(world, service):
+        people = [subscriber(service.endpoint(f"{number:04}")) for number in range(23)]
+        for someone in people:
+            world.add(someone)
+        batches = SubscriptionStore.batches
+        monkeypatch.setattr(SubscriptionStore, "batches", lambda store: batches(store, size=5))
+        assert (await world.everybody.send_all(b"Hello", PushOptions())).accepted == 23
+        assert len({received.path for received in service.received}) == 23
+
+    world(scenario, broadcast={"max_in_flight": 3})
+
+
+def test_the_journal_tells_one_message_for_all(world, subscriber):
+    async def scenario(world, service):
+        service.answer = by_name
+        for number in range(20):
+            world.add(subscriber(service.endpoint(f"201-{number}")))
+        world.add(subscriber(service.endpoint("410-a")))
+        world.add(subscriber(service.endpoint("410-b")))
+        await world.everybody.send_all(b"Hello", PushOptions())
+        assert world.recorded == ["send to all", "encrypt", "sign", "remove subscription"]
+        assert world.journal.events()[0].detail == {"subscriptions": 22}
+        assert world.journal.events()[-1].detail == {"count": 2}
+
+    world(scenario)
+
+
+def test_nobody_is_no_error_here(world):
+    async def scenario(world, service):
+        assert await world.everybody.send_all(b"Hello", PushOptions()) == Counts()
+
+    world(scenario)
+
+
+def test_a_database_that_cannot_be_read_is_said_so(world, subscriber, monkeypatch):
+    async def scenario(world, service):
+        world.add(subscriber(service.endpoint()))
+
+        def broken(store):
+            raise UnableToReadDatabase("the disk is on fire")
+            yield
+
+        monkeypatch.setattr(SubscriptionStore, "batches", broken)
+        with pytest.raises(UnableToReadDatabase, match="on fire"):
+            await world.everybody.send_all(b"Hello", PushOptions())
+
+    world(scenario)
+
+
+def test_a_server_that_stops_ends_what_is_under_way(world, subscriber):
+    async def scenario(world, service):
+        arrived = asyncio.Event()
+
+        def answer(handler, number):
+            arrived.set()
+            return service.closing.wait()
+
+        service.answer = answer
+        stored = world.add(subscriber(service.endpoint()))
+        one = asyncio.ensure_future(world.sender.send(stored, b"Hello", PushOptions()))
+        everybody = asyncio.ensure_future(world.everybody.send_all(b"Hello", PushOptions()))
+        await arrived.wait()
+        while len(service.received) < 2:
+            arrived.clear()
+            await arrived.wait()
+        await world.close()
+        for sending in (one, everybody):
+            with pytest.raises(LabStopped):
+                await sending
+
+    world(scenario)
+
+
+def test_while_a_push_service_asks_for_a_pause_nobody_new_is_sent_to(
+    world, subscriber, push_service
+):
+    async def scenario(world, service):
+        asked, pause, other = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def sleep(seconds):
+            world.pauses.append(seconds)
+            asked.set()
+            await pause.wait()
+
+        world.sender.context.sleep = sleep
+
+        def answer(handler, number):
+            handler.set_status(429 if number == 1 else 201)
+            handler.set_header("Retry-After", "3")
+            return asked.wait() if number == 2 else None
+
+        service.answer = answer
+        async with push_service() as second:
+            second.answer = lambda handler, number: other.set()
+            for number in range(6):
+                world.add(subscriber(service.endpoint(str(number))))
+            everybody = asyncio.ensure_future(world.everybody.send_all(b"Hello", PushOptions()))
+            await asked.wait()
+            # A push service of another origin is not held up, and this one gets nothing new.
+            world.store._allowed_origins |= {second.origin}
+            world.transport._egress._places |= {place_of(second.origin)}
+            late = world.add(subscriber(second.endpoint()))
+            await world.sender.send(late, b"Hello", PushOptions())
+            await other.wait()
+            assert len(service.received) == 2 and not everybody.done()
+            pause.set()
+            assert (await everybody).accepted >= 6
+        assert world.pauses == [3.0] and len(service.received) == 7
+
+    world(scenario, broadcast={"max_in_flight": 2})
+
+
+def test_many_that_are_asked_to_wait_too_long_are_given_up_together(world, subscriber):
+    async def scenario(world, service):
+        service.answer = always(429, Retry_After="86400")
+        for number in range(300):
+            world.add(subscriber(service.endpoint(str(number))))
+        counts = await world.everybody.send_all(b"Hello", PushOptions())
+        assert counts == Counts(failed=300) and world.pauses == []
+        assert MAX_CONSECUTIVE_DEFERRALS <= len(service.received) <= INITIAL_WINDOW, "it does not go on asking"
+        assert world.everybody.runs.get(counts.run).outcomes == {"retried": 300}
+        service.answer = always(201)
+        again = await world.everybody.send_all(b"Hello", PushOptions(), run=counts.run)
+        assert again == Counts(accepted=300), "and later all of them get it"
+
+    world(scenario)
+
+
+def test_trouble_halves_what_is_under_way(world, subscriber, monkeypatch):
+    async def scenario(world, service):
+        def answer(handler, number):
+            handler.set_status(503 if number <= 8 else 201)
+
+        service.answer = answer
+        sizes = []
+        refused = OriginQueue.refused
+
+        def note(queue, now):
+            refused(queue, now)
+            sizes.append(queue.window.size)
+
+        monkeypatch.setattr(OriginQueue, "refused", note)
+        for number in range(100):
+            world.add(subscriber(service.endpoint(str(number))))
+        counts = await world.everybody.send_all(b"Hello", PushOptions())
+        assert counts.accepted == 100 and counts.retried
+        assert sizes[0] == 4 and min(sizes) >= 1
+
+    world(scenario, broadcast={"max_in_flight": 8})
+
+
+def test_counts_say_how_many_there_are(world, subscriber):
+    async def scenario(world, service):
+        for number in range(3):
+            world.add(subscriber(service.endpoint(str(number))))
+        seen = []
+        counts = await world.everybody.send_all(b"Hello", PushOptions(), seen.append)
+        assert [(one.done, one.total, one.run) for one in seen] == [(n, 3, 1) for n in (1, 2, 3)]
+        assert (counts.total, counts.run) == (3, 1)
+
+    world(scenario)
