@@ -1,18 +1,22 @@
 """A user agent as a notebook drives it: synchronous, and none of its protocols to be seen."""
 
+import asyncio
 import os
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from pushlab.lab import network
-from pushlab.errors import BrowserFailed, BrowserNotFound
+from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
+from pushlab.settings import patience
 from pushlab.useragent import chromium, firefox
 from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.base import Notification, UserAgent
 
 KINDS = ("firefox", "chromium", "virtual")
+
+UNSUBSCRIBE_SECONDS = 30
+"""How long a browser may take to unsubscribe before it is closed (times PUSHLAB_PATIENCE)."""
 
 
 def installed_browsers() -> list[str]:
@@ -71,7 +75,8 @@ def trusted_origin(page_url: str) -> str:
 class LabBrowser:
     """A user agent as a notebook drives it: each call waits until the page shows its effect.
 
-    ``run`` runs a coroutine on the lab's loop and returns its result; ``forget`` is told of the end.
+    ``run`` runs a coroutine on the lab's loop and returns its result. ``close(browser, unsubscribe)``
+    is the coroutine with which the lab closes it.
     """
 
     def __init__(
@@ -82,11 +87,11 @@ class LabBrowser:
         *,
         keeps_profile: bool,
         run: Callable[..., Any],
-        forget: Callable[["LabBrowser"], None],
+        close: Callable[["LabBrowser", bool], Coroutine[Any, Any, None]],
     ):
         self.agent, self.kind, self.label = agent, kind, label
         self.keeps_profile = keeps_profile
-        self._run, self._forget = run, forget
+        self._run, self._close = run, close
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -147,19 +152,26 @@ class LabBrowser:
         """Return what the browser shows, as PNG, or None from the virtual one, which shows nothing."""
         return None if self.kind == "virtual" else self._run(self.agent.screenshot())
 
-    def close(self, goodbye: bool = True) -> None:
-        """Close the browser. One whose profile is thrown away says goodbye first, if it may.
+    def close(self, unsubscribe: bool = True) -> None:
+        """Close the browser. One whose profile is deleted unsubscribes first.
 
-        Without that goodbye the servers would keep a subscription that nobody can ever read. One
-        that cannot say it, since it is cut off or its window is gone, leaves without.
+        Otherwise the servers would keep a subscription whose messages nobody can ever read. A browser
+        that cannot unsubscribe is closed all the same: it is cut off, its window is gone, or it
+        hangs. With ``unsubscribe=False`` it does not try.
         """
-        self._forget(self)
+        self._do(self._close(self, unsubscribe), "is closing")
+
+    async def end(self, unsubscribe: bool) -> None:
+        """Do on the lab's loop what ``close`` promises."""
         try:
-            with suppress(BrowserFailed):
-                if goodbye and not self.keeps_profile and self.state == "subscribed":
-                    self.unsubscribe()
+            if unsubscribe and not self.keeps_profile:
+                async with asyncio.timeout(patience(UNSUBSCRIBE_SECONDS)):
+                    if await self.agent.state() == "subscribed":
+                        await self.agent.unsubscribe()
+        except (BrowserFailed, TimedOut, TimeoutError):
+            pass  # It cannot, and nobody else can do it for it.
         finally:
-            self._do(self.agent.close(), "is closing")
+            await self.agent.close()
 
     def _do(self, coroutine: Coroutine, doing: str) -> None:
         self._run(coroutine, doing=f"{self.name} {doing}")

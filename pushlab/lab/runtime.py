@@ -30,10 +30,11 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.lab.loop import BackgroundLoop, call_at_exit
-from pushlab.errors import BrowserFailed, LabError, PortTaken, TimedOut
+from pushlab.errors import LabError, PortTaken, TimedOut
 from pushlab.lab.invitation import Invitation
 from pushlab.journal import Event, Journal
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
+from pushlab.lab.browsers import CLOSE_SECONDS, OpenBrowsers
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
@@ -105,7 +106,7 @@ class LabRuntime:
             flavour=flavour,
             message_limit=message_limit,
         )
-        self._browsers: dict[tuple[str, str], LabBrowser] = {}
+        self._browsers = OpenBrowsers(self.run)
         with LabRuntime._changing:
             if LabRuntime._running is not None:
                 LabRuntime._running.stop()
@@ -181,9 +182,9 @@ class LabRuntime:
             undo.close()
 
     def _close_browsers(self) -> None:
-        with ExitStack() as closing:
-            for browser in list(self._browsers.values()):
-                closing.callback(browser.close)
+        # OpenBrowsers has a bound of its own. This one is for a loop that answers nobody.
+        seconds = settings.patience(CLOSE_SECONDS + STOP_SECONDS)
+        self.run(self._browsers.close_all(), seconds, "The browsers are closing")
 
     def _end(self, stop: Callable[[], Coroutine]) -> None:
         # With an end, because nobody may be there to interrupt it: Python itself may be ending.
@@ -285,54 +286,42 @@ class LabRuntime:
     ) -> LabBrowser:
         """Start a user agent that uses the lab's push service, and open the client page in it.
 
-        ``kind`` is ``"firefox"``, ``"chromium"``, ``"virtual"``, ``"auto"`` (the first of them that is
-        installed; PUSHLAB_BROWSER overrides) or ``"another"`` (the next of them that is not open). ``headless`` defaults to whether this machine lacks a screen;
-        ``profile`` is a folder to keep, else the profile is thrown away; ``grant`` answers the
-        permission prompt beforehand. Running the cell again gives the same browser, with the page
-        opened anew. Raise BrowserNotFound or BrowserFailed.
+        ``kind`` is ``"firefox"``, ``"chromium"``, ``"virtual"``, ``"auto"`` (the first that is
+        installed; PUSHLAB_BROWSER overrides) or ``"another"`` (the next that is not open).
+        ``headless`` defaults to whether this machine lacks a screen. ``profile`` is a folder to keep;
+        without one the profile is deleted at the end. ``grant`` answers the permission prompt
+        beforehand. Running the cell again returns the same browser, with the page loaded anew.
+
+        Raises BrowserNotFound or BrowserFailed, and LabStopped if the lab is stopped meanwhile.
         """
+        installed = installed_browsers() if kind in ("auto", "another") else []
         if kind == "auto":
-            kind = installed_browsers()[0]
-        if kind == "another":
-            kind, name = self._another()
-        if browser := self._browsers.pop((kind, name), None):
-            try:
-                self.run(browser.agent.open(self.application_server.url))
-                self._browsers[kind, name] = browser  # The newest is the last.
-                return browser
-            except BrowserFailed:  # Its window was closed by hand.
-                self.run(browser.agent.close())
-        agent = self._make(kind, name, headless, profile, grant)
-        self.run(agent.start(), doing=f"{agent.name} is starting")
-        self._browsers[kind, name] = LabBrowser(
-            agent,
+            kind = installed[0]
+        if headless is None:
+            headless = not settings.has_screen()
+
+        def make(kind: str, name: str) -> UserAgent:
+            if kind == "virtual":
+                return VirtualUserAgent(self.push_service.ws_url, name=name or "Virtual")
+            return real_browser(
+                kind,
+                self.application_server.url,
+                self.push_service.ws_url,
+                self.push_service.chromium,
+                headless=headless,
+                profile=Path(profile) if profile else None,
+                grant=grant,
+            )
+
+        opening = self._browsers.open(
             kind,
             name,
-            keeps_profile=profile is not None,
-            run=self.run,
-            forget=lambda browser: self._browsers.pop((browser.kind, browser.label), None),
-        )
-        self.run(agent.open(self.application_server.url), doing=f"{agent.name} opens the page")
-        return self._browsers[kind, name]
-
-    def _another(self) -> tuple[str, str]:
-        opened = {kind for kind, _ in self._browsers}
-        left = [kind for kind in installed_browsers() if kind not in opened]
-        # Any number of virtual ones can be open, if each has a name of its own.
-        return (left[0], "") if left else ("virtual", f"Virtual {len(self._browsers) + 1}")
-
-    def _make(self, kind: str, name: str, headless: bool | None, profile, grant: bool) -> UserAgent:
-        if kind == "virtual":
-            return VirtualUserAgent(self.push_service.ws_url, name=name or "Virtual")
-        return real_browser(
-            kind,
             self.application_server.url,
-            self.push_service.ws_url,
-            self.push_service.chromium,
-            headless=not settings.has_screen() if headless is None else headless,
-            profile=Path(profile) if profile else None,
-            grant=grant,
+            installed=installed,
+            make=make,
+            keeps_profile=profile is not None,
         )
+        return self.run(opening, doing=f"{name or kind.capitalize()} is starting and opens the page")
 
 
 def _stop_the_one_that_runs() -> None:

@@ -35,7 +35,7 @@ class Lab(LabRuntime):
     @property
     def browsers(self) -> list[LabBrowser]:
         """The browsers that are open, the newest last."""
-        return list(self._browsers.values())
+        return self._browsers.all()
 
     def panel(self) -> "Panel":
         """Return the lab's panel. Shown twice, it is one panel with two faces."""
@@ -80,6 +80,8 @@ class Lab(LabRuntime):
 
     def stop(self) -> None:
         """Close the browsers and the servers, and tell the panel."""
-        if self._panel is not None:
-            self._panel.stop()
-        super().stop()
+        try:
+            if self._panel is not None:
+                self._panel.stop()
+        finally:
+            super().stop()

@@ -128,12 +128,15 @@ class Browser(ClientPage):
             if session is not None and process is not None:
                 await self._quit(session, process)
         finally:
-            if process is not None:
-                process.kill()
-                await process.ended(patience(SAVE))
-            # The profile may be large, and the servers answer meanwhile.
-            await off_the_loop(self._resources.close)
-            atexit.unregister(self._resources.close)
+            # Each step is done even if the one before it fails, or the closing is cancelled.
+            try:
+                if process is not None:
+                    process.kill()
+                    await process.ended(patience(SAVE))
+            finally:
+                # The profile may be large, and the servers answer meanwhile.
+                await off_the_loop(self._resources.close)
+                atexit.unregister(self._resources.close)
         if session is not None:
             await session.close()
 
