@@ -1,13 +1,13 @@
-// What the buttons do: one verb each. An action returns the sentence that says what came of it, and
-// throws what went wrong.
+// What the buttons do: one function each. An action returns a sentence about its result, and throws
+// an error if it fails.
 
 import { at, StepFault } from "./explain.js";
 import * as push from "./push.js";
 import * as server from "./server.js";
 
-// What no browser can be asked for: the server's key, and the endpoint that the server has stored.
+// What the browser does not know: the server's key, and the endpoint that the server has stored.
 // "gone" stands for an endpoint that the push service no longer knows.
-// `room` tells whether some things are the instructor's alone.
+// `room` is true where only the instructor may do some things.
 export const known = { serverKey: null, stored: null, room: false };
 
 export function actionOf(button) {
@@ -35,7 +35,7 @@ async function register() {
   return "The service worker is registered.";
 }
 
-// A browser says little about a script that it refuses, so the page looks at it for itself.
+// A browser's error says little about a script that it refuses, so the page fetches the script too.
 async function lookAtScript() {
   return { script: await server.lookAt(push.WORKER) };
 }
@@ -50,7 +50,7 @@ async function unregister() {
   return "The service worker is unregistered. A subscription ends with its worker.";
 }
 
-// The order matters: the permission first, while the browser still handles the click.
+// The order matters: ask for the permission first, while the browser still handles the click.
 async function subscribe() {
   const gesture = push.isClicked();
   const permission = await at("permission", push.askPermission());
@@ -109,7 +109,7 @@ async function end(subscription) {
   await server.removeSubscription(subscription.endpoint);
 }
 
-// A participant has another name now.
+// Send the subscription again, because the participant has changed the name.
 export async function introduce() {
   const { subscription } = await push.look();
   if (subscription && known.stored === subscription.endpoint) await store(subscription);

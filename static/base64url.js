@@ -8,7 +8,7 @@ export function decode(text) {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
-// A subscription gives its key as an ArrayBuffer, which === never finds equal to another.
+// A subscription holds its key as an ArrayBuffer, and === compares buffers by identity.
 export function sameBytes(one, other) {
   const [a, b] = [new Uint8Array(one), new Uint8Array(other)];
   return a.length === b.length && a.every((byte, index) => byte === b[index]);

@@ -2,8 +2,8 @@
 
 import { FAULTS, UNKNOWN } from "./faults.js";
 
-// Something failed at one of the steps (see `faults.js`); `cause` is what the browser or the server
-// said, and `seen` is what else was seen at that moment.
+// An error at one of the steps (see `faults.js`). `cause` is the error of the browser or the server;
+// `seen` holds what else was observed at that moment.
 export class StepFault extends Error {
   constructor(step, cause, seen = {}) {
     super(cause.message, { cause });
@@ -13,8 +13,8 @@ export class StepFault extends Error {
   }
 }
 
-// Wait for `promise`, and say at which step it failed if it does. `look` finds out what else is to
-// be seen then.
+// Wait for `promise`. If it fails, throw a StepFault with the step; `look` returns what else can be
+// observed then.
 export async function at(step, promise, look) {
   try {
     return await promise;
@@ -23,7 +23,7 @@ export async function at(step, promise, look) {
   }
 }
 
-// Return what is to be shown for an error: {id, clinic, step, what, todo}. `facts` are true now.
+// Return what to show for an error: {id, clinic, step, what, todo}. `facts` are those of now.
 export function explain(error, facts) {
   const { step, cause = error, seen } = error;
   if (cause.id && step === undefined) {
@@ -34,7 +34,7 @@ export function explain(error, facts) {
   return { ...told(row, here, words(cause)), step };
 }
 
-// Return what stands in the way of a step, whatever was tried: the same, or undefined.
+// Return the fault that prevents a step before anything is tried, or undefined if there is none.
 export function standing(step, facts) {
   const row = FAULTS.find((each) => each.at === step && each.stands?.(facts));
   return row && told(row, facts, "");
@@ -45,7 +45,7 @@ function told({ id, clinic, means, todo }, facts, said) {
   return { id, clinic, what: said ? `${sentence} ${said}` : sentence, todo };
 }
 
-// The browser's own words, whole: people search for them.
+// The browser's own words, complete, because people search for them.
 function words({ name, message, id }) {
   return id ? message : `The error is “${message ? `${name}: ${message}` : name}”.`;
 }

@@ -1,19 +1,19 @@
-// The log: who says what to whom, as the servers saw it (GET /events, server-sent events).
+// The log: the events of the two servers and the user agents (GET /events, server-sent events).
 //
-// Each row begins with a piece of sequence diagram: three lanes and one arrow.
+// Each row begins with a piece of a sequence diagram: three lanes and one arrow.
 
 const LANES = { "user agent": 10, "push service": 36, "application server": 62 };
-const KEPT = 200;
+const EVENTS_KEPT = 200;
 const SVG = "http://www.w3.org/2000/svg";
 
-// A browser reopens a stream that broke, but not one that was refused: that is up to us.
+// A browser reopens a stream that broke, but not one that was refused. The page reopens that itself.
 const REOPEN_AFTER = 3000;
 
 // Fill `list` (an <ol>) with events from now on, and call `onEvent` with each. The instructor's
-// `token` goes into the URL, since an event stream takes no header. When the stream is refused,
-// `refused` finds out whether the story is not for us: then there is no other attempt.
+// `token` goes into the URL, because an EventSource sends no header of ours. When the stream is
+// refused, `refused` returns true if this page may not read it; then there is no further attempt.
 export function follow(list, onEvent, token, refused) {
-  list.replaceChildren(); // a stream that is opened anew begins with the events of before
+  list.replaceChildren(); // a new stream begins with the earlier events
   const query = token && `?access_token=${encodeURIComponent(token)}`;
   const stream = new EventSource(`events${query}`);
   stream.addEventListener("message", (message) => {
@@ -34,7 +34,7 @@ function append(list, item) {
   const box = list.parentElement;
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
   list.append(item);
-  if (list.children.length > KEPT) list.firstElementChild.remove();
+  if (list.children.length > EVENTS_KEPT) list.firstElementChild.remove();
   if (atEnd) box.scrollTop = box.scrollHeight; // unless the reader has scrolled back
 }
 
@@ -73,7 +73,7 @@ function text(tag, className, content) {
   return element;
 }
 
-// The arrow from x to x2, or a dot for a step that a party takes alone.
+// The arrow from x to x2, or a dot for an event of one party alone.
 function arrow(x, x2) {
   const drawing = shape("svg", { class: "arrow", viewBox: "0 0 72 20", "aria-hidden": "true" });
   const tip = x2 > x ? -9 : 9;

@@ -1,4 +1,4 @@
-// The client page. After each action, `render()` asks the browser what is true now and paints that.
+// The client page. After each action, `render()` reads the facts from the browser and paints them.
 
 import { actionOf, greet, introduce, known } from "./actions.js";
 import { explain, standing, StepFault } from "./explain.js";
@@ -13,13 +13,13 @@ import { name, rename, token } from "./who.js";
 const AFTER_NEWS = 500; // milliseconds
 
 let listing; // the timer of the list of notifications
-let underWay = false; // an action is
-let fault = null; // what the last action ran into, as `explain` tells it
-let news = null; // what the worker found wrong with a push
+let underWay = false; // whether an action is running
+let fault = null; // the fault of the last action, as `explain` returns it
+let news = null; // the fault that the worker found in a push message
 let painting = Promise.resolve();
 
-// Run an action from the click to the page that shows what came of it. `action` is called before
-// anything is awaited: a browser asks for permission only while it handles the click.
+// Run an action, from the click until the page shows its result. `action` is called before anything
+// is awaited, because a browser asks for permission only while it handles the click.
 async function act(id, action) {
   const work = action();
   underWay = true;
@@ -37,12 +37,12 @@ async function act(id, action) {
   await render();
 }
 
-// The server knows its own errors (they have an id); the browser's are news to it.
+// Report the browser's errors to the server. Its own errors, which have an id, it knows.
 async function tell(action, error) {
   if (!error.id) await report("error", { action, error: error.name });
 }
 
-// One rendering after the other, so that an older answer never covers a newer one.
+// Render one after the other, so that older facts never replace newer ones.
 function render() {
   painting = painting.then(ask).then(show, refuse);
   return painting;
@@ -66,16 +66,16 @@ function show(facts) {
   paint(facts);
   clearTimeout(listing);
   listing = setTimeout(async () => paintNotifications(await notificationsShown()), AFTER_NEWS);
-  if (underWay) return; // what that comes to is said first
+  if (underWay) return; // the result of the action comes first
   release(facts);
-  // Where nothing can be pressed, the reason stands where the buttons are, and not at a step alone.
+  // If no button can be pressed, the reason is shown beside the buttons too, not only at a step.
   const obstacle = standing("secure", facts) ?? standing("supported", facts);
   if (obstacle && !$("outcome").textContent) sayFault(obstacle, "error");
   if (news) sayFault(news, "note");
   news = null;
 }
 
-// The worker tells what happened. A push that a lesser worker would have lost is worth a word.
+// Handle a message of the worker. Explain a push that a worker without its fallbacks would lose.
 async function hear({ data }) {
   if (data.fault) {
     const cause = { name: data.fault, message: "" };
@@ -103,7 +103,7 @@ function hearEvent(event) {
   if (known.room) refreshRoom($("room"));
 }
 
-// In a room the story is the instructor's, and a token may be one of a lab that has ended.
+// In a room only the instructor may read the log, and the token may be from a lab that has ended.
 async function isRefused() {
   try {
     await getParticipants();
@@ -114,7 +114,7 @@ async function isRefused() {
   }
 }
 
-// ---- wired once -------------------------------------------------------------------------------
+// ---- event listeners --------------------------------------------------------------------------
 
 for (const button of BUTTONS) {
   button.addEventListener("click", () => {

@@ -1,18 +1,18 @@
-// The user agent's part: what this page asks of the browser, and what it sees there.
+// The user agent's part: all calls of the browser's push interfaces.
 //
 // Nothing is remembered here. Another tab, the browser's settings or the push service may change
-// everything behind our back, so `look()` asks the browser again each time.
+// everything at any time, so `look()` asks the browser again each time.
 
 import { sameBytes } from "./base64url.js";
 
-// Right after its start Chromium needs some 6 seconds; with no way to its push service it tries for
-// ever and never says so.
+// Right after its start, Chromium needs about 6 seconds to subscribe. If it cannot reach its push
+// service, it tries for ever and reports no error.
 const PATIENCE = 20_000;
 
 export const WORKER = "sw.js";
 
-// The worker's scope is the folder that this page is in, and no wider: behind a proxy the same
-// origin also serves JupyterLab, which is none of our business.
+// The worker's scope is the folder of this page, and no wider: behind a proxy, the same origin also
+// serves JupyterLab.
 const SCOPE = new URL("./", location).href;
 
 export async function look() {
@@ -25,7 +25,7 @@ export async function look() {
   };
 }
 
-// What can be seen without waiting.
+// The facts that need no waiting.
 export function surroundings() {
   const missing = missingParts();
   return {
@@ -38,7 +38,7 @@ export function surroundings() {
   };
 }
 
-// Within JupyterLab the page may be in a frame, too: there it is one of the same origin.
+// In JupyterLab the page may be in a frame too, but in one of the same origin.
 function isForeignFrame() {
   try {
     return !top.document;
@@ -47,8 +47,8 @@ function isForeignFrame() {
   }
 }
 
-// Chromium forgets a notification that a page asks for after it was made and before the system
-// shows it. So this is no part of `look()`, and is asked for some time after the last news.
+// If a page asks for the notifications after one was made and before the system shows it, Chromium
+// forgets it. So this is no part of `look()`, and the page asks some time after the last event.
 export async function notificationsShown() {
   const registration = missingParts().length ? null : await ourRegistration();
   return (await registration?.getNotifications()) ?? [];
@@ -70,13 +70,13 @@ export async function register() {
   return registration;
 }
 
-// A browser does this after what is under way, and an installation may have no end.
+// A browser unregisters only after a running installation, which may never end.
 export function unregister(registration) {
   return patiently(registration.unregister());
 }
 
-// subscribe() fails before the worker is active, and `serviceWorker.ready` would wait for ever if
-// the installation failed.
+// Wait until the worker is active: subscribe() fails before. `serviceWorker.ready` would wait for
+// ever if the installation failed.
 async function activated(registration) {
   const worker = newest(registration) ?? (await patiently(found(registration)));
   const active = new Promise((resolve, reject) => {
@@ -96,7 +96,7 @@ function newest({ installing, waiting, active }) {
   return installing ?? waiting ?? active;
 }
 
-// Firefox may hand over a registration whose worker is still to come.
+// Firefox may return a registration that has no worker yet.
 function found(registration) {
   return new Promise((resolve) => {
     const settle = () => resolve(newest(registration));
@@ -104,18 +104,18 @@ function found(registration) {
   });
 }
 
-// Browsers ask only while they handle a click. Call this first in the click handler: a single
-// `await` before it, and the question may never appear.
+// Browsers ask only while they handle a click. Call this first in the click handler: after a single
+// `await`, the question may never appear.
 export function askPermission() {
   return Notification.requestPermission();
 }
 
-// Tell whether a person has just clicked; undefined where the browser does not say.
+// Return whether a person has just clicked; undefined if the browser does not support the question.
 export function isClicked() {
   return navigator.userActivation?.isActive;
 }
 
-// Return the subscription, and the one that had to go for it if that was made for another key.
+// Return the new subscription, and the one that it replaced because that was for another key.
 export async function subscribe(registration, applicationServerKey) {
   const manager = registration.pushManager;
   const options = { userVisibleOnly: true, applicationServerKey };
@@ -129,7 +129,7 @@ export async function subscribe(registration, applicationServerKey) {
   }
 }
 
-// A subscription made for another key is of no use: the push service refuses our messages to it.
+// A subscription for another key is of no use: the push service refuses this server's messages.
 export function belongsTo(subscription, applicationServerKey) {
   const made = subscription.options?.applicationServerKey;
   return Boolean(made) && sameBytes(made, applicationServerKey);

@@ -1,12 +1,13 @@
-// The room, for the instructor's page: who is here, who is away, whom the last message reached.
+// The room, for the instructor's page: which participants are connected, which are away, and which
+// of them the last message reached.
 
 import { getParticipants } from "./server.js";
 
-const AFTER_NEWS = 300; // milliseconds, in which more news may come
+const AFTER_NEWS = 300; // milliseconds, in which more events may come
 
-let waiting; // the timer of the next question
+let waiting; // the timer of the next request
 
-// Ask who is in the room, soon: a message to many is many events.
+// Request the participants, but not at once: a message to many people causes many events.
 export function refreshRoom(section) {
   waiting ??= setTimeout(async () => {
     waiting = undefined;

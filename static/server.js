@@ -1,5 +1,5 @@
-// What the page says to the application server. Every URL is relative, so that the page works just
-// as well behind a proxy, at /user/alice/proxy/8292/ for example.
+// The requests of the page to the application server. Every URL is relative, so that the page also
+// works behind a proxy, at /user/alice/proxy/8292/ for example.
 
 import { decode } from "./base64url.js";
 import { name, token } from "./who.js";
@@ -7,10 +7,10 @@ import { name, token } from "./who.js";
 // The application server's public key: an uncompressed P-256 point (RFC 8292 §3.2).
 const PUBLIC_KEY_BYTES = 65;
 
-// How long a report may keep an action waiting, in milliseconds.
+// How long an action waits for its report, in milliseconds.
 const PATIENCE = 5000;
 
-// The server answered with an error of its own ({"error": {"id", "message"}}), or not at all.
+// An error: the server responded with one ({"error": {"id", "message"}}), or did not respond.
 export class ServerError extends Error {
   constructor(id, message, status = 0) {
     super(message);
@@ -39,7 +39,7 @@ export async function getPublicKey() {
   return key;
 }
 
-// Browsers that do not look for themselves blame the push service, which does.
+// Check the key here: where the browser does not, the push service refuses it and gets the blame.
 async function isOnCurve(key) {
   const curve = { name: "ECDSA", namedCurve: "P-256" };
   try {
@@ -50,28 +50,28 @@ async function isOnCurve(key) {
   }
 }
 
-// Look at a file as a browser does before it takes it for a worker.
+// Fetch a file, and return what a browser checks before it accepts the file as a worker.
 export async function lookAt(file) {
   try {
     const { status, redirected, headers } = await fetch(file, { cache: "no-store" });
     const type = headers.get("Content-Type") ?? "";
     return { status, redirected, type, javascript: /^(text|application)\/javascript\b/.test(type) };
   } catch {
-    return null; // The server is away: then what the browser said has to do.
+    return null; // The server does not respond: the browser's own error has to do.
   }
 }
 
-// Ask whether this is a room, where some things are the instructor's alone.
+// Return whether this is a room, where only the instructor may do some things.
 export async function isRoom() {
   try {
     const response = await fetch("health");
     return Boolean((await response.json()).data.room);
   } catch {
-    return false; // Whatever is away or in between: the first thing that is asked of it will tell.
+    return false; // If the server is unreachable, the next request shows the error.
   }
 }
 
-// Ask who is in the room. Only the instructor is told.
+// Return the participants of the room. The server tells only the instructor.
 export async function getParticipants() {
   const response = await request("subscriptions");
   const text = await response.text();
@@ -88,7 +88,7 @@ export async function removeSubscription(endpoint) {
   try {
     await post("remove-subscription", { endpoint });
   } catch (error) {
-    // The server has already forgotten it, and that is all we wanted.
+    // The server does not have it any more, which is the purpose of this request.
     if (error.id !== "unknown-subscription") throw error;
   }
 }
@@ -101,8 +101,8 @@ export function notifyAll() {
   return post("notify-all", {});
 }
 
-// Tell the server what happened in here, for the log and the sequence diagram. The story is worth
-// telling, but no action may fail because nobody listens.
+// Report to the server what happened in this page, for the log and the sequence diagram. No action
+// may fail because a report does.
 export async function report(event, detail) {
   try {
     await request("report", { event, detail }, AbortSignal.timeout(PATIENCE));
@@ -161,6 +161,6 @@ function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // Not JSON, so not from our server: the callers say so.
+    return null; // Not JSON, so not from our server: the callers report that.
   }
 }

@@ -1,12 +1,12 @@
-// The six steps of getting to push. Each is a question to the facts. The first step that is not
-// done is the next one; those after it wait, unless it is already plain that they cannot be done.
+// The six steps to push. Each is a question about the facts. The first step that is not done is the
+// next one; those after it wait, unless the facts show already that they cannot succeed.
 
 import { standing } from "./explain.js";
 
 const SUBSCRIBE = "Press Subscribe to push.";
 
-// `done` asks the facts, and `yes` is what to say then; `about` says what the step is, and `todo`
-// how to take it. What stands in the way, if something does, is in the table of faults.
+// `done` reads the facts, and `yes` is the sentence for a step that is done; `about` says what the
+// step is, and `todo` how to do it. What may prevent a step is in the table of faults.
 const STEPS = [
   {
     id: "secure",
@@ -50,7 +50,7 @@ const STEPS = [
 ];
 
 // Return each step's id, its state (done, next, failed or waiting), its sentence or its fault.
-// `facts.fault` is what the last action ran into, as `explain` tells it, or null.
+// `facts.fault` is the fault of the last action, as `explain` returns it, or null.
 export function steps(facts) {
   let open = true; // until the first step that is not done
   return STEPS.map((step) => {

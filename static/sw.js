@@ -1,9 +1,10 @@
-// The service worker: the part of the page that lives on while no page is open. When a push message
-// arrives, the browser decrypts it and wakes the worker up with the plaintext.
+// The service worker: the part of the page that can run while no page is open. When a push message
+// arrives, the browser decrypts it and starts the worker with the plaintext.
 //
-// Two rules. Every handler hands its promise to `waitUntil`, or the browser may stop the worker
-// half way. And every push shows a notification, as `userVisibleOnly` has promised: for a silent
-// push browsers show one of their own, and after a few they take the subscription away.
+// Two rules. Every handler passes its promise to `waitUntil`; otherwise the browser may stop the
+// worker before the handler has finished. And every push shows a notification, as `userVisibleOnly`
+// has promised: for a silent push browsers show one of their own, and after a few silent ones they
+// end the subscription.
 
 const DEFAULT_TITLE = "Push message";
 const DEFAULT_OPTIONS = { icon: "icon.png" };
@@ -21,8 +22,8 @@ async function receive(data) {
   await report("shown");
 }
 
-// Say which message came, and at which endpoint: so the server knows whom it has reached, and how
-// soon. A digest names the message, and keeps what it says to ourselves.
+// Report which message arrived at which endpoint, so that the server knows which user agents it has
+// reached, and how soon. A digest identifies the message and does not reveal its content.
 async function tellReceived(payload, data) {
   const subscription = await registration.pushManager.getSubscription();
   const hash = await crypto.subtle.digest("SHA-256", data?.arrayBuffer() ?? new ArrayBuffer());
@@ -31,9 +32,9 @@ async function tellReceived(payload, data) {
   await report("push received", { payload, endpoint: subscription?.endpoint, digest });
 }
 
-// Return {kind, title, options} for whatever came: JSON {"title", "options"}, the same as a
-// declarative push message, text, or nothing. JSON that does not parse is text, too: an exception
-// here would be a push that shows nothing.
+// Return {kind, title, options} for any payload: JSON {"title", "options"}, the same as a declarative
+// push message, text, or nothing. JSON that does not parse is treated as text, because an exception
+// here would make a push that shows nothing.
 function read(data) {
   if (!data) {
     return { kind: "none", title: DEFAULT_TITLE, options: { body: "It came without a payload." } };
@@ -55,17 +56,17 @@ function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // plain text, which is just as good
+    return undefined; // plain text, which is valid too
   }
 }
 
-// Return the name of the error with which the browser refused the options, if it did.
+// Return the name of the error if the browser refused the options, and otherwise undefined.
 async function show({ title, options }) {
   try {
     await registration.showNotification(title, { ...DEFAULT_OPTIONS, ...options });
     return undefined;
   } catch (error) {
-    // The sender's options are not ones that this browser takes; what they say still counts.
+    // This browser refuses the sender's options, but the text must be shown all the same.
     await registration.showNotification(title, { ...DEFAULT_OPTIONS, body: options?.body ?? "" });
     await report("error", { action: "show", error: error.name });
     return error.name;
@@ -74,8 +75,8 @@ async function show({ title, options }) {
 
 // ---- what a person does with the notification -------------------------------------------------
 
-// Come to a page that is open, or open one. Browsers allow this only right after the click, so it
-// goes before the report.
+// Focus a page that is open, or open one. Browsers allow this only right after the click, so it
+// comes before the report.
 async function comeForward() {
   const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
   const page = pages.find((client) => client.url.startsWith(registration.scope));
@@ -97,7 +98,7 @@ async function subscribeAgain({ oldSubscription, newSubscription }) {
   await noted("subscribed");
 }
 
-// With the options of before; a browser that does not tell them leaves us to ask the server.
+// Subscribe with the earlier options. If the browser does not tell them, ask the server for its key.
 async function subscribeWith(options) {
   const applicationServerKey =
     options?.applicationServerKey ?? (await (await fetch("vapid")).text()).trim();
@@ -111,8 +112,8 @@ async function tellPages(event, fault) {
   for (const page of pages) page.postMessage({ event, fault });
 }
 
-// Tell the application server what happened here, for its log. It may be away, or a login page may
-// stand before it: no push may fail because of that.
+// Report to the application server what happened here, for its log. The server may be down, or a
+// login page may answer in its place; no push may fail because of that.
 async function report(event, detail) {
   try {
     await post("report", { event, detail });
@@ -130,7 +131,7 @@ function post(route, value) {
   });
 }
 
-// ---- wired once -------------------------------------------------------------------------------
+// ---- event listeners --------------------------------------------------------------------------
 
 // A changed worker takes over at once instead of waiting until every page is closed.
 addEventListener("install", (event) => event.waitUntil(skipWaiting()));

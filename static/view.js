@@ -1,5 +1,5 @@
-// What the page shows: painted from the facts, each time from scratch. Text is set as text and
-// never as markup: behind a proxy this page shares its origin with JupyterLab.
+// What the page shows, painted from the facts, each time completely. Text is set as text and never
+// as markup, because behind a proxy this page shares its origin with JupyterLab.
 
 import { steps } from "./steps.js";
 
@@ -17,7 +17,8 @@ export function sayFault(fault, kind) {
   $("outcome").dataset.kind = kind;
 }
 
-// What happened, and on a line of its own what to do about it; each way has a line.
+// Show what happened, and what to do about it on a separate line. If there are several ways, each
+// has a line.
 function spell(element, fault) {
   const ways = [fault.todo].flat().map((todo, index, all) => {
     const way = document.createElement("span");
@@ -29,7 +30,8 @@ function spell(element, fault) {
   mark(element, fault);
 }
 
-// Name the fault, and its case in the error clinic (lesson 08), for tests and for style.css.
+// Mark the element with the fault's id and its case in the error clinic (lesson 08), for tests and
+// for style.css.
 function mark(element, fault) {
   for (const [name, value] of [["fault", fault?.id], ["clinic", fault?.clinic]]) {
     if (value) element.dataset[name] = value;
@@ -37,7 +39,7 @@ function mark(element, fault) {
   }
 }
 
-// What has not changed is not written again, or a screen reader would say it again.
+// Do not write a text that has not changed, because a screen reader would read it out again.
 function write(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
@@ -71,7 +73,7 @@ function stateOf({ supported, permission, registration, subscription }) {
   return registration?.active ? "registered" : "unregistered";
 }
 
-// Enough to tell endpoints apart, too little to send to one.
+// Show enough of an endpoint to distinguish it, and too little to send to it.
 function shortened(endpoint) {
   const { origin, pathname } = new URL(endpoint);
   return `${origin}${pathname.slice(0, 12)}…${endpoint.slice(-6)}`;
@@ -99,7 +101,7 @@ export function paintNotifications(notifications) {
   );
 }
 
-// In a room a participant has a name, and some things are for the instructor alone.
+// In a room, a participant has a name, and only the instructor may do some things.
 export function paintRoom(isRoom, isInstructor, name) {
   $("who").hidden = !isRoom;
   $("name").value = name;
@@ -112,7 +114,7 @@ export function shutLog() {
   $("log-shut").hidden = false;
 }
 
-// While an action is under way its button says so, and no other can be pressed.
+// While an action runs, its button shows that, and the other buttons are disabled.
 export function hold(name) {
   document.body.dataset.busy = name;
   for (const button of BUTTONS) {
@@ -121,7 +123,7 @@ export function hold(name) {
   }
 }
 
-// A button that makes no sense now is disabled, and the next sensible one stands out.
+// Disable each button that has no use now, and emphasize the one to press next.
 export function release(facts) {
   const sensible = sensibleButtons(facts);
   const next = ["register", "subscribe", "notify-me"].find((id) => sensible[id]);
@@ -131,7 +133,7 @@ export function release(facts) {
     button.classList.toggle("next", button.id === next);
     button.ariaBusy = null;
   }
-  // A button that has done its work does not throw whoever uses the keyboard back to the top.
+  // A disabled button loses the focus, and keyboard users would have to start again at the top.
   if (BUTTONS.includes(focused) && focused.disabled) $(next ?? "notify-all").focus();
   delete document.body.dataset.busy;
 }
@@ -147,11 +149,11 @@ function sensibleButtons(facts) {
     subscribe: active && allowed && !ready,
     unsubscribe: Boolean(facts.subscription),
     "notify-me": allowed && ready,
-    "notify-all": facts.mayNotifyAll, // to oneself or not: others may have subscribed
+    "notify-all": facts.mayNotifyAll, // without a subscription here too: others may have one
   };
 }
 
-// Let the header's drawing light up where a message passes now (not where one passed long ago).
+// Highlight, in the header's drawing, the way of an event that is new; skip an old one.
 export function flash({ source, target, at: seconds }) {
   const old = Date.now() - seconds * 1000 > 2000;
   if (old || matchMedia("(prefers-reduced-motion: reduce)").matches) return;

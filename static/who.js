@@ -1,14 +1,14 @@
-// Who sits here: a participant with a name, or the instructor with a token.
+// The person at this page: a participant with a name, or the instructor with a token.
 //
-// Both may come in the page's fragment, #name=… and #token=…, which a browser sends to no server.
-// The name stays with this browser, the token with this tab, and neither stays in the address bar:
-// that is on a projector.
+// Both may be in the page's fragment, #name=… and #token=…, which a browser sends to no server. The
+// browser stores the name, and this tab stores the token. Neither stays in the address bar, which
+// a projector may show.
 
 const NAME = "pushlab-name";
 const TOKEN = "pushlab-token";
 
 const given = new URLSearchParams(location.hash.slice(1));
-const memory = new Map(); // where a browser keeps nothing for this page
+const memory = new Map(); // for a browser that stores nothing for this page
 
 if (given.has("name")) keep("localStorage", NAME, given.get("name"));
 if (given.has("token")) keep("sessionStorage", TOKEN, given.get("token"));
@@ -16,7 +16,7 @@ if (given.has("name") || given.has("token")) {
   history.replaceState(history.state, "", location.pathname + location.search);
 }
 
-// A link to this very page with another fragment does not load it again by itself.
+// A link to this same page with another fragment does not reload it by itself.
 addEventListener("hashchange", () => location.reload());
 
 export const token = () => recall("sessionStorage", TOKEN);
