@@ -1,13 +1,13 @@
-"""The push service: it takes messages from application servers and brings them to user agents.
+"""The push service: it accepts messages from application servers and delivers them to user agents.
 
     application server ── POST ──▶ webpush ──▶ broker ──▶ autopush ── WebSocket ──▶ Firefox
                                                  │   ╰──▶ mcs ──────── TLS ────────▶ Chromium
                                         mailbox (pure) and store
 
-``mailbox`` decides, ``store`` remembers, ``broker`` does both in the right order. Around them are
-the doors: ``webpush`` for application servers, over HTTP; ``autopush`` for Firefox and the virtual
-user agent; ``fcm``, where Chromium is named and subscribes, and ``mcs``, where messages reach it.
-``protobuf`` and ``messages`` are the format of these two, ``certificates`` makes the TLS that they
-insist on, and ``chromium`` holds together what Chromium needs. A message is the same message, and
-keeps the same rules, whichever listeners it leaves by.
+``mailbox`` decides, ``store`` writes to the database, and ``broker`` calls both in the right order.
+Around them are the protocols. Application servers use ``webpush``, which is HTTP. Firefox and the
+virtual user agent use ``autopush``. Chromium has its own folder, ``chromium``: it gets its name and
+subscribes through ``checkin``, and messages reach it through ``mcs``; ``protobuf`` and ``messages``
+are the format of both, ``certificates`` makes what TLS needs, and ``listeners`` opens the ports.
+The same rules hold for every message, whichever protocol delivers it.
 """

@@ -29,21 +29,23 @@ from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.server.http import StreamedBody, UnknownPathHandler, is_own_host, listen, log
 
 SWEEP_SECONDS = 60
-"""How often messages of user agents that stay away are looked through for expired ones."""
+"""How often the messages of all user agents are searched for expired ones."""
 
 
 class PushService:
-    """Bring messages from application servers to user agents, whichever protocol these speak.
+    """Deliver messages from application servers to user agents, whichever protocol these speak.
 
-    ``database`` is SQLAlchemy's URL (in memory, and forgotten at ``stop``, unless told otherwise);
-    what happens is written to ``journal``; ``clock`` returns seconds since 1970; ``message_limit``
-    is how many messages may wait for one user agent; ``flavour`` names the vendor whose answers
-    application servers get (see ``flavours``). A stopped service may be started again: with the same
-    database and port it serves the same user agents on. Raises UnknownFlavour, LabError.
+    ``database`` is a URL of SQLAlchemy's; the default is a database in memory, which ``stop``
+    deletes. ``journal`` gets an event for each step; ``clock`` returns seconds since 1970;
+    ``message_limit`` is how many messages may wait for one user agent; ``flavour`` names the vendor
+    whose responses application servers get (see ``flavours``). A stopped service may be started
+    again: with the same database and port it goes on to serve the same user agents. Raises
+    UnknownFlavour, LabError.
 
-    It speaks plain HTTP, against RFC 8030 §3 and with open eyes: no certificate authority vouches
-    for this machine's own address, and what travels is encrypted for the user agent anyway.
-    Chromium insists on TLS, and for it there are two more ports (see ``chromium``).
+    The service speaks plain HTTP, which RFC 8030 §3 forbids. The deviation is deliberate: no
+    certificate authority issues a certificate for this machine's own address, and messages are
+    encrypted for the user agent anyway. Chromium requires TLS, and has two more ports (see
+    ``chromium``).
 
     >>> import asyncio
     >>> async def example():
@@ -76,10 +78,10 @@ class PushService:
         self._chromium = ChromiumServers(clock, lambda: self.flavour)
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        """Listen at a TCP port (0: any free one), and at two free ones for Chromium.
+        """Listen at a TCP port (0: any free one), and at two more ports for Chromium.
 
-        If anything fails, all that has been opened is closed again. Raises PortTaken,
-        UnableToReadDatabase, UnableToWriteDatabase, DatabaseLocked.
+        If a step fails, everything that the steps before it opened is closed again. Raises
+        PortTaken, UnableToReadDatabase, UnableToWriteDatabase, DatabaseLocked.
         """
         async with AsyncExitStack() as undo:
             listener = undo.enter_context(listen(port, host))
@@ -103,25 +105,26 @@ class PushService:
             self._server, self._undo = server, undo.pop_all()
 
     async def stop(self) -> None:
-        """Close every connection, the port and the database. Stopping twice is harmless.
+        """Close every connection, the ports and the database. Stopping twice is harmless.
 
-        This undoes what ``start`` did, the last step first; if a step fails, the others follow.
+        This undoes the steps of ``start``, the last one first. If undoing a step fails, the others
+        are undone all the same.
         """
         undo, self._undo = self._undo, AsyncExitStack()
         self._server = None
         await undo.aclose()
 
     async def _close_connections(self) -> None:
-        """Close the connections of user agents. The service has gone, and no user agent has."""
+        """Close the connections of all user agents, and wait until each has ended."""
         self.broker.forget_connections()
-        for connection in (leaving := list(self._connections)):
+        for connection in (closing := list(self._connections)):
             connection.close(reason="the push service stops")
-        for connection in leaving:
+        for connection in closing:
             await connection.ended.wait()
 
     @property
     def flavour(self) -> Flavour:
-        """Whose answers application servers get. Another may be set at any time, by its name."""
+        """The vendor whose responses application servers get. It may be set, by name, at any time."""
         return self._flavour
 
     @flavour.setter
@@ -130,14 +133,14 @@ class PushService:
 
     @property
     def port(self) -> int:
-        """The TCP port. Raise LabStopped before the first start."""
+        """The TCP port. Raises LabStopped before the first start."""
         if self._port is None:
             raise LabStopped("the push service has not been started")
         return self._port
 
     @property
     def origin(self) -> str:
-        """The origin of every endpoint, and so the ``aud`` of every token (RFC 8292 §2)."""
+        """The origin of every endpoint but Chromium's: the ``aud`` of its tokens (RFC 8292 §2)."""
         return f"http://{self._host}:{self.port}"
 
     @property
@@ -147,13 +150,13 @@ class PushService:
 
     @property
     def chromium(self) -> ChromiumListeners:
-        """What a Chromium and its senders must know. Raise LabStopped before the first start."""
+        """The addresses for a Chromium and its senders. Raises LabStopped before the first start."""
         return self._chromium.listeners(self.origin)
 
     def presence(self, endpoint: str) -> tuple[bool, int] | None:
-        """Say whether the user agent behind an endpoint is connected, and how many messages wait.
+        """Return whether the user agent of an endpoint is connected, and how many messages wait.
 
-        None stands for an endpoint that this service does not know.
+        Returns None for an endpoint that this service does not know.
         """
         origin, _, token = endpoint.rpartition("/")
         ours = {self.origin, *(f"https://{host}" for host in self.chromium.hosts)}
@@ -182,7 +185,7 @@ class PushService:
                 (r"/c2dm/register3", RegistrationHandler, broker | {"browsers": self._browsers}),
             ],
             default_handler_class=UnknownPathHandler,
-            # The journal tells what happens. An access log would hold endpoints, which are secrets.
+            # No access log: it would hold endpoints, which are secrets. The journal has the events.
             log_function=lambda handler: None,
             websocket_max_message_size=MAX_FRAME,
             websocket_ping_interval=PING_SECONDS,
@@ -196,7 +199,7 @@ class PushService:
 
 
 class _WebSocketHandshake(Matcher):
-    """Match what asks for a WebSocket at the root; a plain GET of the root is for people."""
+    """Match a request for a WebSocket at the root; a plain GET of the root gets a page for people."""
 
     def match(self, request: HTTPServerRequest) -> dict | None:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
@@ -204,7 +207,7 @@ class _WebSocketHandshake(Matcher):
 
 
 class _WrongHost(Matcher):
-    """Match what is meant for another server, as it is after DNS rebinding."""
+    """Match a request whose Host is another server's, as after DNS rebinding."""
 
     def __init__(self, host: str):
         self._host = host
@@ -214,7 +217,7 @@ class _WrongHost(Matcher):
 
 
 class WrongHostHandler(StreamedBody):
-    """Answer 421, whatever the method and the path."""
+    """Answer 421 to every method and path."""
 
     def prepare(self) -> NoReturn:
         super().prepare()
@@ -222,7 +225,7 @@ class WrongHostHandler(StreamedBody):
 
 
 class FrontPage(StreamedBody):
-    """Say to whoever looks in with a browser what this is."""
+    """Explain, to a person with a browser, what this server is."""
 
     def initialize(self, broker: Broker, ws_url: str) -> None:
         self.broker, self.ws_url = broker, ws_url

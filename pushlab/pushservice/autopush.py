@@ -11,10 +11,10 @@ Every message is a JSON object in a text frame. ``>`` is the user agent, ``<`` t
     > broadcast_subscribe                                   < broadcast  broadcasts
     > {}                                                    < {}
 
-``uaid`` is the secret name of the user agent; another one in the answer to hello tells Firefox that
-its subscriptions are lost. ``version`` names a message, which is sent again after every hello until
-it is acknowledged; a version that the user agent remembers is acknowledged and not shown again. The
-protocol is Mozilla's: no RFC describes it.
+``uaid`` is the secret name of the user agent. If the answer to hello holds another one, Firefox
+knows that its subscriptions are lost. ``version`` is the id of a message, which is sent again after
+every hello until it is acknowledged. A user agent acknowledges a version that it remembers, and does
+not show the message again. The protocol is Mozilla's; no RFC describes it.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from tornado.iostream import StreamBufferFullError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.iostream import IOStream, StreamBufferFullError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 from pushlab.errors import (
     BadField,
@@ -45,17 +45,17 @@ MAX_FRAME = 256 * 1024
 """Bytes of the longest message that is read: about a thousand acknowledgements at once."""
 
 MAX_CONNECTIONS = 10_000
-"""User agents that are connected at one time. One more is answered 503."""
+"""User agents that may be connected at one time. One more is answered 503."""
 
 HELLO_SECONDS = 10
 """How long a user agent may take from the handshake to its hello."""
 
 PING_SECONDS = 60
-"""How often a user agent is asked whether it is still there; it has as long to answer (RFC 6455
-§5.5.2). Firefox answers by itself."""
+"""How often the server sends a Ping frame; a user agent has as long to answer (RFC 6455 §5.5.2).
+Firefox answers by itself."""
 
 REMEMBERED = 10
-"""Versions that a Firefox remembers of each subscription, so as to show none of them twice.
+"""How many versions a Firefox remembers of each subscription, so that it shows none twice.
 
 It is the preference dom.push.maxRecentMessageIDsPerSubscription: 100 of late, and 10 for years.
 """
@@ -69,7 +69,7 @@ _CHANNEL = re.compile(r"[!-~]{1,64}")
 class AutopushHandler(JsonErrors, WebSocketHandler):
     """One connection of a user agent, from the handshake to its end."""
 
-    window = REMEMBERED
+    window: int | None = REMEMBERED
 
     def initialize(
         self,
@@ -84,14 +84,14 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         self.ended = asyncio.Event()
 
     def finish(self, chunk=None):
-        # Tornado refuses a handshake in plain text; here as everywhere else it is told in JSON.
+        # Tornado refuses a handshake in plain text. Here every error is in JSON.
         if isinstance(chunk, str) and self.get_status() >= 400:
             chunk = RequestError(chunk).to_json()
         return super().finish(chunk)
 
     def prepare(self) -> None:
-        # A page cannot choose its Origin, which is never a ws: URL. Firefox itself, which speaks for
-        # no page, names the address that it connects to. Tornado compares that with Host.
+        # A page cannot choose its Origin, which is never a ws: URL. Firefox itself, which acts for no
+        # page, sends the address that it connects to, and Tornado compares that with Host.
         origin = self.request.headers.get("Origin", "ws://")
         if not origin.startswith(("ws://", "wss://")):
             raise CrossOrigin("a page's script opened this WebSocket")
@@ -104,7 +104,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def open(self) -> None:
         self.connections.add(self)
         self.set_nodelay(True)
-        self.ws_connection.stream.max_write_buffer_size = self.broker.max_unread
+        self._stream.max_write_buffer_size = self.broker.max_unread
         loop = asyncio.get_running_loop()
         self._hello_timeout = loop.call_later(
             HELLO_SECONDS, self.close, POLICY_VIOLATION, f"no hello in {HELLO_SECONDS} s"
@@ -116,32 +116,39 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         self.broker.disconnect(self)
         self.ended.set()
 
-    def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
-        """Say goodbye and cut the connection.
-
-        Firefox never answers a Close frame: it waits for the end of the TCP connection, and would
-        come back five seconds late.
-        """
+    @property
+    def _stream(self) -> IOStream:
+        """The TCP stream of the open WebSocket."""
         connection = self.ws_connection
-        if connection is not None:
-            super().close(code, reason)
-            connection.stream.close()
+        assert isinstance(connection, WebSocketProtocol13) and connection.stream is not None
+        return connection.stream
 
-    # --- what a user agent says ------------------------------------------------------------------
+    def close(self, code: int | None = GOING_AWAY, reason: str | None = "") -> None:
+        """Send a Close frame and end the TCP connection at once.
+
+        Firefox never answers a Close frame. It waits for the end of the TCP connection, and would
+        connect again five seconds late.
+        """
+        if self.ws_connection is not None:
+            stream = self._stream
+            super().close(code, reason)
+            stream.close()
+
+    # --- messages from the user agent ------------------------------------------------------------
 
     def on_message(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
             self.close(UNSUPPORTED_DATA, "send text frames")
             return
         try:
-            self._take(_parse(frame))
+            self._receive(_parse(frame))
         except RequestError as error:
             self.close(POLICY_VIOLATION, f"{error.code}: {error.detail}")
         except StoreError as error:
-            # Nothing was changed: the user agent comes back and both try again.
+            # Nothing has changed: the user agent connects again, and both sides try again.
             self.close(INTERNAL_ERROR, error.code)
 
-    def _take(self, message: dict) -> None:
+    def _receive(self, message: dict) -> None:
         kind = message.get("messageType")
         if bool(self.user_agent) == (kind == "hello"):
             raise BadField("the first message is hello, and no other is")
@@ -161,10 +168,12 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         kinds[kind](message)
 
     def _hello(self, message: dict) -> None:
-        uaid = _text(message, "uaid", optional=True)
-        known = uaid is not None and self.broker.mailbox.knows(uaid)
+        uaid = _text(message, "uaid")
         self._hello_timeout.cancel()
-        self.user_agent = uaid if known else secrets.token_hex(16)
+        if uaid is not None and self.broker.mailbox.knows(uaid):
+            self.user_agent = uaid
+        else:
+            self.user_agent = secrets.token_hex(16)
         self._send(
             {
                 "messageType": "hello",
@@ -199,13 +208,13 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         self.broker.acknowledge(self, map(_receipt, updates))
 
     def _nack(self, message: dict) -> None:
-        # A nack follows the ack of a message whose handler then failed: the message has arrived.
+        # A nack follows the ack of a message whose handler then failed. The message has arrived.
         self.broker.acknowledge(self, [replace(_receipt(message), what="nack")])
 
     def _broadcast_subscribe(self, message: dict) -> None:
         self._send({"messageType": "broadcast", "broadcasts": {}})
 
-    # --- what the push service says --------------------------------------------------------------
+    # --- messages to the user agent --------------------------------------------------------------
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Send a notification; without a payload it has neither ``data`` nor ``headers``."""
@@ -223,9 +232,9 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         try:
             sent = self.write_message(json.dumps(message))
         except WebSocketClosedError:
-            return  # It is going: what is not acknowledged waits for its next hello.
+            return  # It disconnects. Messages that are not acknowledged wait for its next hello.
         except StreamBufferFullError:
-            self.ws_connection.stream.close()  # It does not read: there is no way to tell it.
+            self._stream.close()  # It does not read, so it would not read a Close frame either.
             return
         sent.add_done_callback(lambda task: task.cancelled() or task.exception())
 
@@ -237,9 +246,10 @@ def _parse(frame: str) -> dict:
     return message
 
 
-def _text(message: dict, name: str, optional: bool = False) -> str | None:
+def _text(message: dict, name: str) -> str | None:
+    """Return a member that is a string, or None if it is missing. Raises BadField."""
     value = message.get(name)
-    if isinstance(value, str) or (value is None and optional):
+    if value is None or isinstance(value, str):
         return value
     raise BadField(f"{name} is not a string")
 
@@ -248,19 +258,21 @@ def _receipt(update: dict) -> Receipt:
     code = update.get("code")
     if code is not None and not isinstance(code, int):
         raise BadField("code is not a whole number")
-    return Receipt(_text(update, "version", optional=True), code)
+    return Receipt(_text(update, "version"), code)
 
 
 def _channel(message: dict) -> str:
     channel = _text(message, "channelID")
+    if channel is None:
+        raise BadField("channelID is not a string")
     if not _CHANNEL.fullmatch(channel):
         raise BadField("channelID is not 1 to 64 visible ASCII characters")
     return channel
 
 
 def _key(message: dict) -> bytes | None:
-    """Return the application server's public key; Firefox pads its base64url."""
-    text = _text(message, "key", optional=True)
+    """Return the application server's public key, 65 bytes; Firefox pads its base64url."""
+    text = _text(message, "key")
     if text is None:
         return None
     raw = base64url.decode(text.rstrip("="))

@@ -1,8 +1,9 @@
-"""The broker: it holds the mailbox, the store and the connections of user agents together.
+"""The broker: it connects the mailbox, the store and the connections of user agents.
 
-Both doors come here, and so will any other protocol that a browser speaks: the broker does not know
-how a user agent is connected, only that something is there which takes messages. It keeps one
-order: decide, write to the database, believe, tell. What was answered 201 has been written.
+Every protocol calls it: ``webpush`` to accept messages, ``autopush`` and ``mcs`` to deliver them.
+The broker does not know which protocol a user agent speaks, only that its connection can deliver a
+message. Every operation has one order: decide, write to the database, believe, tell. So a message
+that was answered 201 has been written.
 """
 
 import secrets
@@ -18,48 +19,53 @@ from pushlab.pushservice.mailbox import Change, Mailbox, Message, OldCoding, Sub
 from pushlab.pushservice.store import Store
 
 UNREAD_EACH = 8 * 1024
-"""Bytes on the way to a user agent, for each message that may wait for it: more than one can have."""
+"""Bytes of the write buffer of a connection, for each message that may wait: more than one needs."""
 
 UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
 
 
 class Client(Protocol):
-    """A user agent that asks for something, over whatever protocol."""
+    """A user agent that asks for something, over any protocol."""
 
     @property
     def user_agent(self) -> str:
-        """Its secret name, under which the mailbox knows it."""
+        """The secret name by which the mailbox knows this user agent."""
 
     @property
     def display_name(self) -> str:
-        """Its name for people."""
+        """The name that people see, in the journal for one."""
 
 
 class Connection(Client, Protocol):
-    """A user agent that is connected, and takes messages."""
+    """A user agent that is connected, and to which messages can be delivered."""
 
-    window: int | None
-    """How many messages it may be sent from the oldest on that waits to be acknowledged.
+    @property
+    def window(self) -> int | None:
+        """How many messages may be sent, counted from the oldest that is not acknowledged.
 
-    What was sent and not acknowledged is sent again after a kill. A user agent that knows such a
-    message by its id shows it once, and this is how many ids it remembers. None: any number.
-    """
+        A message that was sent and not acknowledged is sent again after the push service was
+        killed. A user agent that remembers its id does not show it twice; the window is the number
+        of ids that this one remembers. None: any number.
+        """
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """Hand a message over, and do not wait for it to arrive."""
+        """Send a message, and do not wait until it arrives."""
 
     def close(self) -> None:
-        """End the connection: the same user agent has opened a newer one."""
+        """End the connection, because the same user agent has opened a newer one."""
 
 
 def new_secret() -> str:
-    """Make the secret end of a URL: 192 random bits, and nothing about anybody (RFC 8030 §8.2)."""
+    """Make the secret end of a URL: 192 random bits that identify nobody (RFC 8030 §8.2)."""
     return secrets.token_urlsafe(24)
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a user agent says of one message: its id, if it names it, and the protocol's code."""
+    """A user agent's acknowledgement of one message: the message's id, and the protocol's code.
+
+    ``id`` is None if the user agent names no message; ``what`` is the event for the journal.
+    """
 
     id: str | None
     code: int | None = None
@@ -68,7 +74,7 @@ class Receipt:
 
 @dataclass(eq=False)
 class OutboundQueue:
-    """A connection, what is still to be sent over it, and the ids of what has been sent."""
+    """A connection, the messages still to be sent over it, and the ids of those that were sent."""
 
     connection: Connection
     waiting: deque[tuple[Subscription, Message]] = field(default_factory=deque)
@@ -76,11 +82,11 @@ class OutboundQueue:
 
 
 class Broker:
-    """Take messages in, keep them, and bring them to the user agents.
+    """Accept messages, store them, and deliver them to the user agents.
 
-    ``clock`` returns seconds since 1970. What the store raises passes through, and then nothing has
-    changed. A database that remembers more than MAX_GONE endpoints as given up, as earlier versions
-    made them, forgets the oldest here.
+    ``clock`` returns seconds since 1970. If the store raises an error, nothing has changed, and the
+    caller gets the error. A database that remembers more than MAX_GONE endpoints as given up, which
+    earlier versions could write, forgets the oldest ones here.
     """
 
     def __init__(
@@ -95,7 +101,7 @@ class Broker:
     # --- user agents -----------------------------------------------------------------------------
 
     def connect(self, connection: Connection) -> None:
-        """Let a user agent in and deliver what waits for it; its newest connection wins."""
+        """Deliver the messages that wait for a user agent; close its older connection, if any."""
         replaced = self._queues.pop(connection.user_agent, None)
         if replaced is not None:
             replaced.connection.close()
@@ -109,33 +115,34 @@ class Broker:
         self._flush(connection.user_agent)
 
     def disconnect(self, connection: Connection) -> None:
-        """Let a user agent go. A connection that a newer one has replaced is gone already."""
+        """Forget a connection that has ended, unless a newer one has replaced it already."""
         queue = self._queues.get(connection.user_agent)
         if queue is not None and queue.connection is connection:
             del self._queues[connection.user_agent]
             self._tell(UA, PS, "disconnect", connection.display_name)
 
     def forget_connections(self) -> None:
-        """Let go of every user agent, because the service stops: none of them has disconnected."""
+        """Forget every connection without an event: the service stops, no user agent has left."""
         self._queues.clear()
 
     def subscribe(
         self, client: Client, channel: str, key: bytes | None, prefix: str = ""
     ) -> Subscription:
-        """Make a subscription, or return the one that the channel has. Raise BadField.
+        """Make a subscription, or return the one that the channel has already.
 
-        ``prefix`` is what the token begins with, before its random part.
+        ``key`` is the application server's public key, 65 bytes, or None; the token begins with
+        ``prefix``, and its random part follows. Raises BadField, TooManySubscriptions.
         """
         self._tell(UA, PS, "subscribe", client.display_name)
         token = prefix + new_secret()
         made = Subscription(token, client.user_agent, channel, key, client.display_name)
-        change = self.mailbox.subscribe(made)
-        self._commit(change)
+        known = self.mailbox.channel(client.user_agent, channel)
+        self._commit(self.mailbox.subscribe(made))
         self._tell(PS, UA, "endpoint", client.display_name)
-        return made if change else self.mailbox.channel(client.user_agent, channel)
+        return known or made
 
     def unsubscribe(self, client: Client, channel: str) -> None:
-        """End a subscription: its endpoint is answered 410 as long as it is remembered, then 404."""
+        """End a subscription. Its endpoint is answered 410 while it is remembered, then 404."""
         self._tell(UA, PS, "unsubscribe", client.display_name)
         change = self.mailbox.unsubscribe(client.user_agent, channel)
         self._commit(change)
@@ -145,7 +152,7 @@ class Broker:
         self._flush(client.user_agent)
 
     def acknowledge(self, connection: Client, receipts: Iterable[Receipt]) -> None:
-        """Drop messages that a user agent has had, whatever became of them there."""
+        """Drop the messages that a user agent acknowledges, whether it showed them or not."""
         receipts = list(receipts)
         ids = [receipt.id for receipt in receipts if receipt.id is not None]
         self._commit(self.mailbox.acknowledge(connection.user_agent, ids))
@@ -194,18 +201,18 @@ class Broker:
             self._flush(subscription.user_agent)
 
     def message(self, id: str) -> Message | None:
-        """Return a message that waits, or None."""
+        """Return a message that waits, or None if there is none with this id."""
         return self.mailbox.message(id, self._clock())
 
     def withdraw(self, message: Message) -> None:
-        """Drop a message that waits, because someone deleted its resource (RFC 8030 §6.2)."""
+        """Drop a message that waits, because its resource was deleted (RFC 8030 §6.2)."""
         self._commit(Change(dropped=(message,)))
         self._flush(self.mailbox.subscription(message.token).user_agent)
 
     # --- time ------------------------------------------------------------------------------------
 
     def expire(self, user_agent: str | None = None) -> None:
-        """Drop what has outlived its TTL, of one user agent or of all."""
+        """Drop the messages whose TTL is over, of one user agent or of all."""
         change = self.mailbox.expired(self._clock(), user_agent)
         names = Counter(self.mailbox.subscription(m.token).display_name for m in change.dropped)
         self._commit(change)
@@ -216,10 +223,10 @@ class Broker:
 
     @property
     def max_unread(self) -> int:
-        """How many bytes may wait on the way to a user agent that does not read.
+        """How many bytes may be buffered for a user agent that does not read.
 
-        A full queue fits, since it is sent at once when a user agent comes back. Messages with TTL 0
-        and answers are in no queue: past this the connection is cut.
+        A full queue fits, since it is sent at once when the user agent connects again. Messages
+        with TTL 0 and responses are in no queue; if they exceed the limit, the connection is cut.
         """
         return UNREAD_EACH * self.mailbox.message_limit
 
@@ -228,9 +235,9 @@ class Broker:
         return len(self._queues)
 
     def presence(self, token: str) -> tuple[bool, int] | None:
-        """Say whether the user agent behind an endpoint is connected, and how many messages wait.
+        """Return whether the user agent of a token is connected, and how many messages wait.
 
-        Return None if there is no such endpoint.
+        Returns None if no subscription has this token.
         """
         try:
             user_agent = self.mailbox.subscription(token).user_agent
@@ -247,10 +254,10 @@ class Broker:
             self.mailbox.apply(change)
 
     def _flush(self, user_agent: str) -> None:
-        """Hand over what waits for a user agent, as far as it is connected and its window goes."""
+        """Deliver the messages that wait for a user agent, if it is connected, up to its window."""
         queue = self._queues.get(user_agent)
         while queue and queue.waiting:
-            # What does not wait here any more is not sent again either: it is out of the way.
+            # A message that no longer waits is never sent again, so it does not fill the window.
             while queue.sent and self.message(queue.sent[0]) is None:
                 queue.sent.popleft()
             if queue.connection.window is not None and len(queue.sent) >= queue.connection.window:

@@ -1,23 +1,22 @@
-"""In whose words the push service refuses: the RFCs', or one of four vendors'.
+"""How the push service refuses a request: as the RFCs say, or as one of four vendors does.
 
-The RFCs leave a push service much room, and each vendor has furnished it in its own way. One fault
-gets another status from each of them, with the reason in JSON, in a sentence, in a header or
-nowhere. So that a sender can be tried against all of them, ``TABLE`` says it for each:
+The RFCs leave much open, and each vendor has decided it differently. For the same fault, each of
+them responds with another status, and gives the reason in JSON, in a sentence, in a header or not
+at all. So that a sender can be tested against all of them, ``TABLE`` holds the response of each:
 
     our error's code  ×  flavour   →   status, headers, body
 
-``strict`` is what the RFCs ask, with the leaf's own words as the body. Its one liberty is the end
-of a subscription: RFC 8030 §7.3 wants 404 for one that has expired, and vendors say 410. Here 404
-is for an endpoint that was never made, and 410 for one whose user agent has unsubscribed, because
-a learner who sees both can tell a mistyped endpoint from a reader who has left; a sender does the
-same upon either. Only the last MAX_GONE endpoints that were given up are remembered (see
-``mailbox``); an older one is answered 404 again.
+``strict`` follows the RFCs, and its body is our error as JSON. It deviates in one point, the end of
+a subscription: RFC 8030 §7.3 requires 404 for one that has expired, and vendors respond with 410.
+Here 404 means that the endpoint was never made, and 410 that its user agent has unsubscribed. A
+learner who sees both can tell a mistyped endpoint from a user agent that has unsubscribed; a sender
+reacts to both in the same way. The mailbox remembers only the last MAX_GONE endpoints that were
+given up (see ``mailbox``); older ones are answered 404 again.
 
-The vendors' words are the vendors' own: Mozilla's are in the source of its service, the others' in
-what people have reported. Where nobody has reported any words, there are none here: the answer has
-a status (the RFCs', if even that is not known) and no body. What concerns this program and no
-fault of a sender's, such as a database that cannot be written, is told in its own words in every
-flavour.
+The texts are the vendors' own. Mozilla's are from the source of its service; the others' are from
+what people have reported. Where nobody has reported a text, the response has a status (the RFCs',
+if not even the status is known) and no body. An error of this program, such as a database that
+cannot be written, is no fault of the sender, and its body is our JSON in every flavour.
 """
 
 import json
@@ -38,11 +37,11 @@ from pushlab.protocol import vapid
 from pushlab.protocol.delivery import PushOptions
 
 RETRY_AFTER = 60
-"""Seconds that a sender is asked to wait when too many messages wait for its user agent."""
+"""Seconds that a sender is asked to wait when too many messages wait for the user agent."""
 
 
 class VendorResponse(NamedTuple):
-    """One answer. ``body`` is None where the error's own JSON is the body."""
+    """A vendor's response to a fault. ``body`` is None where our error as JSON is the body."""
 
     status: int
     headers: Mapping[str, str] = {}
@@ -50,7 +49,7 @@ class VendorResponse(NamedTuple):
 
 
 class Flavour(StrEnum):
-    """Whose push service this one plays.
+    """The vendor whose responses the push service gives, or ``strict`` for the RFCs'.
 
     >>> Flavour.named("apple").answer(BadTopic("topic is 33 characters long")).body
     b'{"reason":"BadWebPushTopic"}'
@@ -64,7 +63,7 @@ class Flavour(StrEnum):
 
     @classmethod
     def named(cls, name: str) -> "Flavour":
-        """Return the flavour of this name. Raise UnknownFlavour.
+        """Return the flavour of this name. Raises UnknownFlavour.
 
         >>> Flavour.named("mozilla") is Flavour.MOZILLA
         True
@@ -75,15 +74,15 @@ class Flavour(StrEnum):
 
     @property
     def takes_aesgcm(self) -> bool:
-        """Say whether bodies in the older coding are taken too, as they were before RFC 8291."""
+        """Whether this vendor also accepts bodies in aesgcm, the coding before RFC 8291."""
         return self is Flavour.MOZILLA
 
     def overlooks(self, error: PushlabError) -> bool:
-        """Say whether this vendor takes the message all the same, because it does not look."""
+        """Return whether this vendor does not check for a fault, and accepts the message."""
         return TABLE.get(error.code, {}).get(self) is OVERLOOKED
 
     def answer(self, error: PushlabError) -> VendorResponse:
-        """Return what this vendor says upon a fault."""
+        """Return this vendor's response to a fault."""
         known = TABLE.get(error.code, {}).get(self)
         if known is not None:
             return known
@@ -91,10 +90,10 @@ class Flavour(StrEnum):
         return VendorResponse(error.status, body=None if ours else b"")
 
     def check_claims(self, claims: vapid.Claims) -> None:
-        """Refuse claims that the RFC allows and this vendor does not. Raise BadSubject.
+        """Refuse claims that the RFC allows and this vendor does not. Raises BadSubject.
 
-        RFC 8292 §2.1 makes ``sub`` optional. Apple wants one that leads to somebody, and so none
-        at this machine.
+        RFC 8292 §2.1 makes ``sub`` optional. Apple requires a ``sub`` that leads to somebody, and
+        an address at this machine does not.
         """
         if self is not Flavour.APPLE:
             return
@@ -103,17 +102,18 @@ class Flavour(StrEnum):
             raise BadSubject("sub is missing, or leads to nobody")
 
     def check_options(self, options: PushOptions) -> None:
-        """Refuse options that the RFC allows and this vendor does not. Raise BadTopic, BadTtl."""
+        """Refuse options that the RFC allows and this vendor does not. Raises BadTopic, BadTtl."""
         # Apple decodes a Topic, and no number of bytes has 1, 5, 9, … characters in base64url.
-        if self is Flavour.APPLE and len(options.topic or "") % 4 == 1:
-            raise BadTopic(f"topic is {len(options.topic)} characters long: not base64url")
-        # To Windows a TTL of 0 says "do not keep", and the cache policy, if none is sent, "keep".
+        length = len(options.topic or "")
+        if self is Flavour.APPLE and length % 4 == 1:
+            raise BadTopic(f"topic is {length} characters long: not base64url")
+        # For Windows a TTL of 0 means "do not store", and a missing cache policy means "store".
         if self is Flavour.WNS and options.ttl == 0:
             raise BadTtl("ttl is 0")
 
 
 OVERLOOKED = VendorResponse(201)
-"""Stands in the table where a vendor does not look, and takes the message."""
+"""Marks, in the table, a fault that a vendor does not check for: it accepts the message."""
 
 REASONS = {
     400: "Bad Request",
@@ -131,7 +131,7 @@ def _json(value: dict) -> bytes:
 
 
 def _mozilla(status: int, errno: int, message: str = "", **headers: str) -> VendorResponse:
-    """Say it in JSON. No message: there are several, by details that one code of ours holds."""
+    """Make a response in JSON. It has no message where several belong to one code of ours."""
     body = {"code": status, "errno": errno, "error": REASONS[status]}
     body |= ({"message": message} if message else {}) | {"more_info": MORE_INFO}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -165,8 +165,8 @@ _WNS_TTL = VendorResponse(
     400, {"X-WNS-Error-Description": "Ttl value conflicts with X-WNS-Cache-Policy."} | DROPPED
 )
 
-# What is not in the table has the RFCs' status and no words. Windows' service names its reasons in
-# headers, and what it puts there is known for two faults alone.
+# A fault that is not in the table has the RFCs' status and no body. Windows' service gives its
+# reasons in headers, and their content is known for two faults only.
 # fmt: off
 _S, _M, _F, _A, _W = Flavour
 TABLE: dict[str, dict[Flavour, VendorResponse]] = {
@@ -198,7 +198,7 @@ TABLE: dict[str, dict[Flavour, VendorResponse]] = {
     },
     "key-reused":  {_M: OVERLOOKED},
     "missing-ttl": {_M: _mozilla(400, 111, "Missing TTL value"), _W: _WNS_TTL},
-    # Mozilla does not tell a TTL that it cannot read from none; a negative one would be errno 114.
+    # Mozilla treats a TTL that it cannot read as missing; a negative one would be errno 114.
     "bad-ttl":     {_M: _mozilla(400, 111, "Missing TTL value"), _W: _WNS_TTL},
     "bad-urgency": {_M: OVERLOOKED, _A: _apple(400, "BadUrgency")},
     "bad-topic":   {_M: _mozilla(400, 113), _A: _apple(400, "BadWebPushTopic")},

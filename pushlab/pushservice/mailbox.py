@@ -1,8 +1,8 @@
-"""The rules of a push service's mailbox: who subscribed, which messages wait, and for how long.
+"""The rules of a push service's mailbox: its subscriptions, and which messages wait for how long.
 
-Nothing here reads a clock, draws a random number, opens a socket or writes a file. An operation
-looks at the mailbox and returns the ``Change`` that it asks for; the mailbox itself moves only in
-``apply``. So a caller can write the change to its database first:
+Nothing here reads a clock, makes a random number, opens a socket or writes a file. An operation
+reads the mailbox and returns a ``Change``; only ``apply`` changes the mailbox itself. So a caller
+can write the change to its database first:
 
     change = mailbox.acknowledge(…)     # decide
     store.write(change)                 # remember: if this fails, nothing has happened
@@ -10,10 +10,10 @@ looks at the mailbox and returns the ``Change`` that it asks for; the mailbox it
 
 and a restart is ``mailbox.apply(store.read())``, since a whole database is one large change.
 
-A user agent is known by its subscriptions and by nothing else. One without any leaves no trace.
+The mailbox knows a user agent only by its subscriptions. It stores nothing about one without any.
 
-An endpoint that was given up is remembered, so that it can be answered 410. Of those only the last
-MAX_GONE are: an older one is forgotten, and is answered 404 like one that was never made.
+The mailbox remembers the last MAX_GONE endpoints that were given up, so that they can be answered
+410. It forgets older ones, and they are answered 404, like endpoints that were never made.
 """
 
 from collections import OrderedDict
@@ -32,7 +32,6 @@ from pushlab.errors import (
 
 MAX_TTL = 30 * 24 * 3600
 """Seconds that a message may wait at most; RFC 8030 §5.2 lets a push service shorten a TTL."""
-
 
 MAX_SUBSCRIPTIONS = 100_000
 """Subscriptions that are kept, of all user agents together."""
@@ -53,8 +52,8 @@ class Subscription:
 
     ``token`` is the secret end of the endpoint; ``user_agent`` the secret name of the user agent;
     ``channel`` the user agent's own name for this subscription; ``key`` the 65 bytes of the
-    application server's public key, or None if anyone may send (RFC 8292 §4); ``display_name`` the name that
-    people see, in the journal for one.
+    application server's public key, or None if anyone may send (RFC 8292 §4); ``display_name`` the
+    name of the user agent that people see, in the journal for one.
 
     >>> Subscription("secret", "also secret", "channel 1", display_name="Firefox")
     Subscription(channel='channel 1', key=None, display_name='Firefox')
@@ -68,7 +67,7 @@ class Subscription:
 
 
 class OldCoding(NamedTuple):
-    """What a body in aesgcm, the coding before RFC 8291, has outside it: two headers."""
+    """The two headers that accompany a body in aesgcm, the content coding before RFC 8291."""
 
     encryption: str
     crypto_key: str
@@ -76,11 +75,11 @@ class OldCoding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A push message resource: it waits here until acknowledged or expired (RFC 8030 §5).
+    """A push message resource: it waits until it is acknowledged or expires (RFC 8030 §5).
 
     ``number`` orders the messages; ``id`` is the secret end of the resource's URL; ``token`` names
-    the subscription; ``body`` is what was posted; ``ttl`` and ``posted_at`` are seconds; ``old`` is
-    there if the body is not in the coding aes128gcm.
+    the subscription; ``body`` is what was posted; ``ttl`` is seconds, and ``posted_at`` seconds
+    since 1970; ``old`` holds the headers of a body in aesgcm, and is None for aes128gcm.
 
     >>> Message(1, "secret", "secret", b"12 bytes ...", ttl=60, posted_at=1000.0).expires_at
     1060.0
@@ -98,23 +97,23 @@ class Message:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a user agent must know to decrypt the body, by autopush's names."""
+        """The headers that a user agent needs to decrypt the body, by autopush's names."""
         if self.old is None:
             return {"encoding": "aes128gcm"}
         return {"encoding": "aesgcm"} | self.old._asdict()
 
     @property
     def expires_at(self) -> float:
-        """The first moment, in seconds since 1970, at which it must no longer be delivered."""
+        """The time, in seconds since 1970, from which on the message must not be delivered."""
         return self.posted_at + self.ttl
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an operation asks to be written, all of it or nothing.
+    """What one operation changes. A store writes all of it or nothing.
 
-    ``unsubscribed`` holds tokens, which are remembered as gone; ``forgotten`` holds tokens that were
-    gone, and are remembered no longer. A change that asks for nothing is false.
+    ``unsubscribed`` holds the tokens that are remembered as gone from now on; ``forgotten`` holds
+    tokens that were gone and are no longer remembered. An empty change is false.
     """
 
     subscribed: tuple[Subscription, ...] = ()
@@ -129,9 +128,9 @@ class Change:
 
 
 class Mailbox:
-    """Hold the subscriptions and the messages that wait.
+    """Hold the subscriptions, and the messages that wait.
 
-    ``message_limit`` is the number of messages that may wait for one user agent.
+    ``message_limit`` is how many messages may wait for one user agent.
 
     >>> mailbox = Mailbox()
     >>> subscription = Subscription("token", "agent", "channel")
@@ -148,8 +147,8 @@ class Mailbox:
         self.message_limit = message_limit
         self._subscriptions: dict[str, Subscription] = {}
         self._tokens: dict[str, dict[str, str]] = {}  # user agent → channel → token
-        # Tokens, the first that was given up first. A dict would pass over the places of all that
-        # were taken from its front, each time it is asked for the first that is left.
+        # Tokens, the one that was given up first in front. A plain dict would be slow: to find its
+        # first item, it passes over the slots of all items that were deleted from its front.
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._messages: dict[str, Message] = {}
         self._queues: dict[str, dict[str, Message]] = {}  # user agent → id → message, in order
@@ -159,10 +158,10 @@ class Mailbox:
     # --- questions -------------------------------------------------------------------------------
 
     def subscription(self, token: str) -> Subscription:
-        """Return the subscription of an endpoint.
+        """Return the subscription of an endpoint, by its token.
 
         Raises SubscriptionGone if the user agent has given it up, and UnknownPushResource if it was
-        never made, or was given up so long ago that it is forgotten.
+        never made, or if it was given up so long ago that it is forgotten.
         """
         if token in self._gone:
             raise SubscriptionGone("the user agent has unsubscribed")
@@ -171,21 +170,21 @@ class Mailbox:
         return self._subscriptions[token]
 
     def knows(self, user_agent: str) -> bool:
-        """Say whether this user agent has a subscription here."""
+        """Return whether this user agent has a subscription here."""
         return user_agent in self._tokens
 
     def display_name(self, user_agent: str) -> str:
-        """Return the name for people of a user agent; empty if it has no subscription here."""
+        """Return the display name of a user agent; empty if it has no subscription here."""
         tokens = self._tokens.get(user_agent, {}).values()
         return next((self._subscriptions[token].display_name for token in tokens), "")
 
     def message(self, id: str, now: float) -> Message | None:
-        """Return a message that waits, or None if it is acknowledged, expired or never was."""
+        """Return a message that waits; None if it was acknowledged, has expired or never existed."""
         message = self._messages.get(id)
         return message if message and now < message.expires_at else None
 
     def waiting(self, user_agent: str, now: float) -> list[Message]:
-        """Return what has to be delivered to a user agent that has just connected, oldest first."""
+        """Return the messages that wait for a user agent, oldest first."""
         queue = self._queues.get(user_agent, {}).values()
         return [message for message in queue if now < message.expires_at]
 
@@ -193,14 +192,14 @@ class Mailbox:
         """Return the number of subscriptions and the number of messages that wait."""
         return len(self._subscriptions), len(self._messages)
 
-    # --- operations: each returns a Change and moves nothing -------------------------------------
+    # --- operations: each returns a Change and changes nothing itself ----------------------------
 
     def subscribe(self, subscription: Subscription) -> Change:
         """Add a subscription; a channel that has one with the same key keeps the one it has.
 
-        Raise BadField if the channel has a subscription with another key: one subscription belongs
-        to one application server for life (RFC 8292 §4). Raise TooManySubscriptions if the user
-        agent has MAX_CHANNELS, or all have MAX_SUBSCRIPTIONS.
+        Raises BadField if the channel has a subscription with another key, because a subscription
+        is restricted to one application server for life (RFC 8292 §4). Raises TooManySubscriptions
+        if the user agent has MAX_CHANNELS, or all user agents together have MAX_SUBSCRIPTIONS.
         """
         known = self.channel(subscription.user_agent, subscription.channel)
         if known is None:
@@ -214,12 +213,12 @@ class Mailbox:
         return Change()
 
     def channel(self, user_agent: str, channel: str) -> Subscription | None:
-        """Return the subscription that a user agent calls by this name, if there is one."""
+        """Return the subscription of a user agent's channel, or None if it has none."""
         token = self._tokens.get(user_agent, {}).get(channel)
         return None if token is None else self._subscriptions[token]
 
     def unsubscribe(self, user_agent: str, channel: str) -> Change:
-        """End a subscription and drop its messages; one that is not there needs no change."""
+        """End a subscription and drop its messages; without a subscription, change nothing."""
         known = self.channel(user_agent, channel)
         if known is None:
             return Change()
@@ -230,11 +229,11 @@ class Mailbox:
         )
 
     def forget(self) -> Change:
-        """Forget the oldest endpoints that were given up, if there are more than MAX_GONE."""
+        """Forget the oldest endpoints that were given up, as far as they exceed MAX_GONE."""
         return Change(forgotten=self._oldest_gone())
 
     def _oldest_gone(self, more: int = 0) -> tuple[str, ...]:
-        """Return what has to be forgotten before ``more`` can be remembered."""
+        """Return the tokens to forget before ``more`` further ones can be remembered."""
         return tuple(islice(self._gone, max(0, len(self._gone) + more - MAX_GONE)))
 
     def post(
@@ -272,23 +271,23 @@ class Mailbox:
         return message, Change(stored=(message,), dropped=dropped)
 
     def acknowledge(self, user_agent: str, ids: Iterable[str]) -> Change:
-        """Drop what a user agent says it has had (RFC 8030 §6.2).
+        """Drop the messages that a user agent acknowledges (RFC 8030 §6.2).
 
-        Ids that are not of its own messages are passed over: a message may be acknowledged twice,
-        after it was replaced, or by somebody who guesses.
+        Ids that do not belong to a message of this user agent are ignored: it may acknowledge a
+        message twice, acknowledge one that was replaced, or guess an id.
         """
         queue = self._queues.get(user_agent, {})
         return Change(dropped=tuple(queue[id] for id in dict.fromkeys(ids) if id in queue))
 
     def expired(self, now: float, user_agent: str | None = None) -> Change:
-        """Drop what has outlived its TTL, of one user agent or of all (RFC 8030 §5.2)."""
+        """Drop the messages whose TTL is over, of one user agent or of all (RFC 8030 §5.2)."""
         queue = self._messages if user_agent is None else self._queues.get(user_agent, {})
         return Change(dropped=tuple(m for m in queue.values() if now >= m.expires_at))
 
-    # --- the one place where the mailbox moves ---------------------------------------------------
+    # --- the one place where the mailbox changes -------------------------------------------------
 
     def apply(self, change: Change) -> None:
-        """Believe a change that has been written."""
+        """Make a change, after it has been written."""
         for message in change.dropped:
             self._drop(message)
         for token in change.unsubscribed:
@@ -322,7 +321,7 @@ class Mailbox:
     def _end(self, token: str) -> None:
         self._gone[token] = None
         subscription = self._subscriptions.pop(token, None)
-        if subscription is not None:  # None while a database is read: it was gone before.
+        if subscription is not None:  # None while a database is read: it had ended before.
             channels = self._tokens[subscription.user_agent]
             del channels[subscription.channel]
             if not channels:

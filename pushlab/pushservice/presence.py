@@ -1,14 +1,14 @@
-"""Who is there? The lab's own question, which no vendor's push service answers.
+"""Presence: which user agents are connected. The lab asks this; no vendor's push service answers it.
 
 An instructor wants to see which browsers of the room are connected, and how many messages wait for
-each. Only the push service knows that, and an application server asks for many endpoints at once:
+each. Only the push service knows this. An application server asks for many endpoints at once:
 
     POST /presence   {"endpoints": ["http://127.0.0.1:8030/wpush/v2/…", …]}
                      {"data": {"presence": [{"connected": true, "waiting": 0}, null, …]}}
 
-The answers stand in the order of the endpoints; null is for one that this service does not know.
-Nothing more is asked for than the endpoints, which are secrets: who knows one may send to it.
-The question is not written into the journal, because no message of web push passes here.
+The answers are in the order of the endpoints; null stands for one that this service does not know.
+The endpoints are the only authorization: they are secrets, and whoever knows one may also send to
+it. The request is not written to the journal, because it carries no push message.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from pushlab.protocol import strict_json
 from pushlab.server.http import StreamedBody
 
 MAX_ENDPOINTS = 500
-"""Endpoints in one question."""
+"""Endpoints in one request."""
 
 MAX_REQUEST = 2 * 1024 * 1024
-"""Bytes of a question: 500 endpoints of 2048 characters, and their escapes."""
+"""Bytes of a request: 500 endpoints of 2048 characters, and their escapes."""
 
 
 class PresenceHandler(StreamedBody):
-    """``POST /presence``: say of each endpoint whether its user agent is connected."""
+    """``POST /presence``: answer, for each endpoint, whether its user agent is connected."""
 
     body_limit = MAX_REQUEST
 

@@ -1,11 +1,11 @@
-"""The push service's own database: what must survive a restart, and even a kill.
+"""The push service's database: the subscriptions and messages that must survive a restart or a kill.
 
-It is read once, at the start, and from then on only written: the mailbox in memory answers every
-question. A ``Change`` is written in one transaction, so it is there whole or not at all.
+It is read once, at the start; afterwards it is only written, because the mailbox in memory answers
+every question. A ``Change`` is written in one transaction, so all of it is written or nothing.
 
-What was written survives the end of the process, however it ends. A commit does not wait for the
-disk, though, since the event loop would wait too, twice for each message and some milliseconds each
-time: what was answered 201 in the last seconds before a power cut may be lost with the machine.
+What was written survives the end of the process, however it ends. But a commit does not wait for
+the disk, because the event loop would wait too, twice for each message and some milliseconds each
+time. So a power cut may lose the messages that were answered 201 in the last seconds before it.
 """
 
 from sqlalchemy import (
@@ -41,7 +41,7 @@ _subscriptions = Table(
     Column("who", String(64), key="display_name", nullable=False),
 )
 
-# Endpoints whose subscription has ended: they are answered 410 and not 404, as long as the mailbox
+# Endpoints whose subscription has ended. They are answered 410, not 404, while the mailbox
 # remembers them.
 _gone = Table("gone", _metadata, Column("token", String(64), primary_key=True))
 
@@ -58,8 +58,8 @@ _messages = Table(
     Column("topic", String(32)),
 )
 
-# Of the few messages in the older coding. A table of its own, because databases of earlier days
-# lack it, and a missing table is made where a missing column would not be.
+# The headers of the few messages in the older coding. They have a table of their own because
+# databases of earlier versions lack them: a missing table is made, but not a missing column.
 _old_codings = Table(
     "old_codings",
     _metadata,
@@ -68,7 +68,7 @@ _old_codings = Table(
     Column("crypto_key", String(1024), nullable=False),
 )
 
-# What is no mailbox, and has to outlast the process all the same.
+# Values that are no part of the mailbox, and must survive a restart too.
 _kept = Table(
     "kept",
     _metadata,
@@ -80,10 +80,10 @@ OWNER = "push service"
 
 
 class Store:
-    """Open a database, and make its tables if they are missing.
+    """Open a database, and make the tables that are missing.
 
-    ``url`` is SQLAlchemy's, such as ``sqlite:////home/me/push.sqlite3``; ``sqlite://`` lives in
-    memory and is forgotten by ``close``. Raise UnableToReadDatabase, DatabaseLocked.
+    ``url`` is SQLAlchemy's, such as ``sqlite:////home/me/push.sqlite3``; ``sqlite://`` is a database
+    in memory, which ``close`` deletes. Raises UnableToReadDatabase, DatabaseLocked.
 
     >>> store = Store("sqlite://")
     >>> store.write(Change(subscribed=(Subscription("token", "agent", "channel"),)))
@@ -102,11 +102,11 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the database; what was written stays, and every later call raises DatabaseClosed."""
+        """Close the database. What was written stays; every later call raises DatabaseClosed."""
         self._engine.close()
 
     def read(self) -> Change:
-        """Return all that is stored, as the one change that makes it. Raise UnableToReadDatabase."""
+        """Return all that is stored, as one change. Raises UnableToReadDatabase."""
         with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
             rows = connection.execute(select(_old_codings))
             old = {id: OldCoding(*headers) for id, *headers in rows}
@@ -123,16 +123,15 @@ class Store:
             )
 
     def _gone_in_order(self) -> Select:
-        # The oldest are forgotten first. The table says nothing of time, but SQLite numbers the rows
-        # of a table in the order in which they were inserted. Other databases tell no order.
+        # The mailbox forgets the oldest first. The table holds no time, but SQLite numbers the rows
+        # of a table in the order in which they were inserted. Other databases know no such order.
         sqlite = self._engine.dialect.name == "sqlite"
         query = select(_gone.c.token)
         return query.order_by(literal_column("rowid")) if sqlite else query
 
     def write(self, change: Change) -> None:
-        """Write a change, whole or not at all. Raise UnableToWriteDatabase, DatabaseLocked."""
+        """Write all of a change or nothing. Raises UnableToWriteDatabase, DatabaseLocked."""
         tokens = [{"token": token} for token in change.unsubscribed]
-        old = [message for message in change.stored if message.old]
         steps = (
             (_DROP_MESSAGE, [{"dropped": message.id} for message in change.dropped]),
             (_DROP_OLD, [{"dropped": message.id} for message in change.dropped if message.old]),
@@ -141,7 +140,7 @@ class Store:
             (_FORGET, [{"forgotten": token} for token in change.forgotten]),
             (_subscriptions.insert(), [_row(s, _subscriptions) for s in change.subscribed]),
             (_messages.insert(), [_row(m, _messages) for m in change.stored]),
-            (_old_codings.insert(), [{"id": m.id} | m.old._asdict() for m in old]),
+            (_old_codings.insert(), [{"id": m.id} | m.old._asdict() for m in change.stored if m.old]),
         )
         with database.translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             for statement, rows in steps:
@@ -149,13 +148,16 @@ class Store:
                     connection.execute(statement, rows)
 
     def kept(self, name: str) -> bytes | None:
-        """Return what is kept under a name, or None. Raise UnableToReadDatabase."""
+        """Return the value that is kept under a name, or None. Raises UnableToReadDatabase."""
         query = select(_kept.c.value).where(_kept.c.name == name)
         with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def keep(self, name: str, value: bytes) -> None:
-        """Keep something in place of what was kept. Raise UnableToWriteDatabase, DatabaseLocked."""
+        """Keep a value under a name, in place of an earlier one.
+
+        Raises UnableToWriteDatabase, DatabaseLocked.
+        """
         with database.translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             connection.execute(_kept.delete().where(_kept.c.name == name))
             connection.execute(_kept.insert().values(name=name, value=value))
@@ -168,4 +170,4 @@ _END_SUBSCRIPTION = _subscriptions.delete().where(_subscriptions.c.token == bind
 
 
 def _row(value: Subscription | Message, table: Table) -> dict:
-    return {key: getattr(value, key) for key in table.columns.keys()}
+    return {column.key: getattr(value, column.key) for column in table.columns}

@@ -4,11 +4,11 @@
     GET    /m/ID             read back a message that still waits                          §6
     DELETE /m/ID             acknowledge it, or withdraw it                                §6.2
 
-Chromium's endpoints have paths of their own, at hosts of its vendor's: see ``chromium``.
+Chromium's endpoints have other paths, at hosts of its vendor: see ``chromium.listeners``.
 
-In the flavour ``strict`` the answers follow the RFCs, and the reason is in the body; how others say
-it is in ``flavours``. What a request may be refused for is checked in the order in which a reader
-would ask: is there such a subscription, who are you, what do you want of me, what have you sent?
+In the flavour ``strict`` the responses follow the RFCs, with the reason in the body; ``flavours``
+holds the responses of the others. A request is checked in this order: does the subscription exist,
+may this application server send to it, are the options valid, is the body in a valid coding?
 """
 
 import re
@@ -44,7 +44,7 @@ MAX_BODY = 4096
 """Bytes of a message that a push service must take (RFC 8030 §7.2), and that this one takes."""
 
 MAX_HEADER = 1024
-"""Characters of a header of the older coding. A salt has 22, and a key 87."""
+"""Characters of a header of the older coding. A salt has 22 of them, and a key 87."""
 
 
 class PushResource(StreamedBody):
@@ -63,7 +63,7 @@ class PushResource(StreamedBody):
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
-        for name in PAGE_HEADERS:  # No page reads this, and no other push service says it.
+        for name in PAGE_HEADERS:  # No page reads this, and no other push service sends them.
             self.clear_header(name)
 
     def post(self, token: str) -> None:
@@ -105,7 +105,10 @@ class PushResource(StreamedBody):
         return PushOptions.from_headers(others)
 
     def _authenticate(self, subscription: Subscription) -> bytes | None:
-        """Return the key that signed, or None if nobody did and nobody had to (RFC 8292 §4.2)."""
+        """Return the public key that signed the token; None if there is no token and none is needed.
+
+        A subscription that is restricted to a key needs one (RFC 8292 §4.2). Raises VapidError.
+        """
         authorization = self.request.headers.get("Authorization")
         if authorization is None and subscription.key is None:
             return None
@@ -119,8 +122,9 @@ class PushResource(StreamedBody):
     def _coding(self) -> OldCoding | None:
         """Return the headers of the older coding, or None if the body is in aes128gcm, or empty.
 
-        With aes128gcm salt and key are in the body: a sender that names them in headers too mixes
-        two codings, and the user agent could believe either (RFC 8291 §4).
+        In aes128gcm, the salt and the key are in the body. A sender that puts them into headers too
+        mixes two codings, and the user agent could decrypt with either (RFC 8291 §4). Raises
+        BadContentEncoding.
         """
         named = self.request.headers.get("Content-Encoding")
         coding = (named or "").strip().lower()
@@ -138,7 +142,7 @@ class PushResource(StreamedBody):
         return None
 
     def _header(self, name: str, *, with_: str) -> str | None:
-        """Return a header if it has this parameter: as a user agent wants it, without padding."""
+        """Return a header if it has this parameter: without padding, as user agents expect it."""
         value = self.request.headers.get(name, "").replace('"', "")
         there = re.search(rf"(?:^|[;,])\s*{with_}=[A-Za-z0-9_-]", value)
         return re.sub(r"=+(?=[,;]|$)", "", value) if there and len(value) <= MAX_HEADER else None
@@ -164,7 +168,7 @@ class PushResource(StreamedBody):
             return
         status, headers, body = self.flavour.answer(error)
         if body is not None:
-            # The vendor's answer and nothing of ours, which a sender could come to rely on.
+            # Only the vendor's headers: a sender could come to rely on ours.
             for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options"):
                 self.clear_header(name)
         for name, value in headers.items():
@@ -204,10 +208,10 @@ def _display_name(subscription: Subscription | DeliveryError) -> str:
 
 
 def _keyid(body: bytes) -> bytes | None:
-    """Return the key that encrypted a body, or None if there is none to be seen.
+    """Return the keyid of a body: the sender's public key, or None if the header is malformed.
 
-    A push service cannot read a message, so a body that is malformed passes: it is the user agent
-    that finds out, and drops it (RFC 8291 §4).
+    A push service cannot decrypt a message, so it accepts a malformed body. The user agent finds
+    the fault and drops the message (RFC 8291 §4).
     """
     try:
         return Header.parse(body).keyid
@@ -216,7 +220,7 @@ def _keyid(body: bytes) -> bytes | None:
 
 
 class MessageResource(StreamedBody):
-    """The resource that ``Location`` named in the answer to a POST; its URL is a secret too."""
+    """The resource that ``Location`` names in the response to a POST; its URL is a secret too."""
 
     def initialize(self, broker: Broker) -> None:
         self.broker = broker

@@ -1,12 +1,12 @@
-"""A certificate authority that lives for a moment, and the one certificate that it issues.
+"""A certificate authority that issues one certificate, and whose private key is then deleted.
 
-Chromium speaks to its push service over TLS alone, and its endpoints are https URLs at a host of
-its vendor's. So the lab needs certificates that nobody else would believe. The authority's private
-key is gone as soon as it has signed: it vouches for nothing else, ever. Whoever shall believe it is
-told so: the browser by ``spki``, the sender by ``ca_pem``.
+Chromium connects to its push service only over TLS, and its endpoints are https URLs at a host of
+its vendor. So the lab needs a certificate for that host, which only the lab's own programs trust:
+the browser gets ``spki``, the sender ``ca_pem``. The authority's private key is deleted as soon as
+it has signed, so it can never sign another certificate.
 
-A browser that runs was told once, when it was started. So that it comes back to a push service that
-was killed and started again, the push service keeps certificate and key in its database.
+A browser gets ``spki`` once, when it is started. The push service keeps the certificate and its key
+in the database, so that a running browser still trusts it after a kill and a restart.
 """
 
 import base64
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 @dataclass(frozen=True)
 class Certificates:
-    """What it takes to serve TLS, and to be believed.
+    """What a server needs to speak TLS, and what its clients need to trust it.
 
     ``names`` are the host names and IP addresses; ``leaf_pem`` is the private key and the
     certificate, and ``context`` serves them; ``spki`` is the SHA-256 of its SubjectPublicKeyInfo (RFC
@@ -51,7 +51,7 @@ class Certificates:
     @classmethod
     def _serving(cls, names: Collection[str], leaf: bytes, authority: bytes) -> "Certificates":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # Python's ssl module reads keys from files alone. This one has mode 0600, and is removed.
+        # Python's ssl module reads keys only from files. This one has mode 0600, and is removed.
         with trustme.Blob(leaf).tempfile() as path:
             context.load_cert_chain(path)
         key = x509.load_pem_x509_certificate(leaf).public_key()
@@ -60,13 +60,13 @@ class Certificates:
         return cls(tuple(names), leaf, authority, context, spki)
 
     def to_json(self) -> dict:
-        """Return what it takes to make them again; the private key is in it."""
+        """Return what ``from_json`` needs; it includes the private key."""
         pems = {"leaf": self.leaf_pem.decode("ascii"), "authority": self.ca_pem.decode("ascii")}
         return {"names": list(self.names)} | pems
 
     @classmethod
     def from_json(cls, kept: dict) -> "Certificates":
-        """Make them again.
+        """Make the certificates again that ``to_json`` has described.
 
         >>> made = Certificates.make(["127.0.0.1"])
         >>> Certificates.from_json(made.to_json()).spki == made.spki

@@ -1,15 +1,15 @@
 """Checkin and registration of Chromium: protobuf and forms over plain HTTP.
 
-    POST /checkin          once in a browser's life: it is given an android id and a security token
-    POST /c2dm/register3   subscribe, or unsubscribe, in the name of that id
+    POST /checkin          once for each profile: the browser gets an android id and a security token
+    POST /c2dm/register3   subscribe, or unsubscribe, as the browser with that id
 
 Both numbers together are the secret name of the user agent. Chromium keeps them in its profile and
-does not ask again, so a name that this service does not know is not refused: an earlier run gave
-it, and its subscriptions, if there were any, are lost. An android id that was given out in this
-run goes with its own token alone.
+does not ask again. So this service accepts a name that it does not know: an earlier run gave it,
+and if the browser had subscriptions, they are lost. For an android id that was given out in this
+run, only its own security token is accepted.
 
 A form asks for a subscription if its ``X-subtype`` begins with ``wp:``. Chromium also registers
-itself, once, for purposes of its own; it is given a token, which leads nowhere.
+itself, once, for purposes of its own; it gets a token that belongs to no subscription.
 """
 
 import hmac
@@ -27,14 +27,14 @@ from pushlab.pushservice.broker import Broker, new_secret
 from pushlab.server.http import StreamedBody, user_agent_name
 
 MAX_REQUEST = 64 * 1024
-"""Bytes of a checkin or a form. Chromium's have some hundred."""
+"""Bytes of a checkin or a form. Chromium's have a few hundred."""
 
 MAX_BROWSERS = 10_000
-"""Browsers whose numbers and names are remembered. The oldest is forgotten first, and loses nothing
-but its name for people: the numbers together are still its own."""
+"""Browsers whose numbers and display names are remembered. The oldest is forgotten first. It loses
+only its display name: both numbers are still accepted."""
 
 TOKEN_PREFIX = "pushlab-"
-"""What the secret end of an endpoint begins with, since its host does not say whose it is."""
+"""The beginning of each token, because the endpoint's host is the vendor's and not the lab's."""
 
 _CREDENTIALS = re.compile(r"AidLogin ([0-9]{1,20}):([0-9]{1,20})")
 _SUBTYPE, _APP = re.compile(r"wp:[!-~]{1,400}"), re.compile(r"[A-Za-z0-9_.]{1,60}")
@@ -42,16 +42,16 @@ _SUBTYPE, _APP = re.compile(r"wp:[!-~]{1,400}"), re.compile(r"[A-Za-z0-9_.]{1,60
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser as the broker knows it: by its secret name, and by a name for people."""
+    """A browser as the broker knows it: by its secret name and its display name."""
 
     user_agent: str
     display_name: str
 
 
 class Browsers:
-    """Know the browsers by what checkin gave them, for as long as this run lasts.
+    """Remember, until the service stops, the numbers and display names that checkin has seen.
 
-    ``mailbox`` knows those that have subscriptions for longer than that.
+    ``mailbox`` also knows the display names of browsers that subscribed in an earlier run.
     """
 
     def __init__(self, mailbox: Mailbox):
@@ -60,35 +60,36 @@ class Browsers:
         self._names: dict[str, str] = {}
 
     def check_in(self, android_id: int, security_token: int, display_name: str) -> tuple[int, int]:
-        """Return the two numbers of a browser: those that it has, or new ones."""
+        """Return the android id and the security token of a browser: its own, or new ones."""
         if not (android_id and security_token and self.admits(android_id, security_token)):
-            # Neither may be 0, which Chromium takes for none, and a signed number must hold both.
+            # Neither may be 0, which Chromium reads as none, and each must fit a signed 64-bit number.
             android_id, security_token = (1 + secrets.randbits(62) for _ in range(2))
         self._tokens[android_id] = security_token
-        self.call(_secret_name(android_id, security_token), display_name)
+        self.rename(_secret_name(android_id, security_token), display_name)
         return android_id, security_token
 
     def admits(self, android_id: int, security_token: int) -> bool:
-        """Say whether the numbers belong together, as far as can be known."""
+        """Return whether the numbers belong together; True if the android id is unknown."""
         known = self._tokens.get(android_id, security_token)
         return hmac.compare_digest(str(known), str(security_token))
 
     def name(self, android_id: int, security_token: int) -> str:
-        """Return the secret name of a browser. Raise BadField if the numbers do not fit."""
+        """Return the secret name of a browser. Raises BadField if the numbers do not fit."""
         fit = 0 < android_id < 2**64 and 0 < security_token < 2**64
         if not fit or not self.admits(android_id, security_token):
             raise BadField("this security token does not go with this android id")
         return _secret_name(android_id, security_token)
 
-    def call(self, user_agent: str, display_name: str) -> None:
-        """Remember how a browser is called."""
+    def rename(self, user_agent: str, display_name: str) -> None:
+        """Remember the display name of a browser."""
         self._names[user_agent] = display_name
-        for known in (self._names, self._tokens):
-            if len(known) > MAX_BROWSERS:
-                del known[next(iter(known))]
+        if len(self._names) > MAX_BROWSERS:
+            del self._names[next(iter(self._names))]
+        if len(self._tokens) > MAX_BROWSERS:
+            del self._tokens[next(iter(self._tokens))]
 
     def display_name(self, user_agent: str) -> str:
-        """Return how a browser is called: as it last said, or as its subscriptions say."""
+        """Return the display name of a browser: its latest, or that of its subscriptions."""
         return self._names.get(user_agent) or self._mailbox.display_name(user_agent) or "Chromium"
 
 
@@ -97,7 +98,7 @@ def _secret_name(android_id: int, security_token: int) -> str:
 
 
 class CheckinHandler(StreamedBody):
-    """Give a browser its two numbers, or give them back."""
+    """``POST /checkin``: give a browser its two numbers, or confirm those that it has."""
 
     body_limit = MAX_REQUEST
 
@@ -121,10 +122,10 @@ class CheckinHandler(StreamedBody):
 
 
 class RegistrationHandler(StreamedBody):
-    """Subscribe and unsubscribe.
+    """``POST /c2dm/register3``: subscribe and unsubscribe.
 
-    The answer is one line, ``token=…`` or ``Error=…``, and its status is 200 in either case: so
-    Chromium reads it. Only a browser whose numbers do not fit is answered 401.
+    The answer is one line, ``token=…`` or ``Error=…``. Its status is 200 in both cases, as Chromium
+    expects it. Only a browser whose numbers do not fit is answered 401.
     """
 
     body_limit = MAX_REQUEST
@@ -171,12 +172,12 @@ class RegistrationHandler(StreamedBody):
             self.broker.unsubscribe(browser, channel)
             return "deleted"
         key = _key(form.get("sender", ""))
-        self.browsers.call(user_agent, browser.display_name)
+        self.browsers.rename(user_agent, browser.display_name)
         return self.broker.subscribe(browser, channel, key, TOKEN_PREFIX).token
 
 
 def _form(body: bytes) -> dict[str, str]:
-    """Read a form; of a field that comes twice the first one counts. Raise BadField."""
+    """Read a form; if a field comes twice, its first value counts. Raises BadField."""
     try:
         fields = urllib.parse.parse_qs(body.decode("ascii"), errors="strict", max_num_fields=100)
     except ValueError:
@@ -185,13 +186,13 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _key(sender: str) -> bytes:
-    """Read the application server's public key. Raise BadBase64url, BadPublicKey."""
+    """Read the application server's public key. Raises BadBase64url, BadPublicKey."""
     raw = base64url.decode(sender)
     p256.load_public(raw)
     return raw
 
 
 def _name(headers, app: str = "") -> str:
-    """Name a browser for people. Outside pages it sends no Sec-CH-UA, but ``app`` knows Chrome."""
+    """Return a display name. Chromium itself sends no Sec-CH-UA, but ``app`` identifies Chrome."""
     brands = '"Google Chrome"' if app.startswith("com.chrome.") else '"Chromium"'
     return user_agent_name(headers.get("User-Agent", ""), brands)

@@ -1,8 +1,8 @@
-"""Chromium's way in, and the way of those who send to it.
+"""The ports at which the push service listens for Chromium, and for those who send to it.
 
-Chromium has no setting for the host of its endpoints: they are URLs at its vendor's. So the push
-service answers for these hosts as well, at a port of its own with a certificate of its own, and
-whoever sends to them from the lab has to be told to come here: by ``tls_port`` and ``ca_pem``.
+Chromium has no setting for the host of its endpoints: they are URLs at its vendor's hosts. So the
+push service answers for these hosts too, at a separate port with its own certificate. An application
+server of the lab must connect to that port instead: ``tls_port`` and ``ca_pem`` tell it how.
 
     Chromium    ── HTTP ──▶ /checkin, /c2dm/register3      the push service's ordinary port
     Chromium    ── TLS ───▶ MCS                            mcs_url
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+from tornado.routing import Rule
 from tornado.web import Application
 
 from pushlab.errors import LabStopped, PortTaken, StoreError
@@ -34,10 +35,10 @@ VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""
 
 CERTIFICATE_AND_PORTS = "chromium"
-"""The name under which the store keeps certificate and ports."""
+"""The name under which the store keeps the certificate and the ports."""
 
-# A client that does not believe the certificate ends the handshake, and Tornado would say so on the
-# screen of whoever has set up no logging.
+# A client that does not trust the certificate ends the handshake. Tornado logs that, and without a
+# handler the line would be printed to the terminal.
 logging.getLogger("tornado.general").addHandler(logging.NullHandler())
 
 
@@ -45,8 +46,8 @@ logging.getLogger("tornado.general").addHandler(logging.NullHandler())
 class ChromiumListeners:
     """What a Chromium needs to use this push service, and what a sender needs to reach it.
 
-    The three URLs and ``spki`` are values of Chromium's switches; a connection to one of ``hosts``
-    is to go to ``tls_port``, and to believe ``ca_pem``.
+    The three URLs and ``spki`` are values of Chromium's switches. A sender must make its connections
+    to ``hosts`` to ``tls_port`` instead, and trust the certificate authority ``ca_pem``.
     """
 
     checkin_url: str
@@ -59,9 +60,9 @@ class ChromiumListeners:
 
 
 class ListenersHandler(StreamedBody):
-    """``GET /chromium``: the values of the switches, for whoever starts a Chromium elsewhere.
+    """``GET /chromium``: the values of the switches, for starting a Chromium on another machine.
 
-    What a sender needs is not among them: the lab's own application server is told by the lab.
+    What a sender needs is not included: the lab passes it to its own application server.
     """
 
     def initialize(self, listeners: Callable[[], ChromiumListeners]) -> None:
@@ -74,7 +75,7 @@ class ListenersHandler(StreamedBody):
 
 
 def names_at(host: str) -> list[str]:
-    """Return the names that a certificate for a push service at this address has to hold.
+    """Return the names that the certificate of a push service at this address must hold.
 
     >>> names_at("127.0.0.1")[-2:]
     ['localhost', '127.0.0.1']
@@ -83,10 +84,10 @@ def names_at(host: str) -> list[str]:
 
 
 class ChromiumServers:
-    """Listen at the two ports that speak TLS.
+    """Serve the two ports that speak TLS.
 
-    The certificate, and the ports where possible, outlast ``close``, and the process if the store
-    does: a browser that runs meanwhile comes back to where it was.
+    The certificate, and the ports where possible, stay the same after ``close`` and ``open``, and
+    after a restart of the process if the store is the same. So a running browser can connect again.
     """
 
     def __init__(self, clock: Callable[[], float], flavour: Callable[[], Flavour]):
@@ -96,9 +97,9 @@ class ChromiumServers:
         self._undo = AsyncExitStack()
 
     def remember(self, store: Store, host: str) -> None:
-        """Take certificate and ports from the store, where they are. Raise UnableToReadDatabase.
+        """Read the certificate and the ports from the store, if it has them.
 
-        Another ``host`` is another room, and has a key of its own.
+        For another ``host`` a new certificate is made. Raises UnableToReadDatabase.
         """
         if self._certificates is not None:
             return
@@ -108,17 +109,16 @@ class ChromiumServers:
                 self._certificates = Certificates.from_json(kept)
 
     def open(self, broker: Broker, browsers: Browsers, store: Store, host: str) -> None:
-        """Listen, for a broker that is open, and have the store keep where.
+        """Listen at both ports, and keep them and the certificate in the store.
 
-        What has been opened when this fails, ``close`` closes.
+        If this fails, ``close`` closes what has been opened so far.
         """
-        if self._certificates is None:
-            self._certificates = Certificates.make(names_at(host))
-        context = self._certificates.context
+        certificates = self._certificates or Certificates.make(names_at(host))
+        self._certificates, context = certificates, certificates.context
         opened = self._undo.enter_context
         web, mcs = (opened(_listen(port, host)) for port in self._ports)
         self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
-        self._keep(store)
+        self._keep(store, certificates)
         self._web = BoundedHTTPServer(self._application(broker), ssl_options=context)
         self._mcs = McsServer(broker, browsers, self._clock, context)
         for server, listener in ((self._web, web), (self._mcs, mcs)):
@@ -126,8 +126,8 @@ class ChromiumServers:
             self._undo.callback(server.stop)
             server.add_socket(listener)
 
-    def _keep(self, store: Store) -> None:
-        value = json.dumps(self._certificates.to_json() | {"ports": self._ports}).encode("ascii")
+    def _keep(self, store: Store, certificates: Certificates) -> None:
+        value = json.dumps(certificates.to_json() | {"ports": self._ports}).encode("ascii")
         try:
             if value != store.kept(CERTIFICATE_AND_PORTS):
                 store.keep(CERTIFICATE_AND_PORTS, value)
@@ -135,12 +135,15 @@ class ChromiumServers:
             log.warning("a Chromium will have to be started again after a restart: %s", error)
 
     async def close(self) -> None:
-        """Close both ports, and every connection to them."""
+        """Close both ports, and every connection at them."""
         undo, self._undo = self._undo, AsyncExitStack()
         await undo.aclose()
 
     def listeners(self, origin: str) -> ChromiumListeners:
-        """Describe the way in; ``origin`` is where the push service speaks plain HTTP."""
+        """Return the addresses; ``origin`` is where the push service speaks plain HTTP.
+
+        Raises LabStopped before the first ``open``.
+        """
         if self._certificates is None:
             raise LabStopped("the push service has not been started")
         web, mcs = self._ports
@@ -158,17 +161,17 @@ class ChromiumServers:
         """Serve the push resources of each host, whose origin is the ``aud`` of its tokens."""
         application = Application(
             default_handler_class=UnknownPathHandler,
-            # As at the other port: an access log would hold endpoints.
+            # No access log, as at the other port: it would hold endpoints.
             log_function=lambda handler: None,
         )
         for host in VENDOR_HOSTS:
-            arguments = {
+            arguments: dict[str, object] = {
                 "broker": broker,
                 "origin": lambda origin=f"https://{host}": origin,
                 "now": self._clock,
                 "flavour": self._flavour,
             }
-            resources = [
+            resources: list[Rule | list | tuple] = [
                 (r"/(?:fcm/send|wp|preprod/wp)/([A-Za-z0-9_-]+)", PushResource, arguments),
                 (r"/m/([A-Za-z0-9_-]+)", MessageResource, {"broker": broker}),
             ]
@@ -177,7 +180,7 @@ class ChromiumServers:
 
 
 def _listen(port: int, host: str) -> socket.socket:
-    """Listen at this port again; somebody else may have taken it meanwhile."""
+    """Listen at this port, or at a free one if another program has taken it meanwhile."""
     try:
         return listen(port, host)
     except PortTaken:

@@ -11,10 +11,10 @@ Each side begins with one byte, the version of the protocol; then come frames:
     > IqStanza         how many frames it has had
     > HeartbeatPing                                                     < HeartbeatAck
 
-Both sides count the frames that they receive, the login being number 1, and any frame may say how
-far the counting has come (``last_stream_id_received``): that acknowledges all messages up to there.
-A message is sent again after every login until it is acknowledged, in this way or by its id in the
-next LoginRequest. The protocol is Google's: no RFC describes it.
+Both sides count the frames that they receive; the login is number 1. Any frame may hold that number
+(``last_stream_id_received``), and so acknowledge all messages up to it. A message is sent again after
+every login until it is acknowledged, in this way or by its id in the next LoginRequest. The protocol
+is Google's; no RFC describes it.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ LOGIN_SECONDS = 10
 
 
 class McsServer(TCPServer):
-    """Take connections of browsers, and end them all at once."""
+    """Accept connections of browsers, and close all of them when the service stops."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class McsServer(TCPServer):
         self._connections: set[McsConnection] = set()
 
     async def handle_stream(self, stream: IOStream, address: tuple) -> None:
-        # The protocol has no word for "too many": a browser that is cut off tries again later.
+        # The protocol has no message for "too many": a browser that is cut off tries again later.
         if not CONNECTIONS.acquire(self):
             stream.close()
             return
@@ -82,18 +82,18 @@ class McsServer(TCPServer):
             CONNECTIONS.release(self)
 
     async def close_all_connections(self) -> None:
-        """End every connection, and wait until each has been let go of."""
-        leaving = list(self._connections)
-        for connection in leaving:
+        """Close every connection, and wait until each has ended."""
+        closing = list(self._connections)
+        for connection in closing:
             connection.close()
-        for connection in leaving:
+        for connection in closing:
             await connection.ended.wait()
 
 
 class McsConnection:
     """One connection of a browser, from the handshake to its end."""
 
-    window = None  # It names what it has had at its next login, however much that is.
+    window: int | None = None  # Its next login names all messages that it has, however many.
 
     def __init__(
         self, stream: IOStream, broker: Broker, browsers: Browsers, clock: Callable[[], float]
@@ -106,20 +106,20 @@ class McsConnection:
 
     @property
     def display_name(self) -> str:
-        """Its name for people."""
+        """The display name of the browser."""
         return self._browsers.display_name(self.user_agent)
 
     async def serve(self) -> None:
-        """Talk until the browser goes, or says something that it may not."""
+        """Read frames until the browser disconnects, or sends something that is not valid."""
         try:
             async with asyncio.timeout(LOGIN_SECONDS):
                 await self._log_in()
             while True:
-                self._take(*await self._frame())
+                self._receive(*await self._frame())
         except (StreamClosedError, TimeoutError):
-            pass  # The browser has gone, or it has not logged in.
+            pass  # The browser has disconnected, or it has not logged in in time.
         except (RequestError, StoreError):
-            self.close()  # Nothing was changed: the browser comes back, and both try again.
+            self.close()  # Nothing has changed: the browser connects again, and both try again.
         finally:
             self._stream.close()
             if self.user_agent:
@@ -127,15 +127,15 @@ class McsConnection:
             self.ended.set()
 
     def close(self) -> None:
-        """Say goodbye and cut the connection."""
+        """Send a Close frame, unless the browser has not logged in, and end the connection."""
         if self._sent:
             self._send(CLOSE, b"")
         self._stream.close()
 
-    # --- what a browser says ---------------------------------------------------------------------
+    # --- frames from the browser -----------------------------------------------------------------
 
     async def _frame(self) -> tuple[int, bytes]:
-        """Read one frame: its tag and its message. Raise BadField, RequestTooLarge."""
+        """Read one frame: its tag and its message. Raises BadField, RequestTooLarge."""
         tag = (await self._stream.read_bytes(1))[0]
         length = bytearray()
         while len(length) < MAX_VARINT and (not length or length[-1] > 0x7F):
@@ -144,7 +144,7 @@ class McsConnection:
         if size > MAX_FRAME:
             raise RequestTooLarge(f"a frame of {size} bytes is announced")
         frame = await self._stream.read_bytes(size) if size else b""
-        # Counted now and not before: what is told to be received, the browser forgets.
+        # Count a frame only when all of it is here: the browser forgets what it knows as received.
         self._received += 1
         return tag, frame
 
@@ -162,7 +162,7 @@ class McsConnection:
             last_stream_id_received=self._received,
             server_timestamp=int(self._clock() * 1000),
         )
-        # The answer tells the browser that it may forget these ids, so they are written down first.
+        # With the answer, the browser forgets these ids. So the database must know them before.
         had = [id for id in login.get("received_persistent_id", ()) if self._broker.message(id)]
         self._broker.acknowledge(self, map(Receipt, had))
         self._stream.set_nodelay(True)
@@ -170,9 +170,9 @@ class McsConnection:
         self._send(LOGIN_ANSWER, answer)
         self._broker.connect(self)
 
-    def _take(self, tag: int, frame: bytes) -> None:
+    def _receive(self, tag: int, frame: bytes) -> None:
         if tag == CLOSE:
-            raise StreamClosedError()
+            raise StreamClosedError
         if tag in (HEARTBEAT_PING, HEARTBEAT_ACK):
             self._acknowledge(HEARTBEAT.decode(frame))
         elif tag == IQ:
@@ -185,7 +185,7 @@ class McsConnection:
             self._send(HEARTBEAT_ACK, HEARTBEAT.encode(last_stream_id_received=self._received))
 
     def _acknowledge(self, message: dict) -> None:
-        """Drop the messages up to the frame that the browser has counted to."""
+        """Drop the messages in the frames up to the number that the browser has received."""
         last = message.get("last_stream_id_received", 0)
         numbers = [number for number in self._unacknowledged if number <= last]
         had = [self._unacknowledged[number] for number in numbers]
@@ -193,10 +193,11 @@ class McsConnection:
         for number in numbers:
             del self._unacknowledged[number]
 
-    # --- what the push service says --------------------------------------------------------------
+    # --- frames to the browser -------------------------------------------------------------------
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Send a message; one without a payload has no ``raw_data`` and no content-encoding."""
+        assert subscription.key is not None  # Registration makes no subscription without a key.
         app, subtype = subscription.channel.split(" ", 1)
         about = {"subtype": subtype}
         if message.body:
@@ -224,13 +225,13 @@ class McsConnection:
         self._write(bytes([tag]) + varint(len(message)) + message)
 
     def _write(self, data: bytes) -> None:
-        # A stream that has just ended: what is not acknowledged waits for the next login.
+        # The stream may just have ended: messages that are not acknowledged wait for the next login.
         if self._stream.closed():
             return
         try:
             self._stream.write(data)
         except StreamBufferFullError:
-            self._stream.close()  # It does not read: there is no way to tell it.
+            self._stream.close()  # It does not read, so it would not read a Close frame either.
 
 
 def _number(login: dict, name: str) -> int:

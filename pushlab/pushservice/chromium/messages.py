@@ -1,20 +1,20 @@
-"""The messages of Chromium's push protocol: which field has which number, and what it is for.
+"""The messages of Chromium's push protocol: the number, name and type of each field.
 
-The protocol is Google's, for its own servers and browsers, and no RFC describes it. The numbers are
-those of the .proto files in Chromium's sources (``google_apis/gcm/protocol``); of each message only
-those fields stand here that this push service reads or writes.
+The protocol is Google's, for its own servers and browsers; no RFC describes it. The numbers are from
+the .proto files in Chromium's sources (``google_apis/gcm/protocol``). Each message lists only the
+fields that this push service reads or writes.
 """
 
 from pushlab.pushservice.chromium.protobuf import Kind, Message
 
 NUMBER, FIXED64, TEXT, BYTES = Kind.NUMBER, Kind.FIXED64, Kind.TEXT, Kind.BYTES
 
-# --- checkin, over HTTP: a browser is given a name ------------------------------------------------
+# --- checkin, over HTTP: a browser gets its two numbers -------------------------------------------
 
 CHECKIN_REQUEST = Message(
     "AndroidCheckinRequest",
     {
-        2: ("android_id", NUMBER),  # what it was given before, if anything
+        2: ("android_id", NUMBER),  # the one it got before, if any
         13: ("security_token", FIXED64),
     },
 )
@@ -30,7 +30,7 @@ CHECKIN_RESPONSE = Message(
     },
 )
 
-# --- MCS, over TLS: messages are brought to it ----------------------------------------------------
+# --- MCS, over TLS: a browser gets its messages ---------------------------------------------------
 
 HEARTBEAT = Message("HeartbeatPing", {2: ("last_stream_id_received", NUMBER)})
 

@@ -1,6 +1,6 @@
 """Protocol buffers on the wire: as much of the format as Chromium's push protocol needs.
 
-A message is a row of fields, in any order. Each begins with one number that holds two:
+A message is a sequence of fields, in any order. Each begins with one number that combines two:
 
     key = field number × 8 + wire type        then, by the wire type:
 
@@ -9,8 +9,8 @@ A message is a row of fields, in any order. Each begins with one number that hol
     2  LENGTH    a varint, and as many bytes: text, bytes, or a message within the message
     5  FIXED32   four bytes: skipped here
 
-What a number means stands nowhere on the wire: both sides have to know, and ``Message`` is how this
-side writes it down. A field that it does not know is skipped, as the format wants it.
+The bytes do not say what a field number means. Both sides have to know it, and this side defines it
+in a ``Message``. A field that is not defined is skipped, as the format requires.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ MAX_VARINT = 10
 
 
 class Kind(Enum):
-    """How a field's value is written, with its wire type."""
+    """The type of a field's value, which decides its wire type."""
 
     NUMBER = 0  # 0 to 2⁶⁴-1; false and true are 0 and 1
     FIXED64 = 1  # the same, always in eight bytes
@@ -35,9 +35,9 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
 class Message:
-    """One kind of message: its name, and what its fields are called.
+    """The definition of a message: its name, and the number, name and kind of each field.
 
-    ``fields``: number → (name, kind), where kind is a ``Kind`` or another ``Message``, or a list of
+    ``fields``: number → (name, kind), where kind is a ``Kind``, another ``Message``, or a list of
     one of these for a field that repeats.
 
     >>> greeting = Message("Greeting", {1: ("text", Kind.TEXT), 3: ("times", Kind.NUMBER)})
@@ -55,7 +55,7 @@ class Message:
         return f"<{self.name}>"
 
     def encode(self, **values) -> bytes:
-        """Write a message. A value that is None is left out; a message within is a dict."""
+        """Encode a message. A value that is None is left out; the value of a message is a dict."""
         written = bytearray()
         for name, value in values.items():
             number = self._numbers[name]
@@ -67,10 +67,10 @@ class Message:
         return bytes(written)
 
     def decode(self, data: bytes) -> dict:
-        """Read a message: name → value, or a list of values. Raise BadField.
+        """Decode a message: name → value, or a list of values. Raises BadField.
 
-        A field that is missing is missing in the answer too. Of one that comes twice and does not
-        repeat, the last one counts.
+        A field that is missing in ``data`` is missing in the dict too. If a field that does not
+        repeat comes twice, its last value counts.
         """
         found: dict = {}
         for number, wire, value in _fields(data):
@@ -84,13 +84,13 @@ class Message:
                 found[name] = one
         return found
 
-    def _read(self, name: str, kind: "Kind | Message", wire: int, value: int | bytes):
+    def _read(self, name: str, kind: "Kind | Message", wire: int, value: int | bytes) -> object:
         if wire != _wire(kind):
             raise BadField(f"{name} of {self.name} has wire type {wire}")
+        if isinstance(value, int) or kind is Kind.BYTES:
+            return value
         if isinstance(kind, Message):
             return kind.decode(value)
-        if kind is not Kind.TEXT:
-            return value
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
@@ -98,7 +98,7 @@ class Message:
 
 
 def varint(number: int) -> bytes:
-    """Write a whole number, 0 to 2⁶⁴-1.
+    """Encode a whole number, 0 to 2⁶⁴-1. Raises BadField.
 
     >>> varint(1).hex(), varint(300).hex()
     ('01', 'ac02')
@@ -114,7 +114,7 @@ def varint(number: int) -> bytes:
 
 
 def read_varint(data: bytes, at: int = 0) -> tuple[int, int]:
-    """Read a varint that begins at ``at``; return it and where the next byte is. Raise BadField."""
+    """Decode the varint at index ``at``; return it and the index behind it. Raises BadField."""
     number = 0
     for shift, byte in enumerate(data[at : at + MAX_VARINT]):
         number |= (byte & 0x7F) << 7 * shift
@@ -143,7 +143,7 @@ def _write(number: int, kind: Kind | Message, value) -> bytes:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
-    """Yield number, wire type and value of every field, whatever it means."""
+    """Yield the number, wire type and value of every field, defined or not."""
     at = 0
     while at < len(data):
         key, at = read_varint(data, at)
@@ -151,8 +151,8 @@ def _fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
         if not 0 < number < 2**29:
             raise BadField(f"a field has the number {number}")
         if wire == VARINT:
-            value, at = read_varint(data, at)
-            yield number, wire, value
+            varint_value, at = read_varint(data, at)
+            yield number, wire, varint_value
             continue
         if wire == LENGTH:
             length, at = read_varint(data, at)
