@@ -174,6 +174,18 @@ def record_nonce(nonce: bytes, seq: int) -> bytes:
     return (int.from_bytes(nonce, "big") ^ seq).to_bytes(12, "big")
 
 
+# https://www.rfc-editor.org/rfc/rfc5116#section-5.1
+def aead(cek: bytes) -> AESGCM:
+    """Return the cipher AEAD_AES_128_GCM with its key. ``cek``: 16 bytes.
+
+    Source: RFC 5116 §5.1.
+
+    >>> len(aead(bytes(16)).encrypt(bytes(12), b"", None)) == TAG
+    True
+    """
+    return AESGCM(cek)
+
+
 # https://www.rfc-editor.org/rfc/rfc8188#section-2
 def encrypt(
     plaintext: bytes,
@@ -196,7 +208,7 @@ def encrypt(
     """
     header = Header(salt, rs, keyid)
     keys = derive(ikm, salt)
-    aes_128_gcm = AESGCM(keys.cek)
+    aes_128_gcm = aead(keys.cek)
     parts = [bytes(header)]
     for seq, (data, delimiter, pad) in enumerate(_cut(plaintext, rs, pads)):
         # record = AEAD_AES_128_GCM(CEK, NONCE, data ‖ delimiter ‖ zeros)
@@ -232,7 +244,7 @@ def decrypt(body: bytes, *, ikm: bytes) -> bytes:
     """
     header = Header.parse(body)
     keys = derive(ikm, header.salt)
-    aes_128_gcm = AESGCM(keys.cek)
+    aes_128_gcm = aead(keys.cek)
     plaintext = []
     # A body must have a last record. If nothing follows the header, that record is empty.
     starts = range(len(header), len(body), header.rs) or [len(header)]

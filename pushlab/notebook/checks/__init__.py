@@ -1,16 +1,17 @@
-"""Checks, a module a lesson and a function an exercise: ``checks.encrypt.derive(derive)``.
+"""Checks: a module for each lesson, a function for each exercise: ``checks.encrypt.derive(derive)``.
 
-``core`` says what a check is. Lessons reach these modules as ``from pushlab import checks``; each is
-loaded when it is first asked for.
+``core`` explains what a check is. A lesson writes ``from pushlab import checks``; each module is
+loaded when it is first used.
 """
 
 from importlib import import_module
+from types import ModuleType
 
 LESSONS = ["start_here", "keys", "subscribe", "encrypt", "sign", "send", "notify_all", "receive", "error_clinic"]
 __all__ = LESSONS
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> ModuleType:
     if name not in LESSONS:
         raise AttributeError(f"there are no checks named {name!r}")
     return import_module(f"{__name__}.{name}")

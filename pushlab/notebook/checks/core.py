@@ -1,17 +1,18 @@
-"""What a check is made of: it finds where a learner's value departs, and never says the right one.
+"""The parts of a check, which finds where a learner's value differs and never shows the right one.
 
-A check calls the learner's function with data of its own and looks at what comes back. It ends in
-one of three ways:
+A check calls the learner's function with data of its own and examines the result. It ends in one of
+three ways:
 
-- ``Right``, which a notebook shows as one green line;
-- ``NotYet``, which names the first step that departs, with lengths, and what may lie behind it;
-- the learner's own exception, untouched: a stub's NotImplementedError among them.
+- It returns ``Right``, which a notebook shows as one green line.
+- It raises ``NotYet``, which names the first value that differs, with lengths, and a likely cause.
+- It passes on the exception that the learner's function raised, such as a stub's
+  NotImplementedError.
 
-What is typically done wrong is known beforehand, so a check computes that as well: whoever has made
-one of these mistakes is told which.
+A check also computes the results of typical mistakes. If a learner's value is one of them, the error
+names that mistake.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 
 from pushlab.errors import NotYet
@@ -27,7 +28,7 @@ class Right:
     ✓ IKM is right: 32 bytes.
     """
 
-    def __init__(self, said: str):
+    def __init__(self, said: str) -> None:
         self.said = said
 
     def __repr__(self) -> str:
@@ -41,14 +42,15 @@ class Right:
 def bytes_are(
     name: str, yours: object, right: bytes, *, mistakes: Mapping[str, bytes] | None = None, rfc: str = ""
 ) -> None:
-    """Compare a learner's bytes with the right ones. Raise NotYet, which never shows the right ones.
+    """Compare a learner's bytes with the right ones.
 
-    ``mistakes`` maps what may have been done wrong, a sentence, to the bytes that come of it.
+    ``mistakes``: maps a sentence about a typical mistake to the bytes that the mistake gives; ``rfc``:
+    the source of the rule. Raises NotYet, which never shows the right bytes.
 
     >>> bytes_are("salt", bytes(16), bytes(16))
     >>> bytes_are("salt", b"abc", b"abX")
     Traceback (most recent call last):
-    pushlab.errors.NotYet: salt has 3 bytes, as it should, and departs at byte 2. ...
+    pushlab.errors.NotYet: salt has 3 bytes, as it should, and differs at byte 2. ...
     """
     where = f" ({rfc})" if rfc else ""
     if not isinstance(yours, bytes):
@@ -61,13 +63,13 @@ def bytes_are(
     if len(yours) != len(right):
         raise NotYet(f"{name}{where} should have {_bytes(len(right))}, and yours has {len(yours)}")
     at = next(index for index, pair in enumerate(zip(yours, right, strict=True)) if pair[0] != pair[1])
-    raise NotYet(f"{name}{where} has {_bytes(len(yours))}, as it should, and departs at byte {at}")
+    raise NotYet(f"{name}{where} has {_bytes(len(yours))}, as it should, and differs at byte {at}")
 
 
 def text_is(
     name: str, yours: object, right: str, *, mistakes: Mapping[str, str] | None = None, rfc: str = ""
 ) -> None:
-    """Compare a learner's text with the right one, as ``bytes_are`` does.
+    """Compare a learner's text with the right one, as ``bytes_are`` does with bytes. Raises NotYet.
 
     >>> text_is("aud", "https://a.example/", "https://a.example", mistakes={
     ...     "An origin ends before the first slash of the path.": "https://a.example/"})
@@ -85,13 +87,15 @@ def text_is(
     at = next((i for i, (a, b) in enumerate(zip(yours, right, strict=False)) if a != b), None)
     if len(yours) != len(right):
         said = f"should have {len(right)} characters, and yours has {len(yours)}"
-        more = f"; it departs at character {at}" if at is not None else ""
+        more = f"; it differs at character {at}" if at is not None else ""
         raise NotYet(f"{name}{where} {said}{more}")
-    raise NotYet(f"{name}{where} has {len(yours)} characters, as it should, and departs at character {at}")
+    raise NotYet(f"{name}{where} has {len(yours)} characters, as it should, and differs at character {at}")
 
 
 def value_is(name: str, yours: object, right: object, *, hint: str = "", rfc: str = "") -> None:
-    """Compare a learner's number, bool, enum or None with the right one; its type counts as well.
+    """Compare a learner's number, bool, enum or None with the right one. The types must be equal.
+
+    ``hint``: a sentence for the error. Raises NotYet.
 
     >>> value_is("exp", "60", 60, hint="A NumericDate is a number, without quotes.")
     Traceback (most recent call last):
@@ -106,8 +110,17 @@ def value_is(name: str, yours: object, right: object, *, hint: str = "", rfc: st
         raise NotYet(f"{name}{where} is not right yet{more}")
 
 
-def raises(name: str, error: type[Exception], call, *arguments: object, why: str = "", **named: object):
-    """Call the learner's function with what it has to refuse. Raise NotYet if it does not.
+def raises(
+    name: str,
+    error: type[Exception],
+    call: Callable[..., object],
+    *arguments: object,
+    why: str = "",
+    **named: object,
+) -> None:
+    """Call the learner's function with arguments that it must refuse.
+
+    ``error``: the exception that it must raise; ``why``: a sentence for the error. Raises NotYet.
 
     >>> raises("decode", ValueError, int, "x")
     """
@@ -120,11 +133,13 @@ def raises(name: str, error: type[Exception], call, *arguments: object, why: str
 
 
 def steps_are(yours: Mapping[str, bytes], right: Iterable[Step]) -> None:
-    """Compare named values with the steps of a computation, in its order: the first that departs.
+    """Compare named values with the steps of a computation, in their order.
+
+    Raises NotYet for the first value that is missing or differs.
 
     >>> steps_are({"PRK": b"ab"}, [Step("PRK", b"xy", "HMAC-SHA-256(salt, IKM)", "RFC 8188 §2.2")])
     Traceback (most recent call last):
-    pushlab.errors.NotYet: PRK (RFC 8188 §2.2) has 2 bytes, as it should, and departs at byte 0. ...
+    pushlab.errors.NotYet: PRK (RFC 8188 §2.2) has 2 bytes, as it should, and differs at byte 0. ...
     """
     for step in right:
         if step.name not in yours:
@@ -133,7 +148,7 @@ def steps_are(yours: Mapping[str, bytes], right: Iterable[Step]) -> None:
 
 
 def _kind(value: object) -> str:
-    """Name a value without showing it: it may be secret.
+    """Describe a value without showing it, because it may be secret.
 
     >>> _kind(b"abc"), _kind("ab"), _kind(None)
     ('3 bytes', 'a str of 2', 'None: does your function return something?')

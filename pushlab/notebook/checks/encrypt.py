@@ -1,10 +1,12 @@
 """Checks of lesson 03, Encrypt: key_info, derive, read_header, encrypt.
 
-Each one calls the learner's function twice: with the RFC's example, which the lesson shows, and
-with keys that it does not show. Who is right once and wrong then has not computed it.
+Each check calls the learner's function twice: with the RFC's example, which the lesson shows, and
+with keys that it does not show. A function that is right only for the example does not compute its
+result.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 
 from pushlab.errors import BadDelimiter, DecryptionFailed, NotYet
@@ -53,12 +55,8 @@ def read_header(function: Callable[[bytes], Mapping]) -> Right:
     """Check ``read_header(body) -> dict`` of salt, rs, keyid and records, RFC 8188 §2.1."""
     rfc = "RFC 8188 §2.1"
     secret, salt = bytes(range(0x20, 0x30)), bytes(range(0x30, 0x40))
-    small = {"ikm": secret, "salt": salt, "rs": 25}
-    for body in (
-        examples.RFC8291.body,
-        content_coding.encrypt(b"I am the walrus", keyid=b"a1", **small),
-        content_coding.encrypt(b"I am the walrus", **small),
-    ):
+    seal = partial(content_coding.encrypt, b"I am the walrus", ikm=secret, salt=salt, rs=25)
+    for body in (examples.RFC8291.body, seal(keyid=b"a1"), seal()):
         header = content_coding.Header.parse(body)
         yours = _dict("read_header", function(body))
         for name in ("salt", "rs", "keyid", "records"):
@@ -95,13 +93,13 @@ def encrypt(function: Callable[..., bytes]) -> Right:
 
 
 def _compare(yours: Mapping[str, bytes], case: SimpleNamespace, names: Sequence[str]) -> None:
-    """Find the first value that departs, and the mistake behind it if it is a typical one."""
+    """Find the first value that differs, and name the mistake if it is a typical one."""
     mistakes = _mistakes(case)
     for step in (step for step in trace.trace(case.values) if step.name in names):
         if step.name in yours:
             known = mistakes[step.name]
             bytes_are(step.name, yours[step.name], step.value, mistakes=known, rfc=step.rfc)
-        steps_are(yours, [step])  # says so if it is missing
+        steps_are(yours, [step])  # Raises NotYet if the value is missing.
 
 
 def _compare_headers(yours: bytes, right: bytes, case: SimpleNamespace) -> None:
@@ -118,7 +116,7 @@ def _compare_headers(yours: bytes, right: bytes, case: SimpleNamespace) -> None:
 
 
 def _open(yours: bytes, right: bytes, case: SimpleNamespace) -> None:
-    """Open the body as the user agent does, and say what it would never tell its sender."""
+    """Decrypt the body as the user agent does, and name the fault. A browser would report none."""
     missing = len(right) - len(yours)
     rfc = "(RFC 8188 §2)"
     if missing >= content_coding.TAG:
@@ -130,7 +128,7 @@ def _open(yours: bytes, right: bytes, case: SimpleNamespace) -> None:
         said = "The tag fits, so all your keys are right. What is sealed does not end in 02"
         raise NotYet(f"padded_plaintext {rfc} has no valid delimiter. {said}") from None
     except DecryptionFailed:
-        pass  # With which mistake would it open?
+        pass  # Find out below which mistake gives a key that opens it.
     exchanged = b"WebPush: info\0" + case.as_public + case.points[0] + b"\1"
     for sentence, ikm in {
         "The points in key_info are exchanged.": hmac_sha_256(case.values.prk_key, exchanged),
@@ -141,8 +139,8 @@ def _open(yours: bytes, right: bytes, case: SimpleNamespace) -> None:
             content_coding.decrypt(yours, ikm=ikm)
         except (DecryptionFailed, BadDelimiter):
             continue
-        raise NotYet(f"IKM (RFC 8291 §3.3) departs. {sentence}")
-    said = "its tag does not fit. A value from PRK_key to NONCE departs: exercise 2 names which"
+        raise NotYet(f"IKM (RFC 8291 §3.3) differs. {sentence}")
+    said = "its tag does not fit. A value from PRK_key to NONCE differs: exercise 2 names which"
     raise NotYet(f"ciphertext {rfc} does not open, {said}")
 
 

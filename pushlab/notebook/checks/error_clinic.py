@@ -1,8 +1,8 @@
-"""Checks of lesson 08: claims for any vendor, what an answer means, and who may stay.
+"""Checks of lesson 08: claims for any vendor, the meaning of a response, which subscription to keep.
 
-``RECORDED`` are answers of the vendors' push services to known faults, as people have reported
-them: shortened, and without anybody's secrets. The check of ``triage`` asks about them and about a
-few more. What the lesson shows is not recorded: there the lab's push service gives the answers.
+``RECORDED`` has responses of the vendors' push services to known faults, as people have reported
+them: shortened, and without secrets. The check of ``triage`` uses these and a few more. The lesson
+itself shows no recorded responses: there, the lab's push service responds.
 """
 
 import json
@@ -17,7 +17,7 @@ HOURS = 60 * 60
 
 
 class Recorded(NamedTuple):
-    """What one vendor's push service answered to one fault."""
+    """The response of one vendor's push service to one fault."""
 
     vendor: str
     fault: str
@@ -100,7 +100,7 @@ def triage(yours: Callable[[int, bytes, dict[str, str]], str]) -> core.Right:
 
 
 def _unseen() -> list[tuple[Recorded, str]]:
-    """Return answers that the lesson does not list, each with its word."""
+    """Return responses that the lesson does not list, each with the right word."""
     labs = {WrongKey: "key", ExpiryTooFar: "token", MissingTtl: "ttl", BodyTooLarge: "request"}
     labs |= {QueueFull: "slower"}
     said = [(error, _json(**error().to_json()), word) for error, word in labs.items()]
@@ -126,7 +126,8 @@ def claims_for(yours: Callable[[str, int, dict], dict]) -> core.Right:
         (1_700_000_000, {"sub": "mailto:clinic@example.com"}),
         (1_800_000_000, {"sub": "https://example.com/contact"} | stale),
     ):
-        before, earlier = deepcopy(common), None
+        before = deepcopy(common)
+        earlier: str | None = None
         for endpoint, aud in ENDPOINTS.items():
             claims = yours(endpoint, now, common)
             if not isinstance(claims, dict):

@@ -1,4 +1,4 @@
-"""Checks of lesson 01: a key's 65 bytes, their base64url, what is wrong with one, and its JWK."""
+"""Checks of lesson 01: a key's 65 bytes, their base64url, the faults of a key, and its JWK."""
 
 import base64
 from collections.abc import Callable
@@ -110,12 +110,12 @@ def _member_is(name: str, yours: object, value: bytes, public: bytes) -> None:
 
 
 def _short(number: bytes) -> bytes:
-    """Return what is left of a number when a program drops its leading zeros."""
+    """Return a number as a program writes it that drops leading zeros."""
     return number.lstrip(b"\0")
 
 
 DER_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
-"""What comes before the 65 bytes in a P-256 SubjectPublicKeyInfo: lengths, and the curve's name."""
+"""The bytes of a P-256 SubjectPublicKeyInfo before the point: lengths, and the curve's name."""
 
 NAMES = ("pem", "not-base64url", "not-65-bytes", "not-04", "off-curve", "ok")
 

@@ -1,13 +1,14 @@
 """Checks of lesson 06: tokens_needed, delay and fan_out.
 
-``fan_out`` is measured with no clock. The check's own ``send`` waits at a gate that the check
-opens, and what is under way while nobody can go on is what the learner's code keeps under way.
+``fan_out`` is measured without a clock. The check's own ``send`` waits until the check sets an event.
+The sends that have begun and wait at that moment are those that the learner's code runs at once.
 """
 
 import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import core
@@ -17,10 +18,10 @@ ORIGINS = [*HOSTS, "http://127.0.0.1:8030", "http://127.0.0.1:8031"]
 CLASS = [f"{origin}/wpush/v2/gAAAA:{number}" for number, origin in enumerate(ORIGINS * 2)]
 
 TURNS = 500
-"""How often the check lets everybody else run before it looks. A turn is no time, only an order."""
+"""How often the check lets all other tasks run before it counts. A turn has no length in time."""
 
-PATIENCE = 10.0
-"""Seconds for one call of fan_out, so that one that waits for ever gets an answer too."""
+CALL_TIMEOUT = 10.0
+"""Seconds for one call of fan_out. After that a call that waits for ever is stopped."""
 
 
 def tokens_needed(function: Callable) -> core.Right:
@@ -43,7 +44,7 @@ def _origin(endpoint: str) -> str:
 
 
 def _audiences(endpoints: Iterable[str]) -> Iterator[tuple[str, set[str]]]:
-    """Yield what may have been done wrong, and the set that comes of it."""
+    """Yield a sentence about a typical mistake, and the set that the mistake gives."""
     origins = [_origin(one) for one in endpoints]
     yield "These are whole endpoints: one token each, and none is for an origin.", set(endpoints)
     yield "An origin has no slash at its end.", {f"{one}/" for one in origins}
@@ -54,8 +55,8 @@ def _audiences(endpoints: Iterable[str]) -> Iterator[tuple[str, set[str]]]:
     yield "The port belongs to the origin: two ports are two push services.", without
 
 
-# What delay() is called with, what it has to return, and what another answer has overlooked.
-PAUSES = (
+# Arguments of delay(), the result that it must return, and what another result has overlooked.
+PAUSES: tuple[tuple[tuple[int | None, ...], dict[str, int], float | None, str], ...] = (
     ((201, 1), {}, None, "The message is accepted: once more would ring twice."),
     *(((status, 1), {}, None, "Gone is for good.") for status in (404, 410)),
     ((400, 1), {}, None, "The same bytes will be refused again: mend them."),
@@ -90,7 +91,7 @@ def delay(function: Callable) -> core.Right:
 def fan_out(function: Callable) -> core.Right:
     """Check ``async def fan_out(send, subscriptions, workers) -> list``.
 
-    A notebook's own loop already runs, so the check has a loop of its own, in a thread.
+    The notebook's event loop is running already, so the check runs a loop of its own in a thread.
     """
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, _measure(function)).result()
@@ -105,21 +106,21 @@ async def _measure(function: Callable) -> None:
         why = "Whoever sends in portions waits for the slowest of each"
         raise NotYet(f"While one was slow, only {sent} of {slow.count} were sent to. {why}")
     slow.all_sent()
-    dead = _Office(9, 2, dead=(0, 1, 2, 5))  # More than workers: one that dies of it is missed.
+    dead = _Office(9, 2, dead=(0, 1, 2, 5))  # More than there are workers, so none may end of it.
     for office in dead, _Office(5, 1), _Office(3, 8), _Office(0, 3):
         await office.run(function)
         office.all_sent()
 
 
 async def _workers(function: Callable) -> None:
-    """Let nobody through, and see how many have come."""
+    """Let no send finish, and count how many have begun."""
     office = _Office(200, 4, shut=range(200))
     _, taken = await office.run(function)
     if office.most > office.workers:
         raise NotYet(f"{office.most} sends were under way, and workers was {office.workers}")
     if office.most < office.workers:
         raise NotYet(f"{office.most} at a time was the most, and there could be {office.workers}")
-    # Beside the workers there are the check, the call that it waits for, and what may watch them.
+    # Other tasks are the check, the call that it waits for, and any that watch the workers.
     if office.tasks > office.workers + 4:
         raise NotYet(f"{office.tasks} tasks for {office.count}: memory grows with your success")
     if taken > 3 * office.workers:
@@ -128,17 +129,24 @@ async def _workers(function: Callable) -> None:
 
 
 class NoAnswer(Exception):
-    """Raised by the check's ``send`` for an endpoint that is dead."""
+    """The check's ``send`` raises this for an endpoint that does not respond."""
 
 
 class _Office:
-    """One call of the learner's fan_out: its ``send`` waits at gates and counts who is inside."""
+    """One call of the learner's fan_out. Its ``send`` waits for events, and counts those waiting.
 
-    def __init__(self, count: int, workers: int, shut: Iterable = (), dead: Iterable = ()):
+    ``count``: subscriptions; ``workers``: the argument of fan_out; ``shut``: the numbers of
+    subscriptions whose sends wait; ``dead``: those whose sends raise NoAnswer.
+    """
+
+    def __init__(
+        self, count: int, workers: int, shut: Iterable[int] = (), dead: Iterable[int] = ()
+    ) -> None:
         self.count, self.workers, self.dead = count, workers, frozenset(dead)
         self.gates = {number: asyncio.Event() for number in shut}
         self.sent: list[int] = []
         self.taken = self.inside = self.most = self.tasks = 0
+        self.results: Any = None
 
     def rows(self) -> Iterator[int]:
         for number in range(self.count):
@@ -159,7 +167,7 @@ class _Office:
         return f"201 for {number}"
 
     async def run(self, function: Callable) -> tuple[int, int]:
-        """Call it; return how many were sent to, and read, while the gates were shut."""
+        """Call it, and return how many sends had begun, and how many rows were read, before any ended."""
         call = asyncio.ensure_future(self._call(function))
         for _ in range(TURNS):
             await asyncio.sleep(0)
@@ -174,7 +182,7 @@ class _Office:
         if not inspect.isawaitable(answer):
             raise NotYet("fan_out has to be a coroutine function: async def")
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(CALL_TIMEOUT):
                 return await answer
         except TimeoutError:
             raise NotYet(f"{len(self.sent)} of {self.count} were sent to, and no end") from None
@@ -185,7 +193,7 @@ class _Office:
             raise NotYet(f"{done}. An exception belongs into the list; send to the rest") from None
 
     def all_sent(self) -> None:
-        """Hold the results against what was sent."""
+        """Check that every message was sent once, and that the results are in order."""
         once = len(set(self.sent))
         if once != self.count or len(self.sent) != once:
             missing, more = self.count - once, len(self.sent) - once

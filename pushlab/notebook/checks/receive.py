@@ -13,7 +13,7 @@ from pushlab.protocol.examples import RFC8291
 TITLE, NOTHING = "Push message", "It came without a payload."
 TRAIN = b'{"title":"Train","options":{"body":"Late","tag":"a","data":[9]}}'
 
-# What arrives, in words; its bytes; the title and the options that come of it.
+# What arrives, in words; its bytes; the title and the options that it must give.
 ARRIVALS: list[tuple[str, bytes | None, str, dict]] = [
     ("JSON with title and options", TRAIN, "Train", {"body": "Late", "tag": "a", "data": [9]}),
     ("no payload", None, TITLE, {"body": NOTHING}),
@@ -85,7 +85,7 @@ def _tag(message: dict) -> str:
 
 
 def _screen(messages: list[dict]) -> list[dict]:
-    # A dict keeps the place of a key whose value is replaced.
+    # In a dict, a key keeps its place when its value is replaced.
     return list({_tag(m) or number: m for number, m in enumerate(messages)}.values())
 
 
@@ -135,14 +135,21 @@ def decrypt(function: Callable[[bytes, object, bytes], bytes]) -> core.Right:
     return core.Right("Two messages open, to the byte, and none with a changed bit.")
 
 
-def _opens(function, body, ua_private, auth_secret, plaintext: bytes, zeros: int) -> None:
+def _opens(
+    function: Callable[[bytes, object, bytes], bytes],
+    body: bytes,
+    ua_private: object,
+    auth_secret: bytes,
+    plaintext: bytes,
+    zeros: int,
+) -> None:
     try:
         yours = function(body, ua_private, auth_secret)
     except Exception as error:
-        # These two do not say which value departs. Every other error speaks for itself.
+        # These two errors do not say which value is wrong. Every other error is passed on.
         if type(error).__name__ not in ("InvalidTag", "DecryptionFailed"):
             raise
-        raise NotYet(f"The tag does not fit. {_departs(function)}") from None
+        raise NotYet(f"The tag does not fit. {_mistake(function)}") from None
     padded = plaintext + LAST + bytes(zeros)
     mistakes = {
         "The delimiter 02 is still there.": plaintext + LAST,
@@ -153,13 +160,13 @@ def _opens(function, body, ua_private, auth_secret, plaintext: bytes, zeros: int
     core.bytes_are("plaintext", yours, plaintext, mistakes=mistakes, rfc="RFC 8188 §2")
 
 
-def _departs(function) -> str:
-    """Name the mistake. Each has sealed a message, and whoever makes it can open that one."""
+def _mistake(function: Callable[[bytes, object, bytes], bytes]) -> str:
+    """Name the mistake. A body is sealed with each: a function with that mistake can decrypt it."""
     for sentence, body in _mistaken():
         try:
             function(body, LESSON.ua_private, LESSON.auth_secret)
         except Exception:
-            continue  # Not this one.
+            continue  # It is not this mistake.
         return sentence
     return "Print the length of each piece of the body, and then of each value (RFC 8291 §3.4)"
 
@@ -187,7 +194,9 @@ def _mistaken() -> Iterator[tuple[str, bytes]]:
         yield f"{sentence} (RFC 8188 §2.3)", _seal(ikm, nonce=nonce)
 
 
-def _ikm(key_info: bytes, key=LESSON.auth_secret, message=LESSON.ecdh_secret) -> bytes:
+def _ikm(
+    key_info: bytes, key: bytes = LESSON.auth_secret, message: bytes = LESSON.ecdh_secret
+) -> bytes:
     return hmac_sha_256(hmac_sha_256(key, message), key_info + b"\1")
 
 
@@ -195,5 +204,5 @@ def _seal(ikm: bytes, cek: bytes = b"", nonce: bytes = b"") -> bytes:
     keys = content_coding.derive(ikm, LESSON.salt)
     header = bytes(Header(LESSON.salt, encryption.RECORD_SIZE, LESSON.as_public))
     padded = LESSON.plaintext + LAST + bytes(LESSON.zeros)
-    aes_gcm = content_coding.AESGCM(cek or keys.cek)
+    aes_gcm = content_coding.aead(cek or keys.cek)
     return header + aes_gcm.encrypt(nonce or keys.nonce, padded, None)

@@ -1,4 +1,4 @@
-"""Checks of lesson 05: the headers of a message, what follows from an answer, and sending itself."""
+"""Checks of lesson 05: the headers of a message, what to do after a response, and a send."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ KEEP = (
 )
 
 QUERY = "?token=BQYA%2fw%3d"
-"""Windows' endpoints end in a query, and one without it is another endpoint."""
+"""Windows' endpoints end in a query. Without it, the URL is another endpoint."""
 
 
 def headers(yours: Callable[[int, str, str | None, str], dict[str, str]]) -> core.Right:
@@ -124,7 +124,7 @@ class Arrived(NamedTuple):
 
 
 def _arrived(arrived: list[Arrived], status: int, wanted: dict[str, str], body: bytes) -> None:
-    """Compare what has arrived with what send() was told to send."""
+    """Compare the request that arrived with the arguments of send()."""
     if not arrived:
         raise NotYet("No request has arrived at the server")
     first = arrived[0]
@@ -149,7 +149,7 @@ def _arrived(arrived: list[Arrived], status: int, wanted: dict[str, str], body: 
 
 @contextmanager
 def _server() -> Iterator[tuple[str, list[Arrived]]]:
-    """Run a server on this machine that answers with the status in the path, and keeps requests."""
+    """Run a server on this machine that responds with the status in the path and keeps requests."""
     arrived: list[Arrived] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -167,7 +167,7 @@ def _server() -> Iterator[tuple[str, list[Arrived]]]:
         do_GET = do_PUT = do_POST
 
         def log_message(self, *_: object) -> None:
-            """Say nothing: it would land in the notebook."""
+            """Write no log: it would appear in the notebook."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

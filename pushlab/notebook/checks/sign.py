@@ -1,8 +1,9 @@
-"""Checks of lesson 04: the claims, DER to r‖s, the whole token, and what a push service refuses."""
+"""Checks of lesson 04: the claims, DER to r‖s, the whole token, and tokens that must be refused."""
 
 import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from typing import Any
 
 from pushlab.errors import BadBase64url, BadSignature, MalformedJson, NotYet
 from pushlab.notebook.checks.core import Right, bytes_are, raises, text_is, value_is
@@ -126,7 +127,7 @@ def _check_signature(signature: bytes, parts: list[str], payload: bytes, key) ->
         raise NotYet(f"the signature has 64 bytes, and {why} (RFC 7515 §5.1)")
 
 
-def _holds(text: bytes, signature: bytes, key) -> bool:
+def _holds(text: bytes, signature: bytes, key: Any) -> bool:
     try:
         jws.verify(jws.Token(text, {"alg": "ES256"}, {}, signature), key.public_key())
     except BadSignature:
@@ -154,12 +155,12 @@ def _object(name: str, text: bytes) -> Mapping:
 
 
 ORIGIN = POSTS[0][0]
-GOOD = {"aud": ORIGIN, "exp": NOW + 12 * HOUR, "sub": "mailto:a@b.example"}
+GOOD: dict[str, Any] = {"aud": ORIGIN, "exp": NOW + 12 * HOUR, "sub": "mailto:a@b.example"}
 
 
 def verify(yours: Callable[[str, str, int], dict]) -> Right:
     """Check ``verify(authorization: str, endpoint_origin: str, now) -> dict``. RFC 8292 §4.2."""
-    elsewhere = {"aud": "https://push.example.com:8443", "exp": NOW + 24 * HOUR}
+    elsewhere: dict[str, Any] = {"aud": "https://push.example.com:8443", "exp": NOW + 24 * HOUR}
     # Some senders write no space after the comma, RFC 9110 §5.6.1.
     for said, key, comma in (GOOD, 0, ", "), (elsewhere, 1, ", "), (GOOD, 0, ","):
         header = vapid.authorization(_token(said, KEYS[key]), p256.raw_public(KEYS[key]))
@@ -171,7 +172,7 @@ def verify(yours: Callable[[str, str, int], dict]) -> Right:
 
 
 def _forged() -> dict[str, str]:
-    """Make what a push service refuses, by what is wrong with it."""
+    """Return headers that a push service refuses, each with the name of its fault."""
     start, _, signature = _token(GOOD).rpartition(".")
     raw, key = base64url.decode(signature), p256.raw_public(KEYS[0])
     flipped = base64url.encode(bytes([raw[0] ^ 1]) + raw[1:])
@@ -195,5 +196,5 @@ def _forged() -> dict[str, str]:
     return headers | {what: vapid.authorization(text, key) for what, text in tokens.items()}
 
 
-def _token(said: dict, key=KEYS[0]) -> str:
+def _token(said: Mapping[str, object], key: Any = KEYS[0]) -> str:
     return jws.sign(vapid.HEADER, json.dumps(said, separators=(",", ":")).encode("ascii"), key)

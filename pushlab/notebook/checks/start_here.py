@@ -1,4 +1,4 @@
-"""Checks of lesson 00: how long a message is on the way, and who said what to whom."""
+"""Checks of lesson 00: the length of an encrypted message, and the messages between the parties."""
 
 from collections.abc import Callable, Iterable
 
@@ -31,14 +31,14 @@ def body_length(yours: Callable[[str], int]) -> Right:
 
 def messages(yours: Callable[[Iterable[Event]], list[str]]) -> Right:
     """Check ``messages(events) -> list[str]``: ``source → target: what``, without notes. RFC 8030 §2."""
-    for story in (_STORY, _STORY[3:], []):
-        said = yours(list(story))
+    for events in (_EVENTS, _EVENTS[3:], []):
+        said = yours(list(events))
         if not isinstance(said, list):
             raise NotYet(f"messages should return a list, and yours is a {type(said).__name__}")
-        passed = [event for event in story if event.source is not event.target]
-        if len(said) == len(story) != len(passed):
+        passed = [event for event in events if event.source is not event.target]
+        if len(said) == len(events) != len(passed):
             raise NotYet("messages: a note that a party makes on its own is no message")
-        value_is(f"messages of {len(story)} events: their number", len(said), len(passed))
+        value_is(f"messages of {len(events)} events: their number", len(said), len(passed))
         for number, (line, event) in enumerate(zip(said, passed, strict=True), 1):
             what = f": {event.what}"
             backward = f"{event.target.value} → {event.source.value}{what}"
@@ -54,7 +54,7 @@ def messages(yours: Callable[[Iterable[Event]], list[str]]) -> Right:
     return Right("messages is right: each has a speaker, a hearer and a text, and notes are left out.")
 
 
-_STORY = [
+_EVENTS = [
     Event(number, 0, source, target, what)
     for number, (source, target, what) in enumerate(
         [

@@ -1,4 +1,4 @@
-"""Lesson 02: ``unpack`` a subscription, find the ``origin`` of an endpoint, name all ``faults``."""
+"""Checks of lesson 02: ``unpack`` a subscription, the ``origin`` of an endpoint, all ``faults``."""
 
 import copy
 import json
@@ -11,7 +11,7 @@ from pushlab.protocol import base64url, p256
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
 
-# A second subscription, so that an answer that was copied from the lesson is not enough.
+# A second subscription, so that values copied from the lesson are not enough.
 LESSON = PushSubscription(
     endpoint="https://push.example.org:8443/wake/bGVzc29u?device=2",
     p256dh=p256.raw_public(p256.load_private(bytes(range(0x20, 0x40)))),
@@ -84,7 +84,7 @@ def origin(yours: Callable[[str], str]) -> Right:
                 "That is the whole endpoint: leave the path out.": endpoint,
                 "There is a slash at the end.": f"{scheme}://{netloc}/",
                 "The scheme is missing.": netloc,
-                # What these two compare is the same text unless there are capital letters.
+                # The next two texts are equal unless the host has capital letters.
                 "The port that the scheme has anyway is left out.": f"{scheme}://{netloc.lower()}",
                 "A host is written in lower case.": f"{scheme}://{netloc}",
                 "A port that is not the scheme's own stays.": f"{scheme}://{url.hostname}",
@@ -98,7 +98,7 @@ NAMES = ["no-endpoint", "endpoint-not-allowed", "no-keys", "bad-p256dh", "bad-au
 
 
 def _cases() -> list[tuple[str, dict, list[str]]]:
-    """List what it is, the subscription, and the faults that it has."""
+    """List subscriptions: a description, the subscription, and its faults."""
     good, other = RFC8291.subscription.to_json(), LESSON.to_json()
     p256dh, auth = good["keys"]["p256dh"], good["keys"]["auth"]
     raw = RFC8291.ua_public
@@ -145,7 +145,7 @@ def faults(yours: Callable[[dict], list[str]]) -> Right:
 
 
 def _compare(name: str, yours: list, right: list[str]) -> None:
-    """Raise NotYet with what the learner named wrongly, or with how many names are missing."""
+    """Compare names of faults. Raises NotYet with a wrong name, or with the number of missing ones."""
     for named in yours:
         if named not in NAMES:
             raise NotYet(f"{name}: {named!r} is no name of the table")
@@ -161,7 +161,7 @@ def _compare(name: str, yours: list, right: list[str]) -> None:
 
 
 def _kind(value: object) -> str:
-    """Name a value without showing it.
+    """Describe a value without showing it.
 
     >>> _kind(None), _kind((1, 2))
     ('None: does your function return something?', 'a tuple of 2')

@@ -23,7 +23,7 @@ def told(check, *arguments, **named) -> str:
     [
         (SECRET[:-1], "CEK (RFC 8188 §2.2) should have 16 bytes, and yours has 15"),
         (SECRET + b"\1", "should have 16 bytes, and yours has 17"),
-        (SECRET[:5] + b"\0" + SECRET[6:], "has 16 bytes, as it should, and departs at byte 5"),
+        (SECRET[:5] + b"\0" + SECRET[6:], "has 16 bytes, as it should, and differs at byte 5"),
         (SECRET[::-1], "has 16 bytes. It is written backward."),
         (SECRET.hex(), "should be bytes, and yours is a str of 32"),
         (bytearray(SECRET), "should be bytes, and yours is a bytearray"),
@@ -44,8 +44,8 @@ def test_bytes_that_are_right():
     ("yours", "said"),
     [
         ("abc", "should have 4 characters, and yours has 3"),
-        ("aXcd", "has 4 characters, as it should, and departs at character 1"),
-        ("Xbc", "yours has 3; it departs at character 0"),
+        ("aXcd", "has 4 characters, as it should, and differs at character 1"),
+        ("Xbc", "yours has 3; it differs at character 0"),
         ("dcba", "has 4 characters. Backward."),
         (b"abcd", "should be a str, and yours is 4 bytes"),
     ],

@@ -1,4 +1,4 @@
-"""The checks of lesson 01: the right answer passes, and each wrong one is told where it departs."""
+"""The checks of lesson 01: the right answer passes, and each wrong one is told where it differs."""
 
 import base64
 
@@ -100,7 +100,7 @@ WRONG_POINTS = {
     "This is DER": lambda key: key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
     "should be bytes, and yours is a str of 130": lambda key: raw_public(key).hex(),
     "None: does your function return something?": lambda key: None,
-    "departs at byte 0": points(prefix=b"\x05"),
+    "differs at byte 0": points(prefix=b"\x05"),
     "raw_public of a key with a small x": lambda key: p256.raw_public(
         p256.load_private(keys.ORDINARY)
     ),

@@ -334,7 +334,7 @@ def test_fan_out_names_what_was_measured(answer, telling):
 
 
 def test_a_fan_out_that_never_ends_is_told_so(monkeypatch):
-    monkeypatch.setattr(checks, "PATIENCE", 0.05)
+    monkeypatch.setattr(checks, "CALL_TIMEOUT", 0.05)
 
     async def for_ever(send, subscriptions, workers):
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""The checks of lesson 04: the right answer passes, and each wrong one is told where it departs."""
+"""The checks of lesson 04: the right answer passes, and each wrong one is told where it differs."""
 
 import base64
 import json
@@ -173,7 +173,7 @@ WRONG_SIGNATURES = {
     "should be bytes, and yours is a tuple": utils.decode_dss_signature,
     "does your function return something": lambda der: None,
     "should have 64 bytes, and yours has 32": lambda der: to_raw(der)[:32],
-    "has 64 bytes, as it should, and departs at byte 0": lambda der: bytes(range(0x11, 0x51)),
+    "has 64 bytes, as it should, and differs at byte 0": lambda der: bytes(range(0x11, 0x51)),
 }
 
 

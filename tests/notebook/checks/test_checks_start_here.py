@@ -1,4 +1,4 @@
-"""The checks of lesson 00: the right answer passes, and each wrong one is told where it departs."""
+"""The checks of lesson 00: the right answer passes, and each wrong one is told where it differs."""
 
 import pytest
 

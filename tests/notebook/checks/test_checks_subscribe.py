@@ -74,7 +74,7 @@ WRONG = [
     ("unpack", of(unpack, lambda answer: (answer[0], answer[2], answer[1])), "changed places"),
     ("unpack", undecoded, "p256dh (RFC 8291 §3.1) should be bytes, and yours is a str of 87"),
     ("unpack", of(undecoded, lambda a: (a[0], a[1].encode(), a[2])), "Decode them"),
-    ("unpack", plus_and_slash, "p256dh (RFC 8291 §3.1) has 65 bytes, as it should, and departs at"),
+    ("unpack", plus_and_slash, "p256dh (RFC 8291 §3.1) has 65 bytes, as it should, and differs at"),
     ("unpack", of(unpack, lambda a: (a[0], a[1][1:], a[2])), "The first byte is missing"),
     ("unpack", of(unpack, lambda a: (a[0], a[1], a[2][:15])), "auth (RFC 8291 §3.2) should have"),
     ("unpack", of(unpack, lambda a: (origin(a[0]), *a[1:])), "That is its origin"),
