@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import threading
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.suffix == ".ipynb":
             # By default nbval gives up when a kernel has been silent for 5 s, which happens under load.
             item.output_timeout = patience(60)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Start a lesson's kernel so patient that it never says what takes long: that is an output."""
+    with pytest.MonkeyPatch.context() as kernel:
+        if item.path.suffix == ".ipynb":
+            kernel.setenv("PUSHLAB_PATIENCE", str(patience(10)))
+        return (yield)
 
 
 @pytest.fixture
