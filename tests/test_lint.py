@@ -1,6 +1,7 @@
 """What ``./lab lint`` goes by: one configuration, and no rule that is silenced without a reason."""
 
 import io
+import os
 import re
 import sys
 import tokenize
@@ -145,6 +146,7 @@ def script(monkeypatch):
     module = module_from_spec(spec_from_loader("lab_script", loader))
     loader.exec_module(module)
     monkeypatch.setattr(module, "environment", lambda extras: f"/venv-with-{extras}/bin/python")
+    monkeypatch.setattr(module.shutil, "which", lambda name, path: f"{path.split(os.pathsep)[0]}/{name}")
     return module
 
 
@@ -157,7 +159,7 @@ def test_it_runs_every_linter_with_this_configuration(script, monkeypatch, argum
     commands = [" ".join(command) for command, _ in ran]
     assert [sum(name in command for command in commands) for name in
             ("-m ruff check", "-m ruff format", "-m mypy", "oxlint")] == [1, 1, 1, 1]  # fmt: skip
-    assert all("/venv-with-lint/bin/" in command for command in commands[:3])
+    assert all("/venv-with-lint/bin/" in command for command in commands)
     for command in commands:
         assert not re.search(r"--(config|isolated|select|ignore|line-length|allow|no-)|-A ", command)
     assert [sum(option in command for command in commands) for option in
@@ -176,6 +178,12 @@ def test_it_runs_to_its_end_and_names_what_has_found_something(script, monkeypat
     monkeypatch.setattr(script, "run", lambda command, where: int("ruff" in command))
     assert script.main(["lint"]) == 1
     assert capsys.readouterr().err.endswith("Something is left to mend: ruff check, ruff format.\n")
+
+
+def test_without_the_linters_it_says_how_to_install_them(script, monkeypatch):
+    monkeypatch.setattr(script.shutil, "which", lambda name, path: None)
+    with pytest.raises(SystemExit, match=r"/bin/python -m pip install -e '\.\[lint\]'"):
+        script.main(["lint"])
 
 
 def test_it_takes_no_other_argument(script):
