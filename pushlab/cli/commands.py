@@ -185,8 +185,8 @@ def _keys(options: argparse.Namespace) -> int:
 
 
 def _send(options: argparse.Namespace) -> int:
-    from pushlab.appserver.keys import VapidKeys
     from pushlab.appserver.delivery.sender import send_once
+    from pushlab.appserver.keys import VapidKeys
     from pushlab.protocol.delivery import PushOptions
     from pushlab.protocol.subscription import PushSubscription
 

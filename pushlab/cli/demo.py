@@ -14,8 +14,8 @@ from typing import TextIO
 
 from pushlab.errors import PushlabError, TimedOut
 from pushlab.journal import Event, Party
-from pushlab.lab.runtime import EVENT_SECONDS, LabRuntime
 from pushlab.lab.browser import installed_browsers
+from pushlab.lab.runtime import EVENT_SECONDS, LabRuntime
 from pushlab.settings import patience
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER

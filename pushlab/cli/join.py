@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
 
 from pushlab import settings
-from pushlab.lab import network
 from pushlab.errors import BrowserNotFound, LabError
+from pushlab.lab import network
 from pushlab.lab.browser import installed_browsers, real_browser, trusted_origin
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox

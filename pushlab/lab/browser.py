@@ -1,4 +1,4 @@
-"""A user agent as a notebook drives it: synchronous, and none of its protocols to be seen."""
+"""A user agent as a notebook drives it: every method is synchronous, and no protocol is visible."""
 
 import asyncio
 import os
@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
-from pushlab.lab import network
 from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
+from pushlab.lab import network
 from pushlab.settings import patience
 from pushlab.useragent import chromium, firefox
-from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.base import Notification, UserAgent
+from pushlab.useragent.chromium import profile as chromium_profile
 
 KINDS = ("firefox", "chromium", "virtual")
 
@@ -22,7 +22,7 @@ UNSUBSCRIBE_SECONDS = 30
 def installed_browsers() -> list[str]:
     """Return the kinds of real browsers on this machine, else ``["virtual"]``.
 
-    PUSHLAB_BROWSER, if it is set, is the answer.
+    If PUSHLAB_BROWSER is set, return that kind alone.
     """
     if chosen := os.environ.get("PUSHLAB_BROWSER"):
         return [chosen]
@@ -46,22 +46,23 @@ def real_browser(
     """Make a browser for the page and its push service, whether here or across a room.
 
     ``push_url`` is what a Firefox connects to, ``listeners`` what a Chromium needs; ``wanted`` is
-    ``profile``, ``headless`` and ``grant``. Raise BrowserNotFound for a kind that there is not.
+    ``profile``, ``headless`` and ``grant``. Raises BrowserNotFound if there is no such kind.
 
-    A page of this machine is secure to every browser. One that comes over the network with plain
-    http is not, and then there is no service worker in it: so its origin, this one alone, is made
-    an exception.
+    Every browser treats a page of its own machine as secure. A page that comes over the network with
+    plain http is not secure and may have no service worker. So its origin, and no other, is made an
+    exception.
     """
     wanted["trusted"] = trusted_origin(page_url)
     if kind == "firefox":
         return firefox.Firefox(push_url, **wanted)
     if kind == "chromium":
+        assert listeners is not None, "a Chromium needs to know them"
         return chromium.Chromium(listeners, **wanted)
     raise BrowserNotFound(f"there is no user agent of kind {kind!r}, only {', '.join(KINDS)}")
 
 
 def trusted_origin(page_url: str) -> str:
-    """Return the origin that must be treated as secure, or nothing where it is secure already.
+    """Return the origin to treat as secure, or an empty text if the page is secure already.
 
     >>> trusted_origin("http://192.168.1.20:8292/"), trusted_origin("http://127.0.0.1:8292/")
     ('http://192.168.1.20:8292', '')
@@ -98,7 +99,7 @@ class LabBrowser:
 
     @property
     def name(self) -> str:
-        """How the journal names this user agent."""
+        """The name of this user agent in the journal."""
         return self.agent.name
 
     @property
@@ -115,9 +116,9 @@ class LabBrowser:
         self._do(self.agent.unregister(), "unregisters its service worker")
 
     def subscribe(self) -> None:
-        """Press Subscribe to push (and Register service worker before it, if need be)."""
+        """Press Subscribe to push, and Register service worker before it if there is none."""
         if (state := self.state) == "subscribed":
-            return  # So that a cell may be run again: the page has switched the button off.
+            return  # A cell may be run again, and the page has disabled the button.
         if state == "unregistered":
             self.register()
         self._do(self.agent.subscribe(), "subscribes")
@@ -149,7 +150,7 @@ class LabBrowser:
         return self._run(wait, doing=f"{self.name} shows no such notification yet")
 
     def screenshot(self) -> bytes | None:
-        """Return what the browser shows, as PNG, or None from the virtual one, which shows nothing."""
+        """Return a PNG of the page. The virtual user agent has no screen, and returns None."""
         return None if self.kind == "virtual" else self._run(self.agent.screenshot())
 
     def close(self, unsubscribe: bool = True) -> None:
@@ -169,7 +170,7 @@ class LabBrowser:
                     if await self.agent.state() == "subscribed":
                         await self.agent.unsubscribe()
         except (BrowserFailed, TimedOut, TimeoutError):
-            pass  # It cannot, and nobody else can do it for it.
+            pass  # It cannot unsubscribe, and nothing else can do it in its place.
         finally:
             await self.agent.close()
 

@@ -61,7 +61,7 @@ class OpenBrowsers:
         Raises BrowserNotFound or BrowserFailed, and LabStopped once the lab is stopping.
         """
         if self._stopping:
-            raise LabStopped()
+            raise LabStopped
         key = self._another(installed) if kind == "another" else (kind, name)
         task = asyncio.current_task()
         assert task is not None, "a coroutine runs in a task"
@@ -91,7 +91,7 @@ class OpenBrowsers:
         try:
             await agent.start()
             if self._stopping:
-                raise LabStopped()
+                raise LabStopped
         except BaseException:
             await agent.close()
             raise

@@ -1,7 +1,7 @@
-"""How a room is invited: the line to type, the link to scan, and the link that is the instructor's.
+"""How participants are invited: a line to type, a link to scan, and a link for the instructor only.
 
-The token in the instructor's link is a capability, as an endpoint is: whoever has it may send to
-everybody. It stands in the fragment of the URL, which a browser sends to nobody.
+The token in the instructor's link is a capability, as an endpoint is: anybody who has it may send to
+everybody. It stands in the fragment of the URL, which a browser sends to no server.
 """
 
 import io
@@ -35,18 +35,18 @@ class Invitation:
 
     @property
     def command(self) -> str:
-        """What a participant types."""
+        """The command that a participant types."""
         return f"pushlab join {self.page_url.rstrip('/')}"
 
     @property
     def instructor_url(self) -> str:
-        """The page, for who may notify all and see everything. Not for the projector."""
+        """The page with the token, for the instructor. It is not for the projector."""
         return f"{self.page_url}#token={quote(self.token, safe='')}"
 
     def qr_text(self, colour: bool = False) -> str:
         """Return the QR code of the page's URL as lines of half blocks, for a dark background.
 
-        ``colour`` sets the colours as well, so that a terminal of any colour shows it readably.
+        ``colour`` adds the colours, so that the code can be scanned from a terminal of any colour.
         """
         rows = [list(row) for row in self._code().matrix_iter(border=QUIET_ZONE)]
         if len(rows) % 2:
@@ -57,7 +57,10 @@ class Invitation:
         return "\n".join(lines)
 
     def qr_svg(self, scale: int = 4) -> str:
-        """Return the QR code of the page's URL as an SVG element on white; ``scale``: pixels a module."""
+        """Return the QR code of the page's URL as an SVG element on white.
+
+        ``scale`` is the size of a module in pixels.
+        """
         out = io.BytesIO()
         self._code().save(out, kind="svg", scale=scale, border=QUIET_ZONE, light="#ffffff",
                           xmldecl=False, nl=False, title=f"QR code of {self.page_url}")  # fmt: skip

@@ -1,8 +1,8 @@
-"""Where the client page is for whoever sits before the notebook.
+"""Where the client page is for the person in front of the notebook.
 
 The lab listens on the kernel's machine. On a laptop that is the browser's machine too, and the plain
-address is right. On a JupyterHub, on Binder, on a remote server the browser reaches nothing but
-Jupyter, and jupyter-server-proxy passes the page on, below Jupyter's own address:
+address is right. On a JupyterHub, on Binder or on a remote server the browser can reach only Jupyter,
+and jupyter-server-proxy passes the page on below Jupyter's own address:
 
     where the kernel runs                 known from                   the page is at
     laptop; no Jupyter at all             none of the below            http://127.0.0.1:8292/
@@ -10,11 +10,11 @@ Jupyter, and jupyter-server-proxy passes the page on, below Jupyter's own addres
     JupyterHub, Binder                    JUPYTERHUB_SERVICE_PREFIX    /user/ada/proxy/8292/
     JupyterHub told its public address    JUPYTERHUB_PUBLIC_URL        https://hub.example/user/ada/…
 
-A path with no host is complete where it is used: in a link on Jupyter's own pages. Which host stands
-before it only the browser knows. (JUPYTERHUB_HOST names the hub's, which need not be the user's.)
+A path without a host is enough in a link on Jupyter's own pages: the browser completes it, and only
+the browser knows the host. (JUPYTERHUB_HOST is the hub's host, which may not be the user's.)
 
-A frame beside the notebook asks more: it must have the notebook's origin, or the browser does not
-ask for permission in it. So it always goes through the proxy, on a laptop as well.
+An iframe beside the notebook must have the notebook's origin; otherwise the browser does not ask for
+permission in it. So an iframe always goes through the proxy, on a laptop as well.
 """
 
 import json
@@ -29,16 +29,16 @@ from urllib.request import Request
 from pushlab.settings import DIRECT, patience
 
 HERE = {"localhost", "127.0.0.1", "::1"}
-"""Names of this machine that only this machine can use."""
+"""Host names with which a machine reaches only itself."""
 
 
 @dataclass(frozen=True)
 class Jupyter:
-    """The Jupyter server that a browser sees this kernel through.
+    """The Jupyter server through which a browser reaches this kernel.
 
-    ``url`` is its address as the browser has it, ending in a slash: a path where the host is not
-    known. ``near`` says whether the browser is on the kernel's machine. ``inner`` and ``token`` are
-    how the kernel itself may ask it.
+    ``url`` is the server's address in the browser, ending in a slash: only a path if the host is not
+    known. ``near`` says whether the browser is on the kernel's machine. With ``inner``, a URL, and
+    ``token`` the kernel itself can ask the server.
     """
 
     url: str
@@ -47,7 +47,7 @@ class Jupyter:
     token: str = field(default="", repr=False)
 
     def proxied(self, port: int) -> str:
-        """Return where jupyter-server-proxy shows a port of this machine.
+        """Return the address at which jupyter-server-proxy passes on a port of this machine.
 
         >>> Jupyter("/user/ada/", near=False).proxied(8292)
         '/user/ada/proxy/8292/'
@@ -55,14 +55,14 @@ class Jupyter:
         return f"{self.url}proxy/{port}/"
 
     def passes(self, port: int) -> bool:
-        """Ask the server whether it shows that port: False if it has no jupyter-server-proxy.
+        """Ask the server whether it passes that port on: False if it has no jupyter-server-proxy.
 
-        Where it cannot be asked, as on some hubs, the answer is True: what comes instead of the page
-        can be seen in the frame.
+        If it cannot be asked, as on some hubs, the answer is True: the iframe then shows what comes
+        in place of the page.
         """
         if not self.inner:
             return True
-        # The proxy hands Host on, and the lab answers to the names of its own machine.
+        # The proxy passes the Host header on, and the lab accepts only the names of its own machine.
         headers = {"Host": f"127.0.0.1:{port}"}
         if self.token:
             headers["Authorization"] = f"token {self.token}"
@@ -72,16 +72,16 @@ class Jupyter:
                 return answer.headers.get_content_type() == "application/json"
         except HTTPError as refused:
             refused.close()
-            return refused.code in (401, 403)  # Not by us; the browser has signed in.
+            return refused.code in (401, 403)  # It refuses the kernel, but the browser has signed in.
         except OSError:
             return False
 
 
 def here() -> Jupyter | None:
-    """Return the Jupyter server before this very process, or None."""
+    """Return the Jupyter server through which a browser reaches this process, or None."""
     runtime = None
     if "JPY_PARENT_PID" in os.environ:
-        # Every kernel has loaded this already. The whole jupyter_server would take a second.
+        # Every kernel has imported this already. Importing jupyter_server would take a second.
         from jupyter_core.paths import jupyter_runtime_dir
 
         runtime = Path(jupyter_runtime_dir())
@@ -89,7 +89,7 @@ def here() -> Jupyter | None:
 
 
 def jupyter(environment: Mapping[str, str], runtime: Path | None = None) -> Jupyter | None:
-    """Return the Jupyter server before a process with this environment, or None.
+    """Return the Jupyter server of a process with this environment, or None.
 
     ``runtime`` is the folder with the servers' runtime files, ``jpserver-PID.json``; the kernel's
     environment names the one that started it.
@@ -121,13 +121,14 @@ def page_url(url: str, server: Jupyter | None) -> str:
     >>> page_url("http://127.0.0.1:8292/", Jupyter("/user/ada/", near=False))
     '/user/ada/proxy/8292/'
     """
-    if server is None or server.near or not reachable(url):
+    port = urlsplit(url).port
+    if server is None or server.near or port is None or not reachable(url):
         return url
-    return server.proxied(urlsplit(url).port)
+    return server.proxied(port)
 
 
 def reachable(url: str) -> bool:
-    """Say whether jupyter-server-proxy gets there: to plain http on its own machine.
+    """Say whether jupyter-server-proxy reaches this URL: plain http on its own machine.
 
     >>> reachable("http://127.0.0.1:8292/"), reachable("http://10.0.0.5:8292/")
     (True, False)
@@ -137,7 +138,7 @@ def reachable(url: str) -> bool:
 
 
 def _read(runtime: Path | None, pid: str) -> dict:
-    # A notebook that a test or nbconvert runs has a parent, too, but no server wrote a file for it.
+    # A kernel that a test or nbconvert has started has a parent, too, but no server's file.
     if runtime is None or not pid.isdecimal():
         return {}
     try:

@@ -16,16 +16,18 @@ from pushlab.errors import LabStopped, TimedOut
 from pushlab.settings import patience
 
 NOTICE_SECONDS = 10
-"""After how long a wait is first spoken of (times PUSHLAB_PATIENCE)."""
+"""After how many seconds a wait is first reported (times PUSHLAB_PATIENCE)."""
 
 SLICE = 0.5  # seconds
 
 STOP_SECONDS = 30
-"""How long the thread may take to end, once its loop has been stopped (times PUSHLAB_PATIENCE)."""
+"""How long the thread may take to end after its loop was stopped (times PUSHLAB_PATIENCE)."""
 
 
 class BackgroundLoop:
-    """Start the thread. Nothing is ever printed from it: the text would land in any cell.
+    """A daemon thread and its event loop, started at once.
+
+    The thread never prints: Jupyter would show the text below whichever cell ran last.
 
     >>> loop = BackgroundLoop()
     >>> loop.run(asyncio.sleep(0, "done"))
@@ -43,43 +45,44 @@ class BackgroundLoop:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
-            self._cancel_what_is_left()
+            self._cancel_all_tasks()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
         finally:
             self._loop.close()
 
-    def _cancel_what_is_left(self) -> None:
-        left = asyncio.all_tasks(self._loop)
-        for task in left:
+    def _cancel_all_tasks(self) -> None:
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
     @property
     def alive(self) -> bool:
-        """Say whether the thread still serves."""
+        """Say whether the thread is running."""
         return self._thread.is_alive()
 
     @property
     def is_current(self) -> bool:
-        """Say whether the caller runs in this very thread, which cannot wait for itself."""
+        """Say whether the caller runs in this thread, which cannot wait for itself."""
         return threading.current_thread() is self._thread
 
     def submit(self, coroutine: Coroutine) -> concurrent.futures.Future:
-        """Start a coroutine and return its future at once. Raise LabStopped after ``stop``."""
+        """Start a coroutine and return its future at once. Raises LabStopped after ``stop``."""
         if not self._thread.is_alive():
             coroutine.close()
-            raise LabStopped()
+            raise LabStopped
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine, timeout: float | None = None, doing: str = "") -> Any:
         """Run a coroutine and return its result.
 
-        What takes long goes on, and the main thread says so on standard error: ``doing`` is a clause
-        such as ``"Firefox is starting"``. The kernel's interrupt, or Ctrl-C, cancels the coroutine.
+        If it takes long, the main thread says on standard error what is going on: ``doing`` is a
+        clause such as ``"Firefox is starting"``. The kernel's interrupt, or Ctrl-C, cancels the
+        coroutine.
 
-        ``timeout``: seconds. Without it there is no end but the coroutine's own: whatever waits for
-        another party has one.
+        ``timeout`` is in seconds. Without it only the coroutine itself ends the wait; every coroutine
+        that waits for another party has a time limit of its own.
 
         Raises TimedOut after ``timeout``, and LabStopped if the lab is stopped meanwhile.
         """
@@ -88,12 +91,12 @@ class BackgroundLoop:
             raise RuntimeError("the lab's own thread cannot wait for itself: await the coroutine")
         if not self._thread.is_alive():
             coroutine.close()
-            raise LabStopped()
+            raise LabStopped
         work = _Work(coroutine)
         try:
             return self._wait(self.submit(work.run()), timeout, doing or "The lab is at work")
         except (KeyboardInterrupt, TimedOut):
-            # An interrupt may come before there is a future, so it is not the future that is asked.
+            # An interrupt may come before there is a future, so the work is what is cancelled.
             with suppress(RuntimeError):  # The loop has ended meanwhile, and the work with it.
                 self._loop.call_soon_threadsafe(work.cancel)
             raise
@@ -103,24 +106,24 @@ class BackgroundLoop:
         ends = math.inf if timeout is None else began + timeout
         while True:
             try:
-                # In slices, because Windows interrupts no wait without an end.
+                # In slices, because on Windows Ctrl-C does not interrupt a wait without a time limit.
                 return future.result(max(0, min(SLICE, ends - time.monotonic())))
             except concurrent.futures.TimeoutError:
                 if future.done():
-                    return future.result()  # A time-out of the coroutine's own is raised here.
+                    return future.result()  # It is the coroutine's own TimeoutError.
             except concurrent.futures.CancelledError:
-                raise LabStopped() from None
+                raise LabStopped from None
             now = time.monotonic()
             if not self._thread.is_alive():
-                raise LabStopped()
+                raise LabStopped
             if now >= ends:
                 raise TimedOut(f"the lab did not answer within {timeout:g} s")
             if now - began >= notice:
-                _say_that_it_goes_on(doing, notice)
+                _report_wait(doing, notice)
                 notice *= 2
 
     def stop(self) -> None:
-        """End the loop and the thread; what still runs there is cancelled.
+        """End the loop and the thread; cancel the coroutines that still run there.
 
         Raises TimedOut if the thread does not end in time.
         """
@@ -132,7 +135,7 @@ class BackgroundLoop:
 
 
 class _Work:
-    """A coroutine that can be cancelled before its task is known, and even before it has begun."""
+    """A coroutine that can be cancelled even before it has a task."""
 
     def __init__(self, coroutine: Coroutine):
         self._coroutine = coroutine
@@ -147,14 +150,14 @@ class _Work:
         return await self._coroutine
 
     def cancel(self) -> None:
-        """Cancel it. Called on the loop."""
+        """Cancel the coroutine. This is called on the loop."""
         self._cancelled = True
         if self._task is not None:
             self._task.cancel()
 
 
-def _say_that_it_goes_on(doing: str, seconds: float) -> None:
-    # What another thread writes lands in whichever cell ran last.
+def _report_wait(doing: str, seconds: float) -> None:
+    # Jupyter would show another thread's text below whichever cell ran last.
     if threading.current_thread() is threading.main_thread():
         stop = "interrupt the kernel" if in_a_kernel() else "press Ctrl-C"
         print(f"{doing}: {seconds:g} s so far. To stop waiting, {stop}.", file=sys.stderr, flush=True)
@@ -169,18 +172,19 @@ def in_a_kernel() -> bool:
 def call_at_exit(stop: Callable[[], None]) -> None:
     """Call ``stop()`` when Python ends, while threads and executors still work.
 
-    What ``atexit`` calls comes too late: by then Python has closed every executor, and a coroutine
-    that uses ``asyncio.to_thread`` or looks up a host's name raises RuntimeError. This is the order
-    in which Python ends:
+    ``atexit`` functions are called too late: by then Python has closed every executor, and a
+    coroutine that uses ``asyncio.to_thread`` or looks up a host's name raises RuntimeError. This is
+    the order in which Python ends:
 
-        1. what was registered with threading, the latest first: ``stop()``, then the executors
-        2. every thread that is not a daemon ends
-        3. what was registered with atexit
+        1. Python calls what was registered with threading, the latest first: ``stop()``, then the
+           functions that close the executors.
+        2. Every thread that is not a daemon ends.
+        3. Python calls what was registered with atexit.
 
     Python has no public function for step 1. Its own executors register with the same function, at
     the import of ``concurrent.futures.thread``; that import is above, so ``stop()`` comes first.
-    An error of ``stop()`` is shown, and the others of step 1 are called all the same. A forked
-    process does not call it: its parent's threads are not there.
+    An error of ``stop()`` is printed, and the other functions of step 1 are called all the same. A
+    forked process does not call ``stop()``, because it has none of its parent's threads.
     """
     registered_by = os.getpid()
 
@@ -189,7 +193,7 @@ def call_at_exit(stop: Callable[[], None]) -> None:
             return
         try:
             stop()
-        except Exception:
+        except Exception:  # noqa: BLE001  # It is printed, and Python goes on ending.
             sys.excepthook(*sys.exc_info())
 
-    threading._register_atexit(call)
+    threading._register_atexit(call)  # type: ignore[attr-defined]  # There is no public one.

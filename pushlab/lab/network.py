@@ -1,8 +1,8 @@
 """Network addresses: those of this machine, and the one at which a room meets.
 
-A room meets at one concrete address. ``0.0.0.0`` would open every interface, the hotel's Wi-Fi too;
-and a name cannot be compared with what a browser sends: the page's origin, the endpoints and the
-``aud`` of every token are made from the address, and all of them must be the same text.
+A room meets at one concrete IPv4 address. ``0.0.0.0`` would open every interface, the hotel's Wi-Fi
+too. And a host name will not do: the page's origin, the endpoints and the ``aud`` of every token are
+made from the address, and all of them must have the same text.
 """
 
 import json
@@ -18,11 +18,11 @@ from pushlab.errors import BadHost
 LOOPBACK = "127.0.0.1"
 
 SIOCGIFADDR = 0x8915
-"""Linux's question for the IPv4 address of an interface (linux/sockios.h)."""
+"""The ioctl with which Linux returns the IPv4 address of an interface (linux/sockios.h)."""
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host of a URL is this machine alone.
+    """Say whether the host of a URL is the loopback: only this machine reaches it.
 
     >>> is_loopback("localhost"), is_loopback("127.0.0.1"), is_loopback("10.77.0.1")
     (True, True, False)
@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_near(host: str) -> bool:
-    """Say whether a host is this machine or on a private network, where no proxy leads.
+    """Say whether a host is this machine or on a private network, which is reached without a proxy.
 
     >>> is_near("192.168.1.20"), is_near("127.0.0.1"), is_near("push.example.net")
     (True, True, False)
@@ -47,7 +47,7 @@ def is_near(host: str) -> bool:
 
 
 def mine() -> list[str]:
-    """Return the IPv4 addresses of this machine that others can reach, as far as it tells."""
+    """Return the IPv4 addresses of this machine that other machines may reach."""
     found = [_towards("192.0.2.1"), *map(_of_interface, _interfaces())]
     with suppress(OSError):
         found += socket.gethostbyname_ex(socket.gethostname())[2]
@@ -55,7 +55,7 @@ def mine() -> list[str]:
 
 
 def checked(host: str) -> str:
-    """Return the address at which the lab shall listen, if it can. Raises BadHost.
+    """Return the address as text if the lab can listen at it. Raises BadHost.
 
     >>> checked("127.0.0.1")
     '127.0.0.1'
@@ -78,14 +78,15 @@ def checked(host: str) -> str:
 
 
 def holder(host: str, *ports: int) -> str:
-    """Say so if it is another lab that holds one of these TCP ports (0: none in particular)."""
+    """Return a sentence if another lab holds one of these TCP ports, else nothing. Port 0 is skipped."""
     for port in filter(None, ports):
+        url = f"http://{host}:{port}/health"
         try:
-            with settings.DIRECT.open(f"http://{host}:{port}/health", timeout=settings.patience(5)) as answer:
+            with settings.DIRECT.open(url, timeout=settings.patience(5)) as answer:
                 if json.load(answer)["data"]["name"] == "pushlab":
                     return f"another kernel runs a lab: it holds port {port}"
         except (OSError, HTTPException, ValueError, LookupError, TypeError):
-            continue  # Whoever that is, it is no lab, and the plain message says enough.
+            continue  # Another program holds it, and the plain message says enough.
     return ""
 
 
@@ -97,12 +98,12 @@ def _told() -> str:
 
 
 def _towards(elsewhere: str) -> str:
-    """Return the address with which this machine would send there. Nothing is sent."""
+    """Return the address from which this machine would send to ``elsewhere``. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((elsewhere, 9))
         except OSError:
-            return ""  # No way leads there: a room without internet has none.
+            return ""  # No route: a room without internet has none.
         return probe.getsockname()[0]
 
 
@@ -119,5 +120,5 @@ def _of_interface(name: str) -> str:
         try:
             answer = fcntl.ioctl(any_socket, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
         except OSError:
-            return ""  # It has no IPv4 address, or this system asks otherwise.
+            return ""  # It has no IPv4 address, or this system has another ioctl.
     return socket.inet_ntoa(answer[20:24])

@@ -1,15 +1,15 @@
-"""The laboratory: the three parties, up and running behind a notebook.
+"""The lab: it starts the three parties, and stops them.
 
-The application server and the push service live in one daemon thread with an event loop of its own,
-so they answer while the kernel is busy, asleep or waiting for its learner. User agents are started
-from here and driven from here. The parties share nothing but the journal that each writes to; they
-meet over HTTP and WebSocket on this machine.
+The application server and the push service run in one daemon thread with an event loop of its own, so
+they answer while the kernel is busy or idle. That loop also starts and drives the user agents. The
+parties share only the journal, into which each of them writes; they meet over HTTP and WebSocket on
+this machine.
 
     notebook's thread                      the lab's thread (one event loop)
     lab.notify_all(…)  ── run() ────────▶  ApplicationServer ── HTTP ──▶ PushService
     lab.open()         ── run() ────────▶  Firefox, VirtualUserAgent ◀── WebSocket ──┘
 
-Everything public here is synchronous and may be called from any thread but the lab's own.
+Every public method is synchronous, and may be called from any thread but the lab's own.
 """
 
 import asyncio
@@ -19,22 +19,21 @@ import warnings
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pushlab import settings
-from pushlab.lab import network
-from pushlab.lab import jupyter
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.web.certificate import Certificate
+from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
-from pushlab.appserver.delivery.egress import ConnectOverride
-from pushlab.lab.loop import BackgroundLoop, call_at_exit
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.errors import LabError, PortTaken, TimedOut
-from pushlab.lab.invitation import Invitation
 from pushlab.journal import Event, Journal
+from pushlab.lab import jupyter, network
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
 from pushlab.lab.browsers import CLOSE_SECONDS, OpenBrowsers
+from pushlab.lab.invitation import Invitation
+from pushlab.lab.loop import BackgroundLoop, call_at_exit
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
@@ -45,22 +44,22 @@ STOP_SECONDS = 60
 """How long one server may take to stop (times PUSHLAB_PATIENCE)."""
 
 EVENT_SECONDS = 60
-"""How long an event is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
+"""How long to wait for an event if the caller gives no timeout (times PUSHLAB_PATIENCE)."""
 
 
 class LabRuntime:
-    """Bring the three parties up, and stop the lab that this kernel had before.
+    """Start the three parties, and stop the lab that this kernel had before.
 
     ``port`` and ``push_port`` are TCP ports (0: any free one); ``data`` is a folder; ``sender`` is
     ``"pushlab"`` or ``"pywebpush"``; ``allow_endpoints`` are origins of other push services on this
-    machine that may use plain http; ``flavour`` says in whose words the push service refuses
+    machine that may use plain http; ``flavour`` says whose error messages the push service sends
     (``"strict"``, ``"mozilla"``, ``"fcm"``, ``"apple"`` or ``"wns"``), and ``message_limit`` how
     many messages may wait there for one user agent. ``host`` opens the lab to a room: the address of
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
-    the page is served by https. The environment's PUSHLAB_PORT, PUSHLAB_PUSH_PORT and PUSHLAB_DATA
-    stand in for what is not given.
+    the page is served by https. The environment variables PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
+    PUSHLAB_DATA replace the arguments that are not given.
 
-    A lab that cannot be started whole is not started at all: whatever fails, nothing of it is left.
+    If one part cannot be started, the parts before it are stopped again, and nothing is left.
     Raises UnknownFlavour, BadHost, BadCertificate; LabError if another argument or the data folder
     cannot be used; PortTaken if another program holds a port; StoreError if a database fails. A lab
     that still runs when Python ends is stopped.
@@ -73,7 +72,7 @@ class LabRuntime:
     """
 
     _running: "LabRuntime | None" = None
-    # A kernel has one lab at a time. Whoever starts or stops one holds this lock meanwhile.
+    # A kernel has one lab at a time. A thread holds this lock while it starts or stops one.
     _changing = threading.RLock()
 
     def __init__(
@@ -82,7 +81,7 @@ class LabRuntime:
         port: int | None = None,
         push_port: int | None = None,
         data: str | Path | None = None,
-        sender: str = "pushlab",
+        sender: Literal["pushlab", "pywebpush"] = "pushlab",
         database: str | None = None,
         allow_endpoints: Collection[str] = (),
         flavour: str = "strict",
@@ -91,11 +90,11 @@ class LabRuntime:
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
     ):
-        # What can be seen to be wrong is said before anything is stopped or started.
+        # Wrong arguments are refused before anything is stopped or started.
         flavour = Flavour.named(flavour)
         host = network.checked(host)
         certificate = Certificate.load(certfile, keyfile)
-        # In a room not everybody may notify everybody. On this machine alone nobody else is there.
+        # In a room only the instructor may notify all. At the loopback there is nobody else.
         self._token = None if network.is_loopback(host) else settings.instructor_token()
         port, push_port = settings.ports(port, push_port)
         self.data = settings.data_folder(data)
@@ -112,9 +111,9 @@ class LabRuntime:
                 LabRuntime._running.stop()
             self._open_data_folder()
             try:
-                # Each step says how it is undone. If one fails, those before it are undone at once;
-                # else stop() undoes them all. What is not started yet may be stopped, so that an
-                # interrupt in the middle of a start leaves nothing either.
+                # Each step registers how to undo it. If one fails, those before it are undone at once;
+                # otherwise stop() undoes them all. A server that has not started may be stopped, so
+                # an interrupt in the middle of a start leaves nothing either.
                 with ExitStack() as undo:
                     self._thread = BackgroundLoop()
                     undo.callback(self._thread.stop)
@@ -142,7 +141,7 @@ class LabRuntime:
             warnings.warn(complaint, stacklevel=2)
 
     def _open_data_folder(self) -> None:
-        """Make the data folder and the keys, where they are missing. Raises LabError, KeyFileError."""
+        """Make the data folder and the keys if they are missing. Raises LabError, KeyFileError."""
         try:
             self.data.mkdir(0o700, parents=True, exist_ok=True)
             self.keys = VapidKeys.load_or_generate(self.data / "vapid.env")
@@ -153,7 +152,7 @@ class LabRuntime:
             ) from None
 
     def _connect_overrides(self, address: str) -> list[ConnectOverride]:
-        """Lead what is for the lab's Chromium, whose endpoints name a vendor's host, to the lab."""
+        """Return how requests to a Chromium's endpoints, which name a vendor's host, reach the lab."""
         listeners = self.push_service.chromium
         authority = listeners.ca_pem.decode("ascii")
         return [
@@ -171,7 +170,7 @@ class LabRuntime:
     def stop(self) -> None:
         """Close the browsers and the servers, and free the ports. Calling it twice is harmless.
 
-        If one of them raises an error, the others are stopped all the same, and then it is raised.
+        If one of them raises an error, the others are stopped all the same; then the error is raised.
         """
         if self._thread.is_current:
             raise RuntimeError("the lab's own thread cannot wait for its own end")
@@ -182,12 +181,12 @@ class LabRuntime:
             undo.close()
 
     def _close_browsers(self) -> None:
-        # OpenBrowsers has a bound of its own. This one is for a loop that answers nobody.
+        # close_all() has a time limit of its own. This one is for a loop that is blocked.
         seconds = settings.patience(CLOSE_SECONDS + STOP_SECONDS)
         self.run(self._browsers.close_all(), seconds, "The browsers are closing")
 
     def _end(self, stop: Callable[[], Coroutine]) -> None:
-        # With an end, because nobody may be there to interrupt it: Python itself may be ending.
+        # With a time limit, because Python itself may be ending, and then nobody can interrupt it.
         self.run(stop(), settings.patience(STOP_SECONDS), "The lab is stopping")
 
     def __enter__(self) -> "LabRuntime":
@@ -208,7 +207,7 @@ class LabRuntime:
 
     @property
     def page_url(self) -> str:
-        """The address of the client page for a person: through Jupyter, where it takes that.
+        """The address of the client page for a person: through Jupyter, if only Jupyter can be reached.
 
         A program on this machine, such as the lab's own browsers, uses ``application_server.url``.
         """
@@ -216,11 +215,11 @@ class LabRuntime:
 
     @property
     def invitation(self) -> Invitation | None:
-        """How others get in and how the instructor does, or None if the lab is on this machine alone."""
+        """The links for participants and the instructor, or None if the lab listens at the loopback."""
         return Invitation(self.application_server.url, self._token) if self._token else None
 
     def room(self) -> list[Participant]:
-        """Return who is subscribed: connected or away, what waits, whether the last message arrived."""
+        """Return the participants: connected or not, what waits, whether the last message arrived."""
         return self.run(self.application_server.participants())
 
     def subscriptions(self) -> list:
@@ -245,9 +244,10 @@ class LabRuntime:
     ):
         """Send one message to every stored subscription and return the Counts.
 
-        ``progress(counts)`` is called in the lab's thread with the counts so far. ``resume`` goes on
-        with a run that was killed (``lab.runs()`` knows it): who is recorded as accepted gets the
-        message no second time, and the last ones before the kill may.
+        ``progress(counts)`` is called in the lab's thread with the counts so far. ``resume`` is
+        the number of a run that was killed (see ``lab.runs()``): it goes on, and a recipient recorded
+        as accepted is not sent to again. The last recipients before the kill may get the message
+        twice.
         """
         send = self.application_server.notify_all(
             title, body, options, progress=progress, resume=resume
@@ -255,11 +255,11 @@ class LabRuntime:
         return self.run(send, doing="Notify all is under way")
 
     def runs(self) -> list:
-        """Return what is recorded of the last notify-alls, oldest first."""
+        """Return the records of the last notify-alls, oldest first."""
         return self.run(asyncio.to_thread(self.application_server.runs))
 
     def on_event(self, tell: Callable[[Event], None]) -> Callable[[], None]:
-        """Call ``tell(event)`` in the lab's thread for all that happens; return what ends that."""
+        """Call ``tell(event)`` in the lab's thread for each event; return a function that ends this."""
         return self.journal.subscribe(tell)
 
     def wait_for(self, what: str, after: int = 0, timeout: float | None = None) -> Event:

@@ -1,1 +1,1 @@
-"""The user agents: real browsers that are started and driven, and one written in Python."""
+"""The user agents: real browsers, which are started and driven, and one written in Python."""

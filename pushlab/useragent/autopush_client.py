@@ -1,11 +1,11 @@
 """The user agent's end of Firefox's push protocol (``pushlab.pushservice.autopush`` is the other).
 
-It does what Firefox does with its one connection to the push service: it says hello with the name
-that the service once gave it, registers and unregisters a channel, decrypts what arrives, and
-acknowledges every message, so that the service stops sending it again.
+The client does what Firefox does with its one connection to the push service. It sends ``hello`` with
+the identifier (uaid) that the service gave it earlier, registers and unregisters a channel, decrypts
+what arrives, and acknowledges every message, so that the service does not send it again.
 
-RFC 8030 §6 has user agents fetch messages with HTTP/2 server push, which browsers have given up;
-each of them speaks a protocol of its own with its push service. This one is JSON in a WebSocket.
+In RFC 8030 §6 a user agent fetches messages with HTTP/2 server push. Browsers no longer implement
+server push; each speaks a protocol of its own with its push service. This one is JSON in a WebSocket.
 """
 
 import asyncio
@@ -26,15 +26,17 @@ from tornado.websocket import (
 )
 
 from pushlab.errors import BrowserFailed, EncryptionError, FormatError, TimedOut
-from pushlab.settings import patience
 from pushlab.protocol import base64url, encryption, p256
 from pushlab.protocol.subscription import PushSubscription
+from pushlab.settings import patience
 
 ANSWER_SECONDS = 30
 """How long the push service may take to answer (times PUSHLAB_PATIENCE)."""
 
 REMEMBERED = 10
-"""Versions of messages that are known again. Firefox remembers 10, and of late 100."""
+"""How many versions of messages are remembered, to recognise a message that comes twice.
+
+Firefox remembers 10, newer versions 100."""
 
 # What a user agent did with a message, as it acknowledges it.
 DELIVERED, DECRYPTION_ERROR, NOT_DELIVERED = 100, 101, 102
@@ -53,9 +55,9 @@ class Channel:
 class AutopushClient:
     """One user agent's connection to the push service at ``push_url``, and its one channel.
 
-    A connection that breaks stays broken until ``connect()`` is called again.
-    ``on_push(plaintext)`` is called for every message that could be decrypted, with ``None`` for
-    one that came without a payload.
+    A connection that breaks stays closed until ``connect()`` is called again.
+    ``on_push(plaintext)`` is called for every message that could be decrypted, with None for a message
+    without a payload.
     """
 
     def __init__(self, push_url: str, user_agent: str, on_push: Callable[[bytes | None], None]):
@@ -74,14 +76,15 @@ class AutopushClient:
         return self._socket is not None
 
     async def connect(self) -> None:
-        """Connect and say hello. What waits at the push service comes at once.
+        """Connect and send ``hello``. The push service then sends the messages that wait there.
 
-        Raise BrowserFailed when the push service does not answer or refuses.
+        Raises BrowserFailed if the push service does not answer or refuses.
         """
         if self.connected:
             return
         self._closed.clear()
-        request = HTTPRequest(self._push_url, headers=self._headers, connect_timeout=patience(ANSWER_SECONDS))
+        seconds = patience(ANSWER_SECONDS)
+        request = HTTPRequest(self._push_url, headers=self._headers, connect_timeout=seconds)
         try:
             self._socket = await websocket_connect(
                 request, on_message_callback=self._receive, subprotocols=["push-notification"]
@@ -97,24 +100,24 @@ class AutopushClient:
     async def _hello(self) -> None:
         hello: dict[str, object] = {"broadcasts": {}, "use_webpush": True}
         if self.channel is not None:
-            hello["uaid"] = self._uaid  # as Firefox: only who holds a subscription has a name
+            hello["uaid"] = self._uaid  # Firefox, too, sends it only with a subscription.
         answer = await self._ask("hello", hello)
         if answer["uaid"] != self._uaid:
-            self.channel = None  # the service has forgotten us, and with us the subscription
+            self.channel = None  # The service has forgotten us, and our subscription with us.
         self._uaid = answer["uaid"]
 
     async def disconnect(self) -> None:
         """Close the connection. The channel stays, and the push service keeps what is sent to it."""
         if self._socket is not None:
             self._socket.close()
-            await self._closed.wait()  # Tornado cuts off a service that does not answer in 5 s
+            await self._closed.wait()  # Tornado cuts the connection after 5 s without an answer.
             self._socket = None
 
     async def subscribe(self, application_server_key: bytes) -> PushSubscription:
         """Register a channel for this application server; return the subscription.
 
-        ``application_server_key`` is the uncompressed point, 65 bytes. A fresh key pair and a fresh
-        auth secret are made for each subscription (RFC 8291 §3.1, §3.2).
+        ``application_server_key`` is the uncompressed point, 65 bytes. Each subscription
+        has a new key pair and a new auth secret (RFC 8291 §3.1, §3.2).
         """
         channel_id = str(uuid.uuid4())
         key = base64url.encode(application_server_key)
@@ -130,7 +133,7 @@ class AutopushClient:
         return subscription
 
     async def unsubscribe(self) -> None:
-        """Give the channel back: from now on its endpoint is gone."""
+        """Unregister the channel. Its endpoint is gone from then on."""
         channel, self.channel = self.channel, None
         if channel is not None:
             await self._ask("unregister", {"channelID": channel.id, "code": 200}, channel.id)
@@ -157,7 +160,7 @@ class AutopushClient:
             sent = self._socket.write_message(json.dumps({"messageType": kind, **message}))
         except WebSocketClosedError:
             raise BrowserFailed("The connection to the push service has ended") from None
-        # A connection that breaks meanwhile is no surprise: _receive is told.
+        # If the connection breaks meanwhile, _receive hears of it; asyncio must not report it as well.
         sent.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _receive(self, frame: str | bytes | None) -> None:
@@ -166,9 +169,9 @@ class AutopushClient:
                 self._socket.close()  # our end of it, too
                 self._socket = None
             self._closed.set()
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(BrowserFailed("The push service closed the connection"))
+            for waiting in self._answers.values():
+                if not waiting.done():
+                    waiting.set_exception(BrowserFailed("The push service closed the connection"))
             return
         message = json.loads(frame)
         kind = message.get("messageType", "")
@@ -187,7 +190,7 @@ class AutopushClient:
         try:
             self._say("ack", {"updates": [update]})
         except BrowserFailed:
-            return  # The connection has just ended: the message comes again, and is known then.
+            return  # The connection has just ended. The message comes again, and _seen recognises it.
 
     def _open(self, message: dict) -> tuple[int, bytes | None]:
         """Return what to acknowledge, and the plaintext."""
@@ -195,7 +198,7 @@ class AutopushClient:
         if channel is None or channel.id != message["channelID"]:
             return NOT_DELIVERED, None
         if message["version"] in self._seen:
-            return NOT_DELIVERED, None  # our acknowledgement was lost, not the message
+            return NOT_DELIVERED, None  # It was not the message that was lost, but our acknowledgement.
         self._seen.append(message["version"])
         if "headers" not in message:
             return DELIVERED, None

@@ -1,16 +1,15 @@
 """What every user agent offers, whether it is a real browser or a few hundred lines of Python.
 
-A lesson, a test or the panel says ``await user_agent.subscribe()`` and need not know which one it
-talks to. The methods are the buttons of the client page: a real browser has them clicked, the
-virtual one does what the page would do.
+A lesson, a test or the panel calls ``await user_agent.subscribe()`` and need not know which user agent
+that is. The methods are the buttons of the client page: in a real browser the mouse clicks them; the
+virtual user agent does what the page would do.
 """
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-
 NOTIFICATION_SECONDS = 60
-"""How long a notification is waited for where nobody says how long (times PUSHLAB_PATIENCE)."""
+"""How long to wait for a notification if the caller gives no timeout (times PUSHLAB_PATIENCE)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +28,14 @@ class Notification:
     data: object = field(default=None, hash=False)
 
     def matches(self, body: str | None = None, title: str | None = None) -> bool:
-        """Tell whether it has this body and this title; ``None`` stands for any."""
+        """Say whether it has this body and this title; None stands for any."""
         return body in (None, self.body) and title in (None, self.title)
 
 
 class UserAgent(Protocol):
     """A user agent that uses the lab's push service and has the client page open.
 
-    Everything that fails raises ``BrowserFailed``; what does not come in time raises ``TimedOut``.
+    A method that fails raises BrowserFailed, or TimedOut if what it waits for does not come in time.
     """
 
     name: str
@@ -46,7 +45,7 @@ class UserAgent(Protocol):
         """Start, and be ready for a page. A closed user agent may be started again."""
 
     async def close(self) -> None:
-        """End, leave nothing behind, and keep the profile only if one was given."""
+        """End every process and connection, and delete the profile unless one was given."""
 
     async def open(self, page_url: str) -> None:
         """Open the client page and wait until it shows its state."""
@@ -64,7 +63,7 @@ class UserAgent(Protocol):
         """Subscribe to push and hand the subscription to the application server."""
 
     async def unsubscribe(self) -> None:
-        """Unsubscribe from push and say so to the application server."""
+        """Unsubscribe from push and tell the application server."""
 
     async def notify_me(self) -> None:
         """Ask the application server for one message to this user agent."""
@@ -73,9 +72,9 @@ class UserAgent(Protocol):
         """Ask the application server for one message to every subscriber."""
 
     async def notifications(self) -> list[Notification]:
-        """Return what is shown now, in the user agent's own order, which need not be that of time.
+        """Return the notifications that are shown now, in the user agent's order, not always by time.
 
-        Firefox takes a notification away after 20 seconds.
+        Firefox removes a notification after 20 seconds.
         """
 
     async def wait_for_notification(

@@ -1,8 +1,8 @@
-"""A real browser, whichever it is: found, started, waited for, ended.
+"""What all real browsers have in common: how one is found, started, waited for and ended.
 
-It has a profile of its own and a group of processes of its own (``process``), writes down where it
-can be driven once it is ready, and is driven over one WebSocket (``remote``). What is done with the
-page is in ``page``. What is Firefox's or Chromium's own is in ``firefox`` and ``chromium``.
+A browser has a profile and a group of processes of its own (``process``). Once it is ready, it writes
+an address into a file, and a program drives it over one WebSocket at that address (``remote``). What
+is done with the page is in ``page``; what only one browser has is in ``firefox`` and ``chromium``.
 """
 
 import asyncio
@@ -31,11 +31,12 @@ SAVE = 30  # to write its profile to the disk, and end
 def find_program(name: str, variable: str, places: Iterable[str], install: str) -> Path:
     """Return the first program at these places; the environment's ``variable`` names another one.
 
-    Raise BrowserNotFound, which tells how to ``install`` it.
+    Raises BrowserNotFound, which says how to ``install`` one.
     """
     chosen = os.environ.get(variable)
     for place in [chosen] if chosen else places:
-        if program := shutil.which(os.path.expanduser(os.path.expandvars(place))):
+        # Path.expanduser() fails for a user without a home, as some containers have it.
+        if program := shutil.which(os.path.expanduser(os.path.expandvars(place))):  # noqa: PTH111
             return Path(program)
     if chosen:
         raise BrowserNotFound(f"{variable} names {chosen}, and no such program is there")
@@ -45,50 +46,49 @@ def find_program(name: str, variable: str, places: Iterable[str], install: str) 
 
 
 class Browser(ClientPage):
-    """The browser's own part of a user agent: from the start to the end.
+    """A real browser's processes and connection, from the start to the end.
 
-    ``profile`` is a folder to keep; without one the profile is thrown away at the end.
-    ``headless=False`` shows a window, and needs a screen. ``grant=False`` leaves the permission
-    prompt to the person in front of it.
+    ``profile`` is a folder to keep; without one the profile is deleted at the end. ``headless=False``
+    shows a window, and needs a screen. With ``grant=False`` a person answers the permission prompt.
     """
 
     name: str
     environment: Mapping[str, str] = {}
-    """What the process finds in its environment, beside this program's own."""
+    """Variables that are added to this program's environment for the process."""
 
     def __init__(self, profile: Path | None, headless: bool, grant: bool):
         super().__init__()
         self._profile, self._headless, self._grant = profile, headless, grant
-        self._resources = ExitStack()  # the process and the folder, as long as they are there
+        self._resources = ExitStack()  # the process and the folder
         self._process: BrowserProcess | None = None
         self._session: Remote | None = None
         self._tab = ""
 
-    # --- what each browser has in its own way ------------------------------------------------------
+    # --- what differs between the browsers ---------------------------------------------------------
 
     @abstractmethod
     def _find(self) -> Path:
-        """Return the program. Raise BrowserNotFound."""
+        """Return the program. Raises BrowserNotFound."""
 
     @abstractmethod
     def _prepare(self, folder: Path) -> None:
-        """Make the profile ready, and remove the address of a browser that was killed."""
+        """Write the profile, and delete the address file that a killed browser has left."""
 
     @abstractmethod
     def _arguments(self, folder: Path) -> list[str]:
-        """Return what the program is started with, for the profile in ``folder``."""
+        """Return the program's arguments for the profile in ``folder``."""
 
     def _program(self, program: Path) -> list[str]:
-        """Return what starts the program: itself, unless it needs another one to do it."""
+        """Return the command that starts the program: itself, unless another program must start it."""
         return [str(program)]
 
     @abstractmethod
     def _address(self, folder: Path) -> str | None:
-        """Return where it can be driven, or None as long as it has not written that down."""
+        """Return the URL at which the browser is driven, or None until it has written its address."""
 
     @abstractmethod
     async def _connect(self, url: str) -> None:
-        """Connect to the browser at ``url``, as ``_session``, and take its first tab, ``_tab``."""
+        """Connect to the browser at ``url``; set ``_session`` and the tab to use, ``_tab``."""
 
     @abstractmethod
     async def _windows(self) -> int:
@@ -96,12 +96,12 @@ class Browser(ClientPage):
 
     @abstractmethod
     async def _ask_to_quit(self, session: Remote) -> None:
-        """Tell the browser to end."""
+        """Ask the browser to quit."""
 
     # --- from the start to the end -----------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start the browser and connect to it. Raise BrowserNotFound, BrowserFailed or TimedOut."""
+        """Start the browser and connect to it. Raises BrowserNotFound, BrowserFailed or TimedOut."""
         if self._process is not None:
             raise BrowserFailed(f"This {self.name} has been started already")
         program = self._find()
@@ -118,9 +118,9 @@ class Browser(ClientPage):
             raise
 
     async def close(self) -> None:
-        """End the browser and everything it has started. A second call does nothing.
+        """End the browser and all its processes. A second call does nothing.
 
-        A browser that hangs, or has gone away, is ended by force: closing raises nothing for it.
+        A browser that hangs is ended by force. Neither that nor one that has gone away is an error.
         """
         session, self._session = self._session, None
         process, self._process = self._process, None
@@ -134,7 +134,7 @@ class Browser(ClientPage):
                     process.kill()
                     await process.ended(patience(SAVE))
             finally:
-                # The profile may be large, and the servers answer meanwhile.
+                # Deleting a large profile takes a while, and the servers must answer meanwhile.
                 await off_the_loop(self._resources.close)
                 atexit.unregister(self._resources.close)
         if session is not None:
@@ -146,20 +146,20 @@ class Browser(ClientPage):
         except TimedOut:
             return  # It hangs.
         except BrowserFailed:
-            pass  # A person has closed it, and it is writing its profile right now.
+            pass  # A person has closed it, and it may still be writing its profile.
         await process.ended(patience(SAVE))
 
     async def closed(self) -> None:
         """Wait until a person has closed the browser's last window."""
         try:
-            # On macOS a program goes on without a window, so the end of the process is no sign.
-            while await self._windows():
+            # On macOS a program runs on without a window, so its process does not tell.
+            while await self._windows():  # noqa: ASYNC110  # half a second is soon enough for a person
                 await asyncio.sleep(0.5)
         except BrowserFailed:
             return
 
     async def _launch(self, program: Path) -> str:
-        """Start the process; return the URL at which it is driven."""
+        """Start the process; return the URL at which the browser is driven."""
         if self._profile is None:
             folder = Path(tempfile.mkdtemp(prefix=f"pushlab-{self.name.lower()}-"))
             self._resources.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -186,14 +186,14 @@ class Browser(ClientPage):
         return url
 
     def _running(self) -> Remote:
-        """Return the connection. Raise BrowserFailed when there is none."""
+        """Return the connection. Raises BrowserFailed when there is none."""
         if self._session is None:
             raise BrowserFailed(f"This {self.name} is not running")
         return self._session
 
 
 def _require_screen() -> None:
-    """Raise BrowserFailed where a window could not be seen."""
+    """Raise BrowserFailed if this machine has no screen."""
     if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
         raise BrowserFailed(
             "This machine has no screen: neither DISPLAY nor WAYLAND_DISPLAY is set. "

@@ -1,21 +1,22 @@
-"""The client page in a real browser: operated as a person would, and read as a person would.
+"""The client page in a real browser, operated and read as a person would.
 
 Buttons are pressed with the mouse, because browsers ask for permission only while they handle a
-real click. Then ``<body>`` tells when the page is through: ``data-busy`` is there while an action
-runs, ``data-state`` is what came of it, and ``#outcome`` says it in words.
+real click. Then ``<body>`` shows when the page has finished: ``data-busy`` is there while an action
+runs, ``data-state`` is its result, and ``#outcome`` says it in words.
 
-A click can miss. The driver asks where the button is and sends the mouse there, and in between the
-page may move: another line in its log, or a screenshot, which lays the page out anew. So whatever
-moves the page from outside takes turns (``_turn``), and each click is aimed: the page lets it
-through only to the button that it is for, and says at once whether it arrived.
+A click can miss. The driver asks where the button is and then sends the mouse there. In between, the
+page may move: its log gets another line, or a screenshot lays the page out anew. So opening the page,
+clicking and taking a screenshot wait for each other (``_turn``). And each click is aimed: the page
+lets the click through only to its button, and says at once whether it arrived.
 
-This half needs a few things of a browser (``evaluate``, ``click``, ``_open``, ``_capture``), and
-works with any that has them.
+This class needs four things of a browser (``evaluate``, ``click``, ``_open``, ``_capture``), and works
+with any browser that has them.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from typing import Any
 
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.settings import patience
@@ -24,7 +25,7 @@ from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 CLICKS = 5
 """How often a click is aimed anew at a button that moves away from the mouse."""
 
-# Resolves when the page is idle and shows its state, with what it says in #outcome.
+# Resolves when the page is idle and shows its state, with the kind and the text of #outcome.
 SETTLED = """() => new Promise((resolve) => {
   const { body } = document;
   const observer = new MutationObserver(look);
@@ -38,9 +39,9 @@ SETTLED = """() => new Promise((resolve) => {
   look();
 })"""
 
-# Scrolls to the button, so that the mouse can reach it, and tells whether it can be pressed. From
-# then on a click that would reach anything else is stopped. The first click that reaches the button
-# begins to watch, after the page's own listeners have heard of it.
+# Scrolls to the button, so that the mouse can reach it, and returns whether it can be pressed. From
+# then on a click on anything else is stopped. The first click on the button begins to watch the page,
+# after the page's own listeners have run.
 AIM = """(id) => {
   const settled = %s;
   const button = document.getElementById(id);
@@ -57,19 +58,20 @@ AIM = """(id) => {
     const { target } = event;
     aim.landed = target.id ? `#${target.id}` : `<${target.localName}>`;
   }, { capture: true, once: true, signal: abort.signal });
-  button.addEventListener("click", () => { aim.settled = settled(); }, { once: true, signal: abort.signal });
+  const watch = () => { aim.settled = settled(); };
+  button.addEventListener("click", watch, { once: true, signal: abort.signal });
   return true;
-}""" % SETTLED
+}""" % SETTLED  # noqa: UP031  # JavaScript is full of braces, which format() would read
 
-# Tells whether the click arrived, and what it reached in place of the button. No click is stopped
-# any more.
+# Returns whether the click arrived, and what it reached in place of the button. From now on no click is
+# stopped.
 ARRIVED = """() => {
   const { hit, landed, abort } = window[Symbol.for("pushlab.aim")];
   abort.abort();
   return { hit, landed };
 }"""
 
-# Resolves when the page is through with what the click has begun.
+# Resolves when the page has finished the action that the click began.
 THROUGH = """() => window[Symbol.for("pushlab.aim")].settled"""
 
 STATE = "() => document.body.dataset.state ?? ''"
@@ -82,17 +84,17 @@ NOTIFICATIONS = """async () => {
 
 
 class ClientPage(ABC):
-    """The page's part of a user agent."""
+    """What a user agent does with the client page."""
 
     def __init__(self) -> None:
         self.console: deque[str] = deque(maxlen=20)
         """The last errors in the page's console."""
         self._turn = asyncio.Lock()
-        """Held by whoever moves the page: by opening it, by a click, by a picture of it."""
+        """Held while something may move the page: it is opened, clicked or photographed."""
 
     @abstractmethod
-    async def evaluate(self, function: str, *arguments: object) -> object:
-        """Call a JavaScript ``function`` in the page; return what it, or its promise, comes to.
+    async def evaluate(self, function: str, *arguments: object) -> Any:
+        """Call a JavaScript ``function`` in the page; return its result, or that of its promise.
 
         Arguments and result are JSON values. Raises BrowserFailed with what the function throws.
         """
@@ -131,10 +133,10 @@ class ClientPage(ABC):
             raise TimedOut(f"The page shows no state. {self._console_says()}") from None
 
     async def press(self, button: str) -> None:
-        """Press the button with this id and wait until the page is through with it.
+        """Press the button with this id and wait until the page has finished the action.
 
-        Raises BrowserFailed when the button is disabled, when the mouse does not reach it, or with
-        what the page says went wrong.
+        Raises BrowserFailed if the button is disabled, if the mouse does not reach it, or with the
+        error that the page shows.
         """
         async with self._turn:
             await self._press(button)
@@ -159,7 +161,7 @@ class ClientPage(ABC):
         raise BrowserFailed(f"The mouse does not reach the button {button}: {landed}")
 
     async def state(self) -> str:
-        """Return the state that the page shows; empty where the page is another one."""
+        """Return the state that the page shows; empty if another page is open."""
         return await self.evaluate(STATE)
 
     async def register(self) -> None:
@@ -187,7 +189,7 @@ class ClientPage(ABC):
         await self.press("notify-all")
 
     async def notifications(self) -> list[Notification]:
-        """Return what the browser says it shows for the page's service worker."""
+        """Return the notifications that the browser says it shows for the page's service worker."""
         return [Notification(**shown) for shown in await self.evaluate(NOTIFICATIONS)]
 
     async def wait_for_notification(

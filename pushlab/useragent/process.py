@@ -1,12 +1,12 @@
 """A browser's processes: started as one group, watched, and ended as one group.
 
-A browser is a dozen processes. Started in a group of their own they can all be ended by one number,
-and Ctrl-C in a terminal does not reach them. It is ``subprocess.Popen`` and not asyncio's
-subprocess: the lab's loop runs in a thread, where asyncio may be unable to watch a child.
+A browser is a dozen processes. In a group of their own they can all be ended with one number, and
+Ctrl-C in a terminal does not reach them. We use ``subprocess.Popen`` and not asyncio's subprocess: the
+lab's loop runs in a thread, where asyncio may be unable to watch a child.
 
-A program that ends runs what it has promised to ``atexit``. One that is killed, as kernels are, runs
-nothing any more. So a shell stands by that waits for the end of a pipe, which the system closes
-whenever this program ends, and then ends the group. (Windows has no such groups, and no guard.)
+A program that ends by itself calls its ``atexit`` functions. One that is killed, as kernels are, calls
+nothing. So a shell, the guard, waits for the end of a pipe. The system closes the pipe however this
+program ends, and then the guard ends the group. (Windows has no such groups, and no guard.)
 """
 
 import asyncio
@@ -20,7 +20,10 @@ from typing import IO
 
 from pushlab.settings import patience
 
-WINDOWS = os.name == "nt"
+WINDOWS = sys.platform == "win32"
+FLAGS = 0
+if sys.platform == "win32":
+    FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
 KILLED = 10  # seconds, times PUSHLAB_PATIENCE, that a killed process may take to be gone
 LAST_WORDS = 2000  # bytes of output that an error message quotes
 GUARD = 'read -r _; kill -KILL "-$1"'
@@ -29,12 +32,12 @@ GUARD = 'read -r _; kill -KILL "-$1"'
 class BrowserProcess:
     """A running browser. ``environment`` is added to this program's own.
 
-    Raise ``OSError`` when there is no such program.
+    Raises OSError when there is no such program.
     """
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]):
-        # A pipe that nobody reads would fill up and stop the browser; a file does not.
-        self._output = tempfile.TemporaryFile()
+        # A pipe that nobody reads would fill up and block the browser; a file does not.
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  # close() closes it
         try:
             self._process = subprocess.Popen(
                 arguments,
@@ -43,7 +46,7 @@ class BrowserProcess:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,  # no meaning on Windows, where the flag does its work
-                creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if WINDOWS else 0,
+                creationflags=FLAGS,
             )
         except OSError:
             self._output.close()
@@ -62,7 +65,7 @@ class BrowserProcess:
         return text.decode(errors="replace").strip()
 
     async def ended(self, timeout: float) -> bool:
-        """Wait at most ``timeout`` seconds for the browser to end by itself; tell if it did."""
+        """Wait at most ``timeout`` seconds for the browser to end by itself; say whether it did."""
         deadline = asyncio.get_running_loop().time() + timeout
         while self.exit_status is None:
             if asyncio.get_running_loop().time() > deadline:
@@ -71,12 +74,12 @@ class BrowserProcess:
         return True
 
     def kill(self) -> None:
-        """End whatever is left of the group by force. A second call does nothing.
+        """End the processes that are left of the group by force. After ``close`` it does nothing.
 
-        It returns at once: the system may need a while until the processes are gone (``ended``).
+        It returns at once; the system may need a while to end them (see ``ended``).
         """
         if self._output.closed:
-            return  # by now the number of the group may be somebody else's
+            return  # by now another group may have this number
         if WINDOWS:
             command = ["taskkill", "/F", "/T", "/PID", str(self._process.pid)]
             subprocess.run(command, capture_output=True, check=False, timeout=patience(30))
@@ -87,14 +90,14 @@ class BrowserProcess:
                 pass  # the whole group has ended by itself
 
     def close(self) -> None:
-        """End the group, wait until it is gone, and close what belongs to it. Blocks."""
+        """End the group, wait until it is gone, and close its files and its guard. Blocks."""
         if self._output.closed:
             return
         self.kill()
         try:
             self._process.wait(patience(KILLED))
         except subprocess.TimeoutExpired:
-            pass  # The system has the order. It carries it out when the disk, say, answers it again.
+            pass  # The system ends it once it can: a process that waits for the disk ends later.
         self._output.close()
         if self._guard is not None:
             self._guard.kill()
@@ -111,15 +114,15 @@ def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
         return os.pread(file.fileno(), size, offset)
     # Windows has no pread; a second handle has a position of its own. Without O_TEMPORARY, Windows
     # does not open a file again that is to be deleted when it is closed.
-    with open(os.open(file.name, os.O_RDONLY | os.O_BINARY | os.O_TEMPORARY), "rb") as another:
+    with os.fdopen(os.open(file.name, os.O_RDONLY | os.O_BINARY | os.O_TEMPORARY), "rb") as another:
         another.seek(offset)
         return another.read(size)
 
 
 async def off_the_loop(work: Callable[[], object]) -> None:
-    """Do ``work``, which may block, in a thread, while the loop serves others.
+    """Call ``work()``, which may block, in a thread, so that the loop goes on.
 
-    When Python is about to end it starts no more threads; then the loop has to wait.
+    Python starts no more threads when it is about to end; then the loop has to wait.
     """
     try:
         done = asyncio.get_running_loop().run_in_executor(None, work)
@@ -130,7 +133,7 @@ async def off_the_loop(work: Callable[[], object]) -> None:
 
 
 def _guard(group: int) -> subprocess.Popen[bytes]:
-    """Start the shell that ends the group when this program is no more."""
+    """Start the shell that ends the group when this program has ended."""
     return subprocess.Popen(
         ["/bin/sh", "-c", GUARD, "pushlab-guard", str(group)],
         stdin=subprocess.PIPE,

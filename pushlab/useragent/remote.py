@@ -24,12 +24,12 @@ from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.settings import patience
 
 CONNECT_SECONDS = 60
-"""How long a browser that is there may take to accept a connection (times PUSHLAB_PATIENCE)."""
+"""How long a browser that has started may take to accept a connection (times PUSHLAB_PATIENCE)."""
 
 ANSWER_SECONDS = 120
 """How long a browser may take to answer before it counts as hanging (times PUSHLAB_PATIENCE).
 
-An answer may wait for the page: a Chromium whose page is busy begins to subscribe after a minute.
+An answer may depend on the page: a Chromium whose page is busy begins to subscribe after a minute.
 """
 
 # A screenshot is one message; base64 of a large screen in colour stays below this.
@@ -50,7 +50,7 @@ class Remote(ABC):
     async def connect(cls, url: str) -> Self:
         """Connect to the browser at a ``ws:`` URL of this machine.
 
-        Raises ``BrowserFailed`` when nobody answers there.
+        Raises BrowserFailed when nothing answers there.
         """
         self = cls()
         try:
@@ -66,7 +66,7 @@ class Remote(ABC):
 
     @abstractmethod
     def _words(self, message: dict) -> str:
-        """Return what an error message of the browser says, in its own words."""
+        """Return the text of an error message of this protocol."""
 
     async def command(
         self,
@@ -75,10 +75,10 @@ class Remote(ABC):
         timeout: float | None = None,
         **envelope: str,
     ) -> dict:
-        """Send one command and return its result. ``envelope`` is put beside ``params``.
+        """Send one command and return its result. ``envelope`` goes beside ``params``.
 
-        Raises ``BrowserFailed`` with the browser's own words when it refuses or goes away, and
-        ``TimedOut`` after ``timeout`` seconds, or when it counts as hanging.
+        Raises BrowserFailed if the browser refuses, in its own words, or goes away. Raises TimedOut
+        after ``timeout`` seconds; without it, after ANSWER_SECONDS.
         """
         timeout = patience(ANSWER_SECONDS) if timeout is None else timeout
         number = next(self._ids)
@@ -86,7 +86,7 @@ class Remote(ABC):
         text = json.dumps({"id": number, "method": method, "params": params or {}} | envelope)
         try:
             async with asyncio.timeout(timeout):
-                await self._socket.write_message(text)
+                await self._connected().write_message(text)
                 return await answer
         except TimeoutError:
             raise TimedOut(f"The browser did not answer {method} within {timeout:g} s") from None
@@ -96,7 +96,7 @@ class Remote(ABC):
             del self._answers[number]
 
     def listen(self, event: str, callback: Callable[[dict], None]) -> None:
-        """Call ``callback(params)`` at each ``event`` that the browser has been asked to tell."""
+        """Call ``callback(params)`` at each ``event`` that the browser has been asked to report."""
         self._listeners.setdefault(event, []).append(callback)
 
     async def close(self) -> None:
@@ -104,17 +104,21 @@ class Remote(ABC):
 
         Tornado cuts off a browser that leaves the Close frame unanswered for 5 seconds.
         """
-        self._socket.close()
+        self._connected().close()
         await self.closed.wait()
+
+    def _connected(self) -> WebSocketClientConnection:
+        assert self._socket is not None, "connect() makes the connection"
+        return self._socket
 
     def _receive(self, text: str | bytes | None) -> None:
         if text is None:  # Tornado's way to say that the connection is closed
             if self._socket is not None:
                 self._socket.close()  # our end of it, too
             self.closed.set()
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(BrowserFailed("The browser went away"))
+            for waiting in self._answers.values():
+                if not waiting.done():
+                    waiting.set_exception(BrowserFailed("The browser went away"))
             return
         message = json.loads(text)
         if "id" not in message:

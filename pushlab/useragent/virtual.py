@@ -1,8 +1,8 @@
-"""A user agent in Python: a browser with the screen, the page and JavaScript left out.
+"""A user agent in Python: a browser without the screen, the page and JavaScript.
 
-It speaks with the push service as Firefox does (``autopush``), says to the application server what
-the client page says, and shows what the service worker would show. It needs nothing installed and
-costs next to nothing, so a lesson can run hundreds of them in one process.
+It speaks with the push service as Firefox does (``autopush_client``), sends the application server what
+the client page sends, and shows what the service worker would show. It needs no installation and
+little memory, so a lesson can run hundreds of them in one process.
 
     push service  ◀── WebSocket ──▶  VirtualUserAgent  ── HTTP ──▶  application server
 """
@@ -18,12 +18,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.useragent.autopush_client import AutopushClient
 from pushlab.settings import patience
+from pushlab.useragent.autopush_client import AutopushClient
 from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 
-KEPT = 1000
-"""How many messages one user agent remembers; a lesson may send it more."""
+MESSAGES_KEPT = 1000
+"""How many messages and notifications one user agent remembers; a lesson may send it more."""
 
 MAX_REQUESTS = 10
 """Requests that one user agent has under way. Further ones wait for their turn."""
@@ -32,14 +32,14 @@ MAX_REQUESTS = 10
 class VirtualUserAgent:
     """A virtual user agent for the push service at ``push_url``, such as ``ws://127.0.0.1:8030/``.
 
-    ``name`` is its label in the journal. Closed and started again it is the same user agent: the
-    object is its profile.
+    ``name`` is its label in the journal. Closed and started again, it is the same user agent with the
+    same subscription: the object is its profile.
     """
 
     def __init__(self, push_url: str, *, name: str = "Virtual"):
         self.name = name
-        self.received: deque[bytes | None] = deque(maxlen=KEPT)
-        """The plaintexts in the order in which they came; ``None`` for no payload."""
+        self.received: deque[bytes | None] = deque(maxlen=MESSAGES_KEPT)
+        """The plaintexts in the order of arrival; None for a message without a payload."""
         user_agent = "pushlab-virtual" if name == "Virtual" else f"pushlab-virtual ({name})"
         self._headers = {"User-Agent": user_agent, "Content-Type": "application/json"}
         self._push = AutopushClient(push_url, user_agent, self._on_push)
@@ -62,7 +62,7 @@ class VirtualUserAgent:
         await self.connect()
 
     async def close(self) -> None:
-        """Disconnect, let the reports that are under way arrive, and close the HTTP client."""
+        """Disconnect, wait for the reports that are under way, and close the HTTP client."""
         try:
             await self.disconnect()
             await asyncio.gather(*self._reports)
@@ -76,18 +76,18 @@ class VirtualUserAgent:
         await self._push.connect()
 
     async def disconnect(self) -> None:
-        """Go away, as a browser that is closed; the subscription stays."""
+        """Disconnect, as a browser that is closed does; the subscription stays."""
         await self._push.disconnect()
 
     # --- the page ----------------------------------------------------------------------------------
 
     async def open(self, page_url: str) -> None:
-        """Do what the page does when it is loaded: get the key, send the subscription again."""
+        """Do what the page does when it loads: get the key, and send the subscription again."""
         self._page_url = page_url
         await self._fetch("")
         channel = self._push.channel
         if channel and channel.application_server_key == await self._server_key():
-            await self._add(self.subscription)
+            await self._add(channel.subscription)
 
     async def state(self) -> str:
         """Return the state that the page would show."""
@@ -128,7 +128,7 @@ class VirtualUserAgent:
     async def notify_me(self) -> None:
         """Do what the button Notify me does."""
         await self._require("notify-me", "subscribed")
-        await self._post("notify-me", {"endpoint": self.subscription.endpoint})
+        await self._post("notify-me", {"endpoint": self._subscription_now().endpoint})
 
     async def notify_all(self) -> None:
         """Do what the button Notify all does."""
@@ -143,13 +143,17 @@ class VirtualUserAgent:
         await self._post("add-subscription", subscription.to_json() | named)
 
     async def _end(self) -> None:
-        endpoint = self.subscription.endpoint
+        endpoint = self._subscription_now().endpoint
         await self._push.unsubscribe()
         await self._report("unsubscribed")
         await self._post("remove-subscription", {"endpoint": endpoint}, accept=(404,))
 
+    def _subscription_now(self) -> PushSubscription:
+        assert self.subscription is not None, "state() has said that there is one"
+        return self.subscription
+
     async def _require(self, button: str, *states: str) -> None:
-        """Raise BrowserFailed where the page's button would be disabled."""
+        """Raise BrowserFailed if the page would have disabled this button."""
         if (state := await self.state()) not in states:
             raise BrowserFailed(f"The button {button} is disabled in state {state}")
 
@@ -160,7 +164,7 @@ class VirtualUserAgent:
         self.received.append(plaintext)
         if notification.tag:  # a notification replaces the one with the same tag
             self._shown = [shown for shown in self._shown if shown.tag != notification.tag]
-        self._shown = [*self._shown, notification][-KEPT:]
+        self._shown = [*self._shown, notification][-MESSAGES_KEPT:]
         self._news.set()
         if self._page_url:
             digest = hashlib.sha256(plaintext or b"").hexdigest()[:16]
@@ -206,8 +210,9 @@ class VirtualUserAgent:
         return base64url.decode(answer.body.decode().strip())
 
     async def _report(self, event: str, detail: object = None) -> None:
-        """Tell the application server what happened here. The story is worth telling, and no action
-        fails because nobody listens.
+        """Report to the application server what happened here.
+
+        The report is for the journal alone, so no action fails because it cannot be delivered.
         """
         try:
             await self._post("report", {"event": event, "detail": detail})
@@ -218,13 +223,13 @@ class VirtualUserAgent:
         await self._fetch(route, accept, method="POST", body=json.dumps(value))
 
     async def _fetch(self, route: str, accept: tuple[int, ...] = (), **request) -> HTTPResponse:
-        """Make one request; raise BrowserFailed with the server's own words if it refuses."""
+        """Make one request. Raises BrowserFailed with the server's own message if it refuses."""
         if not self._page_url:
             raise BrowserFailed("No page is open")
         url = urljoin(self._page_url, route)
         if self._client is None:
-            # A client of its own, as each browser has its own connections. The one that Tornado
-            # shares would let ten requests of a whole room through at a time.
+            # A client of its own, as each browser has its own connections. Tornado's shared client
+            # would send only ten requests of a whole room at a time.
             self._client = AsyncHTTPClient(force_instance=True, max_clients=MAX_REQUESTS)
         headers = self._headers
         try:
@@ -237,7 +242,7 @@ class VirtualUserAgent:
 
 
 def read(plaintext: bytes | None) -> tuple[str, Notification]:
-    """Return what kind of payload it is, and the notification that the service worker makes of it.
+    """Return the kind of the payload, and the notification that the service worker makes of it.
 
     >>> read(b'{"title": "Hello", "options": {"body": "ID: 7"}}')
     ('json', Notification(title='Hello', body='ID: 7', tag='', data=None))
@@ -267,11 +272,11 @@ def _parse(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
-        return None  # plain text, which is just as good
+        return None  # plain text is a payload, too
 
 
 def _message(response: HTTPResponse) -> str:
-    """Return the error's message, or the status where the answer is not one of our server."""
+    """Return the error's message, or the status if the answer is not from our server."""
     answer = _parse(response.body.decode(errors="replace"))
     error = answer.get("error") if isinstance(answer, dict) else None
     return error["message"] if isinstance(error, dict) else f"status {response.code}"

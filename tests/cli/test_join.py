@@ -3,8 +3,8 @@
 import pytest
 
 from pushlab.cli import join
-from pushlab.lab import browser
 from pushlab.errors import BrowserNotFound, LabError
+from pushlab.lab import browser
 from pushlab.lab.runtime import LabRuntime
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from pushlab.lab.loop import BackgroundLoop
 from pushlab.errors import LabStopped, TimedOut
+from pushlab.lab.loop import BackgroundLoop
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from pushlab.lab import network
 from pushlab.errors import BadHost
+from pushlab.lab import network
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_what_is_not_one_address_of_this_machine_is_refused_with_those_that_are(
 
 
 def test_a_machine_with_no_network_says_so(monkeypatch):
-    monkeypatch.setattr(network, "mine", lambda: [])
+    monkeypatch.setattr(network, "mine", list)
     with pytest.raises(BadHost, match=r"none but 127\.0\.0\.1"):
         network.checked("0.0.0.0")
 

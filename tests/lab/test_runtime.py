@@ -11,7 +11,6 @@ import pytest
 
 from pushlab import PushOptions, settings
 from pushlab.appserver.app import ApplicationServer
-from pushlab.lab.loop import BackgroundLoop
 from pushlab.errors import (
     BadCertificate,
     BadHost,
@@ -27,9 +26,10 @@ from pushlab.errors import (
     UnableToReadDatabase,
     UnknownFlavour,
 )
-from pushlab.server.limits import BoundedHTTPServer
+from pushlab.lab.loop import BackgroundLoop
 from pushlab.lab.runtime import LabRuntime
 from pushlab.pushservice.app import PushService
+from pushlab.server.limits import BoundedHTTPServer
 from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
 

@@ -22,12 +22,12 @@ from tornado.web import Application, RequestHandler
 from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
 from pushlab.settings import patience
 from pushlab.useragent import browser, remote
-from pushlab.useragent.chromium import profile as chromium_profile
-from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.base import Notification
 from pushlab.useragent.chromium import browser as chromium
-from pushlab.useragent.firefox import browser as firefox
+from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.chromium.browser import Chromium
+from pushlab.useragent.firefox import browser as firefox
+from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.page import SETTLED, THROUGH
 
@@ -339,7 +339,7 @@ def test_a_browser_that_never_gets_ready_is_given_up_and_ended(kind, monkeypatch
     def address(folder):
         while "thinking" not in never._process.last_words():  # Python, too, needs its time to start.
             continue
-        return None
+        return
 
     monkeypatch.setattr(never, "_address", address)
     kill = browser.BrowserProcess.kill

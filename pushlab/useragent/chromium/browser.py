@@ -14,8 +14,8 @@ Chromium is driven over the Chrome DevTools Protocol (https://chromedevtools.git
 A command with a ``sessionId`` beside its parameters is for one tab; a command without is for the
 browser as a whole.
 
-Weakens: a driven browser takes orders at a port of 127.0.0.1 without asking for a password. It
-refuses those that come from a web page, and takes them from any program of this machine.
+Weakens: a driven browser takes commands at a port of 127.0.0.1 without a password. It refuses them from
+a web page, and takes them from any program of this machine.
 """
 
 import asyncio
@@ -23,19 +23,23 @@ import base64
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
 from pushlab.settings import patience
-from pushlab.useragent.chromium import offline
-from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.base import Notification
 from pushlab.useragent.browser import QUIT, Browser, find_program
+from pushlab.useragent.chromium import offline
+from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.chromium.profile import ChromiumListeners
 from pushlab.useragent.remote import Remote
 
-AFTER_DISPLAY = 0.3  # Seconds after which a page may ask for a notification.
-STARTUP = 10  # Seconds after which nobody waits for the end of its start (times PUSHLAB_PATIENCE).
+AFTER_DISPLAY = 0.3
+"""Seconds after a notification was made until the page may ask for it (see ``notifications``)."""
+
+STARTUP = 10
+"""Seconds that are waited for the end of Chromium's start (times PUSHLAB_PATIENCE)."""
 
 PLACES = [
     "chromium",
@@ -74,7 +78,7 @@ MIDDLE = """(id) => {
 def find() -> Path:
     """Return the Chromium, Chrome or Edge of this machine; PUSHLAB_CHROMIUM names another one.
 
-    Raise BrowserNotFound, which tells how to install it.
+    Raises BrowserNotFound, which says how to install one.
     """
     install = INSTALL.get(sys.platform, "sudo apt install chromium")
     return find_program("Chromium", "PUSHLAB_CHROMIUM", PLACES, install)
@@ -91,10 +95,10 @@ class Cdp(Remote):
 class Chromium(Browser):
     """A Chromium for the push service that ``listeners`` describes.
 
-    ``profile`` is a folder to keep; without one the profile is thrown away at the end.
-    ``headless=False`` shows a window, and needs a screen. ``grant=False`` leaves the permission
-    prompt to the person in front of it. ``trusted`` is an origin such as ``http://192.168.1.20:8292``
-    that it treats as secure, though it is plain http (see ``chromium_profile`` for what that weakens).
+    ``profile`` is a folder to keep; without one the profile is deleted at the end. ``headless=False``
+    shows a window, and needs a screen. With ``grant=False`` a person answers the permission prompt.
+    ``trusted`` is an origin such as ``http://192.168.1.20:8292`` that Chromium treats as secure,
+    although it is plain http (``profile.switches`` says what that weakens).
     """
 
     name = "Chromium"
@@ -139,12 +143,12 @@ class Chromium(Browser):
         try:
             port, path = _address_file(folder).read_text(encoding="utf-8").split("\n")
         except (FileNotFoundError, ValueError):
-            return None  # not there, or not yet written to its end
+            return None  # not there, or only half written
         return f"ws://127.0.0.1:{port}{path}"
 
     async def _connect(self, url: str) -> None:
         self._session = await Cdp.connect(url)
-        # A tab of our own: what Chromium itself opens at the start may cut our first page short.
+        # A tab of our own: Chromium may load a page of its own into the first tab, over ours.
         tab = await self._session.command("Target.createTarget", {"url": "about:blank"})
         attach = tab | {"flatten": True}
         attached = await self._session.command("Target.attachToTarget", attach)
@@ -157,27 +161,27 @@ class Chromium(Browser):
         await self._startup_complete()
 
     async def _startup_complete(self) -> None:
-        """Wait until Chromium takes itself for started: only then does it speak to a push service.
+        """Wait until Chromium considers its start complete: only then does it contact a push service.
 
-        It holds everything back that is not urgent until the first page in view has been idle for a
-        while, or for a minute and more where the page is busy. The empty tab is idle at once. One of
-        Chromium's own figures, which it notes down at that moment, tells.
+        Chromium defers what is not urgent until the first visible page has been idle for a while, or
+        for more than a minute if the page is busy. The empty tab is idle at once. Chromium records one
+        of its histograms at that moment, so the histogram shows that the start is complete.
         """
-        figure = {"query": "Startup.AfterStartupTask"}
+        query = {"query": "Startup.AfterStartupTask"}
         deadline = asyncio.get_running_loop().time() + patience(STARTUP)
-        while not (await self._running().command("Browser.getHistograms", figure))["histograms"]:
+        while not (await self._running().command("Browser.getHistograms", query))["histograms"]:
             if asyncio.get_running_loop().time() > deadline:
-                return  # A Chromium without that figure: subscribing may take longer.
+                return  # This Chromium has no such histogram: subscribing may take longer.
             await asyncio.sleep(0.05)
 
     # --- notifications -----------------------------------------------------------------------------
 
     async def _record_notifications(self) -> None:
-        """Have Chromium say when it displays a notification and when that goes away, from now on."""
+        """Have Chromium report from now on when it displays a notification, and when one disappears."""
         self._shown: list[Notification] = []
         self._displayed: list[Notification] = []
         self._news: float | None = None
-        self._session.listen("BackgroundService.backgroundServiceEventReceived", self._note_event)
+        self._running().listen("BackgroundService.backgroundServiceEventReceived", self._note_event)
         service = {"service": "notifications"}
         await self._command("BackgroundService.clearEvents", service)
         await self._command("BackgroundService.startObserving", service)
@@ -188,27 +192,28 @@ class Chromium(Browser):
         if event["service"] != "notifications":
             return
         if event["eventName"] == "Notification displayed":
-            told = {entry["key"]: entry["value"] for entry in event["eventMetadata"]}
-            self._displayed.append(Notification(told.get("Title", ""), told.get("Body", "")))
+            shown = {entry["key"]: entry["value"] for entry in event["eventMetadata"]}
+            self._displayed.append(Notification(shown.get("Title", ""), shown.get("Body", "")))
             self._news = asyncio.get_running_loop().time()
         elif event["eventName"] == "Notification closed":  # It does not say which one.
             self._news = asyncio.get_running_loop().time()
 
     async def notifications(self) -> list[Notification]:
-        """Return what Chromium says it shows.
+        """Return the notifications that Chromium says it shows.
 
-        A page that asks at the wrong moment, after a notification was made and before the system
-        shows it, makes Chromium forget it. So the page is asked only upon news in Chromium's own
-        record, and late. A notification of that record that the page does not know is shown as well.
+        If a page asks after a notification was made and before the system shows it, Chromium forgets
+        the notification. So the page is asked only when Chromium's own record has changed, and
+        AFTER_DISPLAY seconds later. A notification that is in the record and that the page does not
+        know counts as shown.
         """
         while (news := self._news) is not None:
             if (wait := news + AFTER_DISPLAY - asyncio.get_running_loop().time()) > 0:
                 await asyncio.sleep(wait)
                 continue
             self._news, displayed, self._displayed = None, self._displayed, []
-            told = await super().notifications()
-            unknown = [d for d in displayed if not any(t.matches(d.body, d.title) for t in told)]
-            self._shown = told + unknown
+            known = await super().notifications()
+            unknown = [d for d in displayed if not any(k.matches(d.body, d.title) for k in known)]
+            self._shown = known + unknown
         return self._shown
 
     async def _tabs(self) -> list[str]:
@@ -218,7 +223,7 @@ class Chromium(Browser):
     async def _windows(self) -> int:
         return len(await self._tabs())
 
-    async def _ask_to_quit(self, session: Cdp) -> None:
+    async def _ask_to_quit(self, session: Remote) -> None:
         await session.command("Browser.close", timeout=patience(QUIT))
 
     # --- the page ----------------------------------------------------------------------------------
@@ -226,7 +231,8 @@ class Chromium(Browser):
     async def open(self, page_url: str) -> None:
         """Open the client page and wait until it shows its state."""
         await super().open(page_url)
-        self._news = asyncio.get_running_loop().time()  # What was shown before the record began.
+        # Ask the page: notifications may be shown that are older than the record.
+        self._news = asyncio.get_running_loop().time()
 
     async def _open(self, page_url: str) -> None:
         if self._grant:
@@ -248,7 +254,7 @@ class Chromium(Browser):
         shot = {"captureBeyondViewport": True, "clip": size | {"scale": 1}}
         return base64.b64decode((await self._command("Page.captureScreenshot", shot))["data"])
 
-    async def evaluate(self, function: str, *arguments: object) -> object:
+    async def evaluate(self, function: str, *arguments: object) -> Any:
         """Call a JavaScript ``function`` in the page, with JSON values (see ``ClientPage``)."""
         call = {
             "expression": f"(async () => ({function})(...{json.dumps(arguments)}))()",
@@ -263,8 +269,9 @@ class Chromium(Browser):
     async def click(self, element_id: str) -> None:
         """Click with the mouse on the middle of an element that is in view (see ``ClientPage``)."""
         middle = await self.evaluate(MIDDLE, element_id)
-        left = {"button": "left", "clickCount": 1}
-        for kind, button in (("mouseMoved", {}), ("mousePressed", left), ("mouseReleased", left)):
+        left: dict[str, object] = {"button": "left", "clickCount": 1}
+        no_button: dict[str, object] = {}
+        for kind, button in (("mouseMoved", no_button), ("mousePressed", left), ("mouseReleased", left)):
             await self._command("Input.dispatchMouseEvent", {"type": kind} | middle | button)
 
     async def _command(self, method: str, params: dict) -> dict:
@@ -280,12 +287,12 @@ class Chromium(Browser):
 
 
 def _words(thrown: dict) -> str:
-    """Return what an exception says, without the stack below it."""
+    """Return an exception's message, without its stack."""
     exception = thrown.get("exception", {})
     text = exception.get("description") or exception.get("value") or thrown["text"]
     return str(text).partition("\n")[0]
 
 
 def _address_file(folder: Path) -> Path:
-    """Return the file in which Chromium writes down where it is driven."""
+    """Return the file into which Chromium writes the port and path of its WebSocket."""
     return folder / "DevToolsActivePort"

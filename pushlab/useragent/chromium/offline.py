@@ -1,9 +1,9 @@
 """Chromium on a Linux that has no network at all: only 127.0.0.1, as on a plane.
 
-Chromium asks the system which network interfaces are up. Where none is but the loopback, it takes
-itself for offline and never connects to its push service, though that is on this very machine. No
-switch tells it otherwise. But where it cannot ask, it takes itself for online. So there, and only
-there, it is started by this program, which has the system refuse that one question (a NETLINK_ROUTE
+Chromium asks the system which network interfaces are up. If only the loopback is, Chromium considers
+itself offline and never connects to its push service, although that service is on the same machine.
+No switch changes this. If Chromium cannot ask, it considers itself online. So on such a machine, and
+only there, this program starts it: it has the system refuse that one question (a NETLINK_ROUTE
 socket, by a seccomp filter) and then becomes Chromium:
 
     python offline.py /usr/bin/chromium --headless=new …
@@ -28,7 +28,7 @@ MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 
 
 def is_offline() -> bool:
-    """Tell whether no network interface but the loopback is up, on a Linux where that matters."""
+    """Say whether only the loopback is up, on a Linux for which there is a filter."""
     if sys.platform != "linux" or platform.machine() not in MACHINES:
         return False
     return not any(_up(name) for _, name in socket.if_nameindex())
@@ -44,7 +44,7 @@ def _up(name: str) -> bool:
 
 
 def instructions(machine: str) -> bytes:
-    """Return the filter in the machine language of the kernel's packet filter, 8 bytes a line."""
+    """Return the filter in the kernel's packet filter language (BPF), 8 bytes an instruction."""
     number, socket_call = MACHINES[machine]
     load, equal, answer = 0x20, 0x15, 0x06
     lines = [  # what, lines to skip if so, if not, with which value
@@ -69,7 +69,10 @@ class _Program(ctypes.Structure):
 
 
 def refuse_the_question() -> None:
-    """Have the system refuse it to this process and to whatever it becomes. Raise OSError."""
+    """Have the system refuse the question to this process and the program that it becomes.
+
+    Raises OSError if the kernel takes no filter.
+    """
     code = instructions(platform.machine())
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.addressof(buffer))
@@ -84,4 +87,4 @@ def refuse_the_question() -> None:
 
 if __name__ == "__main__":
     refuse_the_question()
-    os.execv(sys.argv[1], sys.argv[1:])
+    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  # a program and its arguments, without a shell

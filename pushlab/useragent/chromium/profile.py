@@ -2,7 +2,8 @@
 
 Some of them weaken the browser, and are marked **Weakens**: such a profile is for the lab alone,
 never the one that a person browses the web with. That is why the lab's Chromium also refuses to go
-anywhere else. One thing no switch can say goes into the profile itself: who may show notifications.
+anywhere else. One thing that no switch can say is written into the profile itself: which origins may
+show notifications.
 """
 
 import json
@@ -17,40 +18,47 @@ NOWHERE = "127.0.0.1:9"
 
 
 class ChromiumListeners(Protocol):
-    """Where a push service takes Chromiums in.
+    """Where a push service listens for Chromiums.
 
     ``spki`` is base64 of the SHA-256 of the SubjectPublicKeyInfo in the certificate at ``mcs_url``.
     """
 
-    checkin_url: str
-    registration_url: str
-    mcs_url: str
-    spki: str
+    @property
+    def checkin_url(self) -> str: ...
+
+    @property
+    def registration_url(self) -> str: ...
+
+    @property
+    def mcs_url(self) -> str: ...
+
+    @property
+    def spki(self) -> str: ...
 
 
 NETWORK = {
-    # Whatever is not on this machine goes to a proxy that is not there, and Chromium never sends
-    # what is on 127.0.0.1 to a proxy. It also keeps away proxies that the environment names.
+    # Requests to other machines go to a proxy that is not there; Chromium sends no request for
+    # 127.0.0.1 to a proxy. The switch also overrides proxies that the environment names.
     "proxy-server": f"http://{NOWHERE}",
-    # Names are not even asked for.
+    # No name is even looked up.
     "host-resolver-rules": "MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1",
 }
 
 QUIET = {
-    # What Chromium would tell or ask the world by itself. The network above refuses it in any case;
-    # switched off, it does not even try. Push is not among it.
+    # What Chromium would send or ask for by itself. NETWORK above refuses all of it in any case; with
+    # these switches Chromium does not even try. Push is not among them.
     "disable-background-networking": "",
-    "disable-component-update": "",  # no newer parts of itself; and what asks all the same,
+    "disable-component-update": "",  # no newer parts of itself; what asks all the same,
     "component-updater": f"url-source=http://{NOWHERE}/",  # asks there
     "disable-default-apps": "",
     "disable-domain-reliability": "",
     "disable-sync": "",
     "disable-component-extensions-with-background-pages": "",
     "disable-extensions": "",  # and so no question whether there are newer ones
-    "gaia-url": f"http://{NOWHERE}/",  # who is signed in with the vendor: nobody
+    "gaia-url": f"http://{NOWHERE}/",  # no look whether somebody is signed in with the vendor
     "metrics-recording-only": "",
     "no-pings": "",
-    "disable-features": ",".join(
+    "disable-features": ",".join(  # noqa: FLY002  # each name stands beside its reason
         [
             "NetworkTimeServiceQuerying",  # no question what time it is,
             "OptimizationHints",  # what a page may want,
@@ -65,10 +73,10 @@ QUIET = {
 FIRST_RUN = {
     # No welcome, no questions: the page is the first thing that a person sees.
     "no-first-run": "",
-    "no-startup-window": "",  # the one who drives it opens the page
+    "no-startup-window": "",  # our commands open the page
     "no-default-browser-check": "",
     "hide-crash-restore-bubble": "",
-    # Nobody is asked to unlock the desktop's keyring for a profile that holds no password.
+    # The profile holds no password, so the desktop need not ask a person to unlock its keyring.
     "password-store": "basic",
     "use-mock-keychain": "",
 }
@@ -79,32 +87,32 @@ def switches(
 ) -> list[str]:
     """Return the command line for a Chromium with this profile and this push service.
 
-    ``trusted`` is an origin that counts as secure though it is plain http.
+    ``trusted`` is an origin that counts as secure although it is plain http.
     """
     table = NETWORK | QUIET | FIRST_RUN | {
         "gcm-checkin-url": listeners.checkin_url,
         "gcm-registration-url": listeners.registration_url,
         "gcm-mcs-endpoint": listeners.mcs_url,
-        # Weakens: a certificate with this key is believed, whoever has signed it. Only the lab's
-        # push service has the key, and it is another one at each of its starts.
+        # Weakens: Chromium trusts a certificate with this key, whatever authority has signed it. Only
+        # the lab's push service has the key, and makes a new one at each start.
         "ignore-certificate-errors-spki-list": listeners.spki,
         "user-data-dir": str(folder),
         "remote-debugging-port": "0",
     }  # fmt: skip
     if trusted:
         host = urlsplit(trusted).hostname
-        # Weakens: this origin, and no other, is taken for a secure one. Whoever can change what
-        # travels on that network can change the page, and plant a worker that stays. Scheme and port
-        # must both be there: without them, Chromium silently passes the switch over.
+        # Weakens: Chromium treats this origin, and no other, as secure. An attacker who can change
+        # the traffic of that network can change the page, and install a service worker that stays.
+        # Scheme and port must both be there: without them, Chromium silently ignores the switch.
         table["unsafely-treat-insecure-origin-as-secure"] = trusted
-        # The page, and the push service beside it, are reached past the proxy that is not there.
-        table["proxy-bypass-list"] = host
+        # Chromium reaches the page and the push service at this host without the proxy above.
+        table["proxy-bypass-list"] = host or ""
         table["host-resolver-rules"] += f" , EXCLUDE {host}"
     if headless:
         table |= {"headless": "new", "disable-gpu": ""}
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # Weakens: a page that breaks out of its process is the user. For root there is no sandbox,
-        # and Chromium does not start unless it is told to go without. Containers run as root.
+        # Weakens: a page that breaks out of its process can do what root can. Chromium has no sandbox
+        # for root, and starts only if it is told to do without one. Containers run as root.
         table["no-sandbox"] = ""
     return [f"--{name}={value}" if value else f"--{name}" for name, value in table.items()]
 
@@ -112,14 +120,15 @@ def switches(
 def grant(folder: Path, origins: Iterable[str]) -> None:
     """Write into a profile that is not in use that these origins may show notifications.
 
-    What is granted to a running Chromium from outside ends with it. A push message may come before
-    there is anyone to grant it again, and Chromium ends a subscription whose permission is gone.
+    A permission that is granted over the protocol ends with the Chromium that runs. At the next start
+    a push message may arrive before the permission is granted again, and Chromium ends a subscription
+    that has no permission.
     """
     path = folder / "Default" / "Preferences"
     try:
         preferences = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        preferences = {}  # a new profile; Chromium itself starts anew with one that it cannot read
+        preferences = {}  # a new profile; Chromium, too, starts afresh if it cannot read them
     table = preferences
     for name in ("profile", "content_settings", "exceptions", "notifications"):
         table = table.setdefault(name, {})

@@ -1,4 +1,4 @@
-"""A real Firefox that uses the lab's push service, and is driven as a person would drive it.
+"""A real Firefox that uses the lab's push service, and is operated as a person would operate it.
 
 ``profile`` writes its profile. What all real browsers have in common is in ``useragent.browser``, and
 what is done with the page in ``useragent.page``.
@@ -10,25 +10,26 @@ Firefox is driven over WebDriver BiDi (https://w3c.github.io/webdriver-bidi/):
     ← {"type": "error", "id": 2, "error": "no such node", "message": …}
     ← {"type": "event", "method": "browsingContext.load", "params": {…}}
 
-Weakens: a driven browser takes orders at a port of 127.0.0.1 without asking for a password. It has
-room for one session, which is ours; its address bar is striped to say that it is driven.
+Weakens: a driven browser takes commands at a port of 127.0.0.1 without a password. It accepts one
+session, which is ours; its address bar is striped to show that a program drives it.
 """
 
 import base64
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
 from pushlab.settings import patience
-from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.browser import QUIT, Browser, find_program
+from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.remote import Remote
 
 ENVIRONMENT = {
     "MOZ_CRASHREPORTER_DISABLE": "1",  # no window that asks to send a crash report
-    "MOZ_REMOTE_SETTINGS_DEVTOOLS": "1",  # or the preference of that name is not obeyed
+    "MOZ_REMOTE_SETTINGS_DEVTOOLS": "1",  # or Firefox ignores the preference services.settings.server
 }
 
 PLACES = [
@@ -52,7 +53,7 @@ INSTALL = {
 def find() -> Path:
     """Return the Firefox of this machine; PUSHLAB_FIREFOX names another one.
 
-    Raise BrowserNotFound, which tells how to install it.
+    Raises BrowserNotFound, which says how to install one.
     """
     install = INSTALL.get(sys.platform, "sudo apt install firefox-esr (or firefox)")
     return find_program("Firefox", "PUSHLAB_FIREFOX", PLACES, install)
@@ -68,10 +69,10 @@ class Bidi(Remote):
 class Firefox(Browser):
     """A Firefox for the push service at ``push_url``, such as ``ws://127.0.0.1:8030/``.
 
-    ``profile`` is a folder to keep; without one the profile is thrown away at the end.
-    ``headless=False`` shows a window, and needs a screen. ``grant=False`` leaves the permission
-    prompt to the person in front of it. ``trusted`` is an origin such as ``http://192.168.1.20:8292``
-    that it treats as secure, though it is plain http (see ``firefox_profile`` for what that weakens).
+    ``profile`` is a folder to keep; without one the profile is deleted at the end. ``headless=False``
+    shows a window, and needs a screen. With ``grant=False`` a person answers the permission prompt.
+    ``trusted`` is an origin such as ``http://192.168.1.20:8292`` that Firefox treats as secure,
+    although it is plain http (``profile.write`` says what that weakens).
     """
 
     name = "Firefox"
@@ -111,7 +112,7 @@ class Firefox(Browser):
         try:
             server = json.loads(_address_file(folder).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
-            return None  # not there, or not yet written to its end
+            return None  # not there, or only half written
         return f"ws://{server['ws_host']}:{server['ws_port']}/session"
 
     async def _connect(self, url: str) -> None:
@@ -125,7 +126,7 @@ class Firefox(Browser):
     async def _windows(self) -> int:
         return len((await self._command("browsingContext.getTree", {"maxDepth": 0}))["contexts"])
 
-    async def _ask_to_quit(self, session: Bidi) -> None:
+    async def _ask_to_quit(self, session: Remote) -> None:
         await session.command("browser.close", timeout=patience(QUIT))
 
     # --- the page ----------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ class Firefox(Browser):
         shot = {"context": self._tab, "origin": "document"}
         return base64.b64decode((await self._command("browsingContext.captureScreenshot", shot))["data"])
 
-    async def evaluate(self, function: str, *arguments: object) -> object:
+    async def evaluate(self, function: str, *arguments: object) -> Any:
         """Call a JavaScript ``function`` in the page, with JSON values (see ``ClientPage``)."""
         wrapped = f"async (text) => JSON.stringify(await ({function})(...JSON.parse(text)))"
         call = {
@@ -185,5 +186,5 @@ class Firefox(Browser):
 
 
 def _address_file(folder: Path) -> Path:
-    """Return the file in which Firefox writes down where it is driven."""
+    """Return the file into which Firefox writes the host and port of its WebSocket."""
     return folder / "WebDriverBiDiServer.json"

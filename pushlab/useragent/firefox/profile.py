@@ -14,13 +14,13 @@ NOWHERE = ("127.0.0.1", 9)
 
 PUSH = {
     # Firefox has dom.push.serverURL, below, but connects to a ws: address only if it is told to.
-    # Weakens: the connection to the push service is not encrypted, and whoever can listen on the
-    # way sees the endpoints. On 127.0.0.1 there is no way to listen on.
+    # Weakens: the connection to the push service is not encrypted, and anybody on the
+    # network between the two can read the endpoints. At 127.0.0.1 there is no network between them.
     "dom.push.testing.allowInsecureServerURL": True,
     # A browser that is driven keeps push off unless its profile says otherwise.
     "dom.push.connection.enabled": True,
     # A connection that has died is noticed within 5 s and not within 30 min, and the first attempt to
-    # connect again comes after 1 s and not after 5 s: after a pulled cable a browser is soon back.
+    # connect again comes after 1 s and not after 5 s: a browser soon reconnects after an outage.
     "dom.push.pingInterval": 5000,
     "dom.push.retryBaseInterval": 1000,
     # Firefox draws notifications itself. On a machine without a desktop the system's way fails, and
@@ -29,8 +29,8 @@ PUSH = {
 }
 
 QUIET = {
-    # What Firefox would tell or ask the world by itself. The network below refuses it in any case;
-    # switched off, it does not even try, and leaves the log to what matters.
+    # What Firefox would send or ask for by itself. NETWORK below refuses all of it in any case; with
+    # these preferences Firefox does not even try, and its log shows what matters.
     "app.update.disabledForTesting": True,  # no updates of Firefox,
     "extensions.update.enabled": False,  # of its extensions,
     "extensions.systemAddon.update.enabled": False,  # of its built-in ones
@@ -54,8 +54,8 @@ QUIET = {
 }
 
 NETWORK = {
-    # Whatever is not on this machine goes to a proxy that is not there. This holds for services
-    # that no list names, in versions of Firefox that do not exist yet.
+    # Requests to other machines go to a proxy that is not there. This also stops services that the
+    # list above does not name, in versions of Firefox that do not exist yet.
     "network.proxy.type": 1,
     "network.proxy.http": NOWHERE[0],
     "network.proxy.http_port": NOWHERE[1],
@@ -84,19 +84,21 @@ FIRST_RUN = {
 def write(folder: Path, push_url: str, trusted: str = "") -> None:
     """Write ``user.js`` into the profile ``folder``, for the push service at ``push_url``.
 
-    ``push_url`` is a WebSocket URL such as ``ws://127.0.0.1:8030/``. Its host is reached directly,
-    as this machine is. ``trusted`` is an origin that counts as secure though it is plain http.
+    ``push_url`` is a WebSocket URL such as ``ws://127.0.0.1:8030/``. Firefox reaches its
+    host directly, as it does this machine. ``trusted`` is an origin that counts as secure although
+    it is plain http.
     """
-    hosts = {urlsplit(url).hostname for url in (push_url, trusted)} - {None}
+    hosts = {host for url in (push_url, trusted) if (host := urlsplit(url).hostname)}
     where = {
         "dom.push.serverURL": push_url,
         "network.proxy.no_proxies_on": ", ".join(sorted(hosts)),
     }
     if trusted:
-        # Weakens: every page from this host, at any port, is taken for a secure one. Whoever can
-        # change what travels on that network can change the page, and plant a worker that stays. The
-        # list holds bare hosts: with a scheme or a port, Firefox silently passes the entry over.
-        where["dom.securecontext.allowlist"] = urlsplit(trusted).hostname
+        # Weakens: Firefox treats every page from this host, at any port, as secure. An attacker who
+        # can change the traffic of that network can change the page, and install a service worker
+        # that stays. The list holds bare hosts: Firefox silently ignores an entry with a scheme or a
+        # port.
+        where["dom.securecontext.allowlist"] = urlsplit(trusted).hostname or ""
     preferences = PUSH | QUIET | NETWORK | FIRST_RUN | where
     lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in preferences.items())
     folder.mkdir(parents=True, exist_ok=True)
