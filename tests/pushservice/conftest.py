@@ -1,4 +1,4 @@
-"""A bench: the real push service on a real port, with user agents and application servers at it."""
+"""A bench: the real push service on a real port, with user agents and application servers."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from pushlab.pushservice.chromium.protobuf import read_varint, varint
 
 
 class Clock:
-    """Seconds since 1970, moved by hand."""
+    """A clock in seconds since 1970, which only a test advances."""
 
     def __init__(self, now: float = 1_700_000_000.0):
         self.now = now
@@ -34,7 +34,7 @@ class Clock:
 
 
 class UserAgent:
-    """Speak Firefox's protocol, one frame at a time, and hide nothing of it."""
+    """Speak Firefox's protocol, one frame at a time, and give the test every frame."""
 
     def __init__(self, connection: WebSocketClientConnection):
         self.connection, self.uaid, self.ended = connection, None, False
@@ -92,18 +92,18 @@ class UserAgent:
         await self.say({"messageType": "ack", "updates": updates})
 
     async def hears_nothing(self) -> None:
-        """Assert that nothing is on its way: frames keep their order, and the next is the pong."""
+        """Assert that no frame is on its way: frames keep their order, and the next is the pong."""
         await self.say({})
         assert await self.hear() == {}
 
-    async def leave(self) -> None:
+    async def disconnect(self) -> None:
         self.connection.close()
         while await self.hear() is not None:
             pass
 
 
 class Browser:
-    """Speak Chromium's protocol, one frame at a time, and hide nothing of it."""
+    """Speak Chromium's protocol, one frame at a time, and give the test every frame."""
 
     ANSWERS = {
         1: messages.HEARTBEAT,
@@ -163,7 +163,7 @@ class Browser:
     # --- MCS ---
 
     async def connect(self) -> None:
-        """Shake hands, and say no word."""
+        """Connect and finish the TLS handshake, and send nothing."""
         context = ssl.create_default_context(cadata=self.listeners.ca_pem.decode())
         port = urllib.parse.urlsplit(self.listeners.mcs_url).port
         self.received = 0
@@ -200,7 +200,7 @@ class Browser:
         return tag[0], self.ANSWERS[tag[0]].decode(data) if data else {}
 
     async def rest(self) -> bytes:
-        """Return all that still comes until the connection ends, in whatever way it ends."""
+        """Return all bytes until the connection ends, whether it is closed or reset."""
         try:
             return await self.reader.read()
         except ConnectionResetError:
@@ -217,25 +217,25 @@ class Browser:
         )
 
     def ack(self, received: int | None = None) -> None:
-        """Say how many frames have come: this is what Chromium does at ``immediate_ack``."""
+        """Send the number of frames received, as Chromium does for ``immediate_ack``."""
         last = self.received if received is None else received
         extension = {"id": 13, "data": b""}
         stanza = {"type": 1, "id": "", "extension": extension, "last_stream_id_received": last}
         self.say(7, messages.IQ_STANZA.encode(**stanza))
 
     async def hears_nothing(self) -> None:
-        """Assert that nothing is on its way: frames keep their order, and the next is the pong."""
+        """Assert that no frame is on its way: frames keep their order, and the next is the pong."""
         self.say(0)
         assert (await self.hear())[0] == 1
 
-    async def leave(self) -> None:
+    async def disconnect(self) -> None:
         if self.reader is not None:
             self.reader = None
             self.writer.transport.abort()
             try:
                 await self.writer.wait_closed()
             except ConnectionError:
-                return  # The service had cut the connection before: it is closed in any case.
+                return  # The service had ended the connection already.
 
 
 @dataclass
@@ -279,7 +279,7 @@ class Sender:
 async def fetch(
     request: HTTPRequest | str, listeners: ChromiumListeners | None = None, **options
 ) -> HTTPResponse:
-    """Send one request. An answer of whatever status is an answer.
+    """Send one request, and return the response, whatever its status.
 
     With listeners, requests to their hosts come to this machine, and their certificate is believed.
     """
@@ -296,27 +296,27 @@ async def fetch(
 
 
 class Bench:
-    """One push service, and all who talk to it; everything is closed at the end."""
+    """One push service, its user agents and application servers; all are closed at the end."""
 
     def __init__(self, service: PushService, clock: Clock):
         self.service, self.clock, self.journal = service, clock, service.journal
         self._user_agents: list[UserAgent | Browser] = []
 
     async def user_agent(self, uaid: str | None = None, name: str = "pushlab-virtual") -> UserAgent:
-        """Connect a user agent and let it say hello; with ``uaid`` it has been here before."""
+        """Connect a user agent that sends hello; ``uaid`` is the one it got before, if any."""
         agent = await self.stranger(name)
         await agent.hello(uaid)
         return agent
 
     async def stranger(self, name: str = "pushlab-virtual", **headers: str) -> UserAgent:
-        """Connect a user agent that has not said a word."""
+        """Connect a user agent that has sent nothing."""
         request = HTTPRequest(self.service.ws_url, headers={"User-Agent": name} | headers)
         agent = UserAgent(await websocket_connect(request))
         self._user_agents.append(agent)
         return agent
 
     async def browser(self, name: str = "HeadlessChrome/156.0.0.0", like=None) -> Browser:
-        """Let a Chromium check in; ``like`` is the one that it was before."""
+        """Let a Chromium check in; with ``like``, as the same browser as that one."""
         browser = Browser(self.service.chromium, name)
         self._user_agents.append(browser)
         if like is None:
@@ -337,7 +337,7 @@ class Bench:
         return Sender(self.clock, self.service.chromium)
 
     async def subscribed(self) -> tuple[UserAgent, Sender, PushSubscription]:
-        """Return a connected user agent, an application server, and what binds them."""
+        """Return a connected user agent, an application server, and a subscription."""
         agent, sender = await self.user_agent(), self.sender()
         return agent, sender, await agent.subscribe(sender.key)
 
@@ -356,13 +356,14 @@ class Bench:
         unsubscribe()
 
     async def away(self, agent: UserAgent | Browser) -> str | None:
-        """Let a user agent leave, wait until the service has seen it, and return Firefox's uaid."""
+        """Disconnect a user agent, wait until the service has seen it, and return Firefox's uaid."""
         before = self.journal.events()[-1].number
-        await agent.leave()
+        await agent.disconnect()
         await self.until("disconnect", before)
         return getattr(agent, "uaid", None)
 
-    def story(self, after: int = 0) -> list[str]:
+    def events(self, after: int = 0) -> list[str]:
+        """Return what the events of the journal after this number are called."""
         return [event.what for event in self.journal.events(after)]
 
     @property
@@ -375,7 +376,7 @@ class Bench:
 
     async def close(self) -> None:
         for agent in self._user_agents:
-            await agent.leave()
+            await agent.disconnect()
 
 
 @asynccontextmanager
@@ -393,7 +394,7 @@ async def opened_bench(clock: Clock | None = None, port: int = 0, **options):
 
 @pytest.fixture
 def bench(run):
-    """Run ``scenario(bench)`` against a push service of its own."""
+    """Run ``scenario(bench)`` with a new push service."""
 
     def run_scenario(scenario, **options):
         async def whole():
@@ -407,7 +408,7 @@ def bench(run):
 
 @pytest.fixture
 def open_bench():
-    """Open a bench by hand: several in a row, on one database and one port."""
+    """Open benches in a test, such as several in a row on one database and one port."""
     return opened_bench
 
 

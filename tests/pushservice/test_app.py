@@ -123,7 +123,7 @@ def test_before_the_start_there_is_no_port():
         _ = PushService().chromium
 
 
-def test_the_door_of_chromium(bench):
+def test_the_listeners_for_chromium(bench):
     async def scenario(bench):
         listeners, origin = bench.service.chromium, bench.service.origin
         assert listeners.checkin_url == f"{origin}/checkin"
@@ -137,7 +137,7 @@ def test_the_door_of_chromium(bench):
     bench(scenario)
 
 
-def test_who_starts_a_chromium_elsewhere_asks_for_its_switches(bench, http):
+def test_a_chromium_started_elsewhere_gets_its_switches_from_the_service(bench, http):
     async def scenario(bench):
         listeners = bench.service.chromium
         response = await http(bench.service.origin + "/chromium")
@@ -151,7 +151,7 @@ def test_who_starts_a_chromium_elsewhere_asks_for_its_switches(bench, http):
     bench(scenario)
 
 
-def test_a_taken_port_says_so_and_opens_no_database(run, tmp_path):
+def test_a_taken_port_is_reported_and_no_database_is_opened(run, tmp_path):
     async def scenario():
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port = holder.getsockname()[1]
@@ -184,7 +184,7 @@ def test_a_broken_database_frees_the_port(run, tmp_path):
 
 
 class Broken(Exception):
-    """What a test makes a step of a start raise."""
+    """The error that a test makes a step of a start raise."""
 
 
 def broken(*_, **__):
@@ -224,13 +224,13 @@ def test_a_start_that_fails_at_any_step_leaves_nothing_and_can_be_repeated(
 
 
 @pytest.mark.parametrize("port", [70000, -1, "8030", 80.5, None])
-def test_a_port_that_is_none_is_said_so(run, leaves_nothing, port):
+def test_an_invalid_port_is_refused(run, leaves_nothing, port):
     with leaves_nothing(), pytest.raises(LabError, match="0 to 65535"):
         run(PushService().start(port))
 
 
 @pytest.mark.parametrize("limit", [0, -1, "x", 1.5, None, True])
-def test_a_message_limit_that_is_none_is_said_so(limit):
+def test_an_invalid_message_limit_is_refused(limit):
     with pytest.raises(LabError, match="message_limit"):
         PushService(message_limit=limit)
 
@@ -269,7 +269,7 @@ def test_stop_closes_everything_at_once(open_bench, run):
             await bench.service.stop()
             assert await agent.hear() is None and await stranger.hear() is None
             assert agent.connection.close_code == 1001
-            assert bench.story() == ["connect"]  # it is the service that has gone
+            assert bench.events() == ["connect"]  # no user agent has disconnected
             assert await idle[0].read() == b""
             idle[1].close()
             await idle[1].wait_closed()
@@ -384,7 +384,7 @@ def test_a_kill_loses_nothing_that_was_answered_201(open_bench, run, tmp_path):
     run(scenario())
 
 
-def test_the_sweep_drops_what_nobody_comes_for(bench, caplog):
+def test_the_sweep_drops_expired_messages_of_absent_user_agents(bench, caplog):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         await bench.away(agent)
@@ -431,7 +431,7 @@ def test_an_endpoint_given_up_long_ago_is_forgotten_and_is_404_and_not_410(
             assert [(await sender.send(one)).code for one in ended] == [404, 404, 410, 410]
             agent = await bench.user_agent(agent.uaid)
             await agent.say({"messageType": "unregister", "channelID": "ended-1"})
-            await agent.hear()  # It is gone already, which costs nobody anything.
+            await agent.hear()  # It has ended already, which is fine.
             ended.append(await agent.subscribe(sender.key, channel="another"))
             await agent.say({"messageType": "unregister", "channelID": "another"})
             await agent.hear()
@@ -443,7 +443,7 @@ def test_an_endpoint_given_up_long_ago_is_forgotten_and_is_404_and_not_410(
     run(scenario())
 
 
-def test_presence_says_who_is_connected_and_what_waits(bench, http):
+def test_presence_holds_whether_each_user_agent_is_connected_and_what_waits(bench, http):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         presence, endpoint = bench.service.presence, subscription.endpoint

@@ -1,4 +1,4 @@
-"""For user agents: Firefox's protocol over a real WebSocket, spoken well and badly."""
+"""For user agents: Firefox's protocol over a real WebSocket, with valid and invalid messages."""
 
 import asyncio
 import base64
@@ -66,7 +66,7 @@ def test_a_visitor_without_subscriptions_leaves_no_trace(bench):
         uaid = await bench.away(visitor)
         assert bench.service.broker.connected() == 0 and not bench.service._connections
         assert (await (await bench.stranger()).hello(uaid))["uaid"] != uaid
-        # The same holds for one that had a subscription and has ended it.
+        # The same is true of a user agent that had a subscription and has ended it.
         agent, _, _ = await bench.subscribed()
         await agent.say({"messageType": "unregister", "channelID": "channel-1"})
         await agent.hear()
@@ -88,7 +88,7 @@ def test_a_visitor_without_subscriptions_leaves_no_trace(bench):
         ("", "Browser"),
     ],
 )
-def test_who_it_is_comes_from_the_handshake_and_outlives_a_restart(bench, header, who):
+def test_the_display_name_comes_from_the_handshake_and_survives_a_restart(bench, header, who):
     async def scenario(bench):
         agent, sender = await bench.user_agent(name=header), bench.sender()
         subscription = await agent.subscribe(sender.key)
@@ -111,7 +111,7 @@ def test_register(bench):
         assert answer == {"messageType": "register", "channelID": "1f5c-UPPER-lower", "status": 200}
         head, token = endpoint.rsplit("/", 1)
         assert head == f"{bench.service.origin}/wpush/v2" and len(base64url.decode(token)) == 24
-        assert bench.story() == ["connect", "subscribe", "endpoint"]
+        assert bench.events() == ["connect", "subscribe", "endpoint"]
 
     bench(scenario)
 
@@ -250,7 +250,7 @@ def test_several_messages_with_one_ack_and_with_many(bench, at_once):
             await agent.ack(*acknowledged)
         await agent.hears_nothing()
         assert bench.queue() == 0
-        assert bench.story()[-10:] == ["acknowledge"] * 10
+        assert bench.events()[-10:] == ["acknowledge"] * 10
 
     bench(scenario)
 
@@ -262,7 +262,7 @@ def test_what_is_not_acknowledged_comes_again_and_nothing_else(bench):
             await sender.send(subscription, text)
         notifications = [await agent.notification() for _ in range(3)]
         await agent.ack(notifications[1])
-        # Acks that say too little or lie acknowledge nothing.
+        # Acks that are incomplete or wrong acknowledge nothing.
         await agent.say({"messageType": "ack", "updates": [{"channelID": "channel-1", "code": 102}]})
         await agent.say({"messageType": "ack", "updates": [{"version": "made up", "code": 100}]})
         await agent.say({"messageType": "ack", "updates": []})
@@ -275,7 +275,7 @@ def test_what_is_not_acknowledged_comes_again_and_nothing_else(bench):
     bench(scenario)
 
 
-def test_nobody_acknowledges_for_another(bench):
+def test_a_browser_cannot_acknowledge_messages_of_another(bench):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         thief, _, _ = await bench.subscribed()
@@ -291,7 +291,7 @@ def test_nobody_acknowledges_for_another(bench):
     bench(scenario)
 
 
-def test_a_nack_is_told_and_leaves_nothing_waiting(bench):
+def test_a_nack_is_recorded_and_leaves_nothing_waiting(bench):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         await sender.send(subscription)
@@ -433,13 +433,13 @@ def test_the_newest_connection_wins(bench):
         await sender.send(subscription, b"hello")
         assert older.read(await newer.notification()) == b"hello"
         assert bench.service.broker.connected() == 1
-        assert "disconnect" not in bench.story()
+        assert "disconnect" not in bench.events()
 
     bench(scenario)
 
 
 async def handshake(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a WebSocket by hand, so that nothing answers a Close frame: just like Firefox."""
+    """Open a WebSocket by hand, so that nothing answers a Close frame, as with Firefox."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -450,7 +450,7 @@ async def handshake(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 
 def frame(text: bytes, opcode: int = 1) -> bytes:
-    """Draw a masked frame (RFC 6455 §5.2) with an all-zero mask."""
+    """Return a masked frame (RFC 6455 §5.2); the mask is all zeros."""
     length = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + len(text).to_bytes(2, "big")
     return bytes([0x80 | opcode]) + length + bytes(4) + text
 
@@ -483,7 +483,7 @@ def test_a_connection_that_breaks_keeps_its_messages(bench):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         before = bench.last
-        agent.connection.protocol.stream.close()  # no Close frame, no goodbye
+        agent.connection.protocol.stream.close()  # without a Close frame
         await bench.until("disconnect", before)
         await sender.send(subscription, b"kept")
         again = await bench.user_agent(agent.uaid)
@@ -598,7 +598,7 @@ def test_no_more_is_under_way_than_a_firefox_knows_again(bench):
         again = await bench.user_agent(agent.uaid)
         had = [await again.notification() for _ in range(REMEMBERED)]
         await again.hears_nothing()
-        # From the oldest on that is not acknowledged: others behind it make no room.
+        # The window begins at the oldest message that is not acknowledged: later acks do not move it.
         await again.ack(*had[1:5])
         await again.hears_nothing()
         before = bench.last
@@ -606,7 +606,7 @@ def test_no_more_is_under_way_than_a_firefox_knows_again(bench):
         had += [await again.notification() for _ in range(5)]
         await again.hears_nothing()
         assert [agent.read(notification) for notification in had] == texts
-        assert bench.story(before) == ["acknowledge"] + ["push message"] * 5
+        assert bench.events(before) == ["acknowledge"] + ["push message"] * 5
 
     bench(scenario)
 
@@ -673,7 +673,7 @@ def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(
             broker.accept(known, bytes(4096), PushOptions(ttl=60))
         before = bench.last
         _, writer = await handshake(bench.service.port)
-        # Both ends hold little in the kernel, so most of the messages are still to be written.
+        # Both ends have small buffers in the kernel, so most of the messages are still to be written.
         [connection] = bench.service._connections
         here = writer.get_extra_info("socket")
         here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -684,7 +684,7 @@ def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(
         writer.transport.abort()
         await bench.until("disconnect", before)
         assert bench.queue() == 400
-        gc.collect()  # a task whose exception nobody has looked at says so when it is collected
+        gc.collect()  # a task whose exception was never retrieved logs that when it is collected
 
     bench(scenario)
     gc.collect()
@@ -710,7 +710,7 @@ def test_before_hello_nothing_is_done(bench, message):
         await agent.say(message)
         assert await agent.hear() is None
         assert agent.connection.close_code == 1008
-        assert bench.service.broker.mailbox.counts() == (0, 0) and not bench.story()
+        assert bench.service.broker.mailbox.counts() == (0, 0) and not bench.events()
 
     bench(scenario)
 
@@ -721,7 +721,7 @@ def test_frames_that_no_websocket_library_would_send(bench):
             frame(b"\xff\xfe"),  # no UTF-8
             frame(b"x" * 200, opcode=9)[:-1],  # a ping that is too long
             frame(b"", opcode=5),  # a reserved opcode
-            frame(b"more", opcode=0),  # the rest of nothing
+            frame(b"more", opcode=0),  # a continuation without a beginning
             b"\xc1" + frame(b"{}")[1:],  # a reserved bit
             b"\x81\xff" + (2**63 - 1).to_bytes(8, "big") + bytes(4),  # eight exabytes to come
         ):
@@ -756,7 +756,7 @@ messages = st.builds(
     max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(said=st.lists(messages | st.just({}), max_size=6), greets=st.booleans())
-def test_whatever_is_said_the_service_answers_or_hangs_up(bench, caplog, said, greets):
+def test_the_service_answers_any_bytes_or_ends_the_connection(bench, caplog, said, greets):
     async def scenario(bench):
         bystander, sender, subscription = await bench.subscribed()
         agent = await bench.stranger()
@@ -766,7 +766,7 @@ def test_whatever_is_said_the_service_answers_or_hangs_up(bench, caplog, said, g
             try:
                 await agent.say(message)
             except WebSocketClosedError:
-                break  # It has hung up already, as it may.
+                break  # It has ended the connection already, which is allowed.
         agent.connection.close()
         while (answer := await agent.hear()) is not None:
             assert answer == {} or answer["messageType"] in {

@@ -1,4 +1,4 @@
-"""Every bound of the push service has an answer of its own, and those who keep within it are served."""
+"""Every bound of the push service has its own response, and clients within it are served."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ HANDSHAKE = {
 
 
 class Peer:
-    """A WebSocket by hand: nothing answers a ping unless told to."""
+    """A WebSocket by hand: it answers a ping only when the test says so."""
 
     @classmethod
     async def to(cls, port: int) -> "Peer":
@@ -54,19 +54,19 @@ class Peer:
         except (asyncio.IncompleteReadError, ConnectionResetError):
             return 0, b""
 
-    async def leave(self) -> None:
+    async def disconnect(self) -> None:
         self.writer.transport.abort()
         try:
             await self.writer.wait_closed()
         except ConnectionError:
-            return  # The service had cut the connection before.
+            return  # The service had ended the connection already.
 
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
-def test_who_never_says_hello_is_shown_out_and_who_did_may_be_silent(bench, monkeypatch):
-    monkeypatch.setattr(autopush, "HELLO_SECONDS", 0.1)
+def test_without_a_hello_a_connection_ends_and_with_one_it_may_be_silent(bench, monkeypatch):
+    monkeypatch.setattr(autopush, "HELLO_SECONDS", 1)
 
     async def scenario(bench):
         polite, mute = await Peer.to(bench.service.port), await Peer.to(bench.service.port)
@@ -77,13 +77,13 @@ def test_who_never_says_hello_is_shown_out_and_who_did_may_be_silent(bench, monk
         assert (await mute.frame())[0] == 0
         polite.say(b"{}")
         assert await polite.frame() == (TEXT, b"{}")
-        await mute.leave()
-        await polite.leave()
+        await mute.disconnect()
+        await polite.disconnect()
 
     bench(scenario)
 
 
-def test_who_answers_no_ping_is_gone_and_who_does_stays(bench, monkeypatch):
+def test_without_a_pong_a_connection_ends_and_with_one_it_stays(bench, monkeypatch):
     monkeypatch.setattr(app, "PING_SECONDS", 0.2)
 
     async def scenario(bench):
@@ -93,7 +93,7 @@ def test_who_answers_no_ping_is_gone_and_who_does_stays(bench, monkeypatch):
             assert (await peer.frame())[0] == TEXT
 
         async def pings(answered: bool, peer: Peer, most: int) -> int:
-            """Count the pings until the service says goodbye, or there were ``most``."""
+            """Count the pings until the service closes the connection, or until there were ``most``."""
             for count in range(most):
                 opcode, payload = await peer.frame()
                 if opcode == CLOSE:
@@ -104,21 +104,21 @@ def test_who_answers_no_ping_is_gone_and_who_does_stays(bench, monkeypatch):
             return most
 
         assert await asyncio.gather(pings(True, there, 5), pings(False, gone, 5)) == [5, 1]
-        await gone.leave()  # Tornado would leave it five seconds to answer the goodbye.
+        await gone.disconnect()  # Tornado would give it five seconds to answer the Close frame.
         await bench.until("disconnect")
         assert bench.service.broker.connected() == 1
-        await there.leave()
+        await there.disconnect()
 
     bench(scenario)
 
 
 async def crammed(bench, stream, send) -> int:
-    """Send messages until the connection is cut; return how many that took."""
+    """Send messages until the connection is cut; return how many were sent."""
     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     last = bench.last
     for count in range(1, 3000):
         await send()
-        if "disconnect" in bench.story(last):
+        if "disconnect" in bench.events(last):
             return count
         last = bench.last
     raise AssertionError("it is still connected")
@@ -143,7 +143,7 @@ def test_a_websocket_that_is_never_read_is_cut_off(bench, monkeypatch):
             assert (await sender.send(subscription, b"x" * 3993, ttl=0)).code == 201
 
         assert 10 < await crammed(bench, handler.ws_connection.stream, send)
-        await peer.leave()
+        await peer.disconnect()
         assert bench.service.broker.connected() == 1
         await reading.hears_nothing()
 
@@ -162,7 +162,7 @@ def test_an_mcs_connection_that_is_never_read_is_cut_off(bench, monkeypatch):
             assert (await sender.send(subscription, b"x" * 3993, ttl=0)).code == 201
 
         assert 10 < await crammed(bench, connection._stream, send)
-        await browser.leave()
+        await browser.disconnect()
 
     bench(scenario)
 
@@ -197,7 +197,7 @@ def test_too_many_subscriptions_of_one_user_agent(bench, monkeypatch):
     bench(scenario)
 
 
-def test_too_many_subscriptions_of_a_chromium_are_told_in_its_words(bench, monkeypatch):
+def test_too_many_subscriptions_of_a_chromium_get_the_error_of_its_protocol(bench, monkeypatch):
     monkeypatch.setattr(mailbox, "MAX_CHANNELS", 1)
 
     async def scenario(bench):
@@ -235,8 +235,8 @@ def test_too_many_messages_in_all(monkeypatch):
     post("two")
     with pytest.raises(QueueFull):
         post("three")
-    post("three", "news")  # takes the place of another
-    post("four", ttl=0)  # takes none
+    post("three", "news")  # replaces another
+    post("four", ttl=0)  # needs no room
     assert [message.id for message in box.waiting("agent", 0)] == ["two", "three"]
 
 

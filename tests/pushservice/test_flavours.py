@@ -1,4 +1,4 @@
-"""One fault, five answers: status, headers and body, whole, and what a sender makes of each."""
+"""One fault, five responses: status, headers and body, complete, and how a sender explains each."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Case:
         self.sign()
 
     def sign(self, by=None, **claims) -> None:
-        """Sign anew; None leaves a claim out. No check of ours keeps a claim from being signed."""
+        """Sign again; None leaves a claim out. No check of ours prevents that a bad claim is signed."""
         told = {"aud": self.subscription.origin, "exp": int(self.bench.clock()) + 3600, "sub": SUB}
         payload = {name: value for name, value in (told | claims).items() if value is not None}
         by = by or self.sender
@@ -213,7 +213,7 @@ ANSWERS = {
     "nothing": 5 * (TAKEN,),
 }
 
-# What explain() says, where the answer is no silence: for one vendor each, or for all.
+# What explain() returns where the response gives a reason: for one vendor, or for all.
 SAID = {
     "unsigned": "does not say who sends it", "no k": {"mozilla": "does not believe the token"},
     "bad signature": {"mozilla": "does not believe the token", "fcm": "cannot verify the token"},
@@ -237,7 +237,7 @@ SAID = {
 
 
 def answered(response) -> tuple[dict, str]:
-    """Return headers and body, without what every answer over HTTP has."""
+    """Return headers and body, without the headers that every HTTP response has."""
     headers = {name.lower(): value for name, value in response.headers.get_all()}
     headers.pop("connection")  # closed, as the client asked
     assert headers.pop("date") and int(headers.pop("content-length")) == len(response.body)
@@ -304,7 +304,7 @@ def check_explanation(response, fault: str, flavour: str) -> None:
     silence = not response.body and not named
     if flavour == "strict":
         assert json.loads(response.body)["error"]["message"] in outcome.text
-    elif silence:  # Then there is nothing to go by but the status.
+    elif silence:  # Then only the status gives a hint.
         assert STATUS[response.code].what in outcome.text and "It says" not in outcome.text
     else:
         words = SAID.get(fault, "Apple does not believe the token")
@@ -316,7 +316,7 @@ def check_explanation(response, fault: str, flavour: str) -> None:
 
 
 def test_every_row_of_the_code_is_provoked_here():
-    """So that no vendor's answer is in the table untried."""
+    """Every vendor's response in the table is tested."""
     theirs = {answer[0] for answer in ANSWERS.values() if answer[0] is not TAKEN}
     # BadTopic and BadTtl are raised in two ways; bad-token has the answers of bad-signature.
     assert set(TABLE) - {code for _, code in theirs} == {"bad-token"}
@@ -328,7 +328,7 @@ def test_every_row_of_the_code_is_provoked_here():
             assert said is OVERLOOKED or 400 <= said.status < 600
 
 
-def test_a_flavour_that_nobody_has():
+def test_an_unknown_flavour_is_refused():
     with pytest.raises(UnknownFlavour, match="'vanilla', only strict, mozilla, fcm, apple, wns"):
         PushService(flavour="vanilla")
     assert re.fullmatch(", ".join(FLAVOURS), ", ".join(Flavour))
@@ -349,7 +349,7 @@ def test_another_flavour_while_it_runs(bench, http):
     bench(scenario)
 
 
-def test_chromiums_door_speaks_in_the_same_flavour(bench):
+def test_chromiums_listener_responds_in_the_same_flavour(bench):
     async def scenario(bench):
         _, _, subscription = await bench.logged_in()
         response = await bench.sender().send(subscription)
@@ -358,7 +358,7 @@ def test_chromiums_door_speaks_in_the_same_flavour(bench):
     bench(scenario, flavour="fcm")
 
 
-def test_what_is_this_programs_own_fault_is_told_in_its_own_words(bench, tmp_path):
+def test_an_error_of_this_program_has_our_json_in_every_flavour(bench, tmp_path):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         with bench.service._store._engine.connect() as connection:
@@ -385,7 +385,7 @@ def test_mozilla_shortens_a_ttl_and_echoes_it(bench, http):
 # --- the older coding ----------------------------------------------------------------------------
 
 def old_coded(case: Case, padding: str = "") -> None:
-    """Encrypt again in the coding that RFC 8291 replaced, with the field's own library."""
+    """Encrypt in aesgcm, the coding that RFC 8291 replaced, with the library http_ece."""
     key, salt = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
     case.request.body = http_ece.encrypt(
         b"as in 2016", salt=salt, private_key=key, dh=case.subscription.p256dh,

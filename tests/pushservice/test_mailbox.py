@@ -1,4 +1,4 @@
-"""The mailbox alone: rules, with time as an argument, and a model beside it."""
+"""The mailbox alone: its rules, with time as an argument, and a comparison with a model."""
 
 import dataclasses
 
@@ -136,7 +136,7 @@ def test_the_limit_counts_a_user_agent_and_not_a_subscription(mailbox):
     post(mailbox, "a"), post(mailbox, "b", topic="x"), post(mailbox, "c", token="t2")
     with pytest.raises(QueueFull, match="3 messages"):
         post(mailbox, "d", token="t2")
-    post(mailbox, "d", topic="x")  # takes the place of b
+    post(mailbox, "d", topic="x")  # replaces b
     post(mailbox, "e", token="t3")  # another user agent
     post(mailbox, "f", ttl=0)  # is not stored
     assert ids(mailbox) == ["a", "c", "d"]
@@ -210,7 +210,7 @@ AGENTS, CHANNELS = ("a", "b"), ("1", "2")
 
 
 class MailboxMachine(RuleBasedStateMachine):
-    """Do anything in any order: a naive list, and the database read back, always agree."""
+    """Whatever the order of operations, the mailbox, a naive list and the database agree."""
 
     @initialize()
     def open(self):
@@ -308,7 +308,7 @@ MailboxMachine.TestCase.settings = settings(max_examples=examples(60), stateful_
 TestMailboxMachine = MailboxMachine.TestCase
 
 
-def test_who_is_the_name_of_who_has_a_subscription():
+def test_display_name_is_the_name_of_a_user_agent_with_a_subscription():
     mailbox = Mailbox()
     assert mailbox.display_name("agent") == ""
     mailbox.apply(mailbox.subscribe(Subscription("t", "agent", "channel", display_name="Chromium")))

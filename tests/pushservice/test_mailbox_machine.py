@@ -1,8 +1,8 @@
-"""The mailbox against a model that is too simple to be wrong, in whatever order things happen.
+"""The mailbox compared with a model that is too simple to be wrong, after operations in any order.
 
-The model is one list of all messages. After every step, each user agent must be due exactly what
-the model says: nothing expired, nothing of others, nothing twice, and everything else in order.
-A database goes along, so that a restart may come at any moment.
+The model is one list of all messages. After every step, exactly the messages of the model must
+wait for each user agent: nothing expired, nothing of others, nothing twice, and all in order. Every
+change is also written to a database, so that a restart may come at any moment.
 """
 
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class MailboxMachine(RuleBasedStateMachine):
     def post(self, data, ttl, topic):
         (agent, _), token = data.draw(st.sampled_from(sorted(self.tokens.items())))
         id = f"message {next(self.numbers)}"
-        # As the broker does: what has expired takes no room.
+        # As the broker does: expired messages must not count towards the limit.
         self.expire(agent)
         same = (token, topic) if topic else None
         rest = [one for one in self.sent if (one.token, one.topic) != same]

@@ -1,4 +1,4 @@
-"""What strangers must not guess, and what a page of somebody else gets of this server: nothing."""
+"""Secrets cannot be guessed, and the page of another site gets nothing from this server."""
 
 import json
 import math
@@ -50,7 +50,7 @@ def test_endpoints_and_messages_of_both_browsers_are_such_secrets(bench):
             tokens.append(answer.headers["Location"].rsplit("/", 1)[1])
         assert len(set(tokens)) == len(tokens)
         assert {8 * len(base64url.decode(token)) for token in tokens} == {192}
-        # The names of the browsers themselves: whoever has one takes its messages.
+        # The secret names of the browsers: with one of them, anybody could receive its messages.
         assert len(bytes.fromhex(agent.uaid)) * 8 >= ENOUGH
         known = browser.android_id, browser.security_token
         assert all(2**40 < number <= 2**62 for number in known), "62 bits each"

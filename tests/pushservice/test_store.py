@@ -1,4 +1,4 @@
-"""The store: what is written is read back, whole or not at all, and a broken disk breaks nothing."""
+"""The store: a change is read back as it was written, all of it or nothing, even if the disk fails."""
 
 import sqlite3
 import traceback
@@ -85,7 +85,7 @@ def test_a_change_is_written_whole_or_not_at_all(opened):
     with pytest.raises(UnableToWriteDatabase):  # m1 is there already
         store.write(Change(dropped=(), stored=(other, MESSAGE), unsubscribed=("token",)))
     assert store.read() == before
-    store.write(Change(stored=(other,)))  # and the next change is none the worse for it
+    store.write(Change(stored=(other,)))  # and the next change can be written
 
 
 def test_a_file_has_a_write_ahead_log(opened, tmp_path):
@@ -134,7 +134,7 @@ def test_a_full_disk_refuses_and_keeps_what_it_has(opened):
     assert store.read() == before
 
 
-def test_what_is_no_database_says_so(tmp_path):
+def test_a_file_that_is_no_database_is_reported(tmp_path):
     (tmp_path / "push.sqlite3").write_bytes(b"not a database " * 100)
     with pytest.raises(UnableToReadDatabase, match="not a database"):
         Store(f"sqlite:///{tmp_path / 'push.sqlite3'}")

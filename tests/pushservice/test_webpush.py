@@ -1,4 +1,4 @@
-"""For application servers, over real HTTP: what is taken, what is refused, and why."""
+"""For application servers, over real HTTP: what is accepted, what is refused, and why."""
 
 import json
 import os
@@ -16,7 +16,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def error_of(response) -> str:
-    """Return the id of an error answer, after a look at its shape."""
+    """Return the id of an error response, after checking its form."""
     assert response.headers["Content-Type"].startswith("application/json"), response.headers
     error = json.loads(response.body)["error"]
     assert set(error) == {"id", "message"} and error["message"]
@@ -24,7 +24,7 @@ def error_of(response) -> str:
 
 
 def changed(request: HTTPRequest, **headers: str | None) -> HTTPRequest:
-    """Change headers of a request; None takes one away."""
+    """Change headers of a request; None removes one."""
     for name, value in headers.items():
         name = name.replace("_", "-")
         request.headers.pop(name, None)
@@ -64,7 +64,7 @@ def test_nothing_of_the_request_but_the_body_reaches_the_user_agent(bench):
     bench(scenario)
 
 
-def test_a_long_ttl_is_shortened_and_the_answer_says_so(bench, http):
+def test_a_long_ttl_is_shortened_and_the_response_has_the_shorter_one(bench, http):
     async def scenario(bench):
         _, sender, subscription = await bench.subscribed()
         request = sender.request(subscription, b"hello")
@@ -199,7 +199,7 @@ def test_a_subscription_without_a_key_takes_what_is_unsigned(bench, http):
         assert agent.read(await agent.notification()) == b"unsigned"
         assert (await sender.send(subscription, b"signed")).code == 201
         assert agent.read(await agent.notification()) == b"signed"
-        # Whoever says who they are must be able to show it.
+        # A token that is sent is checked, even where none is needed.
         wrong = sender.request(subscription, b"wrong")
         wrong.headers["Authorization"] = sender.authorization(subscription, aud="http://else")
         assert error_of(await http(wrong)) == "bad-audience"
@@ -315,7 +315,7 @@ def test_a_flood_is_cut_off(bench, raw):
         _, sender, subscription = await bench.subscribed()
         path = subscription.endpoint.removeprefix(subscription.origin)
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTTL: 1\r\n"
-        # Who announces too much is told so before sending it.
+        # If Content-Length is too large, the response comes before the body is sent.
         announced = head + "Content-Length: 999999999999\r\n\r\n"
         # Just enough is sent to be too much, so that all has been read when the answer comes.
         size = DRAIN_LIMIT + 1
@@ -341,7 +341,7 @@ def test_a_body_that_breaks_off_stores_nothing(bench, raw):
         assert (await raw(bench.service.port, bad_chunk.encode())).startswith(b"HTTP/1.1 400 ")
         await agent.hears_nothing()
         assert bench.queue() == 0
-        # The same with an end to it is taken.
+        # The same request with a proper end is accepted.
         whole = head + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
         assert (await raw(bench.service.port, whole.encode())).startswith(b"HTTP/1.1 201 ")
         await agent.notification()
@@ -474,7 +474,7 @@ def test_the_journal_while_the_user_agent_is_away(bench):
             await sender.send(subscription, **options)
         bench.clock.now += 5
         await bench.user_agent(agent.uaid)
-        assert bench.story(before) == [
+        assert bench.events(before) == [
             "disconnect",
             "POST message", "keep message", "201 Created",
             "POST message", "replace message", "keep message", "201 Created",
@@ -528,7 +528,7 @@ def test_a_database_that_cannot_be_written_is_500_and_nothing_is_stored(bench, t
 
 
 def test_a_point_is_needed_to_be_believed(bench, http):
-    """A key that only looks like one, 65 bytes that are no point, is refused, not crashed on."""
+    """A key of 65 bytes that are no point is refused, and causes no crash."""
 
     async def scenario(bench):
         agent = await bench.user_agent()

@@ -1,4 +1,4 @@
-"""Certificates that are believed by those who were told, and by nobody else."""
+"""Certificates that only clients with the authority's certificate trust."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ def certificates():
 
 
 def shake_hands(certificates, client: ssl.SSLContext, name: str) -> bytes:
-    """Return the certificate that a client sees; raise what it says against it."""
+    """Return the certificate that a client receives. Raises the client's error if it refuses it."""
     ours, theirs = socket.socketpair()
 
     def serve() -> None:
@@ -42,7 +42,7 @@ def shake_hands(certificates, client: ssl.SSLContext, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_who_trusts_the_authority_is_served(certificates, name):
+def test_a_client_that_trusts_the_authority_is_served(certificates, name):
     client = ssl.create_default_context(cadata=certificates.ca_pem.decode())
     certificate = x509.load_der_x509_certificate(shake_hands(certificates, client, name))
     key = certificate.public_key()
@@ -50,7 +50,7 @@ def test_who_trusts_the_authority_is_served(certificates, name):
     assert base64.b64encode(hashlib.sha256(info).digest()).decode() == certificates.spki
 
 
-def test_who_was_not_told_refuses(certificates):
+def test_a_client_that_does_not_trust_the_authority_refuses(certificates):
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(certificates, ssl.create_default_context(), NAMES[0])
 

@@ -1,4 +1,4 @@
-"""Checkin and registration: a browser is named, it subscribes, and nonsense is refused."""
+"""Checkin and registration: a browser gets its numbers, it subscribes, and nonsense is refused."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ def test_checkin_gives_two_numbers(bench):
         answer = messages.CHECKIN_RESPONSE.decode(response.body)
         assert answer["stats_ok"] == 1 and answer["time_msec"] == int(bench.clock() * 1000)
         assert 0 < answer["android_id"] < 2**63 and 0 < answer["security_token"] < 2**63
-        assert bench.story() == []  # Nothing has happened yet that a learner would draw.
+        assert bench.events() == []  # Nothing has happened yet that a learner would draw.
 
     bench(scenario)
 
@@ -41,7 +41,7 @@ def test_checkin_gives_a_browser_its_own_numbers_back(bench):
         await browser.check_in()
         assert (browser.android_id, browser.security_token) == numbers
         assert (other.android_id, other.security_token) != numbers
-        # Who has only half of them is somebody else.
+        # A browser with only one of the numbers is another browser.
         browser.security_token += 1
         await browser.check_in()
         assert browser.android_id != numbers[0]
@@ -73,7 +73,7 @@ def test_names_for_people():
     kept = Subscription("token", "stored", "channel", display_name="Chrome")
     mailbox.apply(mailbox.subscribe(kept))
     assert browsers.display_name("stored") == "Chrome"
-    browsers.call("stored", "Edge")
+    browsers.rename("stored", "Edge")
     assert browsers.display_name("stored") == "Edge"
 
 
@@ -91,8 +91,8 @@ def test_subscribe(bench):
         kept = bench.service.broker.mailbox.subscription(token)
         assert (kept.key, kept.display_name) == (key, "Chromium")
         assert kept.channel == "org.chromium.linux wp:http://localhost:8000/#0F3C-V2"
-        assert bench.story() == ["subscribe", "endpoint"]
-        # The same again is the same subscription: Chromium repeats what it had no answer to.
+        assert bench.events() == ["subscribe", "endpoint"]
+        # The same request again returns the same subscription: Chromium repeats unanswered ones.
         assert (await browser.post_form(browser.form(key))).body.decode() == f"token={token}"
 
     bench(scenario)
@@ -121,14 +121,14 @@ def test_unsubscribe_and_subscribe_again(bench):
         again = await browser.subscribe(sender.key)
         assert again.endpoint != subscription.endpoint
         assert (await sender.send(again)).code == 201
-        # What is not there can be deleted too.
+        # Deleting a subscription that does not exist is no error.
         await browser.unsubscribe(sender.key, "http://localhost:9000/")
         assert (await sender.send(again)).code == 201
 
     bench(scenario)
 
 
-def test_nobody_unsubscribes_another(bench):
+def test_a_browser_cannot_unsubscribe_another(bench):
     async def scenario(bench):
         browser, sender, subscription = await bench.logged_in()
         await (await bench.browser()).unsubscribe(sender.key)
@@ -144,7 +144,7 @@ def test_the_registration_of_the_browser_itself_leads_nowhere(bench):
         for fields in ({}, {"delete": "true"}):
             response = await browser.post_form(form | fields)
             assert response.code == 200 and response.body.startswith(b"token=")
-        assert bench.service.broker.mailbox.counts() == (0, 0) and bench.story() == []
+        assert bench.service.broker.mailbox.counts() == (0, 0) and bench.events() == []
 
     bench(scenario)
 
@@ -159,7 +159,7 @@ def test_a_bad_authorization(bench, authorization):
         browser = await bench.browser()
         response = await browser.post_form(browser.form(new_key()), authorization)
         assert (response.code, response.body) == (401, b"Error=AUTHENTICATION_FAILED")
-        assert bench.story() == []
+        assert bench.events() == []
 
     bench(scenario)
 
@@ -194,7 +194,7 @@ def test_a_sender_that_is_no_key(bench, sender):
         browser = await bench.browser()
         response = await browser.post_form(browser.form(b"", sender=sender))
         assert (response.code, response.body) == (200, b"Error=INVALID_SENDER")
-        assert bench.story() == []
+        assert bench.events() == []
 
     bench(scenario)
 
@@ -234,7 +234,7 @@ def test_another_key_for_the_same_name(bench):
     bench(scenario)
 
 
-def test_a_database_that_does_not_write_is_said_so(bench):
+def test_a_database_that_does_not_write_is_reported(bench):
     async def scenario(bench):
         browser = await bench.browser()
         with bench.service._store._engine.connect() as connection:
