@@ -1,4 +1,4 @@
-"""The doctor: every finding provoked, good input with none, no secret in any, statuses for scripts."""
+"""The doctor: every finding is provoked, good input has none, none shows a secret; exit statuses."""
 
 import base64
 import json
@@ -62,7 +62,7 @@ RSA_PEM = rsa.generate_private_key(65537, 2048).private_bytes(
 
 
 def codes(findings) -> list[str]:
-    """Return the codes of what is not fine, after a look at what every finding has to have."""
+    """Return the codes of the findings that are not "ok", and check what every finding must have."""
     findings = list(findings)
     for one in findings:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one.code) and one.seen
@@ -191,7 +191,7 @@ def test_a_key_file_that_others_can_read(tmp_path):
 
 def test_a_key_file_that_git_knows(tmp_path, monkeypatch):
     assert shutil.which("git"), "this test asks git"
-    # A hook has such a variable, and the question is about another repository.
+    # Git sets this variable in a hook, and the question is about another repository.
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
 
@@ -377,7 +377,7 @@ def test_what_one_vendor_refuses_is_bad_there_and_a_hint_elsewhere(vendor, optio
 
 @pytest.fixture
 def quiet(monkeypatch, tmp_path):
-    """A machine with nothing wrong: no lab, no proxy, a folder of its own, and two browsers."""
+    """A machine without a fault: no lab, no proxy, a data folder of its own, and two browsers."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     for name in network.BUNDLES:
@@ -405,7 +405,7 @@ def surroundings() -> list[str]:
 
 @pytest.fixture
 def garbage():
-    """Give the port of a program that answers, and not in HTTP."""
+    """Give the port of a program that does not speak HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():

@@ -44,7 +44,8 @@ def test_a_branch_lists_the_classes_that_it_defines_in_their_order():
 def test_an_error_says_what_a_person_needs(error):
     assert 400 <= error.status < 600
     assert error.__doc__.endswith(".") and error.__doc__ != error.__mro__[1].__doc__
-    assert error.hint or error in (errors.BadField, errors.BrowserFailed, errors.TimedOut, errors.PushServiceRefused)
+    without = (errors.BadField, errors.BrowserFailed, errors.TimedOut, errors.PushServiceRefused)
+    assert error.hint or error in without
     blameless = errors.FormatError, errors.ExerciseError
     assert error.fault or issubclass(error, blameless), "whose fault is it?"
     text = str(error("seen: 12 bytes"))

@@ -37,7 +37,7 @@ def _versions() -> list[Finding]:
         seen = "pushlab itself is not installed: which versions it needs is not known"
         return [hint("pushlab-not-installed", seen, HERE, "", "Run ./lab setup.")]
     python = ".".join(map(str, sys.version_info[:3]))
-    wanted = about["Requires-Python"] if "Requires-Python" in about else ""
+    wanted = about["Requires-Python"]
     findings = [_version("Python", python, wanted, "python", "Install another Python.")]
     for requirement in sorted(metadata.requires("pushlab") or []):
         [(name, bounds, condition)] = REQUIREMENT.findall(requirement)
@@ -112,8 +112,9 @@ def _version_of(path: Path) -> str:
         return "version not asked"
     try:
         done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, errors="replace", check=False, timeout=settings.patience(20)
-        )
+            [path, "--version"],
+            capture_output=True, text=True, errors="replace", check=False, timeout=settings.patience(20),
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrowserFailed(f"{path} does not start: {type(error).__name__}") from None
     # A wrapper script may print words of its own first.
@@ -123,8 +124,8 @@ def _version_of(path: Path) -> str:
 
 
 def _screen() -> Finding:
-    screen = settings.has_screen()
-    return ok("screen", "a screen" if screen else "no screen: browsers run headless, notebooks show them")
+    seen = "no screen: browsers run headless, notebooks show them"
+    return ok("screen", "a screen" if settings.has_screen() else seen)
 
 
 def _root() -> list[Finding]:

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pushlab import settings
@@ -32,7 +33,8 @@ def examine_network(page: str = "", now: float | None = None, port: int | None =
     of a lab that may be running, if it is not the usual one.
     """
     now = time.time() if now is None else now
-    return [*_ports(now, port), _clock(now), *_proxy(), *_bundles(), *(examine_page(page) if page else [])]
+    findings = [*_ports(now, port), _clock(now), *_proxy(), *_bundles()]
+    return [*findings, *examine_page(page)] if page else findings
 
 
 def _ports(now: float, port: int | None) -> list[Finding]:
@@ -62,8 +64,9 @@ def _port(port: int, party: str) -> Finding:
 def _running_lab(port: int) -> tuple[JsonObject | None, str]:
     """Return the /health data of the lab at a port, and its Date header; None if no lab answers."""
     try:
-        with settings.DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=settings.patience(5)) as answer:
-            data, date = json.load(answer)["data"], answer.headers.get("Date", "")
+        url = f"http://127.0.0.1:{port}/health"
+        with settings.DIRECT.open(url, timeout=settings.patience(5)) as response:
+            data, date = json.load(response)["data"], response.headers.get("Date", "")
             return (data, date) if data["name"] == "pushlab" else (None, "")
     except (OSError, HTTPException, ValueError, LookupError, TypeError):
         return None, ""
@@ -101,7 +104,7 @@ def _proxy() -> list[Finding]:
 
 
 def _bundles() -> list[Finding]:
-    gone = [name for name in BUNDLES if (path := os.environ.get(name)) and not os.path.exists(path)]
+    gone = [name for name in BUNDLES if (path := os.environ.get(name)) and not Path(path).exists()]
     fix = "Unset it, or name a file that is there: without it no vendor's certificate is believed."
     return [
         bad("certificates-missing", f"{name} names what does not exist", HERE, "RFC 8030 §8", fix)
@@ -133,5 +136,6 @@ def examine_page(url: str) -> list[Finding]:
         return [bad("page-insecure", seen, "application server", source, fix)]
     if host == "localhost":
         seen = "localhost and 127.0.0.1 are two origins: each has its own permission and subscription"
-        return [hint("page-localhost", seen, "user agent", "RFC 6454 §5", "Always use the same of the two.")]
+        fix = "Always use the same of the two."
+        return [hint("page-localhost", seen, "user agent", "RFC 6454 §5", fix)]
     return [ok("page", f"the page at {shown} is secure enough for push")]

@@ -20,7 +20,8 @@ def examine_options(options: JsonObject | str | bytes, vendor: str = "") -> list
     members = members_of(options)
     if members is None:
         fix = 'Give an object, such as {"ttl": 3600}.'
-        return [bad("options-not-an-object", "the options are not a JSON object", US, "RFC 8030 §5", fix)]
+        seen = "the options are not a JSON object"
+        return [bad("options-not-an-object", seen, US, "RFC 8030 §5", fix)]
     findings = _examine_ttl(members, vendor)
     for name in ("urgency", "topic"):
         findings += _refused(members, name)
@@ -63,6 +64,7 @@ def _examine_ttl(options: JsonObject, vendor: str) -> list[Finding]:
 def _examine_topic(topic: object, vendor: str) -> list[Finding]:
     if not isinstance(topic, str) or len(topic) % 4 != 1 or _refused({"topic": topic}, "topic"):
         return []
-    seen = f"topic has {len(topic)} characters, which base64url never has: Apple answers 400 BadWebPushTopic"
+    seen = f"topic has {len(topic)} characters, which base64url never has: "
+    seen += "Apple answers 400 BadWebPushTopic"
     level = bad if vendor == "Apple" else hint
     return [level("topic-length", seen, US, BadTopic.rfc, "Make it one character longer or shorter.")]

@@ -206,6 +206,7 @@ def _examine_application_server_key(members: JsonObject, keys: VapidKeys | None)
     if keys is None or theirs is None or _bytes(theirs) == keys.public:
         return []
     shown = f"{theirs[:8]}…" if len(_bytes(theirs)) == p256.POINT else kind(theirs)
-    seen = f"the subscription was made for {shown}, and these keys are {keys.application_server_key[:8]}…"
+    ours = f"{keys.application_server_key[:8]}…"
+    seen = f"the subscription was made for {shown}, and these keys are {ours}"
     fix = "Sign with the old keys if they still exist; otherwise unsubscribe and subscribe again."
     return [bad("made-for-another-key", seen, WrongKey.fault, WrongKey.rfc, fix)]

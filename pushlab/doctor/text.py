@@ -40,11 +40,14 @@ def vendor(url: object) -> str:
 
 def split(url: object) -> SplitResult | None:
     """Return the parts of a URL, or None if it is not one with a host."""
+    if not isinstance(url, str):
+        return None
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        return parts if parts and parts.hostname and (parts.port or True) else None
+        parts = urlsplit(url)
+        _ = parts.port  # It is only parsed when it is asked for.
     except ValueError:  # An impossible port or address.
         return None
+    return parts if parts.hostname else None
 
 
 def base64url_fault(name: str, text: str, fault: str) -> Finding | None:

@@ -9,14 +9,14 @@ from datetime import datetime
 from html import escape
 from urllib.parse import urlsplit
 
-from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.explain.outcome import Outcome
-from pushlab.appserver.participants import Participant
 from pushlab.appserver.broadcast.sender import Counts
+from pushlab.appserver.explain.outcome import Outcome
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.participants import Participant
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError
-from pushlab.lab.invitation import Invitation
 from pushlab.journal import Event
+from pushlab.lab.invitation import Invitation
 from pushlab.notebook.pictures.sequence import COLOURS, describe, shorten
 from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD
 from pushlab.useragent.base import Notification
@@ -131,8 +131,10 @@ def subscriptions(count: int, newest: Sequence[StoredSubscription]) -> str:
     if not newest:
         return '<span class="pushlab-faint">Nobody yet. Press Subscribe.</span>'
     rows = "".join(
-        f"<tr><td>{escape(one.display_name or 'Browser')}</td><td><code>{escape(one.subscription.label)}"
-        f"</code></td><td>{escape(urlsplit(one.subscription.origin).hostname or '')}</td><td>{clock(one.created_at)}</td>"
+        f"<tr><td>{escape(one.display_name or 'Browser')}</td>"
+        f"<td><code>{escape(one.subscription.label)}</code></td>"
+        f"<td>{escape(urlsplit(one.subscription.origin).hostname or '')}</td>"
+        f"<td>{clock(one.created_at)}</td>"
         f"<td style='white-space:nowrap'>{'← Notify me' if one is newest[-1] else ''}</td></tr>"
         for one in newest
     )
@@ -145,7 +147,8 @@ def subscriptions(count: int, newest: Sequence[StoredSubscription]) -> str:
 def room(participants: Sequence[Participant]) -> str:
     """List the participants: connected or not, messages waiting, arrival of the last message."""
     if not participants:
-        return '<span class="pushlab-faint">Nobody yet: whoever joins and subscribes appears here.</span>'
+        said = "Nobody yet: whoever joins and subscribes appears here."
+        return f'<span class="pushlab-faint">{said}</span>'
     rows = "".join(
         f"<tr><td>{escape(one.name)}</td><td>{escape(one.browser)}</td>"
         f"<td>{_presence(one.connected)}</td><td>{one.waiting or ''}</td>"
@@ -242,4 +245,4 @@ def log(events: Iterable[Event]) -> str:
 
 def clock(at: float) -> str:
     """Return seconds since 1970 as this machine's local time of day."""
-    return f"{datetime.fromtimestamp(at):%H:%M:%S}"
+    return f"{datetime.fromtimestamp(at).astimezone():%H:%M:%S}"

@@ -54,4 +54,4 @@ def _explain(character: str, position: int, length: int) -> str:
         return f"padding at character {position + 1} of {length}"
     if character in "+/":
         return f"{character!r} at character {position + 1} of {length}: this is plain base64"
-    return f"{ascii(character)} at character {position + 1} of {length}"
+    return f"{character!a} at character {position + 1} of {length}"

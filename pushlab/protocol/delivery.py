@@ -90,7 +90,7 @@ class PushOptions:
         urgency = _values(headers, "Urgency")
         topic = _values(headers, "Topic")
         if not ttl:
-            raise MissingTtl()
+            raise MissingTtl
         if len(ttl) > 1:
             raise BadTtl(f"TTL is there {len(ttl)} times")
         if len(urgency) > 1:

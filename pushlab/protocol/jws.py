@@ -75,7 +75,7 @@ def split(token: str) -> Token:
     if len(parts) != 3:
         raise BadToken(f"the token has {len(parts)} parts, not 3")
     header, payload, signature = (
-        _decode(part, name) for part, name in zip(parts, ("header", "claims", "signature"))
+        _decode(part, name) for part, name in zip(parts, ("header", "claims", "signature"), strict=True)
     )
     return Token(
         signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
@@ -121,7 +121,7 @@ def verify(token: Token, public_key: ec.EllipticCurvePublicKey) -> None:
     try:
         public_key.verify(der_signature(token.signature), token.signing_input, ES256)
     except InvalidSignature:
-        raise BadSignature() from None
+        raise BadSignature from None
 
 
 # https://www.rfc-editor.org/rfc/rfc7518#section-3.4

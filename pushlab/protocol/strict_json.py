@@ -26,20 +26,20 @@ KINDS = {
 def parse(text: str | bytes) -> object:
     """Read a JSON text of any kind. Raises MalformedJson.
 
-    Bytes are UTF-8. Refused is:
+    Bytes are UTF-8. This function refuses
 
     - what Python reads although JSON does not have it: NaN and Infinity;
     - what Python cannot read: brackets nested thousands deep, numbers of thousands of digits;
     - what readers of JSON understand differently: a name twice in one object, a number out of
       range, half a surrogate pair.
 
-    So every value that is returned can be written again. Source: RFC 8259 §4, §6, §8 and §9.
+    So every value that it returns can be written as JSON again. Source: RFC 8259 §4, §6, §8 and §9.
 
     >>> parse(b'{"ttl": 60}')
     {'ttl': 60}
     >>> parse(b'{"ttl": 60, "ttl": 0}')
     Traceback (most recent call last):
-    pushlab.errors.MalformedJson: a name is there twice (RFC 8259). Fault: client. Send UTF-8 JSON text, made with JSON.stringify or json.dumps.
+    pushlab.errors.MalformedJson: a name is there twice (RFC 8259). Fault: client. ...
     """
     try:
         if isinstance(text, bytes):

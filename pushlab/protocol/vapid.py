@@ -216,7 +216,7 @@ def verify(
         credentials = parse(credentials)
     token = jws.split(credentials.t)
     if subscribed_key is not None and not hmac.compare_digest(credentials.k, subscribed_key):
-        raise WrongKey()
+        raise WrongKey
     try:
         public_key = p256.load_public(credentials.k)
     except BadPublicKey as reason:
@@ -234,7 +234,7 @@ def _check_claims(claims: JsonObject, origin: str, now: float) -> Claims:
         raise BadAudience(f"aud is {shown(aud) if 'aud' in claims else 'missing'}, not {origin!r}")
     if not is_number(exp):
         raise BadExpiry(f"exp is {shown(exp) if 'exp' in claims else 'missing'}")
-    # exp may have thousands of digits. It can be compared with a float, but no float can hold it.
+    # exp may have hundreds of digits, or be negative. The errors show no more than a sensible number.
     if exp <= now:
         raise TokenExpired(f"exp is {now - max(exp, 0):.0f} s ago")
     if exp > now + MAX_LIFETIME:

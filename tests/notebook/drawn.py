@@ -1,4 +1,4 @@
-"""What the tests of pictures ask a picture: its texts, where they stand, and what is under them."""
+"""Reads a picture for tests: its texts, their positions, and the shapes below them."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def placed(element: ElementTree.Element, tag: str, left=0.0, top=0.0) -> Iterato
 
 
 def check(markup: str) -> None:
-    """Check what holds for every picture, whatever it shows."""
+    """Check the rules that hold for every picture."""
     root = parsed(markup)
     wide, high = float(root.get("width")), float(root.get("height"))
     card = root[0]
@@ -53,7 +53,7 @@ def check(markup: str) -> None:
     tags = {element.tag.removeprefix(NAMESPACE) for element in root.iter()}
     assert tags <= {"svg", "rect", "text", "g", "title", "path"}
     assert "http" not in re.sub(r">[^<]*<", "><", markup).replace("http://www.w3.org/2000/svg", "")
-    # Nothing is clipped: the right end of a text is estimated, as the pictures themselves do it.
+    # Nothing is clipped. The right end of a text is estimated in the way in which pictures do it.
     for text in placed(root, "text"):
         x, y = text.at()
         said, size = text.element.text or "", float(text.element.get("font-size") or 12)

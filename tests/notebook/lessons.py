@@ -1,4 +1,4 @@
-"""The lessons' files, and whether a notebook that has run shows what its file holds."""
+"""The lessons' files, and a comparison of a notebook that has run with its file."""
 
 import re
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ def solution(name: str) -> Path:
 
 
 def opens_a_browser(name: str) -> bool:
-    """Tell whether a lesson starts the browser that is installed, and not virtual ones alone."""
+    """Say whether a lesson starts an installed browser, and not only virtual ones."""
     source = (NOTEBOOKS / "source" / f"{name}.py").read_text("utf-8")
     return bool(re.search(r"\blab\.open\((?!\"virtual\")", source))
 
@@ -29,8 +29,8 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 def differences(session, path: Path, ran: Iterable[NotebookNode]) -> list[str]:
     """Compare code cells that have run with those of the file at ``path``.
 
-    Returns what differs, in nbval's words; nothing, where ``pytest --nbval`` would pass. It does not
-    matter who has run the cells. ``session`` is the session of the tests.
+    Returns the differences in nbval's words: an empty list where ``pytest --nbval`` would pass. Any
+    program may have run the cells. ``session`` is the session of the tests.
     """
     found = []
     for stored, cell in zip(IPyNbFile.from_parent(session, path=path).collect(), ran, strict=True):

@@ -1,4 +1,4 @@
-"""aes128gcm: the two examples of RFC 8188, damaged in every way, and held against http_ece."""
+"""aes128gcm: the two examples of RFC 8188, damaged in every way, and a comparison with http_ece."""
 
 import http_ece
 import pytest
@@ -51,7 +51,7 @@ def open_3_2(vector, outcome):
 
 
 def sealed(*records: bytes, rs: int = 4096) -> bytes:
-    """Seal records as they are, delimiter or not: what a careless sender does."""
+    """Seal records as given, with or without a delimiter, as a faulty sender would."""
     keys = derive(IKM, SALT)
     body = bytes(Header(SALT, rs))
     for seq, record in enumerate(records):
@@ -145,7 +145,7 @@ def test_3_2_with_every_bit_flipped(body_3_2, open_3_2, flips):
         elif index == 20:
             expected = TruncatedHeader if 2 ^ (1 << bit) > 52 else DecryptionFailed
         elif index in (21, 22):
-            # The keyid only names the key, and is not sealed. Whoever has the key does not need it.
+            # The keyid only names the key, and is not sealed. A receiver that has the key ignores it.
             expected = b"I am the walrus"
         else:
             expected = DecryptionFailed
@@ -298,7 +298,7 @@ def test_we_open_what_http_ece_seals(plaintext, ikm, salt, rs):
 
 
 def test_http_ece_seals_no_record_for_no_data(outcome):
-    """A body must have a last record. http_ece leaves it out when there is nothing to say."""
+    """A body must have a last record. For an empty plaintext, http_ece writes none."""
     body = http_ece.encrypt(b"", key=IKM, salt=SALT)
     assert len(body) == 21
     assert outcome(decrypt, body, ikm=IKM) is TruncatedRecord

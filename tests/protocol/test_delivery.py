@@ -22,7 +22,7 @@ AUTHORIZATION = "vapid t=eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl, 
 
 
 def received(*pairs: tuple[str, str]) -> HTTPHeaders:
-    """Return headers as Tornado hands them to the push service, repeated ones included."""
+    """Return headers as the push service gets them from Tornado, repeated ones included."""
     headers = HTTPHeaders()
     for name, value in pairs:
         headers.add(name, value)

@@ -34,7 +34,7 @@ SUBSCRIPTION = PushSubscription(ENDPOINT, p256.raw_public(UA_PRIVATE), AUTH)
 
 
 def seal(padded: bytes, rs: int = 4096) -> bytes:
-    """Encrypt one record as it is, delimiter or not."""
+    """Encrypt one record as given, with or without a delimiter."""
     as_public = p256.raw_public(AS_PRIVATE)
     secret = AS_PRIVATE.exchange(encryption.ec.ECDH(), SUBSCRIPTION.ua_public)
     keys = derive(secret, AUTH, SUBSCRIPTION.p256dh, as_public, SALT)
@@ -99,7 +99,7 @@ def test_with_every_bit_flipped(rfc8291, open_melon, flips):
     for index, bit, body in flips(rfc8291("body")):
         if 16 <= index < 20:
             # rs is 4096, one bit of 32. Without it rs is 0. With any other bit set as well it is
-            # larger still: nobody notices, because the header is not sealed.
+            # larger still: that goes unnoticed, because the header is not sealed.
             expected = BadRecordSize if (index, bit) == (18, 4) else rfc8291("plaintext")
             opened |= {(index, bit)} - {(18, 4)}
         elif index == 20:

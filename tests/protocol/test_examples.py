@@ -1,4 +1,4 @@
-"""The examples that lessons compute with are those of the vectors, and hang together."""
+"""The examples that lessons compute with are those of the vectors, and agree with one another."""
 
 from pushlab.protocol import base64url, encryption, examples, p256, vapid
 

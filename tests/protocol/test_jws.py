@@ -1,4 +1,4 @@
-"""A signed token: r ‖ s and DER, and what a token must be before anyone looks at its claims."""
+"""A signed token: r ‖ s and DER, and the form of a token, which is checked before its claims."""
 
 import json
 
@@ -109,7 +109,7 @@ def test_another_signature(outcome):
         b"",
         raw[:63],
         raw + b"\0",
-        jws.der_signature(raw),  # what a library gives, not yet translated
+        jws.der_signature(raw),  # what a library gives, not converted
         raw[:32] + b"\0" + raw[32:],  # the same two numbers, and a byte too many
         raw[32:] + raw[:32],
         bytes(64),

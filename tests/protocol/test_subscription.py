@@ -1,4 +1,4 @@
-"""PushSubscription: what a page hands over is checked to the byte, and never printed."""
+"""PushSubscription: every byte from a page is checked, and none is printed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What lessons are drawn from: the RFC's values in the RFC's order, and no byte unnamed."""
+"""The lists for lessons and pictures: the RFC's values in the RFC's order, and a name for each byte."""
 
 import pytest
 

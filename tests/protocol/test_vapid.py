@@ -88,7 +88,7 @@ def test_the_token_truncated_at_every_length(vector, outcome):
 
 
 def test_the_example_with_every_bit_flipped(example, outcome, flips):
-    # Scheme and names have no case (RFC 9110 §11.1 and §11.2), and 0x20 is the bit of the case.
+    # Scheme and names match in any case (RFC 9110 §11.1 and §11.2), and 0x20 is the bit of the case.
     letters = {0, 1, 2, 3, 4, example.index("t="), example.index("k=")}
     verified, errors = set(), set()
     for index, bit, flipped in flips(example.encode("ascii")):
@@ -386,7 +386,7 @@ def test_a_restricted_subscription(outcome):
     assert verify(text, origin=ORIGIN, now=NOW, subscribed_key=PUBLIC).exp == NOW + 3600
     for wrong in (other, PUBLIC[:-1], PUBLIC + b"\0", b"", bytes(65)):
         assert outcome(verify, text, origin=ORIGIN, now=NOW, subscribed_key=wrong) is WrongKey
-    # The right k is no help to whoever has not signed with its private half.
+    # The right k does not help if the token was signed with another private key.
     forged = header(claims(), key=OTHER)
     assert outcome(verify, forged, origin=ORIGIN, now=NOW, subscribed_key=PUBLIC) is BadSignature
     # Unsigned is 401, wrongly signed is 403.

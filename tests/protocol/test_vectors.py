@@ -1,4 +1,4 @@
-"""The examples that everything here is held against say where they come from."""
+"""The examples with which these tests compare name their sources."""
 
 import re
 

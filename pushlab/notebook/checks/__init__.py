@@ -7,8 +7,11 @@ loaded when it is first used.
 from importlib import import_module
 from types import ModuleType
 
-LESSONS = ["start_here", "keys", "subscribe", "encrypt", "sign", "send", "notify_all", "receive", "error_clinic"]
-__all__ = LESSONS
+LESSONS = [
+    "start_here", "keys", "subscribe", "encrypt", "sign", "send", "notify_all", "receive",
+    "error_clinic",
+]  # fmt: skip
+__all__ = [*LESSONS]  # noqa: PLE0604 - the names are LESSONS, which ruff does not look into
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -89,7 +89,8 @@ def text_is(
         said = f"should have {len(right)} characters, and yours has {len(yours)}"
         more = f"; it differs at character {at}" if at is not None else ""
         raise NotYet(f"{name}{where} {said}{more}")
-    raise NotYet(f"{name}{where} has {len(yours)} characters, as it should, and differs at character {at}")
+    said = f"has {len(yours)} characters, as it should, and differs at character {at}"
+    raise NotYet(f"{name}{where} {said}")
 
 
 def value_is(name: str, yours: object, right: object, *, hint: str = "", rfc: str = "") -> None:

@@ -100,39 +100,39 @@ def fan_out(function: Callable) -> core.Right:
 
 async def _measure(function: Callable) -> None:
     await _workers(function)
-    slow = _Office(12, 3, shut=[0])
+    slow = _FanOut(12, 3, shut=[0])
     sent, _ = await slow.run(function)
     if sent < slow.count:
         why = "Whoever sends in portions waits for the slowest of each"
         raise NotYet(f"While one was slow, only {sent} of {slow.count} were sent to. {why}")
     slow.all_sent()
-    dead = _Office(9, 2, dead=(0, 1, 2, 5))  # More than there are workers, so none may end of it.
-    for office in dead, _Office(5, 1), _Office(3, 8), _Office(0, 3):
-        await office.run(function)
-        office.all_sent()
+    dead = _FanOut(9, 2, dead=(0, 1, 2, 5))  # More than there are workers, so none may end of it.
+    for measured in dead, _FanOut(5, 1), _FanOut(3, 8), _FanOut(0, 3):
+        await measured.run(function)
+        measured.all_sent()
 
 
 async def _workers(function: Callable) -> None:
     """Let no send finish, and count how many have begun."""
-    office = _Office(200, 4, shut=range(200))
-    _, taken = await office.run(function)
-    if office.most > office.workers:
-        raise NotYet(f"{office.most} sends were under way, and workers was {office.workers}")
-    if office.most < office.workers:
-        raise NotYet(f"{office.most} at a time was the most, and there could be {office.workers}")
+    measured = _FanOut(200, 4, shut=range(200))
+    _, taken = await measured.run(function)
+    if measured.most > measured.workers:
+        raise NotYet(f"{measured.most} sends were under way, and workers was {measured.workers}")
+    if measured.most < measured.workers:
+        raise NotYet(f"{measured.most} at a time was the most, and there could be {measured.workers}")
     # Other tasks are the check, the call that it waits for, and any that watch the workers.
-    if office.tasks > office.workers + 4:
-        raise NotYet(f"{office.tasks} tasks for {office.count}: memory grows with your success")
-    if taken > 3 * office.workers:
-        raise NotYet(f"{taken} were read while {office.workers} were under way: who will keep them?")
-    office.all_sent()
+    if measured.tasks > measured.workers + 4:
+        raise NotYet(f"{measured.tasks} tasks for {measured.count}: memory grows with your success")
+    if taken > 3 * measured.workers:
+        raise NotYet(f"{taken} were read while {measured.workers} were under way: who will keep them?")
+    measured.all_sent()
 
 
 class NoAnswer(Exception):
     """The check's ``send`` raises this for an endpoint that does not respond."""
 
 
-class _Office:
+class _FanOut:
     """One call of the learner's fan_out. Its ``send`` waits for events, and counts those waiting.
 
     ``count``: subscriptions; ``workers``: the argument of fan_out; ``shut``: the numbers of
@@ -167,7 +167,7 @@ class _Office:
         return f"201 for {number}"
 
     async def run(self, function: Callable) -> tuple[int, int]:
-        """Call it, and return how many sends had begun, and how many rows were read, before any ended."""
+        """Call it, and return how many sends began, and how many rows were read, before any ended."""
         call = asyncio.ensure_future(self._call(function))
         for _ in range(TURNS):
             await asyncio.sleep(0)

@@ -165,7 +165,7 @@ def _mistake(function: Callable[[bytes, object, bytes], bytes]) -> str:
     for sentence, body in _mistaken():
         try:
             function(body, LESSON.ua_private, LESSON.auth_secret)
-        except Exception:
+        except Exception:  # noqa: BLE001, S112 - a learner's function may raise anything
             continue  # It is not this mistake.
         return sentence
     return "Print the length of each piece of the body, and then of each value (RFC 8291 §3.4)"

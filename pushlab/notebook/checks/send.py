@@ -164,7 +164,7 @@ def _server() -> Iterator[tuple[str, list[Arrived]]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_PUT = do_POST
+        do_GET = do_PUT = do_POST  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             """Write no log: it would appear in the notebook."""

@@ -48,7 +48,9 @@ def messages(yours: Callable[[Iterable[Event]], list[str]]) -> Right:
                 f"{event.source.value} → {event.target.value}{what}",
                 mistakes={
                     "Who speaks comes first.": backward,
-                    "Use party.value, the name for people.": f"{event.source!r} → {event.target!r}{what}",
+                    "Use party.value, the name for people.": (
+                        f"{event.source!r} → {event.target!r}{what}"
+                    ),
                 },
             )
     return Right("messages is right: each has a speaker, a hearer and a text, and notes are left out.")

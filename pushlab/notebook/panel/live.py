@@ -42,7 +42,7 @@ class Worker:
         while task := self._todo.get():
             try:
                 task()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the thread goes on, and the panel shows it
                 self._failed(error)
 
 
@@ -79,6 +79,6 @@ class Painter:
             self._touched.clear()
             try:
                 self._paint()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the thread goes on, and the panel shows it
                 self._failed(error)
             self._closed.wait(self._pause)

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 from pushlab import settings
-from pushlab.lab import jupyter
 from pushlab.appserver.broadcast.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
 from pushlab.journal import Party
+from pushlab.lab import jupyter
 from pushlab.lab.browser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
 from pushlab.notebook.panel import iframe
 from pushlab.notebook.panel.composer import Composer
 from pushlab.notebook.panel.live import Painter, Worker
 from pushlab.notebook.panel.parts import card, html, named, row
-from pushlab.notebook.pictures.sequence import COLOURS, sequence
 from pushlab.notebook.panel.room import RoomPanel
+from pushlab.notebook.pictures.sequence import COLOURS, sequence
 
 if TYPE_CHECKING:
     from pushlab.notebook import Lab
@@ -64,7 +64,9 @@ class Panel:
     def __repr__(self) -> str:
         return "Run this cell, and the panel appears here."
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         return self.box._repr_mimebundle_() | {"text/plain": repr(self)}
 
     def refresh(self) -> None:
@@ -108,7 +110,9 @@ class Panel:
     def _make_buttons(self) -> None:
         agent, server = COLOURS[Party.USER_AGENT], COLOURS[Party.APPLICATION_SERVER]
         self.buttons = {
-            f"open-{kind}": self._button(f"Open a {_browser_label(kind)}", partial(self._open, kind), agent)
+            f"open-{kind}": self._button(
+                f"Open a {_browser_label(kind)}", partial(self._open, kind), agent
+            )
             for kind in self.kinds
         }
         self.buttons |= {
@@ -244,7 +248,7 @@ class Panel:
     def _notify_me(self) -> str:
         _, newest = self.lab.newest_subscriptions(1)
         if not newest:
-            raise NoSubscriptions()
+            raise NoSubscriptions
         endpoint = newest[0].subscription.endpoint
         return markup.outcome(self.lab.notify(endpoint, *self.composer.message()))
 
@@ -253,7 +257,7 @@ class Panel:
         label = self.room.chosen()
         stored = {one.subscription.label: one.subscription for one in self.lab.subscriptions()}
         if label not in stored:
-            raise UnknownSubscription()
+            raise UnknownSubscription
         return markup.outcome(self.lab.notify(stored[label].endpoint, *self.composer.message()))
 
     def _notify_all(self) -> str:

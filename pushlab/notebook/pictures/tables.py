@@ -114,7 +114,10 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
-        [cell.rjust(w) if cell.isdecimal() else cell.ljust(w) for cell, w in zip(row, widths)]
+        [
+            cell.rjust(wide) if cell.isdecimal() else cell.ljust(wide)
+            for cell, wide in zip(row, widths, strict=True)
+        ]
         for row in rows
     ]
     return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""What every check says, and what it never says."""
+"""What every check shows, and what it never shows."""
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell

@@ -1,4 +1,4 @@
-"""The checks of lesson 03: what is right passes, what is typically wrong is named, and no more."""
+"""The checks of lesson 03: right code passes, and typical mistakes are named without the answer."""
 
 import base64
 

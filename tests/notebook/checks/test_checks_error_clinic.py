@@ -1,4 +1,4 @@
-"""The checks of lesson 08: what they accept, what they name, and what they never give away."""
+"""The checks of lesson 08: what they accept, what they name, and what they never reveal."""
 
 import re
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ NOW, HALF_A_DAY = 1_700_000_000, 12 * 60 * 60
 
 
 def said(check, answer) -> str:
-    """Return what a check says to a wrong answer."""
+    """Return the error of a check for wrong code."""
     with pytest.raises(NotYet) as caught:
         check(answer)
     return caught.value.detail

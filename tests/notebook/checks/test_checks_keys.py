@@ -1,4 +1,4 @@
-"""The checks of lesson 01: the right answer passes, and each wrong one is told where it differs."""
+"""The checks of lesson 01: right code passes, and for wrong code the difference is named."""
 
 import base64
 
@@ -253,7 +253,7 @@ def test_a_stub_stays_a_stub(check, stubs):
 
 
 def test_no_message_gives_the_answer():
-    """Collect what every wrong answer is told, and look for keys, texts and names in it."""
+    """Collect the errors for all wrong answers, and look for keys, texts and names in them."""
     tried = [(keys.raw_public, [wrong]) for wrong in WRONG_POINTS.values()]
     tried += [(keys.b64url, wrong) for wrong in WRONG_TEXTS.values()]
     tried += [(keys.what_is, [wrong]) for wrong in WRONG_NAMES.values()]

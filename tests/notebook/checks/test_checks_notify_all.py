@@ -1,4 +1,4 @@
-"""The checks of lesson 06: what they accept, what they name, and what they never give away."""
+"""The checks of lesson 06: what they accept, what they name, and what they never reveal."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from pushlab.notebook.checks import notify_all as checks
 
 
 def said(check, answer) -> str:
-    """Return what a check says to a wrong answer."""
+    """Return the error of a check for wrong code."""
     with pytest.raises(NotYet) as caught:
         check(answer)
     return caught.value.detail

@@ -1,4 +1,4 @@
-"""The checks of lesson 07: right answers pass, and each typical wrong one is told which it is."""
+"""The checks of lesson 07: right code passes, and each typical mistake is named."""
 
 import hmac
 import json
@@ -46,7 +46,7 @@ def test_nothing_returned_is_told(check):
 
 
 def notification_of(data, *, fallback="Push message", errors="replace", strict=True):
-    """The right one, which can be told to be wrong."""
+    """A right solution, with an argument for each mistake."""
     if data is None:
         return {"title": fallback, "options": {"body": "It came without a payload."}}
     text = data.decode("utf-8", errors)
@@ -192,7 +192,7 @@ def test_a_wrong_screen_is_named(wrong, said):
 
 
 def decrypt(body, ua_private, auth_secret, *, wrong=""):
-    """The right one by hand, which can be told to make one mistake."""
+    """A right solution, written by hand, with an argument for each mistake."""
 
     def mac(key, message):
         return hmac.digest(key, message, "sha256")

@@ -1,4 +1,4 @@
-"""The checks of lesson 05: what they accept, what they name, and what they never give away."""
+"""The checks of lesson 05: what they accept, what they name, and what they never reveal."""
 
 import http.client
 import threading
@@ -15,7 +15,7 @@ ENCODING = {"Content-Encoding": "aes128gcm", "Content-Type": "application/octet-
 
 
 def said(check, answer) -> str:
-    """Return what a check says to a wrong answer."""
+    """Return the error of a check for wrong code."""
     with pytest.raises(NotYet) as caught:
         check(answer)
     return caught.value.detail

@@ -1,4 +1,4 @@
-"""The checks of lesson 00: the right answer passes, and each wrong one is told where it differs."""
+"""The checks of lesson 00: right code passes, and for wrong code the difference is named."""
 
 import pytest
 

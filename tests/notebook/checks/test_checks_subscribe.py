@@ -1,4 +1,4 @@
-"""The checks of lesson 02: the right answer passes, a typical mistake is named."""
+"""The checks of lesson 02: right code passes, and typical mistakes are named."""
 
 import base64
 import json
@@ -146,7 +146,7 @@ def test_no_message_holds_the_right_answer(name, answer, said):
             assert value.hex() not in message and base64url.encode(value) not in message
         assert subscription.endpoint not in message
     assert not any(origin(endpoint) in message for endpoint in subscribe.ENDPOINTS.values())
-    # Of the names of faults, a message holds those alone that the learner has given.
+    # A message names only those faults that the learner has named.
     told = [fault for fault in subscribe.NAMES if fault in message]
     assert told == (["bad-auth"] if "you name bad-auth" in message else [])
 

@@ -55,10 +55,10 @@ def test_a_closed_worker_finishes_what_it_was_given_and_ends():
 
 def test_many_touches_are_painted_once_and_the_last_one_is_never_lost():
     painted, inside, go = [], threading.Semaphore(0), threading.Semaphore(0)
-    story = []
+    events = []
 
     def paint():
-        painted.append(len(story))
+        painted.append(len(events))
         inside.release()
         go.acquire(timeout=LONG)
 
@@ -66,7 +66,7 @@ def test_many_touches_are_painted_once_and_the_last_one_is_never_lost():
     painter.touch()
     assert inside.acquire(timeout=LONG)  # the first painting has begun, and does not end yet
     for number in range(1000):
-        story.append(number)
+        events.append(number)
         painter.touch()
     go.release()
     assert inside.acquire(timeout=LONG)

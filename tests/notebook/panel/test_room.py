@@ -12,7 +12,7 @@ from .test_panel import all_text, press, until
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """A room on this machine: its own address, taken for one of a network."""
+    """A room on this machine: its loopback address is treated like that of a network."""
     monkeypatch.setenv("PUSHLAB_BROWSER", "virtual")
     monkeypatch.setattr("pushlab.lab.network.is_loopback", lambda host: False)
     with Lab(port=0, push_port=0, data=tmp_path) as lab:

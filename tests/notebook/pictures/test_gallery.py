@@ -51,7 +51,7 @@ def bytes_of(markup: str) -> list[SimpleNamespace]:
 
 
 def in_letters(markup: str) -> str:
-    """Return what is written beside the bytes."""
+    """Return the text that is written to the right of the bytes."""
     groups = parsed(markup).iter(f"{NAMESPACE}g")
     return "".join(
         text.text for group in groups for text in group
@@ -144,7 +144,7 @@ def test_every_byte_is_in_one_part_however_they_are_cut(lengths, data):
         assert drawn == data.hex()
 
 
-def test_what_can_be_read_is_written_beside_the_bytes():
+def test_text_in_the_bytes_is_written_to_their_right():
     info = b"Content-Encoding: <aes>\0"
     parts = [Span(0, len(info), "info", "", ""), Span(len(info), len(info) + 9, "key", "", "")]
     markup = byte_map(parts, info + bytes(range(200, 209))).markup

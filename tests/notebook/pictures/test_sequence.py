@@ -16,15 +16,15 @@ UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
-def story(*messages) -> list[Event]:
-    """Return events from (source, target, what, who, detail), the last two as needed."""
+def events_of(*messages) -> list[Event]:
+    """Return events from (source, target, what, display_name, detail); the last two are optional."""
     return [
         Event(number, 0, *message[:3], *(message[3:4] or [""]), *(message[4:5] or [{}]))
         for number, message in enumerate(messages, 1)
     ]
 
 
-LOOP = story(
+LOOP = events_of(
     (UA, PS, "subscribe", "Firefox"),
     (PS, UA, "endpoint", "Firefox"),
     (UA, AS, "POST /add-subscription", "Firefox", {"status": 201}),
@@ -56,7 +56,7 @@ def arrows(markup: str) -> list[tuple[float, float, str]]:
 
 
 def lanes(markup: str) -> dict[float, str]:
-    """Return the x coordinate of each life line, with its colour."""
+    """Return the x coordinate of each lane's line, with its colour."""
     return {
         float(line.get("x1")): line.get("stroke")
         for line in parsed(markup).findall(f"{NAMESPACE}line")
@@ -86,20 +86,20 @@ def test_the_words_are_there_in_the_order_of_the_events():
 
 def test_each_user_agent_has_a_lane_of_its_own():
     firefox, virtual = (UA, PS, "connect", "Firefox"), (UA, PS, "connect", "Virtual")
-    markup = sequence(story(firefox, virtual, (UA, AS, "GET /vapid")))
+    markup = sequence(events_of(firefox, virtual, (UA, AS, "GET /vapid")))
     assert len(lanes(markup)) == 5  # the third user agent is the nameless one
     assert len({start for start, _, _ in arrows(markup)}) == 3
     assert {"Firefox", "Virtual"} <= set(texts(markup))
 
 
 def test_what_one_browser_did_before_it_had_a_name_is_in_its_lane():
-    markup = sequence(story((UA, AS, "GET /vapid"), (UA, PS, "connect", "Firefox")))
+    markup = sequence(events_of((UA, AS, "GET /vapid"), (UA, PS, "connect", "Firefox")))
     assert len(lanes(markup)) == 3
     assert len({start for start, _, _ in arrows(markup)}) == 1
 
 
 def test_a_crowd_shares_the_last_lane():
-    crowd = story(*[(UA, PS, "connect", f"Phone {number}") for number in range(30)])
+    crowd = events_of(*[(UA, PS, "connect", f"Phone {number}") for number in range(30)])
     markup = sequence(crowd)
     assert len(lanes(markup)) == 4 + 1 + 2
     assert "26 others" in texts(markup)
@@ -107,7 +107,7 @@ def test_a_crowd_shares_the_last_lane():
 
 
 def test_rows_are_bounded_and_the_rest_is_counted():
-    many = story(*[(UA, PS, f"message {number}") for number in range(100)])
+    many = events_of(*[(UA, PS, f"message {number}") for number in range(100)])
     said = texts(sequence(many, rows=10))
     assert "… 90 earlier" in said
     assert "message 89" not in said and "message 90" in said and "message 99" in said
@@ -122,7 +122,7 @@ def test_nothing_yet_is_said_in_words():
 
 def test_long_words_are_cut_and_whole_in_the_tooltip():
     long = "x" * 500
-    markup = sequence(story((UA, PS, long), (UA, UA, long, "", {"title": long})))
+    markup = sequence(events_of((UA, PS, long), (UA, UA, long, "", {"title": long})))
     assert max(map(len, texts(markup))) < 60
     tips = [element.text for element in parsed(markup).iter(f"{NAMESPACE}title")]
     assert long in tips[0]
@@ -138,14 +138,14 @@ def test_title_and_size():
 
 def test_everything_is_escaped():
     evil = '</text><script>alert("&")</script>'
-    event = story((UA, PS, evil, evil, {"title": evil}), (UA, UA, evil, evil))
+    event = events_of((UA, PS, evil, evil, {"title": evil}), (UA, UA, evil, evil))
     root = parsed(sequence(event, evil))
     assert not list(root.iter(f"{NAMESPACE}script"))
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.none() | st.integers()))
-def test_any_text_at_all_gives_well_formed_xml(what, who, detail):
-    parsed(sequence([Event(1, 0, UA, PS, what, who, detail)], what))
+def test_any_text_at_all_gives_well_formed_xml(what, display_name, detail):
+    parsed(sequence([Event(1, 0, UA, PS, what, display_name, detail)], what))
 
 
 def test_a_picture_brings_its_own_card_and_no_style_sheet_and_no_id():
