@@ -124,7 +124,7 @@ def test_py_vapid_reads_our_pem_and_we_read_its():
     assert ours.public == p256.raw_public(made.private_key)
 
 
-def test_a_subject_is_checked_and_the_file_has_the_last_word():
+def test_a_subject_is_checked_and_the_one_in_the_file_wins():
     with pytest.raises(BadSubject):
         VapidKeys.generate("mailto: me@example.com")
     assert VapidKeys.from_env(parse_env(ENV)).subject == "mailto:me@example.com"
@@ -221,12 +221,12 @@ BAD_FORMS = {
 
 
 @pytest.mark.parametrize("case", BAD_FORMS)
-def test_what_cannot_be_a_key_is_said_so(case):
+def test_what_cannot_be_a_key_is_an_error(case):
     make, error, detail = BAD_FORMS[case]
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as caught:
         make()
-    assert detail in told.value.detail
-    assert PRIVATE not in "".join(traceback.format_exception(told.value))
+    assert detail in caught.value.detail
+    assert PRIVATE not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_private_half_is_in_no_repr():
@@ -272,7 +272,7 @@ def test_save_does_not_follow_a_link_to_another_file(tmp_path):
     assert not target.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said_so(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(KeyFileError, match="cannot be written"):
         VapidKeys.generate().save(tmp_path / "nowhere" / "vapid.env")
 
@@ -295,15 +295,15 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("case", BAD_FILES)
-def test_a_file_that_holds_no_key_is_left_alone(case, tmp_path):
+def test_a_file_without_a_key_is_not_changed(case, tmp_path):
     content, detail = BAD_FILES[case]
     path = tmp_path / "file"
     path.write_bytes(content)
     path.chmod(0o755)
     for load in (VapidKeys.load, VapidKeys.load_or_generate):
-        with pytest.raises(KeyFileMalformed) as told:
+        with pytest.raises(KeyFileMalformed) as caught:
             load(path)
-        assert str(path) in told.value.detail and detail in told.value.detail
+        assert str(path) in caught.value.detail and detail in caught.value.detail
     assert path.read_bytes() == content
     assert mode_of(path) == 0o755, "a file that proved to be no key of ours keeps its mode"
 
@@ -322,7 +322,7 @@ def test_a_folder_is_no_key_file(tmp_path):
 
 
 @posix
-def test_load_complains_of_a_file_that_others_can_read_and_does_not_touch_it(tmp_path, caplog):
+def test_load_warns_of_a_file_that_others_can_read_and_does_not_change_it(tmp_path, caplog):
     path = tmp_path / "vapid.env"
     path.write_text(ENV)
     path.chmod(0o644)
@@ -337,7 +337,7 @@ def test_load_complains_of_a_file_that_others_can_read_and_does_not_touch_it(tmp
 
 
 @posix
-def test_load_or_generate_makes_once_and_mends_what_it_keeps(tmp_path):
+def test_load_or_generate_makes_keys_once_and_restricts_an_existing_file(tmp_path):
     path = tmp_path / "vapid.env"
     made = VapidKeys.load_or_generate(path, "mailto:me@example.com")
     assert mode_of(path) == 0o600
@@ -347,7 +347,7 @@ def test_load_or_generate_makes_once_and_mends_what_it_keeps(tmp_path):
     assert mode_of(path) == 0o600
 
 
-def test_load_or_generate_keeps_the_keys_of_whoever_was_quicker(tmp_path, monkeypatch):
+def test_load_or_generate_keeps_the_keys_of_a_faster_process(tmp_path, monkeypatch):
     path = tmp_path / "vapid.env"
     quicker = VapidKeys.from_raw(RAW)
     generate = VapidKeys.generate.__func__

@@ -73,7 +73,7 @@ def test_each_button_has_an_address():
     assert [action["navigate"] for action in shown["actions"]] == [PAGE, "/no"]
 
 
-def test_the_short_form_is_none_that_a_browser_shows_by_itself():
+def test_the_short_form_is_not_a_declarative_message():
     assert declared(Notification("Hi", {"navigate": PAGE}).payload()) is None
     assert declared(b'{"web_push":8030,"notification":{"title":"Hi"}}') is None
 

@@ -44,7 +44,7 @@ def test_restrict_permissions_changes_only_a_plain_file_of_our_own(tmp_path, cap
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has access lists, not modes")
-def test_restrict_permissions_leaves_the_file_of_somebody_else(tmp_path, monkeypatch, caplog):
+def test_restrict_permissions_leaves_the_file_of_another_user(tmp_path, monkeypatch, caplog):
     path = tmp_path / "theirs"
     path.touch()
     path.chmod(0o644)

@@ -154,7 +154,7 @@ def test_a_store_in_memory_is_one_for_all_threads(subscription):
 # --- when the database does not want ------------------------------------------------------------
 
 
-def test_a_locked_database_is_said_so_and_loses_nothing(
+def test_a_locked_database_is_an_error_and_loses_nothing(
     path, subscriber, subscription, monkeypatch
 ):
     monkeypatch.setattr(module, "BUSY_TIMEOUT", 0.05)
@@ -176,7 +176,7 @@ def test_a_locked_database_is_said_so_and_loses_nothing(
     store.close()
 
 
-def test_a_full_database_is_said_so_and_loses_nothing(store, subscriber, subscription):
+def test_a_full_database_is_an_error_and_loses_nothing(store, subscriber, subscription):
     store.save(subscription, "KEY")
     with store._engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")  # no page can be added from now on
@@ -209,10 +209,10 @@ def test_an_error_shows_no_endpoint(store, path, subscription):
     connection.close()
     for call in (lambda: store.get(subscription.endpoint), lambda: store.save(subscription, "KEY"),
                  store.count, lambda: list(store.all())):  # fmt: skip
-        with pytest.raises(StoreError) as told:
+        with pytest.raises(StoreError) as caught:
             call()
-        assert "no such table" in str(told.value)
-        assert "example.net" not in str(told.value) and told.value.__cause__ is None
+        assert "no such table" in str(caught.value)
+        assert "example.net" not in str(caught.value) and caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
     )
 
 
-def test_who_is_not_named_is_this_machine():
+def test_the_default_fault_is_this_machine():
     assert UnableToWriteDatabase("3 outcomes are not recorded").fault == "this machine"
 
 
@@ -130,7 +130,7 @@ def test_a_database_of_another_version_is_refused_and_left_alone(path, store, ta
     assert refused.value.fault == owner and modes(path) == {0o644}
 
 
-def test_a_new_column_that_nobody_here_knows_is_passed_over(path):
+def test_an_unknown_column_is_ignored(path):
     Store(f"sqlite:///{path}").close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE gone ADD COLUMN later TEXT")
@@ -166,7 +166,7 @@ def test_close_waits_for_the_transaction_under_way(url, path):
     writing.start()
     assert begun.wait(20)
     closing_it.start()
-    # A close that waits for nobody is over in far less time.
+    # A close() that did not wait would return in far less time.
     assert not closed.wait(0.2)
     go_on.set()
     writing.join(20)
@@ -176,7 +176,7 @@ def test_close_waits_for_the_transaction_under_way(url, path):
 
 @pytest.mark.parametrize("how", ["begin", "connect"])
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///{path}"])
-def test_what_comes_after_close_is_refused_and_opens_nothing(url, path, how):
+def test_a_call_after_close_is_refused_and_opens_nothing(url, path, how):
     engine = database.connect(url.format(path=path), "push service", busy_timeout=1)
     with getattr(engine, how)() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
@@ -195,7 +195,7 @@ def test_what_comes_after_close_is_refused_and_opens_nothing(url, path, how):
 
 
 @pytest.mark.parametrize("store", [Store, SubscriptionStore])
-def test_a_store_that_is_closed_says_so(path, store):
+def test_a_closed_store_raises_database_closed(path, store):
     closed = store(f"sqlite:///{path}")
     look = closed.read if store is Store else closed.count
     assert not look()
@@ -220,11 +220,11 @@ def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_
     # It may be installed where this test runs. None in this table makes its import fail.
     for module in ("psycopg", "pymysql"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DatabaseDriverMissing) as told:
+    with pytest.raises(DatabaseDriverMissing) as caught:
         database.connect(url, "application server", busy_timeout=1)
-    said = str(told.value)
-    assert package in said and "Fault: application server." in said
-    assert "disk space" not in said and "pa55word" not in said
+    message = str(caught.value)
+    assert package in message and "Fault: application server." in message
+    assert "disk space" not in message and "pa55word" not in message
 
 
 @pytest.mark.parametrize(
@@ -240,14 +240,14 @@ def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_
         ("sqlite:///x?timeout=pa55word&password=pa55word", "could not convert string to float"),
     ],
 )
-def test_a_url_that_is_none_is_told_what_is_wrong_with_it(url, words, tmp_path, monkeypatch):
+def test_the_error_about_an_invalid_url_says_what_is_wrong(url, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadDatabaseUrl) as told:
+    with pytest.raises(BadDatabaseUrl) as caught:
         database.connect(url, "application server", busy_timeout=1)
-    said = str(told.value)
-    assert words in said and "Give SQLAlchemy's URL, such as sqlite:///" in said
-    assert "disk space" not in said and "pa55word" not in said
-    assert told.value.__context__ is None or told.value.__suppress_context__, "nor in a traceback"
+    message = str(caught.value)
+    assert words in message and "Give SQLAlchemy's URL, such as sqlite:///" in message
+    assert "disk space" not in message and "pa55word" not in message
+    assert caught.value.__context__ is None or caught.value.__suppress_context__, "nor in a traceback"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -256,10 +256,10 @@ def test_a_password_that_a_driver_repeats_is_not_shown(path):
     url = f"sqlite:///file:{path}?uri=true&password=pa55word"
     engine = database.connect(url, "push service", busy_timeout=1)
     with (
-        pytest.raises(UnableToReadDatabase, match="no such column: …") as told,
+        pytest.raises(UnableToReadDatabase, match="no such column: …") as caught,
         database.translate_errors(UnableToReadDatabase, "push service"),
         engine.begin() as connection,
     ):
         connection.exec_driver_sql("SELECT pa55word")
-    assert "pa55word" not in str(told.value)
+    assert "pa55word" not in str(caught.value)
     engine.close()

@@ -35,7 +35,7 @@ def test_user_agents_by_name(header, brands, name):
     assert user_agent_name(header, brands) == name
 
 
-def test_a_port_that_is_taken_is_said_and_leaves_nothing_open():
+def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open():
     with listen(0, "127.0.0.1") as first:
         port = first.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port} of 127.0.0.1"):
@@ -44,10 +44,10 @@ def test_a_port_that_is_taken_is_said_and_leaves_nothing_open():
 
 def test_a_free_port_takes_connections():
     async def scenario():
-        with listen(0, "127.0.0.1") as door:
-            server = await asyncio.start_server(lambda reader, writer: writer.close(), sock=door)
+        with listen(0, "127.0.0.1") as listener:
+            server = await asyncio.start_server(lambda reader, writer: writer.close(), sock=listener)
             async with server:
-                with socket.create_connection(door.getsockname(), timeout=patience(60)) as client:
+                with socket.create_connection(listener.getsockname(), timeout=patience(60)) as client:
                     client.setblocking(False)
                     assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 

@@ -202,7 +202,7 @@ def test_a_client_that_resets_before_tls_begins_is_not_counted(run, tls):
     run(scenario())
 
 
-def test_a_context_that_is_no_servers_is_an_error_in_the_log(run, tls, caplog):
+def test_a_client_context_is_an_error_in_the_log(run, tls, caplog):
     _, trusting = tls
 
     async def scenario():
@@ -262,14 +262,18 @@ def test_a_head_that_is_too_long(run, size):
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 100,
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\nxx",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        (
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
     ],
 )
 def test_a_message_that_is_not_http_gets_an_error_in_json(run, sent):
     async def scenario():
         async with opened() as bounded:
             assert await (await Client.connect(bounded, sent)).error() == (400, "request-error")
-            good = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            good = head + b"3\r\nabc\r\n0\r\n\r\n"
             assert (await (await Client.connect(bounded, good)).response())[2] == {"length": 3}
 
     run(scenario())
@@ -294,7 +298,8 @@ def test_a_missing_body_is_answered_and_a_slow_handler_is_waited_for(run, monkey
     async def scenario():
         async with opened() as bounded:
             post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
-            assert await (await Client.connect(bounded, post + b"abc")).error() == (408, "request-timeout")
+            cut = await Client.connect(bounded, post + b"abc")
+            assert await cut.error() == (408, "request-timeout")
             whole = await Client.connect(bounded, post + b"abcd")
             assert (await whole.response())[2] == {"length": 4}
 

@@ -80,7 +80,7 @@ def test_a_network_fault_without_an_explanation_or_without_words():
     [*STATUS.values(), *CLASSES.values(), *CURL_ERRORS.values(), STRANGE, OTHER_ERROR],
     ids=lambda r: r.what,
 )
-def test_every_explanation_is_a_sentence_with_a_known_culprit(explanation):
+def test_every_explanation_is_a_sentence_and_names_a_known_party(explanation):
     assert explanation.fault in PARTIES
     assert bool(explanation.fault) == (explanation.kind != "accepted")
     assert explanation.what[0].isupper() and explanation.what[-1] not in ".,;"
@@ -194,7 +194,7 @@ def test_what_must_be_hidden_is_hidden_however_short():
     assert "short" not in text and "It says: …, or …" in text
 
 
-def test_a_stranger_can_write_no_second_line():
+def test_a_push_service_can_write_no_second_line():
     assert show("one\r\ntwo\x1b[31m\u2028three\0") == "one two [31m three"
 
 

@@ -1,4 +1,4 @@
-"""The vendors' answers: each is told from the others, and none changes what a status asks for."""
+"""The vendors' responses: each is recognized, and none changes what the status decides."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_every_explanation_is_reached_and_explained(known):
         known.explanation.kind, known.explanation.fault, known.explanation.rfc, known.explanation.next,
     )  # fmt: skip
     assert "It says: " in outcome.text
-    # What is said with one status means nothing with another.
+    # The words of a response mean something only with its status.
     assert explanation_of(answer(418, known.words)) is None
 
 
@@ -46,7 +46,7 @@ def test_every_explanation_is_a_sentence_and_keeps_to_the_status(known):
     assert explanation.kind == explain(PushResponse(known.status)).kind
 
 
-def test_the_message_is_looked_at_before_the_errno():
+def test_the_message_is_checked_before_the_errno():
     known = [one.words for one in VENDORS if (one.vendor, one.status) == ("Mozilla", 401)]
     assert known[-1] == "errno 109;"
 
@@ -63,7 +63,7 @@ def test_the_labs_own_push_service_explains_itself():
     assert "Apple" not in explain(PushResponse(403, body=body)).text
 
 
-# --- answers that nobody knows -------------------------------------------------------------------
+# --- unknown responses ---------------------------------------------------------------------------
 
 
 def test_an_unknown_answer_is_shown_whole():
@@ -92,7 +92,7 @@ TOKEN = "gAAAAABkJzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV"
 
 
 @pytest.mark.parametrize("name", ["Location", "link", "Content-Location", "Set-Cookie"])
-def test_what_only_the_sender_may_know_is_not_shown(name):
+def test_headers_for_the_sender_alone_are_not_shown(name):
     text = explain(PushResponse(302, ((name, "https://push.example.net/m/1"),))).text
     assert f"Its headers: {name}: …" in text and "/m/1" not in text
 

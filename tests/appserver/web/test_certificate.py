@@ -58,7 +58,7 @@ def fetch(url: str, authority) -> dict:
         return json.load(answer)["data"]
 
 
-def test_the_page_is_served_by_https_to_who_trusts_the_authority(background, authority, issue):
+def test_the_page_is_served_by_https_to_a_client_that_trusts_the_authority(background, authority, issue):
     files = issue("127.0.0.1")
     server = ApplicationServer(keys=VapidKeys.generate(), certificate=Certificate.load(*files))
     background.run(server.start())
@@ -92,7 +92,7 @@ def test_without_a_certificate_it_is_http():
     assert Certificate.load(None, None) is None
 
 
-def test_what_cannot_serve_is_said_before_anything_starts(issue, tmp_path):
+def test_a_bad_certificate_is_an_error_before_anything_starts(issue, tmp_path):
     chain, key = issue("127.0.0.1")
     _, other = issue("127.0.0.1")
     old, old_key = issue("127.0.0.1", not_after=datetime(2020, 1, 2, tzinfo=UTC))
@@ -122,7 +122,7 @@ def test_what_cannot_serve_is_said_before_anything_starts(issue, tmp_path):
         assert "BEGIN" not in str(caught.value)
 
 
-def test_a_certificate_of_tomorrow_waits_for_tomorrow(issue):
+def test_a_certificate_is_not_valid_before_its_time(issue):
     files = issue("127.0.0.1")
     with pytest.raises(BadCertificate, match="set this machine's clock"):
         Certificate.load(*files, now=datetime(1999, 1, 1, tzinfo=UTC))
@@ -142,7 +142,7 @@ def test_a_certificate_of_tomorrow_waits_for_tomorrow(issue):
         (["::1"], "0::1", True),
     ],
 )
-def test_whom_the_certificate_names(issue, names, host, fits):
+def test_which_host_the_certificate_names(issue, names, host, fits):
     certificate = Certificate.load(*issue(*names))
     complaint = certificate.complaint(host)
     assert (complaint == "") == fits
@@ -164,7 +164,7 @@ def test_a_lab_serves_by_https_and_warns_of_another_name(issue, authority, tmp_p
 
 
 def named(files) -> dict:
-    return dict(zip(("certfile", "keyfile"), files))
+    return dict(zip(("certfile", "keyfile"), files, strict=True))
 
 
 def test_a_lab_with_a_bad_certificate_leaves_the_running_one_alone(issue, tmp_path):

@@ -52,7 +52,7 @@ def write(server, *whats: str) -> None:
         server.journal.record(UA, UA, what, "Firefox")
 
 
-def test_what_was_comes_first_and_then_what_happens(run, serving):
+def test_past_events_come_first_and_then_new_ones(run, serving):
     async def scenario():
         async with serving() as server:
             write(server, "one", "two")
@@ -117,7 +117,7 @@ def test_many_streams_and_many_threads_lose_nothing(run, serving):
     run(scenario())
 
 
-def test_silence_is_broken_by_a_comment(run, serving, monkeypatch):
+def test_an_idle_stream_sends_a_comment(run, serving, monkeypatch):
     monkeypatch.setattr(EventsHandler, "heartbeat", 0.01)
 
     async def scenario():
@@ -140,7 +140,7 @@ async def until(condition) -> None:
             await asyncio.get_running_loop().run_in_executor(None, lambda: None)
 
 
-def test_a_client_that_goes_is_forgotten(run, serving):
+def test_a_client_that_disconnects_is_forgotten(run, serving):
     async def scenario():
         async with serving() as server:
             stays, goes = await Stream().open(server), await Stream().open(server)
@@ -155,7 +155,7 @@ def test_a_client_that_goes_is_forgotten(run, serving):
     run(scenario())
 
 
-def test_a_client_that_does_not_read_holds_up_nobody_and_nothing(run, serving):
+def test_a_client_that_does_not_read_delays_no_other_client(run, serving):
     async def scenario():
         async with serving() as server:
             slow, quick = await Stream().open(server), await Stream().open(server)
@@ -209,7 +209,7 @@ def test_one_stream_too_many(run, serving, fetch, monkeypatch):
     run(scenario())
 
 
-def test_stop_ends_a_stream_after_what_waits_for_it(run, serving):
+def test_stop_ends_a_stream_after_its_last_events(run, serving):
     async def scenario():
         async with serving() as server:
             stream = await Stream().open(server)

@@ -1,4 +1,4 @@
-"""Who is let in: each fault alone, on every route, and what passes beside it."""
+"""Which requests are accepted: each fault alone, on every route, and a request that passes."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ ELSEWHERE = ["nothing", "a/b/c"]
 
 
 def verdict(host="127.0.0.1", method="POST", **headers: str) -> type[PushlabError] | None:
-    """Return the leaf that a request is refused with, or None. The names have _ for a hyphen."""
+    """Return the error with which a request is refused, or None. Header names have _ for a hyphen."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         Guard(host).check(method, {"Host": "127.0.0.1:8292"} | named)
@@ -146,9 +146,9 @@ def test_the_instructors_token(given, passes):
     if passes:
         guard.check_instructor(*given)
     else:
-        with pytest.raises(InstructorOnly) as told:
+        with pytest.raises(InstructorOnly) as caught:
             guard.check_instructor(*given)
-        assert TOKEN not in str(told.value)
+        assert TOKEN not in str(caught.value)
     assert TOKEN not in repr(guard)
 
 
@@ -158,9 +158,9 @@ def test_an_empty_token_is_a_token():
 
 
 def test_what_a_refusal_shows_is_short_and_printable():
-    with pytest.raises(WrongHost) as told:
+    with pytest.raises(WrongHost) as caught:
         Guard("127.0.0.1").check("GET", {"Host": "\x1b[31m\u202e" + "x" * 5000})
-    assert told.value.detail.isprintable() and len(told.value.detail) < 120
+    assert caught.value.detail.isprintable() and len(caught.value.detail) < 120
 
 
 # --- the guard stands before every route --------------------------------------------------------
@@ -175,10 +175,10 @@ def answers(run, serving, subscriber, fetch):
             async with serving(**(options or {})) as server:
                 someone = subscriber("https://push.example.net/one").subscription
                 server.subscribe(someone, "Firefox")
-                told = len(server.journal.events())
+                before = len(server.journal.events())
                 got = {r: await fetch(server.url + r, body, method, **headers) for r in routes}
                 assert server.store.count() == 1
-                assert not any("evil" in str(e.to_json()) for e in server.journal.events()[told:])
+                assert not any("evil" in str(e.to_json()) for e in server.journal.events()[before:])
                 return got
 
         return run(whole())
@@ -231,7 +231,7 @@ def test_a_preflight_is_given_no_permission(answers):
     assert not [name for name in read.headers if name.lower().startswith("access-control")]
 
 
-def test_what_asks_for_the_instructors_token(answers):
+def test_which_routes_need_the_instructors_token(answers):
     room = {"instructor_token": TOKEN}
     closed = answers(["notify-all"], {}, options=room) | answers(["events"], options=room)
     for reply in closed.values():
@@ -254,7 +254,7 @@ def test_what_asks_for_the_instructors_token(answers):
 
 
 @pytest.mark.parametrize("form", ["header", "query"])
-def test_the_instructor_hears_the_events(run, serving, form):
+def test_the_instructor_reads_the_events(run, serving, form):
     async def scenario():
         async with serving(instructor_token=TOKEN) as server:
             path = f"/events?access_token={TOKEN}" if form == "query" else "/events"
@@ -278,7 +278,7 @@ def test_a_body_is_read_to_its_end_before_a_refusal_is_lost(run, serving, fetch)
     assert run(scenario()) == (403, "cross-origin")
 
 
-def test_the_address_that_it_listens_at_is_a_host_of_its_own(run, serving, fetch, keys):
+def test_the_address_that_the_server_listens_at_is_an_accepted_host(run, serving, fetch, keys):
     """A room's server listens at one address of its machine; 127.0.0.2 stands for it here."""
     from pushlab.appserver.app import ApplicationServer
 
@@ -289,7 +289,7 @@ def test_the_address_that_it_listens_at_is_a_host_of_its_own(run, serving, fetch
             assert server.url == f"http://127.0.0.2:{server.port}/"
             own = await fetch(server.url + "health")
             other = await fetch(server.url + "health", Host=f"127.0.0.3:{server.port}")
-            with pytest.raises(OSError):
+            with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", server.port), timeout=patience(60))
             return own.status, other.error
         finally:

@@ -130,7 +130,10 @@ def test_a_length_that_is_absurd_or_no_length(kept, route):
 def test_a_body_without_end_is_cut_off(kept):
     async def scenario(server):
         chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-        head = b"POST /report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = (
+            b"POST /report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head)
         sent = 0
@@ -150,7 +153,10 @@ def test_a_body_without_end_is_cut_off(kept):
 
 def test_a_chunked_body_is_read(kept):
     async def scenario(server):
-        head = b"POST /report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = (
+            b"POST /report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
         return await raw(server, head, b"2\r\n{}\r\n", b"0\r\n\r\n")
 
     assert kept(scenario) == (400, "bad-field")
@@ -244,7 +250,7 @@ def test_every_answer_has_the_headers_that_keep_a_page_safe(kept, fetch, route):
     assert "Server" not in headers and "Service-Worker-Allowed" not in headers
 
 
-def test_a_fault_of_our_own_is_a_500_without_a_word_about_it(
+def test_a_bug_is_a_500_without_details(
     kept, fetch, monkeypatch, caplog, capfd
 ):
     def broken(event, detail):

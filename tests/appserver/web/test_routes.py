@@ -28,7 +28,7 @@ def world(run, serving, push_service):
     return running
 
 
-def told(server) -> list[tuple]:
+def recorded(server) -> list[tuple]:
     return [
         (event.source, event.target, event.what, event.who) for event in server.journal.events()
     ]
@@ -44,7 +44,7 @@ def test_vapid_is_the_public_key_in_plain_text(world, fetch, keys):
         reply = await fetch(server.url + "vapid", User_Agent=FIREFOX)
         assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/plain")
         assert reply.body.decode() == keys.application_server_key
-        assert told(server) == [(UA, AS, "GET /vapid", "Firefox")]
+        assert recorded(server) == [(UA, AS, "GET /vapid", "Firefox")]
 
     world(scenario)
 
@@ -67,7 +67,13 @@ def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
         async with serving() as server:
             reply = await fetch(server.url + "health")
             assert reply.json == {
-                "data": {"success": True, "name": "pushlab", "push_service": None, "room": False, "routes": []}
+                "data": {
+                    "success": True,
+                    "name": "pushlab",
+                    "push_service": None,
+                    "room": False,
+                    "routes": [],
+                }
             }
 
     world(scenario)
@@ -111,7 +117,7 @@ def test_add_twice_then_remove_twice(world, fetch, subscriber, keys):
         assert server.store.count() == 0
         reply = await fetch(server.url + "remove-subscription", {"endpoint": HTTPS})
         assert reply.error == (404, "unknown-subscription")
-        assert [(what, who) for _, _, what, who in told(server)] == [
+        assert [(what, who) for _, _, what, who in recorded(server)] == [
             ("POST /add-subscription", "Firefox"),
             ("POST /add-subscription", "Firefox"),
             ("POST /remove-subscription", "Browser"),
@@ -155,7 +161,7 @@ def test_a_subscription_that_is_sent_again_keeps_the_key_it_was_made_for(
     assert run(add(after, new)) == after.application_server_key
 
 
-def test_notify_me_tells_what_the_push_service_said(world, fetch, subscriber):
+def test_notify_me_answers_with_the_push_services_status(world, fetch, subscriber):
     async def scenario(server, service):
         someone = subscriber(service.endpoint())
         server.subscribe(someone.subscription, "Firefox")
@@ -174,7 +180,7 @@ def test_notify_me_tells_what_the_push_service_said(world, fetch, subscriber):
         assert json.loads(someone.read(received.body)) == body["notification"]
         headers = received.headers
         assert (headers["TTL"], headers["Urgency"], headers["Topic"]) == ("7", "high", "t")
-        assert told(server) == [
+        assert recorded(server) == [
             (UA, AS, "POST /notify-me", "Firefox"),
             (AS, AS, "encrypt", "Firefox"),
             (AS, AS, "sign", ""),
@@ -258,7 +264,7 @@ def test_notify_all_counts_and_all_get_the_same_number(world, fetch, subscriber)
             for received in service.received
         ]
         assert bodies == ["ID: 1"] * 3 + ["ID: 2"] * 2
-        assert [what for _, _, what, _ in told(server)][:4] == [
+        assert [what for _, _, what, _ in recorded(server)][:4] == [
             "POST /notify-all",
             "send to all",
             "encrypt",
@@ -268,14 +274,14 @@ def test_notify_all_counts_and_all_get_the_same_number(world, fetch, subscriber)
     world(scenario)
 
 
-def test_notify_all_with_nobody_there(world, fetch):
+def test_notify_all_without_subscriptions(world, fetch):
     async def scenario(server, service):
         assert (await fetch(server.url + "notify-all", {})).error == (409, "no-subscriptions")
 
     world(scenario)
 
 
-# --- the user agent's own story ----------------------------------------------------------------
+# --- events in the user agent -------------------------------------------------------------------
 
 REPORTS = {
     "a text": ({"event": "permission", "detail": "granted"}, "permission granted", {}),
