@@ -205,7 +205,7 @@ class ApplicationServer:
         _, payload = self._message(title, body, notification)
         stored = await asyncio.to_thread(self.store.get, endpoint)
         if stored is None:
-            raise UnknownSubscription()
+            raise UnknownSubscription
         return await self.sender.send(stored, payload, options or PushOptions())
 
     async def notify_all(
@@ -232,7 +232,7 @@ class ApplicationServer:
             number = (await asyncio.to_thread(self.broadcast_sender.runs.get, resume)).number
         number, payload = self._message(title, body, notification, number)
         if not await asyncio.to_thread(self.store.count):
-            raise NoSubscriptions()
+            raise NoSubscriptions
         counts = await self.broadcast_sender.send_all(
             payload, options or PushOptions(), progress, run=resume, number=number
         )

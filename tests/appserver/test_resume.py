@@ -216,6 +216,7 @@ def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
             if number > 5:
                 arrived.set()
                 return service.closing.wait()
+            return None
 
         service.answer = answer
         for number in range(10):

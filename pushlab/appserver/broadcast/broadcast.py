@@ -124,8 +124,7 @@ class Broadcast:
             return
         try:
             then(future)
-        except Exception as fault:
-            # A callback has no caller that would get this exception, so run() raises it.
+        except Exception as fault:  # noqa: BLE001 — a callback has no caller; run() raises it
             self._end_with(fault)
 
     def _read(self) -> None:
@@ -155,9 +154,7 @@ class Broadcast:
     def _forget_some(self) -> None:
         # Strangers choose the origins, and there may be as many as there are subscribers.
         if len(self._queues) > MAX_IDLE_ORIGINS:
-            kept = {
-                o: queue for o, queue in self._queues.items() if queue.waiting or queue.under_way
-            }
+            kept = {o: queue for o, queue in self._queues.items() if queue.waiting or queue.under_way}
             self._queues = kept
 
     def _look_at(self, queue: OriginQueue[StoredSubscription]) -> None:

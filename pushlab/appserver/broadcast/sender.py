@@ -115,9 +115,7 @@ class BroadcastSender:
             return Delivery(self._context, stored, payload, options, next(logs), queue)
 
         batches = (
-            self._store.batches()
-            if resumed is None
-            else self._store.batches(where=not_accepted(run))
+            self._store.batches() if resumed is None else self._store.batches(where=not_accepted(run))
         )
         broadcast = Broadcast(batches, delivery, note, self._max_in_flight)
         self._broadcasts.add(broadcast)

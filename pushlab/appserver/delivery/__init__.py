@@ -6,7 +6,7 @@ transport.py          one POST: libcurl on asyncio
 slots.py              how many connections there may be, and which request gets the next one
 egress.py             which addresses a request may connect to
 response.py           what a request ends with
-log.py                what the journal is told of it
+log.py                what is recorded of it in the journal
 pywebpush_client.py   the other PushClient: the field's own library
 connections.py        its connections, which another thread can end
 sender.py             act on the outcome: remove the subscription if it is gone

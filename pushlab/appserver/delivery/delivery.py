@@ -89,8 +89,8 @@ class Delivery:
     """One message to ``stored``. ``payload``: plaintext or None; ``queue`` learns from the responses."""
 
     __slots__ = (
-        "stored", "queue", "_context", "_payload", "_options", "_log", "_began", "_attempts",
-        "_request", "_error",
+        "_attempts", "_began", "_context", "_error", "_log", "_options", "_payload", "_request",
+        "queue", "stored",
     )  # fmt: skip
 
     _request: PreparedRequest

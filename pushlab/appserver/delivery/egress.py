@@ -54,7 +54,7 @@ NOT_PUBLIC_V4 = [
 ]
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""No other addresses are assigned. So ::1, fc00::/7, fe80::/10, ff00::/8 and ::ffff:0:0/96 need no row."""
+"""All that is assigned. So ::1, fc00::/7, fe80::/10, ff00::/8 and ::ffff:0:0/96 need no row."""
 
 NOT_PUBLIC_V6 = [
     IPv6Network(network)

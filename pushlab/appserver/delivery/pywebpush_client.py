@@ -70,6 +70,10 @@ class PywebpushRequest(NamedTuple):
     size: int
     override: ConnectOverride | None
 
+    def __repr__(self) -> str:
+        # The payload may be somebody's message.
+        return f"<PywebpushRequest {self.stored.subscription.origin}/… {self.size} bytes>"
+
 
 class PywebpushClient:
     """Send with pywebpush. It is imported with the first message, which takes 0.4 s.

@@ -100,9 +100,7 @@ class Sender:
     ):
         self.store = store
         self.log = DeliveryLog(journal, lab_origins)
-        self.context = DeliveryContext(
-            client, participants or Participants(clock), clock, sleep, chance
-        )
+        self.context = DeliveryContext(client, participants or Participants(clock), clock, sleep, chance)
         self._keys = keys
         self._work = PendingWork()
         self._timeouts: set[asyncio.Timeout] = set()

@@ -384,6 +384,4 @@ def trusted_file() -> str:
     It is SSL_CERT_FILE if that is set, else the one of this Python's ssl module, else certifi's.
     libcurl inside a wheel would look where the system that built it had them.
     """
-    return (
-        os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or certifi.where()
-    )
+    return os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or certifi.where()

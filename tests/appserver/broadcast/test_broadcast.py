@@ -228,7 +228,7 @@ def test_a_stop_ends_it_and_leaves_no_task(run):
 def test_what_is_tried_again_keeps_nobody_waiting(run):
     async def scenario():
         world = World(map(person, range(300)))
-        world.answers = {number: LATER for number in range(0, 300, 100)}
+        world.answers = dict.fromkeys(range(0, 300, 100), LATER)
         gate = world.shut("retry")
         sending = asyncio.ensure_future(world.broadcast.run())
         await world.until(lambda: len(world.begun) == 300)

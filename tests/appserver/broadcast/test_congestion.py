@@ -16,7 +16,9 @@ from pushlab.appserver.broadcast.congestion import (
 from pushlab.appserver.delivery.delivery import RETRY_DEADLINE
 
 
-def simulate(window: CongestionWindow, messages: int, seconds: float, most_a_second: float = 1e9) -> float:
+def simulate(
+    window: CongestionWindow, messages: int, seconds: float, most_a_second: float = 1e9
+) -> float:
     """Send through a window to a push service on a clock of its own; return how long it took.
 
     It answers after ``seconds``, and later if it is asked for more than ``most_a_second``.

@@ -55,7 +55,10 @@ def test_who_is_gone_is_removed_and_nobody_else(store, people):
 def test_who_is_left_is_everybody_who_is_not_accepted(store, people):
     runs = Runs(store)
     other, run = runs.begin(DIGEST), runs.begin(DIGEST)
-    runs.record(run, [RecordedOutcome(people[1], "accepted", 201, 1), RecordedOutcome(people[2], "failed", 1, 1)])
+    runs.record(run, [
+        RecordedOutcome(people[1], "accepted", 201, 1),
+        RecordedOutcome(people[2], "failed", 1, 1),
+    ])  # fmt: skip
     runs.record(other, [RecordedOutcome(people[0], "accepted", 201, 1)])
     left = [stored.number for batch in store.batches(where=not_accepted(run)) for stored in batch]
     assert left == [people[0], people[2], people[3]]
@@ -75,7 +78,10 @@ def test_one_transaction_or_nothing(store, people):
     run = runs.begin(DIGEST)
     runs.record(run, [RecordedOutcome(people[0], "accepted", 201, 1)])
     with pytest.raises(UnableToWriteDatabase):
-        runs.record(run, [RecordedOutcome(people[1], "gone", 410, 1), RecordedOutcome(people[0], "gone", 410, 1)])
+        runs.record(run, [
+            RecordedOutcome(people[1], "gone", 410, 1),
+            RecordedOutcome(people[0], "gone", 410, 1),
+        ])  # fmt: skip
     assert runs.get(run).outcomes == {"accepted": 1} and store.count() == 4
 
 

@@ -227,9 +227,10 @@ def test_send_once_needs_no_store(run, keys, push_service, subscriber):
     async def scenario():
         async with push_service() as service:
             someone = subscriber(service.endpoint())
-            outcome = await send_once(keys, someone.subscription, b"Hello", PushOptions(), [service.origin])
+            message = (keys, someone.subscription, b"Hello", PushOptions(), [service.origin])
+            outcome = await send_once(*message)
             service.answer = always(410)
-            gone = await send_once(keys, someone.subscription, b"Hello", PushOptions(), [service.origin])
+            gone = await send_once(*message)
             return someone.read(service.received[0].body), outcome, gone
 
     plaintext, outcome, gone = run(scenario())

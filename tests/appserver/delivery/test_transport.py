@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -488,7 +489,7 @@ def test_one_that_was_never_used_refuses_too_once_it_is_closed(push_service, eve
 
 
 @pytest.mark.skipif(
-    not os.path.isdir("/proc/self/fd"), reason="counts descriptors as Linux lists them"
+    not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux lists them"
 )
 def test_close_leaves_no_descriptor(transport, push_service):
     async def scenario(transport):
@@ -600,7 +601,7 @@ def test_close_ends_what_waits_for_a_connection(transport):
 
 
 @pytest.mark.skipif(
-    not os.path.isdir("/proc/self/fd"), reason="counts descriptors as Linux lists them"
+    not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux lists them"
 )
 def test_what_may_be_open_bounds_all_origins_together(run, everywhere, monkeypatch):
     """With 64 files, 16 connections are opened: silent origins leave room for everything else."""
