@@ -1,14 +1,15 @@
 """pushlab: web push, taken apart to the byte.
 
-This is the public door. It re-exports; a name is imported when it is first asked for, so that
-``import pushlab`` costs a kernel next to nothing. It also tells an IPython that runs which of our
-objects can draw themselves.
+The public names are re-exported here. A name is imported when it is first used, so that ``import
+pushlab`` takes a kernel almost no time. In IPython, this module also registers which of our objects
+are shown as pictures.
 """
 
 import sys
 from importlib import import_module
+from typing import Any
 
-_DOOR = {
+_PUBLIC = {
     "pushlab.errors": ["PushlabError"],
     "pushlab.journal": ["Event", "Journal", "Party"],
     "pushlab.protocol.subscription": ["PushSubscription"],
@@ -28,12 +29,12 @@ _DOOR = {
     "pushlab.notebook.pictures.charts": ["bar_chart", "bench_chart", "line_chart"],
     "pushlab.notebook.pictures.gallery": ["byte_map", "message_map", "token_map", "trace_table"],
 }
-_ROOMS = {
+_MODULES = {
     "pushlab.protocol": ["base64url", "content_coding", "delivery", "encryption", "examples", "jws"]
     + ["p256", "subscription", "trace", "vapid"],
     "pushlab.notebook": ["checks"],
 }
-# What is a picture as the last line of a cell. pushlab.notebook.rich draws it.
+# Objects that are shown as a picture as the last line of a cell. pushlab.notebook.rich draws it.
 _DRAWN = {
     "pushlab.protocol.content_coding": ["ContentKeys", "Header"],
     "pushlab.protocol.delivery": ["PushOptions", "PushRequest"],
@@ -43,17 +44,17 @@ _DRAWN = {
     "pushlab.appserver.explain.outcome": ["Outcome"],
     "pushlab.appserver.delivery.response": ["PushResponse"],
 }
-_HOME = {name: module for module, names in _DOOR.items() for name in names}
-_ROOM = {name: f"{house}.{name}" for house, names in _ROOMS.items() for name in names}
-__all__ = sorted(_HOME | _ROOM)
+_SOURCE = {name: module for module, names in _PUBLIC.items() for name in names}
+_MODULE = {name: f"{package}.{name}" for package, names in _MODULES.items() for name in names}
+__all__ = sorted(_SOURCE | _MODULE)  # noqa: PLE0605  # it is a list, made from the tables above
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str):
-    if name in _ROOM:
-        value = import_module(_ROOM[name])
-    elif name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
+def __getattr__(name: str) -> Any:
+    if name in _MODULE:
+        value = import_module(_MODULE[name])
+    elif name in _SOURCE:
+        value = getattr(import_module(_SOURCE[name]), name)
     else:
         raise AttributeError(f"module 'pushlab' has no attribute {name!r}")
     globals()[name] = value
@@ -64,8 +65,8 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def load_ipython_extension(shell) -> None:
-    """Tell IPython what can be drawn, by name: nothing is imported before it is drawn.
+def load_ipython_extension(shell: Any) -> None:
+    """Register by name which classes can be drawn: their modules are imported only for drawing.
 
     ``import pushlab`` does this in a notebook; ``%load_ext pushlab`` does it by hand.
     """
@@ -75,7 +76,7 @@ def load_ipython_extension(shell) -> None:
             formatter.for_type_by_name(module, name, _draw)
 
 
-def _draw(thing) -> str | None:
+def _draw(thing: object) -> str | None:
     return import_module("pushlab.notebook.rich").draw(thing)
 
 

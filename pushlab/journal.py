@@ -1,16 +1,16 @@
-"""What happened, who → whom: the story that every diagram, log and test reads.
+"""What happened, and from which party to which: the journal that diagrams, logs and tests read.
 
-Three parties meet over HTTP and WebSocket, and each is handed the same journal. One rule keeps the
-story free of doubles: **a message is written down once, by the server that saw it.**
+The three parties meet over HTTP and WebSocket, and each gets the same journal. One rule keeps an event
+from appearing twice: **a message is recorded once, by the server that saw it.**
 
-- What passes the push service (a POST to an endpoint, a message pushed to a user agent, its
-  acknowledgement) is written down by the push service.
-- What passes the application server (the page's requests, the page's own reports, the answers it
-  gets to its sends) is written down by the application server.
-- A send to a vendor's push service is written down by the application server: that push service
-  keeps a journal of its own, and it is not this one.
+- The push service records what it receives and sends: a POST to an endpoint, a message pushed to a
+  user agent, its acknowledgement.
+- The application server records the page's requests, the page's own reports, and the answers to its
+  sends.
+- The application server also records a send to a vendor's push service, because that push service
+  does not write into this journal.
 
-An event never holds an endpoint, a key or a payload: it may be shown to a whole class.
+An event never holds an endpoint, a key or a payload, because a whole class may see it.
 """
 
 import itertools
@@ -32,10 +32,10 @@ class Party(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One message from one party to another (or a step that a party takes alone).
+    """One message from one party to another, or a step of a single party.
 
     ``number`` counts from 1; ``at`` is seconds since 1970; ``who`` names the user agent concerned
-    (``"Firefox"``), since a lab may have several; ``detail`` holds plain JSON values.
+    (``"Firefox"``), because a lab may have several; ``detail`` holds plain JSON values.
     """
 
     number: int
@@ -57,10 +57,10 @@ class Event:
 
 
 class Journal:
-    """Keep the last ``size`` events, and tell each subscriber of every new one.
+    """The last ``size`` events. Each new event is passed to every subscriber.
 
-    Any thread may write. A subscriber is called in the thread that wrote, so it hands the event on
-    (``loop.call_soon_threadsafe``, a queue) and returns at once.
+    Any thread may write. A subscriber is called in the thread that wrote, so it must return at once:
+    it passes the event on with ``loop.call_soon_threadsafe`` or a queue.
     """
 
     def __init__(self, size: int = 1000, clock: Callable[[], float] = time.time):
@@ -71,7 +71,7 @@ class Journal:
         self._clock = clock
 
     def record(self, source: Party, target: Party, what: str, who: str = "", **detail) -> Event:
-        """Write one event down and return it."""
+        """Add one event and return it."""
         with self._lock:
             event = Event(next(self._numbers), self._clock(), source, target, what, who, detail)
             self._events.append(event)
@@ -83,7 +83,7 @@ class Journal:
 
     @property
     def last(self) -> int:
-        """The number of the last event, or 0 before the first: what comes later is ``events(last)``.
+        """The number of the last event, or 0 before the first. ``events(last)`` returns the later ones.
 
         >>> Journal().last
         0
@@ -99,7 +99,7 @@ class Journal:
     def wait_for(self, what: str, after: int = 0, timeout: float = 15) -> Event:
         """Block until an event numbered above ``after`` begins with ``what``, and return it.
 
-        Raise TimeoutError after ``timeout`` seconds. Not for the thread of a server's event loop.
+        Raises TimeoutError after ``timeout`` seconds. It must not be called on a server's event loop.
         """
 
         def found() -> Event | None:
@@ -112,7 +112,7 @@ class Journal:
         raise TimeoutError(f"no event {what!r} within {timeout:g} s")
 
     def subscribe(self, tell: Callable[[Event], None]) -> Callable[[], None]:
-        """Call ``tell(event)`` for every event from now on; return what ends that."""
+        """Call ``tell(event)`` for every event from now on; return a function that ends this."""
         with self._lock:
             self._subscribers.append(tell)
 

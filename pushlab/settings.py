@@ -1,4 +1,4 @@
-"""What the environment decides, in one place.
+"""The settings that come from environment variables.
 
     PUSHLAB_PORT         TCP port of the application server   8292
     PUSHLAB_PUSH_PORT    TCP port of the push service         8030
@@ -7,10 +7,11 @@
     PUSHLAB_FIREFOX      the Firefox to start                 the one that is found
     PUSHLAB_TOKEN        the instructor's token in a room     a new one at each start
     PUSHLAB_PATIENCE     factor for waits that guard against a hang   1
-    SSL_CERT_FILE        PEM file of who vouches for push services   this system's
+    SSL_CERT_FILE        PEM file of the authorities trusted for push services   this system's
 
-The ports are fixed, because permission belongs to an origin and a subscription to a scope: at
-another port the browser asks again. Each server listens at the number of the RFC that describes it.
+The ports are fixed, because a permission belongs to an origin, and a subscription to a scope: at
+another port the browser asks for permission again. Each port is the number of the RFC that describes
+its server.
 """
 
 import math
@@ -30,14 +31,14 @@ PUSH_SERVICE_PORT = 8030
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PORTS = range(2**16)
 
-# What the lab says to itself goes to no proxy, whatever the environment says.
+# Requests of the lab to itself go to no proxy, even if the environment names one.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def ports(port: int | None = None, push_port: int | None = None) -> tuple[int, int]:
     """Return both ports: the ones given, else the environment's, else the fixed ones.
 
-    Raises BadPort for what is no port, and says where it was given.
+    Raises BadPort for a value that is no port, and says where it was given.
 
     >>> ports(0, 9000)
     (0, 9000)
@@ -58,14 +59,14 @@ def _port(argument: str, given: int | None, variable: str, usual: int) -> int:
         return usual
     if not text.strip():
         raise BadPort(f"{variable} is set, and empty")
-    # int() takes more than people do: "8_292", and digits of every script.
+    # int() accepts more than a port should be: "8_292", and the digits of every script.
     if not re.fullmatch("[0-9]{1,5}", text) or int(text) not in PORTS:
         raise BadPort(f"{variable} is {text[:20]!r}, which is no port")
     return int(text)
 
 
 def data_folder(folder: str | Path | None = None) -> Path:
-    """Return the folder given, else PUSHLAB_DATA, else ``.pushlab`` in the checkout or right here."""
+    """Return the given folder, else PUSHLAB_DATA, else ``.pushlab`` in the checkout or here."""
     if chosen := folder or os.environ.get("PUSHLAB_DATA"):
         return Path(chosen)
     checkout = Path(__file__).resolve().parents[1]
@@ -75,7 +76,7 @@ def data_folder(folder: str | Path | None = None) -> Path:
 def instructor_token() -> str:
     """Return PUSHLAB_TOKEN, else a new token of 192 random bits.
 
-    Raise LabError if that could not stand in a header. Source: RFC 6750 §2.1.
+    Raises LabError if it has characters that a header may not have. Source: RFC 6750 §2.1.
     """
     token = os.environ.get("PUSHLAB_TOKEN") or secrets.token_urlsafe(24)
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
@@ -84,9 +85,9 @@ def instructor_token() -> str:
 
 
 def loopback_origin(text: str) -> str:
-    """Return the origin of a push endpoint on this machine, as subscriptions there have it.
+    """Return the origin of a push endpoint on this machine, as it stands in subscriptions.
 
-    Raises ValueError if it is no http(s) origin, or of another machine.
+    Raises ValueError if the text is no http(s) origin, or one of another machine.
 
     >>> loopback_origin("HTTPS://127.0.0.1:443/"), loopback_origin("http://[0::1]:8443")
     ('https://127.0.0.1', 'http://[::1]:8443')
@@ -107,9 +108,9 @@ def loopback_origin(text: str) -> str:
 def patience(seconds: float) -> float:
     """Return how long to wait before something counts as hanging: ``seconds`` x PUSHLAB_PATIENCE.
 
-    Only a wait that guards against a hang asks for this. What usually takes a second gets a minute
-    here, because a slow or busy machine is not at fault; a machine that is slower still sets the
-    factor. A pause, a promise and a bound of a protocol are not multiplied.
+    Only a wait that guards against a hang is multiplied. An action that usually takes a second gets a
+    minute, because a slow or busy machine is not a fault; on an even slower machine, set the factor.
+    A pause, and a time that a protocol or the documentation promises, is not multiplied.
 
     Raises LabError if PUSHLAB_PATIENCE is no number above 0.
 

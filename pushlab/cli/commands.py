@@ -5,7 +5,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options)
     except PushlabError as error:
         print(f"pushlab: {error}", file=sys.stderr)
-        # 2 is what argparse ends with: the command cannot be run as it was asked for.
+        # argparse, too, ends with 2 if a command cannot be run with these arguments.
         return 2 if isinstance(error, BadPort) else 1
     except KeyboardInterrupt:
         return 130
@@ -36,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pushlab", description="Web push, taken apart to the byte.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(run=run)
         return added
@@ -47,16 +49,25 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="one JSON object a line")
 
     serve = command("serve", _serve, "Run the application server and the push service.")
-    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
-                       help="open both servers to the local network, at this address of yours")  # fmt: skip
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="open both servers to the local network, at this address of yours",
+    )
     serve.add_argument("--port", type=int, help="application server's port (8292; 0: any free one)")
     serve.add_argument("--push-port", type=int, help="push service's port (8030; 0: any free one)")
     serve.add_argument("--data", type=Path, help="folder of keys and databases")
     serve.add_argument("--database", help="SQLAlchemy URL of the application server's database")
     serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab")
-    allow = {"type": _origin, "action": "append", "default": [], "metavar": "ORIGIN"}
-    words = "a test push endpoint on this machine, plain http too; may be repeated"
-    serve.add_argument("--allow-endpoint", **allow, help=words)
+    serve.add_argument(
+        "--allow-endpoint",
+        type=_origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a test push endpoint on this machine, plain http too; may be repeated",
+    )
     serve.add_argument("--flavour", default="strict", metavar="NAME",
                        help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
     serve.add_argument("--certfile", type=Path, metavar="PEM", help="serve the page by https with this")
@@ -97,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# Each command imports what it needs: 'pushlab keys' has no use for a push service.
+# Each command imports what it needs: 'pushlab keys' does without a push service.
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -146,7 +157,7 @@ def _origin(text: str) -> str:
 
 @contextmanager
 def _until_asked_to_end() -> Iterator[None]:
-    """Leave the block on Ctrl-C or when asked to end, so that browsers and databases are closed."""
+    """Leave the block on Ctrl-C or SIGTERM, so that browsers and databases are closed."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -178,7 +189,8 @@ def _keys(options: argparse.Namespace) -> int:
                  "file": str(path), "made": made}  # fmt: skip
         print(json.dumps(facts))
     else:
-        print(f"{'Made' if made else 'Found'} {path}, readable by you alone; the private key stays there.")
+        found = "Made" if made else "Found"
+        print(f"{found} {path}, readable by you alone; the private key stays there.")
         print(f"VAPID_PUBLIC_KEY={keys.application_server_key}")
         print(f"VAPID_SUBJECT={keys.subject}")
     return 0
@@ -195,7 +207,7 @@ def _send(options: argparse.Namespace) -> int:
     wanted = {"ttl": options.ttl, "urgency": options.urgency, "topic": options.topic}
     push_options = PushOptions.from_json({k: v for k, v in wanted.items() if v is not None})
     payload = json.dumps({"title": options.title, "options": {"body": options.body}})
-    # Plain http on this machine is the lab's own push service: nobody else's endpoint looks so.
+    # An endpoint with plain http on this machine is the lab's own: vendors' endpoints have https.
     own = [subscription.origin] if _is_labs(subscription.origin) else []
     outcome = asyncio.run(send_once(keys, subscription, payload.encode(), push_options, own))
     print(outcome)

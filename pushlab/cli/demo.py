@@ -1,7 +1,7 @@
-"""``pushlab demo``: the whole loop in a terminal, told as a story, a line a step.
+"""``pushlab demo``: the whole loop in a terminal, a line for each step.
 
-Nothing here is made up: a line is printed when a server writes an event into the journal, and the
-last one holds what the browser itself says it shows.
+Nothing here is made up: a line is printed when a server writes an event into the journal, and the last
+line is the notification that the browser itself says it shows.
 """
 
 import json
@@ -20,12 +20,12 @@ from pushlab.settings import patience
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 
-# One colour per party, as on the page: blue, orange, green.
+# A colour for each party, as on the page: blue, orange, green.
 COLOURS = {UA: "\033[34m", PS: "\033[33m", AS: "\033[32m"}
 PLAIN = "\033[0m"
 
-# (source, target, how the event's text begins): the step's name, and what the learner reads.
-# {…} is filled from the event's details.
+# (source, target, the beginning of the event's text): the step's name, and the text for the learner.
+# {…} is replaced by the event's details.
 STEPS = {
     (UA, PS, "connect"): ("connect", "connects and stays connected: pushes come this way"),
     (UA, UA, "permission granted"): ("permission", "may show notifications"),
@@ -38,7 +38,9 @@ STEPS = {
     (UA, AS, "POST /notify-all"): ("notify-all", "presses Notify all"),
     (AS, AS, "encrypt"): ("encrypt", "encrypts {plaintext} bytes into {body}   RFC 8291"),
     (AS, AS, "sign"): ("sign", "signs a token for {aud}   RFC 8292"),
-    (AS, AS, "route"): ("route", "finds {host} at {address}: the lab's Chromium uses the lab's push service"),
+    (AS, AS, "route"): (
+        "route", "finds {host} at {address}: the lab's Chromium uses the lab's push service"
+    ),
     (AS, PS, "POST message"): ("post", "sends {bytes} bytes, TTL {ttl} s, urgency {urgency}   RFC 8030"),
     (PS, AS, "201"): ("accepted", "answers 201 Created: it has the message; nobody has seen it yet"),
     (PS, PS, "keep message"): ("keep", "keeps the message: the user agent is away"),
@@ -48,63 +50,64 @@ STEPS = {
 }
 
 
-class Teller:
-    """Tell lines one by one, whichever thread they come from, and wait for one to be told."""
+class Reporter:
+    """Write the lines of several threads one after the other, and wait for a step's line."""
 
     def __init__(self, write: Callable[[dict], None]):
         self._write = write
-        self._told: list[str] = []
+        self._reported: list[str] = []
         self._news = threading.Condition()
 
-    def tell(self, step: str, party: str, text: str, **more: object) -> None:
-        """Tell one line: the step's name, the party that acts, what a learner reads."""
+    def report(self, step: str, party: str, text: str, **more: object) -> None:
+        """Write one line: the step's name, the party that acts, the text for the learner."""
         with self._news:
             self._write({"step": step, "party": str(party)} | more | {"text": text})
-            self._told.append(step)
+            self._reported.append(step)
             self._news.notify_all()
 
     def on_event(self, event: Event) -> None:
-        """Tell an event of the journal if it is a step of the story."""
+        """Write the line of a journal's event, if the event is a step of the demo."""
         if line := line_of(event):
-            self.tell(**line)
+            self.report(**line)
 
     def wait_for(self, *steps: str, timeout: float | None = None) -> None:
-        """Wait until each of these steps has been told, as often as it is named.
+        """Wait until each of these steps has been reported, as often as it is named here.
 
         Raises TimedOut after ``timeout`` seconds; without it, after as many as a slow machine needs.
         """
         timeout = patience(EVENT_SECONDS) if timeout is None else timeout
         with self._news:
-            if not self._news.wait_for(lambda: Counter(steps) <= Counter(self._told), timeout):
-                missing = ", ".join(Counter(steps) - Counter(self._told))
-                raise TimedOut(f"the story came to its end without {missing}")
+            if not self._news.wait_for(lambda: Counter(steps) <= Counter(self._reported), timeout):
+                missing = ", ".join(Counter(steps) - Counter(self._reported))
+                raise TimedOut(f"the demo did not come to the step {missing}")
 
 
 def demo(kinds: Sequence[str] = (), as_json: bool = False, out: TextIO = sys.stdout) -> int:
     """Run the loop once with user agents of these kinds; return 0 if each showed the notification.
 
-    None stands for the first that is installed. One presses Notify me, several get a Notify all.
+    Without ``kinds``, the first installed browser is used. A single user agent presses Notify me; of
+    several, the first presses Notify all.
     """
-    teller = Teller(_json_writer(out) if as_json else _text_writer(out, named=len(kinds) > 1))
+    reporter = Reporter(_json_writer(out) if as_json else _text_writer(out, named=len(kinds) > 1))
     with tempfile.TemporaryDirectory(prefix="pushlab-demo-") as data:
         try:
             with LabRuntime(port=0, push_port=0, data=data) as lab:
-                _run(lab, list(kinds) or installed_browsers()[:1], teller)
+                _run(lab, list(kinds) or installed_browsers()[:1], reporter)
         except PushlabError as error:
-            teller.tell("failed", error.fault or "this machine", str(error))
+            reporter.report("failed", error.fault or "this machine", str(error))
             return 1
     return 0
 
 
-def _run(lab: LabRuntime, kinds: Sequence[str], teller: Teller) -> None:
+def _run(lab: LabRuntime, kinds: Sequence[str], reporter: Reporter) -> None:
     key = lab.keys.application_server_key
     text = f"makes a P-256 key pair; the public half is {len(lab.keys.public)} bytes: {key[:8]}…"
-    teller.tell("keys", AS, text, public_key=key)
-    silence = lab.on_event(teller.on_event)
+    reporter.report("keys", AS, text, public_key=key)
+    end_reports = lab.on_event(reporter.on_event)
     browsers = []
     for kind in kinds:
         name = "a virtual user agent" if kind == "virtual" else f"a real {kind.capitalize()}"
-        teller.tell("open", UA, f"{name} starts and opens the page")
+        reporter.report("open", UA, f"{name} starts and opens the page")
         browsers.append(lab.open(kind, headless=True))
         browsers[-1].subscribe()
     if len(browsers) == 1:
@@ -113,15 +116,15 @@ def _run(lab: LabRuntime, kinds: Sequence[str], teller: Teller) -> None:
         browsers[0].notify_all()
     shown = [browser.wait_for_notification() for browser in browsers]
     # A browser shows the notification before its reports have all arrived.
-    teller.wait_for(*["received", "acknowledge"] * len(browsers))
-    silence()
-    for browser, it in zip(browsers, shown, strict=True):
-        text = f"{browser.name} shows the notification: {it.title} {it.body}"
-        teller.tell("shown", UA, text, user_agent=browser.kind, title=it.title, body=it.body)
+    reporter.wait_for(*["received", "acknowledge"] * len(browsers))
+    end_reports()
+    for browser, note in zip(browsers, shown, strict=True):
+        text = f"{browser.name} shows the notification: {note.title} {note.body}"
+        reporter.report("shown", UA, text, user_agent=browser.kind, title=note.title, body=note.body)
 
 
 def line_of(event: Event) -> dict | None:
-    """Return the line that tells this event, or None if it is no step of the story."""
+    """Return the line for this event, or None if the event is no step of the demo."""
     for (source, target, begin), (step, text) in STEPS.items():
         if (event.source, event.target) == (source, target) and event.what.startswith(begin):
             more = {} if target == source else {"to": str(target)}
@@ -136,15 +139,15 @@ def _json_writer(out: TextIO) -> Callable[[dict], None]:
 
 
 def _text_writer(out: TextIO, named: bool) -> Callable[[dict], None]:
-    """Write lines for people; ``named`` says that there are several user agents to tell apart."""
+    """Return a function that writes lines for people. With ``named`` a line names its user agent."""
     colours = COLOURS if out.isatty() else {}
 
     def write(line: dict) -> None:
         party = line["party"]
-        said = f"{party} → {line['to']}" if "to" in line else party
+        parties = f"{party} → {line['to']}" if "to" in line else party
         if named and "who" in line:
-            said = said.replace(str(UA), line["who"])
+            parties = parties.replace(str(UA), line["who"])
         colour = colours.get(party, "")
-        print(f"{colour}{said:<36}{PLAIN if colour else ''}  {line['text']}", file=out, flush=True)
+        print(f"{colour}{parties:<36}{PLAIN if colour else ''}  {line['text']}", file=out, flush=True)
 
     return write

@@ -1,8 +1,8 @@
 """``pushlab join`` and ``pushlab browser``: a real browser at the page of a lab, here or across a room.
 
-The lab is asked where its push service is, and a browser of its own is started that uses it. The
-page of another machine comes over plain http; browsers give a service worker to secure pages alone.
-So that one origin is made an exception, in a profile that is thrown away, and the person is told.
+The command asks the lab where its push service is, and starts a real browser that uses it. The page of
+another machine comes over plain http, and browsers allow a service worker on secure pages only. So
+that one origin is made an exception, in a profile that is deleted at the end, and the command says so.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ WEAKENS = {
     "firefox": "This Firefox treats every page from {host} as secure, though it comes over plain http,",
     "chromium": "This Chromium treats {origin} as secure, though it comes over plain http,",
 }
-"""Each browser's exception is as wide as its own setting: a host's, or an origin's."""
+"""What each browser's setting makes an exception of: Firefox a whole host, Chromium one origin."""
 
 
 def join(
@@ -37,7 +37,7 @@ def join(
     """Open the page at ``url`` in a browser of the lab and wait until it is closed.
 
     ``kind`` is ``"firefox"`` or ``"chromium"``, or None for the first that is installed; ``name`` is
-    what the page offers as the participant's name. Raise LabError, BrowserNotFound.
+    the name that the page suggests for the participant. Raises LabError, BrowserNotFound.
     """
     kind = kind or first_installed()
     browser = browser_for(url, kind, profile=profile, headless=headless, grant=headless)
@@ -60,7 +60,7 @@ def join(
 def browser_for(url: str, kind: str, **wanted) -> Firefox | Chromium:
     """Ask the lab at ``url`` for its push service, and make a browser that uses it.
 
-    ``wanted`` is ``profile``, ``headless`` and ``grant``. Raise LabError if no lab answers there.
+    ``wanted`` is ``profile``, ``headless`` and ``grant``. Raises LabError if no lab answers there.
     """
     push_url = push_service_of(url)
     listeners = None
@@ -70,7 +70,7 @@ def browser_for(url: str, kind: str, **wanted) -> Firefox | Chromium:
 
 
 def first_installed() -> str:
-    """Return the kind of the first real browser of this machine. Raise BrowserNotFound."""
+    """Return the kind of the first real browser of this machine. Raises BrowserNotFound."""
     kind = installed_browsers()[0]
     if kind == "virtual":
         raise BrowserNotFound("No Firefox and no Chromium was found. Install one of them")
@@ -78,7 +78,7 @@ def first_installed() -> str:
 
 
 def weakened(url: str, kind: str, profile: Path | None) -> str:
-    """Return what to tell a person of the exception that is made, or nothing if none is needed.
+    """Return a warning about the exception for the person, or an empty text if none is needed.
 
     >>> print(weakened("http://192.168.1.20:8292", "chromium", None))
     This Chromium treats http://192.168.1.20:8292 as secure, though it comes over plain http,
@@ -87,14 +87,14 @@ def weakened(url: str, kind: str, profile: Path | None) -> str:
     origin = trusted_origin(url)
     if not origin:
         return ""
-    said = WEAKENS[kind].format(origin=origin, host=urlsplit(origin).hostname)
+    warning = WEAKENS[kind].format(origin=origin, host=urlsplit(origin).hostname)
     kept = f"The profile {profile} is kept: never browse the web with it."
     rest = kept if profile else "Its profile is thrown away at the end."
-    return f"{said}\nso others on this network could read and change the page. {rest}"
+    return f"{warning}\nso others on this network could read and change the page. {rest}"
 
 
 def page_of(url: str, name: str) -> str:
-    """Return the address of the page, with the name in its fragment, which no server sees.
+    """Return the address of the page, with the name in its fragment, which browsers send to no server.
 
     >>> page_of("http://192.168.1.20:8292", "Ada Lovelace")
     'http://192.168.1.20:8292/#name=Ada%20Lovelace'
@@ -103,7 +103,7 @@ def page_of(url: str, name: str) -> str:
 
 
 def push_service_of(url: str) -> str:
-    """Ask a running lab for the address of its push service. Raise LabError."""
+    """Ask a running lab for the address of its push service. Raises LabError."""
     push_url = ask(f"{page_of(url, '')}health").get("push_service")
     if not push_url:
         raise LabError(f"the application server at {url} has no push service of its own")
@@ -111,9 +111,9 @@ def push_service_of(url: str) -> str:
 
 
 def ask(url: str) -> dict:
-    """Return the data of a lab's answer. Raise LabError.
+    """Return the data of a lab's answer. Raises LabError.
 
-    What is on this machine or on its own network is asked directly, past every proxy.
+    A lab on this machine or on its network is asked directly, without a proxy.
     """
     near = network.is_near(urlsplit(url).hostname or "")
     opener = settings.DIRECT if near else urllib.request.build_opener()

@@ -1,4 +1,4 @@
-"""The lab as a notebook sees it: the same lab, with a panel to press and pictures to read."""
+"""The lab for a notebook: the same lab, with a panel of buttons and with pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Lab(LabRuntime):
-    """Bring the three parties up, and show what they do. ``LabRuntime`` explains the arguments.
+    """Start the three parties, and show what they do. ``LabRuntime`` explains the arguments.
 
     >>> with Lab(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     lab
@@ -38,7 +38,7 @@ class Lab(LabRuntime):
         return self._browsers.all()
 
     def panel(self) -> "Panel":
-        """Return the lab's panel. Shown twice, it is one panel with two faces."""
+        """Return the lab's panel. Shown twice, it is the same panel in two places."""
         if self._panel is None:
             from pushlab.notebook.panel.panel import Panel  # ipywidgets costs a quarter of a second.
 
@@ -46,7 +46,7 @@ class Lab(LabRuntime):
         return self._panel
 
     def diagram(self, after: int = 0, title: str | None = None) -> Svg:
-        """Draw what happened after event number ``after``: who said what to whom."""
+        """Draw what happened after event number ``after``: which party sent what to which."""
         events = self.journal.events(after)
         return Svg(sequence(events, title), narrate(events))
 
@@ -58,9 +58,9 @@ class Lab(LabRuntime):
         claims: Source = None,
         options: Source = None,
     ) -> Report:
-        """Look at this lab and its surroundings, and at what is given: every fault, with its fix.
+        """Examine this lab, its environment and the arguments; return every fault, with its fix.
 
-        ``keys`` are this lab's if none are given. Raise OSError if a file cannot be read.
+        ``keys`` are this lab's if none are given. Raises OSError if a file cannot be read.
         """
         if isinstance(subscription, StoredSubscription):
             made_for = {"applicationServerKey": subscription.application_server_key}
