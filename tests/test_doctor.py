@@ -162,7 +162,7 @@ def test_good_keys_give_no_finding_in_any_spelling(content):
 def test_each_fault_of_keys_is_found_and_it_alone(code, content):
     found, keys = examine_keys(content)
     assert codes(found) == [code]
-    harmless = code.startswith("subject-") or code.startswith("public-key-")
+    harmless = code.startswith(("subject-", "public-key-"))
     assert (keys is not None) == (harmless and not code.endswith("-is-pem"))
 
 
@@ -196,7 +196,8 @@ def test_a_key_file_that_git_knows(tmp_path, monkeypatch):
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
 
     def git(*command):
-        subprocess.run(["git", "-C", tmp_path, *command], check=True, capture_output=True, env=environment)
+        command = ["git", "-C", tmp_path, *command]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
 
     path = tmp_path / "vapid.env"
     KEYS.save(path)
@@ -215,7 +216,8 @@ def test_a_key_file_that_git_knows(tmp_path, monkeypatch):
 
 
 def sub(endpoint=REAL, p256dh=P256DH, auth=AUTH, **more) -> dict:
-    return {"endpoint": endpoint, "expirationTime": None, "keys": {"p256dh": p256dh, "auth": auth}} | more
+    keys = {"p256dh": p256dh, "auth": auth}
+    return {"endpoint": endpoint, "expirationTime": None, "keys": keys} | more
 
 
 GOOD_ENDPOINTS = {
@@ -395,7 +397,8 @@ def quiet(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
     about = {"Requires-Python": ">=3.11"}
     monkeypatch.setattr(metadata, "metadata", lambda name: about)
-    monkeypatch.setattr(metadata, "requires", lambda name: ["tornado<7,>=6.4", "absent>=1; extra == 'test'"])
+    requires = ["tornado<7,>=6.4", "absent>=1; extra == 'test'"]
+    monkeypatch.setattr(metadata, "requires", lambda name: requires)
     return monkeypatch
 
 
@@ -629,15 +632,15 @@ def test_the_table_escapes_and_has_the_colours_of_the_theme():
     html = Report((bad("c", "<script>alert(1)</script>", "a & b", '"', "<b>"),))._repr_html_()
     assert "<script" not in html and "&lt;script&gt;" in html and "a &amp; b" in html
 
-    class Cells(HTMLParser):
-        found: list = []
+    found = []
 
+    class Cells(HTMLParser):
         def handle_starttag(self, tag, attributes):
-            self.found.append((tag, dict(attributes).get("style", "")))
+            found.append((tag, dict(attributes).get("style", "")))
 
     Cells().feed(html)
-    assert {tag for tag, _ in Cells.found} == {"table", "thead", "tbody", "tr", "th", "td", "p"}
-    assert all("--jp-" in style for tag, style in Cells.found if tag in ("th", "td", "p"))
+    assert {tag for tag, _ in found} == {"table", "thead", "tbody", "tr", "th", "td", "p"}
+    assert all("--jp-" in style for tag, style in found if tag in ("th", "td", "p"))
 
 
 def test_each_finding_that_the_doctor_can_make_is_provoked_here():
@@ -686,7 +689,8 @@ def test_exit_status_0_when_nothing_is_bad(command, tmp_path):
 def test_exit_status_1_when_something_is_bad_and_one_object_a_line(command, tmp_path):
     (tmp_path / "bad.json").write_text(json.dumps(sub(p256dh=AUTH, auth=P256DH)))
     (tmp_path / "claims.json").write_text(json.dumps(claim(aud=REAL)))
-    done = command("--subscription", tmp_path / "bad.json", "--claims", tmp_path / "claims.json", "--json")
+    paths = ["--subscription", tmp_path / "bad.json", "--claims", tmp_path / "claims.json"]
+    done = command(*paths, "--json")
     assert done.returncode == 1 and done.stderr == ""
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert all(list(line) == ["code", "level", "seen", "fault", "source", "fix"] for line in lines)

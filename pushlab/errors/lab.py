@@ -7,7 +7,7 @@ from pushlab.errors.base import PushlabError
 # A table: a class a row, and one empty line between rows. __all__ has a line for each group, in the
 # order of the tree, and a hint is one line of the table however long it is.
 # fmt: off
-# ruff: noqa: RUF022, E501
+# ruff: noqa: E501
 
 __all__ = [
     "LabError", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut",

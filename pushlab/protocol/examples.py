@@ -1,7 +1,7 @@
 """The examples that the RFCs print, as values to compute with. Their private keys are no secrets.
 
-    RFC8291   Section 5 and Appendix A: one push message, with its intermediate values
-    RFC8292   Section 2.4: one VAPID token, and the public key that it verifies with
+RFC8291   Section 5 and Appendix A: one push message, with its intermediate values
+RFC8292   Section 2.4: one VAPID token, and the public key that it verifies with
 """
 
 from types import MappingProxyType, SimpleNamespace
@@ -41,7 +41,6 @@ RFC8292 = SimpleNamespace(
     "eHAiOjE0NTM1MjM3NjgsInN1YiI6Im1haWx0bzpwdXNoQGV4YW1wbGUuY29tIn0.i3CYb7t4xfxCDquptFOepC9GAu_H"
     "LGkMlMuCGSK2rpiUfnK9ojFwDXb1JrErtmysazNjjvW2L9OkSSHzvoD1oA",
     public=base64url.decode(
-        "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxH"
-        "F6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
+        "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
     ),
 )

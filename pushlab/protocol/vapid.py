@@ -137,9 +137,7 @@ def authorization(token: str, public: bytes) -> str:
 # https://www.rfc-editor.org/rfc/rfc9110#section-11.2
 # auth-param = token BWS "=" BWS ( token / quoted-string ), in a comma-separated list
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-AUTH_PARAM = re.compile(
-    rf"({TOKEN})[ \t]*=[ \t]*({TOKEN}=*|\"(?:[^\"\\]|\\.)*\")[ \t]*(?:,[ \t,]*|\Z)"
-)
+AUTH_PARAM = re.compile(rf"({TOKEN})[ \t]*=[ \t]*({TOKEN}=*|\"(?:[^\"\\]|\\.)*\")[ \t]*(?:,[ \t,]*|\Z)")
 
 
 # https://www.rfc-editor.org/rfc/rfc8292#section-3

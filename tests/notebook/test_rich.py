@@ -277,5 +277,6 @@ def test_any_import_in_a_notebook_is_enough_and_loads_no_pictures_yet(first, tmp
 @pytest.mark.parametrize("before", ["", "import IPython; "])
 def test_without_a_shell_nothing_is_told_and_ipython_is_not_loaded(before):
     code = f"import sys; {before}import pushlab; print('IPython' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=patience(120))
+    program = [sys.executable, "-c", code]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=patience(120))
     assert done.stderr == "" and done.stdout.strip() == str(bool(before))

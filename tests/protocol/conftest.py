@@ -37,8 +37,9 @@ def outcome() -> Callable:
         try:
             return call(*arguments, **options)
         except PushlabError as error:
-            assert not type(error).__subclasses__(), f"{type(error).__name__} is a whole group of errors"
-            return type(error)
+            kind = type(error)
+        assert not kind.__subclasses__(), f"{kind.__name__} is a whole group of errors"
+        return kind
 
     return of
 

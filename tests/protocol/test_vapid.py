@@ -57,7 +57,7 @@ def test_the_example_verifies(vector, example):
 
 def test_the_example_is_written_to_the_byte(vector, example):
     values = vector("rfc8292")
-    signing_input, _, signature = values["t"].rpartition(".")
+    signing_input = values["t"].rpartition(".")[0]
     ours = sign(Claims(**values["claims"]), KEY)
     # The RFC's own private key is not published: all but the signature can be written again.
     assert ours.rpartition(".")[0] == signing_input
@@ -177,13 +177,13 @@ def test_exp_is_within_a_day(exp):
 @pytest.mark.parametrize("now", [NOW, NOW + 0.25])
 def test_exp_is_in_the_past(exp, now):
     with pytest.raises(TokenExpired):
-        verify(header('{"aud":"%s","exp":%s}' % (ORIGIN, exp)), origin=ORIGIN, now=now)
+        verify(header(f'{{"aud":"{ORIGIN}","exp":{exp}}}'), origin=ORIGIN, now=now)
 
 
 @pytest.mark.parametrize("exp", [NOW + DAY + 1, NOW + DAY + 0.5, NOW * 1000, 1e308, "1" + "0" * 99])
 def test_exp_is_too_far_ahead(exp):
     with pytest.raises(ExpiryTooFar):
-        verify(header('{"aud":"%s","exp":%s}' % (ORIGIN, exp)), origin=ORIGIN, now=NOW)
+        verify(header(f'{{"aud":"{ORIGIN}","exp":{exp}}}'), origin=ORIGIN, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_exp_is_too_far_ahead(exp):
 )
 def test_exp_is_a_strange_number(exp, error):
     with pytest.raises(error):
-        verify(header('{"aud":"%s","exp":%s}' % (ORIGIN, exp)), origin=ORIGIN, now=NOW)
+        verify(header(f'{{"aud":"{ORIGIN}","exp":{exp}}}'), origin=ORIGIN, now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -194,9 +194,7 @@ def _mistaken() -> Iterator[tuple[str, bytes]]:
         yield f"{sentence} (RFC 8188 §2.3)", _seal(ikm, nonce=nonce)
 
 
-def _ikm(
-    key_info: bytes, key: bytes = LESSON.auth_secret, message: bytes = LESSON.ecdh_secret
-) -> bytes:
+def _ikm(key_info: bytes, key: bytes = LESSON.auth_secret, message: bytes = LESSON.ecdh_secret) -> bytes:
     return hmac_sha_256(hmac_sha_256(key, message), key_info + b"\1")
 
 

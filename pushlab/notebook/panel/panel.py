@@ -64,9 +64,7 @@ class Panel:
     def __repr__(self) -> str:
         return "Run this cell, and the panel appears here."
 
-    def _repr_mimebundle_(
-        self, include: object = None, exclude: object = None
-    ) -> dict[str, object]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         return self.box._repr_mimebundle_() | {"text/plain": repr(self)}
 
     def refresh(self) -> None:
@@ -155,9 +153,7 @@ class Panel:
             row(notify_me, notify_all),
             self.progress,
         )
-        third = card(
-            markup.heading("What the application server knows"), self.keys, self.subscriptions
-        )
+        third = card(markup.heading("What the application server knows"), self.keys, self.subscriptions)
         fourth = card(markup.heading("Shown"), self.notifications)
         parts = [
             html("head", markup.STYLE + markup.legend()),

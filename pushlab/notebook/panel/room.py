@@ -28,9 +28,7 @@ class RoomPanel:
         self._reveal.on_click(lambda _: self._toggle())
         self._table = html("room", markup.room([]))
         # The learner alone writes its value, and Python alone its suggestions.
-        self._name = named(
-            widgets.Combobox(placeholder="a name", continuous_update=True), "room-name"
-        )
+        self._name = named(widgets.Combobox(placeholder="a name", continuous_update=True), "room-name")
         ways = "Each participant types one line. The code is the page's address."
         self.box = widgets.HBox(
             [
@@ -69,9 +67,7 @@ class RoomPanel:
             raise PushlabError("Type a name first, or choose one")
         # A chosen suggestion is unique. A typed text is a name, which two participants may share.
         found = [label for said, label in self._labels.items() if typed == said]
-        found = found or [
-            one for said, one in self._labels.items() if typed == said.split(" · ")[0]
-        ]
+        found = found or [one for said, one in self._labels.items() if typed == said.split(" · ")[0]]
         if len(found) != 1:
             many = f"{len(found)} participants are" if found else "Nobody here is"
             raise PushlabError(f"{many} called {typed!r}. Choose a suggestion")

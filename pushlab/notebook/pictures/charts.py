@@ -40,9 +40,7 @@ def bar_chart(values: Mapping[str, float], title: str | None = None, unit: str =
         parts.append(svg.text(left - 10, line, name, fill=svg.INK, size=13, anchor="end"))
         parts.append(svg.box(left, y, length, BAR, colour, radius=3))
         end = left + length + 8
-        parts.append(
-            svg.text(end, line, shown[name], fill=colour, size=13, weight=600, anchor="start")
-        )
+        parts.append(svg.text(end, line, shown[name], fill=colour, size=13, weight=600, anchor="start"))
         y += BAR + GAP
     words = [f"{name}: {said}" for name, said in shown.items()]
     return Svg(svg.card(WIDTH, y + 8, parts, title or "Bars"), _text(title, words))
@@ -100,9 +98,7 @@ def line_chart(
         parts.append(_line(dots, colour, 2))
         parts += [_dot(*dot, colour) for dot in dots]
         parts.append(_dot(legend + 4, bottom + 34, colour))
-        parts.append(
-            svg.text(legend + 14, bottom + 38, name, fill=colour, size=12, anchor="start")
-        )
+        parts.append(svg.text(legend + 14, bottom + 38, name, fill=colour, size=12, anchor="start"))
         legend += 40 + LETTER * len(name)
     axes = f" ({x}: {y})" if x or y else ""
     words = [

@@ -136,8 +136,7 @@ def title(x: float, y: float, said: str) -> str:
 def box(x: float, y: float, width: float, height: float, fill: str, radius: int = 6) -> str:
     """Return a filled rectangle with round corners."""
     return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}" '
-        f'fill="{fill}"/>'
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}" fill="{fill}"/>'
     )
 
 

@@ -97,9 +97,7 @@ def _row(
         for line in svg.wrap(said, int((first if y == top + 18 else full) / letter), 6):
             long = len(line) * LETTER if family and line.isascii() else 0
             parts.append(
-                svg.text(
-                    left, y, line, fill=fill, size=12, anchor="start", family=family, length=long
-                )
+                svg.text(left, y, line, fill=fill, size=12, anchor="start", family=family, length=long)
             )
             y += 16
     return parts, max(y - top - 6, 44 if one.small else 28)

@@ -273,7 +273,9 @@ def test_another_error_of_the_learner_s_comes_through():
 
 # ---- all of them ------------------------------------------------------------------------------
 
-MISTAKES = ["swap", "info", "prk_key", "prk", "cek", "uncut", "tag", "blind", "delimiter", "nothing", "greedy"]
+MISTAKES = [
+    "swap", "info", "prk_key", "prk", "cek", "uncut", "tag", "blind", "delimiter", "nothing", "greedy",
+]  # fmt: skip
 
 
 def test_no_message_gives_the_answer():

@@ -109,11 +109,14 @@ def test_the_figures_of_a_bench_are_drawn(tmp_path):
     path = tmp_path / "bench.json"
     assert bench_chart(path) is None
     rows = [
-        {"benchmark": "notify-all", "name": "ours", "subscribers": 2000, "figures": {"messages/s": 4550.0}},
-        {"benchmark": "notify-all", "name": "a peer", "subscribers": 2000, "figures": {"messages/s": 1552.0}},
-        {"benchmark": "notify-all", "name": "not installed", "subscribers": 2000, "figures": {}},
-        {"benchmark": "notify-all", "name": "ours", "subscribers": 100, "figures": {"messages/s": 1083.0}},
-        {"benchmark": "encryption", "name": "ours", "subscribers": None, "figures": {"CPU µs": 91.5}},
+        {"benchmark": benchmark, "name": name, "subscribers": subscribers, "figures": figures}
+        for benchmark, name, subscribers, figures in (
+            ("notify-all", "ours", 2000, {"messages/s": 4550.0}),
+            ("notify-all", "a peer", 2000, {"messages/s": 1552.0}),
+            ("notify-all", "not installed", 2000, {}),
+            ("notify-all", "ours", 100, {"messages/s": 1083.0}),
+            ("encryption", "ours", None, {"CPU µs": 91.5}),
+        )
     ]
     path.write_text(json.dumps({"rows": rows}), "utf-8")
     said = repr(bench_chart(path)).splitlines()
