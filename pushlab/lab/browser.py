@@ -22,7 +22,7 @@ UNSUBSCRIBE_SECONDS = 30
 def installed_browsers() -> list[str]:
     """Return the kinds of real browsers on this machine, else ``["virtual"]``.
 
-    If PUSHLAB_BROWSER is set, return that kind alone.
+    If PUSHLAB_BROWSER is set, return only that kind.
     """
     if chosen := os.environ.get("PUSHLAB_BROWSER"):
         return [chosen]

@@ -141,7 +141,7 @@ class OpenBrowsers:
             task.cancel()
             name = task.get_name() if task in closing else "A browser that was starting"
             errors.append(TimedOut(f"{name} has not closed within {seconds:g} s"))
-        # What becomes of an opening is told to the thread that waits for it.
+        # The thread that called open() gets the error of an opening.
         for task in done & closing:
             if not task.cancelled() and (error := task.exception()):
                 errors.append(error)

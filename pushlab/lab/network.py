@@ -66,14 +66,14 @@ def checked(host: str) -> str:
     try:
         address = IPv4Address(host)
     except AddressValueError:
-        raise BadHost(f"{host!r} is no IPv4 address. {_told()}") from None
+        raise BadHost(f"{host!r} is no IPv4 address. {_own_addresses()}") from None
     if address.is_unspecified:
-        raise BadHost(f"{host} is every address at once, and a room needs one. {_told()}")
+        raise BadHost(f"{host} is every address at once, and a room needs one. {_own_addresses()}")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((host, 0))
         except OSError:
-            raise BadHost(f"{host} is no address of this machine. {_told()}") from None
+            raise BadHost(f"{host} is no address of this machine. {_own_addresses()}") from None
     return str(address)
 
 
@@ -90,7 +90,7 @@ def holder(host: str, *ports: int) -> str:
     return ""
 
 
-def _told() -> str:
+def _own_addresses() -> str:
     found = mine()
     return (
         f"This machine has {', '.join(found)}" if found else "This machine has none but 127.0.0.1"

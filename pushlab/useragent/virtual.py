@@ -212,7 +212,7 @@ class VirtualUserAgent:
     async def _report(self, event: str, detail: object = None) -> None:
         """Report to the application server what happened here.
 
-        The report is for the journal alone, so no action fails because it cannot be delivered.
+        The report is only for the journal, so no action fails if it cannot be delivered.
         """
         try:
             await self._post("report", {"event": event, "detail": detail})

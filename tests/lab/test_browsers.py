@@ -192,7 +192,7 @@ def test_a_browser_may_be_closed_without_unsubscribing(lab):
     assert len(lab.subscriptions()) == 1
 
 
-# --- which browser is meant ------------------------------------------------------------------------------
+# --- which browser is meant ----------------------------------------------------------------------
 
 
 def test_one_browser_that_is_asked_for_twice_at_one_time_is_one(lab, beside, monkeypatch):

@@ -117,9 +117,9 @@ def test_a_port_that_something_else_holds(tmp_path, leaves_nothing, taken):
         other.bind(("127.0.0.1", 0))
         other.listen()
         ports = {"port": 0, "push_port": 0, taken: other.getsockname()[1]}
-        with leaves_nothing(), pytest.raises(PortTaken, match=str(ports[taken])) as told:
+        with leaves_nothing(), pytest.raises(PortTaken, match=str(ports[taken])) as raised:
             LabRuntime(**ports, data=tmp_path)
-        assert "Kernel" in str(told.value)
+        assert "Kernel" in str(raised.value)
     with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         assert lab.running, "the failure left nothing behind"
 
@@ -191,7 +191,7 @@ CANNOT_START = {
 
 @pytest.mark.parametrize("wrong", CANNOT_START)
 def test_a_lab_that_cannot_be_started_leaves_nothing(tmp_path, monkeypatch, leaves_nothing, wrong):
-    """No thread and no port; the next Lab() used to be told that another kernel held them."""
+    """No thread and no port; the next Lab() used to report that another kernel held them."""
     error, arguments = CANNOT_START[wrong]
     monkeypatch.setenv("PUSHLAB_PORT", str(free_port()))
     monkeypatch.setenv("PUSHLAB_PUSH_PORT", str(free_port()))
@@ -282,7 +282,7 @@ def together(calls: list) -> list:
         begin.wait()
         try:
             given[number] = calls[number]()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the test looks at it
             given[number] = error
 
     threads = [threading.Thread(target=make, args=[number]) for number in range(len(calls))]
@@ -397,13 +397,13 @@ def test_pywebpush_as_the_sender(tmp_path):
         assert browser.wait_for_notification().title == "Hello, Notifications!"
 
 
-def test_a_browser_that_is_cut_off_leaves_without_a_goodbye(lab):
+def test_a_browser_that_is_cut_off_is_closed_without_unsubscribing(lab):
     browser = lab.open("virtual")
     browser.subscribe()
     lab.run(browser.agent.disconnect())
     browser.close()
     assert lab.open("virtual") is not browser
-    assert len(lab.subscriptions()) == 1  # As in life: nobody has told the server.
+    assert len(lab.subscriptions()) == 1  # As in life, the server does not know.
 
 
 def test_a_lab_in_a_vendors_flavour_and_the_sender_that_understands_it(tmp_path):
@@ -459,8 +459,8 @@ def test_a_room_has_a_token_that_is_nowhere_but_in_the_instructor_s_link(tmp_pat
             with pytest.raises(BrowserFailed, match="for the instructor"):
                 browser.notify_all()
             assert lab.notify_all().accepted == 1, "the notebook is the instructor's"
-            told = repr([event.to_json() for event in lab.journal.events()])
-            assert tokens[-1] not in told + repr(lab) + repr(lab.invitation)
+            shown = repr([event.to_json() for event in lab.journal.events()])
+            assert tokens[-1] not in shown + repr(lab) + repr(lab.invitation)
     assert tokens[0] != tokens[1] and all(len(token) == 32 for token in tokens)
     monkeypatch.setenv("PUSHLAB_TOKEN", "my-own-token")
     with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
@@ -499,7 +499,7 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_both_servers_answer_while_the_database_is_read(lab, name):
-    """Whoever waits for the database must not be the event loop, which serves both parties."""
+    """The event loop must not wait for the database: it serves both parties."""
     read, answers = threading.Event(), []
 
     def ask() -> None:

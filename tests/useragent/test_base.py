@@ -1,4 +1,4 @@
-"""Every user agent offers the same, so that whoever uses one need not know which."""
+"""Every user agent offers the same methods, so that the caller need not know which it has."""
 
 import inspect
 

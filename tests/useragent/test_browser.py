@@ -33,7 +33,7 @@ from pushlab.useragent.page import SETTLED, THROUGH
 
 # Nothing listens at these, and these tests need nothing from there.
 NO_PUSH = "ws://127.0.0.1:9/"
-NO_DOOR = SimpleNamespace(
+NO_LISTENERS = SimpleNamespace(
     checkin_url="http://127.0.0.1:9/checkin",
     registration_url="http://127.0.0.1:9/c2dm/register3",
     mcs_url="https://127.0.0.1:9",
@@ -90,7 +90,7 @@ KINDS = [
         name="Chromium",
         module=chromium,
         agent=Chromium,
-        push=NO_DOOR,
+        push=NO_LISTENERS,
         address_file="DevToolsActivePort",
         old_address="9\n/devtools/browser/0",
         kept_file="Default/Preferences",
@@ -305,7 +305,8 @@ def test_without_a_browser_the_error_tells_how_to_get_one(kind, monkeypatch, tmp
     monkeypatch.delenv(kind.variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(kind.module, "PLACES", ["browser", "~/no/such/browser"])
-    with pytest.raises(BrowserNotFound, match=f"No {kind.name} was found. Install it .*{kind.name.lower()}"):
+    how = f"No {kind.name} was found. Install it .*{kind.name.lower()}"
+    with pytest.raises(BrowserNotFound, match=how):
         kind.module.find()
     path = program(tmp_path, "")
     assert kind.module.find() == path

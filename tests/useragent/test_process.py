@@ -24,7 +24,7 @@ def test_reading_the_output_does_not_make_the_browser_write_over_it(tmp_path, ru
     async def read_while_it_writes():
         process = BrowserProcess([sys.executable, "-c", ECHO, str(pipe)], {})
         try:
-            with open(pipe, "w", buffering=1) as lines:
+            with await asyncio.to_thread(pipe.open, "w", buffering=1) as lines:
                 for line in said:
                     print(line, file=lines)
                     async with asyncio.timeout(patience(10)):

@@ -341,8 +341,8 @@ def test_the_page_s_requests_come_in_the_page_s_order_relative_to_its_url(run, p
             await subscribe(service, server, agent)
             await agent.notify_me()
             await agent.notify_all()
-            told = [value["event"] if route == "report" else route for route, value in server.requests]
-            assert told == [
+            events = [value["event"] if route == "report" else route for route, value in server.requests]
+            assert events == [
                 "",
                 "registered",
                 "permission",
@@ -438,7 +438,7 @@ def test_nobody_at_the_page_s_url_is_said(run, unused_tcp_port):
 
 def test_a_button_that_the_page_would_disable_cannot_be_pressed(run, parties):
     async def scenario():
-        async with parties() as (service, server, agent):
+        async with parties() as (_, server, agent):
             await agent.open(server.page_url)
             for press in (agent.subscribe, agent.unsubscribe, agent.unregister, agent.notify_me):
                 with pytest.raises(BrowserFailed, match="disabled in state unregistered"):
@@ -472,7 +472,7 @@ def test_it_has_no_screen(run):
 
 
 def test_a_room_of_user_agents_shares_no_queue(run, serve):
-    """Tornado's shared client has ten requests under way at most, whoever asks."""
+    """Tornado's shared client has ten requests under way at most, for all its users together."""
     coming, wait = asyncio.Queue(), asyncio.Event()
 
     class Held(RequestHandler):

@@ -1,6 +1,6 @@
 """What turns a Chromium into a user agent of the lab: its switches, each with its reason.
 
-Some of them weaken the browser, and are marked **Weakens**: such a profile is for the lab alone,
+Some of them weaken the browser, and are marked **Weakens**: such a profile is for the lab only,
 never the one that a person browses the web with. That is why the lab's Chromium also refuses to go
 anywhere else. One thing that no switch can say is written into the profile itself: which origins may
 show notifications.

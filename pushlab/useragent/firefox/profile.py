@@ -1,7 +1,7 @@
 """The preferences that turn a Firefox into a user agent of the lab, each with its reason.
 
 They go into ``user.js``, which Firefox reads at every start. Some of them weaken the browser, and
-are marked **Weakens**: such a profile is for the lab alone, never the one that a person browses the
+are marked **Weakens**: such a profile is for the lab only, never the one that a person browses the
 web with. That is why the lab's Firefox also refuses to go anywhere else.
 """
 

@@ -9,7 +9,7 @@ import pytest
 from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.chromium.browser import Chromium
 
-DOOR = SimpleNamespace(
+LISTENERS = SimpleNamespace(
     checkin_url="http://127.0.0.1:8030/checkin",
     registration_url="http://127.0.0.1:8030/c2dm/register3",
     mcs_url="https://127.0.0.1:40443",
@@ -19,7 +19,7 @@ DOOR = SimpleNamespace(
 
 def switches(tmp_path, headless=True):
     """Return what a Chromium is started with, as a mapping; a switch without a value has None."""
-    given = chromium_profile.switches(DOOR, tmp_path, headless)
+    given = chromium_profile.switches(LISTENERS, tmp_path, headless)
     assert all(switch.startswith("--") for switch in given)
     split = [switch.removeprefix("--").split("=", 1) for switch in given]
     assert len({name for name, *_ in split}) == len(given)
@@ -28,10 +28,10 @@ def switches(tmp_path, headless=True):
 
 def test_the_switches_say_where_the_push_service_is_and_which_key_to_believe(tmp_path):
     given = switches(tmp_path)
-    assert given["gcm-checkin-url"] == DOOR.checkin_url
-    assert given["gcm-registration-url"] == DOOR.registration_url
-    assert given["gcm-mcs-endpoint"] == DOOR.mcs_url
-    assert given["ignore-certificate-errors-spki-list"] == DOOR.spki
+    assert given["gcm-checkin-url"] == LISTENERS.checkin_url
+    assert given["gcm-registration-url"] == LISTENERS.registration_url
+    assert given["gcm-mcs-endpoint"] == LISTENERS.mcs_url
+    assert given["ignore-certificate-errors-spki-list"] == LISTENERS.spki
     assert given["user-data-dir"] == str(tmp_path)
     assert "ignore-certificate-errors" not in given
 
@@ -56,9 +56,9 @@ def test_only_root_goes_without_the_sandbox(tmp_path, monkeypatch, user, without
 
 def test_one_origin_may_be_treated_as_secure_and_is_reached_past_the_proxy(tmp_path):
     origin, name = "http://10.77.0.1:8292", "unsafely-treat-insecure-origin-as-secure"
-    told = chromium_profile.switches(DOOR, tmp_path, True, origin)
-    assert f"--{name}={origin}" in told and "--proxy-bypass-list=10.77.0.1" in told
-    assert any(switch.endswith(", EXCLUDE 10.77.0.1") for switch in told)
+    given = chromium_profile.switches(LISTENERS, tmp_path, True, origin)
+    assert f"--{name}={origin}" in given and "--proxy-bypass-list=10.77.0.1" in given
+    assert any(switch.endswith(", EXCLUDE 10.77.0.1") for switch in given)
     assert not {name, "proxy-bypass-list"} & switches(tmp_path).keys(), "none unless it is asked for"
     assert "10.77" not in str(chromium_profile.NETWORK), "and the next Chromium knows nothing of it"
 
@@ -95,7 +95,7 @@ def test_the_permission_of_a_kept_profile_is_there_before_anyone_grants_it_again
 
             def without_a_grant():
                 """Make a Chromium of its own object: it knows nothing but what the profile holds."""
-                return Chromium(DOOR, profile=tmp_path, grant=False)
+                return Chromium(LISTENERS, profile=tmp_path, grant=False)
 
             async def permission(agent):
                 await agent._command("Page.navigate", {"url": page})
