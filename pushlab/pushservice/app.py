@@ -11,22 +11,22 @@ from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
 from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
-from pushlab.server.limits import BoundedHTTPServer
 from pushlab.journal import Journal
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
+from pushlab.pushservice.broker import Broker
+from pushlab.pushservice.chromium.checkin import Browsers, CheckinHandler, RegistrationHandler
 from pushlab.pushservice.chromium.listeners import (
     ChromiumListeners,
     ChromiumServers,
     ListenersHandler,
 )
-from pushlab.pushservice.chromium.checkin import Browsers, CheckinHandler, RegistrationHandler
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Mailbox
-from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.presence import PresenceHandler
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.server.http import StreamedBody, UnknownPathHandler, is_own_host, listen, log
+from pushlab.server.limits import BoundedHTTPServer
 
 SWEEP_SECONDS = 60
 """How often the messages of all user agents are searched for expired ones."""
@@ -221,7 +221,7 @@ class WrongHostHandler(StreamedBody):
 
     def prepare(self) -> NoReturn:
         super().prepare()
-        raise WrongHost()
+        raise WrongHost
 
 
 class FrontPage(StreamedBody):

@@ -2,14 +2,14 @@
 
 Every message is a JSON object in a text frame. ``>`` is the user agent, ``<`` the push service:
 
-    > hello      uaid, if it holds subscriptions            < hello      uaid, status
-    > register   channelID, key                             < register   channelID, status, pushEndpoint
-    > unregister channelID, code                            < unregister channelID, status
-                                                            < notification channelID, version, data, headers
+    > hello      uaid, if it holds subscriptions        < hello      uaid, status
+    > register   channelID, key                         < register   channelID, status, pushEndpoint
+    > unregister channelID, code                        < unregister channelID, status
+                                                        < notification channelID, version, data, headers
     > ack        updates: [{channelID, version, code}, …]
     > nack       version, code
-    > broadcast_subscribe                                   < broadcast  broadcasts
-    > {}                                                    < {}
+    > broadcast_subscribe                               < broadcast  broadcasts
+    > {}                                                < {}
 
 ``uaid`` is the secret name of the user agent. If the answer to hello holds another one, Firefox
 knows that its subscriptions are lost. ``version`` is the id of a message, which is sent again after
@@ -37,8 +37,8 @@ from pushlab.errors import (
     TooManyConnections,
 )
 from pushlab.protocol import base64url, p256, strict_json
-from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.pushservice.broker import Broker, Receipt
+from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.server.http import JsonErrors, user_agent_name
 
 MAX_FRAME = 256 * 1024

@@ -89,9 +89,7 @@ class Broker:
     earlier versions could write, forgets the oldest ones here.
     """
 
-    def __init__(
-        self, mailbox: Mailbox, store: Store, journal: Journal, clock: Callable[[], float]
-    ):
+    def __init__(self, mailbox: Mailbox, store: Store, journal: Journal, clock: Callable[[], float]):
         self.mailbox, self.journal, self._clock = mailbox, journal, clock
         self._store = store
         self._queues: dict[str, OutboundQueue] = {}  # by user agent
@@ -264,9 +262,7 @@ class Broker:
                 return
             self._deliver(queue, *queue.waiting.popleft())
 
-    def _deliver(
-        self, queue: OutboundQueue, subscription: Subscription, message: Message
-    ) -> None:
+    def _deliver(self, queue: OutboundQueue, subscription: Subscription, message: Message) -> None:
         # While a message is in the queue it may be replaced or withdrawn, or it may expire.
         if message.ttl and self.message(message.id) is None:
             return

@@ -224,9 +224,7 @@ class Mailbox:
             return Change()
         queue = self._queues.get(user_agent, {}).values()
         dropped = tuple(message for message in queue if message.token == known.token)
-        return Change(
-            unsubscribed=(known.token,), forgotten=self._oldest_gone(1), dropped=dropped
-        )
+        return Change(unsubscribed=(known.token,), forgotten=self._oldest_gone(1), dropped=dropped)
 
     def forget(self) -> Change:
         """Forget the oldest endpoints that were given up, as far as they exceed MAX_GONE."""

@@ -22,9 +22,9 @@ from sqlalchemy import (
     select,
 )
 
-from pushlab.server import database
 from pushlab.errors import StoreError, UnableToReadDatabase, UnableToWriteDatabase
 from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
+from pushlab.server import database
 
 BUSY_SECONDS = 1.0
 """How long a write waits for another program that has locked the file; the event loop waits too."""
@@ -95,7 +95,10 @@ class Store:
     def __init__(self, url: str):
         self._engine = database.connect(url, OWNER, busy_timeout=BUSY_SECONDS, durable=False)
         try:
-            with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.begin() as connection:
+            with (
+                database.translate_errors(UnableToReadDatabase, OWNER),
+                self._engine.begin() as connection,
+            ):
                 database.make_tables(connection, _metadata.sorted_tables, OWNER)
         except StoreError:
             self.close()
@@ -107,7 +110,10 @@ class Store:
 
     def read(self) -> Change:
         """Return all that is stored, as one change. Raises UnableToReadDatabase."""
-        with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
+        with (
+            database.translate_errors(UnableToReadDatabase, OWNER),
+            self._engine.connect() as connection,
+        ):
             rows = connection.execute(select(_old_codings))
             old = {id: OldCoding(*headers) for id, *headers in rows}
             return Change(
@@ -150,7 +156,10 @@ class Store:
     def kept(self, name: str) -> bytes | None:
         """Return the value that is kept under a name, or None. Raises UnableToReadDatabase."""
         query = select(_kept.c.value).where(_kept.c.name == name)
-        with database.translate_errors(UnableToReadDatabase, OWNER), self._engine.connect() as connection:
+        with (
+            database.translate_errors(UnableToReadDatabase, OWNER),
+            self._engine.connect() as connection,
+        ):
             return connection.execute(query).scalar_one_or_none()
 
     def keep(self, name: str, value: bytes) -> None:

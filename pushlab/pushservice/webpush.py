@@ -31,9 +31,9 @@ from pushlab.journal import Party
 from pushlab.protocol import vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
-from pushlab.pushservice.broker import Broker
 from pushlab.server.http import PAGE_HEADERS, StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE

@@ -7,6 +7,7 @@ import ssl
 import urllib.parse
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,8 +18,8 @@ from pushlab.journal import Journal
 from pushlab.protocol import base64url, encryption, p256, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.pushservice.chromium import messages
 from pushlab.pushservice.app import PushService
+from pushlab.pushservice.chromium import messages
 from pushlab.pushservice.chromium.listeners import ChromiumListeners
 from pushlab.pushservice.chromium.protobuf import read_varint, varint
 
@@ -67,9 +68,7 @@ class UserAgent:
         await self.say(message)
         return await self.hear()
 
-    async def subscribe(
-        self, key: bytes | None = None, channel: str = "channel-1"
-    ) -> PushSubscription:
+    async def subscribe(self, key: bytes | None = None, channel: str = "channel-1") -> PushSubscription:
         answer = await self.register(channel, key)
         assert answer["status"] == 200, answer
         p256dh = p256.raw_public(self.private_key.public_key())
@@ -86,8 +85,7 @@ class UserAgent:
 
     async def ack(self, *notifications: dict, code: int = 100) -> None:
         updates = [
-            {"channelID": n["channelID"], "version": n["version"], "code": code}
-            for n in notifications
+            {"channelID": n["channelID"], "version": n["version"], "code": code} for n in notifications
         ]
         await self.say({"messageType": "ack", "updates": updates})
 
@@ -105,7 +103,7 @@ class UserAgent:
 class Browser:
     """Speak Chromium's protocol, one frame at a time, and give the test every frame."""
 
-    ANSWERS = {
+    ANSWERS: ClassVar = {
         1: messages.HEARTBEAT,
         3: messages.LOGIN_RESPONSE,
         8: messages.DATA_MESSAGE_STANZA,

@@ -12,14 +12,14 @@ from tornado.httpclient import HTTPRequest
 from tornado.ioloop import PeriodicCallback
 
 from pushlab.errors import LabError, LabStopped, PortTaken, UnableToReadDatabase
-from pushlab.server.limits import BoundedHTTPServer
 from pushlab.pushservice import mailbox
 from pushlab.pushservice.app import PushService
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.pushservice.chromium.mcs import McsServer
-from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.presence import MAX_ENDPOINTS, MAX_REQUEST
 from pushlab.pushservice.store import Store
+from pushlab.server.limits import BoundedHTTPServer
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "aes128gcm"}
 
@@ -235,9 +235,7 @@ def test_an_invalid_message_limit_is_refused(limit):
         PushService(message_limit=limit)
 
 
-def test_a_step_that_fails_while_it_stops_keeps_no_other_from_stopping(
-    run, monkeypatch, leaves_nothing
-):
+def test_a_step_that_fails_while_it_stops_keeps_no_other_from_stopping(run, monkeypatch, leaves_nothing):
     async def scenario():
         with leaves_nothing():
             service = PushService()
@@ -361,9 +359,8 @@ def test_a_kill_loses_nothing_that_was_answered_201(open_bench, run, tmp_path):
         async with open_bench(database=database) as bench:
             agent, sender, subscription = await bench.subscribed()
             port = bench.service.port
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVER, database, str(port)], stdout=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, "-c", SERVER, database, str(port)]
+        server = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.PIPE, text=True)
         with server:
             assert int(await asyncio.to_thread(server.stdout.readline)) == port
             accepted = []

@@ -658,9 +658,7 @@ def test_a_message_that_runs_out_of_time_makes_room(bench):
     bench(scenario)
 
 
-def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(
-    bench, caplog, monkeypatch
-):
+def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(bench, caplog, monkeypatch):
     monkeypatch.setattr(AutopushHandler, "window", None)  # all at once
 
     async def scenario(bench):
@@ -737,8 +735,10 @@ def test_frames_that_no_websocket_library_would_send(bench):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["c", "v"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["version", "code", "channelID"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["version", "code", "channelID"]), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 kinds = st.sampled_from(
@@ -752,9 +752,7 @@ messages = st.builds(
 )
 
 
-@settings(
-    max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(messages | st.just({}), max_size=6), greets=st.booleans())
 def test_the_service_answers_any_bytes_or_ends_the_connection(bench, caplog, said, greets):
     async def scenario(bench):

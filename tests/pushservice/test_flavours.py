@@ -22,6 +22,7 @@ LEAVES = [*VapidError.__subclasses__(), *DeliveryError.__subclasses__()]
 
 # --- the faults: each changes a good request, or makes it bad by what happened before ------------
 
+
 class Case:
     """A request to one push service, and those who take part in it."""
 
@@ -136,7 +137,13 @@ TAKEN = "taken"
 JSON = {"Content-Type": "application/json"}
 TEXT = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 MORE = '"more_info":"http://autopush.readthedocs.io/en/latest/http.html#error-codes"}'
-WORDS = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 410: "Gone", 413: "Payload Too Large"}
+WORDS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    410: "Gone",
+    413: "Payload Too Large",
+}
 
 
 def mozilla(status, errno, message="", **headers):
@@ -159,7 +166,8 @@ def silent(status):
 
 AUTH, JWT, APPLE = mozilla(401, 109), fcm(403, "invalid JWT provided"), apple(403, "BadJwtToken")
 CLAIM = mozilla(401, 109, "Invalid VAPID token: A value in the vapid claims is either missing or "
-                'incorrectly specified (e.g. "exp":"12345" or "sub":null). Please correct and retry.')  # fmt: skip
+                'incorrectly specified (e.g. "exp":"12345" or "sub":null). Please '
+                'correct and retry.')  # fmt: skip
 DROPPED = {"X-WNS-NotificationStatus": "dropped"}
 WNS_TTL = (400, DROPPED | {"X-WNS-Error-Description": "Ttl value conflicts with X-WNS-Cache-Policy.",
                            "X-WNS-Status": "dropped"}, "")  # fmt: skip
@@ -221,7 +229,8 @@ SAID = {
     "aud": {"mozilla": "The aud of the token is not", "fcm": "The aud of the token is not"},
     "exp is text": {"mozilla": "of the wrong type", "fcm": "cannot verify the token"},
     "exp is past": {"mozilla": "does not believe the token", "fcm": "its exp is past"},
-    "exp over 24 hours": {"mozilla": "exp of the token is more than 24 hours", "fcm": "over 24 hours ahead"},
+    "exp over 24 hours": {
+        "mozilla": "exp of the token is more than 24 hours", "fcm": "over 24 hours ahead"},
     "sub is no text": {"mozilla": "of the wrong type"},
     "no TTL": {"mozilla": "TTL is missing", "wns": "TTL is 0 or missing"},
     "TTL in words": {"mozilla": "no whole number", "wns": "TTL is 0 or missing"},
@@ -360,7 +369,7 @@ def test_chromiums_listener_responds_in_the_same_flavour(bench):
 
 def test_an_error_of_this_program_has_our_json_in_every_flavour(bench, tmp_path):
     async def scenario(bench):
-        agent, sender, subscription = await bench.subscribed()
+        _, sender, subscription = await bench.subscribed()
         with bench.service._store._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = 1")
         response = await sender.send(subscription)
@@ -384,6 +393,7 @@ def test_mozilla_shortens_a_ttl_and_echoes_it(bench, http):
 
 # --- the older coding ----------------------------------------------------------------------------
 
+
 def old_coded(case: Case, padding: str = "") -> None:
     """Encrypt in aesgcm, the coding that RFC 8291 replaced, with the library http_ece."""
     key, salt = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
@@ -399,10 +409,13 @@ def old_coded(case: Case, padding: str = "") -> None:
 
 
 def read_old(agent, body: bytes, headers: dict) -> bytes:
-    assert set(headers) == {"encoding", "encryption", "crypto_key"} and headers["encoding"] == "aesgcm"
+    assert set(headers) == {"encoding", "encryption", "crypto_key"}
+    assert headers["encoding"] == "aesgcm"
     assert '"' not in str(list(headers.values())) and not headers["encryption"].endswith("=")
-    found = {name: re.search(rf"{name}=([\w-]+)(?:$|[;,])", text)[1]
-             for name, text in (("salt", headers["encryption"]), ("dh", headers["crypto_key"]))}  # fmt: skip
+    found = {
+        name: re.search(rf"{name}=([\w-]+)(?:$|[;,])", text)[1]
+        for name, text in (("salt", headers["encryption"]), ("dh", headers["crypto_key"]))
+    }
     return http_ece.decrypt(
         body, salt=base64url.decode(found["salt"]), dh=base64url.decode(found["dh"]),
         private_key=agent.private_key, auth_secret=agent.auth, version="aesgcm",

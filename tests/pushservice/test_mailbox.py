@@ -275,9 +275,7 @@ class MailboxMachine(RuleBasedStateMachine):
         known = [message.id for message in self.queue] + ["made up"]
         chosen = data.draw(st.lists(st.sampled_from(known), max_size=4))
         self.commit(self.mailbox.acknowledge(agent, chosen))
-        self.queue = [
-            m for m in self.queue if m.id not in chosen or self.owner(m.token) != agent
-        ]
+        self.queue = [m for m in self.queue if m.id not in chosen or self.owner(m.token) != agent]
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0]), sweep=st.booleans())
     def pass_time(self, seconds, sweep):

@@ -128,9 +128,7 @@ class MailboxMachine(RuleBasedStateMachine):
         change = self.mailbox.expired(self.now, agent)
         assert all(message.expires_at <= self.now for message in change.dropped)
         self.commit(change)
-        self.sent = [
-            one for one in self.sent if self.now < one.end or agent not in (None, one.agent)
-        ]
+        self.sent = [one for one in self.sent if self.now < one.end or agent not in (None, one.agent)]
 
     @rule()
     def restart(self):

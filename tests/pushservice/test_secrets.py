@@ -9,8 +9,8 @@ import pytest
 from tornado.httpclient import HTTPRequest
 
 from pushlab.protocol import base64url
-from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.broker import new_secret
+from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.server.http import PAGE_HEADERS
 
 ENOUGH = 120

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 from pushlab.errors import BadField, FormatError, TooManySubscriptions
 from pushlab.protocol import base64url, p256
-from pushlab.pushservice.mailbox import Mailbox
-from pushlab.pushservice.chromium.messages import CHECKIN_REQUEST, CHECKIN_RESPONSE
 from pushlab.pushservice.broker import Broker, new_secret
+from pushlab.pushservice.chromium.messages import CHECKIN_REQUEST, CHECKIN_RESPONSE
+from pushlab.pushservice.mailbox import Mailbox
 from pushlab.server.http import StreamedBody, user_agent_name
 
 MAX_REQUEST = 64 * 1024

@@ -21,15 +21,15 @@ from tornado.routing import Rule
 from tornado.web import Application
 
 from pushlab.errors import LabStopped, PortTaken, StoreError
-from pushlab.server.limits import BoundedHTTPServer
+from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.pushservice.chromium.checkin import Browsers
-from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.chromium.mcs import McsServer
-from pushlab.pushservice.broker import Broker
+from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.server.http import StreamedBody, UnknownPathHandler, listen, log
+from pushlab.server.limits import BoundedHTTPServer
 
 VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""

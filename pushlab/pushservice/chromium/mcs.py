@@ -25,10 +25,9 @@ from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 from tornado.tcpserver import TCPServer
 
 from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
-from pushlab.server.limits import CONNECTIONS, enable_keepalive
 from pushlab.protocol import base64url
+from pushlab.pushservice.broker import Broker, Receipt
 from pushlab.pushservice.chromium.checkin import Browsers
-from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.pushservice.chromium.messages import (
     DATA_MESSAGE_STANZA,
     HEARTBEAT,
@@ -36,8 +35,9 @@ from pushlab.pushservice.chromium.messages import (
     LOGIN_REQUEST,
     LOGIN_RESPONSE,
 )
-from pushlab.pushservice.broker import Broker, Receipt
 from pushlab.pushservice.chromium.protobuf import MAX_VARINT, read_varint, varint
+from pushlab.pushservice.mailbox import Message, Subscription
+from pushlab.server.limits import CONNECTIONS, enable_keepalive
 
 VERSION = 41
 
@@ -95,9 +95,7 @@ class McsConnection:
 
     window: int | None = None  # Its next login names all messages that it has, however many.
 
-    def __init__(
-        self, stream: IOStream, broker: Broker, browsers: Browsers, clock: Callable[[], float]
-    ):
+    def __init__(self, stream: IOStream, broker: Broker, browsers: Browsers, clock: Callable[[], float]):
         self._stream, self._broker, self._browsers, self._clock = stream, broker, browsers, clock
         self.user_agent = ""
         self.ended = asyncio.Event()

@@ -130,7 +130,7 @@ def test_unsubscribe_and_subscribe_again(bench):
 
 def test_a_browser_cannot_unsubscribe_another(bench):
     async def scenario(bench):
-        browser, sender, subscription = await bench.logged_in()
+        _, sender, subscription = await bench.logged_in()
         await (await bench.browser()).unsubscribe(sender.key)
         assert (await sender.send(subscription)).code == 201
 

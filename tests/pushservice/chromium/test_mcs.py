@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pushlab.pushservice.chromium import mcs
-from pushlab.pushservice.chromium import messages
+from pushlab.pushservice.chromium import mcs, messages
 from pushlab.pushservice.chromium.protobuf import varint
 
 from ...run.chance import examples
