@@ -611,7 +611,7 @@ def test_no_more_is_under_way_than_a_firefox_knows_again(bench):
     bench(scenario)
 
 
-def test_what_stands_in_line_is_still_replaced_withdrawn_and_out_of_time(bench, http):
+def test_a_message_in_the_queue_can_be_replaced_withdrawn_expired_or_unsubscribed(bench, http):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         other = await agent.subscribe(sender.key, channel="other")
@@ -626,6 +626,7 @@ def test_what_stands_in_line_is_still_replaced_withdrawn_and_out_of_time(bench, 
         await sender.send(subscription, b"out of time", ttl=5)
         await sender.send(subscription, b"now, as soon as there is room", ttl=0)
         await sender.send(other, b"for a channel that ends")
+        await sender.send(other, b"now, for a channel that ends", ttl=0)
         await agent.hears_nothing()
         bench.clock.now += 5
         await agent.say({"messageType": "unregister", "channelID": "other"})
