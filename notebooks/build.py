@@ -171,7 +171,9 @@ def execute(lesson: NotebookNode) -> None:
             _set_outputs(cell, outputs, done.execution_count)
 
 
-def run(notebook: NotebookNode, folder: str | Path, allow_errors: bool = False, browser: str = "") -> None:
+def run(
+    notebook: NotebookNode, folder: str | Path, allow_errors: bool = False, browser: str = ""
+) -> None:
     """Run a notebook in place: in a fresh kernel, with a lab whose data is in ``folder``."""
     from nbclient import NotebookClient
 

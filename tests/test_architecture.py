@@ -25,10 +25,16 @@ TABLE = {
     "lab.loop": ({"errors", "settings"}, set()),
     "lab.invitation": (set(), {"segno"}),
     "lab.network": ({"errors", "settings"}, set()),
-    "doctor": ({"doctor", "protocol", "appserver.keys", "appserver.explain", "useragent"} | GROUND, set()),
+    "doctor": (
+        {"doctor", "protocol", "appserver.keys", "appserver.explain", "useragent"} | GROUND,
+        set(),
+    ),
     "notebook.pictures": ({"notebook.pictures", "protocol", "journal"}, set()),
     "notebook.checks": ({"notebook.checks", "protocol", "journal", "errors"}, set()),
-    "notebook": ({"notebook", "lab", "doctor", "appserver", "useragent.base", "protocol"} | GROUND, {"ipywidgets", "IPython"}),
+    "notebook": (
+        {"notebook", "lab", "doctor", "appserver", "useragent.base", "protocol"} | GROUND,
+        {"ipywidgets", "IPython"},
+    ),
     "cli": ({"cli", "lab", "doctor", "protocol"} | PARTIES | GROUND, set()),
     "__main__": ({"cli"}, set()),
 }
@@ -41,9 +47,27 @@ WITHIN = {
     "appserver.store": set(),
     "appserver.presence": {"appserver.delivery.egress"},
     "appserver.participants": {"appserver.store", "appserver.presence"},
-    "appserver.delivery": {"appserver.delivery", "appserver.explain", "appserver.store", "appserver.keys", "appserver.participants"},
-    "appserver.broadcast": {"appserver.broadcast", "appserver.delivery", "appserver.explain", "appserver.store", "appserver.keys"},
-    "appserver.web": {"appserver.web", "appserver.delivery", "appserver.explain", "appserver.store", "appserver.participants"},
+    "appserver.delivery": {
+        "appserver.delivery",
+        "appserver.explain",
+        "appserver.store",
+        "appserver.keys",
+        "appserver.participants",
+    },
+    "appserver.broadcast": {
+        "appserver.broadcast",
+        "appserver.delivery",
+        "appserver.explain",
+        "appserver.store",
+        "appserver.keys",
+    },
+    "appserver.web": {
+        "appserver.web",
+        "appserver.delivery",
+        "appserver.explain",
+        "appserver.store",
+        "appserver.participants",
+    },
     "appserver.app": {"appserver"},
 }
 FLOORS = [

@@ -345,7 +345,12 @@ def test_each_fault_of_claims_is_found_and_it_alone(code, source):
 
 
 def test_good_claims_give_no_finding():
-    for source in (claim(), json.dumps(claim()), claim(exp=NOW + 43200), claim(sub="https://example.com/me")):
+    for source in (
+        claim(),
+        json.dumps(claim()),
+        claim(exp=NOW + 43200),
+        claim(sub="https://example.com/me"),
+    ):
         assert codes(examine_claims(source, NOW, ORIGIN)) == []
     assert codes(examine_claims(claim(aud="http://127.0.0.1:8030"), NOW)) == []
 
@@ -614,11 +619,15 @@ def test_files_serve_as_well_as_values(quiet, tmp_path):
 def test_a_report_is_text_a_line_a_finding_and_says_how_many():
     worth, wrong = ("b", "so so", "user agent", "", "Look."), ("c", "no", "push service", "RFC 1", "Do.")
     report = Report((ok("a", "fine"), hint(*worth), bad(*wrong)))
-    assert str(report) == repr(report) == (
-        "ok   fine\n"
-        "hint so so. Fault: user agent.\n     Look.\n"
-        "BAD  no (RFC 1). Fault: push service.\n     Do.\n"
-        "1 ok, 1 hint, 1 bad"
+    assert (
+        str(report)
+        == repr(report)
+        == (
+            "ok   fine\n"
+            "hint so so. Fault: user agent.\n     Look.\n"
+            "BAD  no (RFC 1). Fault: push service.\n     Do.\n"
+            "1 ok, 1 hint, 1 bad"
+        )
     )
     assert len(report) == 3 and not report.good
     assert str(Report(())) == "0 ok, no hint, nothing bad"

@@ -33,10 +33,13 @@ SUBSCRIBED = """
 browser = lab.open("virtual")
 browser.subscribe()
 """
-SENT = SUBSCRIBED + """
+SENT = (
+    SUBSCRIBED
+    + """
 browser.notify_me()
 browser.wait_for_notification()
 """
+)
 # Some messages are still on their way to these, and the reports of others, when the program ends.
 SENT_TO_MANY = """
 browsers = [lab.open("virtual", name=f"Ada {number}") for number in range(20)]
@@ -44,9 +47,12 @@ for browser in browsers:
     browser.subscribe()
 lab.notify_all()
 """
-NOTIFIED_ALL = SUBSCRIBED + """
+NOTIFIED_ALL = (
+    SUBSCRIBED
+    + """
 assert lab.notify_all().accepted == 1
 """
+)
 UNDER_WAY = """
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
@@ -82,12 +88,15 @@ browser.subscribe()
 browser.notify_me()
 browser.wait_for_notification()
 """
-PANEL = SENT + """
+PANEL = (
+    SENT
+    + """
 from IPython.display import display
 display(lab.panel())
 lab.panel().buttons["notify-all"].click()
 lab.wait_for("send to all")
 """
+)
 
 USES = {
     "nothing": "",

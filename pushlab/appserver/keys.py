@@ -92,9 +92,7 @@ class VapidKeys:
         """
         keys = cls(p256.load_private(private), subject)
         if public is not None and public != keys.public:
-            raise KeyMismatch(
-                f"the public key ({len(public)} bytes) is not the one of the private key"
-            )
+            raise KeyMismatch(f"the public key ({len(public)} bytes) is not the one of the private key")
         return keys
 
     @classmethod

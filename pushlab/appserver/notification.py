@@ -38,9 +38,7 @@ class Notification:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def numbered(
-        cls, number: int, title: str | None = None, body: str | None = None
-    ) -> "Notification":
+    def numbered(cls, number: int, title: str | None = None, body: str | None = None) -> "Notification":
         """Return the notification for a title and a body.
 
         The default of ``title`` is DEFAULT_TITLE; the default of ``body`` shows ``number``.
@@ -93,9 +91,7 @@ class Notification:
         except (TypeError, ValueError, RecursionError) as reason:
             raise BadField(f"notification is no JSON: {type(reason).__name__}") from None
         if len(payload) > MAX_PLAINTEXT:
-            raise PlaintextTooLong(
-                f"the plaintext is {len(payload)} bytes long, over {MAX_PLAINTEXT}"
-            )
+            raise PlaintextTooLong(f"the plaintext is {len(payload)} bytes long, over {MAX_PLAINTEXT}")
         return payload
 
     def _declared(self, navigate: str) -> dict:

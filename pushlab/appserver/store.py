@@ -178,9 +178,7 @@ class SubscriptionStore:
             rows = connection.execute(last).all()
         return total, [_stored(row) for row in reversed(rows)]
 
-    def batches(
-        self, size: int = BATCH, where: ColumnElement[bool] = true()
-    ) -> Iterator["Batch"]:
+    def batches(self, size: int = BATCH, where: ColumnElement[bool] = true()) -> Iterator["Batch"]:
         """Yield every subscription, at most ``size`` at a time, oldest first.
 
         ``where``: a condition that each must meet. One that is saved or removed meanwhile may be

@@ -120,18 +120,21 @@ def _demo(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from pushlab.lab.runtime import LabRuntime
 
-    with _until_asked_to_end(), LabRuntime(
-        port=options.port,
-        push_port=options.push_port,
-        data=options.data,
-        sender=options.sender,
-        database=options.database,
-        allow_endpoints=options.allow_endpoint,
-        flavour=options.flavour,
-        host=options.host,
-        certfile=options.certfile,
-        keyfile=options.keyfile,
-    ) as lab:
+    with (
+        _until_asked_to_end(),
+        LabRuntime(
+            port=options.port,
+            push_port=options.push_port,
+            data=options.data,
+            sender=options.sender,
+            database=options.database,
+            allow_endpoints=options.allow_endpoint,
+            flavour=options.flavour,
+            host=options.host,
+            certfile=options.certfile,
+            keyfile=options.keyfile,
+        ) as lab,
+    ):
         page, push = lab.application_server.url, lab.push_service.origin
         print(f"application server {page}  push service {push}/", flush=True)
         if lab.invitation:

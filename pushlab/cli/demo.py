@@ -39,7 +39,8 @@ STEPS = {
     (AS, AS, "encrypt"): ("encrypt", "encrypts {plaintext} bytes into {body}   RFC 8291"),
     (AS, AS, "sign"): ("sign", "signs a token for {aud}   RFC 8292"),
     (AS, AS, "route"): (
-        "route", "finds {host} at {address}: the lab's Chromium uses the lab's push service"
+        "route",
+        "finds {host} at {address}: the lab's Chromium uses the lab's push service",
     ),
     (AS, PS, "POST message"): ("post", "sends {bytes} bytes, TTL {ttl} s, urgency {urgency}   RFC 8030"),
     (PS, AS, "201"): ("accepted", "answers 201 Created: it has the message; nobody has seen it yet"),

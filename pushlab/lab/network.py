@@ -92,9 +92,7 @@ def holder(host: str, *ports: int) -> str:
 
 def _own_addresses() -> str:
     found = mine()
-    return (
-        f"This machine has {', '.join(found)}" if found else "This machine has none but 127.0.0.1"
-    )
+    return f"This machine has {', '.join(found)}" if found else "This machine has none but 127.0.0.1"
 
 
 def _towards(elsewhere: str) -> str:

@@ -249,9 +249,7 @@ class LabRuntime:
         as accepted is not sent to again. The last recipients before the kill may get the message
         twice.
         """
-        send = self.application_server.notify_all(
-            title, body, options, progress=progress, resume=resume
-        )
+        send = self.application_server.notify_all(title, body, options, progress=progress, resume=resume)
         return self.run(send, doing="Notify all is under way")
 
     def runs(self) -> list:

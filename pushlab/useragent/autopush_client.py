@@ -205,9 +205,7 @@ class AutopushClient:
         try:
             body = base64url.decode(message["data"])
             auth_secret = channel.subscription.auth
-            plaintext = encryption.decrypt(
-                body, ua_private=channel.ua_private, auth_secret=auth_secret
-            )
+            plaintext = encryption.decrypt(body, ua_private=channel.ua_private, auth_secret=auth_secret)
         except (EncryptionError, FormatError):
             return DECRYPTION_ERROR, None
         return DELIVERED, plaintext

@@ -43,7 +43,7 @@ SETTLED = """() => new Promise((resolve) => {
 # then on a click on anything else is stopped. The first click on the button begins to watch the page,
 # after the page's own listeners have run.
 AIM = """(id) => {
-  const settled = %s;
+  const settled = SETTLED;
   const button = document.getElementById(id);
   button.scrollIntoView({ block: "nearest", behavior: "instant" });
   if (button.disabled) return false;
@@ -61,7 +61,7 @@ AIM = """(id) => {
   const watch = () => { aim.settled = settled(); };
   button.addEventListener("click", watch, { once: true, signal: abort.signal });
   return true;
-}""" % SETTLED  # noqa: UP031  # JavaScript is full of braces, which format() would read
+}""".replace("SETTLED", SETTLED)
 
 # Returns whether the click arrived, and what it reached in place of the button. From now on no click is
 # stopped.

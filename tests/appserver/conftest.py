@@ -88,9 +88,7 @@ class ScriptedHandler(RequestHandler):
     async def get(self):
         service, request = self.service, self.request
         service.received.append(
-            Received(
-                request.method, request.path, request.headers, self.content, request.connection
-            )
+            Received(request.method, request.path, request.headers, self.content, request.connection)
         )
         waits = service.answer(self, len(service.received))
         if waits is not None:

@@ -138,9 +138,9 @@ async def listening(rude: Rude, authority: trustme.CA):
     if rude.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         issuer = trustme.CA() if rude.tls == "unknown" else authority
-        issuer.issue_cert(
-            "127.0.0.1" if rude.tls == "unknown" else "push.example.net"
-        ).configure_cert(context)
+        issuer.issue_cert("127.0.0.1" if rude.tls == "unknown" else "push.example.net").configure_cert(
+            context
+        )
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
     origin = f"http{'s' if context else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

@@ -187,9 +187,7 @@ def test_one_that_is_gone_does_not_keep_the_others_from_theirs(people):
     people(scenario)
 
 
-def test_the_loop_goes_on_while_the_database_waits_for_a_lock(
-    run, serving, fetch, subscriber, tmp_path
-):
+def test_the_loop_goes_on_while_the_database_waits_for_a_lock(run, serving, fetch, subscriber, tmp_path):
     path = tmp_path / "a.sqlite3"
 
     async def scenario():

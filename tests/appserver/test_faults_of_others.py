@@ -48,9 +48,7 @@ def world(run, serving, push_service, subscriber, everywhere, tmp_path, monkeypa
         async with AsyncExitStack() as stack:
             polite = await stack.enter_async_context(push_service())
             rude = {
-                name: fault
-                for name, fault in faults(polite.endpoint("else")).items()
-                if name in names
+                name: fault for name, fault in faults(polite.endpoint("else")).items() if name in names
             }
             rude |= extra
             endpoints = {

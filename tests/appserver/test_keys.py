@@ -59,9 +59,7 @@ JWK = {
     "x": base64url.encode(base64url.decode(PUBLIC)[1:33]),
     "y": base64url.encode(base64url.decode(PUBLIC)[33:]),
 }
-ENV = (
-    f"VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE}\nVAPID_SUBJECT=mailto:me@example.com\n"
-)
+ENV = f"VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE}\nVAPID_SUBJECT=mailto:me@example.com\n"
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has access lists, not modes")
 
@@ -197,7 +195,9 @@ BAD_FORMS = {
     "a jwk that is a list": (lambda: VapidKeys.from_jwk("[]"), KeyFileMalformed, "object"),
     "a jwk that is no json": (lambda: VapidKeys.from_jwk("{"), KeyFileMalformed, "JSON"),
     "a jwk with a member twice": (
-        lambda: VapidKeys.from_jwk('{"d": "AA", "d": "AQ"}'), KeyFileMalformed, "JSON"
+        lambda: VapidKeys.from_jwk('{"d": "AA", "d": "AQ"}'),
+        KeyFileMalformed,
+        "JSON",
     ),
     "a jwk nested too deeply": (lambda: VapidKeys.from_jwk("[" * 99999), KeyFileMalformed, "JSON"),
     "an encrypted pem": (lambda: VapidKeys.from_pem(encrypted_pem()), KeyFileMalformed, "password"),

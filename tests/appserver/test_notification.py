@@ -17,10 +17,7 @@ def test_the_default_is_the_one_that_people_know():
 
 
 def test_a_title_and_a_body_of_ones_own_even_empty_ones():
-    assert (
-        Notification.numbered(7, "Hi", "you").payload()
-        == b'{"title":"Hi","options":{"body":"you"}}'
-    )
+    assert Notification.numbered(7, "Hi", "you").payload() == b'{"title":"Hi","options":{"body":"you"}}'
     assert Notification.numbered(7, "", "").payload() == b'{"title":"","options":{"body":""}}'
 
 

@@ -152,9 +152,7 @@ def test_the_instructor_sees_names_and_arrivals_and_no_endpoint(
         ):
             ada = subscriber(service.endpoint("ada"))
             body = members(ada.subscription, name="Ada <b>")
-            assert (
-                await fetch(f"{server.url}add-subscription", body, **JSON, **FIREFOX)
-            ).status == 201
+            assert (await fetch(f"{server.url}add-subscription", body, **JSON, **FIREFOX)).status == 201
             told = {"notification": {"title": "Hello"}}
             url = f"{server.url}notify-all"
             assert (await fetch(url, told, **JSON)).error == (401, "instructor-only")
@@ -198,9 +196,7 @@ def test_the_page_is_told_whether_this_is_a_room(serving, fetch, run, token):
     run(scenario())
 
 
-@pytest.mark.parametrize(
-    "detail", [{"endpoint": 7, "digest": "x"}, {"endpoint": ONE}, {}, "text", None]
-)
+@pytest.mark.parametrize("detail", [{"endpoint": 7, "digest": "x"}, {"endpoint": ONE}, {}, "text", None])
 def test_a_report_without_endpoint_or_digest_is_a_report_all_the_same(serving, fetch, run, detail):
     async def scenario():
         async with serving() as server:

@@ -42,9 +42,7 @@ def test_what_is_saved_comes_back(store, subscription):
     assert store.save(subscription, "KEY", "Firefox") is True
     stored = store.get(subscription.endpoint)
     assert stored.subscription == subscription
-    assert stored.subscription.to_json() == subscription.to_json(), (
-        "the time is a whole number still"
-    )
+    assert stored.subscription.to_json() == subscription.to_json(), "the time is a whole number still"
     assert (stored.application_server_key, stored.display_name, stored.created_at) == (
         "KEY",
         "Firefox",
@@ -154,9 +152,7 @@ def test_a_store_in_memory_is_one_for_all_threads(subscription):
 # --- when the database does not want ------------------------------------------------------------
 
 
-def test_a_locked_database_is_an_error_and_loses_nothing(
-    path, subscriber, subscription, monkeypatch
-):
+def test_a_locked_database_is_an_error_and_loses_nothing(path, subscriber, subscription, monkeypatch):
     monkeypatch.setattr(module, "BUSY_TIMEOUT", 0.05)
     store = SubscriptionStore(f"sqlite:///{path}")
     store.save(subscription, "KEY")

@@ -63,7 +63,9 @@ def servers() -> Iterator[Servers]:
 def missing(count: int) -> str:
     """Return why there can be no crowd of this size here, or an empty string."""
     raise_file_limit()
-    return "" if max_incoming() >= count else f"{max_incoming()} open sockets are allowed here (ulimit -n)"
+    return (
+        "" if max_incoming() >= count else f"{max_incoming()} open sockets are allowed here (ulimit -n)"
+    )
 
 
 async def everybody(

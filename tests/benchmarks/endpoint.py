@@ -77,9 +77,7 @@ class PushEndpoint:
     program, or None for the stand-in alone.
     """
 
-    def __init__(
-        self, folder: Path, cores: list[int], delay: float = 0, nginx: str | None = "nginx"
-    ):
+    def __init__(self, folder: Path, cores: list[int], delay: float = 0, nginx: str | None = "nginx"):
         self._folder, self._cores, self._delay = folder.resolve(), cores, delay
         self._log, self._kept = self._folder / "access.log", self._folder / "samples"
         self._nginx = nginx and shutil.which(nginx)
@@ -181,9 +179,7 @@ class PushEndpoint:
 
     def _process(self, command: list[str]) -> subprocess.Popen:
         words = self._resources.enter_context((self._folder / "words.txt").open("ab"))
-        process = subprocess.Popen(
-            pinned(command, self._cores), stdout=subprocess.PIPE, stderr=words
-        )
+        process = subprocess.Popen(pinned(command, self._cores), stdout=subprocess.PIPE, stderr=words)
         self._resources.callback(_end, process)
         return process
 

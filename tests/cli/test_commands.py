@@ -216,6 +216,8 @@ def test_only_an_origin_of_this_machine_can_be_allowed(origin, capsys):
         main(["serve", "--allow-endpoint", origin])
     assert stopped.value.code == 2
     assert "--allow-endpoint" in capsys.readouterr().err
+
+
 def test_serve_in_a_vendors_flavour(tmp_path):
     with serving(tmp_path, "--flavour", "apple") as (_, push, _):
         request = urllib.request.Request(push + "wpush/v2/nobody", b"", {"TTL": "1"})

@@ -67,9 +67,7 @@ class Room:
         # Firefox takes a notification away after 20 seconds, unless it asks for a click.
         options = {"body": body, "requireInteraction": True}
         told = {"notification": {"title": "Room", "options": options}}
-        status, answer = self.desk.do(
-            "ask", url=f"{self.url}/notify-all", token=self.token, body=told
-        )
+        status, answer = self.desk.do("ask", url=f"{self.url}/notify-all", token=self.token, body=told)
         assert status == 200, answer
         return answer["data"]
 

@@ -73,9 +73,7 @@ class Seat:
         """Wait until each of the crowd shows this body; return all the bodies of each."""
         for agent in self.crowd:
             await agent.wait_for_notification(body=body, timeout=PATIENCE)
-        return [
-            [json.loads(text)["options"]["body"] for text in agent.received] for agent in self.crowd
-        ]
+        return [[json.loads(text)["options"]["body"] for text in agent.received] for agent in self.crowd]
 
     async def ask(self, url, token="", body=None):
         """Make one request, as a program does; return the status and the JSON of the answer."""

@@ -350,9 +350,7 @@ class Record:
         )
         service = {"service": "pushMessaging"}
         await self._agent._command("BackgroundService.startObserving", service)
-        await self._agent._command(
-            "BackgroundService.setRecording", {"shouldRecord": True} | service
-        )
+        await self._agent._command("BackgroundService.setRecording", {"shouldRecord": True} | service)
 
     async def until(self, name):
         """Wait for the next event with this name; return what is noted beside it."""

@@ -142,9 +142,7 @@ async def all_shown(sent: Sent, seed: str) -> None:
         async with asyncio.timeout(patience(120)):
             await sent.progress.until(lambda: not missing())
     except TimeoutError:
-        raise AssertionError(
-            f"{missing()} messages were answered 201 and are lost; {seed}"
-        ) from None
+        raise AssertionError(f"{missing()} messages were answered 201 and are lost; {seed}") from None
 
 
 def test_a_thousand_messages_and_a_kill_every_now_and_then(run, tmp_path):

@@ -119,7 +119,9 @@ FRAMES = tuple(
 
 _SIGNED = f"Authorization: {vapid.authorization(_TOKEN, AS_PUBLIC)}\r\n".encode()
 _CODED = b"TTL: 60\r\nUrgency: high\r\nContent-Encoding: aes128gcm\r\n"
-_OLD = b'TTL: 9\r\nContent-Encoding: aesgcm\r\nEncryption: salt="AA"\r\nCrypto-Key: dh=BA;p256ecdsa=BA\r\n'
+_OLD = (
+    b'TTL: 9\r\nContent-Encoding: aesgcm\r\nEncryption: salt="AA"\r\nCrypto-Key: dh=BA;p256ecdsa=BA\r\n'
+)
 DELIVERIES = (
     b"\0" + _CODED + b"\r\n" + _BODY,
     b"\1" + _SIGNED + _CODED + b"Topic: upd\r\n\r\n" + _BODY,

@@ -127,9 +127,7 @@ def test_a_browser_that_a_cell_is_closing_is_waited_for(lab, beside, monkeypatch
 # --- browsers that hang, and that fail --------------------------------------------------------------
 
 
-def test_neither_a_browser_that_hangs_nor_one_that_fails_keeps_anything_from_stopping(
-    lab, monkeypatch
-):
+def test_neither_a_browser_that_hangs_nor_one_that_fails_keeps_anything_from_stopping(lab, monkeypatch):
     monkeypatch.setattr(browsers, "CLOSE_SECONDS", 3)
     hangs, fails, well = (lab.open("virtual", name=name) for name in ("Ada", "Bob", "Cy"))
 

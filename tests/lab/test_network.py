@@ -20,9 +20,7 @@ from pushlab.lab import network
         ("192.0.2.77", "no address of this machine"),
     ],
 )
-def test_what_is_not_one_address_of_this_machine_is_refused_with_those_that_are(
-    monkeypatch, host, said
-):
+def test_what_is_not_one_address_of_this_machine_is_refused_with_those_that_are(monkeypatch, host, said):
     monkeypatch.setattr(network, "mine", lambda: ["192.168.1.20", "10.77.0.1"])
     with pytest.raises(BadHost, match=said) as refused:
         network.checked(host)

@@ -150,17 +150,18 @@ CANNOT_START = {
     "database URL that is none": (StoreError, lambda _: {"database": "no URL"}),
     "database without a driver": (StoreError, lambda _: {"database": "sqlite+nosuch:///x"}),
     "database of a wrong type": (Exception, lambda _: {"database": 7}),
-    "the push service's database": (
-        StoreError, lambda at: {"data": spoiled(at, "pushservice.sqlite3")}
-    ),
+    "the push service's database": (StoreError, lambda at: {"data": spoiled(at, "pushservice.sqlite3")}),
     "the application server's database": (
-        StoreError, lambda at: {"data": spoiled(at, "appserver.sqlite3")}
+        StoreError,
+        lambda at: {"data": spoiled(at, "appserver.sqlite3")},
     ),
     "a folder for the push service's database": (
-        StoreError, lambda at: {"data": blocked(at, "pushservice.sqlite3")}
+        StoreError,
+        lambda at: {"data": blocked(at, "pushservice.sqlite3")},
     ),
     "a folder for the application server's database": (
-        StoreError, lambda at: {"data": blocked(at, "appserver.sqlite3")}
+        StoreError,
+        lambda at: {"data": blocked(at, "appserver.sqlite3")},
     ),
     "key file": (KeyFileError, lambda at: {"data": spoiled(at, "vapid.env")}),
     "a folder for the key file": (KeyFileError, lambda at: {"data": blocked(at, "vapid.env")}),
@@ -173,7 +174,8 @@ CANNOT_START = {
     "push port of a wrong type": (LabError, lambda _: {"push_port": 80.5}),
     "half a certificate": (BadCertificate, lambda _: {"certfile": "lab.pem"}),
     "certificate that is none": (
-        BadCertificate, lambda at: {"certfile": no_database(at), "keyfile": no_database(at)}
+        BadCertificate,
+        lambda at: {"certfile": no_database(at), "keyfile": no_database(at)},
     ),
     "certificate of a wrong type": (TypeError, lambda _: {"certfile": 7, "keyfile": 7}),
     "sender": (ValueError, lambda _: {"sender": "pigeon"}),
@@ -232,9 +234,7 @@ def test_whatever_fails_half_way_is_undone(tmp_path, monkeypatch, leaves_nothing
 
 @pytest.mark.parametrize("waits", [0, 1])
 @pytest.mark.parametrize("started", [False, True], ids=["before it has begun", "when it has ended"])
-def test_a_start_that_is_interrupted_is_undone(
-    tmp_path, monkeypatch, leaves_nothing, waits, started
-):
+def test_a_start_that_is_interrupted_is_undone(tmp_path, monkeypatch, leaves_nothing, waits, started):
     """The kernel's interrupt comes while Lab() waits for its first server, or for its second."""
     real, left = LabRuntime.run, itertools.count(waits, -1)
 
@@ -313,9 +313,7 @@ def test_a_lab_that_is_stopped_from_several_threads_is_stopped_once(tmp_path, le
             assert not lab.running and not lab._thread.alive
 
 
-def test_starts_and_stops_at_one_time_leave_one_lab_or_none_and_none_by_half(
-    tmp_path, leaves_nothing
-):
+def test_starts_and_stops_at_one_time_leave_one_lab_or_none_and_none_by_half(tmp_path, leaves_nothing):
     with leaves_nothing():
         first = LabRuntime(port=0, push_port=0, data=tmp_path)
         start = lambda: LabRuntime(port=0, push_port=0, data=tmp_path)

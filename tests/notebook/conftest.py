@@ -54,4 +54,3 @@ def page(jupyterlab, chromium_installed, artifacts):
         with artifacts.offer("jupyterlab.png", page.screenshot):
             with artifacts.offer("cells.json", lambda: page.evaluate(CELLS)):
                 yield page
-

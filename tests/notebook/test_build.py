@@ -112,9 +112,7 @@ def test_what_differs_between_two_machines_is_taken_out_of_an_output(build):
             "text/plain": "at http://127.0.0.1:45123/ and ws://localhost:8030/",
         },
     )
-    assert build._timeless(view).data == {
-        "text/plain": "at http://127.0.0.1:…/ and ws://localhost:…/"
-    }
+    assert build._timeless(view).data == {"text/plain": "at http://127.0.0.1:…/ and ws://localhost:…/"}
     facts = {"ename": "KeyError", "evalue": "'x'", "traceback": ["/home/me/a.py"]}
     trace = nbformat.v4.new_output("error", **facts)
     assert build._timeless(trace).traceback == ["KeyError: 'x'"]
@@ -197,7 +195,7 @@ def test_the_index_says_what_the_lessons_say_of_themselves(build, three):
 def test_a_screenshot_is_not_kept(build, notebook_kernel):
     source = (
         "# %%\nfrom IPython.display import Image, display\n"
-        "display(Image(bytes(8), format=\"png\"))\nprint(1)\n"
+        'display(Image(bytes(8), format="png"))\nprint(1)\n'
     )
     lesson = build.solution(source)
     build.execute(lesson)

@@ -26,7 +26,7 @@ from pushlab.protocol.vapid import Claims
 from pushlab.settings import patience
 from tests.notebook.drawn import check, parsed, placed, texts
 
-EVIL = "</text><script>alert(\"&'\")</script>\x00\x1b[31m\u202e\ud800\r\n\t"
+EVIL = '</text><script>alert("&\'")</script>\x00\x1b[31m\u202e\ud800\r\n\t'
 OPTIONS = PushOptions(ttl=60, urgency="high", topic="upd")
 AUTHORIZATION = vapid.authorization(RFC8292.token, RFC8292.public)
 REQUEST = build_request(RFC8291.subscription, RFC8291.body, AUTHORIZATION, OPTIONS)

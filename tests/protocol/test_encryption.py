@@ -50,9 +50,7 @@ def melon(rfc8291):
 @pytest.fixture
 def open_melon(rfc8291, outcome):
     ua_private = p256.load_private(rfc8291("ua_private"))
-    return lambda body: outcome(
-        decrypt, body, ua_private=ua_private, auth_secret=rfc8291("auth_secret")
-    )
+    return lambda body: outcome(decrypt, body, ua_private=ua_private, auth_secret=rfc8291("auth_secret"))
 
 
 def test_every_intermediate_value_of_appendix_a(rfc8291):

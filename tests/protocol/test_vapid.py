@@ -299,7 +299,7 @@ def test_what_we_do_not_sign_as_sub(sub):
         "vapid t = {t} , k = {k}",
         'vapid t="{t}", k="{k}"',
         "vapid ,, t={t},, k={k},,",
-        "vapid t={t}, k={k}, more=1, more=2, q=\"a, b=c \\\" \"",
+        'vapid t={t}, k={k}, more=1, more=2, q="a, b=c \\" "',
         "vapid realm=x, t={t}, k={k}",
     ],
 )

@@ -19,9 +19,7 @@ FACTORS = {"quick": 0.2, "default": 1, "long": 20}
 
 # A loaded machine makes an example slow, not wrong; and what was found yesterday is in a test.
 for name, factor in FACTORS.items():
-    settings.register_profile(
-        name, max_examples=int(EXAMPLES * factor), deadline=None, database=None
-    )
+    settings.register_profile(name, max_examples=int(EXAMPLES * factor), deadline=None, database=None)
 settings.load_profile("default")
 
 

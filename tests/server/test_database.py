@@ -101,9 +101,7 @@ def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
     assert [error.status for error in errors] == [503, 500, 500]
     faults = ["push service", "application server", "push service"]
     assert [error.fault for error in errors] == faults
-    assert all(
-        f"Fault: {error.fault}." in str(error) and "secret" not in str(error) for error in errors
-    )
+    assert all(f"Fault: {error.fault}." in str(error) and "secret" not in str(error) for error in errors)
 
 
 def test_the_default_fault_is_this_machine():
@@ -123,9 +121,7 @@ def test_a_database_of_another_version_is_refused_and_left_alone(path, store, ta
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     path.chmod(0o644)
-    with pytest.raises(
-        UnableToReadDatabase, match=f"{owner}.*{table} lacks {column}: move"
-    ) as refused:
+    with pytest.raises(UnableToReadDatabase, match=f"{owner}.*{table} lacks {column}: move") as refused:
         store(f"sqlite:///{path}")
     assert refused.value.fault == owner and modes(path) == {0o644}
 

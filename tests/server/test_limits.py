@@ -152,6 +152,7 @@ def test_a_refused_client_that_does_not_hang_up_is_disconnected(run, monkeypatch
 
     run(scenario())
 
+
 @pytest.fixture
 def tls():
     """Return the TLS contexts of a server and of its client."""

@@ -67,9 +67,7 @@ def test_the_policy_holds_no_inline_script_and_no_inline_style(page):
 
 
 def test_what_the_page_refers_to_is_relative_and_there(page):
-    references = [
-        facts[name] for _, facts in page.found for name in ("src", "href") if name in facts
-    ]
+    references = [facts[name] for _, facts in page.found for name in ("src", "href") if name in facts]
     assert "page.js" in references and "style.css" in references
     for reference in references:
         assert (STATIC / reference).is_file(), reference

@@ -673,9 +673,7 @@ def test_a_given_profile_is_kept_and_used_again_whoever_ends_the_browser_and_how
     world.run(scenario())
 
 
-def test_closed_returns_when_the_last_window_is_closed_and_the_program_goes_on(
-    kind, run, monkeypatch
-):
+def test_closed_returns_when_the_last_window_is_closed_and_the_program_goes_on(kind, run, monkeypatch):
     async def scenario():
         other = kind()
         counts = [2, 1, 0, 0]

@@ -49,5 +49,6 @@ CURL_ERRORS: dict[int, Explanation] = {
     92: Explanation("retry", "The HTTP/2 stream broke",
         NETWORK, "RFC 9113 §5.4", "Send again"),
 }
-OTHER_ERROR = Explanation("retry", "No answer came from the push service", NETWORK, "", "Send again later")
+OTHER_ERROR = Explanation("retry", "No answer came from the push service",
+        NETWORK, "", "Send again later")
 # fmt: on

@@ -67,7 +67,8 @@ STATUS: dict[int, Explanation] = {
         USER_AGENT, "RFC 8030 §7.3", "Remove the subscription: it will never work again"),
     405: Explanation("refused", "The push service takes no POST there",
         APPLICATION_SERVER, "RFC 9110 §15.5.6", "Send to the endpoint just as the browser gave it"),
-    406: Explanation("refused", "The push service has dropped the message, as Windows' does with too many",
+    406: Explanation("refused",
+        "The push service has dropped the message, as Windows' does with too many",
         APPLICATION_SERVER, "RFC 8030 §8.4", "Send less often, and look at the headers X-WNS-…"),
     410: Explanation("gone", "The user agent has unsubscribed",
         USER_AGENT, "RFC 8030 §7.3",
@@ -129,9 +130,7 @@ class Outcome:
         return f"<Outcome {self.kind}: {self.text}>"
 
 
-def explain(
-    answer: Response | PushlabError, hidden: Iterable[str] = (), attempts: int = 1
-) -> Outcome:
+def explain(answer: Response | PushlabError, hidden: Iterable[str] = (), attempts: int = 1) -> Outcome:
     """Explain an answer, or what kept it from coming.
 
     ``hidden`` are texts that must not be shown, such as the endpoint: a push service may repeat
@@ -173,9 +172,15 @@ def _created(reason: str, attempts: int) -> Outcome:
 
 
 def _outcome(
-    meaning: Explanation, status: int | None, text: str, retry_after: str | None = None, attempts: int = 1
+    meaning: Explanation,
+    status: int | None,
+    text: str,
+    retry_after: str | None = None,
+    attempts: int = 1,
 ) -> Outcome:
-    return Outcome(meaning.kind, status, text, meaning.fault, meaning.rfc, meaning.next, retry_after, attempts)
+    return Outcome(
+        meaning.kind, status, text, meaning.fault, meaning.rfc, meaning.next, retry_after, attempts
+    )
 
 
 @cache

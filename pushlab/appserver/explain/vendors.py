@@ -51,9 +51,7 @@ def explanation_of(response: PushResponse) -> Explanation | None:
     """
     said = _said(response)
     fits = (
-        known.explanation
-        for known in VENDORS
-        if known.status == response.status and known.words in said
+        known.explanation for known in VENDORS if known.status == response.status and known.words in said
     )
     return next(fits, None)
 

@@ -1,9 +1,9 @@
 """The application server over HTTP.
 
-    guard.py          which requests are accepted
-    handler.py        what all routes share: JSON and the journal
-    routes.py         the routes that the page and its worker call
-    events.py         GET /events, the journal as a stream
-    static.py         the page's files
-    certificate.py    https with a certificate of your own
+guard.py          which requests are accepted
+handler.py        what all routes share: JSON and the journal
+routes.py         the routes that the page and its worker call
+events.py         GET /events, the journal as a stream
+static.py         the page's files
+certificate.py    https with a certificate of your own
 """

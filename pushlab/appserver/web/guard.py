@@ -98,9 +98,7 @@ def check_source(host: str, site: str | None, origin: str | None) -> None:
     """
     if site in HOME:
         return
-    if site is None and (
-        origin is None or _authority(origin.partition("://")[2]) == _authority(host)
-    ):
+    if site is None and (origin is None or _authority(origin.partition("://")[2]) == _authority(host)):
         return
     raise CrossOrigin(f"a page of {_shown(origin or 'another origin')} sent this")
 

@@ -121,9 +121,7 @@ class NotifyMeHandler(Handler):
     def _refuse(self, outcome: Outcome) -> None:
         error = SubscriptionGone if outcome.kind == "gone" else PushServiceRefused
         self.set_status(502)
-        self.finish(
-            {"error": {"id": error.code, "message": outcome.text, "status": outcome.status}}
-        )
+        self.finish({"error": {"id": error.code, "message": outcome.text, "status": outcome.status}})
 
 
 class NotifyAllHandler(Handler):
@@ -135,9 +133,7 @@ class NotifyAllHandler(Handler):
         request = self.json()
         options = options_in(request)
         self.record()
-        counts = await self.server.notify_all(
-            options=options, notification=request.get("notification")
-        )
+        counts = await self.server.notify_all(options=options, notification=request.get("notification"))
         self.succeed(
             accepted=counts.accepted,
             gone=counts.gone,
@@ -182,9 +178,7 @@ class ReportHandler(Handler):
         self.finish()
 
 
-def event_of(
-    event: str, detail: str | dict[str, Any] | None
-) -> tuple[str, dict[str, Any]]:
+def event_of(event: str, detail: str | dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
     """Return a report's event as the journal names it, and the part of its detail that may be shown.
 
     >>> event_of("permission", "granted")

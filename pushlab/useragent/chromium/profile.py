@@ -82,9 +82,7 @@ FIRST_RUN = {
 }
 
 
-def switches(
-    listeners: ChromiumListeners, folder: Path, headless: bool, trusted: str = ""
-) -> list[str]:
+def switches(listeners: ChromiumListeners, folder: Path, headless: bool, trusted: str = "") -> list[str]:
     """Return the command line for a Chromium with this profile and this push service.
 
     ``trusted`` is an origin that counts as secure although it is plain http.

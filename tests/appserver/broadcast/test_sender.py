@@ -147,9 +147,7 @@ def test_a_server_that_stops_ends_what_is_under_way(world, subscriber):
     world(scenario)
 
 
-def test_while_a_push_service_asks_for_a_pause_nobody_new_is_sent_to(
-    world, subscriber, push_service
-):
+def test_while_a_push_service_asks_for_a_pause_nobody_new_is_sent_to(world, subscriber, push_service):
     async def scenario(world, service):
         asked, pause, other = asyncio.Event(), asyncio.Event(), asyncio.Event()
 

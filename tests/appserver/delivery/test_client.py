@@ -97,9 +97,7 @@ def test_the_same_randomness_gives_the_same_bytes_and_the_default_never_does(
 
     first, second = run(scenario())
     assert first[:16] != second[:16] and first[21:86] != second[21:86], "salt and key pair are new"
-    first, second = run(
-        scenario(ephemeral=lambda: (p256.load_private(bytes(31) + b"\2"), bytes(16)))
-    )
+    first, second = run(scenario(ephemeral=lambda: (p256.load_private(bytes(31) + b"\2"), bytes(16))))
     assert first == second and first[:16] == bytes(16)
 
 

@@ -105,9 +105,7 @@ def send(request, keys, subscriber):
         stored = StoredSubscription(subscriber(endpoint).subscription, "KEY", "", 0)
         client = make_client(egress, connect_overrides)
         try:
-            return await client.send(
-                client.prepare(stored, b"Hello", PushOptions(), DeliveryLog())
-            )
+            return await client.send(client.prepare(stored, b"Hello", PushOptions(), DeliveryLog()))
         finally:
             await client.close()
 
@@ -312,9 +310,7 @@ def test_a_head_without_end_is_cut_off(run, line, everywhere):
         async def handle(reader, writer):
             nonlocal written
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(
-                b"HTTP/1.1 100 Continue\r\n\r\n" if line[:1] == b"H" else b"HTTP/1.1 201 C\r\n"
-            )
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" if line[:1] == b"H" else b"HTTP/1.1 201 C\r\n")
             try:
                 while True:
                     writer.write(line * 100)

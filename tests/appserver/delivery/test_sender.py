@@ -110,9 +110,7 @@ def test_chance_shortens_a_pause_by_half_at_most(world, subscriber):
         ("86400", [], 1),
     ],
 )
-def test_retry_after_is_honoured_or_the_message_given_up(
-    world, subscriber, header, pauses, attempts
-):
+def test_retry_after_is_honoured_or_the_message_given_up(world, subscriber, header, pauses, attempts):
     async def scenario(world, service):
         service.answer = always(429, Retry_After=header)
         outcome = await world.sender.send(

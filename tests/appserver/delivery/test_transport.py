@@ -39,9 +39,7 @@ def transport(everywhere):
                     return await scenario(transport)
             finally:
                 await transport.close()
-                assert not transport._watched and transport._timer is None, (
-                    "the loop is left as it was"
-                )
+                assert not transport._watched and transport._timer is None, "the loop is left as it was"
 
         return asyncio.run(run())
 
@@ -96,9 +94,7 @@ def test_a_request_arrives_as_it_was_described(transport, push_service):
     }
 
 
-def test_a_connection_that_is_used_again_carries_the_headers_of_this_request(
-    transport, push_service
-):
+def test_a_connection_that_is_used_again_carries_the_headers_of_this_request(transport, push_service):
     async def scenario(transport):
         async with push_service() as service:
             for ttl in ("0", "0", "60"):
@@ -122,9 +118,7 @@ def test_a_request_without_a_body_names_no_type(transport, push_service):
     assert "Content-Type" not in received.headers and "Expect" not in received.headers
 
 
-@pytest.mark.parametrize(
-    "status", [200, 201, 202, 204, 400, 401, 403, 404, 410, 413, 429, 500, 503]
-)
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 400, 401, 403, 404, 410, 413, 429, 500, 503])
 def test_every_status_comes_back(transport, push_service, status):
     async def scenario(transport):
         async with push_service() as service:
@@ -326,9 +320,7 @@ def test_a_host_that_does_not_exist(transport):
     assert transport(scenario).code == 6
 
 
-@pytest.mark.parametrize(
-    "url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x"]
-)
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x"])
 def test_only_http_and_https_are_spoken(transport, url):
     async def scenario(transport):
         return await transport.send(request(url))
@@ -450,9 +442,7 @@ def test_a_send_that_is_cancelled_ends_its_request(transport):
     transport(scenario)
 
 
-def test_after_close_it_refuses_in_every_loop_and_another_one_takes_its_place(
-    push_service, everywhere
-):
+def test_after_close_it_refuses_in_every_loop_and_another_one_takes_its_place(push_service, everywhere):
     closed = CurlTransport(egress=everywhere)
 
     async def scenario(transport):
@@ -488,9 +478,7 @@ def test_one_that_was_never_used_refuses_too_once_it_is_closed(push_service, eve
     assert asyncio.run(scenario()) == []
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux lists them"
-)
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux lists them")
 def test_close_leaves_no_descriptor(transport, push_service):
     async def scenario(transport):
         async with push_service() as service:
@@ -600,9 +588,7 @@ def test_close_ends_what_waits_for_a_connection(transport):
     transport(scenario, connections=2)
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux lists them"
-)
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux lists them")
 def test_what_may_be_open_bounds_all_origins_together(run, everywhere, monkeypatch):
     """With 64 files, 16 connections are opened: silent origins leave room for everything else."""
     monkeypatch.setattr(limits, "open_files", lambda: 64)

@@ -181,16 +181,12 @@ TOKEN = "gAAAAABkJzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV"
 def test_a_token_is_not_shown(body):
     outcome = explain(PushResponse(404, body=body.encode(), reason=f"Not {TOKEN}"))
     assert TOKEN not in repr(outcome) and "…" in outcome.text
-    assert TOKEN not in repr(
-        explain(NetworkFault(7, f"connect to https://push.example.net/{TOKEN}"))
-    )
+    assert TOKEN not in repr(explain(NetworkFault(7, f"connect to https://push.example.net/{TOKEN}")))
 
 
 def test_what_must_be_hidden_is_hidden_however_short():
     hidden = ["https://push.example.net/p/short", "/p/short", "short"]
-    text = explain(
-        PushResponse(404, body=b"https://push.example.net/p/short, or /p/short"), hidden
-    ).text
+    text = explain(PushResponse(404, body=b"https://push.example.net/p/short, or /p/short"), hidden).text
     assert "short" not in text and "It says: …, or …" in text
 
 

@@ -27,7 +27,9 @@ def test_every_explanation_is_reached_and_explained(known):
     response = answer(known.status, known.words)
     assert explanation_of(response) is known.explanation
     outcome = explain(response)
-    assert outcome.text.startswith(f"{known.status}: {known.explanation.what} ({known.explanation.rfc}). Fault: ")
+    assert outcome.text.startswith(
+        f"{known.status}: {known.explanation.what} ({known.explanation.rfc}). Fault: "
+    )
     assert (outcome.kind, outcome.fault, outcome.rfc, outcome.next) == (
         known.explanation.kind, known.explanation.fault, known.explanation.rfc, known.explanation.next,
     )  # fmt: skip
@@ -41,7 +43,11 @@ def test_every_explanation_is_a_sentence_and_keeps_to_the_status(known):
     explanation = known.explanation
     assert explanation.what[0].isupper() and explanation.what[-1] not in ".,;"
     assert explanation.next[0].isupper() and explanation.next[-1] not in ".,;"
-    assert explanation.rfc.startswith("RFC ") and explanation.fault in ("application server", "push service", "user agent")
+    assert explanation.rfc.startswith("RFC ") and explanation.fault in (
+        "application server",
+        "push service",
+        "user agent",
+    )
     assert known.words == known.words.lower()
     assert explanation.kind == explain(PushResponse(known.status)).kind
 
@@ -53,7 +59,9 @@ def test_the_message_is_checked_before_the_errno():
 
 def test_an_errno_is_a_number_of_its_own():
     assert explanation_of(PushResponse(401, body=b'{"errno": 1090}')) is None
-    assert explanation_of(PushResponse(401, body=b'{"errno": "109"}')) is explanation_of(answer(401, "errno 109;"))
+    assert explanation_of(PushResponse(401, body=b'{"errno": "109"}')) is explanation_of(
+        answer(401, "errno 109;")
+    )
     assert explanation_of(PushResponse(401, body=b"[109]")) is None
     assert explanation_of(PushResponse(401, body=b"[" * 100_000)) is None
 

@@ -190,9 +190,7 @@ def test_every_route_refuses_a_host_of_others(answers):
     for routes, body in ((GETS + ELSEWHERE, None), (POSTS + ELSEWHERE, {"endpoint": "x"})):
         got = answers(routes, body, Host="evil.example")
         assert {reply.error for reply in got.values()} == {(421, "wrong-host")}
-        assert all(
-            "default-src" in reply.headers["Content-Security-Policy"] for reply in got.values()
-        )
+        assert all("default-src" in reply.headers["Content-Security-Policy"] for reply in got.values())
         for origin in (None, "http://localhost:1"):
             headers = {"Host": "localhost:1"} | ({"Origin": origin} if origin else {})
             there = answers([r for r in routes if r != "events"], body, **headers)
@@ -238,12 +236,8 @@ def test_which_routes_need_the_instructors_token(answers):
         assert reply.error == (401, "instructor-only")
         assert reply.headers["WWW-Authenticate"] == "Bearer"
         assert TOKEN.encode() not in reply.body
-    assert (
-        answers([f"notify-all?access_token={TOKEN}"], {}, options=room).popitem()[1].status == 401
-    )
-    bad = answers(
-        ["notify-all"], {"notification": 1}, options=room, Authorization=f"Bearer {TOKEN}"
-    )
+    assert answers([f"notify-all?access_token={TOKEN}"], {}, options=room).popitem()[1].status == 401
+    bad = answers(["notify-all"], {"notification": 1}, options=room, Authorization=f"Bearer {TOKEN}")
     assert bad["notify-all"].error == (400, "bad-field")
     free = answers(["", "vapid", "health", "page.js"], options=room)
     assert {reply.status for reply in free.values()} == {200}

@@ -66,9 +66,7 @@ def kept(run, serving, subscriber, fetch):
 @pytest.mark.parametrize("route", POSTS)
 def test_malformed_json(kept, fetch, route):
     async def scenario(server):
-        return {
-            case: (await fetch(server.url + route, body)).error for case, body in MALFORMED.items()
-        }
+        return {case: (await fetch(server.url + route, body)).error for case, body in MALFORMED.items()}
 
     assert kept(scenario) == dict.fromkeys(MALFORMED, (400, "malformed-json"))
 
@@ -250,9 +248,7 @@ def test_every_answer_has_the_headers_that_keep_a_page_safe(kept, fetch, route):
     assert "Server" not in headers and "Service-Worker-Allowed" not in headers
 
 
-def test_a_bug_is_a_500_without_details(
-    kept, fetch, monkeypatch, caplog, capfd
-):
+def test_a_bug_is_a_500_without_details(kept, fetch, monkeypatch, caplog, capfd):
     def broken(event, detail):
         raise RuntimeError("https://push.example.net/secret")
 

@@ -29,9 +29,7 @@ def world(run, serving, push_service):
 
 
 def recorded(server) -> list[tuple]:
-    return [
-        (event.source, event.target, event.what, event.who) for event in server.journal.events()
-    ]
+    return [(event.source, event.target, event.what, event.who) for event in server.journal.events()]
 
 
 UA, AS = Party.USER_AGENT, Party.APPLICATION_SERVER
@@ -102,9 +100,7 @@ def test_add_twice_then_remove_twice(world, fetch, subscriber, keys):
     async def scenario(server, service):
         someone = subscriber(HTTPS).subscription
         for status in (201, 200):
-            reply = await fetch(
-                server.url + "add-subscription", someone.to_json(), User_Agent=FIREFOX
-            )
+            reply = await fetch(server.url + "add-subscription", someone.to_json(), User_Agent=FIREFOX)
             assert (reply.status, reply.json) == (status, {"data": {"success": True}})
         [stored] = server.store.all()
         assert stored.subscription == someone
@@ -258,9 +254,9 @@ def test_notify_all_counts_and_all_get_the_same_number(world, fetch, subscriber)
             "id": 2,
         }
         bodies = [
-            json.loads(people[received.path.split("/")[2].split("-")[0]].read(received.body))[
-                "options"
-            ]["body"]
+            json.loads(people[received.path.split("/")[2].split("-")[0]].read(received.body))["options"][
+                "body"
+            ]
             for received in service.received
         ]
         assert bodies == ["ID: 1"] * 3 + ["ID: 2"] * 2
@@ -407,9 +403,7 @@ BAD_SUBSCRIPTIONS = {
     "a p256dh off the curve": (subscription_with(keys={"p256dh": KEY}), "bad-p256dh"),
     "a p256dh in plain base64": (subscription_with(keys={"p256dh": "+/+="}), "bad-p256dh"),
     "swapped": (
-        lambda good: (
-            good | {"keys": {"p256dh": good["keys"]["auth"], "auth": good["keys"]["p256dh"]}}
-        ),
+        lambda good: good | {"keys": {"p256dh": good["keys"]["auth"], "auth": good["keys"]["p256dh"]}},
         "bad-p256dh",
     ),
     "an auth of 15 bytes": (

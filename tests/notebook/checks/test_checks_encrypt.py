@@ -92,9 +92,7 @@ def test_the_right_answer_passes(check, function, said):
     assert repr(check(function)) == f"✓ {said}"
 
 
-@pytest.mark.parametrize(
-    "check", [checks.key_info, checks.derive, checks.read_header, checks.encrypt]
-)
+@pytest.mark.parametrize("check", [checks.key_info, checks.derive, checks.read_header, checks.encrypt])
 def test_a_stub_says_so_itself(check):
     def stub(*_):
         raise NotImplementedError("your turn")
@@ -103,9 +101,7 @@ def test_a_stub_says_so_itself(check):
         check(stub)
 
 
-@pytest.mark.parametrize(
-    "check", [checks.key_info, checks.derive, checks.read_header, checks.encrypt]
-)
+@pytest.mark.parametrize("check", [checks.key_info, checks.derive, checks.read_header, checks.encrypt])
 def test_returning_nothing_is_named(check):
     assert "None: does" in fails(check, lambda *_: None)
 

@@ -101,9 +101,7 @@ WRONG_POINTS = {
     "should be bytes, and yours is a str of 130": lambda key: raw_public(key).hex(),
     "None: does your function return something?": lambda key: None,
     "differs at byte 0": points(prefix=b"\x05"),
-    "raw_public of a key with a small x": lambda key: p256.raw_public(
-        p256.load_private(keys.ORDINARY)
-    ),
+    "raw_public of a key with a small x": lambda key: p256.raw_public(p256.load_private(keys.ORDINARY)),
 }
 
 
@@ -216,8 +214,9 @@ WRONG_JWKS = {
     "This is hexadecimal": changed(x=lambda jwk: base64url.decode(jwk["x"]).hex()),
     "This is little-endian": changed(x=lambda jwk: b64url(base64url.decode(jwk["x"])[::-1])),
     "This is the whole point": lambda key: to_jwk(key) | {"x": b64url(p256.raw_public(key))},
-    "x of key 1 (RFC 7518 §6.2) should be a str, and yours is an int": lambda key: to_jwk(key)
-    | {"x": key.private_numbers().public_numbers.x},
+    "x of key 1 (RFC 7518 §6.2) should be a str, and yours is an int": lambda key: (
+        to_jwk(key) | {"x": key.private_numbers().public_numbers.x}
+    ),
     "should be a dict, and yours is a NoneType": lambda key: None,
     "x of key 2": lambda key: to_jwk(p256.load_private(keys.ORDINARY)),
 }

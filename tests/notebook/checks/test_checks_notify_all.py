@@ -58,9 +58,7 @@ WRONG_TOKENS = [
     (lambda endpoints: {urlsplit(one).netloc for one in endpoints}, "begins with its scheme"),
     (lambda endpoints: {urlsplit(one).hostname for one in endpoints}, "scheme, host and port"),
     (
-        lambda endpoints: {
-            f"{urlsplit(one).scheme}://{urlsplit(one).hostname}" for one in endpoints
-        },
+        lambda endpoints: {f"{urlsplit(one).scheme}://{urlsplit(one).hostname}" for one in endpoints},
         "The port belongs to the origin",
     ),
     (lambda endpoints: tokens_needed(checks.CLASS), "yours are for 4, 4 of them not among these"),

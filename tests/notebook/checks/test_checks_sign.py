@@ -86,51 +86,45 @@ WRONG_CLAIMS = {
     "aud (RFC 8292 §2) has 28 characters. An origin has no slash": lambda endpoint, now, sub: (
         write_claims(endpoint, now, sub, aud=origin(endpoint) + "/")
     ),
-    "has no path: this is the whole": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, aud=endpoint)
+    "has no path: this is the whole": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub, aud=endpoint
     ),
-    "begins with its scheme": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, aud=endpoint.split("/")[2])
+    "begins with its scheme": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub, aud=endpoint.split("/")[2]
     ),
-    "has its port": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, aud=origin(endpoint).removesuffix(":8443"))
+    "has its port": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub, aud=origin(endpoint).removesuffix(":8443")
     ),
-    "aud (RFC 8292 §2) should be a str": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, aud=[origin(endpoint)])
+    "aud (RFC 8292 §2) should be a str": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub, aud=[origin(endpoint)]
     ),
     "exp (RFC 8292 §2) should be an int, and yours is a str of 10. Write a number": (
         lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=str(now + DAY // 2))
     ),
-    "yours is a float. Write a number": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, exp=float(now + DAY // 2))
+    "yours is a float. Write a number": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub, exp=float(now + DAY // 2)
     ),
-    "not milliseconds": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, exp=(now + DAY // 2) * 1000)
+    "not milliseconds": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub, exp=(now + DAY // 2) * 1000
     ),
-    "24 hours leave no room": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, exp=now + DAY)
-    ),
-    "not seconds from now": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, exp=DAY // 2)
-    ),
-    "such a token is old when": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub, exp=now)
-    ),
+    "24 hours leave no room": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=now + DAY),
+    "not seconds from now": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=DAY // 2),
+    "such a token is old when": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=now),
     "sub (RFC 8292 §2.1) should have 18 characters, and yours has 19": lambda endpoint, now, sub: (
         write_claims(endpoint, now, sub.replace("mailto:", "mailto: "))
     ),
-    "in another order than aud, exp, sub": lambda endpoint, now, sub: (
-        compact(dict(reversed(json.loads(write_claims(endpoint, now, sub)).items())))
+    "in another order than aud, exp, sub": lambda endpoint, now, sub: compact(
+        dict(reversed(json.loads(write_claims(endpoint, now, sub)).items()))
     ),
-    "can do without its spaces": lambda endpoint, now, sub: (
-        json.dumps(json.loads(write_claims(endpoint, now, sub))).encode()
-    ),
-    "the claims have no exp": lambda endpoint, now, sub: compact({"aud": endpoint, "sub": sub}),
-    "the claims should be bytes, and yours is a str": lambda endpoint, now, sub: (
-        write_claims(endpoint, now, sub).decode()
-    ),
-    "the claims should be bytes, and yours is a dict": lambda endpoint, now, sub: (
+    "can do without its spaces": lambda endpoint, now, sub: json.dumps(
         json.loads(write_claims(endpoint, now, sub))
+    ).encode(),
+    "the claims have no exp": lambda endpoint, now, sub: compact({"aud": endpoint, "sub": sub}),
+    "the claims should be bytes, and yours is a str": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub
+    ).decode(),
+    "the claims should be bytes, and yours is a dict": lambda endpoint, now, sub: json.loads(
+        write_claims(endpoint, now, sub)
     ),
     "and these 6 bytes are not": lambda endpoint, now, sub: b"{'aud'",
     "should be a JSON object, and this is an array": lambda endpoint, now, sub: b"[]",
@@ -160,12 +154,12 @@ def halves(der: bytes, change) -> bytes:
 WRONG_SIGNATURES = {
     "has 70 bytes. This is DER still": lambda der: der,
     "whose first bit is set (RFC 7518 §3.4) has 66 bytes. The 00": lambda der: b"".join(parts(der)),
-    "an r with a leading zero byte (RFC 7518 §3.4) has 63 bytes. A leading zero": lambda der: (
-        b"".join(part.lstrip(b"\0") for part in parts(der))
+    "an r with a leading zero byte (RFC 7518 §3.4) has 63 bytes. A leading zero": lambda der: b"".join(
+        part.lstrip(b"\0") for part in parts(der)
     ),
     "r comes first, then s": lambda der: to_raw(der)[32:] + to_raw(der)[:32],
-    "Zero bytes belong in front": lambda der: (
-        halves(der, lambda half: half.lstrip(b"\0").ljust(32, b"\0"))
+    "Zero bytes belong in front": lambda der: halves(
+        der, lambda half: half.lstrip(b"\0").ljust(32, b"\0")
     ),
     "Big-endian": lambda der: halves(der, lambda half: half[::-1]),
     "no fixed place": lambda der: der[4:36] + der[38:70],
@@ -192,40 +186,38 @@ def plain(data: bytes) -> str:
 
 WRONG_TOKENS = {
     "not 70. It is DER": lambda claims, key: sign(claims, key, raw=lambda der: bytes([48] * 70)),
-    "should have 64 bytes, not 128": lambda claims, key: (
-        sign(claims, key, raw=lambda der: to_raw(der).hex().encode())
+    "should have 64 bytes, not 128": lambda claims, key: sign(
+        claims, key, raw=lambda der: to_raw(der).hex().encode()
     ),
-    "its halves are swapped": lambda claims, key: (
-        sign(claims, key, raw=lambda der: to_raw(der)[32:] + to_raw(der)[:32])
+    "its halves are swapped": lambda claims, key: sign(
+        claims, key, raw=lambda der: to_raw(der)[32:] + to_raw(der)[:32]
     ),
-    "it signs the claims alone": lambda claims, key: (
-        sign(claims, key, signs=lambda start, claims: start.partition(".")[2].encode())
+    "it signs the claims alone": lambda claims, key: sign(
+        claims, key, signs=lambda start, claims: start.partition(".")[2].encode()
     ),
     "it signs JSON": lambda claims, key: sign(claims, key, signs=lambda start, claims: claims),
-    "it signs a hash": lambda claims, key: (
-        sign(claims, key, signs=lambda start, claims: sha256(start.encode()).digest())
+    "it signs a hash": lambda claims, key: sign(
+        claims, key, signs=lambda start, claims: sha256(start.encode()).digest()
     ),
-    "without its dot": lambda claims, key: (
-        sign(claims, key, signs=lambda start, claims: start.replace(".", "").encode())
+    "without its dot": lambda claims, key: sign(
+        claims, key, signs=lambda start, claims: start.replace(".", "").encode()
     ),
-    "does not fit header, claims and key": lambda claims, key: (
-        sign(claims, p256.load_private(bytes([7] * 32)))
+    "does not fit header, claims and key": lambda claims, key: sign(
+        claims, p256.load_private(bytes([7] * 32))
     ),
     "not base64url: padding": lambda claims, key: sign(claims, key, encode=padded),
     "this is plain base64": lambda claims, key: sign(claims, key, encode=plain),
     "should say that alg is ES256": lambda claims, key: sign(claims, key, header=b'{"typ":"JWT"}'),
-    "these were written anew": lambda claims, key: (
-        sign(json.dumps(json.loads(claims)).encode(), key)
-    ),
-    "should have 3 parts with dots between, and yours has 2": lambda claims, key: (
-        sign(claims, key).rpartition(".")[0]
-    ),
+    "these were written anew": lambda claims, key: sign(json.dumps(json.loads(claims)).encode(), key),
+    "should have 3 parts with dots between, and yours has 2": lambda claims, key: sign(
+        claims, key
+    ).rpartition(".")[0],
     "the header should be JSON": lambda claims, key: sign(claims, key, header=b"ES256"),
     "the token should be a str, and yours is 2": lambda claims, key: sign(claims, key).encode(),
     "does your function return something": lambda claims, key: None,
     # The answer to the first question, whatever is asked.
-    "the claims should have 85 bytes, and yours has 88": lambda claims, key: (
-        sign(checks.PAYLOADS[0], checks.KEYS[0])
+    "the claims should have 85 bytes, and yours has 88": lambda claims, key: sign(
+        checks.PAYLOADS[0], checks.KEYS[0]
     ),
 }
 
@@ -304,9 +296,7 @@ WRONG_VERIFIERS = {
     "verify of an exp in the past": lenient("past"),
     "verify of an exp 25 hours ahead": lenient("far"),
     "and it returned a bool": says_false,
-    "verify of a good token should be a dict, and yours is a bool": lambda *given: (
-        bool(verify(*given))
-    ),
+    "verify of a good token should be a dict, and yours is a bool": lambda *given: bool(verify(*given)),
     "verify of a good token should be a dict, and yours is None": lambda *given: None,
     "verify of a good token is not right yet. Return all its claims": lambda *given: {
         "aud": verify(*given)["aud"]

@@ -98,9 +98,11 @@ WRONG = [
     ("origin", two_ports, "port 80 and https (RFC 6454 §6.2) has 24 characters. A port that is"),
     (
         "origin",
-        lambda e: origin(e).replace("push", "Push").replace("example.net", "Example.NET")
-        if "Push" in e
-        else origin(e),
+        lambda e: (
+            origin(e).replace("push", "Push").replace("example.net", "Example.NET")
+            if "Push" in e
+            else origin(e)
+        ),
         "with capital letters (RFC 6454 §6.2) has 24 characters. A host is written in lower case",
     ),
     ("origin", of(origin, str.encode), "should be a str, and yours is 24 bytes"),

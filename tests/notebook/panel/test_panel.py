@@ -360,9 +360,7 @@ def test_a_window_can_be_declined_where_there_is_one(lab, monkeypatch, screen, m
 
 
 @pytest.mark.parametrize("missing", [("FIREFOX",), ("CHROMIUM",), ("FIREFOX", "CHROMIUM")])
-def test_what_is_installed_is_offered(
-    lab, monkeypatch, missing, firefox_installed, chromium_installed
-):
+def test_what_is_installed_is_offered(lab, monkeypatch, missing, firefox_installed, chromium_installed):
     monkeypatch.delenv("PUSHLAB_BROWSER")
     for name in missing:
         monkeypatch.setenv(f"PUSHLAB_{name}", f"/nowhere/{name.lower()}")

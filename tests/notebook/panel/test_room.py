@@ -99,9 +99,7 @@ def test_the_instructor_s_link_is_shown_on_demand_alone(lab, panel):
 
 
 def test_names_are_shown_as_text_and_vendors_tell_nobody():
-    shown = markup.room(
-        [Participant("<script>", "<i>", "11111111"), Participant("B", "C", "2", None)]
-    )
+    shown = markup.room([Participant("<script>", "<i>", "11111111"), Participant("B", "C", "2", None)])
     assert "<script>" not in shown and "&lt;script&gt;" in shown and "<i>" not in shown
     assert shown.count("vendor’s") == 2
 

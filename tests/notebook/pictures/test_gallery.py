@@ -18,7 +18,7 @@ from pushlab.protocol.examples import RFC8291, RFC8292
 from pushlab.protocol.trace import Span, Step, spans, token_spans, trace
 from tests.notebook.drawn import NAMESPACE, check, parsed, placed, texts
 
-EVIL = "</text><script>alert(\"&'\")</script>\x00\x1b[31m\u202egnp.exe\ud800\uffff\n\r\t"
+EVIL = '</text><script>alert("&\'")</script>\x00\x1b[31m\u202egnp.exe\ud800\uffff\n\r\t'
 DERIVATION = encryption.derive(
     bytes(range(32)), RFC8291.auth_secret, RFC8291.ua_public, RFC8291.as_public, RFC8291.salt
 )

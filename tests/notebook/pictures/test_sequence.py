@@ -58,8 +58,7 @@ def arrows(markup: str) -> list[tuple[float, float, str]]:
 def lanes(markup: str) -> dict[float, str]:
     """Return the x coordinate of each lane's line, with its colour."""
     return {
-        float(line.get("x1")): line.get("stroke")
-        for line in parsed(markup).findall(f"{NAMESPACE}line")
+        float(line.get("x1")): line.get("stroke") for line in parsed(markup).findall(f"{NAMESPACE}line")
     }
 
 
