@@ -168,7 +168,7 @@ def execute(lesson: NotebookNode) -> None:
     for cell, done in zip(lesson.cells, ran.cells, strict=True):
         if cell.cell_type == "code":
             outputs = [_timeless(one) for one in done.outputs if PIXELS not in one.get("data", {})]
-            _set_outputs(cell, outputs, done.execution_count)
+            _set_outputs(cell, _joined(outputs), done.execution_count)
 
 
 def run(
@@ -205,6 +205,18 @@ def _timeless(output: NotebookNode) -> NotebookNode:
         for kind, value in output.data.items():
             output.data[kind] = PORT.sub(r"\1:…", value) if isinstance(value, str) else value
     return output
+
+
+def _joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Join what was printed in a row: a slow kernel sends one text in several pieces."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and last.output_type == output.output_type == "stream" and last.name == output.name:
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _set_outputs(cell: NotebookNode, outputs: Iterable, count: int | None) -> None:

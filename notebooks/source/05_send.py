@@ -361,7 +361,7 @@ lab.wait_for("disconnect", before)
 for title, topic in (("1:0", "score"), ("2:0", "score"), ("Lunch", None)):
     outcome = lab.notify(endpoint, title, "meanwhile", PushOptions(ttl=60, topic=topic))
 print(outcome.status, outcome.kind, "·", outcome.next)
-lab.run(browser.agent.start(), timeout=60)
+lab.run(browser.agent.start())
 lab.run(browser.agent.open(lab.application_server.url))
 print([browser.wait_for_notification(title=title).title for title in ("2:0", "Lunch")])
 assert "1:0" not in [one.title for one in browser.notifications()]

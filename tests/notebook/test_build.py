@@ -118,6 +118,17 @@ def test_what_differs_between_two_machines_is_taken_out_of_an_output(build):
     assert build._timeless(trace).traceback == ["KeyError: 'x'"]
 
 
+def test_what_was_printed_in_pieces_is_one_output(build):
+    def printed(name, text):
+        return nbformat.v4.new_output("stream", name=name, text=text)
+
+    pieces = [printed("stdout", "1\n"), printed("stdout", "2\n"), printed("stderr", "3\n")]
+    joined = build._joined([*pieces, printed("stdout", "4\n")])
+    assert [(one.name, one.text) for one in joined] == [
+        ("stdout", "1\n2\n"), ("stderr", "3\n"), ("stdout", "4\n"),
+    ]  # fmt: skip
+
+
 def test_a_lesson_that_fails_is_not_built(build, notebook_kernel):
     from nbclient.exceptions import CellExecutionError
 
