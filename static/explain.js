@@ -2,7 +2,7 @@
 
 import { FAULTS, UNKNOWN } from "./faults.js";
 
-// An error at one of the steps (see `faults.js`). `cause` is the error of the browser or the server;
+// An error at one of the steps (see `faults.js`). `cause` is the browser's or the server's error;
 // `seen` holds what else was observed at that moment.
 export class StepFault extends Error {
   constructor(step, cause, seen = {}) {

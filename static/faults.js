@@ -1,9 +1,9 @@
 // What can go wrong in the browser on the way to push: one table.
 //
-// `at` is the step that fails, and `clinic` the case in lesson 08. A row matches by what was `thrown`
-// (the error, and the facts at that moment), or by the facts that hold now (`stands`). The first row
-// that matches counts, so particular rows come before general ones. `means` is one sentence on what
-// happened. `todo` says what to do about it, or lists the ways, one of which is enough.
+// `at` is the step that fails, and `clinic` its case in lesson 08. A row matches by what was
+// `thrown` (the error, and the facts at that moment), or by the facts that hold now (`stands`). The
+// first row that matches counts, so particular rows come before general ones. `means` is one
+// sentence on what happened. `todo` says what to do, or lists the ways, one of which is enough.
 
 const HERE = `http://127.0.0.1${location.port && `:${location.port}`}${location.pathname}`;
 

@@ -6,7 +6,7 @@ const LANES = { "user agent": 10, "push service": 36, "application server": 62 }
 const EVENTS_KEPT = 200;
 const SVG = "http://www.w3.org/2000/svg";
 
-// A browser reopens a stream that broke, but not one that was refused. The page reopens that itself.
+// A browser reopens a stream that broke, but not one that was refused. The page does that itself.
 const REOPEN_AFTER = 3000;
 
 // Fill `list` (an <ol>) with events from now on, and call `onEvent` with each. The instructor's

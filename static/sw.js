@@ -32,9 +32,9 @@ async function tellReceived(payload, data) {
   await report("push received", { payload, endpoint: subscription?.endpoint, digest });
 }
 
-// Return {kind, title, options} for any payload: JSON {"title", "options"}, the same as a declarative
-// push message, text, or nothing. JSON that does not parse is treated as text, because an exception
-// here would make a push that shows nothing.
+// Return {kind, title, options} for any payload: JSON {"title", "options"}, the same as a
+// declarative push message, text, or nothing. JSON that does not parse is treated as text, because
+// an exception here would make a push that shows nothing.
 function read(data) {
   if (!data) {
     return { kind: "none", title: DEFAULT_TITLE, options: { body: "It came without a payload." } };
@@ -98,7 +98,7 @@ async function subscribeAgain({ oldSubscription, newSubscription }) {
   await noted("subscribed");
 }
 
-// Subscribe with the earlier options. If the browser does not tell them, ask the server for its key.
+// Subscribe with the earlier options. If the browser does not tell them, get the server's key.
 async function subscribeWith(options) {
   const applicationServerKey =
     options?.applicationServerKey ?? (await (await fetch("vapid")).text()).trim();
