@@ -347,7 +347,7 @@ def test_a_browser_that_never_gets_ready_is_given_up_and_ended(kind, monkeypatch
     monkeypatch.setattr(
         browser.BrowserProcess, "kill", lambda self: groups.append(self._process.pid) or kill(self)
     )
-    with pytest.raises(BrowserFailed, match="not ready after 1 s.*thinking"):
+    with pytest.raises(BrowserFailed, match=f"not ready after {patience(1):g} s.*thinking"):
         run(never.start())
     assert groups
     run(ended(groups[0]))
