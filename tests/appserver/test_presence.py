@@ -146,7 +146,7 @@ def test_a_push_service_that_says_nothing_of_use_costs_its_rows_alone(run, caplo
         with caplog.at_level(logging.WARNING, "pushlab"):
             known = await client.ask([at(f"{origin}/wpush/v2/secret"), at(good)])
         assert known == {good: Presence(False, 0)}
-        assert "does not say who is there" in caplog.text and "secret" not in caplog.text
+        assert "does not tell which user agents" in caplog.text and "secret" not in caplog.text
         client.close()
         odd.stop()
         await odd.close_all_connections()
