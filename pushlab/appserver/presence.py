@@ -93,5 +93,9 @@ class PresenceClient:
             rows = zip(endpoints, answer["data"]["presence"], strict=True)
             return {one: Presence(row["connected"], row["waiting"]) for one, row in rows if row}
         except (OSError, HTTPClientError, ValueError, LookupError, TypeError) as reason:
-            log.warning("the push service at %s does not tell which user agents are connected: %s", origin, reason)
+            log.warning(
+                "the push service at %s does not tell which user agents are connected: %s",
+                origin,
+                reason,
+            )
             return None

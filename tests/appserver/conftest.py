@@ -98,16 +98,16 @@ class ScriptedHandler(RequestHandler):
 
 
 @asynccontextmanager
-async def scripted(ssl_options=None):
+async def scripted(ssl_options=None, host="127.0.0.1"):
     service = Scripted()
     application = Application(
         [(r".*", ScriptedHandler, {"service": service})], log_function=lambda handler: None
     )
     server = HTTPServer(application, ssl_options=ssl_options)
-    sockets = bind_sockets(0, "127.0.0.1")
+    sockets = bind_sockets(0, host)
     server.add_sockets(sockets)
     scheme = "https" if ssl_options else "http"
-    service.origin = f"{scheme}://127.0.0.1:{sockets[0].getsockname()[1]}"
+    service.origin = f"{scheme}://{host}:{sockets[0].getsockname()[1]}"
     try:
         yield service
     finally:

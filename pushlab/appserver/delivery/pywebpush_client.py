@@ -310,7 +310,7 @@ def _make_session(
         def __init__(self, override: ConnectOverride):
             self._override = override
             self._context = ssl.create_default_context(cadata=override.authority)
-            super().__init__(EgressPolicy([f"https://127.0.0.1:{override.port}"]))
+            super().__init__(EgressPolicy([f"https://{override.address}:{override.port}"]))
 
         def build_connection_pool_key_attributes(self, request, verify, cert=None):
             host, options = super().build_connection_pool_key_attributes(request, verify, cert)

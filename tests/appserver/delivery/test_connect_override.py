@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import sys
 
 import pytest
 import trustme
@@ -65,11 +66,11 @@ def test_a_route_prints_itself_without_its_certificates():
 def notify(run, serving, push_service, subscriber, lab):
     """Send one message to the lab's subscription at a vendor's host; give all that was seen."""
 
-    def sending(sender, authority=None):
+    def sending(sender, authority=None, address="127.0.0.1"):
         async def scenario():
-            async with push_service(lab[1]) as service:
+            async with push_service(lab[1], address) as service:
                 port = int(service.origin.rsplit(":", 1)[1])
-                override = ConnectOverride(HOST, "pushlab-", port, authority or lab[0])
+                override = ConnectOverride(HOST, "pushlab-", port, authority or lab[0], address)
                 async with serving(connect_overrides=[override], sender=sender) as server:
                     someone = subscriber(OURS)
                     server.subscribe(someone.subscription, "Chromium")
@@ -91,6 +92,13 @@ def test_the_message_comes_to_the_lab_as_the_vendor_would_get_it(notify, sender,
     claims = vapid.verify(received.headers["Authorization"], origin=f"https://{HOST}", now=now)
     assert claims.aud == f"https://{HOST}"
     assert json.loads(someone.read(received.body))["title"] == "Hi"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+@pytest.mark.parametrize("sender", ["pushlab", "pywebpush"])
+def test_a_lab_in_a_room_is_at_another_address(notify, sender):
+    _, (received,), outcome, _, _ = notify(sender, address="127.0.0.2")
+    assert (outcome.kind, received.headers["Host"]) == ("accepted", HOST)
 
 
 @pytest.mark.parametrize("sender", ["pushlab", "pywebpush"])
