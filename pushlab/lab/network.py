@@ -82,7 +82,7 @@ def holder(host: str, *ports: int) -> str:
     for port in filter(None, ports):
         url = f"http://{host}:{port}/health"
         try:
-            with settings.DIRECT.open(url, timeout=settings.patience(5)) as answer:
+            with settings.DIRECT.open(url, timeout=settings.patience(2)) as answer:
                 if json.load(answer)["data"]["name"] == "pushlab":
                     return f"another kernel runs a lab: it holds port {port}"
         except (OSError, HTTPException, ValueError, LookupError, TypeError):

@@ -193,7 +193,7 @@ def test_a_thousand_browsers_that_are_connected_at_once_get_one_message_each(ben
 
 def test_a_crowd_that_finds_no_room_says_so(bench, monkeypatch):
     crowd = bench("crowd")
-    monkeypatch.setattr(crowd, "room", lambda: 56)
+    monkeypatch.setattr(crowd, "max_incoming", lambda: 56)
     assert "56 open sockets" in crowd.measure(57).note
 
 

@@ -112,7 +112,8 @@ def test_stop_twice_is_harmless(lab):
 
 
 @pytest.mark.parametrize("taken", ["port", "push_port"])
-def test_a_port_that_something_else_holds(tmp_path, leaves_nothing, taken):
+def test_a_port_that_something_else_holds(tmp_path, leaves_nothing, monkeypatch, taken):
+    monkeypatch.setenv("PUSHLAB_PATIENCE", "0.1")  # It never says who it is.
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

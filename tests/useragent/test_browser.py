@@ -689,7 +689,10 @@ def test_closed_returns_when_the_last_window_is_closed_and_the_program_goes_on(k
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_no_process_is_left_when_the_program_ends_without_a_close(installed, tmp_path, run, killed):
+def test_no_process_is_left_when_the_program_ends_without_a_close(
+    installed, tmp_path_factory, run, killed
+):
+    folder = tmp_path_factory.mktemp("t")  # Chromium makes a socket in it: a path of 107 bytes at most.
     ending = "os.kill(os.getpid(), 9)" if killed else installed.ending
     script = f"""
 import asyncio, os
@@ -702,7 +705,7 @@ loop.run_until_complete(agent.start())
 print(agent._process._process.pid, flush=True)
 {ending}
 """
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONWARNINGS": "ignore"}
     program = subprocess.run(
         [sys.executable, "-c", script],
         env=environment,
@@ -714,4 +717,4 @@ print(agent._process._process.pid, flush=True)
     run(ended(int(program.stdout)))
     assert (program.returncode == -9) == killed
     # Who is killed cannot tidy up.
-    assert bool(list(tmp_path.glob(f"pushlab-{installed.name.lower()}-*"))) == killed
+    assert bool(list(folder.glob(f"pushlab-{installed.name.lower()}-*"))) == killed
