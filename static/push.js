@@ -78,11 +78,15 @@ export function unregister(registration) {
 // Wait until the worker is active: subscribe() fails before. `serviceWorker.ready` would wait for
 // ever if the installation failed.
 async function activated(registration) {
+  const before = registration.active;
   const worker = newest(registration) ?? (await patiently(found(registration)));
   const active = new Promise((resolve, reject) => {
     function settle() {
       if (worker.state === "activated") resolve();
-      if (worker.state === "redundant") {
+      if (worker.state !== "redundant") return;
+      // Firefox may end the worker of a registration that has just been renewed, and start another.
+      if (registration.active !== before && registration.active?.state === "activated") resolve();
+      else {
         reject(new DOMException("The worker was thrown away during installation.", "AbortError"));
       }
     }
@@ -92,8 +96,9 @@ async function activated(registration) {
   await patiently(active);
 }
 
+// Right after unregister() a registration may still show the old worker, which has ended.
 function newest({ installing, waiting, active }) {
-  return installing ?? waiting ?? active;
+  return [installing, waiting, active].find((worker) => worker && worker.state !== "redundant");
 }
 
 // Firefox may return a registration that has no worker yet.
