@@ -51,7 +51,7 @@ class BrowserProcess:
         except OSError:
             self._output.close()
             raise
-        self._guard = None if WINDOWS else _guard(self._process.pid)
+        self._guard = None if WINDOWS else guard(self._process.pid)
 
     @property
     def exit_status(self) -> int | None:
@@ -132,8 +132,8 @@ async def off_the_loop(work: Callable[[], object]) -> None:
         await done
 
 
-def _guard(group: int) -> subprocess.Popen[bytes]:
-    """Start the shell that ends the group when this program has ended."""
+def guard(group: int) -> subprocess.Popen[bytes]:
+    """Start the shell that ends a process group when this program has ended, however it ends."""
     return subprocess.Popen(
         ["/bin/sh", "-c", GUARD, "pushlab-guard", str(group)],
         stdin=subprocess.PIPE,

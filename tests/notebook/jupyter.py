@@ -15,6 +15,7 @@ import nbformat
 from playwright.sync_api import Page, expect
 
 from pushlab.settings import patience
+from pushlab.useragent.process import guard
 
 TOKEN = "test"
 LOG = "jupyterlab.log"
@@ -174,7 +175,10 @@ def running(home: Path, folder: Path, base: str = "/") -> Iterator[str]:
         address.put(None)
 
     pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env=environment, cwd=home, text=True, **pipes)
+    own = {"env": environment, "cwd": home, "start_new_session": True}
+    process = subprocess.Popen(command, text=True, **own, **pipes)
+    # If the tests are killed, JupyterLab ends all the same; its kernels see that by themselves.
+    watch = guard(process.pid)
     reader = threading.Thread(target=read)
     reader.start()
     try:
@@ -184,5 +188,7 @@ def running(home: Path, folder: Path, base: str = "/") -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=patience(120))
+        watch.kill()
+        watch.communicate()
         reader.join(timeout=patience(120))
         process.stderr.close()
