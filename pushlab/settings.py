@@ -30,6 +30,7 @@ APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PORTS = range(2**16)
+MIN_TOKEN = 12  # characters of an instructor's token that a person chooses
 
 # Requests of the lab to itself go to no proxy, even if the environment names one.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -76,11 +77,17 @@ def data_folder(folder: str | Path | None = None) -> Path:
 def instructor_token() -> str:
     """Return PUSHLAB_TOKEN, else a new token of 192 random bits.
 
-    Raises LabError if it has characters that a header may not have. Source: RFC 6750 §2.1.
+    Raises LabError if it has characters that a header may not have, or is too short. Source: RFC 6750
+    §2.1; RFC 6749 §10.10 asks for 128 bits where nobody has to remember the token.
     """
     token = os.environ.get("PUSHLAB_TOKEN") or secrets.token_urlsafe(24)
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
         raise LabError("PUSHLAB_TOKEN has other characters than letters, digits and -._~+/")
+    if len(token) < MIN_TOKEN:
+        raise LabError(
+            f"PUSHLAB_TOKEN has {len(token)} characters, and needs {MIN_TOKEN}: whoever guesses it may "
+            "send to everybody. Without PUSHLAB_TOKEN the lab makes one that nobody guesses"
+        )
     return token
 
 

@@ -31,13 +31,14 @@ from pushlab.appserver.web import routes
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.appserver.web.events import EventsHandler
 from pushlab.appserver.web.guard import Guard
+from pushlab.appserver.web.guesses import BURST, GuessLimiter
 from pushlab.appserver.web.handler import UnknownHandler
 from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
-from pushlab.journal import Journal
+from pushlab.journal import Journal, Party
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.server.http import listen
+from pushlab.server.http import listen, log
 from pushlab.server.limits import BoundedHTTPServer
 
 MAX_SUBSCRIPTIONS = 100_000
@@ -121,7 +122,8 @@ class ApplicationServer:
             undo.callback(self._presence.close)
             self._host, self._port = host, listener.getsockname()[1]
             tls = self._certificate and self._certificate.context
-            self.guard = Guard(urlsplit(self.url).hostname or "", self._instructor_token)
+            guesses = GuessLimiter(self._tell_of_guesses)
+            self.guard = Guard(urlsplit(self.url).hostname or "", self._instructor_token, guesses)
             server = BoundedHTTPServer(self._application(), ssl_options=tls)
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._end_streams)
@@ -270,6 +272,12 @@ class ApplicationServer:
         stored = await self.subscriptions()
         presence = await self._presence.ask(one.subscription for one in stored)
         return self.room.rows(stored, presence)
+
+    def _tell_of_guesses(self, address: str) -> None:
+        what = "guesses the instructor's token"
+        agent, server = Party.USER_AGENT, Party.APPLICATION_SERVER
+        self.journal.record(agent, server, what, address=address, wrong=BURST)
+        log.warning("%d wrong instructor's tokens from %s: it has to wait", BURST, address)
 
     # --- its parts -----------------------------------------------------------------------------
 

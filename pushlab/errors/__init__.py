@@ -18,8 +18,8 @@
     │   └── UnknownPushResource, SubscriptionGone, QueueFull, PushServiceRefused
     ├── RequestError          any other request to a server of ours, RFC 9110
     │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
-    │   ├── WrongHost, CrossOrigin, InstructorOnly, TooManyConnections, TooManySubscriptions
-    │   └── MethodNotAllowed, UnknownPath, InternalError
+    │   ├── WrongHost, CrossOrigin, InstructorOnly, TooManyGuesses, TooManyConnections
+    │   └── TooManySubscriptions, MethodNotAllowed, UnknownPath, InternalError
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database

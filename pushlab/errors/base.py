@@ -1,6 +1,7 @@
 """What every error of this kit knows: five facts, and how to say them."""
 
 import re
+from collections.abc import Mapping
 
 __all__ = ["PushlabError"]
 
@@ -18,8 +19,10 @@ class PushlabError(Exception):
     rfc: str = ""
     fault: str = ""
     hint: str = ""
+    headers: Mapping[str, str] = {}
+    """Header fields that the response to it must have."""
 
-    def __init_subclass__(cls, **facts: str | int) -> None:
+    def __init_subclass__(cls, **facts: str | int | Mapping[str, str]) -> None:
         # A traceback then names the error as it is imported, whichever branch defines it.
         cls.__module__ = "pushlab.errors"
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()

@@ -9,8 +9,8 @@ from pushlab.errors.base import PushlabError
 
 __all__ = [
     "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
-    "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "TooManyConnections",
-    "TooManySubscriptions", "MethodNotAllowed", "UnknownPath", "InternalError",
+    "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "TooManyGuesses",
+    "TooManyConnections", "TooManySubscriptions", "MethodNotAllowed", "UnknownPath", "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
     "DatabaseLocked", "DatabaseClosed", "BadDatabaseUrl", "DatabaseDriverMissing",
@@ -50,9 +50,16 @@ class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
     """A page of another origin sent this."""
     hint = "Send it from the server's own page, or from a program, without Origin"
 
-class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1"):
+class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
     """This is for the instructor of the room."""
     hint = "Send 'Authorization: Bearer TOKEN' with the token that the lab printed when it started"
+
+class TooManyGuesses(RequestError, status=429, rfc="RFC 6585 §4"):
+    """Too many wrong tokens came from this address."""
+    hint = "Wait as long as Retry-After says, and send the token that the lab printed when it started"
+    def __init__(self, detail: str = "", seconds: int = 1) -> None:
+        self.headers = {"Retry-After": str(seconds)}
+        super().__init__(detail)
 
 class TooManyConnections(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
     """As many are connected as this server takes."""

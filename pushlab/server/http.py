@@ -106,6 +106,8 @@ class JsonErrors(RequestHandler):
         status = status_code if type(error) is RequestError and error is not cause else error.status
         if status == 405:
             self.set_header("Allow", ", ".join(self._allowed()))
+        for name, value in error.headers.items():
+            self.set_header(name, value)
         if status == 503:
             self.set_header("Retry-After", str(RETRY_SECONDS))
         self.set_status(status)

@@ -467,6 +467,11 @@ def test_a_room_has_a_token_that_is_nowhere_but_in_the_instructor_s_link(tmp_pat
     monkeypatch.setenv("PUSHLAB_TOKEN", "two words")
     with pytest.raises(LabError, match="letters, digits"):
         LabRuntime(port=0, push_port=0, data=tmp_path)
+    for short in ("a", "my-own-toke"):
+        monkeypatch.setenv("PUSHLAB_TOKEN", short)
+        with pytest.raises(LabError, match="PUSHLAB_TOKEN has 1?1 characters, and needs 12") as told:
+            LabRuntime(port=0, push_port=0, data=tmp_path)
+        assert "my-own" not in str(told.value)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "localhost", "192.0.2.77"])

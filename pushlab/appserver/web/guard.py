@@ -26,7 +26,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, WrongHost
+from pushlab.appserver.web.guesses import GuessLimiter
+from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, TooManyGuesses, WrongHost
 from pushlab.server.http import is_own_host
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -45,7 +46,7 @@ class Guard:
     """Accept a request, or raise the error that says what is wrong with it.
 
     ``host``: the address that the server listens at; ``token``: the instructor's, or None if
-    every user may do everything.
+    every user may do everything; ``guesses`` counts the wrong ones.
 
     >>> guard = Guard("127.0.0.1")
     >>> guard.check("POST", {"Host": "127.0.0.1:8292", "Origin": "http://127.0.0.1:8292"})
@@ -56,6 +57,7 @@ class Guard:
 
     host: str
     token: str | None = field(default=None, repr=False)
+    guesses: GuessLimiter = field(default_factory=GuessLimiter, repr=False)
 
     def check(self, method: str, headers: Mapping[str, str]) -> None:
         """Check what every request must have. Raises WrongHost, CrossOrigin."""
@@ -65,10 +67,11 @@ class Guard:
         if method not in SAFE:
             check_source(host, site, headers.get("Origin"))
 
-    def check_instructor(self, authorization: str, access_token: str = "") -> None:
-        """Check the instructor's token. Raises InstructorOnly.
+    def check_instructor(self, authorization: str, access_token: str = "", address: str = "") -> None:
+        """Check the instructor's token. Raises InstructorOnly, TooManyGuesses.
 
-        ``authorization``: the header; ``access_token``: the one of the query, if there is no header.
+        ``authorization``: the header; ``access_token``: the one of the query, if there is no header;
+        ``address``: where the request comes from.
 
         Source: RFC 6750 §2.1, §2.3.
 
@@ -78,8 +81,13 @@ class Guard:
             return
         bearer = _BEARER.fullmatch(authorization)
         given = bearer[1] if bearer else access_token
+        if not given:
+            raise InstructorOnly
+        if seconds := self.guesses.wait(address):
+            raise TooManyGuesses(seconds=seconds)
         # The time that this takes does not show how many characters of the token were right.
         if not hmac.compare_digest(given.encode(), self.token.encode()):
+            self.guesses.wrong(address)
             raise InstructorOnly
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from pushlab.appserver.web.guard import check_json
 from pushlab.errors import (
     BadField,
-    InstructorOnly,
     MethodNotAllowed,
     PushlabError,
     RequestTooLarge,
@@ -53,7 +52,8 @@ class Handler(StreamedBody):
         self.server.guard.check(self.request.method, self.request.headers)
         if self.instructor_only:
             authorization = self.request.headers.get("Authorization", "")
-            self.server.guard.check_instructor(authorization, self.access_token())
+            address = self.request.remote_ip or ""
+            self.server.guard.check_instructor(authorization, self.access_token(), address)
 
     def access_token(self) -> str:
         """Return a token that is not in the header. A handler that allows one overrides this."""
@@ -99,8 +99,6 @@ class Handler(StreamedBody):
 
     def record_error(self, error: PushlabError) -> None:
         """Write a refused request into the journal."""
-        if isinstance(error, InstructorOnly):
-            self.set_header("WWW-Authenticate", "Bearer")  # RFC 6750 §3
         if self.recorded and not isinstance(error, MethodNotAllowed):
             self.record(status=self.get_status(), error=error.code)
 

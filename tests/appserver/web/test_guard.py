@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from pushlab.appserver.web.guard import Guard, check_json
+from pushlab.appserver.web.guesses import BURST
 from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, PushlabError, WrongHost
 from pushlab.settings import patience
 
@@ -245,6 +246,30 @@ def test_which_routes_need_the_instructors_token(answers):
     assert me["notify-me"].error == (404, "unknown-subscription")
     without = answers(["notify-all"], {"notification": 1})["notify-all"]
     assert without.error == (400, "bad-field")
+
+
+def test_a_token_is_not_guessed(run, serving, fetch, caplog):
+    async def scenario():
+        async with serving(instructor_token=TOKEN) as server:
+            events = server.url + "events"
+
+            async def statuses(count, **headers):
+                return [(await fetch(events, **headers)).status for _ in range(count)]
+
+            assert await statuses(BURST) == [401] * BURST, "without a token nobody guesses"
+            assert await statuses(BURST, Authorization="Bearer wrong") == [401] * BURST
+            late = await fetch(events + f"?access_token={TOKEN}")
+            assert late.error == (429, "too-many-guesses")
+            assert late.headers["Retry-After"] == "1"
+            assert await statuses(3, Authorization="Bearer wrong") == [429] * 3
+            assert (await fetch(server.url + "vapid")).status == 200
+            assert (await fetch(events)).status == 401, "this is no guess, and is told so"
+            told = [event.to_json() for event in server.journal.events()]
+            return [one["detail"] for one in told if one["what"].startswith("guesses")]
+
+    assert run(scenario()) == [{"address": "127.0.0.1", "wrong": BURST}]
+    assert caplog.text.count("wrong instructor's tokens from 127.0.0.1") == 1
+    assert TOKEN not in caplog.text
 
 
 @pytest.mark.parametrize("form", ["header", "query"])
