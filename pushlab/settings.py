@@ -20,15 +20,12 @@ import re
 import secrets
 import sys
 import urllib.request
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pushlab.errors import BadPort, LabError
 
 APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
-DEFAULT_PORTS = {"http": 80, "https": 443}
 PORTS = range(2**16)
 MIN_TOKEN = 12  # characters of an instructor's token that a person chooses
 
@@ -89,27 +86,6 @@ def instructor_token() -> str:
             "send to everybody. Without PUSHLAB_TOKEN the lab makes one that nobody guesses"
         )
     return token
-
-
-def loopback_origin(text: str) -> str:
-    """Return the origin of a push endpoint on this machine, as it stands in subscriptions.
-
-    Raises ValueError if the text is no http(s) origin, or one of another machine.
-
-    >>> loopback_origin("HTTPS://127.0.0.1:443/"), loopback_origin("http://[0::1]:8443")
-    ('https://127.0.0.1', 'http://[::1]:8443')
-    """
-    url = urlsplit(text)
-    if url.scheme not in DEFAULT_PORTS or url.path not in ("", "/") or set("?#@") & set(text):
-        raise ValueError(f"{text!r} is no origin: it looks like https://127.0.0.1:8443")
-    host = url.hostname or ""
-    if host != "localhost":
-        address = ip_address(host)
-        if not address.is_loopback:
-            raise ValueError(f"{host} is not this machine")
-        host = f"[{address.compressed}]" if address.version == 6 else host
-    port = "" if url.port in (None, DEFAULT_PORTS[url.scheme]) else f":{url.port}"
-    return f"{url.scheme}://{host}{port}"
 
 
 def patience(seconds: float) -> float:

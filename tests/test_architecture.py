@@ -20,11 +20,11 @@ TABLE = {
     "appserver": ({"appserver", "protocol", "server"} | GROUND, None),
     "pushservice": ({"pushservice", "protocol", "server"} | GROUND, None),
     "useragent": ({"useragent", "protocol"} | GROUND, None),
-    "lab": ({"lab", "server"} | PARTIES | GROUND, {"segno"}),
+    "lab": ({"lab", "server", "protocol"} | PARTIES | GROUND, {"segno"}),
     "lab.jupyter": ({"settings"}, {"jupyter_core"}),
     "lab.loop": ({"errors", "settings"}, set()),
     "lab.invitation": (set(), {"segno"}),
-    "lab.network": ({"errors", "settings"}, set()),
+    "lab.network": ({"errors", "settings", "protocol"}, set()),
     "doctor": (
         {"doctor", "protocol", "appserver.keys", "appserver.explain", "useragent"} | GROUND,
         set(),

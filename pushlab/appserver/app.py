@@ -36,6 +36,7 @@ from pushlab.appserver.web.handler import UnknownHandler
 from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
 from pushlab.journal import Journal, Party
+from pushlab.protocol import origin
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import listen, log
@@ -163,14 +164,15 @@ class ApplicationServer:
     def url(self) -> str:
         """The address of the page."""
         if self._certificate:
-            return f"https://{self._certificate.name_for(self._host)}:{self.port}/"
-        return f"http://{self._host}:{self.port}/"
+            name = self._certificate.name_for(self._host)
+            return f"{origin.serialize('https', name, self.port)}/"
+        return f"{origin.serialize('http', self._host, self.port)}/"
 
     @property
     def push_service_url(self) -> str | None:
         """The WebSocket address of the lab's push service, or None if there is none."""
-        origin = next(iter(self._push_origins), None)
-        return origin and f"{origin.replace('http', 'ws', 1)}/"
+        first = next(iter(self._push_origins), None)
+        return first and f"{first.replace('http', 'ws', 1)}/"
 
     # --- what it does --------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pushlab import settings
 from pushlab.errors import BadPort, PushlabError
+from pushlab.lab import network
 
 if TYPE_CHECKING:
     from pushlab.lab.invitation import Invitation
@@ -153,7 +154,7 @@ def _invite(invitation: "Invitation") -> None:
 
 def _origin(text: str) -> str:
     try:
-        return settings.loopback_origin(text)
+        return network.loopback_origin(text)
     except ValueError as reason:
         raise argparse.ArgumentTypeError(str(reason)) from None
 
@@ -219,7 +220,7 @@ def _send(options: argparse.Namespace) -> int:
 
 def _is_labs(origin: str) -> bool:
     try:
-        return settings.loopback_origin(origin).startswith("http://")
+        return network.loopback_origin(origin).startswith("http://")
     except ValueError:
         return False
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
 from pushlab.lab import network
+from pushlab.protocol.origin import origin_of
 from pushlab.settings import patience
 from pushlab.useragent import chromium, firefox
 from pushlab.useragent.base import Notification, UserAgent
@@ -70,7 +71,7 @@ def trusted_origin(page_url: str) -> str:
     url = urlsplit(page_url)
     if url.scheme != "http" or network.is_loopback(url.hostname or ""):
         return ""
-    return f"http://{url.hostname}:{url.port or 80}"
+    return origin_of(page_url)
 
 
 class LabBrowser:

@@ -11,9 +11,11 @@ import struct
 from contextlib import suppress
 from http.client import HTTPException
 from ipaddress import AddressValueError, IPv4Address, ip_address
+from urllib.parse import urlsplit
 
 from pushlab import settings
 from pushlab.errors import BadHost
+from pushlab.protocol.origin import origin_of
 
 LOOPBACK = "127.0.0.1"
 
@@ -31,6 +33,22 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def loopback_origin(text: str) -> str:
+    """Return the origin of a push endpoint on this machine, as it stands in subscriptions.
+
+    Raises ValueError if the text is no http(s) origin, or one of another machine.
+
+    >>> loopback_origin("HTTPS://127.0.0.1:443/"), loopback_origin("http://[0::1]:8443")
+    ('https://127.0.0.1', 'http://[::1]:8443')
+    """
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or url.path not in ("", "/") or set("?#@") & set(text):
+        raise ValueError(f"{text!r} is no origin: it looks like https://127.0.0.1:8443")
+    if not is_loopback(url.hostname or ""):
+        raise ValueError(f"{url.hostname} is not this machine")
+    return origin_of(text)
 
 
 def is_near(host: str) -> bool:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +28,7 @@ from pushlab.errors import (
     NoKeys,
     NotASubscription,
 )
-from pushlab.protocol import base64url, p256, strict_json
+from pushlab.protocol import base64url, origin, p256, strict_json
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 MAX_ENDPOINT = 2048
@@ -40,8 +39,6 @@ MAX_TIME = 8_640_000_000_000_000
 
 AUTH_SECRET = 16
 """Bytes of the auth secret, RFC 8291 §3.2."""
-
-DEFAULT_PORTS = {"https": 443, "http": 80}
 
 # A URL that a browser has serialized consists of visible ASCII. The rule for hosts is narrower than
 # the URL Standard's on purpose: where two parsers read two different hosts, a URL can get around an
@@ -202,18 +199,13 @@ def _origin(start: str) -> str:
         url = urlsplit(start)
     except ValueError:
         raise BadEndpoint("endpoint is not a URL") from None
-    if url.scheme not in DEFAULT_PORTS:
+    if url.scheme not in ("https", "http"):
         raise BadEndpoint("endpoint begins with neither https:// nor http://")
     if "@" in url.netloc:
         raise BadEndpoint("endpoint holds a user name or a password")
     if not AUTHORITY.fullmatch(url.netloc):
         raise BadEndpoint("endpoint has no host, or something that is neither host nor port")
     try:
-        host, port = url.hostname or "", url.port
-        if ":" in host:
-            host = f"[{IPv6Address(host).compressed}]"
+        return origin.serialize(url.scheme, url.hostname or "", url.port)
     except ValueError:
         raise BadEndpoint("endpoint has an impossible address or port") from None
-    if port in (None, DEFAULT_PORTS[url.scheme]):
-        return f"{url.scheme}://{host}"
-    return f"{url.scheme}://{host}:{port}"

@@ -12,6 +12,7 @@ from tornado.web import Application
 
 from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
 from pushlab.journal import Journal
+from pushlab.protocol import origin
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
 from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.checkin import Browsers, CheckinHandler, RegistrationHandler
@@ -141,12 +142,12 @@ class PushService:
     @property
     def origin(self) -> str:
         """The origin of every endpoint but Chromium's: the ``aud`` of its tokens (RFC 8292 §2)."""
-        return f"http://{self._host}:{self.port}"
+        return origin.serialize("http", self._host, self.port)
 
     @property
     def ws_url(self) -> str:
         """The address that a user agent connects to."""
-        return f"ws://{self._host}:{self.port}/"
+        return f"{origin.serialize('ws', self._host, self.port)}/"
 
     @property
     def chromium(self) -> ChromiumListeners:
@@ -158,9 +159,9 @@ class PushService:
 
         Returns None for an endpoint that this service does not know.
         """
-        origin, _, token = endpoint.rpartition("/")
+        start, _, token = endpoint.rpartition("/")
         ours = {self.origin, *(f"https://{host}" for host in self.chromium.hosts)}
-        known = "/".join(origin.split("/", 3)[:3]) in ours
+        known = "/".join(start.split("/", 3)[:3]) in ours
         return self.broker.presence(token) if known else None
 
     def endpoint(self, token: str) -> str:

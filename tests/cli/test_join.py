@@ -38,7 +38,7 @@ def test_the_address_may_be_written_as_it_was_seen(written):
     ("url", "trusted"),
     [
         (ROOM, ROOM),
-        ("http://192.168.1.20/", "http://192.168.1.20:80"),
+        ("http://192.168.1.20:80/", "http://192.168.1.20"),
         ("https://192.168.1.20:8292/", ""),
         ("http://localhost:8292/", ""),
     ],

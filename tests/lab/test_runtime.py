@@ -529,3 +529,26 @@ def test_the_newest_subscriptions_and_how_many_there_are(lab):
     assert count == 3 and newest == lab.subscriptions()[-2:]
     assert lab.newest_subscriptions(0) == (3, [])
     assert lab.newest_subscriptions(10) == (3, lab.subscriptions())
+
+
+@pytest.mark.parametrize("sender", ["pushlab", "pywebpush"])
+def test_the_port_that_a_scheme_has_anyway(tmp_path, sender):
+    """An origin is written without it, in the token too (RFC 6454 §6.2)."""
+    try:
+        socket.create_server(("127.0.0.80", 80)).close()
+    except OSError:
+        pytest.skip("this user may not listen at port 80, or somebody does")
+    with LabRuntime(host="127.0.0.80", port=0, push_port=80, data=tmp_path, sender=sender) as lab:
+        assert lab.push_service.origin == "http://127.0.0.80"
+        assert lab.push_service.ws_url == "ws://127.0.0.80/"
+        browser = lab.open("virtual")
+        browser.subscribe()
+        browser.notify_me()
+        browser.wait_for_notification()
+        assert lab.notify_all().accepted == 1
+    with LabRuntime(host="127.0.0.80", port=80, push_port=0, data=tmp_path, sender=sender) as lab:
+        assert lab.page_url == "http://127.0.0.80/"
+        browser = lab.open("virtual")
+        browser.subscribe()
+        browser.notify_me()
+        browser.wait_for_notification()

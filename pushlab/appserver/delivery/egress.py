@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from pushlab.protocol.subscription import DEFAULT_PORTS
+from pushlab.protocol.origin import DEFAULT_PORTS
 
 # The registries of special-purpose addresses, RFC 6890, as of 2026, and multicast. Python's
 # is_global has the same source; it takes multicast for public, and each version of it differs.

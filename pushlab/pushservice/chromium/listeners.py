@@ -21,6 +21,7 @@ from tornado.routing import Rule
 from tornado.web import Application
 
 from pushlab.errors import LabStopped, PortTaken, StoreError
+from pushlab.protocol.origin import serialize
 from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.pushservice.chromium.checkin import Browsers
@@ -150,7 +151,7 @@ class ChromiumServers:
         return ChromiumListeners(
             checkin_url=f"{origin}/checkin",
             registration_url=f"{origin}/c2dm/register3",
-            mcs_url=f"https://{self._host}:{mcs}",
+            mcs_url=serialize("https", self._host, mcs),
             spki=self._certificates.spki,
             ca_pem=self._certificates.ca_pem,
             hosts=VENDOR_HOSTS,

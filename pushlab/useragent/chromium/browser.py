@@ -24,9 +24,9 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
+from pushlab.protocol.origin import origin_of
 from pushlab.settings import patience
 from pushlab.useragent.base import Notification
 from pushlab.useragent.browser import QUIT, Browser, find_program
@@ -243,8 +243,7 @@ class Chromium(Browser):
         await self.evaluate(LOADED)
 
     async def _allow_notifications(self, page_url: str) -> None:
-        parts = urlsplit(page_url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        origin = origin_of(page_url)
         permission = {"permission": {"name": "notifications"}, "setting": "granted", "origin": origin}
         await self._running().command("Browser.setPermission", permission)
         self._granted.add(origin)

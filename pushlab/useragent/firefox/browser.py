@@ -19,9 +19,9 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pushlab.errors import BrowserFailed
+from pushlab.protocol.origin import origin_of
 from pushlab.settings import patience
 from pushlab.useragent.browser import QUIT, Browser, find_program
 from pushlab.useragent.firefox import profile as firefox_profile
@@ -133,11 +133,10 @@ class Firefox(Browser):
 
     async def _open(self, page_url: str) -> None:
         if self._grant:
-            parts = urlsplit(page_url)
             permission = {
                 "descriptor": {"name": "notifications"},
                 "state": "granted",
-                "origin": f"{parts.scheme}://{parts.netloc}",
+                "origin": origin_of(page_url),
             }
             await self._command("permissions.setPermission", permission)
         where = {"context": self._tab, "url": page_url, "wait": "complete"}
