@@ -13,13 +13,17 @@ from appearing twice: **a message is recorded once, by the server that saw it.**
 An event never holds an endpoint, a key or a payload, because a whole class may see it.
 """
 
+import inspect
 import itertools
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+
+log = logging.getLogger("pushlab")
 
 
 class Party(StrEnum):
@@ -59,16 +63,32 @@ class Event:
 class Journal:
     """The last ``size`` events. Each new event is passed to every subscriber.
 
-    Any thread may write. A subscriber is called in the thread that wrote, so it must return at once:
-    it passes the event on with ``loop.call_soon_threadsafe`` or a queue.
+    Any thread may write. A subscriber is called in the thread that wrote, which usually serves
+    requests, so it must return at once: it passes the event on with ``loop.call_soon_threadsafe`` or
+    a queue. A function that may be slow belongs into a thread of its own, as ``Lab.on_event`` calls it.
+
+    A subscriber that raises is still called for the next event. Its error reaches neither the server
+    that wrote nor the other subscribers. The first error is logged with its traceback, and passed to
+    ``fault`` in a sentence for people.
+
+    >>> journal = Journal(fault=print)
+    >>> end = journal.subscribe(lambda event: event.no_such_attribute)
+    >>> event = journal.record(Party.PUSH_SERVICE, Party.USER_AGENT, "push message")
+    Your function <lambda> raised AttributeError in line 1, at an event. It is called again at ...
     """
 
-    def __init__(self, size: int = 1000, clock: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        size: int = 1000,
+        clock: Callable[[], float] = time.time,
+        *,
+        fault: Callable[[str], None] | None = None,
+    ):
         self._events: deque[Event] = deque(maxlen=size)
         self._numbers = itertools.count(1)
-        self._subscribers: list[Callable[[Event], None]] = []
+        self._subscribers: list[IsolatedCallback] = []
         self._lock = threading.Condition()
-        self._clock = clock
+        self._clock, self._fault = clock, fault
 
     def record(self, source: Party, target: Party, what: str, who: str = "", **detail) -> Event:
         """Add one event and return it."""
@@ -112,13 +132,79 @@ class Journal:
         raise TimeoutError(f"no event {what!r} within {timeout:g} s")
 
     def subscribe(self, tell: Callable[[Event], None]) -> Callable[[], None]:
-        """Call ``tell(event)`` for every event from now on; return a function that ends this."""
+        """Call ``tell(event)`` for every event from now on; return a function that ends this.
+
+        Raises TypeError if ``tell`` is no function, or an ``async`` one, which nobody would await.
+        """
+        subscriber = IsolatedCallback(tell, "an event", self._fault)
         with self._lock:
-            self._subscribers.append(tell)
+            self._subscribers.append(subscriber)
 
         def unsubscribe() -> None:
             with self._lock:
-                if tell in self._subscribers:
-                    self._subscribers.remove(tell)
+                # By identity: the same function may be subscribed twice.
+                self._subscribers = [other for other in self._subscribers if other is not subscriber]
 
         return unsubscribe
+
+
+class IsolatedCallback:
+    """Somebody else's function, called so that its errors stay its own.
+
+    ``occasion`` says when it is called. The first error is logged with its traceback, and passed to
+    ``fault`` in a sentence for people. The sentence names the function and the kind of the error;
+    what the error says may be secret. Raises TypeError if ``function`` cannot be called, or is
+    ``async``.
+
+    >>> IsolatedCallback(len, "an event", fault=print)(7)
+    Your function len raised TypeError, at an event. It is called again at the next one. Only this ...
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        occasion: str,
+        fault: Callable[[str], None] | None = None,
+    ):
+        if not callable(function) or inspect.iscoroutinefunction(function):
+            raise TypeError(f"{name_of(function)} must be a function that is called without await")
+        self._function, self._occasion, self._fault = function, occasion, fault
+        self._has_failed = False
+
+    def __call__(self, *arguments: object) -> None:
+        try:
+            self._function(*arguments)
+        # SystemExit and CancelledError, too, would end the loop or the request that is being served.
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and _is_main_thread():
+                raise  # It is the person's, and not the function's.
+            self._tell(error)
+
+    def _tell(self, error: BaseException) -> None:
+        if self._has_failed:
+            return
+        self._has_failed = True
+        name, kind = name_of(self._function), type(error).__name__
+        log.error("%s failed, at %s", name, self._occasion, exc_info=error)
+        # The first frame is the call in this class, and the one below it is the function's own.
+        below = error.__traceback__ and error.__traceback__.tb_next
+        where = f" in line {below.tb_lineno}" if below else ""
+        if self._fault:
+            self._fault(
+                f"Your function {name} raised {kind}{where}, at {self._occasion}. It is called again at "
+                "the next one. Only this first error is shown."
+            )
+
+
+def name_of(function: object) -> str:
+    """Return the name of a function for people. A method has the name of its class before it.
+
+    >>> name_of(len), name_of(Journal.record), name_of(7)
+    ('len', 'Journal.record', 'int')
+    """
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return str(name).rpartition("<locals>.")[2]
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -1,5 +1,6 @@
 """The journal: bounded, subscribable, written from any thread."""
 
+import asyncio
 import threading
 
 import pytest
@@ -71,3 +72,74 @@ def test_wait_for_sees_the_past_and_the_future():
     writer.join()
     with pytest.raises(TimeoutError, match="no event 'subscribe'"):
         journal.wait_for("subscribe", after=1, timeout=0)
+
+
+def fails(event):
+    raise ZeroDivisionError("a secret")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ZeroDivisionError, SystemExit, asyncio.CancelledError, GeneratorExit, pytest.fail.Exception],
+)
+def test_what_one_subscriber_raises_reaches_neither_the_writer_nor_the_other_subscribers(error):
+    def raising(event):
+        calls.append(event.number)
+        raise error
+
+    calls, heard = [], []
+    journal = Journal()
+    journal.subscribe(raising)
+    journal.subscribe(heard.append)
+    events = [journal.record(UA, PS, "subscribe"), journal.record(PS, UA, "endpoint")]
+    assert heard == journal.events() == events
+    assert calls == [1, 2], "it is called for the next event all the same"
+
+
+def test_the_first_error_of_a_subscriber_is_logged_and_said_without_its_text(caplog):
+    said = []
+    journal = Journal(fault=said.append)
+    journal.subscribe(fails)
+    for _ in range(3):
+        journal.record(UA, PS, "subscribe")
+    (sentence,) = said
+    line = fails.__code__.co_firstlineno + 1
+    assert f"Your function fails raised ZeroDivisionError in line {line}" in sentence
+    assert "secret" not in sentence
+    (logged,) = caplog.records
+    assert logged.name == "pushlab" and logged.exc_info[0] is ZeroDivisionError
+
+
+def test_the_interrupt_of_a_person_passes():
+    def interrupted(event):
+        raise KeyboardInterrupt
+
+    journal = Journal()
+    journal.subscribe(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.record(UA, PS, "subscribe")
+    writer = threading.Thread(target=journal.record, args=(UA, PS, "in another thread"))
+    writer.start()
+    writer.join()
+    assert journal.last == 2
+
+
+async def waits(event):
+    """Stand for a function that somebody would have to await."""
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "print", waits])
+def test_what_cannot_be_called_is_no_subscriber(wrong):
+    with pytest.raises(TypeError, match="must be a function"):
+        Journal().subscribe(wrong)
+
+
+def test_a_function_that_is_subscribed_twice_leaves_once():
+    journal, heard = Journal(), []
+    tell = heard.append
+    leave = journal.subscribe(tell)
+    journal.subscribe(tell)
+    leave()
+    leave()
+    event = journal.record(UA, PS, "subscribe")
+    assert heard == [event]

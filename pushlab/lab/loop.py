@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import concurrent.futures.thread
+import logging
 import math
 import os
 import sys
@@ -23,11 +24,15 @@ SLICE = 0.5  # seconds
 STOP_SECONDS = 30
 """How long the thread may take to end after its loop was stopped (times PUSHLAB_PATIENCE)."""
 
+log = logging.getLogger("pushlab")
+
 
 class BackgroundLoop:
     """A daemon thread and its event loop, started at once.
 
-    The thread never prints: Jupyter would show the text below whichever cell ran last.
+    The thread never prints: Jupyter would show the text below whichever cell ran last. So asyncio's
+    own reports go to the log. Only ``stop`` ends the loop. A callback or a task that raises SystemExit
+    ends a usual loop, and here both servers would end with it.
 
     >>> loop = BackgroundLoop()
     >>> loop.run(asyncio.sleep(0, "done"))
@@ -38,18 +43,27 @@ class BackgroundLoop:
     def __init__(self) -> None:
         # libcurl and Tornado watch sockets with add_reader, which Windows' default loop lacks.
         self._loop = asyncio.SelectorEventLoop()
+        self._loop.set_exception_handler(_log_fault)
+        self._stopping = False
         self._thread = threading.Thread(target=self._serve, name="pushlab", daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            self._run_until_stopped()
             self._cancel_all_tasks()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
         finally:
             self._loop.close()
+
+    def _run_until_stopped(self) -> None:
+        while not self._stopping:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:  # asyncio catches every other one.
+                log.error("a callback raised %s", type(error).__name__, exc_info=error)
 
     def _cancel_all_tasks(self) -> None:
         tasks = asyncio.all_tasks(self._loop)
@@ -128,10 +142,16 @@ class BackgroundLoop:
         Raises TimedOut if the thread does not end in time.
         """
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._stopping = True
+            with suppress(RuntimeError):  # Another thread has stopped it meanwhile.
+                self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(patience(STOP_SECONDS))
             if self._thread.is_alive():
                 raise TimedOut(f"the lab's thread did not end within {patience(STOP_SECONDS):g} s")
+
+
+def _log_fault(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    log.error("the lab's loop reports: %s", context["message"], exc_info=context.get("exception"))
 
 
 class _Work:

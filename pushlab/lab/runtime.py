@@ -14,8 +14,10 @@ Every public method is synchronous, and may be called from any thread but the la
 
 import asyncio
 import concurrent.futures
+import sys
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,12 +29,13 @@ from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.web.certificate import Certificate
-from pushlab.errors import LabError, PortTaken, TimedOut
-from pushlab.journal import Event, Journal
+from pushlab.errors import LabError, LabStopped, PortTaken, TimedOut
+from pushlab.journal import Event, IsolatedCallback, Journal
 from pushlab.lab import jupyter, network
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
 from pushlab.lab.browsers import CLOSE_SECONDS, OpenBrowsers
 from pushlab.lab.invitation import Invitation
+from pushlab.lab.listener import Listener
 from pushlab.lab.loop import BackgroundLoop, call_at_exit
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
@@ -45,6 +48,9 @@ STOP_SECONDS = 60
 
 EVENT_SECONDS = 60
 """How long to wait for an event if the caller gives no timeout (times PUSHLAB_PATIENCE)."""
+
+MAX_FAULTS = 20
+"""Errors of a notebook's functions that wait to be shown."""
 
 
 class LabRuntime:
@@ -98,7 +104,9 @@ class LabRuntime:
         self._token = None if network.is_loopback(host) else settings.instructor_token()
         port, push_port = settings.ports(port, push_port)
         self.data = settings.data_folder(data)
-        self.journal = Journal()
+        self._faults: deque[str] = deque(maxlen=MAX_FAULTS)
+        self._listeners: set[Listener] = set()
+        self.journal = Journal(fault=self._faults.append)
         self.push_service = PushService(
             database=settings.sqlite(self.data / "pushservice.sqlite3"),
             journal=self.journal,
@@ -132,6 +140,7 @@ class LabRuntime:
                     )
                     undo.callback(self._end, self.application_server.stop)
                     self.run(self.application_server.start(port, host))
+                    undo.callback(self._end_listeners)
                     undo.callback(self._close_browsers)
                     self._undo = undo.pop_all()
             except PortTaken as error:
@@ -180,6 +189,11 @@ class LabRuntime:
             undo, self._undo = self._undo, ExitStack()
             undo.close()
 
+    def _end_listeners(self) -> None:
+        for listener in list(self._listeners):
+            listener.end()
+        self._listeners.clear()
+
     def _close_browsers(self) -> None:
         # close_all() has a time limit of its own. This one is for a loop that is blocked.
         seconds = settings.patience(CLOSE_SECONDS + STOP_SECONDS)
@@ -201,7 +215,19 @@ class LabRuntime:
 
     def run(self, coroutine: Coroutine, timeout: float | None = None, doing: str = "") -> Any:
         """Run a coroutine on the lab's loop and return its result (see ``BackgroundLoop.run``)."""
-        return self._thread.run(coroutine, timeout, doing)
+        try:
+            return self._thread.run(coroutine, timeout, doing)
+        finally:
+            self._show_faults()
+
+    def _show_faults(self) -> None:
+        """Say on standard error which functions of the notebook have failed, each once.
+
+        The main thread says it at the end of its next call of the lab: Jupyter would show another
+        thread's text below whichever cell ran last.
+        """
+        while self._faults and threading.current_thread() is threading.main_thread():
+            print(self._faults.popleft(), file=sys.stderr, flush=True)
 
     # --- the application server ------------------------------------------------------------------
 
@@ -244,11 +270,13 @@ class LabRuntime:
     ):
         """Send one message to every stored subscription and return the Counts.
 
-        ``progress(counts)`` is called in the lab's thread with the counts so far. ``resume`` is
-        the number of a run that was killed (see ``lab.runs()``): it goes on, and a recipient recorded
-        as accepted is not sent to again. The last recipients before the kill may get the message
-        twice.
+        ``progress(counts)`` is called with the counts so far, in the lab's thread, so it must return
+        at once. If it raises, the messages are sent all the same. ``resume`` is the number of a run
+        that was killed (see ``lab.runs()``): it goes on, and a recipient recorded as accepted is not
+        sent to again. The last recipients before the kill may get the message twice.
         """
+        if progress is not None:
+            progress = IsolatedCallback(progress, "the progress of a notify-all", self._faults.append)
         send = self.application_server.notify_all(title, body, options, progress=progress, resume=resume)
         return self.run(send, doing="Notify all is under way")
 
@@ -257,19 +285,38 @@ class LabRuntime:
         return self.run(asyncio.to_thread(self.application_server.runs))
 
     def on_event(self, tell: Callable[[Event], None]) -> Callable[[], None]:
-        """Call ``tell(event)`` in the lab's thread for each event; return a function that ends this."""
-        return self.journal.subscribe(tell)
+        """Call ``tell(event)`` for each event from now on; return a function that ends this.
+
+        It is called in a thread of its own, event after event, so it may take its time and may use
+        the lab. If it raises, the first error is shown when the main thread next uses the lab, and
+        the function is called again for the next event. Raises TypeError if it cannot be called, or
+        is ``async``, and LabStopped.
+        """
+        if not self._thread.alive:
+            raise LabStopped
+        listener = Listener(self.journal, tell, self._faults.append)
+        self._listeners.add(listener)
+
+        def end() -> None:
+            self._listeners.discard(listener)
+            listener.end()
+
+        return end
 
     def wait_for(self, what: str, after: int = 0, timeout: float | None = None) -> Event:
         """Wait until the journal holds an event that begins with ``what``.
 
         Raises TimedOut after ``timeout`` seconds; without it, after as many as a slow machine needs.
         """
+        if self._thread.is_current:
+            raise RuntimeError("the lab's own thread cannot wait: no event would ever come")
         timeout = settings.patience(EVENT_SECONDS) if timeout is None else timeout
         try:
             return self.journal.wait_for(what, after, timeout)
         except TimeoutError as error:
             raise TimedOut(str(error)) from None
+        finally:
+            self._show_faults()
 
     # --- the user agents -------------------------------------------------------------------------
 

@@ -116,3 +116,30 @@ def test_stopping_the_lab_ends_every_wait(loop):
             waiting.result(30)
     with pytest.raises(LabStopped):
         loop.run(endless())
+
+
+async def _raise(error):
+    raise error
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_no_callback_and_no_task_ends_the_loop(loop, caplog, error):
+    def callback():
+        raise error
+
+    loop._loop.call_soon_threadsafe(callback)
+    with pytest.raises(error):
+        loop.run(_raise(error))
+    assert loop.run(asyncio.sleep(0, "still here")) == "still here"
+    assert [record.name for record in caplog.records] == ["pushlab"] * 2
+
+
+def test_what_asyncio_reports_goes_to_the_log_and_not_to_a_cell(loop, caplog, capfd):
+    def callback():
+        raise ZeroDivisionError
+
+    loop._loop.call_soon_threadsafe(callback)
+    assert loop.run(asyncio.sleep(0, "still here")) == "still here"
+    (record,) = caplog.records
+    assert record.name == "pushlab" and record.exc_info[0] is ZeroDivisionError
+    assert capfd.readouterr() == ("", "")

@@ -58,7 +58,8 @@ class Panel:
             Painter(self._paint_screen, self._explain, pause=0.5),
         ]
         self._counts, self._progress = Counts(), Painter(self._paint_progress, self._explain)
-        self._stop_listening = lab.on_event(lambda event: self.refresh())
+        # A refresh returns at once, so it needs no thread of its own.
+        self._stop_listening = lab.journal.subscribe(lambda event: self.refresh())
         self.refresh()
 
     def __repr__(self) -> str:
