@@ -14,6 +14,7 @@ A PushClient is what a Delivery needs. There are two: LibcurlPushClient here, an
 import asyncio
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -34,6 +35,9 @@ TOKEN_LIFETIME = 12 * 3600
 
 RENEW_BEFORE = 3600
 """Seconds before the end of a token from which on a new one is made."""
+
+MAX_TOKENS = 1000
+"""Origins whose tokens are kept. Strangers choose the origins, and vendors have a few."""
 
 Ephemeral = Callable[[], tuple[ec.EllipticCurvePrivateKey, bytes]]
 """Makes a key pair and a salt (16 bytes) for one message alone."""
@@ -67,7 +71,8 @@ class PushClient(Protocol[Request]):
 class Signer:
     """Sign for origins, and keep each Authorization header until its token nears its end.
 
-    Source: RFC 8292 §2; §5 asks senders to use a token again.
+    The ``MAX_TOKENS`` that were used last are kept. Source: RFC 8292 §2; §5 asks senders to use a
+    token again.
 
     >>> signer = Signer(VapidKeys.from_raw(bytes(31) + b"\\1"), clock=lambda: 0)
     >>> header = signer.authorization("https://push.example.net")
@@ -78,7 +83,7 @@ class Signer:
     def __init__(self, keys: VapidKeys, clock: Callable[[], float] = time.time):
         self._keys = keys
         self._clock = clock
-        self._headers: dict[str, tuple[str, int]] = {}
+        self._headers: OrderedDict[str, tuple[str, int]] = OrderedDict()  # the last used at the end
 
     def authorization(self, origin: str, log: DeliveryLog | None = None) -> str:
         """Return the Authorization header for one origin. Raises BadSubject."""
@@ -86,16 +91,25 @@ class Signer:
         header, exp = self._headers.get(origin, ("", 0))
         # A clock that was set back would make the kept token last longer than 24 hours.
         if RENEW_BEFORE <= exp - now <= TOKEN_LIFETIME:
+            self._headers.move_to_end(origin)
             return header
         exp = now + TOKEN_LIFETIME
         token = vapid.sign(vapid.Claims(origin, exp, self._keys.subject), self._keys.private_key)
         header = vapid.authorization(token, self._keys.public)
-        # Strangers choose the origins, so tokens that have ended are removed.
-        self._headers = {o: kept for o, kept in self._headers.items() if kept[1] > now}
+        self._make_room(now)
         self._headers[origin] = (header, exp)
+        self._headers.move_to_end(origin)
         if log:
             log.record("sign", aud=origin)
         return header
+
+    def _make_room(self, now: int) -> None:
+        """Remove the token that was used longest ago: if there are too many, or if it has ended."""
+        while self._headers:
+            _, exp = next(iter(self._headers.values()))
+            if len(self._headers) < MAX_TOKENS and exp > now:
+                return
+            self._headers.popitem(last=False)
 
 
 def ephemeral() -> tuple[ec.EllipticCurvePrivateKey, bytes]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pushlab.appserver.delivery.client import (
+    MAX_TOKENS,
     RENEW_BEFORE,
     TOKEN_LIFETIME,
     LibcurlPushClient,
@@ -152,6 +153,18 @@ def test_each_origin_has_a_token_of_its_own_and_old_ones_make_room(keys):
     clock.now = NOW + 86400
     signer.authorization("https://other.example.net")
     assert list(signer._headers) == ["https://other.example.net"]
+
+
+def test_only_so_many_tokens_are_kept_and_the_one_in_use_is_among_them(keys):
+    """Whoever subscribes chooses the origin: a token of each must not cost memory, nor time."""
+    clock = Clock()
+    signer = Signer(keys, clock)
+    first = signer.authorization(ORIGIN)
+    for number in range(MAX_TOKENS + 50):
+        signer.authorization(f"https://{number}.example.net")
+        assert signer.authorization(ORIGIN) is first
+    assert len(signer._headers) == MAX_TOKENS
+    assert next(iter(signer._headers)) == f"https://{51}.example.net", "the others were used later"
 
 
 # --- the journal -------------------------------------------------------------------------------
