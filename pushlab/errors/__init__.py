@@ -15,7 +15,8 @@
     │   └── BadExpiry, TokenExpired, ExpiryTooFar, BadSubject, WrongKey, KeyReused
     ├── DeliveryError         the request to the push service, RFC 8030
     │   ├── MissingTtl, BadTtl, BadUrgency, BadTopic, BadContentEncoding, BodyTooLarge
-    │   └── UnknownPushResource, SubscriptionGone, QueueFull, PushServiceRefused
+    │   ├── UnknownPushResource, SubscriptionGone, QueueFull, PushServiceRefused
+    │   └── BadResponse, SendingFailed
     ├── RequestError          any other request to a server of ours, RFC 9110
     │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
     │   ├── WrongHost, CrossOrigin, InstructorOnly, TooManyGuesses, TooManyConnections

@@ -17,7 +17,8 @@ __all__ = [
     "BadAudience", "BadExpiry", "TokenExpired", "ExpiryTooFar", "BadSubject", "WrongKey",
     "KeyReused",
     "DeliveryError", "MissingTtl", "BadTtl", "BadUrgency", "BadTopic", "BadContentEncoding",
-    "BodyTooLarge", "UnknownPushResource", "SubscriptionGone", "QueueFull", "PushServiceRefused",
+    "BodyTooLarge", "UnknownPushResource", "SubscriptionGone", "QueueFull", "PushServiceRefused", "BadResponse",
+    "SendingFailed",
 ]
 
 class FormatError(PushlabError, status=400):
@@ -201,3 +202,11 @@ class QueueFull(DeliveryError, status=429, rfc="RFC 8030 §8.4"):
 
 class PushServiceRefused(DeliveryError, status=502):
     """The push service did not accept the message."""
+
+class BadResponse(DeliveryError, status=502, rfc="RFC 9112 §4", fault="push service"):
+    """What came back from the push service is no HTTP response."""
+    hint = "Check that the endpoint belongs to a push service; whether it has the message is not known"
+
+class SendingFailed(DeliveryError, status=500, fault="this machine"):
+    """The message could not be sent: this program has a fault."""
+    hint = "The other messages are not concerned. Report the fault, with the line that is named here"

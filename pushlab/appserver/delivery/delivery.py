@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from pushlab.appserver.delivery.callbacks import sending_error
 from pushlab.appserver.delivery.client import PushClient
 from pushlab.appserver.delivery.log import DeliveryLog, PreparedRequest
 from pushlab.appserver.delivery.response import Response, failed
@@ -125,8 +126,8 @@ class Delivery:
         context.participants.sending(stored.subscription.endpoint, self._payload)
         try:
             self._request = context.client.prepare(stored, self._payload, self._options, self._log)
-        except PushlabError as error:
-            self._error = error
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
+            self._error = sending_error(error)
 
     def attempt(self) -> Future[Response]:
         """Begin one attempt, and return the future of its response."""
@@ -146,8 +147,8 @@ class Delivery:
             response = attempt.result()
         except LabStopped:
             raise
-        except PushlabError as error:
-            return explain(error)
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
+            return explain(sending_error(error))
         self._log.response(self._request, response)
         outcome = explain(response, Secrets(self.stored.subscription.endpoint), self._attempts)
         now = asyncio.get_running_loop().time()

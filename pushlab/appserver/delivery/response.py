@@ -1,12 +1,21 @@
 """What a request to a push service ends with: its response, or the fault that kept one from coming."""
 
 import asyncio
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pushlab.errors import BadResponse
+
 STOPPED = "the application server stops"
 """The text of LabStopped where a request was ended, or not begun, because the server stops."""
+
+MAX_HEAD_LINES = 256
+"""Lines of the heads of one response, the interim ones (1xx) included. Push services send about ten."""
+
+# https://www.rfc-editor.org/rfc/rfc9112#section-4 and, as libcurl writes it, HTTP/2
+STATUS_LINE = re.compile(r"HTTP/[0-9](?:\.[0-9])? ([0-9]{3})(?: (.*))?")
 
 
 @dataclass(frozen=True, repr=False, slots=True)
@@ -57,24 +66,27 @@ def read_response(head: Iterable[bytes], body: bytes = b"") -> PushResponse | No
     """Return the response that these lines begin, or None if its head is not complete.
 
     ``head``: the lines as they came, each with its end. Lines after the empty one are trailers, which
-    come after the body; they are ignored.
+    come after the body; they are ignored. Raises BadResponse if a head does not begin with a status
+    line.
 
     >>> read_response([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n", b"\\r\\n"])
     <PushResponse 201 Created, headers: TTL, 0 bytes of body>
     >>> read_response([b"HTTP/1.1 201 Created\\r\\n", b"TTL: 60\\r\\n"])
     """
-    status, reason = 0, ""
+    status: int | None = None
     headers: list[tuple[str, str]] = []
-    for line in b"".join(head).decode("latin-1").split("\n")[:-1]:
-        line = line.rstrip("\r")
-        if line.startswith("HTTP/"):
-            # 100 Continue and its like have a head of their own, and only the last head counts.
-            _, word, reason = [*line.split(" ", 2), "", ""][:3]
-            status, headers = int(word) if word.isdecimal() else 0, []
+    for line in b"".join(head).replace(b"\r\n", b"\n").decode("latin-1").split("\n")[:-1]:
+        if status is None:
+            found = STATUS_LINE.fullmatch(line)
+            if found is None:
+                raise BadResponse("a head of the answer does not begin with a status line")
+            status, reason, headers = int(found[1]), found[2] or "", []
         elif line:
             name, _, value = line.partition(":")
             headers.append((name.strip(), value.strip()))
-        elif status >= 200:
+        elif 100 <= status < 200:
+            status = None  # 103 Early Hints and its like: another head follows, and the last counts.
+        else:
             return PushResponse(status, tuple(headers), body, reason)
     return None
 

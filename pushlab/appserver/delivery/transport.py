@@ -14,6 +14,9 @@ the certificate, and is limited in time and size.
 
 The parts of one request: its ResponseFuture, which the caller awaits; its Transfer, which collects
 the response; and its SocketOpener, which libcurl asks for each new socket.
+
+Whatever libcurl and the loop call here is passed through ``contain()``: what it raises is the outcome
+of its own request, or of all that are under way if it concerns no single one.
 """
 
 import asyncio
@@ -21,6 +24,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -29,8 +33,10 @@ from typing import Any
 import certifi
 import pycurl
 
+from pushlab.appserver.delivery.callbacks import contain, sending_error
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
 from pushlab.appserver.delivery.response import (
+    MAX_HEAD_LINES,
     STOPPED,
     NetworkFault,
     Response,
@@ -38,7 +44,7 @@ from pushlab.appserver.delivery.response import (
     read_response,
 )
 from pushlab.appserver.delivery.slots import Slots
-from pushlab.errors import LabStopped
+from pushlab.errors import BadResponse, LabStopped
 from pushlab.protocol.delivery import PushRequest
 from pushlab.server.limits import max_outgoing
 
@@ -124,27 +130,40 @@ class Transfer:
     curl: pycurl.Curl
     override: ConnectOverride | None
     opener: SocketOpener
-    headers: dict[str, str] | None = None
+    headers: dict[str, str] | None = field(default=None, repr=False)
     origin: str = ""
-    response: ResponseFuture = field(init=False)
-    head: list[bytes] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
+    response: ResponseFuture = field(init=False, repr=False)
+    head: list[bytes] = field(default_factory=list, repr=False)
+    body: bytearray = field(default_factory=bytearray, repr=False)
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.finish = contain(self.end, self.end_with, None)
 
     def begin(
         self, loop: asyncio.AbstractEventLoop, abandon: Callable[["Transfer"], None]
     ) -> ResponseFuture:
-        """Forget the last response and return the future of the next; ``abandon`` ends the request."""
-        self.head.clear()
-        self.body.clear()
+        """Return the future of the next response; ``abandon`` ends the request."""
         self.response = ResponseFuture(loop=loop)
         self.response.end_request = partial(abandon, self)
         return self.response
+
+    def on_head(self, line: bytes) -> int:
+        """Take a line of a head or of trailers: libcurl bounds their bytes, to 300 KiB in all."""
+        if len(self.head) == MAX_HEAD_LINES:
+            raise BadResponse(f"the answer has a head of more than {MAX_HEAD_LINES} lines")
+        self.head.append(line)
+        return len(line)
 
     def on_body(self, data: bytes) -> int:
         """Take a piece of the body. Taking less than all of it ends the transfer."""
         taken = data[: MAX_BODY - len(self.body)]
         self.body += taken
         return len(taken)
+
+    def fail(self, error: Exception) -> None:
+        """Note what one of libcurl's calls has raised. libcurl ends the transfer by itself."""
+        self.error = self.error or error
 
     @property
     def multiplexes(self) -> bool | None:
@@ -158,7 +177,20 @@ class Transfer:
         accepted message again would show its notification twice.
         """
         response = read_response(self.head, bytes(self.body))
+        if response is None and self.error:
+            raise self.error
         self.response.set_result(response or self.opener.fault(code, message))
+
+    def end_with(self, error: Exception) -> None:
+        """Give the future an error, unless it has its result."""
+        if not self.response.done():
+            self.response.set_exception(sending_error(error))
+
+    def clear(self) -> None:
+        """Forget the response, which may be large, and get ready for the next request."""
+        self.head.clear()
+        self.body.clear()
+        self.error = None
 
 
 class CurlTransport:
@@ -201,10 +233,13 @@ class CurlTransport:
         """
         if self._closed:
             return failed(LabStopped(STOPPED))
-        if self._multi is None:
-            self._open()
-        transfer = self._transfer_for(request, override)
-        response = transfer.begin(self._loop, self._abandon)
+        try:
+            if self._multi is None:
+                self._open()
+            transfer = self._transfer_for(request, override)
+            response = transfer.begin(self._loop, self._abandon)
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
+            return failed(sending_error(error))
         if self._slots.take(transfer.origin, transfer):
             self._begin(transfer)
         return response
@@ -212,14 +247,20 @@ class CurlTransport:
     async def close(self) -> None:
         """End every request, close every connection and leave nothing in the event loop."""
         self._closed = True
-        if self._multi is None:
+        if self._multi is not None:
+            self._end_all(self._multi, LabStopped(STOPPED))
+
+    def _end_all(self, multi: pycurl.CurlMulti, error: Exception) -> None:
+        """End every request with an error, and close libcurl; the next request opens it again."""
+        if self._multi is not multi:
             return
-        multi, self._multi = self._multi, None
+        self._multi = None
         for curl in self._transfers:
-            multi.remove_handle(curl)
+            with suppress(pycurl.error):  # One that could not be added cannot be removed.
+                multi.remove_handle(curl)
         for transfer in [*self._transfers.values(), *self._slots.withdraw_all()]:
             transfer.curl.close()
-            transfer.response.set_exception(LabStopped(STOPPED))
+            transfer.end_with(error)
         self._transfers.clear()
         for transfer in chain.from_iterable(self._idle.values()):
             transfer.curl.close()
@@ -227,14 +268,23 @@ class CurlTransport:
         for fd in list(self._watched):
             self._forget(fd)
         multi.close()
-        self._wake_in(-1)
+        self._cancel_timer()
+
+    def _fail_all(self, error: Exception) -> None:
+        """End every request soon: an error of the event loop concerns all of them."""
+        # Not at once: libcurl may be in the middle of a call, and must not be closed within it.
+        if self._multi is not None:
+            self._loop.call_soon(self._end_all, self._multi, error)
 
     def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._trusted_file = trusted_file()
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wake_in)
+        contained = partial(contain, fail=self._fail_all, otherwise=None)
+        self._add_handle = contained(self._multi.add_handle)
+        self._on_ready, self._on_time = contained(self._act), contained(self._on_timer)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, contained(self._on_socket))
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, contained(self._wake_in))
         # As many requests share an HTTP/2 connection as the push service allows. With HTTP/1.1 each
         # has a connection of its own, and with more requests than slots some have to wait.
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
@@ -245,7 +295,7 @@ class CurlTransport:
 
     def _begin(self, transfer: Transfer) -> None:
         self._transfers[transfer.curl] = transfer
-        self._multi.add_handle(transfer.curl)
+        self._add_handle(transfer.curl)
 
     def _transfer_for(self, request: PushRequest, override: ConnectOverride | None) -> Transfer:
         """Take an idle handle, or make one, and set what is different in this request."""
@@ -270,8 +320,8 @@ class CurlTransport:
         for option, value in {
             pycurl.PATH_AS_IS: 1,  # An endpoint is used as the browser gave it.
             pycurl.POST: 1,
-            pycurl.HEADERFUNCTION: transfer.head.append,
-            pycurl.WRITEFUNCTION: transfer.on_body,
+            pycurl.HEADERFUNCTION: contain(transfer.on_head, transfer.fail, 0),
+            pycurl.WRITEFUNCTION: contain(transfer.on_body, transfer.fail, 0),
             pycurl.CONNECTTIMEOUT_MS: int(self._connect_timeout * 1000),
             pycurl.TIMEOUT_MS: int(self._timeout * 1000),
             pycurl.NOSIGNAL: 1,
@@ -279,7 +329,7 @@ class CurlTransport:
             # After a redirect the POST would become a GET of another URL, whose 200 means nothing.
             pycurl.FOLLOWLOCATION: 0,
             pycurl.NOPROXY: "*",
-            pycurl.OPENSOCKETFUNCTION: transfer.opener.open,
+            pycurl.OPENSOCKETFUNCTION: contain(transfer.opener.open, transfer.fail, pycurl.SOCKET_BAD),
             pycurl.SSL_VERIFYPEER: 1,
             pycurl.SSL_VERIFYHOST: 2,
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
@@ -300,10 +350,10 @@ class CurlTransport:
         if self._multi is None:
             return  # close() ends this connection, and nothing is watched any more.
         if event in (pycurl.POLL_IN, pycurl.POLL_INOUT):
-            self._loop.add_reader(fd, self._act, fd, pycurl.CSELECT_IN)
+            self._loop.add_reader(fd, self._on_ready, fd, pycurl.CSELECT_IN)
             self._watched.add(fd)
         if event in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
-            self._loop.add_writer(fd, self._act, fd, pycurl.CSELECT_OUT)
+            self._loop.add_writer(fd, self._on_ready, fd, pycurl.CSELECT_OUT)
             self._watched.add(fd)
 
     def _forget(self, fd: int) -> None:
@@ -316,13 +366,17 @@ class CurlTransport:
         if self._timer is not None:
             if milliseconds == 0 and not isinstance(self._timer, asyncio.TimerHandle):
                 return  # It will be called soon anyway, and a new call_soon() would put that off.
-            self._timer.cancel()
-            self._timer = None
+            self._cancel_timer()
         # Never at once, even for 0: libcurl calls this from within a call that has not returned.
         if milliseconds == 0:
-            self._timer = self._loop.call_soon(self._on_timer)
+            self._timer = self._loop.call_soon(self._on_time)
         elif milliseconds > 0:
-            self._timer = self._loop.call_later(milliseconds / 1000, self._on_timer)
+            self._timer = self._loop.call_later(milliseconds / 1000, self._on_time)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -354,11 +408,12 @@ class CurlTransport:
         transfer.curl.close()
 
     def _finish(self, curl: pycurl.Curl, code: int = 0, message: str = "") -> None:
-        self._multi.remove_handle(curl)
         transfer = self._transfers.pop(curl)
+        transfer.finish(code, message)
+        self._multi.remove_handle(curl)
         self._begin_others(transfer)
+        transfer.clear()
         self._idle[transfer.override].append(transfer)
-        transfer.end(code, message)
 
     def _begin_others(self, ended: Transfer) -> None:
         for transfer in self._slots.give_back(ended.origin, ended.multiplexes):

@@ -147,6 +147,21 @@ def test_what_cannot_be_prepared_is_an_outcome_of_which_the_queue_learns_nothing
     run(scenario())
 
 
+@pytest.mark.parametrize("step", ["prepare", "answer"])
+def test_whatever_a_client_raises_is_the_outcome_of_this_message(run, world, step):
+    def broken(*_):
+        raise UnicodeError("https://push.example.net/wpush/v2/abcdefgh")
+
+    async def scenario():
+        here = world(CREATED)
+        setattr(here, step, broken if step == "prepare" else lambda: asyncio.to_thread(broken))
+        outcome = await here.delivery.deliver()
+        assert outcome.kind == "failed" and "UnicodeError in test_delivery.py, line" in outcome.text
+        assert "abcdefgh" not in outcome.text
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("before", [(), (BUSY,)])
 def test_a_lab_that_stops_is_no_outcome(run, world, before):
     async def scenario():

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pushlab.appserver.delivery import transport as module
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
-from pushlab.appserver.delivery.transport import MAX_BODY, CurlTransport
-from pushlab.errors import LabStopped
+from pushlab.appserver.delivery.transport import MAX_BODY, CurlTransport, Transfer
+from pushlab.errors import BadResponse, LabStopped, SendingFailed
 from pushlab.protocol.delivery import PushRequest
 from pushlab.server import limits
 from pushlab.settings import patience
@@ -326,6 +327,104 @@ def test_only_http_and_https_are_spoken(transport, url):
         return await transport.send(request(url))
 
     assert transport(scenario).code == 1
+
+
+# --- what raises in a callback -----------------------------------------------------------------
+
+
+DIGITS = b"HTTP/1.1 " + b"9" * 5000 + b" x: y\r\n"
+HEADS = {
+    "a header that looks like a status line": (b"HTTP/1.1 201 Created\r\n" + DIGITS + b"\r\n", 201),
+    "a head of so many lines": (b"HTTP/1.1 201 Created\r\n" + b"a: 1\r\n" * 300 + b"\r\n", None),
+    "so many interim heads": (b"HTTP/1.1 103 Early\r\n\r\n" * 300, None),
+    "so many trailers": (
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        + b"a: 1\r\n" * 300 + b"\r\n", 201,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_strange_head_ends_its_own_request_and_no_other(transport, push_service, name):
+    said, status = HEADS[name]
+
+    async def scenario(transport):
+        async with listening(talk(said, stay=True)) as url, push_service() as service:
+            strange = transport.send(request(url))
+            others = [transport.send(request(service.endpoint(str(n)))) for n in range(5)]
+            assert [answer.status for answer in await asyncio.gather(*others)] == [201] * 5
+            if status is None:
+                with pytest.raises(BadResponse, match="more than 256 lines"):
+                    await strange
+            else:
+                assert (await strange).status == status
+            assert not transport._transfers
+
+    transport(scenario, timeout=1.0)
+
+
+def broken(*_):
+    raise RuntimeError("https://push.example.net/secret")
+
+
+ONE = [(None, "permits"), (module, "read_response"), (Transfer, "begin")]
+ALL = [(CurlTransport, name) for name in ("_on_socket", "_wake_in", "_act", "_on_timer", "_finish")]
+
+
+@pytest.mark.parametrize(("owner", "name"), ONE + ALL, ids=lambda part: getattr(part, "__name__", part))
+def test_whatever_raises_in_a_callback_is_an_outcome_and_the_next_request_is_sent(
+    transport, push_service, everywhere, monkeypatch, owner, name
+):
+    async def scenario(transport):
+        async with push_service() as service:
+            with monkeypatch.context() as patch:
+                patch.setattr(owner or type(everywhere), name, broken)
+                sends = [transport.send(request(service.endpoint(str(n)))) for n in range(3)]
+                ended = await asyncio.gather(*sends, return_exceptions=True)
+            assert {type(error) for error in ended} == {SendingFailed}
+            assert "RuntimeError in test_transport.py, line" in str(ended[0])
+            assert "secret" not in str(ended[0])
+            assert not transport._transfers
+            assert (await transport.send(request(service.endpoint()))).status == 201
+
+    transport(scenario)
+
+
+def test_a_body_that_cannot_be_taken_changes_nothing_about_its_status(
+    transport, push_service, monkeypatch
+):
+    async def scenario(transport):
+        async with push_service() as service:
+            service.answer = lambda handler, number: handler.finish(b"Hello")
+            return await transport.send(request(service.endpoint()))
+
+    monkeypatch.setattr(Transfer, "on_body", broken)
+    answer = transport(scenario)
+    assert (answer.status, answer.body) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://push.example.net/é", "https://push.example.net/\0", "x" * 10**8]
+)
+def test_a_request_that_libcurl_does_not_take_is_an_outcome(transport, url):
+    async def scenario(transport):
+        with pytest.raises(SendingFailed):
+            await transport.send(request(url))
+
+    transport(scenario)
+
+
+def test_close_ends_what_a_callback_has_left(transport, push_service, monkeypatch):
+    async def scenario(transport):
+        async with push_service() as service:
+            monkeypatch.setattr(CurlTransport, "_finish", broken)
+            send = transport.send(request(service.endpoint()))
+            await asyncio.wait([send])
+            await transport.close()
+            with pytest.raises(SendingFailed):
+                await send
+
+    transport(scenario)
 
 
 # --- TLS and HTTP/2 ----------------------------------------------------------------------------
