@@ -10,7 +10,8 @@ from pushlab.errors.base import PushlabError
 __all__ = [
     "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
     "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "TooManyGuesses",
-    "TooManyConnections", "TooManySubscriptions", "MethodNotAllowed", "UnknownPath", "InternalError",
+    "TooManyConnections", "TooManySubscriptions", "TooManyRequests", "MethodNotAllowed",
+    "UnknownPath", "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
     "DatabaseLocked", "DatabaseClosed", "BadDatabaseUrl", "DatabaseDriverMissing",
@@ -68,6 +69,10 @@ class TooManyConnections(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
 class TooManySubscriptions(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
     """As many subscriptions are kept as this server takes."""
     hint = "Remove those that are not used any more"
+
+class TooManyRequests(RequestError, status=429, rfc="RFC 6585 §4"):
+    """One client asks more often than this server allows."""
+    hint = "Ask less often"
 
 class MethodNotAllowed(RequestError, status=405, rfc="RFC 9110 §15.5.6"):
     """The path is known, the method is not."""

@@ -21,8 +21,8 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable
-from dataclasses import replace
+import time
+from collections.abc import Awaitable, Callable
 
 from tornado.iostream import IOStream, StreamBufferFullError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
@@ -35,14 +35,28 @@ from pushlab.errors import (
     RequestError,
     StoreError,
     TooManyConnections,
+    TooManyRequests,
 )
 from pushlab.protocol import base64url, p256, strict_json
-from pushlab.pushservice.broker import Broker, Receipt
-from pushlab.pushservice.mailbox import Message, Subscription
+from pushlab.pushservice.broker import ACKNOWLEDGE, NACK, Broker, Receipt
+from pushlab.pushservice.mailbox import MAX_CHANNELS, Message, Subscription
 from pushlab.server.http import JsonErrors, user_agent_name
 
-MAX_FRAME = 256 * 1024
-"""Bytes of the longest message that is read: about a thousand acknowledgements at once."""
+MAX_FRAME = 32 * 1024
+"""Bytes of the longest message that is read: MAX_UPDATES acknowledgements fit. Reading JSON of this
+length takes less than 10 ms, whatever is in it."""
+
+MAX_UPDATES = 100
+"""Messages that one frame may acknowledge. Firefox sends a frame for each."""
+
+MAX_CODE = 99_999
+"""The largest code in an ack or a nack. Firefox's have three digits."""
+
+MAX_CHANGES, CHANGES_SECONDS = 2 * MAX_CHANNELS, 60
+"""Requests to register and to unregister that one connection may make, in that many seconds."""
+
+TURN_SECONDS = 0.005
+"""How long the frames of one connection are handled before others have a turn."""
 
 MAX_CONNECTIONS = 10_000
 """User agents that may be connected at one time. One more is answered 503."""
@@ -64,12 +78,13 @@ It is the preference dom.push.maxRecentMessageIDsPerSubscription: 100 of late, a
 GOING_AWAY, UNSUPPORTED_DATA, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1003, 1008, 1011
 
 _CHANNEL = re.compile(r"[!-~]{1,64}")
+_UAID = re.compile(r"[0-9a-f]{32}")
 
 
 class AutopushHandler(JsonErrors, WebSocketHandler):
     """One connection of a user agent, from the handshake to its end."""
 
-    window: int | None = REMEMBERED
+    window = REMEMBERED
 
     def initialize(
         self,
@@ -82,6 +97,8 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         self.user_agent = ""
         self.display_name = user_agent_name(self.request.headers.get("User-Agent", ""))
         self.ended = asyncio.Event()
+        self._turn = 0.0  # seconds that have been used of it
+        self._changes, self._changes_until = 0, 0.0
 
     def finish(self, chunk=None):
         # Tornado refuses a handshake in plain text. Here every error is in JSON.
@@ -136,7 +153,17 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
 
     # --- messages from the user agent ------------------------------------------------------------
 
-    def on_message(self, frame: str | bytes) -> None:
+    def on_message(self, frame: str | bytes) -> Awaitable[None] | None:
+        began = time.perf_counter()
+        self._handle(frame)
+        self._turn += time.perf_counter() - began
+        if self._turn < TURN_SECONDS:
+            return None
+        # Tornado hands over the next frame, if it is there, when this is done.
+        self._turn = 0.0
+        return asyncio.sleep(0)
+
+    def _handle(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
             self.close(UNSUPPORTED_DATA, "send text frames")
             return
@@ -170,7 +197,8 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def _hello(self, message: dict) -> None:
         uaid = _text(message, "uaid")
         self._hello_timeout.cancel()
-        if uaid is not None and self.broker.mailbox.knows(uaid):
+        # Chromium's user agents have names of another form, and they are not to be had here.
+        if uaid is not None and _UAID.fullmatch(uaid) and self.broker.mailbox.knows(uaid):
             self.user_agent = uaid
         else:
             self.user_agent = secrets.token_hex(16)
@@ -189,6 +217,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         channel = _channel(message)
         answer = {"messageType": "register", "channelID": channel}
         try:
+            self._count_change()
             subscription = self.broker.subscribe(self, channel, _key(message))
         except PushlabError as error:
             self._send(answer | {"status": error.status, "error": error.code})
@@ -198,18 +227,40 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
 
     def _unregister(self, message: dict) -> None:
         channel = _channel(message)
-        self.broker.unsubscribe(self, channel)
-        self._send({"messageType": "unregister", "channelID": channel, "status": 200})
+        answer = {"messageType": "unregister", "channelID": channel}
+        try:
+            self._count_change()
+        except TooManyRequests as error:
+            self._send(answer | {"status": error.status, "error": error.code})
+        else:
+            self.broker.unsubscribe(self, channel)
+            self._send(answer | {"status": 200})
+
+    def _count_change(self) -> None:
+        """Count a request to register or to unregister. Raises TooManyRequests."""
+        now = time.monotonic()
+        if now >= self._changes_until:
+            self._changes, self._changes_until = 0, now + CHANGES_SECONDS
+        if self._changes >= MAX_CHANGES:
+            raise TooManyRequests(f"{MAX_CHANGES} changes in {CHANGES_SECONDS} s")
+        self._changes += 1
 
     def _ack(self, message: dict) -> None:
         updates = message.get("updates")
         if not isinstance(updates, list) or not all(isinstance(u, dict) for u in updates):
             raise BadField("updates is not a list of objects")
-        self.broker.acknowledge(self, map(_receipt, updates))
+        if len(updates) > MAX_UPDATES:
+            raise BadField(f"updates has {len(updates)} members, over {MAX_UPDATES}")
+        self._acknowledge(updates, ACKNOWLEDGE)
 
     def _nack(self, message: dict) -> None:
         # A nack follows the ack of a message whose handler then failed. The message has arrived.
-        self.broker.acknowledge(self, [replace(_receipt(message), what="nack")])
+        self._acknowledge([message], NACK)
+
+    def _acknowledge(self, updates: list[dict], what: str) -> None:
+        named = [(_text(update, "version"), _code(update)) for update in updates]
+        receipts = [Receipt(id, what, code) for id, code in named if id is not None]
+        self.broker.acknowledge(self, receipts)
 
     def _broadcast_subscribe(self, message: dict) -> None:
         self._send({"messageType": "broadcast", "broadcasts": {}})
@@ -254,11 +305,11 @@ def _text(message: dict, name: str) -> str | None:
     raise BadField(f"{name} is not a string")
 
 
-def _receipt(update: dict) -> Receipt:
+def _code(update: dict) -> int | None:
     code = update.get("code")
-    if code is not None and not isinstance(code, int):
-        raise BadField("code is not a whole number")
-    return Receipt(_text(update, "version"), code)
+    if code is None or (type(code) is int and abs(code) <= MAX_CODE):
+        return code
+    raise BadField("code is not a whole number of at most five digits")
 
 
 def _channel(message: dict) -> str:

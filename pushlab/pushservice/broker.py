@@ -7,7 +7,7 @@ that was answered 201 has been written.
 """
 
 import secrets
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,8 +18,14 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice.mailbox import Change, Mailbox, Message, OldCoding, Subscription
 from pushlab.pushservice.store import Store
 
+MAX_WINDOW = 100
+"""The largest window: messages that may be on their way over one connection."""
+
 UNREAD_EACH = 8 * 1024
-"""Bytes of the write buffer of a connection, for each message that may wait: more than one needs."""
+"""Bytes of the write buffer of a connection, for each message on its way: more than one needs."""
+
+MAX_EXPECTED = 2 * MAX_WINDOW
+"""Receipts that are expected over one connection, two for each message; the oldest is forgotten."""
 
 UA, PS = Party.USER_AGENT, Party.PUSH_SERVICE
 
@@ -40,12 +46,12 @@ class Connection(Client, Protocol):
     """A user agent that is connected, and to which messages can be delivered."""
 
     @property
-    def window(self) -> int | None:
+    def window(self) -> int:
         """How many messages may be sent, counted from the oldest that is not acknowledged.
 
         A message that was sent and not acknowledged is sent again after the push service was
-        killed. A user agent that remembers its id does not show it twice; the window is the number
-        of ids that this one remembers. None: any number.
+        killed. A user agent that remembers its id does not show it twice; the window is at most the
+        number of ids that this one remembers, and at most MAX_WINDOW.
         """
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
@@ -60,25 +66,57 @@ def new_secret() -> str:
     return secrets.token_urlsafe(24)
 
 
+ACKNOWLEDGE, NACK = RECEIPTS = ("acknowledge", "nack")
+"""The kinds of receipts, as the journal names them. A nack says that a handler failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A user agent's acknowledgement of one message: the message's id, and the protocol's code.
+    """A user agent's answer to one message: the message's id, and the protocol's code."""
 
-    ``id`` is None if the user agent names no message; ``what`` is the event for the journal.
+    id: str = field(repr=False)
+    what: str = ACKNOWLEDGE
+    code: int | None = field(default=None, compare=False)
+
+
+class OutboundQueue:
+    """A connection, and the ids of the messages that are to be sent over it, or were.
+
+    It holds no message: a message that waits is in the mailbox, and is read when it is sent. What
+    the mailbox drops leaves the queue at once, so the queue is never longer than the mailbox's.
     """
 
-    id: str | None
-    code: int | None = None
-    what: str = "acknowledge"
+    def __init__(self, connection: Connection):
+        self.connection = connection
+        self.waiting: OrderedDict[str, None] = OrderedDict()
+        self._sent = 0
+        self._unacknowledged: OrderedDict[str, int] = OrderedDict()  # id → messages sent before it
+        self._expected: OrderedDict[Receipt, None] = OrderedDict()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the window has room for one more message."""
+        oldest = next(iter(self._unacknowledged.values()), self._sent)
+        return self._sent - oldest < self.connection.window
 
-@dataclass(eq=False)
-class OutboundQueue:
-    """A connection, the messages still to be sent over it, and the ids of those that were sent."""
+    def note_sent(self, message: Message) -> None:
+        """Note that a message has been sent. One with TTL 0 is not sent again, nor waited for."""
+        if message.ttl:
+            self._unacknowledged[message.id] = self._sent
+        self._sent += 1
+        for what in RECEIPTS:
+            self._expected[Receipt(message.id, what)] = None
+        while len(self._expected) > MAX_EXPECTED:
+            self._expected.popitem(last=False)
 
-    connection: Connection
-    waiting: deque[tuple[Subscription, Message]] = field(default_factory=deque)
-    sent: deque[str] = field(default_factory=deque)
+    def drop(self, id: str) -> None:
+        """Forget a message that the mailbox drops."""
+        self.waiting.pop(id, None)
+        self._unacknowledged.pop(id, None)
+
+    def expects(self, receipt: Receipt) -> bool:
+        """Return whether this is the first receipt of its kind for a message that was sent."""
+        return receipt in self._expected and self._expected.pop(receipt) is None
 
 
 class Broker:
@@ -106,10 +144,8 @@ class Broker:
         queue = self._queues[connection.user_agent] = OutboundQueue(connection)
         self._tell(UA, PS, "connect", connection.display_name)
         self.expire(connection.user_agent)
-        queue.waiting.extend(
-            (self.mailbox.subscription(message.token), message)
-            for message in self.mailbox.waiting(connection.user_agent, self._clock())
-        )
+        for message in self.mailbox.waiting(connection.user_agent, self._clock()):
+            queue.waiting[message.id] = None
         self._flush(connection.user_agent)
 
     def disconnect(self, connection: Connection) -> None:
@@ -144,19 +180,25 @@ class Broker:
         self._tell(UA, PS, "unsubscribe", client.display_name)
         change = self.mailbox.unsubscribe(client.user_agent, channel)
         self._commit(change)
-        if queue := self._queues.get(client.user_agent):
-            ended = change.unsubscribed
-            queue.waiting = deque(pair for pair in queue.waiting if pair[0].token not in ended)
         self._flush(client.user_agent)
 
-    def acknowledge(self, connection: Client, receipts: Iterable[Receipt]) -> None:
-        """Drop the messages that a user agent acknowledges, whether it showed them or not."""
+    def acknowledge(self, client: Client, receipts: Iterable[Receipt]) -> None:
+        """Drop the messages that a user agent acknowledges, whether it showed them or not.
+
+        The journal is told of each message that was sent to this user agent, once. Anything else
+        that a receipt may name is ignored.
+        """
         receipts = list(receipts)
-        ids = [receipt.id for receipt in receipts if receipt.id is not None]
-        self._commit(self.mailbox.acknowledge(connection.user_agent, ids))
+        change = self.mailbox.acknowledge(client.user_agent, [receipt.id for receipt in receipts])
+        self._commit(change)
+        dropped = {message.id for message in change.dropped}
+        queue = self._queues.get(client.user_agent)
         for receipt in receipts:
-            self._tell(UA, PS, receipt.what, connection.display_name, code=receipt.code)
-        self._flush(connection.user_agent)
+            expected = queue is not None and queue.expects(receipt)
+            if expected or receipt.id in dropped:
+                self._tell(UA, PS, receipt.what, client.display_name, code=receipt.code)
+            dropped.discard(receipt.id)
+        self._flush(client.user_agent)
 
     # --- application servers ---------------------------------------------------------------------
 
@@ -193,10 +235,19 @@ class Broker:
         return message
 
     def dispatch(self, subscription: Subscription, message: Message) -> None:
-        """Deliver a message that has just been accepted, if its user agent is connected."""
-        if queue := self._queues.get(subscription.user_agent):
-            queue.waiting.append((subscription, message))
-            self._flush(subscription.user_agent)
+        """Deliver a message that has just been accepted, if its user agent is connected.
+
+        One with TTL 0 is delivered now or never: it does not wait until the window has room.
+        Source: RFC 8030 §5.2.
+        """
+        queue = self._queues.get(subscription.user_agent)
+        if queue is None:
+            return
+        if message.ttl == 0:
+            self._deliver(queue, subscription, message)
+            return
+        queue.waiting[message.id] = None
+        self._flush(subscription.user_agent)
 
     def message(self, id: str) -> Message | None:
         """Return a message that waits, or None if there is none with this id."""
@@ -223,10 +274,10 @@ class Broker:
     def max_unread(self) -> int:
         """How many bytes may be buffered for a user agent that does not read.
 
-        A full queue fits, since it is sent at once when the user agent connects again. Messages
-        with TTL 0 and responses are in no queue; if they exceed the limit, the connection is cut.
+        The largest window fits. Messages with TTL 0 and responses are in no window; if they exceed
+        the limit, the connection is cut.
         """
-        return UNREAD_EACH * self.mailbox.message_limit
+        return UNREAD_EACH * MAX_WINDOW
 
     def connected(self) -> int:
         """Return the number of user agents that are connected."""
@@ -247,26 +298,25 @@ class Broker:
     # --- helpers ---------------------------------------------------------------------------------
 
     def _commit(self, change: Change) -> None:
-        if change:
-            self._store.write(change)
-            self.mailbox.apply(change)
+        if not change:
+            return
+        self._store.write(change)
+        for message in change.dropped:
+            user_agent = self.mailbox.subscription(message.token).user_agent
+            if queue := self._queues.get(user_agent):
+                queue.drop(message.id)
+        self.mailbox.apply(change)
 
     def _flush(self, user_agent: str) -> None:
         """Deliver the messages that wait for a user agent, if it is connected, up to its window."""
         queue = self._queues.get(user_agent)
-        while queue and queue.waiting:
-            # A message that no longer waits is never sent again, so it does not fill the window.
-            while queue.sent and self.message(queue.sent[0]) is None:
-                queue.sent.popleft()
-            if queue.connection.window is not None and len(queue.sent) >= queue.connection.window:
-                return
-            self._deliver(queue, *queue.waiting.popleft())
+        while queue and queue.waiting and queue.has_room:
+            id, _ = queue.waiting.popitem(last=False)
+            if message := self.message(id):  # It may have expired, and be still in the mailbox.
+                self._deliver(queue, self.mailbox.subscription(message.token), message)
 
     def _deliver(self, queue: OutboundQueue, subscription: Subscription, message: Message) -> None:
-        # While a message is in the queue it may be replaced or withdrawn, or it may expire.
-        if message.ttl and self.message(message.id) is None:
-            return
-        queue.sent.append(message.id)
+        queue.note_sent(message)
         queue.connection.deliver(subscription, message)
         self._tell(PS, UA, "push message", subscription.display_name, bytes=len(message.body))
 

@@ -146,18 +146,26 @@ CONNECTIONS = ConnectionCounter(max_incoming)
 """The connections that this process has accepted."""
 
 
-def enable_keepalive(connection: socket.socket) -> None:
-    """Have the operating system end a connection whose peer is silent for KEEPALIVE_SECONDS."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+def enable_keepalive(connection: socket.socket) -> bool:
+    """Have the operating system end a connection whose peer is silent for KEEPALIVE_SECONDS.
+
+    Return False if the system refuses, because the peer has closed the connection already.
+    """
     # Not every system has each of these options; macOS and Windows wait longer.
-    for name, value in (
+    options = (
         ("TCP_KEEPIDLE", KEEPALIVE_SECONDS // 2),
         ("TCP_KEEPINTVL", KEEPALIVE_SECONDS // 5),
         ("TCP_KEEPCNT", 3),
         ("TCP_USER_TIMEOUT", KEEPALIVE_SECONDS * 1000),
-    ):
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    )
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in options:
+            if hasattr(socket, name):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    except OSError:
+        return False
+    return True
 
 
 class BoundedHTTPServer(HTTPServer):
@@ -188,8 +196,9 @@ class BoundedHTTPServer(HTTPServer):
 
     def handle_stream(self, stream: IOStream, address: tuple) -> None:
         """Serve a new connection, or refuse it."""
-        enable_keepalive(stream.socket)
-        if CONNECTIONS.acquire(self):
+        if not enable_keepalive(stream.socket):
+            stream.close()
+        elif CONNECTIONS.acquire(self):
             bounded = self._bound(stream, partial(CONNECTIONS.release, self))
             if bounded is not None:
                 super().handle_stream(bounded, address)

@@ -16,7 +16,9 @@ from tornado.websocket import WebSocketClosedError, websocket_connect
 
 from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushOptions
-from pushlab.pushservice.autopush import MAX_FRAME, REMEMBERED, AutopushHandler
+from pushlab.pushservice.autopush import MAX_FRAME, MAX_UPDATES, REMEMBERED, AutopushHandler
+from pushlab.pushservice.broker import MAX_WINDOW
+from pushlab.pushservice.mailbox import Message
 
 from ..run.chance import examples
 
@@ -58,6 +60,25 @@ def test_a_known_user_agent_keeps_its_name_and_an_unknown_one_gets_a_new_one(ben
         assert (await (await bench.stranger()).hello(made_up))["uaid"] != made_up
 
     bench(scenario)
+
+
+def test_the_name_of_a_chromium_is_none_here(bench, caplog):
+    """Each protocol has names of its own: a channel made here would be no channel of Chromium's."""
+
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        name = f"chromium:{browser.android_id}:{browser.security_token}"
+        thief = await bench.stranger()
+        assert bench.service.broker.mailbox.knows(name)
+        assert (await thief.hello(name))["uaid"] != name
+        await thief.register("no-space")
+        await bench.away(browser)
+        await sender.send(subscription, b"hello")
+        await browser.log_in()
+        assert browser.read(await browser.message()) == b"hello"
+
+    bench(scenario)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_a_visitor_without_subscriptions_leaves_no_trace(bench):
@@ -287,6 +308,28 @@ def test_a_browser_cannot_acknowledge_messages_of_another(bench):
         await agent.ack(notification)
         await agent.hears_nothing()
         assert bench.queue() == 0
+
+    bench(scenario)
+
+
+def test_the_journal_is_told_of_each_message_once_and_of_nothing_else(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        thief, _, _ = await bench.subscribed()
+        await sender.send(subscription, b"stored")
+        await sender.send(subscription, b"now", ttl=0)
+        had = [await agent.notification(), await agent.notification()]
+        before = bench.last
+        made_up = [{"channelID": "channel-1", "version": str(number)} for number in range(90)]
+        await thief.ack(*had)
+        await thief.hears_nothing()
+        for _ in range(2):
+            await agent.ack(*made_up, *had, *had)
+            await agent.say({"messageType": "ack", "updates": [{}] * MAX_UPDATES})
+        for version in (had[0]["version"], had[0]["version"], "made up", None):
+            await agent.say({"messageType": "nack", "version": version, "code": 301})
+        await agent.hears_nothing()
+        assert bench.events(before) == ["acknowledge", "acknowledge", "nack"]
 
     bench(scenario)
 
@@ -550,6 +593,13 @@ NONSENSE = {
     "ack of strings": {"messageType": "ack", "updates": ["all"]},
     "ack version a list": {"messageType": "ack", "updates": [{"version": [], "code": 100}]},
     "ack code a string": {"messageType": "ack", "updates": [{"version": "v", "code": "100"}]},
+    "ack code true": {"messageType": "ack", "updates": [{"version": "v", "code": True}]},
+    "ack code too large": {"messageType": "ack", "updates": [{"version": "v", "code": 100_000}]},
+    "ack code too small": {"messageType": "ack", "updates": [{"version": "v", "code": -(10**50)}]},
+    "ack code of 4300 digits": '{"messageType":"ack","updates":[{"code":%s}]}' % ("9" * 4300),
+    "ack of too many": {"messageType": "ack", "updates": [{}] * (MAX_UPDATES + 1)},
+    "ack of 87,000": '{"messageType":"ack","updates":[%s{}]}' % ("{}," * 87_000),
+    "nack code too large": {"messageType": "nack", "version": "v", "code": 2**63},
     "nack version a number": {"messageType": "nack", "version": 1},
 }
 
@@ -624,22 +674,84 @@ def test_a_message_in_the_queue_can_be_replaced_withdrawn_expired_or_unsubscribe
         deleted = await sender.send(subscription, b"withdrawn")
         assert (await http(HTTPRequest(deleted.headers["Location"], "DELETE"))).code == 204
         await sender.send(subscription, b"out of time", ttl=5)
-        await sender.send(subscription, b"now, as soon as there is room", ttl=0)
         await sender.send(other, b"for a channel that ends")
-        await sender.send(other, b"now, for a channel that ends", ttl=0)
         await agent.hears_nothing()
         bench.clock.now += 5
         await agent.say({"messageType": "unregister", "channelID": "other"})
         assert (await agent.hear())["messageType"] == "unregister"
         await agent.ack(*had)
-        arrived = [await agent.notification() for _ in range(2)]
+        arrived = await agent.notification()
+        assert agent.read(arrived) == b"new"
         await agent.hears_nothing()
-        texts = [agent.read(notification) for notification in arrived]
-        assert texts == [b"new", b"now, as soon as there is room"]
-        await agent.ack(*arrived)
+        await agent.ack(arrived)
         await agent.hears_nothing()
         bench.service._sweep()
         assert bench.queue() == 0
+
+    bench(scenario)
+
+
+async def fill_window(agent, sender, subscription, **options) -> list[dict]:
+    """Send as many messages as a Firefox may have unacknowledged, and return them."""
+    had = []
+    for number in range(REMEMBERED):
+        await sender.send(subscription, b"under way %d" % number, **options)
+        had.append(await agent.notification())
+    return had
+
+
+def test_ttl_0_does_not_wait_for_an_acknowledgement(bench):
+    """RFC 8030 §5.2: it is delivered immediately if the user agent is available, or never."""
+
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        had = await fill_window(agent, sender, subscription)
+        await sender.send(subscription, b"waits")
+        for text in (b"now", b"now, too"):
+            assert (await sender.send(subscription, text, ttl=0)).code == 201
+            now = await agent.notification()
+            assert agent.read(now) == text
+            await agent.ack(now)
+        await agent.hears_nothing()
+        assert bench.events()[-1] == "acknowledge" and bench.queue() == REMEMBERED + 1
+        await agent.ack(*had)
+        assert agent.read(await agent.notification()) == b"waits"
+        await agent.hears_nothing()
+
+    bench(scenario)
+
+
+def test_no_message_is_held_in_memory_but_in_the_mailbox(bench, http):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        await fill_window(agent, sender, subscription)
+        queue = bench.service.broker._queues[agent.uaid]
+        for number in range(30):
+            await sender.send(subscription, b"%d" % number, topic="news")
+            await sender.send(subscription, b"now", ttl=0)
+            deleted = await sender.send(subscription, b"withdrawn")
+            await http(HTTPRequest(deleted.headers["Location"], "DELETE"))
+            await agent.ack(await agent.notification())
+        await agent.hears_nothing()
+        waiting = bench.service.broker.mailbox.waiting(agent.uaid, bench.clock())
+        assert list(queue.waiting) == [waiting[-1].id] and len(waiting) == REMEMBERED + 1
+        gc.collect()
+        held = [one for one in gc.get_objects() if isinstance(one, Message)]
+        assert {message.id for message in held} == {message.id for message in waiting}
+
+    bench(scenario)
+
+
+def test_what_has_expired_is_not_sent_when_there_is_room_and_before_any_sweep(bench):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        had = await fill_window(agent, sender, subscription)
+        await sender.send(subscription, b"out of time", ttl=5)
+        await sender.send(subscription, b"in time", ttl=6)
+        bench.clock.now += 5
+        await agent.ack(*had)
+        assert agent.read(await agent.notification()) == b"in time"
+        await agent.hears_nothing()
 
     bench(scenario)
 
@@ -660,15 +772,14 @@ def test_a_message_that_runs_out_of_time_makes_room(bench):
 
 
 def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(bench, caplog, monkeypatch):
-    monkeypatch.setattr(AutopushHandler, "window", None)  # all at once
+    monkeypatch.setattr(AutopushHandler, "window", MAX_WINDOW)  # as much at once as there may be
 
     async def scenario(bench):
         agent, _, subscription = await bench.subscribed()
         await bench.away(agent)
         broker = bench.service.broker
         known = broker.mailbox.subscription(subscription.endpoint.rsplit("/", 1)[1])
-        broker.mailbox.message_limit = 400
-        for _ in range(400):
+        for _ in range(MAX_WINDOW):
             broker.accept(known, bytes(4096), PushOptions(ttl=60))
         before = bench.last
         _, writer = await handshake(bench.service.port)
@@ -682,7 +793,7 @@ def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(bench, 
         assert any(c.ws_connection.stream.writing() for c in bench.service._connections)
         writer.transport.abort()
         await bench.until("disconnect", before)
-        assert bench.queue() == 400
+        assert bench.queue() == MAX_WINDOW
         gc.collect()  # a task whose exception was never retrieved logs that when it is collected
 
     bench(scenario)

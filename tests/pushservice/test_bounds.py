@@ -196,6 +196,29 @@ def test_too_many_subscriptions_of_one_user_agent(bench, monkeypatch):
     bench(scenario)
 
 
+def test_too_many_changes_in_a_minute(bench, monkeypatch):
+    monkeypatch.setattr(autopush, "MAX_CHANGES", 4)
+
+    async def scenario(bench):
+        agent, other = await bench.user_agent(), await bench.user_agent()
+        for _ in range(2):
+            assert (await agent.register("one"))["status"] == 200
+            await agent.say({"messageType": "unregister", "channelID": "one"})
+            assert (await agent.hear())["status"] == 200
+        last = bench.last
+        refused = {"channelID": "one", "status": 429, "error": "too-many-requests"}
+        assert await agent.register("one") == refused | {"messageType": "register"}
+        await agent.say({"messageType": "unregister", "channelID": "one"})
+        assert await agent.hear() == refused | {"messageType": "unregister"}
+        assert bench.events(last) == []
+        assert (await other.register("one"))["status"] == 200, "that one is another's"
+        for handler in bench.service._connections:
+            handler._changes_until = 0.0  # a minute later
+        assert (await agent.register("one"))["status"] == 200
+
+    bench(scenario)
+
+
 def test_too_many_subscriptions_of_a_chromium_get_the_error_of_its_protocol(bench, monkeypatch):
     monkeypatch.setattr(mailbox, "MAX_CHANNELS", 1)
 
@@ -252,6 +275,23 @@ def test_of_many_browsers_the_oldest_is_forgotten_and_keeps_its_subscription(ben
         assert (await sender.send(subscription, b"still there")).code == 201
         assert browser.read(await browser.message()) == b"still there"
         browser.ack()
+
+    bench(scenario)
+
+
+def test_a_system_that_refuses_keepalive_leaks_no_connection(bench, monkeypatch):
+    connections = ConnectionCounter(lambda: 3)
+    monkeypatch.setattr("pushlab.pushservice.chromium.mcs.CONNECTIONS", connections)
+
+    async def scenario(bench):
+        browser = await bench.browser()
+        with monkeypatch.context() as refusing:
+            refusing.setattr(limits, "KEEPALIVE_SECONDS", -10)  # Linux and macOS take no such time.
+            for _ in range(5):
+                with pytest.raises((OSError, asyncio.IncompleteReadError)):
+                    await browser.log_in()
+        await browser.log_in()
+        assert sum(connections._taken.values()) == 1
 
     bench(scenario)
 

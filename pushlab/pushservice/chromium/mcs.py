@@ -19,14 +19,16 @@ is Google's; no RFC describes it.
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 
 from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 from tornado.tcpserver import TCPServer
 
 from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
 from pushlab.protocol import base64url
-from pushlab.pushservice.broker import Broker, Receipt
+from pushlab.pushservice.broker import MAX_WINDOW, Broker, Receipt
 from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.chromium.messages import (
     DATA_MESSAGE_STANZA,
@@ -45,8 +47,11 @@ VERSION = 41
 HEARTBEAT_PING, HEARTBEAT_ACK, LOGIN, LOGIN_ANSWER, CLOSE = 0, 1, 2, 3, 4
 IQ, DATA_MESSAGE = 7, 8
 
-MAX_FRAME = 256 * 1024
-"""Bytes of the longest frame that is read: a login that names some thousand messages."""
+MAX_FRAME = 64 * 1024
+"""Bytes of the longest frame that is read: a login that names more than a thousand messages."""
+
+MAX_STANZA = 4 * 1024
+"""Bytes of a frame after the login. Chromium's have some fifty."""
 
 LOGIN_SECONDS = 10
 """How long a browser may take from its connection to its LoginRequest."""
@@ -71,7 +76,15 @@ class McsServer(TCPServer):
         if not CONNECTIONS.acquire(self):
             stream.close()
             return
-        enable_keepalive(stream.socket)
+        try:
+            await self._serve(stream)
+        finally:
+            CONNECTIONS.release(self)
+
+    async def _serve(self, stream: IOStream) -> None:
+        if not enable_keepalive(stream.socket):
+            stream.close()
+            return
         stream.max_write_buffer_size = self._broker.max_unread
         connection = McsConnection(stream, self._broker, self._browsers, self._clock)
         self._connections.add(connection)
@@ -79,7 +92,6 @@ class McsServer(TCPServer):
             await connection.serve()
         finally:
             self._connections.discard(connection)
-            CONNECTIONS.release(self)
 
     async def close_all_connections(self) -> None:
         """Close every connection, and wait until each has ended."""
@@ -93,14 +105,15 @@ class McsServer(TCPServer):
 class McsConnection:
     """One connection of a browser, from the handshake to its end."""
 
-    window: int | None = None  # Its next login names all messages that it has, however many.
+    window = MAX_WINDOW  # Its next login names all messages that it has, however many.
 
     def __init__(self, stream: IOStream, broker: Broker, browsers: Browsers, clock: Callable[[], float]):
         self._stream, self._broker, self._browsers, self._clock = stream, broker, browsers, clock
         self.user_agent = ""
         self.ended = asyncio.Event()
         self._received = self._sent = 0  # frames, each side's versions not counted
-        self._unacknowledged: dict[int, str] = {}  # number of the frame → id of the message
+        # Number of the frame, and id of the message, in the order in which they were sent.
+        self._unacknowledged: deque[tuple[int, str]] = deque()
 
     @property
     def display_name(self) -> str:
@@ -113,7 +126,8 @@ class McsConnection:
             async with asyncio.timeout(LOGIN_SECONDS):
                 await self._log_in()
             while True:
-                self._receive(*await self._frame())
+                self._receive(*await self._frame(MAX_STANZA))
+                await asyncio.sleep(0)  # Reading what is there already gives nobody else a turn.
         except (StreamClosedError, TimeoutError):
             pass  # The browser has disconnected, or it has not logged in in time.
         except (RequestError, StoreError):
@@ -132,14 +146,17 @@ class McsConnection:
 
     # --- frames from the browser -----------------------------------------------------------------
 
-    async def _frame(self) -> tuple[int, bytes]:
-        """Read one frame: its tag and its message. Raises BadField, RequestTooLarge."""
+    async def _frame(self, limit: int) -> tuple[int, bytes]:
+        """Read one frame: its tag and its message of at most ``limit`` bytes.
+
+        Raises BadField, RequestTooLarge.
+        """
         tag = (await self._stream.read_bytes(1))[0]
         length = bytearray()
         while len(length) < MAX_VARINT and (not length or length[-1] > 0x7F):
             length += await self._stream.read_bytes(1)
         size, _ = read_varint(bytes(length))
-        if size > MAX_FRAME:
+        if size > limit:
             raise RequestTooLarge(f"a frame of {size} bytes is announced")
         frame = await self._stream.read_bytes(size) if size else b""
         # Count a frame only when all of it is here: the browser forgets what it knows as received.
@@ -150,7 +167,7 @@ class McsConnection:
         version = (await self._stream.read_bytes(1))[0]
         if version != VERSION:
             raise BadField(f"the version of the protocol is {version}")
-        tag, frame = await self._frame()
+        tag, frame = await self._frame(MAX_FRAME)
         if tag != LOGIN:
             raise BadField(f"the first frame has the tag {tag}")
         login = LOGIN_REQUEST.decode(frame)
@@ -161,8 +178,7 @@ class McsConnection:
             server_timestamp=int(self._clock() * 1000),
         )
         # With the answer, the browser forgets these ids. So the database must know them before.
-        had = [id for id in login.get("received_persistent_id", ()) if self._broker.message(id)]
-        self._broker.acknowledge(self, map(Receipt, had))
+        self._broker.acknowledge(self, map(Receipt, login.get("received_persistent_id", ())))
         self._stream.set_nodelay(True)
         self._write(bytes([VERSION]))
         self._send(LOGIN_ANSWER, answer)
@@ -184,12 +200,12 @@ class McsConnection:
 
     def _acknowledge(self, message: dict) -> None:
         """Drop the messages in the frames up to the number that the browser has received."""
-        last = message.get("last_stream_id_received", 0)
-        numbers = [number for number in self._unacknowledged if number <= last]
-        had = [self._unacknowledged[number] for number in numbers]
-        self._broker.acknowledge(self, map(Receipt, had))
-        for number in numbers:
-            del self._unacknowledged[number]
+        last, sent = message.get("last_stream_id_received", 0), self._unacknowledged
+        had = [id for _, id in takewhile(lambda frame: frame[0] <= last, sent)]
+        if had:
+            self._broker.acknowledge(self, map(Receipt, had))
+        for _ in had:
+            sent.popleft()
 
     # --- frames to the browser -------------------------------------------------------------------
 
@@ -216,7 +232,10 @@ class McsConnection:
             "immediate_ack": 1,
         }
         self._send(DATA_MESSAGE, DATA_MESSAGE_STANZA.encode(**stanza))
-        self._unacknowledged[self._sent] = message.id
+        # The window bounds the stored messages here. Those with TTL 0 are in none: nothing is lost
+        # if nobody records that one of them has arrived.
+        if message.ttl or len(self._unacknowledged) < MAX_WINDOW:
+            self._unacknowledged.append((self._sent, message.id))
 
     def _send(self, tag: int, message: bytes) -> None:
         self._sent += 1

@@ -18,6 +18,9 @@ from enum import Enum
 
 from pushlab.errors import BadField
 
+MAX_FIELDS = 2000
+"""Fields of one message that are read: more than a thousand ids in a login. It takes some 5 ms."""
+
 MAX_VARINT = 10
 """Bytes of the longest varint: 64 bits, seven a byte."""
 
@@ -73,7 +76,9 @@ class Message:
         repeat comes twice, its last value counts.
         """
         found: dict = {}
-        for number, wire, value in _fields(data):
+        for count, (number, wire, value) in enumerate(_fields(data)):
+            if count >= MAX_FIELDS:
+                raise BadField(f"{self.name} has over {MAX_FIELDS} fields")
             if number not in self._fields:
                 continue
             name, kind = self._fields[number]

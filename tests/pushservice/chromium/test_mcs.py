@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pushlab.pushservice.broker import MAX_EXPECTED, MAX_WINDOW
 from pushlab.pushservice.chromium import mcs, messages
-from pushlab.pushservice.chromium.protobuf import varint
+from pushlab.pushservice.chromium.protobuf import MAX_FIELDS, varint
 
 from ...run.chance import examples
 
@@ -214,6 +215,48 @@ def test_what_cannot_be_written_is_not_counted_as_received(bench, tmp_path):
     bench(scenario, database=f"sqlite:///{tmp_path}/push.sqlite3")
 
 
+def test_no_more_is_under_way_than_the_window(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await bench.away(browser)
+        for number in range(MAX_WINDOW + 2):
+            await sender.send(subscription, b"%d" % number)
+        await browser.log_in()
+        for number in range(MAX_WINDOW):
+            assert browser.read(await browser.message()) == b"%d" % number
+        await browser.hears_nothing()
+        await sender.send(subscription, b"now", ttl=0)
+        assert browser.read(await browser.message()) == b"now"
+        await browser.hears_nothing()
+        browser.ack(1 + 2)  # The answer to the login was number 1.
+        # The message with TTL 0 is counted with those after the oldest.
+        assert browser.read(await browser.message()) == b"%d" % MAX_WINDOW
+        await browser.hears_nothing()
+        browser.ack()
+        assert browser.read(await browser.message()) == b"%d" % (MAX_WINDOW + 1)
+
+    bench(scenario)
+
+
+def test_what_is_never_acknowledged_is_remembered_up_to_a_bound(bench):
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        await sender.send(subscription, b"stored")
+        await browser.message()
+        [connection] = bench.service._chromium._mcs._connections
+        [queue] = bench.service.broker._queues.values()
+        for _ in range(MAX_WINDOW + 20):
+            await sender.send(subscription, b"now", ttl=0)
+            await browser.message()
+        assert len(connection._unacknowledged) == MAX_WINDOW
+        assert len(queue._unacknowledged) == 1 and len(queue._expected) <= MAX_EXPECTED
+        browser.ack()
+        await browser.hears_nothing()
+        assert bench.queue() == 0 and not connection._unacknowledged
+
+    bench(scenario)
+
+
 def test_half_a_frame_is_not_counted_as_received(bench):
     async def scenario(bench):
         browser, sender, subscription = await bench.logged_in()
@@ -235,7 +278,7 @@ def test_a_user_agent_cannot_acknowledge_messages_of_another(bench):
         await other.log_in(received=(id,))
         other.ack(99)
         await other.hears_nothing()
-        assert bench.queue() == 1
+        assert bench.queue() == 1 and "acknowledge" not in bench.events()
 
     bench(scenario)
 
@@ -413,6 +456,7 @@ BEFORE_LOGIN = {
     "longer than a number": bytes([41]) + login(user="9" * 5000, auth_token="1"),
     "a length without an end": bytes([41, 2]) + b"\xff" * 20,
     "a frame too long": bytes([41, 2]) + varint(mcs.MAX_FRAME + 1),
+    "too many fields": bytes([41]) + frame(2, b"\x52\x00" * (MAX_FIELDS + 1)),
     "http": b"GET / HTTP/1.1\r\n\r\n",
 }
 
@@ -450,7 +494,8 @@ AFTER_LOGIN = {
     "a tag that is not the browser's": frame(3),
     "an unknown tag": frame(200),
     "no protobuf": frame(7, b"\xff\xff"),
-    "a frame too long": bytes([7]) + varint(2**40),
+    "a frame too long": bytes([7]) + varint(mcs.MAX_STANZA + 1),
+    "a frame much too long": bytes([7]) + varint(2**40),
     "a length without an end": bytes([7]) + b"\x80" * 11,
 }
 
