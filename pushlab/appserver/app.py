@@ -24,7 +24,7 @@ from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
-from pushlab.appserver.participants import Participant, Participants
+from pushlab.appserver.participants import MAX_REMEMBERED, Participant, Participants
 from pushlab.appserver.presence import PresenceClient
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.web import routes
@@ -267,11 +267,11 @@ class ApplicationServer:
         return number, message.payload(navigate=self.url if self._certificate else None)
 
     async def participants(self) -> list[Participant]:
-        """Return the participants, oldest first. Asks the lab's push service which are connected.
+        """Return the last MAX_REMEMBERED participants, oldest first.
 
-        Raises UnableToReadDatabase.
+        Asks the lab's push service which are connected. Raises UnableToReadDatabase.
         """
-        stored = await self.subscriptions()
+        _, stored = await asyncio.to_thread(self.store.newest, MAX_REMEMBERED)
         presence = await self._presence.ask(one.subscription for one in stored)
         return self.room.rows(stored, presence)
 

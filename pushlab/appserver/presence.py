@@ -20,6 +20,10 @@ from pushlab.server.http import log
 AT_ONCE = 100
 """Endpoints in one request. Between two requests both servers can do other work."""
 
+MAX_ENDPOINT = 500
+"""Characters of an endpoint that is asked for. The lab's own have fewer than 128, but anybody may
+subscribe with one that is longer, and the push service reads no more than 64 KiB."""
+
 SECONDS = 5
 """How long the push service may take to answer."""
 
@@ -70,6 +74,8 @@ class PresenceClient:
             self._client = None
 
     def _origin_for(self, subscription: PushSubscription) -> str | None:
+        if len(subscription.endpoint) > MAX_ENDPOINT:
+            return None
         if subscription.origin in self._origins:
             return subscription.origin
         override = override_for(subscription.endpoint, self._overrides)
