@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick",
         action="store_true",
-        help="leave out what needs a browser, a notebook's kernel or a network of machines",
+        help="leave out browsers, notebooks' kernels, networks of machines, and programs that run for seconds",
     )
 
 
@@ -134,10 +134,15 @@ def namespaces(slow) -> None:
 
 
 @pytest.fixture(scope="session")
+def programs(slow) -> None:
+    """Say that a test runs whole programs for seconds: it ends or kills them, or measures them."""
+
+
+@pytest.fixture(scope="session")
 def slow(pytestconfig) -> None:
     """Skip in a quick run who asks for one of these only when it runs."""
     if pytestconfig.option.quick:
-        pytest.skip("--quick leaves out browsers, kernels and networks")
+        pytest.skip("--quick leaves out browsers, kernels, networks and programs that run for seconds")
 
 
 def found_or_missing(module: str) -> str:

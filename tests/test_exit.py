@@ -137,6 +137,8 @@ def subscriptions(data: Path) -> int:
         return database.execute("SELECT count(*) FROM subscriptions").fetchone()[0]
 
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 # --- an interpreter -------------------------------------------------------------------------------
 
 

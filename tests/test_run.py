@@ -55,7 +55,7 @@ def test_needs_nothing(): pass
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, programs):
     """Run pytest in a project that has this one's conftest; give the output."""
     for name, text in PROJECT.items():
         path = tmp_path / name

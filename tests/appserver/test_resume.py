@@ -84,6 +84,7 @@ def last_run(database) -> int:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+@pytest.mark.usefixtures("programs")
 def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscriber, database):
     async def start(service, number):
         return await asyncio.create_subprocess_exec(

@@ -55,6 +55,7 @@ def nginx(request):
     return request.param
 
 
+@pytest.mark.usefixtures("programs")
 def test_notify_all_reaches_everybody_once(bench, nginx):
     notify_all = bench("notify_all")
     [only] = notify_all.compare("notify-all", notify_all.FAST, [(3, 1)], nginx=nginx)
@@ -67,6 +68,7 @@ def test_notify_all_reaches_everybody_once(bench, nginx):
     assert (node.note == "not installed") == (notify_all.node_with_web_push() is None)
 
 
+@pytest.mark.usefixtures("programs")
 def test_sizes_come_one_after_the_other_and_rounds_are_counted(bench):
     notify_all = bench("notify_all")
     sizes = [(3, 1), (4, 2)]
@@ -74,6 +76,7 @@ def test_sizes_come_one_after_the_other_and_rounds_are_counted(bench):
     assert [(row.subscribers, row.rounds) for row in (first, second)] == sizes
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_slow_endpoint_answers_late_and_everybody_is_reached(bench, nginx):
     notify_all = bench("notify_all")
     # With three subscribers it makes no difference how many more may be in flight.
@@ -152,6 +155,7 @@ def test_a_sample_that_is_not_right_is_no_figure(audience, fault):
         audience.check(requests, 2)
 
 
+@pytest.mark.usefixtures("programs")
 def test_startup_runs_every_step(bench):
     startup = bench("startup")
     assert set(rows_of(startup.compare(times=1))) == set(startup.STEPS)
@@ -171,6 +175,7 @@ def processor_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
+@pytest.mark.usefixtures("programs")
 def test_hundreds_of_browsers_that_are_connected_at_once_get_one_message_each(bench, pytestconfig):
     crowd = bench("crowd")
     few, many = 50, 500
@@ -210,6 +215,7 @@ def test_the_examples_of_the_benchmarks(bench, name):
     assert doctest.testmod(bench(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
+@pytest.mark.usefixtures("programs")
 def test_the_program_prints_a_table_and_writes_json(tmp_path):
     file = tmp_path / "folder" / "bench.json"
     command = [sys.executable, str(HERE), "encryption", "--quick", "--json", str(file)]

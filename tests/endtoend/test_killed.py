@@ -145,6 +145,7 @@ async def all_shown(sent: Sent, seed: str) -> None:
         raise AssertionError(f"{missing()} messages were answered 201 and are lost; {seed}") from None
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_thousand_messages_and_a_kill_every_now_and_then(run, tmp_path):
     chance, seed = seeded()
     # Counted in messages accepted and messages shown. While they are sent half of them are shown, too;

@@ -50,6 +50,7 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=patience(120))
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("engine", ["atheris", "hypothesis"])
 def test_the_program_counts_what_it_has_tried(engine):
     if engine == "atheris":

@@ -11,9 +11,15 @@ from collections.abc import Iterable
 
 import pytest
 
-NEEDS = {"firefox_installed": 3.0, "chromium_installed": 3.0, "notebook_kernel": 10.0, "namespaces": 6.0}
-"""Who asks for one of these fixtures starts a browser, a kernel or a network of machines: a guess of
-the seconds that one test takes then."""
+NEEDS = {
+    "firefox_installed": 3.0,
+    "chromium_installed": 3.0,
+    "notebook_kernel": 10.0,
+    "namespaces": 6.0,
+    "programs": 4.0,
+}
+"""Who asks for one of these fixtures starts a browser, a kernel, a network of machines or programs: a
+guess of the seconds that one test takes then."""
 
 BROWSERS = ("firefox", "chromium", "virtual")
 WORTH_A_GROUP = 5
@@ -52,7 +58,7 @@ def browser_in(nodeid: str) -> str:
 
 
 def needs(item: pytest.Item) -> bool:
-    """Tell whether a test starts a browser, a kernel or a network, as far as its signature says."""
+    """Tell whether a test asks for what ``--quick`` leaves out, as far as its signature says."""
     return item.path.suffix == ".ipynb" or bool(NEEDS.keys() & fixtures_of(item))
 
 
