@@ -1,8 +1,11 @@
 """One message on its way to many: the next delivery begins when its push service has room.
 
-    the store ── 500 at a time, in a thread ──▶ a queue for each push service ──▶ deliveries under way
-                                                 ▲                                     │
-                                                 ╰── room again, and what was learned ─╯
+    the store ── 500 at a time, in a thread ──▶ a queue for each push service ──▶ requests under way
+                                                 ▲                                    │
+                                                 ├── room again, and what was learned ┤
+                                                 ╰── another attempt, after a pause ──╯
+
+A message that waits before another attempt takes no room from others meanwhile.
 
 Everything runs in one event loop, where encrypting takes most of the time. So only a few requests
 are prepared before the loop looks at its sockets again: while some messages are encrypted, others
@@ -16,15 +19,12 @@ others behind those that wait.
 import asyncio
 from asyncio import Future
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
-from pushlab.appserver.broadcast.congestion import (
-    MAX_IN_FLIGHT,
-    CongestionWindow,
-    OriginQueue,
-)
+from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT, CongestionWindow
+from pushlab.appserver.broadcast.origin_queue import OriginQueue
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.response import STOPPED, Response
 from pushlab.appserver.explain.outcome import Outcome
@@ -40,39 +40,52 @@ BURST = 32
 MAX_IDLE_ORIGINS = 100
 """Push services whose queues are kept while nothing is to be sent to them."""
 
-GIVEN_UP = Outcome(
+NOT_SENT = Outcome(
     "retry",
     None,
-    "This was not sent: the push service asked for a longer pause, or has not answered for long. "
-    "Go on with this notify-all later.",
+    "This was not sent: the push service has refused every message for a while. "
+    "Resume this notify-all later.",
     attempts=0,
+    about="push service",
 )
-"""The outcome of each message that waits for a push service that has been given up."""
+"""The outcome of each message that waits for a push service whose queue is closed."""
+
+
+class Refused(NamedTuple):
+    """A delivery that is to be attempted again, and the outcome of its last attempt."""
+
+    delivery: Delivery
+    outcome: Outcome
+
+
+Queue: TypeAlias = OriginQueue[StoredSubscription, Refused]
 
 
 class Broadcast:
     """Send to everyone in ``batches``, each push service at its own pace.
 
     ``delivery(stored, queue)`` makes the delivery to one of them; ``note(stored, outcome)`` is called
-    as each ends; ``max_in_flight`` is how many may be under way to one push service.
+    as each ends; ``max_in_flight`` is how many may be under way to one push service; ``sleep`` waits
+    for seconds.
     """
 
     def __init__(
         self,
         batches: Iterator[Iterable[StoredSubscription]],
-        delivery: Callable[[StoredSubscription, OriginQueue], Delivery],
+        delivery: Callable[[StoredSubscription, Queue], Delivery],
         note: Callable[[StoredSubscription, Outcome], None],
         max_in_flight: int = MAX_IN_FLIGHT,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ):
         self._batches = batches
         self._delivery = delivery
         self._note = note
-        self._max_in_flight = max_in_flight
-        self._queues: dict[str, OriginQueue[StoredSubscription]] = {}
-        self._ready: OrderedDict[OriginQueue[StoredSubscription], None] = OrderedDict()
+        self._max_in_flight, self._sleep = max_in_flight, sleep
+        self._queues: dict[str, Queue] = {}
+        self._ready: OrderedDict[Queue, None] = OrderedDict()
         self._held = 0
         self._reading = self._at_end = False
-        # What run() waits for: attempts, retries, the next batch.
+        # What run() waits for: attempts, pauses, the next batch.
         self._under_way: set[Future[Any]] = set()
         self._news = asyncio.Event()
         self._fault: Exception | None = None
@@ -148,58 +161,93 @@ class Broadcast:
             self._queues[origin] = OriginQueue(CongestionWindow(most=self._max_in_flight))
         queue = self._queues[origin]
         queue.waiting.append(stored)
+        queue.held += 1
         self._held += 1
         self._look_at(queue)
 
     def _forget_some(self) -> None:
         # Strangers choose the origins, and there may be as many as there are subscribers.
         if len(self._queues) > MAX_IDLE_ORIGINS:
-            kept = {o: queue for o, queue in self._queues.items() if queue.waiting or queue.under_way}
-            self._queues = kept
+            self._queues = {origin: queue for origin, queue in self._queues.items() if queue.held}
 
-    def _look_at(self, queue: OriginQueue[StoredSubscription]) -> None:
+    def _look_at(self, queue: Queue) -> None:
         if queue.ready:
             self._ready[queue] = None
 
     def _begin(self) -> bool:
-        """Begin some deliveries, to each push service in turn; return whether there were any."""
-        burst: list[tuple[Delivery, OriginQueue]] = []
+        """Begin some requests, to each push service in turn; return whether there were any."""
+        new: list[Delivery] = []
+        burst: list[tuple[Delivery, Queue]] = []
+        now = asyncio.get_running_loop().time()
         while self._ready and len(burst) < BURST:
             queue, _ = self._ready.popitem(last=False)
             if not queue.ready:
                 continue  # Since it was found ready, its push service has asked for a pause.
-            queue.under_way += 1
-            stored = queue.waiting.popleft()
-            if queue.closed:
-                self._conclude(stored, queue, GIVEN_UP)
+            if queue.begin(now):
+                # An answer to somebody new tells more than another one to somebody who was refused.
+                if queue.again and not (queue.waiting and queue.state != "open"):
+                    delivery = queue.again.popleft().delivery
+                else:
+                    delivery = self._delivery(queue.waiting.popleft(), queue)
+                    new.append(delivery)
+                burst.append((delivery, queue))
             else:
-                burst.append((self._delivery(stored, queue), queue))
+                self._give_up_next(queue)
             self._look_at(queue)
         # All are prepared before the first is sent: a processor that does one thing many times is
         # quicker than one that changes between two, since its caches keep what it needs.
-        for delivery, _ in burst:
+        for delivery in new:
             delivery.prepare()
         for delivery, queue in burst:
             self._follow(delivery.attempt(), partial(self._attempted, delivery, queue))
         return bool(burst)
 
-    def _attempted(self, delivery: Delivery, queue: OriginQueue, attempt: Future[Response]) -> None:
-        """Conclude the delivery, or give it a task that tries again."""
+    def _give_up_next(self, queue: Queue) -> None:
+        if queue.again:
+            delivery, outcome = queue.again.popleft()
+            self._conclude(delivery.stored, queue, delivery.give_up(outcome))
+        else:
+            self._conclude(queue.waiting.popleft(), queue, NOT_SENT)
+
+    def _attempted(self, delivery: Delivery, queue: Queue, attempt: Future[Response]) -> None:
+        """Conclude the delivery, or let it pause before another attempt."""
         outcome = delivery.classify(attempt)
+        queue.under_way -= 1
         if outcome.kind == "retry" and not self._ended:
-            retrying = asyncio.ensure_future(delivery.retry(outcome))
-            self._follow(retrying, partial(self._retried, delivery, queue))
+            self._try_again(delivery, queue, outcome)
         else:
             self._conclude(delivery.stored, queue, outcome)
-
-    def _retried(self, delivery: Delivery, queue: OriginQueue, last: Future[Outcome]) -> None:
-        self._conclude(delivery.stored, queue, last.result())
-
-    def _conclude(
-        self, stored: StoredSubscription, queue: OriginQueue[StoredSubscription], outcome: Outcome
-    ) -> None:
-        queue.under_way -= 1
-        self._held -= 1
+        now = asyncio.get_running_loop().time()
+        if outcome.kind == "retry" and (seconds := queue.pause(now)) is not None:
+            self._follow(self._pause(seconds), partial(self._resume, queue, queue.pauses))
         self._look_at(queue)
+        self._news.set()
+
+    def _try_again(self, delivery: Delivery, queue: Queue, outcome: Outcome) -> None:
+        seconds = delivery.next_pause(outcome)
+        if seconds is None:
+            self._conclude(delivery.stored, queue, delivery.give_up(outcome))
+        else:
+            refused = Refused(delivery, outcome)
+            self._follow(self._pause(seconds), partial(self._due, queue, refused))
+
+    def _pause(self, seconds: float) -> Future[None]:
+        return asyncio.ensure_future(self._sleep(seconds))
+
+    def _due(self, queue: Queue, refused: Refused, pause: Future[None]) -> None:
+        pause.result()
+        queue.again.append(refused)
+        self._look_at(queue)
+        self._news.set()
+
+    def _resume(self, queue: Queue, number: int, pause: Future[None]) -> None:
+        pause.result()
+        queue.resume(number)
+        self._look_at(queue)
+        self._news.set()
+
+    def _conclude(self, stored: StoredSubscription, queue: Queue, outcome: Outcome) -> None:
+        queue.held -= 1
+        self._held -= 1
         self._news.set()
         self._note(stored, outcome)

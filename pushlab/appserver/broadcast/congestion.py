@@ -8,25 +8,14 @@ CongestionWindow tries it out, in rounds of as many responses as may be under wa
 
     a good round    twice as many may be under way, and the next round shows what that is worth:
                     a tenth more messages a second, or the window goes back for some rounds
-    429, 5xx, a     half as many, at once, but once only for all that were under way together;
-    broken network  from then on a good round adds only a tenth
+    too much        half as many, at once, but once only for all that were under way together;
+                    from then on a good round adds only a tenth
 
-Growing by adding and shrinking by halving is how TCP shares a line with strangers (RFC 5681).
-
-An OriginQueue is all that a notify-all knows of one push service: its window, the messages that wait
-for it, whether it has asked for a pause, and whether it has been given up. So a slow push service
-holds up its own messages only.
+Which responses say that it was too much, ``origin_queue.py`` decides. Growing by adding and shrinking
+by halving is how TCP shares a line with strangers (RFC 5681).
 
 Nothing here reads a clock: the caller passes the time.
 """
-
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
-
-from pushlab.appserver.delivery.delivery import RETRY_DEADLINE
 
 INITIAL_WINDOW = 100
 """Messages that may be under way to a push service at first. HTTP/2 asks servers to allow at least as
@@ -40,11 +29,6 @@ MIN_GAIN = 1.1
 
 HOLD_ROUNDS = 3
 """Rounds until a window that could not grow tries again."""
-
-MAX_CONSECUTIVE_DEFERRALS = 3
-"""Messages in a row that were asked to wait longer than RETRY_DEADLINE. Then all are given up."""
-
-Item = TypeVar("Item")
 
 
 class CongestionWindow:
@@ -108,63 +92,3 @@ class CongestionWindow:
         else:
             self._before, self._rate = self.size, rate
             self.size = min(self._most, 2 * self.size)
-
-
-@dataclass(eq=False)
-class OriginQueue(Generic[Item]):
-    """The messages of one notify-all to one push service.
-
-    ``waiting``: those that have not begun, in their order; ``under_way``: how many are between their
-    first request and their outcome; ``backing_off``: how many of these wait because the push service
-    said so (Retry-After, RFC 9110 §10.2.3), and no new one begins meanwhile; ``closed``: the push
-    service has been given up.
-
-    >>> queue = OriginQueue(CongestionWindow(start=2), waiting=deque(["one", "two"]))
-    >>> queue.ready
-    True
-    >>> with queue.backoff():
-    ...     queue.ready
-    False
-    """
-
-    window: CongestionWindow = field(default_factory=CongestionWindow)
-    waiting: deque[Item] = field(default_factory=deque)
-    under_way: int = 0
-    backing_off: int = 0
-    closed: bool = False
-    _trouble_since: float | None = None
-    _deferrals: int = 0
-
-    @property
-    def ready(self) -> bool:
-        """Whether the next message may begin now. A closed queue gives all of its messages up."""
-        return bool(self.waiting) and (
-            self.closed or (not self.backing_off and self.under_way < self.window.size)
-        )
-
-    def answered(self, now: float) -> None:
-        """Learn of a response that is no reason to try again."""
-        self._trouble_since, self._deferrals = None, 0
-        self.window.answered(now, bool(self.waiting) and self.under_way >= self.window.size)
-
-    def refused(self, now: float) -> None:
-        """Learn of a response that is a reason to try again, or of no response."""
-        self.window.refused()
-        if self._trouble_since is None:
-            self._trouble_since = now
-
-    def given_up(self, now: float, asked: float) -> None:
-        """Learn that a message was given up. ``asked``: seconds, of its last Retry-After, or 0."""
-        self._deferrals = self._deferrals + 1 if asked > RETRY_DEADLINE else 0
-        # One alone may be due to a limit of its subscription. Several in a row are not.
-        lasting = self._trouble_since is not None and now - self._trouble_since > RETRY_DEADLINE
-        self.closed |= lasting or self._deferrals >= MAX_CONSECUTIVE_DEFERRALS
-
-    @contextmanager
-    def backoff(self) -> Iterator[None]:
-        """Begin no new message while this lasts."""
-        self.backing_off += 1
-        try:
-            yield
-        finally:
-            self.backing_off -= 1

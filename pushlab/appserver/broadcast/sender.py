@@ -6,12 +6,13 @@ the database, so that a notify-all that was killed can be resumed.
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from pushlab.appserver.broadcast.broadcast import Broadcast
-from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT, OriginQueue
+from pushlab.appserver.broadcast.broadcast import NOT_SENT, Broadcast, Queue
+from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.recorder import Recorder
 from pushlab.appserver.broadcast.runs import Runs, not_accepted
 from pushlab.appserver.delivery.delivery import Delivery
@@ -21,15 +22,19 @@ from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import BadField
 from pushlab.protocol.delivery import PushOptions
 
+ORIGINS_TOLD = 10
+"""Push services that the journal names, at most, as those that nothing was sent to."""
+
 
 @dataclass(frozen=True)
 class Counts:
     """How the messages of one notify-all ended.
 
     Each subscription is ``accepted``, ``gone`` or ``failed``; ``retried`` says how many of them
-    needed more than one attempt. ``id`` is the number in the default notification. ``total`` is how
-    many subscriptions there were at the beginning. ``run`` is the number with which this notify-all
-    can be resumed.
+    needed more than one attempt, and ``not_sent`` how many of those that failed were sent nothing,
+    because their push service had refused everybody for a while. ``id`` is the number in the default
+    notification. ``total`` is how many subscriptions there were at the beginning. ``run`` is the number
+    with which this notify-all can be resumed.
 
     >>> Counts(accepted=3, gone=1, total=10).done
     4
@@ -40,6 +45,7 @@ class Counts:
     retried: int = 0
     failed: int = 0
     id: int = 0
+    not_sent: int = field(default=0, compare=False)
     total: int = field(default=0, compare=False)
     run: int = field(default=0, compare=False)
 
@@ -102,22 +108,26 @@ class BroadcastSender:
         # The first message stands for all of them in the journal.
         logs = chain([self._log], repeat(self._log.quiet()))
         recorder = Recorder(self.runs, run, again=resumed is not None)
-        tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0}
+        tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0, "not_sent": 0}
+        not_sent: Counter[str] = Counter()
 
         def note(stored: StoredSubscription, outcome: Outcome) -> None:
             tally[outcome.kind if outcome.kind in ("accepted", "gone") else "failed"] += 1
             tally["retried"] += outcome.attempts > 1
+            if outcome is NOT_SENT:
+                tally["not_sent"] += 1
+                not_sent[stored.subscription.origin] += 1
             recorder.note(stored.number, outcome)
             if progress:
                 progress(Counts(**tally, total=total, run=run))
 
-        def delivery(stored: StoredSubscription, queue: OriginQueue) -> Delivery:
+        def delivery(stored: StoredSubscription, queue: Queue) -> Delivery:
             return Delivery(self._context, stored, payload, options, next(logs), queue)
 
         batches = (
             self._store.batches() if resumed is None else self._store.batches(where=not_accepted(run))
         )
-        broadcast = Broadcast(batches, delivery, note, self._max_in_flight)
+        broadcast = Broadcast(batches, delivery, note, self._max_in_flight, self._context.sleep)
         self._broadcasts.add(broadcast)
         try:
             try:
@@ -127,6 +137,8 @@ class BroadcastSender:
             await asyncio.to_thread(self.runs.end, run)
         finally:
             self._broadcasts.remove(broadcast)
+        for origin, count in not_sent.most_common(ORIGINS_TOLD):
+            self._log.record("not sent", push_service=origin, count=count)
         if tally["gone"]:
             self._log.record("remove subscription", count=tally["gone"])
         return Counts(**tally, total=total, run=run)

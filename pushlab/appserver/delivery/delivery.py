@@ -6,10 +6,11 @@
 
 ``deliver()`` is the whole way of one message, in a coroutine. A notify-all calls the same steps from
 callbacks: most of its messages need one attempt, and such a message costs no coroutine and no task.
-Only a message that is tried again gets a task, for ``retry()``.
+Only the pause of a message that is tried again needs a task.
 
 429, 5xx and network faults are tried again, as late as Retry-After says and with ever longer
-pauses, up to a number of attempts and a total time.
+pauses, up to a number of attempts and a total time. What such a refusal means for other messages to
+the same push service is decided by the queue that the message comes from.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ import random
 import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from pushlab.appserver.delivery.client import PushClient
 from pushlab.appserver.delivery.log import DeliveryLog, PreparedRequest
 from pushlab.appserver.delivery.response import Response, failed
 from pushlab.appserver.explain.outcome import Outcome, explain, seconds_of
+from pushlab.appserver.explain.scope import Scope
 from pushlab.appserver.participants import Participants
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PushlabError
@@ -51,24 +52,18 @@ class DeliveryQueue(Protocol):
     def answered(self, now: float) -> None:
         """Learn of a response that is no reason to try again."""
 
-    def refused(self, now: float) -> None:
-        """Learn of a response that is a reason to try again, or of no response."""
+    def refused(self, now: float, about: Scope, asked: float) -> None:
+        """Learn of a response that is a reason to try again, or of no response.
 
-    def given_up(self, now: float, asked: float) -> None:
-        """Learn that a message was given up. ``asked``: seconds, of its last Retry-After, or 0."""
-
-    def backoff(self) -> AbstractContextManager[None]:
-        """Begin no new message of this queue while the context lasts."""
+        ``about``: what it concerns; ``asked``: seconds, of its Retry-After, or 0.
+        """
 
 
 class NoQueue:
     """Stand for the queue of a message that is sent alone."""
 
     def answered(self, now: float) -> None: ...
-    def refused(self, now: float) -> None: ...
-    def given_up(self, now: float, asked: float) -> None: ...
-    def backoff(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    def refused(self, now: float, about: Scope, asked: float) -> None: ...
 
 
 @dataclass
@@ -152,31 +147,45 @@ class Delivery:
         self._log.response(self._request, response)
         outcome = explain(response, Secrets(self.stored.subscription.endpoint), self._attempts)
         now = asyncio.get_running_loop().time()
-        if outcome.kind == "retry":
-            self.queue.refused(now)
+        if outcome.kind == "retry" and outcome.about:
+            self.queue.refused(now, outcome.about, self._asked(outcome))
         else:
             self.queue.answered(now)
         return outcome
 
     async def retry(self, outcome: Outcome) -> Outcome:
         """Try again what may succeed later, and return the last outcome. Raises LabStopped."""
-        now, context = asyncio.get_running_loop().time, self._context
         while outcome.kind == "retry":
-            asked = seconds_of(outcome.retry_after, context.clock()) or 0.0
-            pause = FIRST_PAUSE * 2 ** (self._attempts - 1) * (1 - context.chance() / 2)
-            pause = max(asked, pause)
-            if self._attempts == ATTEMPTS or now() + pause > self._began + RETRY_DEADLINE:
-                self.queue.given_up(now(), asked)
-                times = "once" if self._attempts == 1 else f"{self._attempts} times"
-                return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
-            name = self.stored.display_name
-            self._log.record("try again", name, seconds=round(pause, 1))
-            with self.queue.backoff() if asked else nullcontext():
-                await context.sleep(pause)
+            pause = self.next_pause(outcome)
+            if pause is None:
+                return self.give_up(outcome)
+            await self._context.sleep(pause)
             response = self.attempt()
             await _ended(response)
             outcome = self.classify(response)
         return outcome
+
+    def next_pause(self, outcome: Outcome) -> float | None:
+        """Return the seconds until the next attempt, or None if there is to be none."""
+        context, asked = self._context, self._asked(outcome)
+        pause = FIRST_PAUSE * 2 ** (self._attempts - 1) * (1 - context.chance() / 2)
+        pause = max(asked, pause)
+        now = asyncio.get_running_loop().time()
+        if self._attempts == ATTEMPTS or now + pause > self._began + RETRY_DEADLINE:
+            return None
+        self._log.record("try again", self.stored.display_name, seconds=round(pause, 1))
+        return pause
+
+    def give_up(self, outcome: Outcome) -> Outcome:
+        """Return the last outcome of a message that is not tried again."""
+        times = "once" if self._attempts == 1 else f"{self._attempts} times"
+        return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
+
+    def _asked(self, outcome: Outcome) -> float:
+        """Return the seconds of an outcome's Retry-After, or 0."""
+        if not outcome.retry_after:
+            return 0.0
+        return seconds_of(outcome.retry_after, self._context.clock()) or 0.0
 
 
 async def _ended(response: Future[Response]) -> None:

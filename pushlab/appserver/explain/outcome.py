@@ -22,6 +22,7 @@ from functools import cache
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
 from pushlab.appserver.explain import vendors
 from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
+from pushlab.appserver.explain.scope import Scope, concern_of
 from pushlab.appserver.explain.vendors import (
     APPLICATION_SERVER,
     PUSH_SERVICE,
@@ -111,7 +112,8 @@ class Outcome:
     """The outcome of one message.
 
     ``status``: of the push service's last response, or None; ``text``: the whole explanation;
-    ``retry_after``: the header, unchanged; ``attempts``: how many requests were made.
+    ``retry_after``: the header, unchanged; ``attempts``: how many requests were made; ``about``: what
+    a refusal concerns, or None where there is none, or where the message was not sent.
     """
 
     kind: Kind
@@ -122,6 +124,7 @@ class Outcome:
     next: str = ""
     retry_after: str | None = None
     attempts: int = 1
+    about: Scope | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -148,7 +151,8 @@ def explain(answer: Response | PushlabError, hidden: Iterable[str] = (), attempt
         meaning = CURL_ERRORS.get(answer.code, OTHER_ERROR)
         shown = show(answer.message, hidden)
         said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
-        return _outcome(meaning, None, _sentence(meaning) + said, attempts=attempts)
+        text = f"{_sentence(meaning)}{said}"
+        return _outcome(meaning, None, text, attempts=attempts, about=concern_of(answer).scope)
     if answer.status == 201 and answer.reason in PLAIN:
         return _created(answer.reason, attempts)
     meaning = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
@@ -161,7 +165,9 @@ def explain(answer: Response | PushlabError, hidden: Iterable[str] = (), attempt
         words = f" It says: {said}" if said else ""
         rest = "" if known or meaning.kind == "accepted" else _rest_of(answer, said, hidden)
         said = f"{_sentence(meaning)}{words}{rest}"
-    return _outcome(meaning, answer.status, f"{head}: {said}", answer.header("Retry-After"), attempts)
+    about = None if meaning.kind == "accepted" else concern_of(answer).scope
+    retry_after = answer.header("Retry-After")
+    return _outcome(meaning, answer.status, f"{head}: {said}", retry_after, attempts, about)
 
 
 @cache
@@ -177,9 +183,18 @@ def _outcome(
     text: str,
     retry_after: str | None = None,
     attempts: int = 1,
+    about: Scope | None = None,
 ) -> Outcome:
     return Outcome(
-        meaning.kind, status, text, meaning.fault, meaning.rfc, meaning.next, retry_after, attempts
+        meaning.kind,
+        status,
+        text,
+        meaning.fault,
+        meaning.rfc,
+        meaning.next,
+        retry_after,
+        attempts,
+        about,
     )
 
 

@@ -49,14 +49,14 @@ def explanation_of(response: PushResponse) -> Explanation | None:
     >>> explanation_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
     'The key that signed is not the one that the subscription was made for'
     """
-    said = _said(response)
+    said = searchable(response)
     fits = (
         known.explanation for known in VENDORS if known.status == response.status and known.words in said
     )
     return next(fits, None)
 
 
-def _said(response: PushResponse) -> str:
+def searchable(response: PushResponse) -> str:
     """Return errno, headers and body as one text in small letters, to search for words."""
     body = response.body.decode("utf-8", "replace")
     try:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pushlab.appserver.broadcast.broadcast import GIVEN_UP, LOOK_AHEAD, MAX_IDLE_ORIGINS, Broadcast
+from pushlab.appserver.broadcast.broadcast import LOOK_AHEAD, MAX_IDLE_ORIGINS, NOT_SENT, Broadcast
 from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import LabStopped, UnableToReadDatabase
@@ -28,6 +28,7 @@ class World:
         self.answers, self.attempts, self.tried_again = {}, {}, []
         self.gates: dict[str, asyncio.Event] = {}
         self.news, self.loop = asyncio.Event(), asyncio.get_running_loop()
+        options = {"sleep": self.sleep} | options
         self.broadcast = Broadcast(self.batches(people, size), self.delivery, self.note, **options)
 
     def batches(self, people, size):
@@ -56,6 +57,11 @@ class World:
     def note(self, stored, outcome):
         self.noted.append((stored.number, outcome))
 
+    async def sleep(self, seconds):
+        self.news.set()
+        if gate := self.gates.get("pause"):
+            await gate.wait()
+
     async def until(self, condition):
         while not condition():
             self.news.clear()
@@ -71,9 +77,10 @@ class Scripted:
 
     def __init__(self, world, stored, queue):
         self.world, self.stored, self.queue = world, stored, queue
-        self.prepared = False
+        self.prepared, self.attempts = False, 0
 
     def prepare(self):
+        assert not self.prepared, "it is prepared once"
         self.prepared = True
 
     def attempt(self):
@@ -82,6 +89,7 @@ class Scripted:
         self.world.queues[self.stored.subscription.origin] = self.queue
         self.world.news.set()
         attempt = self.world.attempts[self.stored.number] = asyncio.ensure_future(self.answer())
+        self.attempts += 1
         return attempt
 
     async def answer(self):
@@ -92,11 +100,14 @@ class Scripted:
     def classify(self, attempt):
         return attempt.result()
 
-    async def retry(self, outcome):
+    def next_pause(self, outcome):
+        if self.attempts == 2:
+            return None
         self.world.tried_again.append(self.stored.number)
-        if gate := self.world.gates.get("retry"):
-            await gate.wait()
-        return replace(outcome, attempts=2)
+        return 1.0
+
+    def give_up(self, outcome):
+        return replace(outcome, attempts=self.attempts)
 
 
 def test_everybody_is_sent_to_once(run):
@@ -151,19 +162,28 @@ def test_a_push_service_that_does_not_answer_holds_up_nobody_else(run):
     run(scenario())
 
 
-def test_while_one_backs_off_others_go_on(run):
-    backing_off, other = "https://resting.example", "https://other.example"
+def pause(queue, seconds=3.0):
+    """Let a queue learn that its push service is overloaded."""
+    queue.refused(0.0, "push service", seconds)
+    assert queue.pause(0.0) == seconds
+
+
+def test_while_one_pauses_others_go_on(run):
+    pausing, other = "https://pausing.example", "https://other.example"
 
     async def scenario():
-        world = World([person(0, backing_off)] + [person(n, other) for n in range(1, 50)]
-                      + [person(n, backing_off) for n in range(50, 60)], size=1)  # fmt: skip
-        gate = world.shut(backing_off)
+        world = World([person(0, pausing)] + [person(n, other) for n in range(1, 50)]
+                      + [person(n, pausing) for n in range(50, 60)], size=1)  # fmt: skip
+        gate = world.shut(pausing)
         sending = asyncio.ensure_future(world.broadcast.run())
-        await world.until(lambda: backing_off in world.queues)
-        with world.queues[backing_off].backoff():
-            await world.until(lambda: len(world.begun) == 50)
-            gate.set()
-            await world.until(lambda: len(world.begun) == 50)
+        await world.until(lambda: pausing in world.queues)
+        pause(queue := world.queues[pausing])
+        await world.until(lambda: len(world.begun) == 50 and world.read == 60)
+        assert len(world.begun) == 50
+        queue.resume(queue.pauses)
+        world.broadcast._look_at(queue)
+        gate.set()
+        world.broadcast._news.set()
         await sending
         assert world.begun[:50] == list(range(50)) and len(world.noted) == 60
 
@@ -175,8 +195,9 @@ def test_a_pause_that_is_asked_for_just_before_is_heeded(run):
         world = World([])
         world.broadcast._take(person(1))
         queue = world.broadcast._queues["https://one.example"]
-        with queue.backoff():
-            assert not world.broadcast._begin() and world.begun == []
+        pause(queue)
+        assert not world.broadcast._begin() and world.begun == []
+        queue.resume(queue.pauses)
         world.broadcast._look_at(queue)
         assert world.broadcast._begin() and world.begun == [1]
         await asyncio.wait(world.attempts.values())
@@ -184,19 +205,53 @@ def test_a_pause_that_is_asked_for_just_before_is_heeded(run):
     run(scenario())
 
 
-def test_what_waits_for_a_push_service_that_is_given_up_is_not_sent(run):
+def test_what_waits_for_a_queue_that_is_closed_is_not_sent(run):
     async def scenario():
         world = World(map(person, range(1000)))
         gate = world.shut()
         sending = asyncio.ensure_future(world.broadcast.run())
         await world.until(lambda: len(world.begun) == INITIAL_WINDOW)
-        world.queues["https://one.example"].closed = True
+        queue = world.queues["https://one.example"]
+        queue.state, queue._next_probe = "closed", float("inf")
         gate.set()
         await sending
         outcomes = [outcome for _, outcome in world.noted]
         assert len(world.begun) == INITIAL_WINDOW and outcomes.count(ACCEPTED) == INITIAL_WINDOW
-        assert outcomes.count(GIVEN_UP) == 1000 - INITIAL_WINDOW
-        assert (GIVEN_UP.kind, GIVEN_UP.attempts) == ("retry", 0)
+        assert outcomes.count(NOT_SENT) == 1000 - INITIAL_WINDOW
+        assert (NOT_SENT.kind, NOT_SENT.attempts) == ("retry", 0)
+
+    run(scenario())
+
+
+def test_who_is_due_again_on_a_closed_queue_has_the_last_outcome(run):
+    async def scenario():
+        world = World(map(person, range(3)))
+        world.answers = dict.fromkeys(range(3), LATER)
+        gate = world.shut("pause")
+        sending = asyncio.ensure_future(world.broadcast.run())
+        await world.until(lambda: len(world.tried_again) == 3)
+        queue = world.queues["https://one.example"]
+        queue.state, queue._next_probe = "closed", float("inf")
+        gate.set()
+        await sending
+        assert sorted(world.noted) == [(n, replace(LATER, attempts=1)) for n in range(3)]
+
+    run(scenario())
+
+
+def test_who_waits_before_another_attempt_takes_no_room(run):
+    async def scenario():
+        world = World(map(person, range(30)), max_in_flight=2)
+        world.answers = dict.fromkeys(range(0, 30, 3), LATER)
+        gate = world.shut("pause")
+        sending = asyncio.ensure_future(world.broadcast.run())
+        await world.until(lambda: len(world.begun) == 30)
+        while len(world.noted) < 20:
+            await asyncio.sleep(0)
+        assert world.queues["https://one.example"].under_way == 0 and not sending.done()
+        gate.set()
+        await sending
+        assert len(world.begun) == 40 and len(world.noted) == 30
 
     run(scenario())
 
@@ -229,7 +284,7 @@ def test_what_is_tried_again_keeps_nobody_waiting(run):
     async def scenario():
         world = World(map(person, range(300)))
         world.answers = dict.fromkeys(range(0, 300, 100), LATER)
-        gate = world.shut("retry")
+        gate = world.shut("pause")
         sending = asyncio.ensure_future(world.broadcast.run())
         await world.until(lambda: len(world.begun) == 300)
         while len(world.noted) < 297:

@@ -1,19 +1,15 @@
 """The window grows where that brings more messages a second, and shrinks when it is told to."""
 
 import heapq
-from collections import deque
 
 import pytest
 
 from pushlab.appserver.broadcast.congestion import (
     HOLD_ROUNDS,
     INITIAL_WINDOW,
-    MAX_CONSECUTIVE_DEFERRALS,
     MAX_IN_FLIGHT,
     CongestionWindow,
-    OriginQueue,
 )
-from pushlab.appserver.delivery.delivery import RETRY_DEADLINE
 
 
 def simulate(
@@ -132,79 +128,3 @@ def test_it_never_exceeds_its_most(most):
     window = CongestionWindow(most=most)
     simulate(window, 2000, seconds=0.1)
     assert window.size == min(INITIAL_WINDOW, most) if most <= INITIAL_WINDOW else window.size <= most
-
-
-# --- queues -------------------------------------------------------------------------------------
-
-
-def queue(*waiting, start=2) -> OriginQueue:
-    return OriginQueue(CongestionWindow(start=start), waiting=deque(waiting))
-
-
-def test_a_lane_is_ready_while_somebody_waits_and_there_is_room():
-    assert not queue().ready
-    one = queue("a", "b", "c")
-    assert one.ready
-    one.under_way = 2
-    assert not one.ready
-
-
-def test_nobody_begins_while_it_rests():
-    one = queue("a")
-    with one.backoff():
-        with one.backoff():
-            assert not one.ready
-        assert not one.ready
-    assert one.ready
-
-
-def test_a_rest_ends_with_whoever_took_it():
-    one = queue("a")
-    with pytest.raises(RuntimeError), one.backoff():
-        raise RuntimeError
-    assert one.ready
-
-
-def test_several_in_a_row_that_would_have_to_wait_too_long_close_it():
-    one = queue("a")
-    for _ in range(MAX_CONSECUTIVE_DEFERRALS):
-        assert not one.closed
-        one.refused(now=1)
-        one.given_up(now=1, asked=RETRY_DEADLINE + 1)
-    assert one.closed
-
-
-def test_one_alone_does_not_nor_do_shorter_waits():
-    one = queue("a")
-    for _ in range(10):
-        one.refused(now=1)
-        one.given_up(now=1, asked=RETRY_DEADLINE + 1)
-        one.answered(now=1)  # somebody else's message is taken meanwhile
-    for _ in range(10):
-        one.refused(now=1)
-        one.given_up(now=1, asked=RETRY_DEADLINE)
-    assert not one.closed
-
-
-def test_a_push_service_that_answers_nobody_for_long_is_closed():
-    one = queue("a")
-    one.refused(now=100)
-    one.given_up(now=100 + RETRY_DEADLINE, asked=0)
-    assert not one.closed
-    one.given_up(now=100 + RETRY_DEADLINE + 1, asked=0)
-    assert one.closed
-
-
-def test_an_answer_ends_the_trouble():
-    one = queue("a")
-    one.refused(now=100)
-    one.answered(now=110)
-    one.refused(now=120)
-    one.given_up(now=101 + RETRY_DEADLINE, asked=0)
-    assert not one.closed
-
-
-def test_who_has_no_hope_need_not_wait_for_room():
-    one = queue("a")
-    one.under_way, one.closed = 2, True
-    assert one.ready

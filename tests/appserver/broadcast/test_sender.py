@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from pushlab.appserver.broadcast.congestion import (
-    INITIAL_WINDOW,
-    MAX_CONSECUTIVE_DEFERRALS,
+from pushlab.appserver.broadcast.origin_queue import (
+    CLOSE_AFTER,
+    MANY,
+    PROBES_PER_SECOND,
     OriginQueue,
 )
 from pushlab.appserver.broadcast.sender import Counts
@@ -159,9 +160,9 @@ def test_while_a_push_service_asks_for_a_pause_nobody_new_is_sent_to(world, subs
         world.sender.context.sleep = sleep
 
         def answer(handler, number):
-            handler.set_status(429 if number == 1 else 201)
+            handler.set_status(503 if number == 1 else 201)
             handler.set_header("Retry-After", "3")
-            return asked.wait() if number == 2 else None
+            return pause.wait() if number == 2 else None
 
         service.answer = answer
         async with push_service() as second:
@@ -179,20 +180,65 @@ def test_while_a_push_service_asks_for_a_pause_nobody_new_is_sent_to(world, subs
             assert len(service.received) == 2 and not everybody.done()
             pause.set()
             assert (await everybody).accepted >= 6
-        assert world.pauses == [3.0] and len(service.received) == 7
+        # The message waits, and the push service is left alone, for as long as it asks.
+        assert world.pauses == [3.0, 3.0] and len(service.received) == 7
 
     world(scenario, broadcast={"max_in_flight": 2})
 
 
-def test_many_that_are_asked_to_wait_too_long_are_given_up_together(world, subscriber):
+def test_while_one_recipient_is_to_wait_all_others_are_sent_to(world, subscriber):
     async def scenario(world, service):
-        service.answer = always(429, Retry_After="86400")
+        pause, served = asyncio.Event(), asyncio.Event()
+
+        async def sleep(seconds):
+            world.pauses.append(seconds)
+            await pause.wait()
+
+        world.sender.context.sleep = sleep
+
+        def answer(handler, number):
+            handler.set_status(429 if number == 1 else 201)
+            handler.set_header("Retry-After", "3")
+
+        service.answer = answer
+        for number in range(6):
+            world.add(subscriber(service.endpoint(str(number))))
+        everybody = asyncio.ensure_future(world.everybody.send_all(
+            b"Hello", PushOptions(), lambda counts: counts.accepted == 5 and served.set()
+        ))  # fmt: skip
+        await served.wait()
+        assert world.pauses == [3.0] and len(service.received) == 6 and not everybody.done()
+        pause.set()
+        assert await everybody == Counts(accepted=6, retried=1)
+        assert service.received[-1].path == service.received[0].path
+
+    world(scenario, broadcast={"max_in_flight": 1})
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_push_service_that_refuses_everybody_is_left_alone(world, subscriber, monkeypatch, status):
+    async def scenario(world, service):
+        # Nobody waits here for the seconds of a pause, but all have passed after it.
+        loop = asyncio.get_running_loop()
+        time = loop.time
+        pauses = world.pauses
+        monkeypatch.setattr(loop, "time", lambda: time() + sum(pauses))
+        service.answer = always(status, Retry_After="86400")
         for number in range(300):
             world.add(subscriber(service.endpoint(str(number))))
+        began = loop.time()
         counts = await world.everybody.send_all(b"Hello", PushOptions())
-        assert counts == Counts(failed=300) and world.pauses == []
+        assert counts == Counts(failed=300)
         asked = len(service.received)
-        assert MAX_CONSECUTIVE_DEFERRALS <= asked <= INITIAL_WINDOW, "it does not go on asking"
+        assert MANY <= asked <= MANY + (CLOSE_AFTER + 1) * PROBES_PER_SECOND, "it does not go on asking"
+        assert len({received.path for received in service.received}) == asked, "nor anybody twice"
+        assert sum(pauses) <= CLOSE_AFTER + 1 and loop.time() - began >= CLOSE_AFTER
+        # Who waited behind them is told, recorded, and reached later.
+        assert counts.not_sent == 300 - asked
+        told = world.journal.events()[-1]
+        assert (told.what, told.detail) == (
+            "not sent", {"push_service": service.origin, "count": counts.not_sent},
+        )  # fmt: skip
         assert world.everybody.runs.get(counts.run).outcomes == {"retried": 300}
         service.answer = always(201)
         again = await world.everybody.send_all(b"Hello", PushOptions(), run=counts.run)
@@ -210,8 +256,8 @@ def test_trouble_halves_what_is_under_way(world, subscriber, monkeypatch):
         sizes = []
         refused = OriginQueue.refused
 
-        def note(queue, now):
-            refused(queue, now)
+        def note(queue, *what):
+            refused(queue, *what)
             sizes.append(queue.window.size)
 
         monkeypatch.setattr(OriginQueue, "refused", note)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pushlab.appserver.broadcast.congestion import OriginQueue
+from pushlab.appserver.broadcast.origin_queue import OriginQueue
 from pushlab.appserver.delivery.delivery import (
     ATTEMPTS,
     FIRST_PAUSE,
@@ -53,7 +53,7 @@ class World:
         )
 
     async def sleep(self, seconds):
-        self.pauses.append((seconds, self.queue.backing_off))
+        self.pauses.append(seconds)
 
     def prepare(self, stored, payload, options, log):
         self.ready += 1
@@ -102,7 +102,7 @@ def test_it_is_prepared_once_and_sent_again_as_it_is(run, world):
         here = world(BUSY, NetworkFault(7), CREATED)
         outcome = await here.delivery.deliver()
         assert (outcome.kind, outcome.attempts, here.ready) == ("accepted", 3, 1)
-        assert here.pauses == [(FIRST_PAUSE, 0), (2 * FIRST_PAUSE, 0)]
+        assert here.pauses == [FIRST_PAUSE, 2 * FIRST_PAUSE]
         assert here.queue.window._careful, "the queue has not learned that there was trouble"
 
     run(scenario())
@@ -118,11 +118,21 @@ def test_trying_has_an_end(run, world):
     run(scenario())
 
 
-def test_the_queue_backs_off_while_the_push_service_asks_for_it(run, world):
+@pytest.mark.parametrize(
+    "answer, learned",
+    [
+        (asked(3), ("recipient", 3.0)),
+        (BUSY, ("push service", 0.0)),
+        (PushResponse(503, (("Retry-After", "3"),)), ("push service", 3.0)),
+        (NetworkFault(28), ("push service", 0.0)),
+    ],
+)
+def test_the_queue_learns_what_a_refusal_is_about_and_the_message_waits(run, world, answer, learned):
     async def scenario():
-        here = world(asked(3), CREATED)
+        here, heard = world(answer, CREATED), []
+        here.queue.refused = lambda now, *what: heard.append(what)
         assert (await here.delivery.deliver()).kind == "accepted"
-        assert here.pauses == [(3.0, 1)] and here.queue.backing_off == 0
+        assert heard == [learned] and here.pauses == [learned[1] or FIRST_PAUSE]
 
     run(scenario())
 

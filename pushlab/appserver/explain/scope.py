@@ -1,0 +1,107 @@
+"""What a refusal is about: this message, this recipient, this sender, or the whole push service.
+
+A push service refuses one request at a time, and what it says may concern that request alone. One
+user agent that is away lets its queue fill, and every message to it is answered 429; this says
+nothing of anybody else. 503 says that the push service itself has too much to do, and concerns all
+who are sent to there. A notify-all must not mix up the two.
+
+The status says which it is, except where a vendor's words say more. It is what the push service
+claims: a broken one may answer 503 to one recipient alone, or 429 to all. So a notify-all
+compares the claim with the answers to others (``broadcast/origin_queue.py``).
+"""
+
+from typing import Literal, NamedTuple
+
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse
+from pushlab.appserver.explain.vendors import searchable
+
+Scope = Literal["message", "recipient", "sender", "push service"]
+
+
+class Concern(NamedTuple):
+    """What a refusal is about. ``source``: the RFC, or the vendor's own word; ``why``: in words."""
+
+    scope: Scope
+    source: str
+    why: str
+
+
+class VendorConcern(NamedTuple):
+    """One refusal of one vendor. ``words``, in small letters, are in its body or in its headers."""
+
+    vendor: str
+    status: int
+    words: str
+    concern: Concern
+
+
+# A table, with several values in a line.
+# fmt: off
+STATUS_CONCERNS: dict[int, Concern] = {
+    400: Concern("message", "RFC 8030 §5", "The request cannot be read; another one can"),
+    401: Concern("sender", "RFC 8292 §4.2", "The request does not say who sends it"),
+    403: Concern("sender", "RFC 8292 §4.2", "The token is not accepted"),
+    404: Concern("recipient", "RFC 8030 §7.3", "This subscription has expired"),
+    405: Concern("recipient", "RFC 9110 §15.5.6", "This URL takes no POST"),
+    406: Concern("sender", "RFC 8030 §8.4", "Windows' service has dropped the message: too many"),
+    410: Concern("recipient", "RFC 8030 §7.3", "This subscription has ended"),
+    413: Concern("message", "RFC 8030 §7.2", "The message is too large"),
+    415: Concern("message", "RFC 8291 §4", "The coding of the body is unknown"),
+    421: Concern("recipient", "RFC 9110 §15.5.20", "This URL belongs to another server"),
+    429: Concern("recipient", "RFC 8030 §8.4",
+        "The rate limit for this push resource; Retry-After is for requests to this push resource"),
+    500: Concern("push service", "RFC 9110 §15.6.1", "The push service met what it did not expect"),
+    502: Concern("push service", "RFC 9110 §15.6.3", "What is behind a gateway gave no valid answer"),
+    503: Concern("push service", "RFC 9110 §15.6.4",
+        "Overload or maintenance; Retry-After is how long that lasts (§10.2.3)"),
+    504: Concern("push service", "RFC 9110 §15.6.5", "What is behind a gateway gave no answer in time"),
+}
+CLASS_CONCERNS: dict[int, Concern] = {
+    3: Concern("recipient", "RFC 9110 §15.4", "This URL points elsewhere"),
+    4: Concern("message", "RFC 9110 §15.5", "The fault is in this request"),
+    5: Concern("push service", "RFC 9110 §15.6", "The fault is the server's"),
+}
+NOT_HTTP = Concern("push service", "RFC 9110 §15", "What answered there does not speak HTTP")
+NO_ANSWER = Concern("push service", "RFC 9110 §4.3",
+    "Nothing of the request is known to have been read; its origin is what could not be reached")
+
+# Documented means: for the vendor's own API. Web Push endpoints lead to the same services, and no
+# limit of this kind was provoked here.
+VENDOR_CONCERNS: list[VendorConcern] = [
+    VendorConcern("Apple", 429, "toomanyrequests", Concern("recipient",
+        "documented by Apple for APNs, read 2026", "Too many requests for one device token")),
+    VendorConcern("Apple", 429, "toomanyprovidertokenupdates", Concern("sender",
+        "documented by Apple for APNs, read 2026", "The sender makes new tokens too often")),
+    VendorConcern("FCM", 429, "device message rate", Concern("recipient",
+        "documented by Google for FCM, read 2026", "Too many messages to one device")),
+    VendorConcern("FCM", 429, "quota", Concern("sender",
+        "documented by Google for FCM, read 2026", "The quota of one sender's project is used up")),
+    VendorConcern("Apple", 400, "vapidpkhashmismatch", Concern("sender",
+        "RFC 8292 §4.2", "The key is not the one of the subscription; others say 403")),
+]
+# fmt: on
+_VENDORS_DIFFER = {one.status for one in VENDOR_CONCERNS}
+
+
+def concern_of(answer: PushResponse | NetworkFault) -> Concern:
+    """Return what a response that is no success is about, or a missing response.
+
+    >>> concern_of(PushResponse(429)).scope, concern_of(PushResponse(503)).scope
+    ('recipient', 'push service')
+    >>> concern_of(PushResponse(429, body=b'{"reason":"TooManyProviderTokenUpdates"}')).scope
+    'sender'
+    """
+    if isinstance(answer, NetworkFault):
+        return NO_ANSWER
+    if answer.status in _VENDORS_DIFFER:
+        said = searchable(answer)
+        for known in VENDOR_CONCERNS:
+            if known.status == answer.status and known.words in said:
+                return known.concern
+    status = answer.status
+    return STATUS_CONCERNS.get(status) or CLASS_CONCERNS.get(status // 100, NOT_HTTP)
+
+
+def concerns_all(scope: Scope) -> bool:
+    """Return whether a refusal claims to concern every message to the same push service."""
+    return scope in ("sender", "push service")
