@@ -184,8 +184,7 @@ class Broadcast:
             if not queue.ready:
                 continue  # Since it was found ready, its push service has asked for a pause.
             if queue.begin(now):
-                # An answer to somebody new tells more than another one to somebody who was refused.
-                if queue.again and not (queue.waiting and queue.state != "open"):
+                if queue.prefers_again():
                     delivery = queue.again.popleft().delivery
                 else:
                     delivery = self._delivery(queue.waiting.popleft(), queue)
@@ -217,9 +216,8 @@ class Broadcast:
             self._try_again(delivery, queue, outcome)
         else:
             self._conclude(delivery.stored, queue, outcome)
-        now = asyncio.get_running_loop().time()
-        if outcome.kind == "retry" and (seconds := queue.pause(now)) is not None:
-            self._follow(self._pause(seconds), partial(self._resume, queue, queue.pauses))
+        if outcome.kind != "accepted":
+            self._let_pause(queue)
         self._look_at(queue)
         self._news.set()
 
@@ -230,6 +228,11 @@ class Broadcast:
         else:
             refused = Refused(delivery, outcome)
             self._follow(self._pause(seconds), partial(self._due, queue, refused))
+
+    def _let_pause(self, queue: Queue) -> None:
+        seconds = queue.pause(asyncio.get_running_loop().time())
+        if seconds is not None:
+            self._follow(self._pause(seconds), partial(self._resume, queue, queue.pauses))
 
     def _pause(self, seconds: float) -> Future[None]:
         return asyncio.ensure_future(self._sleep(seconds))

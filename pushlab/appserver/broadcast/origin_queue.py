@@ -13,14 +13,16 @@ that is a claim. The answers to others show whether it is true:
      │                             ╰──── all probes are refused ───╯                                 │
      ╰─────────────────── one message is accepted, or judged in any other way ◀─────────────────────╯
 
-"Nobody is served" means that the last answers were all refusals: MANY of any kind while others wait
-for their first attempt, or a few that claim to be about the push service and ask for a pause. A push
-service that is overloaded, or refuses this sender, then gets PROBES_PER_SECOND messages at most, to
-recipients picked at random. So those who are refused for a reason of their own cannot hide the others
-behind them, in whatever order they come. One message that is taken opens the queue again.
+"Nobody is served" means that the last answers were all refusals: MANY of any kind, or some for
+CLOSE_AFTER seconds, while others wait for their first attempt; or a few that claim to be about the
+push service and ask for a pause. A push service that is overloaded, or refuses this sender, then gets
+PROBES_PER_SECOND messages at most, to recipients picked at random. So those who are refused for a
+reason of their own cannot hide the others behind them, in whatever order they come. One message that
+is taken opens the queue again.
 
-If nothing has been taken for CLOSE_AFTER seconds, the queue is closed: what waits in it is given up,
-and the sender tells so. Even then a message is tried now and then, and opens the queue if it is taken.
+If nothing has been taken for CLOSE_AFTER seconds, from MANY recipients, the queue is closed: what
+waits in it is given up, and the sender tells so. Even then a message is tried now and then, and opens
+the queue if it is taken.
 
 Nothing here reads a clock or waits: the caller passes the time, and sleeps.
 """
@@ -36,8 +38,11 @@ from pushlab.appserver.explain.scope import Scope, concerns_all
 CLOSE_AFTER = 20.0
 """Seconds without any success, from the first refusal on, after which a queue is closed."""
 
+CLOSE_AT_LAST = 60.0
+"""Seconds after which it is closed even if the refusals were few, because each took so long."""
+
 MANY = INITIAL_WINDOW
-"""Refusals of any kind, with nothing else between them, that make a queue pause."""
+"""Refusals of any kind, with nothing else between them, that make a queue pause, and let it close."""
 
 FEW = 20
 """Answers, all of them refusals, that make a pause believed which a push service asks for."""
@@ -121,6 +126,16 @@ class OriginQueue(Generic[Item, Again]):
         self.under_way += 1
         return True
 
+    def prefers_again(self) -> bool:
+        """Say whether the next message is one of ``again``, and not one that waits.
+
+        In doubt it is anybody: those who were refused while nobody was served may be served now.
+        """
+        again, waiting = len(self.again), len(self.waiting)
+        if self.state == "open":
+            return again > 0
+        return random.random() * (again + waiting) < again
+
     def answered(self, now: float) -> None:
         """Learn of a response that is no reason to try again: the push service serves somebody."""
         self._count(claim=False)
@@ -133,7 +148,7 @@ class OriginQueue(Generic[Item, Again]):
 
         ``about``: what it claims to concern; ``asked``: seconds, of its Retry-After, or 0.
         """
-        if not self._refusals:
+        if self._refusals == 0:
             self._trouble_since = now
         self._refusals += 1
         claim = concerns_all(about)
@@ -160,10 +175,11 @@ class OriginQueue(Generic[Item, Again]):
             if not (self.waiting or self._asked):
                 self.state = "open"  # Everybody has been asked, and tries again at a time of their own.
                 return None
-            if now - self._trouble_since >= CLOSE_AFTER:
+            since = now - self._trouble_since
+            if since >= (CLOSE_AFTER if self._refusals >= MANY else CLOSE_AT_LAST):
                 self.state, self._next_probe = "closed", now + PROBE_CLOSED
                 return None
-        elif self.state != "open" or not self._serves_nobody():
+        elif self.state != "open" or not self._serves_nobody(now):
             return None
         seconds = self._asked if 0 < self._asked <= CLOSE_AFTER else PROBE_PAUSE
         self.state, self._asked = "paused", 0.0
@@ -171,9 +187,11 @@ class OriginQueue(Generic[Item, Again]):
         self.pauses += 1
         return seconds
 
-    def _serves_nobody(self) -> bool:
-        believed = self._asked > 0 and self._refusals >= min(FEW, self._answers)
-        return believed or (bool(self.waiting) and self._refusals >= MANY)
+    def _serves_nobody(self, now: float) -> bool:
+        if self._asked and self._refusals >= min(FEW, self._answers):
+            return True
+        long = self._refusals > 0 and now - self._trouble_since >= CLOSE_AFTER
+        return bool(self.waiting) and (long or self._refusals >= MANY)
 
     def resume(self, number: int) -> None:
         """End the pause of this number, unless the queue has been opened meanwhile."""

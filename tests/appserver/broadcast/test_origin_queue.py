@@ -8,6 +8,7 @@ import pytest
 from pushlab.appserver.broadcast.congestion import CongestionWindow
 from pushlab.appserver.broadcast.origin_queue import (
     CLOSE_AFTER,
+    CLOSE_AT_LAST,
     FEW,
     MANY,
     PROBE_CLOSED,
@@ -166,6 +167,30 @@ def test_it_is_closed_when_nobody_was_served_for_long(about, asked):
     assert now - 100 < CLOSE_AFTER + max(4, PROBE_PAUSE), "and not much later"
     begun = 1000 - len(one.waiting)
     assert begun <= MANY + (now - 100) * PROBES_PER_SECOND, "it does not go on asking"
+
+
+def test_few_refusals_that_take_long_make_it_pause_and_close_it_later():
+    one = queue()
+    assert one.refuse(now=0) is None
+    assert one.refuse(now=CLOSE_AFTER - 1) is None
+    assert one.refuse(now=CLOSE_AFTER) == PROBE_PAUSE
+    for number, now in enumerate((CLOSE_AFTER, CLOSE_AT_LAST - 1, CLOSE_AT_LAST), 1):
+        one.resume(number)
+        for _ in range(PROBES_PER_SECOND):
+            one.refuse(now=now)
+        assert one.state == ("closed" if now == CLOSE_AT_LAST else "paused")
+
+
+def test_in_doubt_those_who_were_refused_are_probes_like_the_others():
+    one = queue(500)
+    one.again.extend(range(500))
+    assert one.prefers_again(), "usually they are first, since they have waited"
+    one.refuse(asked=1)
+    one.resume(1)
+    picked = [one.prefers_again() for _ in range(200)]
+    assert 20 < picked.count(True) < 180
+    one.again.clear()
+    assert not one.prefers_again()
 
 
 def test_a_closed_one_gives_up_who_waits_but_tries_one_now_and_then():
