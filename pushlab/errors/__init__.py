@@ -20,8 +20,8 @@
     ├── RequestError          any other request to a server of ours, RFC 9110
     │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
     │   ├── WrongHost, CrossOrigin, InstructorOnly, TooManyGuesses, TooManyConnections
-    │   ├── TooManySubscriptions, TooManyRequests, MethodNotAllowed, UnknownPath
-    │   └── InternalError
+    │   ├── TooManySubscriptions, TooManyRequests, MethodNotAllowed, UnknownMethod
+    │   └── UnknownPath, InternalError
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database

@@ -117,7 +117,7 @@ class BadDelimiter(EncryptionError, rfc="RFC 8188 §2"):
 class VapidError(PushlabError, status=403, fault="application server"):
     """The application server did not show who it is."""
 
-class MissingAuthorization(VapidError, status=401, rfc="RFC 8292 §4.2"):
+class MissingAuthorization(VapidError, status=401, rfc="RFC 8292 §4.2", headers={"WWW-Authenticate": "vapid"}):
     """The request has no vapid Authorization."""
     hint = "Send 'Authorization: vapid t=<token>, k=<public key>'"
 

@@ -11,7 +11,7 @@ __all__ = [
     "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
     "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "TooManyGuesses",
     "TooManyConnections", "TooManySubscriptions", "TooManyRequests", "MethodNotAllowed",
-    "UnknownPath", "InternalError",
+    "UnknownMethod", "UnknownPath", "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
     "DatabaseLocked", "DatabaseClosed", "BadDatabaseUrl", "DatabaseDriverMissing",
@@ -77,6 +77,10 @@ class TooManyRequests(RequestError, status=429, rfc="RFC 6585 §4"):
 class MethodNotAllowed(RequestError, status=405, rfc="RFC 9110 §15.5.6"):
     """The path is known, the method is not."""
     hint = "Use a method that the Allow header lists"
+
+class UnknownMethod(RequestError, status=501, rfc="RFC 9110 §9.1"):
+    """This server knows no such method."""
+    hint = "Use a method of HTTP, in capitals"
 
 class UnknownPath(RequestError, status=404, rfc="RFC 9110 §15.5.5"):
     """Nothing is served at this path."""

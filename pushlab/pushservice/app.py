@@ -1,7 +1,7 @@
 """The push service itself: the port it listens at, its routes, its start and its stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import NoReturn
 
@@ -10,7 +10,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
 from tornado.web import Application
 
-from pushlab.errors import LabError, LabStopped, StoreError, WrongHost
+from pushlab.errors import LabError, LabStopped, RequestError, StoreError, WrongHost
 from pushlab.journal import Journal
 from pushlab.protocol import origin
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
@@ -26,7 +26,16 @@ from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.presence import PresenceHandler
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.server.http import StreamedBody, UnknownPathHandler, is_own_host, listen, log
+from pushlab.server.http import (
+    SAFE,
+    StreamedBody,
+    UnknownPathHandler,
+    check_source,
+    is_own_host,
+    listen,
+    log,
+    shown,
+)
 from pushlab.server.limits import BoundedHTTPServer
 
 SWEEP_SECONDS = 60
@@ -175,7 +184,7 @@ class PushService:
         webpush |= {"flavour": lambda: self.flavour}
         return Application(
             [
-                Rule(_WrongHost(self._host), WrongHostHandler),
+                Rule(_Refused(self._host), RefusalHandler),
                 Rule(_WebSocketHandshake(), AutopushHandler, broker | autopush),
                 (r"/", FrontPage, broker | {"ws_url": self.ws_url}),
                 (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, broker | webpush),
@@ -207,22 +216,38 @@ class _WebSocketHandshake(Matcher):
         return {} if request.path == "/" and request.method == "GET" and upgrade else None
 
 
-class _WrongHost(Matcher):
-    """Match a request whose Host is another server's, as after DNS rebinding."""
+class _Refused(Matcher):
+    """Match a request that a browser sends for a page: no user agent and no sender does.
+
+    Its Host is another server's, as after DNS rebinding, or another origin's page has sent it.
+    """
 
     def __init__(self, host: str):
         self._host = host
 
     def match(self, request: HTTPServerRequest) -> dict | None:
-        return None if is_own_host(request.headers.get("Host", ""), self._host) else {}
+        try:
+            self._check(request.method or "", request.headers)
+        except RequestError as error:
+            return {"target_kwargs": {"error": error}}
+        return None
+
+    def _check(self, method: str, headers: Mapping[str, str]) -> None:
+        host = headers.get("Host", "")
+        if not is_own_host(host, self._host):
+            raise WrongHost(f"this server is not {shown(host)}")
+        if method not in SAFE:
+            check_source(host, headers.get("Sec-Fetch-Site"), headers.get("Origin"))
 
 
-class WrongHostHandler(StreamedBody):
-    """Answer 421 to every method and path."""
+class RefusalHandler(StreamedBody):
+    """Answer every method and path with the same error."""
+
+    def initialize(self, error: RequestError) -> None:
+        self.error = error
 
     def prepare(self) -> NoReturn:
-        super().prepare()
-        raise WrongHost
+        raise self.error
 
 
 class FrontPage(StreamedBody):

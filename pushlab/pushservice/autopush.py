@@ -25,7 +25,12 @@ import time
 from collections.abc import Awaitable, Callable
 
 from tornado.iostream import IOStream, StreamBufferFullError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
+from tornado.websocket import (
+    WebSocketClosedError,
+    WebSocketHandler,
+    WebSocketProtocol,
+    WebSocketProtocol13,
+)
 
 from pushlab.errors import (
     BadField,
@@ -41,6 +46,7 @@ from pushlab.protocol import base64url, p256, strict_json
 from pushlab.pushservice.broker import ACKNOWLEDGE, NACK, Broker, Receipt
 from pushlab.pushservice.mailbox import MAX_CHANNELS, Message, Subscription
 from pushlab.server.http import JsonErrors, user_agent_name
+from pushlab.server.websocket import MaskedFrames
 
 MAX_FRAME = 32 * 1024
 """Bytes of the longest message that is read: MAX_UPDATES acknowledgements fit. Reading JSON of this
@@ -107,13 +113,24 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         return super().finish(chunk)
 
     def prepare(self) -> None:
-        # A page cannot choose its Origin, which is never a ws: URL. Firefox itself, which acts for no
-        # page, sends the address that it connects to, and Tornado compares that with Host.
-        origin = self.request.headers.get("Origin", "ws://")
-        if not origin.startswith(("ws://", "wss://")):
-            raise CrossOrigin("a page's script opened this WebSocket")
         if len(self.connections) >= MAX_CONNECTIONS:
             raise TooManyConnections(f"{MAX_CONNECTIONS} user agents are connected")
+
+    def check_origin(self, origin: str) -> bool:
+        """Refuse a page of another origin. Raises CrossOrigin. Source: RFC 6455 §10.2.
+
+        A page cannot choose its Origin. Firefox itself, which acts for no page, sends the address that
+        it connects to, and libraries send its origin. Tornado compares host and port with Host.
+        """
+        if not super().check_origin(origin):
+            raise CrossOrigin("a page's script opened this WebSocket")
+        return True
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        protocol = super().get_websocket_protocol()
+        if not isinstance(protocol, WebSocketProtocol13):
+            return None  # Another version, which Tornado refuses (RFC 6455 §4.4).
+        return MaskedFrames(self, mask_outgoing=False, params=protocol.params)
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         return "push-notification" if "push-notification" in subprotocols else None

@@ -14,6 +14,7 @@ import re
 import socket
 from typing import Any, NoReturn, cast
 
+from tornado.concurrent import Future
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import responses
 from tornado.ioloop import IOLoop
@@ -21,6 +22,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from pushlab.errors import (
     BadPort,
+    CrossOrigin,
     InternalError,
     MethodNotAllowed,
     PortTaken,
@@ -28,6 +30,7 @@ from pushlab.errors import (
     RequestError,
     RequestTimeout,
     RequestTooLarge,
+    UnknownMethod,
     UnknownPath,
 )
 from pushlab.server.limits import BODY_SECONDS, RETRY_SECONDS
@@ -47,6 +50,15 @@ PAGE_HEADERS = {
 """They forbid a browser to run, frame or embed an answer, and to pass its address on."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+KNOWN_METHODS = {*METHODS, "CONNECT", "TRACE"}
+"""The methods of RFC 9110 §9.3 and RFC 5789. Two of them no path here takes."""
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing here, so any page may send them."""
+
+HOME = ("same-origin", "none")
+"""Values of Sec-Fetch-Site: of our own page, and of an address that a person typed or a bookmark."""
 
 # Nothing is printed unless a program adds a handler of its own: in a notebook, what the server's
 # thread prints would appear under whichever cell is running.
@@ -88,8 +100,50 @@ def is_own_host(header: str, host: str) -> bool:
     return named[1].strip("[]").lower() in {"localhost", "127.0.0.1", "::1", host}
 
 
+_DEFAULT_PORT = re.compile(r"(?<=[^:]):(80|443)$")
+
+
+def check_source(host: str, site: str | None, origin: str | None) -> None:
+    """Refuse a request from a page of another origin. Raises CrossOrigin.
+
+    ``site`` is Sec-Fetch-Site. It decides if it is there: behind a proxy, ``origin`` is the proxy's
+    and ``host`` may be ours. A request with neither ``site`` nor ``origin`` comes from a program, or
+    from a browser that is too old for push.
+
+    >>> check_source("127.0.0.1:8292", "same-origin", "https://hub.example.net")
+    >>> check_source("127.0.0.1:8292", None, None)
+    >>> check_source("127.0.0.1:8292", None, "http://127.0.0.1:8888")
+    Traceback (most recent call last):
+    pushlab.errors.CrossOrigin: a page of http://127.0.0.1:8888 sent this (RFC 6454 §7). ...
+    """
+    if site in HOME:
+        return
+    if site is None and (origin is None or _authority(origin.partition("://")[2]) == _authority(host)):
+        return
+    raise CrossOrigin(f"a page of {shown(origin or 'another origin')} sent this")
+
+
+def _authority(text: str) -> str:
+    """Return host and port as one text. Behind a proxy the scheme of the two may differ."""
+    return _DEFAULT_PORT.sub("", text.lower())
+
+
+def shown(text: str) -> str:
+    """Return a client's header in a form that can be shown: short, and in ASCII."""
+    visible = "".join(c if "!" <= c <= "~" or c == " " else "?" for c in text[:80])
+    return visible or "missing"
+
+
 class JsonErrors(RequestHandler):
-    """A handler that answers every error in JSON, Tornado's own errors too."""
+    """A handler that answers every error in JSON, Tornado's own errors too.
+
+    HEAD is served wherever GET is: RFC 9110 §9.1 requires both, and Tornado sends no body.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "get" in vars(cls) and "head" not in vars(cls):
+            cls.head = vars(cls)["get"]
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -119,9 +173,11 @@ class JsonErrors(RequestHandler):
 
     def _error_of(self, status: int) -> PushlabError:
         """Return our own error for a status that Tornado chose."""
+        if status == 405 and self.request.method not in KNOWN_METHODS:
+            return UnknownMethod()
         if status == 405:
             allowed = ", ".join(self._allowed()) or "nothing"
-            return MethodNotAllowed(f"this path takes {allowed}, not {self.request.method[:20]}")
+            return MethodNotAllowed(f"this path takes {allowed}, not {self.request.method}")
         if status == 413:
             return RequestTooLarge(f"the body is longer than {DRAIN_LIMIT} bytes")
         if status == 408:
@@ -161,6 +217,15 @@ class StreamedBody(JsonErrors):
         # Tornado's own limit closes the connection without an answer; the limits here answer 413.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(2**63)
 
+    def finish(self, chunk: Any = None) -> "Future[None]":
+        """Send the answer, and say so if the connection ends with it.
+
+        Tornado ends it when the body has not been read to its end, and does not say so: RFC 9112 §9.6.
+        """
+        if not self.request._body_future.done():
+            self.set_header("Connection", "close")
+        return super().finish(chunk)
+
     def on_finish(self) -> None:
         if self._timer:
             IOLoop.current().remove_timeout(self._timer)
@@ -183,7 +248,7 @@ class UnknownPathHandler(StreamedBody):
     def get(self) -> NoReturn:
         raise UnknownPath
 
-    head = post = put = patch = delete = options = get
+    post = put = patch = delete = options = get
 
 
 _VIRTUAL = re.compile(r"pushlab-virtual(?: \((?P<name>[^()]{1,40})\))?")

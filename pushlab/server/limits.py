@@ -7,12 +7,15 @@ Tornado reads the requests. What it leaves open is decided here, once for both p
     a message that is not HTTP   400, in JSON like every other error
     a head that does not come    the connection ends: there is no request to answer
     a peer that has vanished     the operating system notices, and the connection ends
+    TLS where HTTP is spoken     an alert, and the connection ends; HTTP where TLS is spoken: 400
+    a client that sends no more  its answer: for Tornado the connection would have ended
 
 The number of connections follows from the number of files that the process may open. Beyond that
 number ``accept`` fails again and again, and the server would do nothing else. The connections that
 the process itself opens to push services have a part of that number reserved for them.
 """
 
+import errno
 import json
 import socket
 import ssl
@@ -24,12 +27,13 @@ from typing import Any
 
 from tornado.concurrent import Future
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPInputError, responses
+from tornado.httputil import HTTPConnection, HTTPInputError, HTTPMessageDelegate, responses
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream, UnsatisfiableReadError
 from tornado.web import Application
 
 from pushlab.errors import HeadTooLarge, PushlabError, RequestError, TooManyConnections
+from pushlab.server.target import OriginForm
 
 MAX_HEAD = 16 * 1024
 """Bytes of the request line and the headers together. A JupyterHub cookie takes a few hundred."""
@@ -66,6 +70,15 @@ REFUSAL_SECONDS = 1.0
 
 RETRY_SECONDS = 5
 """Retry-After of every answer 503: too many connections, or a database that another program holds."""
+
+TLS_HANDSHAKE = 0x16
+"""The first byte of a TLS connection, RFC 8446 §5.1. No HTTP request begins with it."""
+
+PLAIN_HTTP = "HTTP_REQUEST"
+"""OpenSSL's name for a method of HTTP where a TLS handshake should begin."""
+
+TLS_ALERT = bytes.fromhex("15 0301 0002 0228")
+"""A fatal alert, handshake_failure, that every version of TLS understands: RFC 8446 §6."""
 
 KEEPALIVE_SECONDS = 10
 """Seconds, about, after which a silent peer counts as gone. A computer that loses its network sends
@@ -194,6 +207,11 @@ class BoundedHTTPServer(HTTPServer):
         }
         super().initialize(application, **(limits | options))
 
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Begin to read a request, whichever form its target has."""
+        delegate = super().start_request(server_conn, request_conn)
+        return OriginForm(delegate, "http" if self._tls is None else "https")
+
     def handle_stream(self, stream: IOStream, address: tuple) -> None:
         """Serve a new connection, or refuse it."""
         if not enable_keepalive(stream.socket):
@@ -254,11 +272,19 @@ class BoundedHTTPServer(HTTPServer):
         bounded.write(raw_response(TooManyConnections()))
 
 
+class _SpeaksTLS(ConnectionResetError):
+    """The client begins a TLS handshake, and this port speaks plain HTTP."""
+
+
 class BoundedStream(IOStream):
     """The stream of one connection, which gives a reason where Tornado gives none.
 
     Tornado deals with two faults before a handler exists. It answers a message that is not HTTP
-    with a 400 that has no body, and it closes the stream when a head is too long.
+    with a 400 that has no body, and it closes the stream when a head is too long. And it waits for
+    the end of a head from a client that waits for TLS.
+
+    A client may end its half of the connection when it has sent its request. Tornado takes that for
+    the end of both halves; here the answer is sent all the same, unless ``ends_with_input`` is set.
 
     ``connection`` is the accepted socket; ``on_close`` is called once, when it is closed;
     ``options`` are those of IOStream.
@@ -266,8 +292,28 @@ class BoundedStream(IOStream):
 
     def __init__(self, connection: socket.socket, on_close: Callable[[], None], **options: Any):
         self._on_close = on_close
-        self._reads_head, self._refuses = True, False
+        self._reads_head = True
+        self._awaits_first_byte = not isinstance(self, SSLIOStream)
+        self.ends_with_input = False
         super().__init__(connection, **options)
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read what has arrived into ``buf``; return how many bytes, 0 at the end, None for none yet."""
+        count = super().read_from_fd(buf)
+        if self._awaits_first_byte and count:
+            self._awaits_first_byte = False
+            if buf[0] == TLS_HANDSHAKE:
+                raise _SpeaksTLS(errno.ECONNRESET, "TLS, where plain HTTP is spoken")
+        if count == 0 and not self.reading() and not self.ends_with_input:
+            # Nobody waits for input: the request is complete, and its answer is not.
+            self.io_loop.add_callback(self._ignore_input)
+            return None
+        return count
+
+    def _ignore_input(self) -> None:
+        """Look at the input no more: the system would report its end again and again."""
+        if not self.closed() and self._state is not None:
+            self.io_loop.update_handler(self.fileno(), self._state & ~IOLoop.READ)
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read a head. Tornado reads nothing else with this method."""
@@ -284,16 +330,17 @@ class BoundedStream(IOStream):
         # Tornado writes to the stream itself, past every handler, while it handles this exception.
         # HTTP1Connection has no method to override for that: it would take a parser of our own.
         if isinstance(sys.exception(), HTTPInputError):
-            self._refuses, data = True, raw_response(_not_http())
+            data = raw_response(_not_http())
         return super().write(data)
 
     def close(self, exc_info: Any = False) -> None:
-        """Close the stream, after an answer if Tornado closes it because of a limit."""
-        if isinstance(exc_info, UnsatisfiableReadError) and not self.closed():
-            self._refuses = True
-            error = HeadTooLarge(f"the head is over {MAX_HEAD} bytes long")
-            super().write(raw_response(error if self._reads_head else _not_http()))
-        if self._refuses and not self.closed():
+        """Close the stream; first answer if Tornado closes it for a reason that it does not tell."""
+        if not self.closed():
+            if isinstance(exc_info, UnsatisfiableReadError):
+                error = HeadTooLarge(f"the head is over {MAX_HEAD} bytes long")
+                super().write(raw_response(error if self._reads_head else _not_http()))
+            elif isinstance(exc_info, _SpeaksTLS):
+                super().write(TLS_ALERT)
             self._discard_input()
         super().close(exc_info)
 
@@ -305,13 +352,14 @@ class BoundedStream(IOStream):
     def _discard_input(self) -> None:
         """Read what has arrived, and drop it.
 
-        The system resets a connection that is closed with unread bytes, and the reset would overtake
-        the answer.
+        The system resets a connection that is closed with unread bytes, such as a body that is not
+        waited for, and the reset would overtake the answer.
         """
         buffer = bytearray(64 * 1024)
         try:
             for _ in range(MAX_BUFFER // len(buffer)):
-                if not self.read_from_fd(buffer):
+                # Past TLS, which has failed or has nothing to add.
+                if not socket.socket.recv_into(self.socket, buffer):
                     return
         except OSError:
             return  # The client has closed the connection and reads no answer.
@@ -319,6 +367,13 @@ class BoundedStream(IOStream):
 
 class BoundedTLSStream(BoundedStream, SSLIOStream):
     """The same for a connection by TLS."""
+
+    def close(self, exc_info: Any = False) -> None:
+        """Close the stream, after an answer in plain text to a client that speaks it."""
+        if not self.closed() and isinstance(exc_info, ssl.SSLError) and exc_info.reason == PLAIN_HTTP:
+            error = RequestError("this port speaks TLS: begin the address with https://")
+            socket.socket.send(self.socket, raw_response(error))
+        super().close(exc_info)
 
 
 def _not_http() -> RequestError:

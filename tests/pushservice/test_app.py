@@ -40,13 +40,18 @@ def test_the_front_page_is_for_people(bench, http):
 
 TOKEN = "A" * 32
 WRONG = [
-    ("POST", "/", 405, "method-not-allowed", "GET"),
-    ("PUT", "/", 405, "method-not-allowed", "GET"),
+    ("POST", "/", 405, "method-not-allowed", "GET, HEAD"),
+    ("PUT", "/", 405, "method-not-allowed", "GET, HEAD"),
+    ("TRACE", "/", 405, "method-not-allowed", "GET, HEAD"),
+    ("BREW", "/", 501, "unknown-method", None),
+    ("BREW", "/nothing", 501, "unknown-method", None),
+    ("post", f"/wpush/v2/{TOKEN}", 501, "unknown-method", None),
     ("GET", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
     ("DELETE", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
-    ("BREW", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
+    ("BREW", f"/wpush/v2/{TOKEN}", 501, "unknown-method", None),
+    ("OPTIONS", f"/wpush/v2/{TOKEN}", 405, "method-not-allowed", "POST"),
     ("GET", "/presence", 405, "method-not-allowed", "POST"),
-    ("POST", f"/m/{TOKEN}", 405, "method-not-allowed", "GET, DELETE"),
+    ("POST", f"/m/{TOKEN}", 405, "method-not-allowed", "GET, HEAD, DELETE"),
     ("GET", f"/m/{TOKEN}", 404, "unknown-path", None),
     ("DELETE", f"/m/{TOKEN}", 404, "unknown-path", None),
     ("POST", f"/wpush/v2/{TOKEN}", 404, "unknown-push-resource", None),
@@ -59,6 +64,50 @@ WRONG = [
     ("OPTIONS", "/nothing", 404, "unknown-path", None),
     ("GET", "/../etc/passwd", 404, "unknown-path", None),
 ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({}, (401, "missing-authorization")),
+        ({"Origin": "http://127.0.0.1"}, (403, "cross-origin")),
+        ({"Origin": "https://evil.example"}, (403, "cross-origin")),
+        ({"Origin": "null"}, (403, "cross-origin")),
+        ({"Sec-Fetch-Site": "cross-site"}, (403, "cross-origin")),
+        ({"Sec-Fetch-Site": "same-site"}, (403, "cross-origin")),
+        (
+            {"Sec-Fetch-Site": "none"},
+            (401, "missing-authorization"),
+        ),  # as Chromium itself, which acts for no page
+        ({"Host": "evil.example"}, (421, "wrong-host")),
+        ({"Host": "evil.example", "Sec-Fetch-Site": "none"}, (421, "wrong-host")),
+    ],
+    ids=str,
+)
+def test_a_page_sends_no_push_message(bench, http, headers, answer):
+    """An application server is no browser, and marks nothing."""
+
+    async def scenario(bench):
+        _, _, subscription = await bench.subscribed()
+        response = await http(HTTPRequest(subscription.endpoint, "POST", headers, b""))
+        assert (response.code, json.loads(response.body)["error"]["id"]) == answer
+        for path in ("/presence", "/checkin", "/c2dm/register3"):
+            other = (await http(HTTPRequest(bench.service.origin + path, "POST", headers, b""))).code
+            assert other == answer[0] if answer[0] in (403, 421) else other not in (403, 421), path
+
+    bench(scenario)
+
+
+def test_head_has_the_headers_of_get(bench, http):
+    async def scenario(bench):
+        _, sender, subscription = await bench.subscribed()
+        sent = await sender.send(subscription)
+        for url in (bench.service.origin + "/", sent.headers["Location"]):
+            head, get = await http(HTTPRequest(url, "HEAD")), await http(url)
+            assert (head.code, head.body) == (get.code, b"") == (200, b"")
+            assert head.headers["Content-Length"] == str(len(get.body))
+
+    bench(scenario)
 
 
 @pytest.mark.parametrize("body", [None, b"x" * 100_000], ids=["no body", "a body"])

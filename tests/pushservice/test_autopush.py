@@ -543,7 +543,9 @@ def test_a_handshake_from_a_page_is_refused_in_json(bench, http):
         for headers, status in [
             (upgrade | {"Origin": "https://evil.example"}, 403),
             (upgrade | {"Origin": "null"}, 403),
-            (upgrade | {"Origin": bench.service.origin}, 403),
+            (upgrade | {"Origin": "http://127.0.0.1:1"}, 403),
+            (upgrade | {"Origin": bench.service.origin + "0"}, 403),
+            (upgrade | {"Origin": bench.service.origin, "Host": "evil.example"}, 421),
             (upgrade | {"Connection": "close"}, 400),
             (upgrade | {"Sec-WebSocket-Version": "7"}, 426),
             ({name: upgrade[name] for name in upgrade if name != "Sec-WebSocket-Key"}, 400),
@@ -551,12 +553,29 @@ def test_a_handshake_from_a_page_is_refused_in_json(bench, http):
             response = await http(HTTPRequest(url, headers=headers))
             assert response.code == status
             if status != 426:
-                code = {403: "cross-origin", 400: "request-error"}[status]
+                code = {403: "cross-origin", 421: "wrong-host", 400: "request-error"}[status]
                 assert json.loads(response.body)["error"]["id"] == code
         with pytest.raises(HTTPClientError):
             await bench.stranger(Origin="https://evil.example")
         firefox = await bench.stranger(Origin=bench.service.ws_url)
         assert await firefox.hello()
+        library = await bench.stranger(Origin=bench.service.origin)  # Python's websocket-client
+        assert await library.hello()
+
+    bench(scenario)
+
+
+@pytest.mark.parametrize("frame", [b"\x81\x02{}", b"\x89\x00", b"\x81\x7e\x00\x80" + b"x" * 128])
+def test_a_frame_without_a_mask_ends_the_connection(bench, frame):
+    """RFC 6455 §5.1: the server MUST close the connection, and may say 1002."""
+
+    async def scenario(bench):
+        masked = await bench.stranger()
+        assert await masked.hello()
+        agent = await bench.stranger()
+        agent.connection.protocol.stream.write(frame)
+        assert await agent.hear() is None
+        assert agent.connection.close_code == 1002
 
     bench(scenario)
 

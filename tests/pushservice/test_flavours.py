@@ -301,7 +301,9 @@ def check_answer(response, expected) -> None:
     assert error["message"].endswith(str(leaf("x"))[1:])  # and before that, what was seen
     ours = {"Content-Type": "application/json; charset=UTF-8", "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff"}  # fmt: skip
-    assert headers == lowered(ours | ({"Retry-After": "60"} if status == 429 else {}))
+    assert headers == lowered(
+        ours | {429: {"Retry-After": "60"}, 401: {"WWW-Authenticate": "vapid"}}.get(status, {})
+    )
 
 
 def check_explanation(response, fault: str, flavour: str) -> None:

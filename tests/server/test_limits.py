@@ -342,3 +342,158 @@ def test_the_limit_of_open_files_is_raised_to_the_hard_limit():
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert finished.stdout.split() == ["256", "900"], finished.stderr
+
+
+# --- what each of TLS, HTTP and TCP allows, and Tornado does not --------------------------------
+
+
+def test_tls_at_a_plain_port_is_answered_at_once(run, tls, caplog):
+    _, trusting = tls
+
+    async def scenario():
+        async with opened() as bounded:
+            with pytest.raises(ssl.SSLError, match="(?i)alert.handshake.failure"):
+                await Client.connect(bounded, ssl=trusting)
+            await until(lambda: bounded.counted() == 0)
+            raw = await Client.connect(bounded, bytes.fromhex("16030100050100000100") + b"\n" * 5000)
+            assert await raw.reader.read() == limits.TLS_ALERT
+            await assert_serves(bounded)
+
+    run(scenario())
+    assert not caplog.records, "it is no fault of this server"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT"])
+def test_plain_http_at_a_tls_port_is_answered_at_once(run, tls, method):
+    served, trusting = tls
+
+    async def scenario():
+        async with opened(ssl_options=served) as bounded:
+            plain = await Client.connect(bounded, f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            status, _, body = await plain.response()
+            assert status == 400 and "https://" in body["error"]["message"]
+            assert await plain.reader.read() == b""
+            await until(lambda: bounded.counted() == 0)
+            await assert_serves(bounded, ssl=trusting)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_client_that_sends_no_more_gets_its_answer(run, monkeypatch, tls, method, secure):
+    """A client may end its half of the connection after its request, as ``nc -N`` does."""
+    monkeypatch.setattr(Echo, "pause", 0.1)
+    served, trusting = tls if secure else (None, None)
+
+    async def scenario():
+        async with opened(ssl_options=served) as bounded:
+            request = f"{method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc".encode()
+            client = await Client.connect(bounded, request, ssl=trusting)
+            if not secure:  # asyncio knows no end of one half of TLS.
+                client.writer.write_eof()
+            assert (await client.response())[2] == {"length": 3}
+            assert secure or await client.reader.read() == b""
+            if not secure:
+                await until(lambda: bounded.counted() == 0)
+            half = await Client.connect(bounded, request[:-1], ssl=trusting)
+            if not secure:
+                half.writer.write_eof()
+                assert await half.rest() == b"", "without the whole body there is no request"
+
+    run(scenario())
+
+
+def test_the_end_of_the_input_is_not_looked_at_again_and_again(run, monkeypatch):
+    monkeypatch.setattr(Echo, "pause", 0.2)
+    reads = []
+    read_from_fd = limits.IOStream.read_from_fd
+
+    def counted(self, buf):
+        reads.append(self)
+        return read_from_fd(self, buf)
+
+    monkeypatch.setattr(limits.IOStream, "read_from_fd", counted)
+
+    async def scenario():
+        async with opened() as bounded:
+            client = await Client.connect(bounded, b"POST / HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.writer.write_eof()
+            assert (await client.response())[0] == 200
+            assert await client.reader.read() == b""
+
+    run(scenario())
+    assert len(reads) < 10
+
+
+class Named(Echo):
+    """Answer with the host and the path of the request."""
+
+    def get(self) -> None:
+        self.finish({"host": self.request.host, "path": self.request.path, "query": self.request.query})
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "path", "query"),
+    [
+        ("/named?a=b", "x", "/named", "a=b"),
+        ("http://127.0.0.1:8292/named?a=b", "127.0.0.1:8292", "/named", "a=b"),
+        ("HTTP://Y/named", "Y", "/named", ""),
+        ("http://y", "y", "/", ""),
+        ("http://y?a=/b", "y", "/", "a=/b"),
+        ("https://y/named", None, None, None),
+        ("ftp://y/named", None, None, None),
+        ("y:80", None, None, None),
+        ("*", None, None, None),
+    ],
+)
+def test_a_target_that_is_a_url(run, target, host, path, query):
+    """RFC 9112 §3.2.2: accepted, and its host counts in place of the header's."""
+
+    async def scenario():
+        async with opened(handlers=[("/named|/", Named)]) as bounded:
+            bounded.server.request_callback.wildcard_router.rules.pop(0)  # Echo, at the root
+            head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            client = await Client.connect(bounded, head)
+            first = (await client.reader.readuntil(b"\r\n")).split()[1]
+            if host is None:
+                assert first == b"404"
+                return
+            rest = (await client.reader.readuntil(b"}")).partition(b"\r\n\r\n")[2]
+            assert json.loads(rest) == {"host": host, "path": path, "query": query}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("target", ["http://[::1", "http://a b/", "http:// /", "http://me@[/"])
+def test_a_target_that_cannot_be_read(run, target):
+    async def scenario():
+        async with opened() as bounded:
+            client = await Client.connect(bounded, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert await client.error() == (400, "request-error")
+
+    run(scenario())
+
+
+class Refusing(Echo):
+    def prepare(self) -> None:
+        super().prepare()
+        raise http.CrossOrigin
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 200_000], ids=["no body", "a body"])
+@pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
+def test_an_answer_before_the_body_says_that_the_connection_ends(run, method, body):
+    """RFC 9112 §9.6: a server that closes SHOULD say so."""
+
+    async def scenario():
+        async with opened(handlers=[("/refusing", Refusing)]) as bounded:
+            head = f"{method} /refusing HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            client = await Client.connect(bounded, head.encode() + body)
+            status, headers, _ = await client.response()
+            assert status == (501 if method == "BREW" else 403)
+            assert headers["connection"] == "close" and await client.reader.read() == b""
+            served = await Client.connect(bounded, GET)
+            assert "connection" not in (await served.response())[1]
+
+    run(scenario())

@@ -15,6 +15,7 @@ from tornado.iostream import StreamClosedError
 from pushlab.appserver.web.handler import Handler
 from pushlab.errors import TooManyConnections
 from pushlab.journal import Event
+from pushlab.server.limits import BoundedStream
 
 PAST_EVENTS = 100
 """Earlier events that a new stream begins with, at most."""
@@ -43,13 +44,16 @@ class EventsHandler(Handler):
         # EventSource cannot send a header of ours, so the query may contain the token (RFC 6750 §2.3).
         return self.get_query_argument("access_token", "")
 
+    def head(self) -> None:
+        self._describe()
+        self.finish()
+
     async def get(self) -> None:
         if len(self.server.streams) >= MAX_STREAMS:
             raise TooManyConnections(f"{MAX_STREAMS} streams of events are open")
-        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.set_header("Cache-Control", "no-cache")
-        # By default nginx holds the events back until its buffer is full.
-        self.set_header("X-Accel-Buffering", "no")
+        self._describe()
+        # A client that sends no more has left: a browser ends both halves of a connection.
+        cast(BoundedStream, self._connection.stream).ends_with_input = True
         loop = asyncio.get_running_loop()
         self._news, self._ending = asyncio.Event(), False
         self.ended = loop.create_future()
@@ -67,11 +71,21 @@ class EventsHandler(Handler):
             pass  # The client has closed the connection, the usual end of a stream.
         except TimeoutError:
             # The client is connected and does not read.
-            cast(HTTP1Connection, self.request.connection).stream.close()
+            self._connection.stream.close()
         finally:
             self.server.streams.discard(self)
             unsubscribe()
             self.ended.set_result(None)
+
+    @property
+    def _connection(self) -> HTTP1Connection:
+        return cast(HTTP1Connection, self.request.connection)
+
+    def _describe(self) -> None:
+        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.set_header("Cache-Control", "no-cache")
+        # By default nginx holds the events back until its buffer is full.
+        self.set_header("X-Accel-Buffering", "no")
 
     def end(self) -> None:
         """End the stream after the events that are still to be sent."""

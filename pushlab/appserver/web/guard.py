@@ -27,18 +27,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pushlab.appserver.web.guesses import GuessLimiter
-from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, TooManyGuesses, WrongHost
-from pushlab.server.http import is_own_host
-
-SAFE = ("GET", "HEAD", "OPTIONS")
-"""Methods that change nothing here, so any page may send them."""
-
-HOME = ("same-origin", "none")
-"""Values of Sec-Fetch-Site: of our own page, and of an address that a person typed or a bookmark."""
+from pushlab.errors import InstructorOnly, NotJson, TooManyGuesses, WrongHost
+from pushlab.server.http import SAFE, check_source, is_own_host, shown
 
 _JSON = re.compile(r"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
-_DEFAULT_PORT = re.compile(r"(?<=[^:]):(80|443)$")
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class Guard:
         """Check what every request must have. Raises WrongHost, CrossOrigin."""
         host, site = headers.get("Host", ""), headers.get("Sec-Fetch-Site")
         if site is None and not is_own_host(host, self.host):
-            raise WrongHost(f"this server is not {_shown(host)}")
+            raise WrongHost(f"this server is not {shown(host)}")
         if method not in SAFE:
             check_source(host, site, headers.get("Origin"))
 
@@ -91,26 +84,6 @@ class Guard:
             raise InstructorOnly
 
 
-def check_source(host: str, site: str | None, origin: str | None) -> None:
-    """Refuse a request from a page of another origin. Raises CrossOrigin.
-
-    ``site`` is Sec-Fetch-Site. It decides if it is there: behind a proxy, ``origin`` is the proxy's
-    and ``host`` may be ours. A request with neither ``site`` nor ``origin`` comes from a program, or
-    from a browser that is too old for push.
-
-    >>> check_source("127.0.0.1:8292", "same-origin", "https://hub.example.net")
-    >>> check_source("127.0.0.1:8292", None, None)
-    >>> check_source("127.0.0.1:8292", None, "http://127.0.0.1:8888")
-    Traceback (most recent call last):
-    pushlab.errors.CrossOrigin: a page of http://127.0.0.1:8888 sent this (RFC 6454 §7). ...
-    """
-    if site in HOME:
-        return
-    if site is None and (origin is None or _authority(origin.partition("://")[2]) == _authority(host)):
-        return
-    raise CrossOrigin(f"a page of {_shown(origin or 'another origin')} sent this")
-
-
 def check_json(content_type: str) -> None:
     """Refuse a body whose Content-Type is not JSON. Raises NotJson.
 
@@ -123,15 +96,4 @@ def check_json(content_type: str) -> None:
     pushlab.errors.NotJson: Content-Type is text/plain (RFC 9110 §15.5.16). ...
     """
     if not _JSON.fullmatch(content_type.strip()):
-        raise NotJson(f"Content-Type is {_shown(content_type)}")
-
-
-def _authority(text: str) -> str:
-    """Return host and port as one text. Behind a proxy the scheme of the two may differ."""
-    return _DEFAULT_PORT.sub("", text.lower())
-
-
-def _shown(text: str) -> str:
-    """Return a client's header in a form that can be shown: short, and in ASCII."""
-    shown = "".join(c if "!" <= c <= "~" or c == " " else "?" for c in text[:80])
-    return shown or "missing"
+        raise NotJson(f"Content-Type is {shown(content_type)}")

@@ -12,6 +12,7 @@ from pushlab.errors import (
     MethodNotAllowed,
     PushlabError,
     RequestTooLarge,
+    UnknownMethod,
 )
 from pushlab.journal import Party
 from pushlab.protocol import strict_json
@@ -48,8 +49,8 @@ class Handler(StreamedBody):
         self.set_header("Content-Security-Policy", POLICY)
 
     def prepare(self) -> None:
-        super().prepare()
         self.server.guard.check(self.request.method, self.request.headers)
+        super().prepare()
         if self.instructor_only:
             authorization = self.request.headers.get("Authorization", "")
             address = self.request.remote_ip or ""
@@ -99,7 +100,7 @@ class Handler(StreamedBody):
 
     def record_error(self, error: PushlabError) -> None:
         """Write a refused request into the journal."""
-        if self.recorded and not isinstance(error, MethodNotAllowed):
+        if self.recorded and not isinstance(error, MethodNotAllowed | UnknownMethod):
             self.record(status=self.get_status(), error=error.code)
 
 

@@ -46,8 +46,6 @@ class VapidHandler(Handler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(self.server.keys.application_server_key)
 
-    head = get
-
 
 class HealthHandler(Handler):
     """``GET /health``: what this server is, where the lab's push service is, what is routed to it.
@@ -62,8 +60,6 @@ class HealthHandler(Handler):
             room=self.server.guard.token is not None,
             routes=[str(route) for route in self.server.connect_overrides],
         )
-
-    head = get
 
 
 class AddSubscriptionHandler(Handler):
@@ -151,8 +147,6 @@ class SubscriptionsHandler(Handler):
     async def get(self) -> None:
         rows = await self.server.participants()
         self.succeed(participants=[row.to_json() for row in rows])
-
-    head = get
 
 
 class ReportHandler(Handler):

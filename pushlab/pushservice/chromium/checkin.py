@@ -139,6 +139,7 @@ class RegistrationHandler(StreamedBody):
             user_agent = self._authenticate()
         except BadField:
             self.set_status(401)
+            self.set_header("WWW-Authenticate", "AidLogin")  # RFC 9110 §15.5.2
             self.finish("Error=AUTHENTICATION_FAILED")
             return
         try:
