@@ -7,7 +7,7 @@ Tornado reads the requests. What it leaves open is decided here, once for both p
     a message that is not HTTP   400, in JSON like every other error
     a head that does not come    the connection ends: there is no request to answer
     a peer that has vanished     the operating system notices, and the connection ends
-    TLS where HTTP is spoken     an alert, and the connection ends; HTTP where TLS is spoken: 400
+    TLS where HTTP is spoken     400, likewise, and HTTP where TLS is spoken
     a client that sends no more  its answer: for Tornado the connection would have ended
 
 The number of connections follows from the number of files that the process may open. Beyond that
@@ -76,9 +76,6 @@ TLS_HANDSHAKE = 0x16
 
 PLAIN_HTTP = "HTTP_REQUEST"
 """OpenSSL's name for a method of HTTP where a TLS handshake should begin."""
-
-TLS_ALERT = bytes.fromhex("15 0301 0002 0228")
-"""A fatal alert, handshake_failure, that every version of TLS understands: RFC 8446 §6."""
 
 KEEPALIVE_SECONDS = 10
 """Seconds, about, after which a silent peer counts as gone. A computer that loses its network sends
@@ -340,7 +337,9 @@ class BoundedStream(IOStream):
                 error = HeadTooLarge(f"the head is over {MAX_HEAD} bytes long")
                 super().write(raw_response(error if self._reads_head else _not_http()))
             elif isinstance(exc_info, _SpeaksTLS):
-                super().write(TLS_ALERT)
+                # A TLS alert would be read, and would blame versions or ciphers. Plain text is what people
+                # know: curl says "wrong version number", Firefox SSL_ERROR_RX_RECORD_TOO_LONG.
+                super().write(raw_response(RequestError("this port speaks plain HTTP, not TLS")))
             self._discard_input()
         super().close(exc_info)
 
