@@ -7,15 +7,16 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pushlab"
 PARTIES = {"appserver", "pushservice", "useragent"}
-GROUND = {"errors", "journal", "settings"}
+GROUND = {"errors", "journal", "settings", "text"}
 
 # What each part may import of pushlab, and of the libraries (None: whatever it needs).
 TABLE = {
     "errors": ({"errors"}, set()),
     "journal": (set(), set()),
     "settings": ({"errors"}, set()),
+    "text": (set(), set()),
     "protocol": ({"protocol", "errors"}, {"cryptography"}),
-    "server": ({"server", "errors", "settings"}, {"tornado", "sqlalchemy"}),
+    "server": ({"server", "errors", "settings", "text"}, {"tornado", "sqlalchemy"}),
     "pushservice.mailbox": ({"errors"}, set()),
     "appserver": ({"appserver", "protocol", "server"} | GROUND, None),
     "pushservice": ({"pushservice", "protocol", "server"} | GROUND, None),

@@ -13,11 +13,12 @@ All of this is kept in memory only, and is forgotten when the server ends.
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 
 from pushlab.appserver.presence import Presence
 from pushlab.appserver.store import StoredSubscription
+from pushlab.text import one_line
 
 MAX_REMEMBERED = 1000
 """Subscribers that are remembered. A class has fewer, and a larger notify-all needs no table."""
@@ -60,7 +61,7 @@ class _Known:
     browser: str = ""
     sent_at: float | None = None
     begun: float = 0.0
-    digest: str = ""
+    digest: str = field(default="", repr=False)
     latency: float | None = None
 
 
@@ -153,5 +154,4 @@ def shown_name(name: object) -> str:
     """
     if not isinstance(name, str):
         return ""
-    printable = "".join(c if c.isprintable() else " " for c in name[: 8 * NAME_LIMIT])
-    return " ".join(printable.split())[:NAME_LIMIT].rstrip()
+    return one_line(name[: 8 * NAME_LIMIT])[:NAME_LIMIT].rstrip()

@@ -16,6 +16,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from pushlab.appserver.delivery.egress import ConnectOverride, override_for
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import log
+from pushlab.text import show
 
 AT_ONCE = 100
 """Endpoints in one request. Between two requests both servers can do other work."""
@@ -102,6 +103,6 @@ class PresenceClient:
             log.warning(
                 "the push service at %s does not tell which user agents are connected: %s",
                 origin,
-                reason,
+                show(str(reason)),
             )
             return None

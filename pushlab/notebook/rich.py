@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from pushlab.appserver.delivery.response import PushResponse
-from pushlab.appserver.explain.outcome import Outcome, explain, show
+from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.errors import PushlabError
 from pushlab.journal import Party
 from pushlab.notebook.pictures import svg
@@ -28,6 +28,7 @@ from pushlab.protocol.encryption import Derivation
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.protocol.trace import Span
 from pushlab.protocol.vapid import Claims, Credentials
+from pushlab.text import show
 
 USER_AGENT = COLOURS[Party.USER_AGENT]
 PUSH_SERVICE = COLOURS[Party.PUSH_SERVICE]

@@ -34,9 +34,9 @@ from pushlab.server.http import (
     is_own_host,
     listen,
     log,
-    shown,
 )
 from pushlab.server.limits import BoundedHTTPServer
+from pushlab.text import show
 
 SWEEP_SECONDS = 60
 """How often the messages of all user agents are searched for expired ones."""
@@ -235,7 +235,7 @@ class _Refused(Matcher):
     def _check(self, method: str, headers: Mapping[str, str]) -> None:
         host = headers.get("Host", "")
         if not is_own_host(host, self._host):
-            raise WrongHost(f"this server is not {shown(host)}")
+            raise WrongHost(f"this server is not {show(host, limit=80) or 'missing'}")
         if method not in SAFE:
             check_source(host, headers.get("Sec-Fetch-Site"), headers.get("Origin"))
 

@@ -34,6 +34,7 @@ from pushlab.errors import (
     UnknownPath,
 )
 from pushlab.server.limits import BODY_SECONDS, RETRY_SECONDS
+from pushlab.text import show
 
 DRAIN_LIMIT = 16 * 1024 * 1024
 """Bytes of an overlong body that are discarded before the connection is closed."""
@@ -120,18 +121,12 @@ def check_source(host: str, site: str | None, origin: str | None) -> None:
         return
     if site is None and (origin is None or _authority(origin.partition("://")[2]) == _authority(host)):
         return
-    raise CrossOrigin(f"a page of {shown(origin or 'another origin')} sent this")
+    raise CrossOrigin(f"a page of {show(origin, limit=80) if origin else 'another origin'} sent this")
 
 
 def _authority(text: str) -> str:
     """Return host and port as one text. Behind a proxy the scheme of the two may differ."""
     return _DEFAULT_PORT.sub("", text.lower())
-
-
-def shown(text: str) -> str:
-    """Return a client's header in a form that can be shown: short, and in ASCII."""
-    visible = "".join(c if "!" <= c <= "~" or c == " " else "?" for c in text[:80])
-    return visible or "missing"
 
 
 class JsonErrors(RequestHandler):
@@ -268,7 +263,7 @@ def user_agent_name(header: str, brands: str = "") -> str:
     ('Ada', 'Virtual')
     """
     if virtual := _VIRTUAL.fullmatch(header):
-        return virtual["name"] or "Virtual"
+        return show(virtual["name"] or "") or "Virtual"
     if "Firefox/" in header:
         return "Firefox"
     if "Edg/" in header:

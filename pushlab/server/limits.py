@@ -337,8 +337,9 @@ class BoundedStream(IOStream):
                 error = HeadTooLarge(f"the head is over {MAX_HEAD} bytes long")
                 super().write(raw_response(error if self._reads_head else _not_http()))
             elif isinstance(exc_info, _SpeaksTLS):
-                # A TLS alert would be read, and would blame versions or ciphers. Plain text is what people
-                # know: curl says "wrong version number", Firefox SSL_ERROR_RX_RECORD_TOO_LONG.
+                # A TLS alert would be read, and would blame versions or ciphers. After plain text
+                # people see what they know: curl says "wrong version number", and Firefox
+                # SSL_ERROR_RX_RECORD_TOO_LONG.
                 super().write(raw_response(RequestError("this port speaks plain HTTP, not TLS")))
             self._discard_input()
         super().close(exc_info)

@@ -31,9 +31,7 @@ from pushlab.appserver.explain.vendors import (
     Kind,
 )
 from pushlab.errors import PushlabError
-
-MAX_SHOWN = 400
-"""Characters of a push service's message that are shown."""
+from pushlab.text import show
 
 PLAIN = ("Created", "")
 """The reason phrases of a 201: HTTP/1.1's, and HTTP/2's, which is empty."""
@@ -244,24 +242,6 @@ def _message_in(text: str) -> str:
         value = value["error"]
     found = [value.get(name) for name in ("message", "reason")] if isinstance(value, dict) else []
     return next((text for text in found if isinstance(text, str) and text), text)
-
-
-def show(text: str, hidden: Iterable[str] = ()) -> str:
-    """Return a text from outside in a form that can be shown: one line, bounded, without secrets.
-
-    Each text in ``hidden``, and every run of 32 or more base64url characters, becomes "…": tokens,
-    keys and the ends of endpoints look like that, and words do not.
-
-    >>> show("no subscription " + 40 * "x" + " here", ["here"])
-    'no subscription … …'
-    """
-    if not text:
-        return ""
-    for secret in sorted(filter(None, hidden), key=len, reverse=True):
-        text = text.replace(secret, "…")
-    text = re.sub(r"[A-Za-z0-9_-]{32,}", "…", text)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
 def seconds_of(retry_after: str | None, now: float) -> float | None:

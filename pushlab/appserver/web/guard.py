@@ -28,7 +28,8 @@ from dataclasses import dataclass, field
 
 from pushlab.appserver.web.guesses import GuessLimiter
 from pushlab.errors import InstructorOnly, NotJson, TooManyGuesses, WrongHost
-from pushlab.server.http import SAFE, check_source, is_own_host, shown
+from pushlab.server.http import SAFE, check_source, is_own_host
+from pushlab.text import show
 
 _JSON = re.compile(r"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
@@ -56,7 +57,7 @@ class Guard:
         """Check what every request must have. Raises WrongHost, CrossOrigin."""
         host, site = headers.get("Host", ""), headers.get("Sec-Fetch-Site")
         if site is None and not is_own_host(host, self.host):
-            raise WrongHost(f"this server is not {shown(host)}")
+            raise WrongHost(f"this server is not {show(host, limit=80) or 'missing'}")
         if method not in SAFE:
             check_source(host, site, headers.get("Origin"))
 
@@ -96,4 +97,4 @@ def check_json(content_type: str) -> None:
     pushlab.errors.NotJson: Content-Type is text/plain (RFC 9110 §15.5.16). ...
     """
     if not _JSON.fullmatch(content_type.strip()):
-        raise NotJson(f"Content-Type is {shown(content_type)}")
+        raise NotJson(f"Content-Type is {show(content_type, limit=80) or 'missing'}")

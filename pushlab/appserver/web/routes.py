@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from pushlab.appserver.explain.outcome import Outcome, show
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.participants import shown_name
 from pushlab.appserver.web.handler import Handler
 from pushlab.errors import (
@@ -22,6 +22,7 @@ from pushlab.errors import (
 from pushlab.journal import Party
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
+from pushlab.text import show
 
 MAX_EVENT = 64
 """Characters that the event of a report may have."""
@@ -184,11 +185,14 @@ def event_of(event: str, detail: str | dict[str, Any] | None) -> tuple[str, dict
         return f"permission {show(detail)[:MAX_EVENT]}", {}
     if isinstance(detail, str):
         detail = {"detail": detail}
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, value in list((detail or {}).items())[:MAX_DETAILS]:
+        name = show(name)[:MAX_EVENT]
         if name in SECRET | RESERVED or not isinstance(value, str | int | float | None):
             continue
-        kept[name[:MAX_EVENT]] = show(value) if isinstance(value, str) else value
+        if name in kept:
+            name = f"{name} ({len(kept)})"  # Two names may be shown alike.
+        kept[name] = show(value) if isinstance(value, str) else value
     return "notification shown" if event == "shown" else event, kept
 
 

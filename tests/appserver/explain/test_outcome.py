@@ -8,7 +8,6 @@ from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
 from pushlab.appserver.explain.outcome import (
     CLASSES,
-    MAX_SHOWN,
     STATUS,
     STRANGE,
     explain,
@@ -16,6 +15,7 @@ from pushlab.appserver.explain.outcome import (
     show,
 )
 from pushlab.errors import PlaintextTooLong
+from pushlab.text import MAX_SHOWN
 
 KINDS = {
     **dict.fromkeys([200, 201, 202, 204, 299], "accepted"),

@@ -334,6 +334,11 @@ REPORTS = {
         "error",
         {"c": 1},
     ),
+    "names that cannot be shown": (
+        {"event": "error", "detail": {"a\n\u202eb": 1, "N" * 64: 2, "M" * 64: 3, " endpoint\n": "x"}},
+        "error",
+        {"a b": 1, "…": 2, "… (2)": 3},
+    ),
     "two lines": ({"event": "a\nb\u001b[2J"}, "a b [2J", {}),
 }
 

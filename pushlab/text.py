@@ -1,0 +1,38 @@
+"""Text from outside: as a page, a log or a terminal may show it.
+
+Names, headers, reports and answers are written by others. Such a text may hold line breaks and
+characters that steer a terminal or turn the direction of writing, it may be of any length, and it may
+hold a secret. What leaves these functions is one line, printable, and bounded.
+"""
+
+import re
+from collections.abc import Iterable
+
+MAX_SHOWN = 400
+"""Characters of a text that are shown."""
+
+_SECRET = re.compile(r"[A-Za-z0-9_-]{32,}")
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, with a space for what is not printable.
+
+    >>> one_line("  Ada" + chr(0x202e) + "\\n  Lovelace ")
+    'Ada Lovelace'
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def show(text: str, hidden: Iterable[str] = (), limit: int = MAX_SHOWN) -> str:
+    """Return a text in a form that can be shown: one line, at most ``limit`` long, without secrets.
+
+    Each text in ``hidden``, and every run of 32 or more base64url characters, becomes "…": tokens,
+    keys and the ends of endpoints look like that, and words do not.
+
+    >>> show("no subscription " + 40 * "x" + " here", ["here"])
+    'no subscription … …'
+    """
+    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+        text = text.replace(secret, "…")
+    text = one_line(_SECRET.sub("…", text))
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,30 @@
+"""Text from outside: whatever it is, what may be shown is one line, printable, bounded, no secret."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushlab.text import MAX_SHOWN, one_line, show
+
+NASTY = "\x1b[31m\x9b\u202e\u2028\x85\r\n\t\0" + "s3cret-_" * 8
+
+
+@given(st.text() | st.builds("".join, st.lists(st.sampled_from([*NASTY, NASTY, "word "]))))
+def test_whatever_it_is(text):
+    shown = show(text)
+    assert shown.isprintable() and len(shown) <= MAX_SHOWN + 1
+    assert not re.search("[A-Za-z0-9_-]{32}", shown)
+    assert show(shown) == shown or len(shown) > MAX_SHOWN, "what may be shown stays as it is"
+
+
+@given(st.text(st.characters(categories=["L", "N", "P"]), max_size=31))
+def test_plain_words_stay_as_they_are(word):
+    assert show(word) == one_line(word) == word
+
+
+def test_what_is_hidden_is_named_by_the_caller_or_long():
+    assert show(f"a {'b' * 31} {'c' * 32}") == f"a {'b' * 31} …"
+    assert show("one two three", ["two", "", "one two"]) == "… three"
+    assert show(f"{'d' * 16}\n{'d' * 16}") == f"{'d' * 16} {'d' * 16}"
+    assert show("x " * 500, limit=7) == "x x x x…"
