@@ -117,8 +117,8 @@ class Change:
     """
 
     subscribed: tuple[Subscription, ...] = ()
-    unsubscribed: tuple[str, ...] = ()
-    forgotten: tuple[str, ...] = ()
+    unsubscribed: tuple[str, ...] = field(default=(), repr=False)
+    forgotten: tuple[str, ...] = field(default=(), repr=False)
     stored: tuple[Message, ...] = ()
     dropped: tuple[Message, ...] = ()
 

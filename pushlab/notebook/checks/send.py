@@ -122,6 +122,10 @@ class Arrived(NamedTuple):
     headers: dict[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        # The path is the end of an endpoint, and a header holds a token.
+        return f"<Arrived {self.method} /… {len(self.body)} bytes>"
+
 
 def _arrived(arrived: list[Arrived], status: int, wanted: dict[str, str], body: bytes) -> None:
     """Compare the request that arrived with the arguments of send()."""

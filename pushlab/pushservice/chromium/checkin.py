@@ -17,7 +17,7 @@ import re
 import secrets
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pushlab.errors import BadField, FormatError, TooManySubscriptions
 from pushlab.protocol import base64url, p256
@@ -44,7 +44,7 @@ _SUBTYPE, _APP = re.compile(r"wp:[!-~]{1,400}"), re.compile(r"[A-Za-z0-9_.]{1,60
 class Browser:
     """A browser as the broker knows it: by its secret name and its display name."""
 
-    user_agent: str
+    user_agent: str = field(repr=False)
     display_name: str
 
 

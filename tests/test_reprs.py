@@ -1,0 +1,195 @@
+"""No object shows a secret, whichever class it is of: repr, str and format are in logs and tracebacks.
+
+Each class that names its fields is filled with marked values. A field is shown only if it is in SHOWN:
+whoever adds a class or a field decides here whether it may be.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import pytest
+
+import pushlab
+from pushlab.appserver.delivery.pywebpush_client import PywebpushRequest
+from pushlab.appserver.delivery.response import PushResponse
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.store import StoredSubscription
+from pushlab.doctor.findings import Finding, Report, bad
+from pushlab.protocol import base64url
+from pushlab.protocol.delivery import PushOptions, PushRequest
+from pushlab.protocol.subscription import PushSubscription
+from pushlab.protocol.vapid import Credentials
+
+MARK = "s3cret"
+
+SHOWN = {
+    "appserver.broadcast.congestion.OriginQueue": {"under_way", "backing_off", "waiting"},
+    "appserver.broadcast.runs.RecordedOutcome": {"outcome"},
+    "appserver.broadcast.runs.Run": {"outcomes"},
+    "appserver.broadcast.sender.Counts": set(),
+    "appserver.delivery.egress.ConnectOverride": {"host", "mark", "address"},
+    "appserver.delivery.response.NetworkFault": {"message"},
+    "appserver.delivery.slots._Origin": {"held", "waiting"},
+    "appserver.delivery.transport.Transfer": {"origin"},
+    "appserver.explain.outcome.Outcome": {"kind", "text"},
+    "appserver.explain.vendors.Explanation": {"kind", "what", "fault", "rfc", "next"},
+    "appserver.explain.vendors.Known": {"vendor", "words"},
+    "appserver.notification.Notification": {"title", "options"},
+    "appserver.participants.Participant": {"name", "browser", "label"},
+    "appserver.participants._Known": {"browser"},
+    "appserver.store.StoredSubscription": {"application_server_key", "display_name"},
+    "appserver.web.certificate.Certificate": {"names"},
+    "appserver.web.guard.Guard": {"host"},
+    "journal.Event": {"source", "target", "what", "who", "detail"},
+    "lab.invitation.Invitation": {"page_url"},
+    "lab.jupyter.Jupyter": {"url", "inner"},
+    "notebook.checks.error_clinic.Recorded": {"vendor", "fault", "headers", "body"},
+    "notebook.checks.send.Arrived": {"method"},
+    "notebook.pictures.svg.Block": {"parts"},
+    "notebook.pictures.tables.TableRow": {"name", "small", "meaning", "value", "rfc", "colour"},
+    "protocol.content_coding.Header": {"salt", "keyid"},
+    "protocol.delivery.PushOptions": {"topic", "urgency"},
+    "protocol.trace.Span": {"name", "meaning", "rfc"},
+    "protocol.trace.Step": {"name", "formula", "rfc"},
+    "protocol.vapid.Claims": {"aud", "sub"},
+    "pushservice.broker.Receipt": {"what"},
+    "pushservice.mailbox.Change": {"subscribed", "stored", "dropped"},
+    "pushservice.chromium.certificates.Certificates": {"names", "spki"},
+    "pushservice.chromium.checkin.Browser": {"display_name"},
+    "pushservice.chromium.listeners.ChromiumListeners": {
+        "checkin_url", "registration_url", "mcs_url", "spki", "hosts",
+    },
+    "pushservice.flavours.VendorResponse": {"headers", "body"},
+    "pushservice.mailbox.Message": {"urgency", "topic"},
+    "pushservice.mailbox.OldCoding": {"encryption", "crypto_key"},
+    "pushservice.mailbox.Subscription": {"channel", "key", "display_name"},
+    "useragent.base.Notification": {"title", "body", "tag", "data"},
+}  # fmt: skip
+"""The fields of text, or of objects, that may be shown, class by class. All other classes show none."""
+
+SUBSCRIPTION = PushSubscription(
+    f"https://push.example.net/{MARK}",
+    base64url.decode(VapidKeys.generate().application_server_key),
+    MARK.encode() + bytes(10),
+)
+STORED = StoredSubscription(SUBSCRIPTION, "key", 0.0, "Ada", 1)
+MADE = {
+    "protocol.subscription.PushSubscription": lambda: SUBSCRIPTION,
+    "protocol.delivery.PushRequest": lambda: PushRequest(
+        SUBSCRIPTION.endpoint, {"Authorization": f"vapid t={'h' * 32}{MARK}", "TTL": "1"}, MARK.encode()
+    ),
+    "protocol.vapid.Credentials": lambda: Credentials(f"{'h' * 32}.{MARK}", bytes(65)),
+    "appserver.delivery.response.PushResponse": lambda: PushResponse(
+        201, (("Location", f"https://push.example.net/{MARK}"),), MARK.encode(), "Created"
+    ),
+    "appserver.delivery.pywebpush_client.PywebpushRequest": lambda: PywebpushRequest(
+        STORED, MARK.encode(), PushOptions(), 163, None
+    ),
+    "doctor.findings.Finding": lambda: bad("ttl-text", "ttl is text", "user agent", "RFC 8030", "Fix."),
+    "doctor.findings.Report": lambda: Report(
+        (bad("ttl-text", "ttl", "user agent", "RFC 8030", "Fix."),)
+    ),
+}
+"""Classes whose fields have to be valid, or whose own text is made of them: with secrets, where one
+can be. (The doctor's sentences are tested with what they are made from.)"""
+
+
+def modules() -> Iterator[str]:
+    yield "pushlab"
+    for module in pkgutil.walk_packages(pushlab.__path__, "pushlab."):
+        if not module.name.endswith("__main__"):
+            yield module.name
+
+
+def classes() -> dict[str, type]:
+    """Return every class that names its fields: dataclasses, and named tuples."""
+    found = {}
+    for name in modules():
+        for one in vars(importlib.import_module(name)).values():
+            ours = inspect.isclass(one) and one.__module__.startswith("pushlab")
+            if ours and (dataclasses.is_dataclass(one) or is_named_tuple(one)):
+                found[f"{one.__module__}.{one.__qualname__}".removeprefix("pushlab.")] = one
+    return found
+
+
+def is_named_tuple(one: type) -> bool:
+    return issubclass(one, tuple) and hasattr(one, "_fields")
+
+
+def marked(name: str, annotation: str) -> object:
+    """Return a value for a field, which shows the field's name if it is shown."""
+    mark = f"{MARK}-{name}"
+    if re.search(r"Mapping|dict\[|Dict", annotation):
+        return {mark: mark}
+    if re.search(r"tuple|Sequence|list|deque|set\[|Collection", annotation):
+        return (mark,)
+    if "bytes" in annotation:
+        return mark.encode()
+    if re.search(r"\bstr\b|^typing.Any$|<class 'object'>", annotation):
+        return mark
+    return 1  # A number, or in place of an object of another class, which has its own turn.
+
+
+def filled(one: type) -> object:
+    """Make an object without its constructor, which would refuse the marks."""
+    fields = inspect.get_annotations(one)
+    if is_named_tuple(one):
+        return one._make(marked(name, str(fields[name])) for name in one._fields)
+    it = object.__new__(one)
+    for field in dataclasses.fields(one):
+        object.__setattr__(it, field.name, marked(field.name, str(field.type)))
+    return it
+
+
+CLASSES = classes()
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_an_object_shows_no_field_that_may_not_be_shown(name):
+    it = MADE[name]() if name in MADE else filled(CLASSES[name])
+    text = f"{it!r} {it!s} {it}"
+    assert set(re.findall(f"{MARK}-([a-z0-9_]+)", text)) <= SHOWN.get(name, set())
+    if name in MADE or name not in SHOWN:
+        assert MARK not in text and base64url.encode(MARK.encode()) not in text
+
+
+def test_the_lists_name_classes_and_fields_that_are_there():
+    for name in SHOWN.keys() | MADE.keys():
+        one = CLASSES[name]
+        fields = one._fields if is_named_tuple(one) else [f.name for f in dataclasses.fields(one)]
+        assert SHOWN.get(name, set()) <= set(fields), name
+
+
+def test_a_secret_would_be_noticed():
+    @dataclasses.dataclass
+    class Careless:
+        token: str
+        kept: bytes = dataclasses.field(repr=False)
+        more: object = None
+
+    assert set(re.findall(f"{MARK}-([a-z]+)", repr(filled(Careless)))) == {"token", "more"}
+
+
+def test_no_class_writes_a_text_of_its_own_unseen():
+    """Any other class with a repr of its own is one of these, which are looked at elsewhere."""
+    own = {"__repr__", "__str__", "__format__"}
+    found = {
+        f"{one.__module__}.{one.__qualname__}".removeprefix("pushlab.")
+        for name in modules()
+        for one in vars(importlib.import_module(name)).values()
+        if inspect.isclass(one) and one.__module__.startswith("pushlab") and own & set(vars(one))
+    }
+    assert found - CLASSES.keys() <= {
+        "appserver.keys.VapidKeys",  # test_keys, test_secrets
+        "doctor.findings.Level", "journal.Party", "protocol.delivery.Urgency",  # words
+        "pushservice.flavours.Flavour",
+        "errors.base.PushlabError",  # test_secrets, and each party's tests of its errors
+        "lab.browser.LabBrowser", "notebook.Lab",  # test_secrets
+        "notebook.checks.core.Right", "notebook.panel.panel.Panel", "notebook.pictures.svg.Svg",
+        "pushservice.chromium.protobuf.Message",  # a description, and no content
+    }  # fmt: skip
+    assert isinstance(bad("a", "b", "c", "d", "e"), Finding)
