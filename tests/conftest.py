@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick",
         action="store_true",
-        help="leave out browsers, notebooks' kernels, networks of machines, and programs that run for seconds",
+        help="leave out browsers, notebooks' kernels, networks, and programs that run for seconds",
     )
 
 
