@@ -110,7 +110,11 @@ class OriginQueue(Generic[Item, Again]):
             return True
         if self.state == "paused" or (self.state == "probing" and not self._probes):
             return False
-        return self.under_way < self.window.size
+        room = self.window.size
+        if self._refusals and self.waiting:
+            # While nobody is served, no more are asked than it takes to know.
+            room = min(room, max(1, MANY - self._refusals))
+        return self.under_way < room
 
     def begin(self, now: float) -> bool:
         """Count a request as under way, or return False: the queue is closed, and gives its next up.

@@ -16,6 +16,7 @@ from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import LabStopped, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
 
+from ...run import chance
 from ..sending import always, in_a_world
 
 
@@ -213,6 +214,56 @@ def test_while_one_recipient_is_to_wait_all_others_are_sent_to(world, subscriber
         assert service.received[-1].path == service.received[0].path
 
     world(scenario, broadcast={"max_in_flight": 1})
+
+
+ODD = ["waits", "drips", "413", "500", "302", "503-year", "429-year", "401", "410"]
+
+
+@pytest.mark.parametrize("order", ["first", "last", "mixed"])
+@pytest.mark.parametrize("max_in_flight", [len(ODD), 100])
+def test_whoever_is_odd_has_an_outcome_of_their_own(world, subscriber, order, max_in_flight):
+    async def scenario(world, service):
+        go_on, served = asyncio.Event(), asyncio.Event()
+
+        async def drip(handler):
+            handler.set_header("Content-Length", "1000000")
+            while not go_on.is_set():
+                handler.write(b"x")
+                await handler.flush()
+                await asyncio.sleep(0.01)
+            handler.request.connection.stream.close()
+
+        def answer(handler, number):
+            first, _, rest = handler.request.path.removeprefix("/push/").partition("-")
+            if first == "waits":
+                return go_on.wait()
+            if first == "drips":
+                return drip(handler)
+            handler.set_status(int(first))
+            handler.set_header("Location", service.endpoint("201-else"))
+            if rest.startswith("year"):
+                handler.set_header("Retry-After", "31536000")
+            return None
+
+        service.answer = answer
+        names = [f"201-{number}" for number in range(60)]
+        names = names + ODD if order == "last" else ODD + names
+        if order == "mixed":
+            chance.source().shuffle(names)
+        for name in names:
+            world.add(subscriber(service.endpoint(name)))
+        sending = asyncio.ensure_future(world.everybody.send_all(
+            b"Hello", PushOptions(), lambda counts: counts.accepted == 60 and served.set()
+        ))  # fmt: skip
+        await served.wait()
+        assert not sending.done(), "two of them still keep the sender waiting"
+        go_on.set()
+        counts = await sending
+        assert (counts.accepted - 60, counts.gone, counts.not_sent) in [(1, 1, 0), (2, 1, 0)]
+        paths = [received.path for received in service.received if "/201-" in received.path]
+        assert len(paths) == len(set(paths)) == 60, "nobody twice, and no redirect is followed"
+
+    world(scenario, broadcast={"max_in_flight": max_in_flight})
 
 
 @pytest.mark.parametrize("status", [429, 503])
