@@ -112,7 +112,9 @@ def counts(result: Counts) -> str:
     if result.failed:
         said += f", {result.failed} failed"
     more = f"{result.retried} needed a second try." if result.retried else ""
-    return verdict(f"{said}.", FAILED if result.failed else LOST if result.gone else DONE, more)
+    if result.failed and result.not_sent:
+        more += f" {result.not_sent} were sent nothing: their push service refused everybody."
+    return verdict(f"{said}.", FAILED if result.failed else LOST if result.gone else DONE, more.strip())
 
 
 def fault(error: Exception) -> str:

@@ -157,6 +157,16 @@ class Runs:
         with self._store.transaction(UnableToWriteDatabase) as connection:
             connection.execute(update.values(ended_at=self._clock()))
 
+    def tried_in_vain(self, run: int) -> set[int]:
+        """Return the numbers of the subscriptions that were sent to, and have not accepted it.
+
+        Raises UnableToReadDatabase.
+        """
+        tried = (deliveries.c.attempts > 0) & (deliveries.c.outcome != "accepted")
+        query = select(deliveries.c.subscription).where(deliveries.c.run == run, tried)
+        with self._store.transaction(UnableToReadDatabase) as connection:
+            return set(connection.scalars(query))
+
     def get(self, run: int) -> Run:
         """Return what is recorded of a notify-all. Raises BadField if it is not known."""
         found = [known for known in self.all() if known.run == run]
@@ -193,4 +203,13 @@ def not_accepted(run: int) -> ColumnElement[bool]:
         deliveries.c.run == run,
         deliveries.c.subscription == subscriptions.c.number,
         deliveries.c.outcome == "accepted",
+    )
+
+
+def never_sent(run: int) -> ColumnElement[bool]:
+    """Return the condition for the subscriptions to which a notify-all has made no request yet."""
+    return ~exists().where(
+        deliveries.c.run == run,
+        deliveries.c.subscription == subscriptions.c.number,
+        deliveries.c.attempts > 0,
     )

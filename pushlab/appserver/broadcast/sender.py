@@ -7,14 +7,14 @@ the database, so that a notify-all that was killed can be resumed.
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 from pushlab.appserver.broadcast.broadcast import NOT_SENT, Broadcast, Queue
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.recorder import Recorder
-from pushlab.appserver.broadcast.runs import Runs, not_accepted
+from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.sender import PendingWork, Sender
 from pushlab.appserver.explain.outcome import Outcome
@@ -124,9 +124,7 @@ class BroadcastSender:
         def delivery(stored: StoredSubscription, queue: Queue) -> Delivery:
             return Delivery(self._context, stored, payload, options, next(logs), queue)
 
-        batches = (
-            self._store.batches() if resumed is None else self._store.batches(where=not_accepted(run))
-        )
+        batches = self._store.batches() if resumed is None else self._left(run)
         broadcast = Broadcast(batches, delivery, note, self._max_in_flight, self._context.sleep)
         self._broadcasts.add(broadcast)
         try:
@@ -153,6 +151,16 @@ class BroadcastSender:
         for broadcast in self._broadcasts:
             broadcast.stop()
         await self._work.ended()
+
+    def _left(self, run: int) -> Iterator[Iterable[StoredSubscription]]:
+        """Give whom a notify-all has still to be sent to: first those to whom nothing was sent.
+
+        The others were refused, and may be so again; nobody is to wait behind them twice.
+        """
+        tried = self.runs.tried_in_vain(run)
+        yield from self._store.batches(where=never_sent(run))
+        for batch in self._store.batches(where=not_accepted(run)):
+            yield [stored for stored in batch if stored.number in tried]
 
     def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
         """Return how many subscriptions there are to send to, and the number of the notify-all."""

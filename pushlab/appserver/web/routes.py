@@ -131,12 +131,14 @@ class NotifyAllHandler(Handler):
         options = options_in(request)
         self.record()
         counts = await self.server.notify_all(options=options, notification=request.get("notification"))
+        not_sent = {"not_sent": counts.not_sent} if counts.not_sent else {}
         self.succeed(
             accepted=counts.accepted,
             gone=counts.gone,
             retried=counts.retried,
             failed=counts.failed,
             id=counts.id,
+            **not_sent,
         )
 
 

@@ -292,8 +292,13 @@ def test_a_push_service_that_refuses_everybody_is_left_alone(world, subscriber, 
         )  # fmt: skip
         assert world.everybody.runs.get(counts.run).outcomes == {"retried": 300}
         service.answer = always(201)
+        before = {received.path for received in service.received}
+        service.received.clear()
         again = await world.everybody.send_all(b"Hello", PushOptions(), run=counts.run)
         assert again == Counts(accepted=300), "and later all of them get it"
+        assert len(service.received) == 300
+        first = {received.path for received in service.received[: counts.not_sent // 2]}
+        assert not first & before, "those first who have waited in vain"
 
     world(scenario)
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pushlab.appserver.broadcast.sender import Counts
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.web.routes import event_of
 from pushlab.journal import Party
@@ -221,6 +222,19 @@ def test_notify_me_explains_a_refusal(world, fetch, subscriber, status, code):
         assert error["status"] == status and error["message"].startswith(f"{status} ")
         assert server.store.count() == (1 if code == "subscription-gone" else 2)
         assert (server.store.get(someone.endpoint) is None) == (code == "subscription-gone")
+
+    world(scenario)
+
+
+def test_notify_all_says_to_how_many_nothing_was_sent(world, fetch, monkeypatch):
+    async def scenario(server, service):
+        async def notify_all(**arguments):
+            return Counts(failed=5, not_sent=3, id=7)
+
+        monkeypatch.setattr(server, "notify_all", notify_all)
+        reply = await fetch(server.url + "notify-all", {})
+        counts = {"accepted": 0, "gone": 0, "retried": 0, "failed": 5, "not_sent": 3, "id": 7}
+        assert reply.json["data"] == {"success": True} | counts
 
     world(scenario)
 

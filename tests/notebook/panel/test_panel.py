@@ -430,3 +430,5 @@ def test_counts_in_words():
     said = markup.counts(Counts)
     assert "4 subscriptions" in said and "3 accepted" in said and "1 gone and removed" in said
     assert "2 needed" in said and "failed" not in said
+    Counts.failed = Counts.not_sent = 5
+    assert "5 failed" in (said := markup.counts(Counts)) and "5 were sent nothing" in said
