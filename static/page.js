@@ -5,10 +5,10 @@ import { explain, standing, StepFault } from "./explain.js";
 import { follow } from "./log.js";
 import { belongsTo, look, notificationsShown, surroundings } from "./push.js";
 import { refreshRoom } from "./room.js";
-import { getParticipants, isRoom, report } from "./server.js";
+import { exchange, getParticipants, isRoom, report, ServerError } from "./server.js";
 import { $, BUTTONS, flash, hold, paint, paintNotifications } from "./view.js";
 import { paintRoom, release, say, sayFault, shutLog } from "./view.js";
-import { name, rename, token } from "./who.js";
+import { code, enter, hasOldLink, name, rename, token } from "./who.js";
 
 const AFTER_NEWS = 500; // milliseconds
 
@@ -91,11 +91,30 @@ function refuse(error) {
 }
 
 async function begin() {
+  const refused = await comeIn().catch((error) => error);
   known.room = await isRoom();
   paintRoom(known.room, Boolean(token()), name());
   if (known.room && !token()) shutLog();
   else follow($("events"), hearEvent, token(), isRefused);
-  return greet();
+  const said = await greet();
+  if (refused) throw refused;
+  return said;
+}
+
+// Become the instructor's page, if the link has a code for that. Without it nothing happens.
+async function comeIn() {
+  if (hasOldLink) {
+    throw new ServerError(
+      "old-link",
+      "This link holds a token, as links of an earlier version did. The browser would keep it in " +
+        "its history, so it is not taken any more. Take the link that the lab prints now.",
+    );
+  }
+  try {
+    if (code) enter(await exchange(code));
+  } catch (error) {
+    if (!token() || (await isRefused())) throw error; // otherwise this tab has used a link before
+  }
 }
 
 function hearEvent(event) {

@@ -71,6 +71,11 @@ export async function isRoom() {
   }
 }
 
+// Exchange the code of an instructor's link for the token of a session.
+export async function exchange(code) {
+  return (await post("instructor", { code })).token;
+}
+
 // Return the participants of the room. The server tells only the instructor.
 export async function getParticipants() {
   const response = await request("subscriptions");

@@ -33,6 +33,7 @@ from pushlab.appserver.web.events import EventsHandler
 from pushlab.appserver.web.guard import Guard
 from pushlab.appserver.web.guesses import BURST, GuessLimiter
 from pushlab.appserver.web.handler import UnknownHandler
+from pushlab.appserver.web.instructor import InstructorAccess
 from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
 from pushlab.journal import Journal, Party
@@ -59,7 +60,7 @@ class ApplicationServer:
     lab's, and where they are sent. ``sender``: our own code, or pywebpush. ``clock``: gives seconds
     since 1970. ``instructor_token``: if there is one, the routes of an instructor ask for it.
     ``certificate``: with one the page is served by https. A stopped server may be started again.
-    ``store``, ``sender`` and ``broadcast_sender`` exist from start() on.
+    ``store``, ``sender``, ``broadcast_sender`` and ``access`` exist from start() on.
 
     >>> async def example():
     ...     server = ApplicationServer(keys=VapidKeys.generate())
@@ -70,6 +71,7 @@ class ApplicationServer:
     True
     """
 
+    access: InstructorAccess
     store: SubscriptionStore
     sender: Sender
     broadcast_sender: BroadcastSender
@@ -124,7 +126,10 @@ class ApplicationServer:
             self._host, self._port = host, listener.getsockname()[1]
             tls = self._certificate and self._certificate.context
             guesses = GuessLimiter(self._tell_of_guesses)
-            self.guard = Guard(urlsplit(self.url).hostname or "", self._instructor_token, guesses)
+            self.access = InstructorAccess(guesses)
+            host = urlsplit(self.url).hostname or ""
+            token = self._instructor_token
+            self.guard = Guard(host, token, guesses, self.access.is_session)
             server = BoundedHTTPServer(self._application(), ssl_options=tls)
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._end_streams)
@@ -311,6 +316,7 @@ class ApplicationServer:
                 (r"/remove-subscription", routes.RemoveSubscriptionHandler, server),
                 (r"/notify-me", routes.NotifyMeHandler, server),
                 (r"/notify-all", routes.NotifyAllHandler, server),
+                (r"/instructor", routes.InstructorHandler, server),
                 (r"/report", routes.ReportHandler, server),
                 (r"/subscriptions", routes.SubscriptionsHandler, server),
                 (r"/events", EventsHandler, server),

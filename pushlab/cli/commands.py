@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,10 +146,17 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _invite(invitation: "Invitation") -> None:
+    """Print how to join, and a new instructor's link each time that Enter is pressed."""
     print(f"\nparticipants   {invitation.command}\npage           {invitation.page_url}")
     print(invitation.qr_text(colour=sys.stdout.isatty()))
-    print(f"instructor     {invitation.instructor_url}")
-    print("               Keep this link to yourself: it may notify everybody.", flush=True)
+    print(f"instructor     {invitation.instructor_link()}")
+    print("               Keep this link to yourself: its page may notify everybody. It works once,")
+    print("               for ten minutes. Press Enter for another one.", flush=True)
+    if hasattr(signal, "SIGTTIN"):  # A program in the background that reads would be stopped.
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+    with suppress(OSError):
+        for _ in sys.stdin or ():
+            print(f"instructor     {invitation.instructor_link()}", flush=True)
 
 
 def _origin(text: str) -> str:

@@ -19,7 +19,7 @@
     │   └── BadResponse, SendingFailed
     ├── RequestError          any other request to a server of ours, RFC 9110
     │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
-    │   ├── WrongHost, CrossOrigin, InstructorOnly, TooManyGuesses, TooManyConnections
+    │   ├── WrongHost, CrossOrigin, InstructorOnly, WrongCode, TooManyGuesses, TooManyConnections
     │   ├── TooManySubscriptions, TooManyRequests, MethodNotAllowed, UnknownMethod
     │   └── UnknownPath, InternalError
     ├── KeyFileError          VAPID keys on disk

@@ -9,9 +9,9 @@ from pushlab.errors.base import PushlabError
 
 __all__ = [
     "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
-    "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "TooManyGuesses",
-    "TooManyConnections", "TooManySubscriptions", "TooManyRequests", "MethodNotAllowed",
-    "UnknownMethod", "UnknownPath", "InternalError",
+    "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "WrongCode",
+    "TooManyGuesses", "TooManyConnections", "TooManySubscriptions", "TooManyRequests",
+    "MethodNotAllowed", "UnknownMethod", "UnknownPath", "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
     "DatabaseLocked", "DatabaseClosed", "BadDatabaseUrl", "DatabaseDriverMissing",
@@ -53,11 +53,15 @@ class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
 
 class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
     """This is for the instructor of the room."""
-    hint = "Send 'Authorization: Bearer TOKEN' with the token that the lab printed when it started"
+    hint = "Open the instructor's link that the lab prints; a program sends 'Authorization: Bearer TOKEN' with PUSHLAB_TOKEN"
+
+class WrongCode(RequestError, status=403):
+    """The instructor's link has been used already, or it is too old."""
+    hint = "Each link works once, for ten minutes. For another one, press Enter where the lab was started, or Show the instructor's link on the panel"
 
 class TooManyGuesses(RequestError, status=429, rfc="RFC 6585 §4"):
-    """Too many wrong tokens came from this address."""
-    hint = "Wait as long as Retry-After says, and send the token that the lab printed when it started"
+    """Too many wrong tokens or codes came from this address."""
+    hint = "Wait as long as Retry-After says, and take a new instructor's link"
     def __init__(self, detail: str = "", seconds: int = 1) -> None:
         self.headers = {"Retry-After": str(seconds)}
         super().__init__(detail)

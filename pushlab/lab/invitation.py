@@ -1,13 +1,13 @@
 """How participants are invited: a line to type, a link to scan, and a link for the instructor only.
 
-The token in the instructor's link is a capability, as an endpoint is: anybody who has it may send to
-everybody. It stands in the fragment of the URL, which a browser sends to no server.
+The token is a capability, as an endpoint is: anybody who has it may send to everybody. It stands in no
+link, because browsers store links. The instructor's link has a code that works once and for a few
+minutes. It stands in the fragment of the URL, which a browser sends to no server.
 """
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 import segno
 
@@ -21,9 +21,11 @@ WHITE_ON_BLACK, AS_BEFORE = "\033[97;40m", "\033[0m"
 
 @dataclass(frozen=True)
 class Invitation:
-    """The invitation to the page at ``page_url``; ``token`` is the instructor's.
+    """The invitation to the page at ``page_url``.
 
-    >>> invitation = Invitation("http://192.168.1.20:8292/", "secret")
+    ``token`` is the instructor's, for programs; ``new_code()`` gives a code for one link.
+
+    >>> invitation = Invitation("http://192.168.1.20:8292/", "secret", lambda: "K7QF-2M9X-TB4E")
     >>> invitation.command
     'pushlab join http://192.168.1.20:8292'
     >>> invitation
@@ -32,16 +34,20 @@ class Invitation:
 
     page_url: str
     token: str = field(repr=False)
+    new_code: Callable[[], str] = field(repr=False)
 
     @property
     def command(self) -> str:
         """The command that a participant types."""
         return f"pushlab join {self.page_url.rstrip('/')}"
 
-    @property
-    def instructor_url(self) -> str:
-        """The page with the token, for the instructor. It is not for the projector."""
-        return f"{self.page_url}#token={quote(self.token, safe='')}"
+    def instructor_link(self) -> str:
+        """Return a new link to the page for the instructor's browser. It works once.
+
+        >>> Invitation("http://192.168.1.20:8292/", "", lambda: "K7QF-2M9X-TB4E").instructor_link()
+        'http://192.168.1.20:8292/#code=K7QF-2M9X-TB4E'
+        """
+        return f"{self.page_url}#code={self.new_code()}"
 
     def qr_text(self, colour: bool = False) -> str:
         """Return the QR code of the page's URL as lines of half blocks, for a dark background.

@@ -242,7 +242,8 @@ class LabRuntime:
     @property
     def invitation(self) -> Invitation | None:
         """The links for participants and the instructor, or None if the lab listens at the loopback."""
-        return Invitation(self.application_server.url, self._token) if self._token else None
+        server = self.application_server
+        return Invitation(server.url, self._token, server.access.new_code) if self._token else None
 
     def room(self) -> list[Participant]:
         """Return the participants: connected or not, what waits, whether the last message arrived."""

@@ -192,10 +192,11 @@ def invitation(how: Invitation) -> str:
 
 
 def instructor_link(how: Invitation) -> str:
-    """Return the link to a page that may notify all. It is shown only on demand."""
+    """Return a new link to a page that may notify all. It is shown only on demand."""
     return (
-        f'<a href="{escape(how.instructor_url)}" target="_blank">The page, as the instructor</a>'
-        '<div class="pushlab-faint">Its address holds the token: copy it for nobody else.</div>'
+        f'<a href="{escape(how.instructor_link())}" target="_blank">The page, as the instructor</a>'
+        '<div class="pushlab-faint">This link works once, for ten minutes: keep it to yourself. '
+        "Hide it and show it again for another one.</div>"
     )
 
 

@@ -1,5 +1,7 @@
 """The ``pushlab`` command, run as a person runs it: in a process of its own."""
 
+import io
+import itertools
 import json
 import os
 import re
@@ -20,6 +22,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pushlab.cli import commands
 from pushlab.cli.commands import main
 from pushlab.lab.runtime import LabRuntime
 from pushlab.protocol import p256
@@ -329,6 +332,21 @@ def is_open_until_ctrl_c(command, then=lambda: None):
         then()
         process.send_signal(signal.SIGINT)
         assert process.wait(patience(120)) == 130
+
+
+def test_each_enter_prints_a_new_link_for_the_instructor(monkeypatch, capsys):
+    from pushlab.lab.invitation import Invitation
+
+    codes = (f"CODE-{number}" for number in itertools.count(1))
+    invitation = Invitation("http://192.0.2.7:8292/", "c2VjcmV0", codes.__next__)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n\n"))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    commands._invite(invitation)
+    printed = capsys.readouterr().out
+    assert re.findall("instructor +(\\S+)", printed) == [
+        f"http://192.0.2.7:8292/#code=CODE-{number}" for number in (1, 2, 3)
+    ]
+    assert "Press Enter for another one" in printed and "c2VjcmV0" not in printed
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])

@@ -21,12 +21,15 @@ class Room:
         serve = ["-m", "pushlab", "serve", "--host", INSTRUCTOR, "--port", "0", "--push-port", "0"]
         lab = network.start("desk", sys.executable, *serve, "--data", str(data))
         said = ""
-        while not (link := re.search(r"instructor +(http://\S+)/#token=(\S+)", said)):
+        while not (link := re.search(r"instructor +(http://\S+)/#code=(\S+)", said)):
             line = lab.stdout.readline()
             assert line, f"the lab has ended: {said}"
             said += line
-        self.said, self.url, self.token = said, link[1], link[2]
+        self.said, self.url = said, link[1]
         self.desk = network.sit("desk")
+        status, answer = self.desk.do("ask", url=f"{self.url}/instructor", body={"code": link[2]})
+        assert status == 200, answer
+        self.token = answer["data"]["token"]
         self.desk.do("listen", url=self.url, token=self.token)
         self.seats = {kind: network.sit(kind) for kind in REAL}
         self.crowd = network.sit("crowd")

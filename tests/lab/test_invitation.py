@@ -1,5 +1,6 @@
 """The invitation: a line, a code that a phone can read, and a link that is not for the projector."""
 
+import itertools
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -13,13 +14,15 @@ MODULES = [[bit & 1 for bit in row] for row in segno.make(URL, error="m", micro=
 
 @pytest.fixture
 def invitation() -> Invitation:
-    return Invitation(URL, "c2VjcmV0")
+    codes = (f"CODE-{number}" for number in itertools.count(1))
+    return Invitation(URL, "c2VjcmV0", codes.__next__)
 
 
-def test_the_token_is_in_the_instructor_s_link_and_nowhere_else(invitation):
-    assert invitation.instructor_url == f"{URL}#token=c2VjcmV0"
+def test_each_instructor_s_link_has_a_code_of_its_own_and_nothing_has_the_token(invitation):
+    links = [invitation.instructor_link() for _ in range(2)]
+    assert links == [f"{URL}#code=CODE-1", f"{URL}#code=CODE-2"]
     shown = [repr(invitation), invitation.command, invitation.qr_text(), invitation.qr_svg()]
-    assert "c2VjcmV0" not in "".join(shown)
+    assert "CODE" not in "".join(shown) and "c2VjcmV0" not in "".join(shown + links)
 
 
 def test_the_code_in_the_terminal_holds_every_module_of_the_address(invitation):

@@ -45,6 +45,11 @@ def room(background, journal, push_service):
     background.run(server.stop())
 
 
+def link_of(room) -> str:
+    """Return a new instructor's link."""
+    return f"{room.url}#code={room.access.new_code()}"
+
+
 def asked(page: Page) -> list[str]:
     """Note the path of each request from now on."""
     paths: list[str] = []
@@ -109,7 +114,7 @@ def test_the_instructor_sees_who_is_here_and_whom_a_message_reached(
     page, room, push_service, background
 ):
     endpoint = subscribed(background, push_service, room, "Ada <i>")
-    visit(page, f"{room.url}#token={TOKEN}")
+    visit(page, link_of(room))
     assert page.url == room.url, "nothing for the projector"
     expect(page.locator("#notify-all")).to_be_enabled()
     expect(page.locator("#log-shut")).to_be_hidden()
@@ -134,16 +139,52 @@ def test_the_instructor_sees_who_is_here_and_whom_a_message_reached(
 def test_a_link_that_is_opened_where_the_page_already_is_counts(page, room):
     visit(page, room.url)
     expect(page.locator("#notify-all")).to_be_disabled()
-    page.goto(f"{room.url}#token={TOKEN}")  # Another fragment alone: browsers load nothing anew.
+    page.goto(link_of(room))  # Another fragment alone: browsers load nothing anew.
     expect(page.locator("#notify-all")).to_be_enabled()
 
 
-def test_a_token_of_another_lab_ends_the_log_once_and_in_words(page, room):
+def test_a_session_of_another_lab_ends_the_log_once_and_in_words(page, room):
     paths = asked(page)
     page.clock.install()
-    visit(page, f"{room.url}#token=of-yesterday")
+    page.add_init_script("sessionStorage.setItem('pushlab-token', 'of-yesterday')")
+    visit(page, room.url)
     expect(page.locator("#log-shut")).to_be_visible()
     page.clock.fast_forward("01:00")  # Far beyond the time after which a lost log is opened anew.
     press(page, "notify-all")
     expect(page.locator("#outcome")).to_contain_text("for the instructor")
     assert len([path for path in paths if path.startswith("events")]) == 1
+
+
+def test_a_link_works_once(page, room, chromium):
+    link = link_of(room)
+    visit(page, link)
+    expect(page.locator("#notify-all")).to_be_enabled()
+    other = chromium.new_page()
+    visit(other, link)
+    expect(other.locator("#outcome")).to_contain_text("has been used already")
+    expect(other.locator("#outcome")).to_contain_text("press Enter where the lab was started")
+    expect(other.locator("#notify-all")).to_be_disabled()
+    assert other.url == room.url
+    visit(other, link_of(room))
+    expect(other.locator("#notify-all")).to_be_enabled()
+    # The tab that has used a link may be given it again, from the history for one.
+    page.goto(link)
+    expect(page.locator("#notify-all")).to_be_enabled()
+    expect(page.locator("#outcome")).not_to_contain_text("used already")
+    other.close()
+
+
+def test_what_the_browser_keeps_is_not_the_token(page, room):
+    visit(page, link_of(room))
+    expect(page.locator("#notify-all")).to_be_enabled()
+    kept = page.evaluate(
+        "() => JSON.stringify([location.href, document.cookie, {...sessionStorage}, {...localStorage}])"
+    )
+    assert "pushlab-token" in kept and TOKEN not in kept
+
+
+def test_a_link_that_holds_a_token_is_refused_and_says_why(page, room):
+    visit(page, f"{room.url}#token={TOKEN}")
+    expect(page.locator("#outcome")).to_contain_text("keep it in its history")
+    expect(page.locator("#notify-all")).to_be_disabled()
+    assert page.url == room.url and page.evaluate("sessionStorage.length") == 0

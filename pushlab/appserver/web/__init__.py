@@ -1,6 +1,7 @@
 """The application server over HTTP.
 
 guard.py          which requests are accepted
+instructor.py     how a browser becomes the instructor's
 handler.py        what all routes share: JSON and the journal
 routes.py         the routes that the page and its worker call
 events.py         GET /events, the journal as a stream

@@ -23,7 +23,7 @@ Sources: Fetch Metadata Request Headers §2, Fetch §3.2, RFC 6454 §7, RFC 9110
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pushlab.appserver.web.guesses import GuessLimiter
@@ -40,7 +40,8 @@ class Guard:
     """Accept a request, or raise the error that says what is wrong with it.
 
     ``host``: the address that the server listens at; ``token``: the instructor's, or None if
-    every user may do everything; ``guesses`` counts the wrong ones.
+    every user may do everything; ``guesses`` counts the wrong ones; ``is_session``: whether a token
+    is one that a browser of the instructor's was given (see ``instructor``).
 
     >>> guard = Guard("127.0.0.1")
     >>> guard.check("POST", {"Host": "127.0.0.1:8292", "Origin": "http://127.0.0.1:8292"})
@@ -52,6 +53,7 @@ class Guard:
     host: str
     token: str | None = field(default=None, repr=False)
     guesses: GuessLimiter = field(default_factory=GuessLimiter, repr=False)
+    is_session: Callable[[str], bool] = field(default=lambda token: False, repr=False)
 
     def check(self, method: str, headers: Mapping[str, str]) -> None:
         """Check what every request must have. Raises WrongHost, CrossOrigin."""
@@ -62,7 +64,7 @@ class Guard:
             check_source(host, site, headers.get("Origin"))
 
     def check_instructor(self, authorization: str, access_token: str = "", address: str = "") -> None:
-        """Check the instructor's token. Raises InstructorOnly, TooManyGuesses.
+        """Check the instructor's token, or a session's. Raises InstructorOnly, TooManyGuesses.
 
         ``authorization``: the header; ``access_token``: the one of the query, if there is no header;
         ``address``: where the request comes from.
@@ -80,7 +82,7 @@ class Guard:
         if seconds := self.guesses.wait(address):
             raise TooManyGuesses(seconds=seconds)
         # The time that this takes does not show how many characters of the token were right.
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
+        if not (hmac.compare_digest(given.encode(), self.token.encode()) or self.is_session(given)):
             self.guesses.wrong(address)
             raise InstructorOnly
 

@@ -27,6 +27,9 @@ from pushlab.text import show
 MAX_EVENT = 64
 """Characters that the event of a report may have."""
 
+MAX_CODE = 64
+"""Characters of a code that are looked at."""
+
 MAX_DETAILS = 8
 """Members of a report's detail that are kept."""
 
@@ -150,6 +153,20 @@ class SubscriptionsHandler(Handler):
     async def get(self) -> None:
         rows = await self.server.participants()
         self.succeed(participants=[row.to_json() for row in rows])
+
+
+class InstructorHandler(Handler):
+    """``POST /instructor``: exchange the code of an instructor's link for the token of a session."""
+
+    recorded = True
+
+    async def post(self) -> None:
+        code = self.json().get("code")
+        if not isinstance(code, str):
+            raise BadField("code is missing, or not text")
+        token = self.server.access.exchange(code[:MAX_CODE], self.request.remote_ip)
+        self.record(status=200)
+        self.succeed(token=token)
 
 
 class ReportHandler(Handler):
