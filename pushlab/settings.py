@@ -110,11 +110,6 @@ def patience(seconds: float) -> float:
     return seconds * factor
 
 
-def sqlite(path: Path) -> str:
-    """Return SQLAlchemy's URL of a SQLite file."""
-    return f"sqlite:///{path.resolve()}"
-
-
 def has_screen() -> bool:
     """Say whether a browser window can be seen on this machine."""
     if sys.platform != "linux":

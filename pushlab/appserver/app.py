@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from sqlalchemy import URL
 from tornado.web import Application
 
 from pushlab.appserver.broadcast.runs import Run
@@ -80,7 +81,7 @@ class ApplicationServer:
         self,
         *,
         keys: VapidKeys,
-        database: str = "sqlite://",
+        database: str | URL = "sqlite://",
         journal: Journal | None = None,
         push_origins: Collection[str] = (),
         allowed_origins: Collection[str] = (),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from sqlalchemy import (
+    URL,
     Column,
     ColumnElement,
     Connection,
@@ -94,7 +95,7 @@ class SubscriptionStore:
 
     def __init__(
         self,
-        url: str = "sqlite://",
+        url: str | URL = "sqlite://",
         allowed_origins: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ):

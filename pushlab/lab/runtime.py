@@ -40,6 +40,7 @@ from pushlab.lab.loop import BackgroundLoop, call_at_exit
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
+from pushlab.server.database import sqlite_url
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
 
@@ -108,7 +109,7 @@ class LabRuntime:
         self._listeners: set[Listener] = set()
         self.journal = Journal(fault=self._faults.append)
         self.push_service = PushService(
-            database=settings.sqlite(self.data / "pushservice.sqlite3"),
+            database=sqlite_url(self.data / "pushservice.sqlite3"),
             journal=self.journal,
             flavour=flavour,
             message_limit=message_limit,
@@ -129,7 +130,7 @@ class LabRuntime:
                     self.run(self.push_service.start(push_port, host))
                     self.application_server = ApplicationServer(
                         keys=self.keys,
-                        database=database or settings.sqlite(self.data / "appserver.sqlite3"),
+                        database=database or sqlite_url(self.data / "appserver.sqlite3"),
                         journal=self.journal,
                         push_origins=[self.push_service.origin],
                         allowed_origins=allow_endpoints,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import NoReturn
 
+from sqlalchemy import URL
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
@@ -70,7 +71,7 @@ class PushService:
     def __init__(
         self,
         *,
-        database: str = "sqlite://",
+        database: str | URL = "sqlite://",
         journal: Journal | None = None,
         clock: Callable[[], float] = time.time,
         flavour: str = "strict",

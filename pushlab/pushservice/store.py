@@ -9,6 +9,7 @@ time. So a power cut may lose the messages that were answered 201 in the last se
 """
 
 from sqlalchemy import (
+    URL,
     Column,
     Float,
     Integer,
@@ -92,7 +93,7 @@ class Store:
     >>> store.close()
     """
 
-    def __init__(self, url: str):
+    def __init__(self, url: str | URL):
         self._engine = database.connect(url, OWNER, busy_timeout=BUSY_SECONDS, durable=False)
         try:
             with (

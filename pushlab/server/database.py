@@ -23,12 +23,15 @@ is killed loses nothing that it has committed, because by then the operating sys
 the disk. If not, the last commits may be lost. The file stays whole in both cases.
 """
 
+import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from sqlalchemy import (
     Connection,
@@ -42,7 +45,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from pushlab.errors import (
     BadDatabaseUrl,
@@ -52,6 +55,8 @@ from pushlab.errors import (
     StoreError,
     UnableToReadDatabase,
 )
+
+log = logging.getLogger("pushlab")
 
 SQLITE_BUSY, SQLITE_LOCKED = 5, 6
 
@@ -101,7 +106,18 @@ class Database:
             yield
 
 
-def connect(url: str, owner: str, *, busy_timeout: float, durable: bool = True) -> Database:
+def sqlite_url(path: Path) -> URL:
+    """Return SQLAlchemy's URL of a SQLite file, whatever characters its name has.
+
+    In a text, ``?`` would begin the query, and SQLAlchemy would decode ``%20``.
+
+    >>> sqlite_url(Path("/lab/what?x=1/p%20q.sqlite3")).database
+    '/lab/what?x=1/p%20q.sqlite3'
+    """
+    return URL.create("sqlite", database=str(path.resolve()))
+
+
+def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = True) -> Database:
     """Open the database at an SQLAlchemy URL. Only its owner can read a new SQLite file.
 
     ``owner``: the party whose database it is; ``busy_timeout``: seconds to wait for a lock;
@@ -113,23 +129,45 @@ def connect(url: str, owner: str, *, busy_timeout: float, durable: bool = True) 
     1
     """
     address = _address(url, owner)
+    file = _file_of(address, owner)
     # SQLAlchemy's errors show every value, and an endpoint must not be shown.
     options: dict[str, Any] = {"hide_parameters": True}
     sqlite = address.get_backend_name() == "sqlite"
-    in_memory = sqlite and address.database in (None, "", ":memory:")
     if sqlite:
         options["connect_args"] = {"timeout": busy_timeout, "check_same_thread": False}
-    if in_memory:
-        options["poolclass"] = StaticPool
+        options["poolclass"] = QueuePool if file else StaticPool
     engine = _engine(address, options, owner)
     if sqlite:
-        if address.database and not in_memory and not address.query:
-            _make_private(address.database, owner)
+        if file:
+            _make_private(file, owner)
         event.listen(engine, "connect", _tune(durable))
     return Database(engine, owner)
 
 
-def _address(url: str, owner: str) -> URL:
+_SQLITE_URI = re.compile(r"file:(?://[^/?#]*)?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?.*", re.DOTALL)
+
+
+def _file_of(address: URL, owner: str) -> str | None:
+    """Return the path of the file that SQLite will open or make; None if there is none.
+
+    A database in memory has no file, and neither has a temporary one, which is SQLite's own.
+    Source: SQLite, Uniform Resource Identifiers §3.
+    """
+    if address.get_backend_name() != "sqlite":
+        return None
+    try:
+        [name], options = address.get_dialect()().create_connect_args(address)
+    except (SQLAlchemyError, ValueError, TypeError) as reason:
+        words = f"the {owner}'s database URL cannot be used: {_hide(address)(str(reason))}"
+        raise BadDatabaseUrl(words, owner) from None
+    if options.get("uri") and (uri := _SQLITE_URI.fullmatch(name)):
+        if parse_qs(uri["query"] or "").get("mode") == ["memory"]:
+            return None
+        name = os.fsdecode(unquote_to_bytes(uri["path"]))
+    return None if name in ("", ":memory:") else name
+
+
+def _address(url: str | URL, owner: str) -> URL:
     """Read a URL. It may contain a password, so an error shows nothing of it but the driver's name."""
     try:
         address = make_url(url)
@@ -198,10 +236,9 @@ def _make_private(path: str, owner: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return
-    except OSError as reason:
-        raise UnableToReadDatabase(
-            f"unable to open {path}: it cannot be made: {reason.strerror}", owner
-        ) from None
+    except (OSError, ValueError) as reason:  # ValueError: a name that no file can have
+        said = getattr(reason, "strerror", None) or reason
+        raise UnableToReadDatabase(f"unable to open {path}: it cannot be made: {said}", owner) from None
 
 
 def _tune(durable: bool) -> Callable[[Any, Any], None]:
@@ -255,11 +292,26 @@ def make_tables(connection: Connection, tables: Iterable[Table], owner: str) -> 
                 f"{table.name} lacks {', '.join(lacking)}: move the file away, and a new one is made",
                 owner,
             )
-    _restrict_permissions(connection.engine.url.database)
+    if connection.dialect.name == "sqlite":
+        _restrict_permissions(connection, owner)
 
 
-def _restrict_permissions(path: str | None) -> None:
-    """Let only the owner read the files of a SQLite database, if it has files."""
+def _restrict_permissions(connection: Connection, owner: str) -> None:
+    """Let only the owner read the files of a SQLite database, if it has files.
+
+    SQLite itself says which file it has open. No spelling of a URL can lead to another one.
+    """
+    # As bytes: a name need not be UTF-8.
+    query = "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'"
+    path = os.fsdecode(connection.exec_driver_sql(query).scalar_one() or b"")
+    if not path or os.name != "posix":
+        return
     for file in (Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")):
-        if os.name == "posix" and file.is_file() and file.stat().st_uid == os.geteuid():
-            file.chmod(0o600)
+        try:
+            facts = file.stat()
+            if facts.st_uid == os.geteuid() and facts.st_mode & 0o077:
+                file.chmod(0o600)
+        except FileNotFoundError:
+            continue
+        except OSError as reason:
+            log.warning("the %s's database %s may be readable by others: %s", owner, file, reason)

@@ -6,6 +6,7 @@ import stat
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table
@@ -20,8 +21,10 @@ from pushlab.errors import (
     UnableToSaveSubscription,
     UnableToWriteDatabase,
 )
+from pushlab.protocol.examples import RFC8291
 from pushlab.pushservice.store import Store
 from pushlab.server import database
+from pushlab.server.database import sqlite_url
 
 TABLE = Table("things", MetaData(), Column("id", Integer, primary_key=True), Column("what", String))
 
@@ -259,3 +262,73 @@ def test_a_password_that_a_driver_repeats_is_not_shown(path):
         connection.exec_driver_sql("SELECT pa55word")
     assert "pa55word" not in str(caught.value)
     engine.close()
+
+
+# --- names of files are names of files ------------------------------------------------------------
+
+SPELLINGS = {
+    "a path": "sqlite:///{path}",
+    "an option of the driver": "sqlite:///{path}?timeout=5",
+    "a URI": "sqlite:///file:{path}?uri=true",
+    "a URI with an authority": "sqlite:///file://localhost{path}?uri=true",
+    "a URI with a mode": "sqlite:///file:{path}?mode=rwc&uri=true",
+    "a URI with an escape": "sqlite:///file:{folder}/%2578.sqlite3?uri=1",
+    "a URI with another file system layer": "sqlite:///file:{path}?vfs=unix-excl&uri=true",
+    "a relative path": "sqlite:///x.sqlite3",
+    "the driver's name": "sqlite+pysqlite:///{path}",
+}
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+@pytest.mark.parametrize("store", [Store, SubscriptionStore])
+def test_a_new_file_is_private_whatever_the_spelling_of_the_url(path, monkeypatch, how, store):
+    monkeypatch.chdir(path.parent)
+    before = os.umask(0)
+    try:
+        opened = store(SPELLINGS[how].format(path=path, folder=path.parent))
+        names = {file.name for file in path.parent.iterdir()}
+        assert names <= {"x.sqlite3", "x.sqlite3-wal", "x.sqlite3-shm"} and path.name in names
+        assert modes(path) == {0o600}
+        opened.close()
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+def test_an_old_file_is_made_private_whatever_the_spelling_of_the_url(path, monkeypatch, how):
+    monkeypatch.chdir(path.parent)
+    Store(f"sqlite:///{path}").close()
+    path.chmod(0o644)
+    Store(SPELLINGS[how].format(path=path, folder=path.parent)).close()
+    assert modes(path) == {0o600}
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"]
+    + ["sqlite:///file:x?mode=memory&uri=true", "sqlite:///file:?uri=true"],
+)  # fmt: skip
+def test_a_database_without_a_file_makes_none_and_is_one_for_all_threads(tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    store = SubscriptionStore(url)
+    writer = threading.Thread(target=store.save, args=(RFC8291.subscription, "key"))
+    writer.start()
+    writer.join()
+    assert store.count() == 1
+    store.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+NAMES = ["p%20q", "what?x=1", "a#b", "ü", 'quote"d', "it's", "two words", "new\nline", "~", "~root"]
+NAMES += [":memory:", "file:x?mode=memory", "&mode=ro", "x?uri=true", "back\\slash", "\udcff", "%00"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_url_of_a_file_leads_to_this_file(tmp_path, monkeypatch, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)  # A name such as ":memory:" is relative to this one.
+    stores = [Store(sqlite_url(Path(name) / "one")), SubscriptionStore(sqlite_url(folder / "two"))]
+    names = {file.name.partition("-")[0] for file in folder.iterdir()}
+    assert names == {"one", "two"} and [file.name for file in tmp_path.iterdir()] == [name]
+    for store in stores:
+        store.close()
