@@ -22,7 +22,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from pushlab.errors import BadPort, LabError
+from pushlab.errors import BadArgument, BadPort, LabError
 
 APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
@@ -64,11 +64,16 @@ def _port(argument: str, given: int | None, variable: str, usual: int) -> int:
 
 
 def data_folder(folder: str | Path | None = None) -> Path:
-    """Return the given folder, else PUSHLAB_DATA, else ``.pushlab`` in the checkout or here."""
+    """Return the given folder, else PUSHLAB_DATA, else ``.pushlab`` in the checkout or here.
+
+    Raises BadArgument for what cannot be the name of a folder.
+    """
     if chosen := folder or os.environ.get("PUSHLAB_DATA"):
+        if not isinstance(chosen, str | os.PathLike) or "\0" in str(chosen):
+            raise BadArgument(f"data is {chosen!r}, which names no folder")
         return Path(chosen)
     checkout = Path(__file__).resolve().parents[1]
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".pushlab"
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path()) / ".pushlab"
 
 
 def instructor_token() -> str:

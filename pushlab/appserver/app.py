@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL
@@ -36,7 +36,13 @@ from pushlab.appserver.web.guesses import BURST, GuessLimiter
 from pushlab.appserver.web.handler import UnknownHandler
 from pushlab.appserver.web.instructor import InstructorAccess
 from pushlab.appserver.web.static import PageHandler, static_folder
-from pushlab.errors import LabStopped, NoSubscriptions, TooManySubscriptions, UnknownSubscription
+from pushlab.errors import (
+    BadArgument,
+    LabStopped,
+    NoSubscriptions,
+    TooManySubscriptions,
+    UnknownSubscription,
+)
 from pushlab.journal import Journal, Party
 from pushlab.protocol import origin
 from pushlab.protocol.delivery import PushOptions
@@ -49,6 +55,22 @@ MAX_SUBSCRIPTIONS = 100_000
 
 STREAM_END_TIMEOUT = 1
 """Seconds that open event streams have to send their last events when the server stops."""
+
+
+SenderName = Literal["pushlab", "pywebpush"]
+"""Whose code encrypts, signs and sends."""
+
+
+def checked_sender(name: object) -> SenderName:
+    """Return the name of a sender. Raises BadArgument.
+
+    >>> checked_sender("pywebpush")
+    'pywebpush'
+    """
+    for known in get_args(SenderName):
+        if name == known:
+            return known
+    raise BadArgument(f"sender is {name!r}, and there are 'pushlab' and 'pywebpush'")
 
 
 class ApplicationServer:
@@ -86,13 +108,11 @@ class ApplicationServer:
         push_origins: Collection[str] = (),
         allowed_origins: Collection[str] = (),
         connect_overrides: Sequence[ConnectOverride] = (),
-        sender: Literal["pushlab", "pywebpush"] = "pushlab",
+        sender: SenderName = "pushlab",
         clock: Callable[[], float] = time.time,
         instructor_token: str | None = None,
         certificate: Certificate | None = None,
     ):
-        if sender not in ("pushlab", "pywebpush"):
-            raise ValueError(f"sender is {sender!r}, and there are 'pushlab' and 'pywebpush'")
         self.keys = keys
         self.journal = journal or Journal()
         self.streams: set[EventsHandler] = set()
@@ -100,7 +120,7 @@ class ApplicationServer:
         self._push_origins = tuple(push_origins)
         self._allowed_origins = (*push_origins, *allowed_origins)
         self.connect_overrides = tuple(connect_overrides)
-        self._sender_name = sender
+        self._sender_name = checked_sender(sender)
         self._clock = clock
         self._certificate = certificate
         self._numbers = itertools.count(1)

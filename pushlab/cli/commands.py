@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pushlab import settings
-from pushlab.errors import BadPort, PushlabError
+from pushlab.errors import BadArgument, BadPort, DataFolderTaken, PushlabError
 from pushlab.lab import network
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     except PushlabError as error:
         print(f"pushlab: {error}", file=sys.stderr)
         # argparse, too, ends with 2 if a command cannot be run with these arguments.
-        return 2 if isinstance(error, BadPort) else 1
+        return 2 if isinstance(error, BadArgument | BadPort | DataFolderTaken) else 1
     except KeyboardInterrupt:
         return 130
 

@@ -28,8 +28,9 @@
     │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
     │   └── DatabaseLocked, DatabaseClosed, BadDatabaseUrl, DatabaseDriverMissing
     ├── LabError              the laboratory itself
-    │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, TimedOut, LabStopped, UnknownFlavour
-    │   └── BadHost, BadCertificate
+    │   ├── BadArgument, DataFolderTaken
+    │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, TimedOut, FetchFailed
+    │   └── LabStopped, UnknownFlavour, BadHost, BadCertificate
     └── ExerciseError         what a learner has written
         └── NotYet
 

@@ -10,13 +10,20 @@ from pushlab.errors.base import PushlabError
 # ruff: noqa: E501
 
 __all__ = [
-    "LabError", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut",
+    "LabError", "BadArgument", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut", "FetchFailed",
     "LabStopped", "UnknownFlavour", "BadHost", "BadCertificate",
     "ExerciseError", "NotYet",
 ]
 
 class LabError(PushlabError, fault="this machine"):
     """The laboratory could not do what it was asked."""
+
+class BadArgument(LabError, ValueError):
+    """An argument has a value that it cannot have."""
+
+class DataFolderTaken(LabError):
+    """Another lab uses this data folder."""
+    hint = "Stop that lab: in a notebook Kernel > Shut Down Kernel, in a terminal Ctrl-C. Or choose another folder: Lab(data=…), pushlab serve --data …, or PUSHLAB_DATA"
 
 class PortTaken(LabError):
     """Another program holds the port."""
@@ -35,6 +42,9 @@ class BrowserFailed(LabError):
 
 class TimedOut(LabError):
     """What was waited for did not come."""
+
+class FetchFailed(LabError, fault=""):
+    """Another program did not answer as a lab does."""
 
 class LabStopped(LabError):
     """The lab is not running."""

@@ -24,23 +24,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pushlab import settings
-from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.app import ApplicationServer, checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.web.certificate import Certificate
-from pushlab.errors import LabError, LabStopped, PortTaken, TimedOut
+from pushlab.errors import BadArgument, LabError, LabStopped, PortTaken, TimedOut
 from pushlab.journal import Event, IsolatedCallback, Journal
 from pushlab.lab import jupyter, network
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
 from pushlab.lab.browsers import CLOSE_SECONDS, OpenBrowsers
+from pushlab.lab.data_folder import DataFolderLock
 from pushlab.lab.invitation import Invitation
 from pushlab.lab.listener import Listener
 from pushlab.lab.loop import BackgroundLoop, call_at_exit
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
-from pushlab.server.database import sqlite_url
+from pushlab.server.database import checked_url, sqlite_url
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
 
@@ -67,9 +68,9 @@ class LabRuntime:
     PUSHLAB_DATA replace the arguments that are not given.
 
     If one part cannot be started, the parts before it are stopped again, and nothing is left.
-    Raises UnknownFlavour, BadHost, BadCertificate; LabError if another argument or the data folder
-    cannot be used; PortTaken if another program holds a port; StoreError if a database fails. A lab
-    that still runs when Python ends is stopped.
+    Raises BadArgument, BadPort, UnknownFlavour, BadHost, BadCertificate; DataFolderTaken if another
+    lab uses the data folder, LabError if it cannot be used; PortTaken if another program holds a
+    port; StoreError if a database fails. A lab that still runs when Python ends is stopped.
 
     >>> with LabRuntime(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     browser = lab.open()
@@ -98,13 +99,19 @@ class LabRuntime:
         keyfile: str | Path | None = None,
     ):
         # Wrong arguments are refused before anything is stopped or started.
+        sender = checked_sender(sender)
+        allow_endpoints = _checked_origins(allow_endpoints)
+        if database is not None:
+            database_url = checked_url(database, "application server")
         flavour = Flavour.named(flavour)
         host = network.checked(host)
         certificate = Certificate.load(certfile, keyfile)
         # In a room only the instructor may notify all. At the loopback there is nobody else.
         self._token = None if network.is_loopback(host) else settings.instructor_token()
         port, push_port = settings.ports(port, push_port)
-        self.data = settings.data_folder(data)
+        self.data = _absolute(settings.data_folder(data))
+        if database is None:
+            database_url = sqlite_url(self.data / "appserver.sqlite3")
         self._faults: deque[str] = deque(maxlen=MAX_FAULTS)
         self._listeners: set[Listener] = set()
         self.journal = Journal(fault=self._faults.append)
@@ -116,21 +123,19 @@ class LabRuntime:
         )
         self._browsers = OpenBrowsers(self.run)
         with LabRuntime._changing:
-            if LabRuntime._running is not None:
-                LabRuntime._running.stop()
-            self._open_data_folder()
             try:
                 # Each step registers how to undo it. If one fails, those before it are undone at once;
                 # otherwise stop() undoes them all. A server that has not started may be stopped, so
                 # an interrupt in the middle of a start leaves nothing either.
                 with ExitStack() as undo:
+                    self._take_over(undo)
                     self._thread = BackgroundLoop()
                     undo.callback(self._thread.stop)
                     undo.callback(self._end, self.push_service.stop)
                     self.run(self.push_service.start(push_port, host))
                     self.application_server = ApplicationServer(
                         keys=self.keys,
-                        database=database or sqlite_url(self.data / "appserver.sqlite3"),
+                        database=database_url,
                         journal=self.journal,
                         push_origins=[self.push_service.origin],
                         allowed_origins=allow_endpoints,
@@ -150,15 +155,30 @@ class LabRuntime:
         if certificate and (complaint := certificate.complaint(host)):
             warnings.warn(complaint, stacklevel=2)
 
-    def _open_data_folder(self) -> None:
-        """Make the data folder and the keys if they are missing. Raises LabError, KeyFileError."""
+    def _take_over(self, undo: ExitStack) -> None:
+        """Stop the lab that this process had before, and lock the data folder.
+
+        A lab with another folder is stopped only when the new one's folder is known to be usable.
+        Raises DataFolderTaken, LabError, KeyFileError.
+        """
+        before = LabRuntime._running
+        if before is not None and _is_same(before.data, self.data):
+            before.stop()
+        self._open_data_folder(undo)
+        if LabRuntime._running is not None:
+            LabRuntime._running.stop()
+
+    def _open_data_folder(self, undo: ExitStack) -> None:
+        """Lock the data folder. Make it and the keys if they are missing."""
         try:
             self.data.mkdir(0o700, parents=True, exist_ok=True)
+            self._lock = DataFolderLock(self.data)
+            undo.callback(self._lock.release)
             self.keys = VapidKeys.load_or_generate(self.data / "vapid.env")
         except OSError as reason:
             raise LabError(
-                f"the data folder {self.data} cannot be used: {reason.strerror}. "
-                "Choose another one with Lab(data=…) or PUSHLAB_DATA"
+                f"the data folder {self.data} cannot be used: {reason.strerror}. Choose another one: "
+                "Lab(data=…), pushlab serve --data …, or PUSHLAB_DATA"
             ) from None
 
     def _connect_overrides(self, address: str) -> list[ConnectOverride]:
@@ -369,6 +389,30 @@ class LabRuntime:
             keeps_profile=profile is not None,
         )
         return self.run(opening, doing=f"{name or kind.capitalize()} is starting and opens the page")
+
+
+def _checked_origins(origins: Collection[str]) -> list[str]:
+    """Return the origins of test endpoints on this machine. Raises BadArgument."""
+    if isinstance(origins, str | bytes) or not isinstance(origins, Collection):
+        raise BadArgument(f"allow_endpoints is {origins!r}, and not a list of origins")
+    try:
+        return [network.loopback_origin(origin) for origin in origins]
+    except (ValueError, TypeError, AttributeError) as reason:
+        raise BadArgument(f"allow_endpoints has what is no origin of this machine: {reason}") from None
+
+
+def _is_same(folder: Path, other: Path) -> bool:
+    try:
+        return folder.samefile(other)
+    except OSError:
+        return False  # One of them is not there.
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.absolute()
+    except OSError as reason:
+        raise LabError(f"the folder that this program runs in is gone: {reason.strerror}") from None
 
 
 def _stop_the_one_that_runs() -> None:

@@ -114,7 +114,7 @@ def sqlite_url(path: Path) -> URL:
     >>> sqlite_url(Path("/lab/what?x=1/p%20q.sqlite3")).database
     '/lab/what?x=1/p%20q.sqlite3'
     """
-    return URL.create("sqlite", database=str(path.resolve()))
+    return URL.create("sqlite", database=str(path.absolute()))
 
 
 def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = True) -> Database:
@@ -128,7 +128,7 @@ def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = 
     ...     connection.exec_driver_sql("SELECT 1").scalar_one()
     1
     """
-    address = _address(url, owner)
+    address = checked_url(url, owner)
     file = _file_of(address, owner)
     # SQLAlchemy's errors show every value, and an endpoint must not be shown.
     options: dict[str, Any] = {"hide_parameters": True}
@@ -167,8 +167,11 @@ def _file_of(address: URL, owner: str) -> str | None:
     return None if name in ("", ":memory:") else name
 
 
-def _address(url: str | URL, owner: str) -> URL:
-    """Read a URL. It may contain a password, so an error shows nothing of it but the driver's name."""
+def checked_url(url: str | URL, owner: str) -> URL:
+    """Read a URL. Raises BadDatabaseUrl.
+
+    It may contain a password, so an error shows nothing of it but the driver's name.
+    """
     try:
         address = make_url(url)
     except (SQLAlchemyError, ValueError):

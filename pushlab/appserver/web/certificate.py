@@ -90,6 +90,8 @@ def _read(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except OSError as reason:
         raise BadCertificate(f"{path} cannot be read: {reason.strerror}") from None
+    except (TypeError, ValueError):  # ValueError: a NUL character
+        raise BadCertificate(f"{path!r} names no file") from None
 
 
 def _certificate(pem: bytes, path: str | Path) -> x509.Certificate:
