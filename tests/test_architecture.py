@@ -15,19 +15,20 @@ TABLE = {
     "journal": (set(), set()),
     "settings": ({"errors"}, set()),
     "text": (set(), set()),
+    "fetch": ({"errors", "protocol"}, set()),
     "protocol": ({"protocol", "errors"}, {"cryptography"}),
     "server": ({"server", "errors", "settings", "text"}, {"tornado", "sqlalchemy"}),
     "pushservice.mailbox": ({"errors"}, set()),
     "appserver": ({"appserver", "protocol", "server"} | GROUND, None),
     "pushservice": ({"pushservice", "protocol", "server"} | GROUND, None),
     "useragent": ({"useragent", "protocol"} | GROUND, None),
-    "lab": ({"lab", "server", "protocol"} | PARTIES | GROUND, {"segno"}),
-    "lab.jupyter": ({"settings"}, {"jupyter_core"}),
+    "lab": ({"lab", "server", "protocol", "fetch"} | PARTIES | GROUND, {"segno"}),
+    "lab.jupyter": ({"errors", "settings", "fetch"}, {"jupyter_core"}),
     "lab.loop": ({"errors", "settings"}, set()),
     "lab.invitation": (set(), {"segno"}),
-    "lab.network": ({"errors", "settings", "protocol"}, set()),
+    "lab.network": ({"errors", "settings", "protocol", "fetch"}, set()),
     "doctor": (
-        {"doctor", "protocol", "appserver.keys", "appserver.explain", "useragent"} | GROUND,
+        {"doctor", "protocol", "fetch", "appserver.keys", "appserver.explain", "useragent"} | GROUND,
         set(),
     ),
     "notebook.pictures": ({"notebook.pictures", "protocol", "journal"}, set()),
@@ -36,7 +37,7 @@ TABLE = {
         {"notebook", "lab", "doctor", "appserver", "useragent.base", "protocol"} | GROUND,
         {"ipywidgets", "IPython"},
     ),
-    "cli": ({"cli", "lab", "doctor", "protocol"} | PARTIES | GROUND, set()),
+    "cli": ({"cli", "lab", "doctor", "protocol", "fetch"} | PARTIES | GROUND, set()),
     "__main__": ({"cli"}, set()),
 }
 # Within the application server: delivery knows nothing of broadcast, and nothing of the web.
@@ -73,7 +74,7 @@ WITHIN = {
 }
 FLOORS = [
     GROUND,
-    {"protocol", "server"},
+    {"protocol", "server", "fetch"},
     PARTIES,
     {"lab", "doctor"},
     {"notebook", "cli", "__main__"},

@@ -6,14 +6,16 @@ that one origin is made an exception, in a profile that is deleted at the end, a
 """
 
 import asyncio
-import json
-import urllib.request
+import re
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pushlab import settings
-from pushlab.errors import BrowserNotFound, LabError
+from pushlab.errors import BrowserNotFound, FetchFailed, LabError
+from pushlab.fetch import fetch_data, is_text, or_null
 from pushlab.lab import network
 from pushlab.lab.browser import installed_browsers, real_browser, trusted_origin
 from pushlab.useragent.chromium.browser import Chromium
@@ -24,6 +26,12 @@ WEAKENS = {
     "chromium": "This Chromium treats {origin} as secure, though it comes over plain http,",
 }
 """What each browser's setting makes an exception of: Firefox a whole host, Chromium one origin."""
+
+SECONDS = 15
+"""How long a lab may take to answer (times PUSHLAB_PATIENCE)."""
+
+SPKI = re.compile(r"[A-Za-z0-9+/]{43}=")
+"""base64 of a SHA-256: one certificate. A longer list would have Chromium trust others as well."""
 
 
 def join(
@@ -63,9 +71,7 @@ def browser_for(url: str, kind: str, **wanted) -> Firefox | Chromium:
     ``wanted`` is ``profile``, ``headless`` and ``grant``. Raises LabError if no lab answers there.
     """
     push_url = push_service_of(url)
-    listeners = None
-    if kind == "chromium":
-        listeners = SimpleNamespace(**ask(f"{push_url.replace('ws', 'http', 1)}chromium"))
+    listeners = listeners_of(push_url) if kind == "chromium" else None
     return real_browser(kind, url, push_url, listeners, **wanted)
 
 
@@ -104,23 +110,50 @@ def page_of(url: str, name: str) -> str:
 
 def push_service_of(url: str) -> str:
     """Ask a running lab for the address of its push service. Raises LabError."""
-    push_url = ask(f"{page_of(url, '')}health").get("push_service")
-    if not push_url:
+    health = f"{page_of(url, '')}health"
+    push_url = ask(health, name=is_text, push_service=or_null(is_text))["push_service"]
+    if push_url is None:
         raise LabError(f"the application server at {url} has no push service of its own")
+    host = _host_of(push_url, "ws", "wss")
+    # A lab elsewhere has no business with what runs on this machine.
+    if not host or (network.is_loopback(host) and not network.is_loopback(_host_of(url) or "")):
+        raise LabError(f"the lab at {url} names no push service that this browser can use")
     return push_url
 
 
-def ask(url: str) -> dict:
-    """Return the data of a lab's answer. Raises LabError.
+def listeners_of(push_url: str) -> SimpleNamespace:
+    """Ask a push service for what a Chromium needs to use it. Raises LabError.
+
+    What it says becomes switches of Chromium, so all addresses have to be of its own host.
+    """
+    names = ("checkin_url", "registration_url", "mcs_url")
+    at = f"{push_url.replace('ws', 'http', 1)}chromium"
+    found = ask(at, spki=is_text, **dict.fromkeys(names, is_text))
+    host = _host_of(push_url, "ws", "wss")
+    if any(_host_of(found[name]) != host for name in names) or not SPKI.fullmatch(found["spki"]):
+        raise LabError(f"the push service at {push_url} says nothing that a Chromium can use")
+    return SimpleNamespace(**found)
+
+
+def ask(url: str, **members: Callable[[object], bool]) -> dict[str, Any]:
+    """Return members of the data in a lab's answer (see ``fetch_data``). Raises LabError.
 
     A lab on this machine or on its network is asked directly, without a proxy.
     """
-    near = network.is_near(urlsplit(url).hostname or "")
-    opener = settings.DIRECT if near else urllib.request.build_opener()
+    near = network.is_near(_host_of(url) or "")
     try:
-        with opener.open(url, timeout=settings.patience(15)) as answer:
-            return json.load(answer)["data"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        return fetch_data(url, seconds=settings.patience(SECONDS), direct=near, **members)
+    except FetchFailed as reason:
         raise LabError(
-            f"no lab answers at {url}: {error}. Start one with ./lab or ./lab serve"
+            f"no lab answers at {url}: {reason.detail}. Start one with ./lab or ./lab serve"
         ) from None
+
+
+def _host_of(url: str, *schemes: str) -> str | None:
+    """Return the host of an absolute URL with one of these schemes; None if it is another text."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in (schemes or ("http", "https")) and parts.port != 0
+    except ValueError:
+        return None
+    return parts.hostname if usable and "@" not in parts.netloc else None

@@ -1,19 +1,18 @@
 """What connects the parties: ports, proxies, certificates, origins, and the clock."""
 
-import json
 import os
 import socket
 import time
 import urllib.request
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pushlab import settings
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.doctor.text import LOOPBACK
-from pushlab.errors import BadPort, PortTaken, TokenExpired
+from pushlab.errors import BadPort, FetchFailed, PortTaken, TokenExpired
+from pushlab.fetch import data_of, fetch, is_text, is_texts, or_null
 from pushlab.protocol.strict_json import JsonObject
 
 HERE = "this machine"
@@ -46,7 +45,7 @@ def _ports(now: float, port: int | None) -> list[Finding]:
     lab, date = _running_lab(ports[0])
     if lab is not None:
         # A route sends a host's messages elsewhere. Never silently: the report lists all of them.
-        routes = "; ".join(lab.get("routes", [])) or "none"
+        routes = "; ".join(lab["routes"] or ()) or "none"
         return [ok("lab", f"a lab runs at port {ports[0]}; its routes: {routes}"), *_skew(date, now)]
     parties = ("application server", "push service")
     return [_port(port, party) for port, party in zip(ports, parties, strict=True)]
@@ -64,18 +63,17 @@ def _port(port: int, party: str) -> Finding:
 def _running_lab(port: int) -> tuple[JsonObject | None, str]:
     """Return the /health data of the lab at a port, and its Date header; None if no lab answers."""
     try:
-        url = f"http://127.0.0.1:{port}/health"
-        with settings.DIRECT.open(url, timeout=settings.patience(5)) as response:
-            data, date = json.load(response)["data"], response.headers.get("Date", "")
-            return (data, date) if data["name"] == "pushlab" else (None, "")
-    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        reply = fetch(f"http://127.0.0.1:{port}/health", seconds=settings.patience(5))
+        data = data_of(reply, name=is_text, routes=or_null(is_texts))
+    except FetchFailed:
         return None, ""
+    return (data, reply.headers.get("Date", "")) if data["name"] == "pushlab" else (None, "")
 
 
 def _skew(date: str, now: float) -> list[Finding]:
     try:
         off = abs(now - parsedate_to_datetime(date).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         return []
     if off <= SKEW:
         return []

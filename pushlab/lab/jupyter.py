@@ -22,11 +22,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request
 
-from pushlab.settings import DIRECT, patience
+from pushlab.errors import FetchFailed
+from pushlab.fetch import fetch
+from pushlab.settings import patience
 
 HERE = {"localhost", "127.0.0.1", "::1"}
 """Host names with which a machine reaches only itself."""
@@ -66,15 +66,13 @@ class Jupyter:
         headers = {"Host": f"127.0.0.1:{port}"}
         if self.token:
             headers["Authorization"] = f"token {self.token}"
-        request = Request(f"{self.inner}proxy/{port}/health", headers=headers)
         try:
-            with DIRECT.open(request, timeout=patience(5)) as answer:
-                return answer.headers.get_content_type() == "application/json"
-        except HTTPError as refused:
-            refused.close()
-            return refused.code in (401, 403)  # It refuses the kernel, but the browser has signed in.
-        except OSError:
+            reply = fetch(f"{self.inner}proxy/{port}/health", seconds=patience(5), headers=headers)
+        except FetchFailed:
             return False
+        if reply.status in (401, 403):  # It refuses the kernel, but the browser has signed in.
+            return True
+        return reply.status == 200 and reply.headers.get_content_type() == "application/json"
 
 
 def here() -> Jupyter | None:

@@ -5,16 +5,15 @@ too. And a host name will not do: the page's origin, the endpoints and the ``aud
 made from the address, and all of them must have the same text.
 """
 
-import json
 import socket
 import struct
 from contextlib import suppress
-from http.client import HTTPException
 from ipaddress import AddressValueError, IPv4Address, ip_address
 from urllib.parse import urlsplit
 
 from pushlab import settings
-from pushlab.errors import BadHost
+from pushlab.errors import BadHost, FetchFailed
+from pushlab.fetch import fetch_data, is_text
 from pushlab.protocol.origin import origin_of
 
 LOOPBACK = "127.0.0.1"
@@ -82,7 +81,7 @@ def checked(host: str) -> str:
     pushlab.errors.BadHost: 0.0.0.0 is every address at once, and a room needs one. ...
     """
     try:
-        address = IPv4Address(host)
+        address = IPv4Address(str(host))  # It would take a number, too.
     except AddressValueError:
         raise BadHost(f"{host!r} is no IPv4 address. {_own_addresses()}") from None
     if address.is_unspecified:
@@ -99,12 +98,9 @@ def holder(host: str, *ports: int) -> str:
     """Return a sentence if another lab holds one of these TCP ports, else nothing. Port 0 is skipped."""
     for port in filter(None, ports):
         url = f"http://{host}:{port}/health"
-        try:
-            with settings.DIRECT.open(url, timeout=settings.patience(2)) as answer:
-                if json.load(answer)["data"]["name"] == "pushlab":
-                    return f"another kernel runs a lab: it holds port {port}"
-        except (OSError, HTTPException, ValueError, LookupError, TypeError):
-            continue  # Another program holds it, and the plain message says enough.
+        with suppress(FetchFailed):  # Another program holds it, and the plain message says enough.
+            if fetch_data(url, seconds=settings.patience(2), name=is_text) == {"name": "pushlab"}:
+                return f"another kernel runs a lab: it holds port {port}"
     return ""
 
 

@@ -1,0 +1,221 @@
+"""A GET to another program of which nothing is trusted: bounded, timed, typed.
+
+What answers at an address may be a lab, another program, or somebody's trap. So the head and the body
+are read up to a limit, and the whole exchange has one deadline: a time limit of a socket begins anew
+with each byte that drips in. No redirect is followed, no file is opened, and nothing is decompressed.
+Every fault is a FetchFailed that says in one line what came in place of an answer.
+
+The exchange runs in a thread of its own. At the deadline its connection is shut down, and the thread
+ends. Only the system's look-up of a name cannot be ended; then the thread ends after it.
+
+Senders do not use this: a request to a push service follows rules of its own (``delivery``).
+"""
+
+import http.client
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import Message
+from functools import partial
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+from pushlab.errors import FetchFailed, MalformedJson
+from pushlab.protocol import strict_json
+
+MAX_BODY = 64 * 1024
+"""Bytes of a body. A lab's answers have a few hundred."""
+
+ABORT_SECONDS = 1.0
+"""How long the thread may take to end once its connection is shut down."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer: its status, its headers, and its body of at most MAX_BODY bytes."""
+
+    status: int
+    headers: Message = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def fetch(
+    url: str, *, seconds: float, direct: bool = True, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """GET an http(s) URL, and return whatever answer comes.
+
+    ``seconds``: for the whole exchange; ``direct``: whether to pass by the environment's proxy. A
+    redirect is an answer like others. Raises FetchFailed.
+    """
+    exchange = _Exchange(url, direct, headers or {}, seconds)
+    thread = threading.Thread(target=exchange.run, name="pushlab-fetch", daemon=True)
+    thread.start()
+    try:
+        thread.join(seconds)
+        if not thread.is_alive():
+            return exchange.result()
+    finally:
+        exchange.abort()  # It does nothing to an exchange that has ended.
+    thread.join(ABORT_SECONDS)
+    raise FetchFailed(f"no whole answer came within {seconds:g} s")
+
+
+def fetch_data(
+    url: str,
+    *,
+    seconds: float,
+    direct: bool = True,
+    **members: Callable[[object], bool],
+) -> dict[str, Any]:
+    """GET JSON of a lab's server, ``{"data": {…}}``, and return these members of its data.
+
+    ``members``: for each name, a function that says whether a value is of the right type; a member
+    that is missing has the value None. Raises FetchFailed.
+    """
+    return data_of(fetch(url, seconds=seconds, direct=direct), **members)
+
+
+def data_of(reply: Reply, **members: Callable[[object], bool]) -> dict[str, Any]:
+    """Return the members of the data in a lab's answer. Raises FetchFailed.
+
+    >>> reply = Reply(200, Message(), b'{"data": {"name": "pushlab", "more": 1}}')
+    >>> data_of(reply, name=is_text)
+    {'name': 'pushlab'}
+    >>> data_of(reply, more=is_text)
+    Traceback (most recent call last):
+    pushlab.errors.FetchFailed: more is a number. ...
+    """
+    if 300 <= reply.status < 400:
+        raise FetchFailed(f"it answers with a redirect ({reply.status}), which is not followed")
+    if reply.status != 200:
+        raise FetchFailed(f"it answers with status {reply.status}")
+    if reply.headers.get("Content-Encoding", "identity") != "identity":
+        raise FetchFailed("its answer is compressed, which nobody asked for")
+    try:
+        answer = strict_json.parse(reply.body)
+    except MalformedJson as reason:
+        raise FetchFailed(f"its answer cannot be read: {reason.detail}") from None
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, dict):
+        raise FetchFailed("its answer has no data")
+    found = {name: data.get(name) for name in members}
+    for name, fits in members.items():
+        if not fits(found[name]):
+            raise FetchFailed(f"{name} is {strict_json.kind(found[name])}")
+    return found
+
+
+def is_text(value: object) -> bool:
+    """Say whether a value is text of visible ASCII: an address, a name."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()
+
+
+def is_texts(value: object) -> bool:
+    """Say whether a value is an array of such texts."""
+    return isinstance(value, list) and all(map(is_text, value))
+
+
+def or_null(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    """Return a function that says whether a value fits, or is null."""
+    return lambda value: value is None or fits(value)
+
+
+class _Exchange:
+    """One request and its answer. ``run`` is called in the thread, the rest by who waits."""
+
+    def __init__(self, url: str, direct: bool, headers: Mapping[str, str], seconds: float):
+        self._url, self._direct, self._headers, self._seconds = url, direct, headers, seconds
+        self._sockets: list[socket.socket] = []
+        self._aborted = False
+        self._reply: Reply | None = None
+        self._fault = ""
+
+    def run(self) -> None:
+        try:
+            self._reply = self._read()
+        except FetchFailed as error:
+            self._fault = error.detail
+        except URLError as error:
+            self._fault = _words(error.reason)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._fault = _words(error)
+
+    def abort(self) -> None:
+        self._aborted = True
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def result(self) -> Reply:
+        if self._reply is None:
+            raise FetchFailed(self._fault)
+        return self._reply
+
+    def connected(self, one: socket.socket) -> None:
+        """Note a connection. It is of no use any more if the deadline has passed meanwhile."""
+        self._sockets.append(one)
+        if self._aborted:
+            self.abort()
+
+    def _read(self) -> Reply:
+        if urlsplit(self._url).scheme not in ("http", "https"):
+            raise FetchFailed("this is no http URL")
+        # Not urlopen(): it would follow redirects, and open file: and ftp: URLs.
+        opener = urllib.request.OpenerDirector()
+        opener.add_handler(urllib.request.ProxyHandler({} if self._direct else None))
+        opener.add_handler(_Handler(self))
+        opener.add_handler(_SecureHandler(self))
+        request = urllib.request.Request(
+            self._url, headers={**self._headers, "Accept": "application/json"}
+        )
+        with opener.open(request, timeout=self._seconds) as answer:
+            body = answer.read(MAX_BODY + 1)
+            if len(body) > MAX_BODY:
+                self.abort()  # Closing reads no more of it either.
+                raise FetchFailed(f"its answer is longer than {MAX_BODY} bytes")
+            return Reply(answer.status, answer.headers, body)
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, host: str, exchange: _Exchange, **options: Any):
+        super().__init__(host, **options)
+        self._exchange = exchange
+
+    def connect(self) -> None:
+        super().connect()
+        self._exchange.connected(self.sock)
+
+
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    pass
+
+
+class _Handler(urllib.request.HTTPHandler):
+    def __init__(self, exchange: _Exchange):
+        super().__init__()
+        self._exchange = exchange
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_Connection, exchange=self._exchange), request)
+
+
+class _SecureHandler(urllib.request.HTTPSHandler):
+    def __init__(self, exchange: _Exchange):
+        super().__init__()
+        self._exchange = exchange
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(_SecureConnection, exchange=self._exchange), request)
+
+
+def _words(error: object) -> str:
+    """Return a fault in words. What a program has sent is not repeated."""
+    if isinstance(error, http.client.HTTPException):
+        return f"what answers is no HTTP ({type(error).__name__})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
