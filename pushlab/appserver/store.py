@@ -30,7 +30,6 @@ from sqlalchemy import (
 )
 
 from pushlab.errors import (
-    DatabaseLocked,
     EndpointNotAllowed,
     StoreError,
     UnableToReadDatabase,
@@ -116,7 +115,7 @@ class SubscriptionStore:
 
         A subscription with the same endpoint is updated. ``application_server_key``: base64url, the
         key that it was made for; ``display_name``: the user agent's name for people. Raises
-        EndpointNotAllowed, UnableToSaveSubscription.
+        EndpointNotAllowed, UnableToSaveSubscription, DatabaseLocked.
         """
         self.check(subscription)
         values = {
@@ -129,8 +128,7 @@ class SubscriptionStore:
         endpoint = subscription.endpoint
         # The update comes first: it takes SQLite's lock for writing, so no other program can write
         # between it and the insert.
-        error_class = UnableToSaveSubscription
-        with self.transaction(error_class, locked=error_class) as connection:
+        with self.transaction(UnableToSaveSubscription) as connection:
             update = subscriptions.update().where(subscriptions.c.endpoint == endpoint)
             if connection.execute(update.values(values)).rowcount:
                 return False
@@ -215,14 +213,12 @@ class SubscriptionStore:
         self._engine.close()
 
     @contextmanager
-    def transaction(
-        self, error: type[StoreError], locked: type[StoreError] = DatabaseLocked
-    ) -> Iterator[Connection]:
+    def transaction(self, error: type[StoreError]) -> Iterator[Connection]:
         """Run one transaction. Raises DatabaseClosed after close().
 
-        A fault of the database becomes ``error``, or ``locked`` if another program holds it.
+        A fault of the database becomes ``error``, or DatabaseLocked if another program holds it.
         """
-        with database.translate_errors(error, OWNER, locked), self._engine.begin() as connection:
+        with database.translate_errors(error, OWNER), self._engine.begin() as connection:
             yield connection
 
 

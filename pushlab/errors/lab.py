@@ -20,6 +20,7 @@ class LabError(PushlabError, fault="this machine"):
 
 class BadArgument(LabError, ValueError):
     """An argument has a value that it cannot have."""
+    hint = "Give it a value of the kind that is named here, or leave it out; nothing was started or stopped"
 
 class DataFolderTaken(LabError):
     """Another lab uses this data folder."""
@@ -43,8 +44,9 @@ class BrowserFailed(LabError):
 class TimedOut(LabError):
     """What was waited for did not come."""
 
-class FetchFailed(LabError, fault=""):
+class FetchFailed(LabError, fault="the program that was asked"):
     """Another program did not answer as a lab does."""
+    hint = "See which program answers at that address"
 
 class LabStopped(LabError):
     """The lab is not running."""

@@ -27,6 +27,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,7 @@ class Database:
         self._engine, self._owner = engine, owner
         self._one_at_a_time = threading.RLock()
         self._closed = False
+        self._locked_at = 0.0  # when a transaction has last waited in vain, by time.monotonic()
 
     @property
     def dialect(self) -> Dialect:
@@ -100,10 +102,23 @@ class Database:
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
+        """Wait for the turn of this thread.
+
+        Those who waited while another transaction waited in vain for the file are refused with it.
+        Otherwise each of them would wait as long again, one after the other.
+        """
+        came = time.monotonic()
         with self._one_at_a_time:
             if self._closed:
                 raise DatabaseClosed(f"the {self._owner}'s database is closed", self._owner)
-            yield
+            if came < self._locked_at:
+                raise DatabaseLocked(f"the {self._owner}'s database is locked", self._owner)
+            try:
+                yield
+            except SQLAlchemyError as error:
+                if _is_locked(error):
+                    self._locked_at = time.monotonic()
+                raise
 
 
 def sqlite_url(path: Path) -> URL:
@@ -253,10 +268,8 @@ def _tune(durable: bool) -> Callable[[Any, Any], None]:
 
 
 @contextmanager
-def translate_errors(
-    error_class: type[StoreError], owner: str, locked: type[StoreError] = DatabaseLocked
-) -> Iterator[None]:
-    """Turn SQLAlchemy's errors into our own: ``locked`` if another program holds it, or ``error_class``.
+def translate_errors(error_class: type[StoreError], owner: str) -> Iterator[None]:
+    """Turn SQLAlchemy's errors into ``error_class``, or DatabaseLocked if another program holds it.
 
     ``owner`` names the party whose database it is.
 
@@ -270,10 +283,14 @@ def translate_errors(
     except SQLAlchemyError as error:
         # The driver's own message names the fault; SQLAlchemy's would add the statement.
         driver = getattr(error, "orig", None)
-        held = getattr(driver, "sqlite_errorcode", 0) & 0xFF in (SQLITE_BUSY, SQLITE_LOCKED)
         message = str(driver or (error if isinstance(error, _Hidden) else type(error).__name__))
-        kind = locked if held else error_class
+        kind = DatabaseLocked if _is_locked(error) else error_class
         raise kind(f"the {owner}'s database says: {message}", owner) from None
+
+
+def _is_locked(error: SQLAlchemyError) -> bool:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF in (SQLITE_BUSY, SQLITE_LOCKED)
 
 
 def make_tables(connection: Connection, tables: Iterable[Table], owner: str) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from pushlab.errors import (
     DatabaseDriverMissing,
     DatabaseLocked,
     UnableToReadDatabase,
-    UnableToSaveSubscription,
     UnableToWriteDatabase,
 )
 from pushlab.protocol.examples import RFC8291
@@ -86,25 +86,48 @@ def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseLocked, match="push service's database .* locked") as locked:
             write()
-        with (
-            pytest.raises(UnableToSaveSubscription) as kept,
-            database.translate_errors(
-                UnableToWriteDatabase, "application server", UnableToSaveSubscription
-            ),
-            engine.begin() as connection,
-        ):
-            connection.execute(TABLE.insert().values(what="secret"))
     write()
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
         connection.exec_driver_sql("PRAGMA query_only = 1")
     with pytest.raises(UnableToWriteDatabase, match="readonly") as refused:
         write()
-    errors = [locked.value, kept.value, refused.value]
-    assert [error.status for error in errors] == [503, 500, 500]
-    faults = ["push service", "application server", "push service"]
-    assert [error.fault for error in errors] == faults
+    errors = [locked.value, refused.value]
+    assert [error.status for error in errors] == [503, 500]
+    assert [error.fault for error in errors] == ["push service"] * 2
     assert all(f"Fault: {error.fault}." in str(error) and "secret" not in str(error) for error in errors)
+
+
+def test_those_who_wait_together_for_a_locked_file_are_refused_together(path):
+    """Each of them used to wait as long again, one after the other."""
+    seconds, refused = 0.5, []
+    engine = database.connect(f"sqlite:///{path}", "push service", busy_timeout=seconds)
+    with engine.begin() as connection:
+        database.make_tables(connection, [TABLE], "push service")
+    begin = threading.Barrier(12)
+
+    def write() -> None:
+        begin.wait()
+        began = time.monotonic()
+        with (
+            pytest.raises(DatabaseLocked, match="database is locked|database says: database is locked"),
+            database.translate_errors(UnableToWriteDatabase, "push service"),
+            engine.begin() as connection,
+        ):
+            connection.execute(TABLE.insert().values(what="x"))
+        refused.append(time.monotonic() - began)
+
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threads = [threading.Thread(target=write) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(refused) == 12 and max(refused) < 6 * seconds
+    with engine.begin() as connection:
+        connection.execute(TABLE.insert().values(what="afterwards"))
+    engine.close()
 
 
 def test_the_default_fault_is_this_machine():

@@ -285,6 +285,6 @@ def test_a_locked_database_loses_nothing(kept, fetch, subscriber, tmp_path, monk
         return added.error, removed.error
 
     assert kept(scenario, database=f"sqlite:///{path}") == (
-        (500, "unable-to-save-subscription"),
+        (503, "database-locked"),
         (503, "database-locked"),
     )
