@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from pushlab.errors import KeyFileError, KeyFileExists, KeyFileMalformed, KeyFileMissing
@@ -49,7 +50,8 @@ def write(path: Path, content: bytes, overwrite: bool = False) -> None:
     except OSError as reason:
         raise KeyFileError(f"{path} cannot be written: {reason.strerror}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # Usually it is gone, and in a folder that is read-only it never was.
+            draft.unlink()
 
 
 def read(path: Path) -> bytes:
@@ -86,9 +88,12 @@ def restrict_permissions(path: Path) -> None:
     if not is_exposed(path):
         return
     facts = path.stat()
-    if stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid():
+    if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
+        warn_exposed(path)
+        return
+    try:
         path.chmod(0o600)
-    else:
+    except OSError:  # A file system that is read-only, or that knows no modes.
         warn_exposed(path)
 
 

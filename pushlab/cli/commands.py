@@ -29,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"pushlab: {error}", file=sys.stderr)
         # argparse, too, ends with 2 if a command cannot be run with these arguments.
         return 2 if isinstance(error, BadArgument | BadPort | DataFolderTaken) else 1
+    except OSError as error:  # A file or a folder of the arguments, or one of this machine's.
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"pushlab: {name}{error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

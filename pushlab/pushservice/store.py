@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     Select,
     String,
     Table,
@@ -110,24 +111,30 @@ class Store:
         self._engine.close()
 
     def read(self) -> Change:
-        """Return all that is stored, as one change. Raises UnableToReadDatabase."""
+        """Return all that is stored, as one change. Raises UnableToReadDatabase.
+
+        A row that another program has spoiled is left out, and so is a message without its
+        subscription. All others are served as before.
+        """
         with (
             database.translate_errors(UnableToReadDatabase, OWNER),
             self._engine.connect() as connection,
         ):
             rows = connection.execute(select(_old_codings))
             old = {id: OldCoding(*headers) for id, *headers in rows}
-            return Change(
-                subscribed=tuple(
-                    Subscription(**dict(zip(_subscriptions.columns.keys(), row, strict=True)))
-                    for row in connection.execute(select(_subscriptions))
-                ),
-                unsubscribed=tuple(connection.scalars(self._gone_in_order())),
-                stored=tuple(
-                    Message(**row._mapping, old=old.get(row.id))
-                    for row in connection.execute(select(_messages).order_by(_messages.c.number))
-                ),
+            subscribed = tuple(
+                Subscription(**dict(zip(_subscriptions.columns.keys(), row, strict=True)))
+                for row in connection.execute(select(_subscriptions))
+                if _is_sound(row, _subscriptions)
             )
+            tokens = {subscription.token for subscription in subscribed}
+            unsubscribed = tuple(connection.scalars(self._gone_in_order()))
+            stored = tuple(
+                Message(**row._mapping, old=old.get(row.id))
+                for row in connection.execute(select(_messages).order_by(_messages.c.number))
+                if _is_sound(row, _messages) and row.token in tokens
+            )
+            return Change(subscribed=subscribed, unsubscribed=unsubscribed, stored=stored)
 
     def _gone_in_order(self) -> Select:
         # The mailbox forgets the oldest first. The table holds no time, but SQLite numbers the rows
@@ -177,6 +184,14 @@ _DROP_MESSAGE = _messages.delete().where(_messages.c.id == bindparam("dropped"))
 _DROP_OLD = _old_codings.delete().where(_old_codings.c.id == bindparam("dropped"))
 _FORGET = _gone.delete().where(_gone.c.token == bindparam("forgotten"))
 _END_SUBSCRIPTION = _subscriptions.delete().where(_subscriptions.c.token == bindparam("ended"))
+
+
+def _is_sound(row: Row, table: Table) -> bool:
+    """Say whether each value has its column's type: SQLite keeps a value of any type in any column."""
+    return all(
+        isinstance(value, column.type.python_type) or (value is None and column.nullable)
+        for value, column in zip(row, table.columns, strict=True)
+    )
 
 
 def _row(value: Subscription | Message, table: Table) -> dict:

@@ -334,6 +334,21 @@ def is_open_until_ctrl_c(command, then=lambda: None):
         assert process.wait(patience(120)) == 130
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["send", "{missing}"], ["keys", "--file", "{file}/k.env"], ["doctor", "--keys", "{missing}"]],
+)
+def test_a_file_that_is_not_there_is_said_in_one_line(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path / "data"))
+    main(["keys"])
+    (tmp_path / "file").touch()
+    names = {"missing": tmp_path / "missing", "file": tmp_path / "file"}
+    capsys.readouterr()
+    assert main([one.format_map(names) for one in arguments]) in (1, 2)
+    said = capsys.readouterr().err
+    assert said.startswith("pushlab: ") and said.count("\n") == 1 and str(tmp_path) in said
+
+
 def test_each_enter_prints_a_new_link_for_the_instructor(monkeypatch, capsys):
     from pushlab.lab.invitation import Invitation
 

@@ -9,7 +9,7 @@ import pytest
 
 from pushlab.errors import DatabaseLocked, UnableToReadDatabase, UnableToWriteDatabase
 from pushlab.pushservice import store as module
-from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
+from pushlab.pushservice.mailbox import Change, Mailbox, Message, OldCoding, Subscription
 from pushlab.pushservice.store import Store
 
 KEY = bytes([4, *range(64)])
@@ -159,3 +159,22 @@ def test_what_is_kept_under_a_name_is_replaced(opened):
     store.keep("ports", b"two")
     assert opened().kept("ports") == b"two" and store.kept("other") is None
     assert not store.read(), "it is no part of the mailbox"
+
+
+SPOILED = {
+    "a message of nobody": "messages VALUES ('x', 9, 'nobody', x'00', 60, 0, 'low', NULL)",
+    "a message of other types": "messages VALUES ('x', 'y', x'00', 'z', 'ttl', 'never', 7, x'00')",
+    "a subscription of other types": "subscriptions VALUES (x'00', 7, x'ff', 'key', 'who')",
+    "a coding without its message": "old_codings VALUES ('x', 'y', 'z')",
+}
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_a_row_that_another_program_has_spoiled_is_left_out(opened, what):
+    store = opened()
+    whole = Change(subscribed=(SUBSCRIPTION,), stored=(MESSAGE,))
+    store.write(whole)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO {SPOILED[what]}")
+    assert store.read() == whole
+    Mailbox(10).apply(store.read())
