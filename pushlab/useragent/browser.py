@@ -167,7 +167,8 @@ class Browser(ClientPage):
             folder = self._profile.resolve()
         self._prepare(folder)
         arguments = [*self._program(program), *self._arguments(folder)]
-        self._process = BrowserProcess(arguments, self.environment)
+        throw_away = folder if self._profile is None else None
+        self._process = BrowserProcess(arguments, self.environment, throw_away)
         self._resources.callback(self._process.close)
         seconds = patience(START_TIMEOUT)
         deadline = asyncio.get_running_loop().time() + seconds

@@ -6,7 +6,8 @@ lab's loop runs in a thread, where asyncio may be unable to watch a child.
 
 A program that ends by itself calls its ``atexit`` functions. One that is killed, as kernels are, calls
 nothing. So a shell, the guard, waits for the end of a pipe. The system closes the pipe however this
-program ends, and then the guard ends the group. (Windows has no such groups, and no guard.)
+program ends, and then the guard ends the group, and deletes a profile that is thrown away: it holds
+subscriptions. (Windows has no such groups, and no guard.)
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 from pushlab.settings import patience
@@ -26,16 +28,29 @@ if sys.platform == "win32":
     FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
 KILLED = 10  # seconds, times PUSHLAB_PATIENCE, that a killed process may take to be gone
 LAST_WORDS = 2000  # bytes of output that an error message quotes
-GUARD = 'read -r _; kill -KILL "-$1"'
+
+# The folder is empty for good once the processes that are being killed write no more into it.
+GUARD = """
+read -r _
+kill -KILL "-$1"
+[ -z "$2" ] && exit
+for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$2" && exit; sleep 1; done
+"""
 
 
 class BrowserProcess:
     """A running browser. ``environment`` is added to this program's own.
 
-    Raises OSError when there is no such program.
+    ``throw_away``: a folder that is deleted if this program is killed. Raises OSError when there is no
+    such program.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]):
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        throw_away: Path | None = None,
+    ):
         # A pipe that nobody reads would fill up and block the browser; a file does not.
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  # close() closes it
         try:
@@ -51,7 +66,7 @@ class BrowserProcess:
         except OSError:
             self._output.close()
             raise
-        self._guard = None if WINDOWS else guard(self._process.pid)
+        self._guard = None if WINDOWS else guard(self._process.pid, throw_away)
 
     @property
     def exit_status(self) -> int | None:
@@ -132,10 +147,10 @@ async def off_the_loop(work: Callable[[], object]) -> None:
         await done
 
 
-def guard(group: int) -> subprocess.Popen[bytes]:
+def guard(group: int, throw_away: Path | None = None) -> subprocess.Popen[bytes]:
     """Start the shell that ends a process group when this program has ended, however it ends."""
     return subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, "pushlab-guard", str(group)],
+        ["/bin/sh", "-c", GUARD, "pushlab-guard", str(group), str(throw_away or "")],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
