@@ -1,5 +1,6 @@
 """One truth about what is installed: pyproject.toml, and the two files that repeat it."""
 
+import ast
 import os
 import re
 import subprocess
@@ -9,9 +10,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT, BUILD = PYPROJECT["project"], PYPROJECT["dependency-groups"]["build"]
+EVERY_EXTRA = [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
+LOCK = {
+    entry.split("==")[0]: entry
+    for entry in re.split(r"\n(?=\w)", (ROOT / "requirements.lock").read_text("utf-8"))
+}
 CARD = {"jupyterlab", "tornado", "pywebpush", "cryptography", "ipywidgets", "nbval"}
 
 
@@ -60,28 +70,47 @@ def test_binder_keeps_its_firefox_if_it_passes_the_demo(there, tmp_path, firefox
 
 
 def test_the_lock_pins_every_dependency_within_its_bounds():
-    from packaging.requirements import Requirement
-    from packaging.version import Version
+    pinned = {name: entry.split("==")[1].split()[0] for name, entry in LOCK.items()}
+    for requirement in map(Requirement, PROJECT["dependencies"] + EVERY_EXTRA + BUILD):
+        version = pinned[canonicalize_name(requirement.name)]
+        assert Version(version) in requirement.specifier, requirement
 
-    lock = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
-    pinned = {line.split("==")[0]: line.split("==")[1].split(" ")[0] for line in lock}
-    extras = PROJECT["optional-dependencies"]
-    wanted = PROJECT["dependencies"] + extras["test"] + extras["lint"]
-    for requirement in map(Requirement, wanted):
-        assert Version(pinned[requirement.name.lower()]) in requirement.specifier, requirement
+
+def test_each_package_of_the_lock_has_its_hashes():
+    assert len(LOCK) > 100
+    for name, entry in LOCK.items():
+        assert re.search(r"^ {4}--hash=sha256:[0-9a-f]{64}( \\)?$", entry, re.MULTILINE), name
+        assert not re.search(r"--hash=(?!sha256:[0-9a-f]{64}\b)", entry), name
+
+
+def test_what_is_imported_is_declared():
+    """A package that another one happens to bring may be gone with that one's next version."""
+    from importlib.metadata import packages_distributions
+
+    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    brings = packages_distributions()
+    for path in sorted((ROOT / "pushlab").rglob("*.py")):
+        for module in imported(path) - sys.stdlib_module_names - {"pushlab"}:
+            names = {canonicalize_name(name) for name in brings.get(module, ())}
+            assert names & declared, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top names of what a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
 
 
 def test_the_lock_pins_what_the_installed_packages_need():
     """Whatever is installed here with pushlab's extras is in the lock, with what it needs in turn."""
     from importlib.metadata import PackageNotFoundError, requires
 
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    lock = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
-    pinned = {line.split("==")[0] for line in lock}
-    extras = PROJECT["optional-dependencies"]
-    left = [Requirement(text) for text in PROJECT["dependencies"] + extras["test"] + extras["lint"]]
+    left = [Requirement(text) for text in PROJECT["dependencies"] + EVERY_EXTRA]
     seen = set()
     while left:
         one = left.pop()
@@ -89,7 +118,7 @@ def test_the_lock_pins_what_the_installed_packages_need():
         if (name, *one.extras) in seen:
             continue
         seen.add((name, *one.extras))
-        assert name in pinned, name
+        assert name in LOCK, name
         try:
             needed = requires(name) or ()
         except PackageNotFoundError:  # Of the extra that is not installed here: test, or lint.

@@ -99,6 +99,42 @@ def test_what_is_installed_is_named_by_the_files_that_say_so(script, tmp_path, m
     assert script.digest() != before
 
 
+@pytest.mark.parametrize(
+    ("extras", "there", "not_there"),
+    [
+        ("", {"tornado", "jupyter-core", "hatchling", "certifi"}, {"playwright", "mypy", "atheris"}),
+        ("test", {"tornado", "pytest", "playwright", "greenlet"}, {"mypy", "atheris"}),
+        ("lint", {"tornado", "mypy", "mypy-extensions", "oxlint"}, {"hypothesis", "playwright"}),
+        ("test,fuzz", {"tornado", "pytest", "atheris"}, {"mypy"}),
+    ],
+)
+def test_what_a_command_needs_of_the_lock(script, extras, there, not_there):
+    entries = [entry for entry in script.locked(extras).split("\n") if "==" in entry]
+    names = {entry.split("==")[0] for entry in entries}
+    assert there <= names and not not_there & names
+    assert script.locked(extras).count("--hash=sha256:") > len(names)
+
+
+@pytest.mark.parametrize("uv", [None, "uv"])
+def test_each_file_is_checked_and_pushlab_itself_comes_alone(script, monkeypatch, uv):
+    steps = []
+    monkeypatch.setattr(script, "step", steps.append)
+    monkeypatch.setattr(script, "pip", lambda: ["pip"])
+    script.install("test", uv)
+    packages, itself = steps
+    assert {"--verify-hashes" if uv else "--require-hashes", "--no-deps", "-r"} <= set(packages)
+    assert itself[-2:] == ["-e", str(ROOT)]
+    assert {"--no-deps", "--no-build-isolation"} <= set(itself)
+
+
+def test_settings_for_other_installations_stay_out_of_ours(script, monkeypatch):
+    for name in script.NOT_FOR_STEPS:
+        monkeypatch.setenv(name, "1")
+    script.step(
+        [sys.executable, "-c", f"import os; assert not {script.NOT_FOR_STEPS!r} & set(os.environ)"]
+    )
+
+
 def test_a_failed_step_shows_its_story(script, capsys):
     with pytest.raises(SystemExit) as stopped:
         script.step([sys.executable, "-c", "print('the reason'); raise SystemExit(3)"])

@@ -198,6 +198,15 @@ def test_every_route_refuses_a_host_of_others(answers):
             assert not {reply.status for reply in there.values()} & {403, 421}
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_a_host_of_others_is_refused_whatever_the_method(answers, method):
+    body = {} if method in ("POST", "PUT", "PATCH") else None
+    got = answers(GETS + POSTS + ELSEWHERE, body, method, Host="evil.example")
+    assert {reply.status for reply in got.values()} == {421}
+    too_long = answers(["notify-all"], b"{}", "POST", Host="evil.example", Content_Length="9" * 12)
+    assert too_long["notify-all"].error == (421, "wrong-host"), "and whatever the body"
+
+
 @pytest.mark.parametrize("route", POSTS)
 def test_every_post_refuses_other_pages_and_other_types(answers, route):
     body = {"endpoint": "https://push.example.net/one", "event": "x", "notification": {"title": 1}}
