@@ -27,7 +27,7 @@ from pushlab.protocol.vapid import Credentials
 MARK = "s3cret"
 
 SHOWN = {
-    "appserver.broadcast.congestion.OriginQueue": {"under_way", "backing_off", "waiting"},
+    "appserver.broadcast.origin_queue.OriginQueue": {"waiting", "again"},
     "appserver.broadcast.runs.RecordedOutcome": {"outcome"},
     "appserver.broadcast.runs.Run": {"outcomes"},
     "appserver.broadcast.sender.Counts": set(),
@@ -36,6 +36,8 @@ SHOWN = {
     "appserver.delivery.slots._Origin": {"held", "waiting"},
     "appserver.delivery.transport.Transfer": {"origin"},
     "appserver.explain.outcome.Outcome": {"kind", "text"},
+    "appserver.explain.scope.Concern": {"scope", "source", "why"},
+    "appserver.explain.scope.VendorConcern": {"vendor", "words"},
     "appserver.explain.vendors.Explanation": {"kind", "what", "fault", "rfc", "next"},
     "appserver.explain.vendors.Known": {"vendor", "words"},
     "appserver.notification.Notification": {"title", "options"},
