@@ -5,7 +5,7 @@
     PUSHLAB_DATA         folder of keys, databases, profiles  .pushlab in the checkout
     PUSHLAB_BROWSER      what Lab.open("auto") starts         the real browser that is installed
     PUSHLAB_FIREFOX      the Firefox to start                 the one that is found
-    PUSHLAB_TOKEN        the instructor's token in a room     a new one at each start
+    PUSHLAB_TOKEN        the instructor's token in a room, 12 characters or more   a new one
     PUSHLAB_PATIENCE     factor for waits that guard against a hang   1
     SSL_CERT_FILE        PEM file of the authorities trusted for push services   this system's
 

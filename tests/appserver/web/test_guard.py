@@ -198,6 +198,30 @@ def test_every_route_refuses_a_host_of_others(answers):
             assert not {reply.status for reply in there.values()} & {403, 421}
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://{own}/vapid", "evil.example", 200),  # RFC 9112 §3.2.2: the header is ignored
+        ("http://evil.example/vapid", "{own}", 421),
+        ("http://me@{own}/vapid", "{own}", 400),  # RFC 9110 §4.2.4
+        ("https://{own}/vapid", "{own}", 404),
+        ("/vapid", "{own}", 200),
+    ],
+)
+def test_the_host_of_a_target_that_is_a_url_counts(run, serving, target, host, status):
+    async def scenario():
+        async with serving() as server:
+            own = f"127.0.0.1:{server.port}"
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            head = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            writer.write(head.format(own=own).encode())
+            answer = await reader.read()
+            writer.close()
+            return int(answer.split()[1])
+
+    assert run(scenario()) == status
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_a_host_of_others_is_refused_whatever_the_method(answers, method):
     body = {} if method in ("POST", "PUT", "PATCH") else None
