@@ -153,7 +153,7 @@ def test_no_arrow_points_upward():
 
 def test_protocol_has_no_clock_and_no_randomness():
     forbidden = {"time", "datetime", "random", "secrets", "os", "uuid"}
-    for path in (PACKAGE / "protocol").glob("*.py"):
+    for path in (PACKAGE / "protocol").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = {alias.name for alias in getattr(node, "names", ())}
             names |= {getattr(node, "module", None)} if isinstance(node, ast.ImportFrom) else set()

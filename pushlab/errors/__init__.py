@@ -2,7 +2,7 @@
 
     PushlabError
     ├── FormatError           text or bytes that are not what the specification draws
-    │   └── BadBase64url, BadPublicKey, BadPrivateKey
+    │   └── NotUtf8, BadBase64url, BadPublicKey, BadPrivateKey
     ├── SubscriptionError     what the user agent hands to the application server, W3C Push API
     │   ├── NotASubscription, NoEndpoint, BadEndpoint, EndpointNotAllowed, NoKeys, BadP256dh, BadAuth,
     │   ├── BadExpirationTime

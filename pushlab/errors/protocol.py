@@ -8,7 +8,7 @@ from pushlab.errors.base import PushlabError
 # ruff: noqa: E501
 
 __all__ = [
-    "FormatError", "BadBase64url", "BadPublicKey", "BadPrivateKey",
+    "FormatError", "NotUtf8", "BadBase64url", "BadPublicKey", "BadPrivateKey",
     "SubscriptionError", "NotASubscription", "NoEndpoint", "BadEndpoint", "EndpointNotAllowed",
     "NoKeys", "BadP256dh", "BadAuth", "BadExpirationTime", "UnknownSubscription", "NoSubscriptions",
     "EncryptionError", "PlaintextTooLong", "TruncatedHeader", "BadRecordSize", "BadKeyid",
@@ -23,6 +23,10 @@ __all__ = [
 
 class FormatError(PushlabError, status=400):
     """Text or bytes are not what the specification draws."""
+
+class NotUtf8(FormatError, rfc="RFC 3629"):
+    """This is not text in UTF-8."""
+    hint = "Save it as UTF-8: an editor asks when it saves, and PowerShell's > needs Set-Content -Encoding utf8"
 
 class BadBase64url(FormatError, rfc="RFC 4648 §5"):
     """Not base64url."""

@@ -1,0 +1,20 @@
+"""What people bring: keys, key files, subscriptions and times as other tools write them.
+
+    shapes.py        what bytes are                    a point, DER, 64 bytes without 04
+    encodings.py     how a text writes bytes           base64url, plain base64, hexadecimal, PEM
+    things.py        texts that are no key             a path, a token, ``undefined``
+    recognize.py     all three together                base64 of a PEM, encoded twice
+    key_file.py      where the keys are in a file      .env, web-push's JSON, YAML, JWKS
+    wrapping.py      where a subscription is           in a member, in an array, in a text
+    times.py         what a number counts              milliseconds, a duration, seconds
+
+The strict readers (``base64url``, ``p256``, ``PushSubscription``, ``VapidKeys``) decide what is
+accepted. They ask here, when they have refused something, what it was: that is what a message says.
+Nothing here raises an error because of what it reads, and no text that it returns contains a part of
+its input, which may be a private key.
+"""
+
+from pushlab.protocol.spelling.recognize import Advice, Spelling, advise, recognize
+from pushlab.protocol.spelling.shapes import Kind
+
+__all__ = ["Advice", "Kind", "Spelling", "advise", "recognize"]

@@ -1,0 +1,203 @@
+"""How a text writes bytes: base64 in all its variants, hexadecimal, PEM, lists of numbers.
+
+Each row of ``ENCODINGS`` takes one wrapping off. It returns bytes, or the text that was inside, or
+None if the text is not written like that. These decoders are lenient on purpose: their results are
+looked at, to say what somebody has pasted, and nothing is accepted because of them.
+"""
+
+import ast
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from pushlab.errors import BadBase64url
+from pushlab.protocol import base64url
+
+Inside = str | bytes | None
+
+
+class Encoding(NamedTuple):
+    """One way to write bytes. ``turn`` is empty for the one that web push has."""
+
+    name: str
+    what: str
+    turn: str
+    read: Callable[[str], Inside]
+
+
+INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
+"""Characters that no screen shows: byte order mark, spaces and joiners of no width, soft hyphen."""
+
+SPACES = re.compile(rf"[\s{INVISIBLE}]+")
+QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»", "<": ">"}
+PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{2}(?:([:,-]? ?)[0-9A-Fa-f]{2}(?:\2[0-9A-Fa-f]{2})*)?)")
+NUMBER = re.compile(r"-?\d{1,3}")
+NAMED = re.compile(r"(?:export\s+)?([A-Za-z][\w.-]{0,60})\s*[:=]\s*(?=[^=\s])(.+)", re.DOTALL)
+PLAIN = str.maketrans("-_", "+/")
+
+
+def _pem(text: str) -> Inside:
+    blocks = [body for name, body in PEM.findall(text) if name != "EC PARAMETERS"]
+    if not blocks:
+        return None
+    # A PEM that went through JSON, a shell or a form has \n for its line breaks, or nothing.
+    body = blocks[0].replace("\\r", "").replace("\\n", "")
+    return _base64(SPACES.sub("", body))
+
+
+def _base64(text: str) -> bytes | None:
+    """Decode any variant of base64, also with bits left over. None if a character is foreign."""
+    text = text.rstrip("=").translate(PLAIN)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _is_base64url(text: str) -> Inside:
+    try:
+        return base64url.decode(text) or None
+    except BadBase64url:
+        return None
+
+
+def _padded(text: str) -> Inside:
+    return _is_base64url(text.rstrip("=")) if text.endswith("=") else None
+
+
+def _plain(text: str) -> Inside:
+    return _is_base64url(text.rstrip("=").translate(str.maketrans("+/", "-_")))
+
+
+def _hex(text: str) -> Inside:
+    found = HEX.fullmatch(text)
+    return bytes.fromhex(re.sub(r"[ :,-]", "", found[1])) if found else None
+
+
+def _numbers(text: str) -> Inside:
+    """Read lists of bytes as programs print them: Python, JavaScript, Node's Buffer, Java."""
+    if found := re.fullmatch(r"<Buffer ([0-9a-f ]+)>", text):
+        return _hex(found[1].strip())
+    text = re.sub(r"^(new )?\w+(\(\d*\))?(?=\s*[\[({])", "", text).strip("() ")
+    if text.startswith("{"):  # JSON.stringify() of a Uint8Array, or of a Buffer
+        text = _values(text)
+    body = text.removeprefix("[").removesuffix("]").strip().rstrip(",")
+    parts = [part.strip() for part in body.split(",")]
+    if len(parts) < 2 or not all(NUMBER.fullmatch(part) for part in parts):
+        return None
+    numbers = [int(part) for part in parts]
+    # Java's bytes have a sign.
+    return bytes(n & 0xFF for n in numbers) if all(-128 <= n < 256 for n in numbers) else None
+
+
+def _values(text: str) -> str:
+    try:
+        members = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(members, dict):
+        return ""
+    data = members.get("data") if members.get("type") == "Buffer" else list(members.values())
+    return ",".join(map(str, data)) if isinstance(data, list) else ""
+
+
+def _python_bytes(text: str) -> Inside:
+    if not re.fullmatch(r"b(['\"]).*\1", text, re.DOTALL):
+        return None
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    if not isinstance(value, bytes):
+        return None
+    return value.decode("ascii") if value.isascii() and value.decode("ascii").isprintable() else value
+
+
+def _unspaced(text: str) -> Inside:
+    return SPACES.sub("", text) if SPACES.search(text) else None
+
+
+def _plus_for_space(text: str) -> Inside:
+    return _base64(text.replace(" ", "+")) if " " in text.strip() else None
+
+
+def _unquoted(text: str) -> Inside:
+    text = text.rstrip(" ,;\t\r\n")
+    if len(text) > 1 and QUOTES.get(text[0]) == text[-1]:
+        return text[1:-1]
+    return None
+
+
+def _without_comma(text: str) -> Inside:
+    return text[:-1] if text[-1:] in ",;" and len(text) > 1 else None
+
+
+def _percent(text: str) -> Inside:
+    return unquote(text) if re.search(r"%[0-9A-Fa-f]{2}", text) else None
+
+
+def _escaped(text: str) -> Inside:
+    """Undo what writers of JSON escape: PHP the slash, .NET the plus."""
+    found = re.sub(r"\\u00([0-9A-Fa-f]{2})", lambda match: chr(int(match[1], 16)), text)
+    found = found.replace("\\/", "/").replace("\\r", "").replace("\\n", "").replace('\\"', '"')
+    return found if found != text else None
+
+
+def _entities(text: str) -> Inside:
+    found = html.unescape(text)
+    return found if found != text else None
+
+
+def _after_scheme(text: str) -> Inside:
+    found = re.match(r"(?:base64:|data:[\w/;=.+-]*,)", text)
+    return text[found.end() :] if found else None
+
+
+def _value(text: str) -> Inside:
+    found = NAMED.fullmatch(text)
+    return found[2] if found else None
+
+
+# A table. Where a text can be read in two ways, the row that is more probable stands first.
+# fmt: off
+ENCODINGS: tuple[Encoding, ...] = (
+    Encoding("is-pem", "PEM text", "Take the key out of the PEM, or keep the PEM as a file.", _pem),
+    Encoding("in-hex", "hexadecimal", "Write the same bytes as base64url.", _hex),
+    Encoding("base64url", "base64url", "", _is_base64url),
+    Encoding("padded", "base64url with padding",
+        "Leave out the = at the end (and write - for + and _ for /, if there are any).", _padded),
+    Encoding("plain-base64", "plain base64, as btoa() writes it",
+        "Write - for +, _ for /, and leave out the = at the end.", _plain),
+    Encoding("spare-bits", "base64 whose last character has bits that belong to no byte",
+        "Copy it again, with its last character, or encode the bytes anew.", _base64),
+    Encoding("byte-list", "a list of numbers, one for each byte",
+        "Write the same bytes as base64url.", _numbers),
+    Encoding("python-bytes", "Python's b'…'", "Call .decode() on it before it is written.",
+        _python_bytes),
+    Encoding("quoted", "a text in quotes", "Leave out the quotes.", _unquoted),
+    Encoding("with-comma", "a text with a comma or semicolon at its end", "Leave it out.",
+        _without_comma),
+    Encoding("with-spaces", "a text with spaces, line breaks or invisible characters in it",
+        "Remove them.", _unspaced),
+    Encoding("spaces-for-plus", "plain base64 whose + a form has turned into spaces",
+        "Write - for each space, _ for each /, and leave out the =.", _plus_for_space),
+    Encoding("percent-encoded", "a text with %XX, as in a URL", "Decode it once as a URL.", _percent),
+    Encoding("escaped", "a text with backslashes, as inside JSON", "Parse it as JSON first.", _escaped),
+    Encoding("html-escaped", "a text with HTML's &…;", "Decode these first.", _entities),
+    Encoding("with-scheme", "a text with base64: or data: in front", "Leave that out.", _after_scheme),
+    Encoding("with-name", "a text with its name in front", "Keep what stands after the = or :.",
+        _value),
+)
+# fmt: on
+
+TWICE = Encoding("encoded-twice", "encoded twice", "Decode it once.", lambda text: None)
+"""A layer that is found on the way: bytes that are a text in an encoding of the table."""
+
+ALPHABETS = {"padded", "plain-base64", "spare-bits"}
+"""Names of layers that only concern the alphabet. Any other layer says more about what happened."""

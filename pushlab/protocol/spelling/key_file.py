@@ -1,0 +1,247 @@
+"""Where the keys are in a file, and which tool wrote it.
+
+Node's web-push prints JSON or a text, frameworks keep other names in a ``.env``, and others have
+YAML, TOML, PHP or JavaScript. In all of them a value has a name that says ``private``, ``public`` or
+``subject``. So nothing is parsed as YAML or PHP: names and values are looked for, and a value counts
+if ``recognize`` finds a key in it. The result is what a person would copy by hand.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from pushlab.errors import MalformedJson
+from pushlab.protocol import base64url, p256, strict_json
+from pushlab.protocol.spelling.recognize import Spelling, recognize
+from pushlab.protocol.spelling.shapes import Kind
+
+
+@dataclass(frozen=True, repr=False)
+class Found:
+    """One value of a file: the name that it has there, and how it is written."""
+
+    name: str
+    spelling: Spelling
+
+
+@dataclass(frozen=True, repr=False)
+class KeyFile:
+    """What a file holds.
+
+    ``form``: what kind of file it is, in words; ``private`` and ``public``: where its keys are, or
+    None; ``subject``: the contact, or an empty text; ``problem``: why it cannot be read, if a person
+    can do something about it.
+    """
+
+    form: str
+    private: Found | None = None
+    public: Found | None = None
+    subject: str = ""
+    problem: str = ""
+
+    @property
+    def exchanged(self) -> bool:
+        """Say whether each half has the other's name."""
+        halves = (self.private and self.private.spelling.kind, self.public and self.public.spelling.kind)
+        return halves == (Kind.PUBLIC, Kind.PRIVATE)
+
+    @property
+    def lines(self) -> str:
+        """Say which lines a ``.env`` needs, in the names that this file has.
+
+        >>> read('{"publicKey": "A", "privateKey": "B"}').lines
+        'VAPID_PRIVATE_KEY=(the value of privateKey) and VAPID_PUBLIC_KEY=(the value of publicKey)'
+        """
+        halves = (("PRIVATE", self.private), ("PUBLIC", self.public))
+        parts = [f"VAPID_{half}_KEY=(the value of {one.name})" for half, one in halves if one]
+        return " and ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<KeyFile {self.form}>"
+
+
+ROLES = {
+    "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).*secret|^d$"),
+    "public": re.compile(r"(?i)public|pub_?key|application_?server_?key"),
+    "subject": re.compile(r"(?i)subject|(?:^|_)sub$|mailto|contact|e-?mail"),
+}
+"""What the names of the two halves and of the contact have in common."""
+
+OURS = re.compile(r"(?i)vapid|push")
+"""A file of settings may have other private keys. The names of these say what they are for."""
+
+# Each repetition has a bound: without one, a long line without a = costs the square of its length.
+PEM_BLOCK = r"-----BEGIN\ [^-]{1,40}+-----[^-]{0,8000}+-----END\ [^-]{1,40}-----"
+PAIR = re.compile(
+    rf"""(?<![\w$])["'\[:]{{0,2}}
+        (?P<name>[A-Za-z_][\w.-]{{0,60}}+(?:[ ](?:server[ ])?key)?)
+        ["'\]]{{0,2}}[ \t]{{0,40}}+(?:=>|:=|[:=])[ \t]{{0,40}}+
+        (?:[|>]-?[ \t]{{0,40}}+)?                     # YAML's marks of a text of several lines
+        (?:\r?\n\s{{0,80}}(?=[^\s:=]{{1,999}}={{0,2}}\s*$|-----BEGIN|string\()|(?=\S))
+        (?:string\(\d+\)[ ])?                        # PHP's var_dump()
+        (?P<value>["']?{PEM_BLOCK}["']?|"[^"\n]*"|'[^'\n]*'|[^\s"',;}}]+)""",
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+"""A name and its value: NAME=value, name: value, 'name' => 'value', [name] => value."""
+
+MAX_LENGTH = 65536
+"""Characters of a file that are looked at."""
+
+CONTACT = re.compile(r"(?:mailto:|https:).+|[^\s@]+@[^\s@]+")
+PRINTED = r"(?im)^public key:\r?\n\S{1,200}\r?\n\r?\nprivate key:"
+
+Members = Iterator[tuple[str, object]]
+
+
+def read(text: str) -> KeyFile:
+    """Find the keys in the text of a file. Never raises.
+
+    >>> read("WEB_PUSH_VAPID_PRIVATE_KEY=" + 42 * "A" + "E").private.name
+    'WEB_PUSH_VAPID_PRIVATE_KEY'
+    """
+    text = text[:MAX_LENGTH].strip()
+    if text.startswith(("{", "[")) and (value := _parsed(text)) is not None:
+        return _in_json(value)
+    if text.startswith("-----BEGIN"):
+        return _whole(text, "a PEM")
+    found = list(_pairs(text))
+    if any(_role_of(name) in ("private", "public") for name, _ in found):
+        return _by_names(_form_of(text), found)
+    return _whole(text, "one key without a name")
+
+
+def _parsed(text: str) -> object:
+    try:
+        return strict_json.parse(text)
+    except MalformedJson:
+        return None
+
+
+def _whole(text: str, form: str) -> KeyFile:
+    spelling = recognize(text)
+    if spelling.kind is Kind.PUBLIC:
+        return KeyFile(form, public=Found("the key", spelling))
+    return KeyFile(form, private=Found("the key", spelling) if text else None)
+
+
+def _pairs(text: str) -> Members:
+    for line in PAIR.finditer(text):
+        value = line["value"]
+        quoted = value[:1] == value[-1:] and value[:1] in ("'", '"') and len(value) > 1
+        yield line["name"], value[1:-1] if quoted else value
+
+
+def _form_of(text: str) -> str:
+    return next(form for form, pattern in FORMS.items() if re.search(pattern, text))
+
+
+# How files of different tools differ. The first pattern that is found names the form.
+FORMS = {
+    "the text that web-push generate-vapid-keys prints": PRINTED,
+    "PHP or Ruby": r"=>",
+    "JavaScript": r"\b(?:const|let|var|export default)\b|module\.exports|setVapidDetails",
+    "TOML or INI": r"(?m)^\[[\w.-]{1,60}\]",
+    "a .env with other names": r"(?m)^(?:export )?[\w.-]{1,60} {0,9}=(?!=)",
+    "YAML, or lines like it": r"(?m)^ {0,20}[\w.-]{1,60}:\s",
+    "a text with names and values": r"",
+}
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def _in_json(value: object) -> KeyFile:
+    if isinstance(value, Mapping) and value.get("type") == "service_account":
+        problem = ("a service account has an RSA key for Google's own API. Web push needs a VAPID "
+                   "pair: copy the one under Web Push certificates, or make one.")  # fmt: skip
+        return KeyFile("the JSON of a Firebase service account", problem=problem)
+    sets = value.get("keys") if isinstance(value, Mapping) else value
+    if isinstance(sets, Sequence) and not isinstance(sets, str):
+        return _in_set([one for one in sets if isinstance(one, Mapping)])
+    form = "JSON"
+    if isinstance(value, Mapping) and {"publicKey", "privateKey"} <= value.keys():
+        form = "the JSON of web-push generate-vapid-keys"
+    if isinstance(value, Mapping) and ("endpoint" in value):
+        problem = "a subscription belongs to one browser, and holds no VAPID key."
+        return KeyFile("the JSON of a subscription", problem=problem)
+    return _by_names(form, _walk(value))
+
+
+def _in_set(jwks: list[Mapping[str, object]]) -> KeyFile:
+    """Read a JWK set, RFC 7517 §5: its first P-256 key that has a private half, or a public one."""
+    keys = [jwk for jwk in jwks if (jwk.get("kty"), jwk.get("crv")) == ("EC", "P-256")]
+    keys.sort(key=lambda jwk: "d" not in jwk)
+    if not keys:
+        return KeyFile("a JWK set", problem="it has no key of kty EC and crv P-256.")
+    return _by_names("a JWK set", [("privateKey", keys[0]), ("publicKey", keys[0])])
+
+
+def _walk(value: object, depth: int = 0) -> Members:
+    """Yield the members of an object, and those of the objects in it."""
+    if not isinstance(value, Mapping) or depth > 4:
+        return
+    for name, inside in value.items():
+        if isinstance(inside, str) or _is_jwk(inside):
+            yield name, inside
+        else:
+            yield from _walk(inside, depth + 1)
+
+
+def _is_jwk(value: object) -> bool:
+    return isinstance(value, Mapping) and "kty" in value
+
+
+# --- both halves ---------------------------------------------------------------------------------
+
+
+def _role_of(name: str) -> str:
+    return next((role for role, pattern in ROLES.items() if pattern.search(name)), "")
+
+
+def _by_names(form: str, members: Iterable[tuple[str, object]]) -> KeyFile:
+    halves: dict[str, list[Found]] = {"private": [], "public": []}
+    subjects = []
+    for name, value in members:
+        role = _role_of(name)
+        if role == "subject" and isinstance(value, str) and CONTACT.fullmatch(value):
+            subjects.append(value)
+        elif role in halves and (spelling := _spelling(value, role)):
+            halves[role].append(Found(name, spelling))
+    private, public = _halves(*map(_by_promise, halves.values()))
+    return KeyFile(form, private, public, subjects[0] if subjects else "")
+
+
+def _by_promise(candidates: list[Found]) -> list[Found]:
+    return sorted(candidates, key=lambda one: (not one.spelling.kind, not OURS.search(one.name)))
+
+
+def _halves(private: list[Found], public: list[Found]) -> tuple[Found | None, Found | None]:
+    """Choose the halves that belong together; if none do, the most promising of each."""
+    for one, other in product(private, public):
+        if other.spelling.kind is Kind.PUBLIC and public_of(one.spelling) == other.spelling.raw:
+            return one, other
+    return next(iter(private), None), next(iter(public), None)
+
+
+def public_of(spelling: Spelling) -> bytes:
+    """Return the public half (65 bytes) of what may be a private key, or no bytes if it is none."""
+    if spelling.kind is not Kind.PRIVATE:
+        return b""
+    return p256.raw_public(p256.load_private(spelling.raw))
+
+
+def _spelling(value: object, role: str) -> Spelling | None:
+    if isinstance(value, str):
+        return recognize(value)
+    assert isinstance(value, Mapping)
+    return _spelling_of_jwk(value, role)
+
+
+def _spelling_of_jwk(jwk: Mapping[str, object], role: str) -> Spelling | None:
+    names = ("d",) if role == "private" else ("x", "y")
+    if not all(isinstance(jwk.get(name), str) for name in names):
+        return None
+    raw = b"".join(recognize(str(jwk[name])).data or b"" for name in names)
+    found = recognize(base64url.encode(raw if role == "private" else b"\x04" + raw))
+    return found if len(raw) in (p256.SCALAR, p256.POINT - 1) else None

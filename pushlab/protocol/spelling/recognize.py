@@ -1,0 +1,202 @@
+"""What somebody has pasted where a key belongs: how it is written, and what its bytes are.
+
+Wrappings are taken off one after the other, as ``encodings`` lists them, until ``shapes`` knows the
+bytes: base64 of the text of a PEM is two of them. The way that ends in a known shape is the one that
+is reported. Nothing is accepted here: strict readers refuse first, and ask this module why.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pushlab.protocol.spelling.encodings import ALPHABETS, ENCODINGS, TWICE, Encoding
+from pushlab.protocol.spelling.shapes import LENGTHS, Kind, Shape, is_printable, shape_of
+from pushlab.protocol.spelling.things import Thing, thing_of
+
+MAX_LENGTH = 8192
+"""Characters of a text that is looked at. A PEM has 250, a list of 65 numbers 400."""
+
+MAX_LAYERS, MAX_STEPS = 6, 60
+"""Wrappings inside each other, and attempts for one text, before this gives up."""
+
+
+LEAST = 8
+"""Bytes of what may be a part of a key."""
+
+
+@dataclass(frozen=True, repr=False)
+class Spelling:
+    """How a text or bytes are written, and what they are.
+
+    ``layers``: the wrappings, from outside; ``shape``: what the bytes inside are, if they are known;
+    ``data``: these bytes, if there are any; ``thing``: what the text is instead of a key. No text
+    that is made of these repeats the input, because it may be a private key.
+    """
+
+    layers: tuple[Encoding, ...] = ()
+    shape: Shape | None = None
+    data: bytes | None = None
+    thing: Thing | None = None
+
+    @property
+    def kind(self) -> Kind | None:
+        """Return what the key is for, or None if it is no key."""
+        return self.shape.form.kind if self.shape else None
+
+    @property
+    def raw(self) -> bytes:
+        """Return the bytes that web push wants: 65, 32 or 16; no bytes if there is no key."""
+        return self.shape.raw if self.shape else b""
+
+    @property
+    def name(self) -> str:
+        """Return the name of what is unusual, and "" if the text is base64url of the very bytes."""
+        if self.thing:
+            return self.thing.name
+        if self._says_form:
+            return self.shape.form.name if self.shape else ""
+        names = [layer.name for layer in self.layers if layer.turn]
+        loud = [name for name in names if name not in ALPHABETS]
+        return (loud or names or [""])[-1]
+
+    @property
+    def what(self) -> str:
+        """Return what it is, in words, from outside to inside."""
+        if self.thing:
+            return self.thing.what
+        layers = self._layers_to_tell
+        words = [layer.what for layer in layers if layer.turn]
+        if self._says_form or not words:
+            words.append(self.shape.form.what if self.shape else "")
+        elif layers[-1].name == "is-pem" and self.kind:
+            words.append(f"a {self.kind}")
+        start = ""
+        if layers[:1] == (TWICE,) and len(words) > 1:
+            start, words = "base64 of ", words[1:]
+        return start + ", and in it ".join(filter(None, words))
+
+    @property
+    def turn(self) -> str:
+        """Return what to do with it, as sentences; "" if nothing has to be done."""
+        if self.thing:
+            return self.thing.turn
+        turns = [layer.turn for layer in self._layers_to_tell if layer.turn]
+        return " ".join([*turns, self.shape.form.turn] if self.shape and self._says_form else turns)
+
+    @property
+    def _layers_to_tell(self) -> tuple[Encoding, ...]:
+        # Where a text is inside the text, whoever decodes it once is rid of all that is around it.
+        return self.layers[self.layers.index(TWICE) :] if TWICE in self.layers else self.layers
+
+    @property
+    def _says_form(self) -> bool:
+        """Whether the form of the bytes is worth a word. What is in a PEM is always DER."""
+        in_pem = bool(self.layers) and self.layers[-1].name == "is-pem" and self.kind is not None
+        return self.shape is not None and bool(self.shape.form.turn) and not in_pem
+
+    def __repr__(self) -> str:
+        return f"<Spelling {self.name or 'as it should be'}, {self.kind or 'no key'}>"
+
+
+def recognize(value: str | bytes) -> Spelling:
+    """Say what a text or bytes are.
+
+    ``value``: anything that stands where a key belongs. Never raises.
+
+    >>> recognize("BTBZMqHH6r4Tts7J_aSIgg==")
+    <Spelling padded, auth secret>
+    >>> recognize(bytes(31) + b"\\1"), recognize("undefined")
+    (<Spelling as it should be, private key>, <Spelling is-undefined, no key>)
+    """
+    if len(value) > MAX_LENGTH:
+        return Spelling()
+    if isinstance(value, bytes):
+        if not is_printable(value):
+            return Spelling(shape=shape_of(value), data=value)
+        value = value.decode("ascii")
+    best = Spelling()
+    for found in _readings(value):
+        if found.shape:
+            return found
+        if best.data is None and _is_telling(found):
+            best = found
+    # A reading that ends in unknown bytes says little: a path, too, may be read as base64.
+    if thing := thing_of(value):
+        return Spelling(thing=thing)
+    return best
+
+
+def _is_telling(found: Spelling) -> bool:
+    """Say whether a reading that ends in unknown bytes is worth a word: any word is base64url."""
+    guesses = {"spaces-for-plus", "with-name"} & {layer.name for layer in found.layers}
+    return not guesses and len(found.data or b"") >= LEAST
+
+
+def _readings(text: str) -> Iterator[Spelling]:
+    """Yield what a text can be read as, breadth first: the fewest wrappings come first."""
+    waiting: list[tuple[str, tuple[Encoding, ...]]] = [(text, ())]
+    steps = 0
+    for text, layers in waiting:
+        for encoding in ENCODINGS:
+            if (steps := steps + 1) > MAX_STEPS * len(ENCODINGS) or len(layers) >= MAX_LAYERS:
+                return
+            inside = encoding.read(text)
+            if inside is None:
+                continue
+            around = (*layers, encoding)
+            if isinstance(inside, bytes):
+                yield Spelling(around, shape_of(inside), inside)
+                if is_printable(inside):
+                    waiting.append((inside.decode("ascii"), (*around, TWICE)))
+            else:
+                waiting.append((inside, around))
+
+
+class Advice(NamedTuple):
+    """What is wrong with the text of a key: ``name`` for programs, ``what`` and ``turn`` for people."""
+
+    name: str
+    what: str
+    turn: str
+
+
+def advise(value: object, wanted: Kind) -> Advice | None:
+    """Say what stands where a key of this kind belongs, and how to make it right.
+
+    Returns None if nothing can be said: it is right, or it is not recognized. The advice never
+    contains a part of the value.
+
+    >>> print(advise("AAAA", Kind.PUBLIC))
+    None
+    >>> advise("00000000000000000000000000000001", Kind.AUTH).what
+    'hexadecimal'
+    """
+    if not isinstance(value, str | bytes):
+        return None
+    found = recognize(value)
+    if found.kind in (None, wanted):
+        if found.shape is None and found.thing is None and not (found.layers and found.layers[-1].turn):
+            return None
+        return Advice(found.name, found.what, found.turn) if found.name else None
+    if not found.shape or not found.shape.form.certain:
+        return None
+    return _misplaced(found, wanted)
+
+
+def _misplaced(found: Spelling, wanted: Kind) -> Advice:
+    other = found.kind
+    assert other is not None
+    name = f"is-the-{other.replace(' ', '-')}"
+    article = "an" if other is Kind.AUTH else "a"
+    length = len(found.raw)
+    what = f"{length} bytes, as long as {article} {other}, where the {wanted} belongs"
+    if found.shape and found.shape.form.name not in ("scalar", "auth-secret"):
+        what = f"{article} {other}, where the {wanted} belongs"
+    if (wanted, other) == (Kind.PUBLIC, Kind.PRIVATE):
+        turn = ("Exchange the two. If browsers have been given the private key, everybody has it: "
+                "make a new pair.")  # fmt: skip
+    elif (wanted, other) == (Kind.PRIVATE, Kind.PUBLIC):
+        turn = "Exchange the two, or find the private half that belongs to it."
+    else:
+        turn = f"Put the {LENGTHS[wanted]} bytes of the {wanted} there: were two of them exchanged?"
+    return Advice(name, what, turn)

@@ -1,0 +1,75 @@
+"""Texts that are no key, and stand where one belongs: a path, a token, JavaScript's ``undefined``."""
+
+import re
+from typing import NamedTuple
+
+
+class Thing(NamedTuple):
+    """What a text is. ``turn``: what to do; ``pattern``: matched against the whole text."""
+
+    name: str
+    what: str
+    turn: str
+    pattern: re.Pattern[str]
+
+
+def thing_of(text: str) -> Thing | None:
+    """Return what a text is that is no key, or None.
+
+    >>> thing_of("[object ArrayBuffer]").name, thing_of("keys/private.pem").name
+    ('is-an-object', 'is-a-path')
+    >>> thing_of("BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIg") is None
+    True
+    """
+    text = text.strip()
+    return next((thing for thing in THINGS if thing.pattern.fullmatch(text)), None)
+
+
+def _row(name: str, what: str, turn: str, pattern: str) -> Thing:
+    return Thing(name, what, turn, re.compile(pattern, re.DOTALL))
+
+
+# A table: the first row that fits is what the text is.
+# fmt: off
+THINGS: tuple[Thing, ...] = (
+    _row("is-empty", "empty", "Put the key there.", r""),
+    _row("is-undefined", "JavaScript's word for nothing, as text",
+        "Something was not there when it was written: look at who wrote it.",
+        r"undefined|null|NaN|None|nil|true|false"),
+    _row("is-an-object", "JavaScript's name of an object, without its bytes",
+        "Encode the bytes of the ArrayBuffer, or send subscription.toJSON().",
+        r"\[object \w+\]|<[\w.]+ object at .*>"),
+    _row("is-a-placeholder", "a placeholder that nobody has replaced",
+        "Put the key there: pushlab keys shows the lab's.",
+        r"(?i)<?\[?(?:your|my|the|insert|replace|change)[ _-][\w -]+\]?>?"
+        r"|x{3,}|\.{3}|…|todo|changeme"),
+    _row("is-a-variable", "the name of a variable, which nothing has replaced by its value",
+        "Whoever reads this file does not replace variables: write the value itself.",
+        r"\$\{?\w+\}?|%\w+%|\{\{.*\}\}|process\.env\.\w+|os\.environ\b.*|secrets\.\w+"),
+    _row("is-a-token", "a signed token (JWT)", "A token is made with the key: put the key there.",
+        r"(?:vapid t=|WebPush |Bearer )?eyJ[\w-]+\.[\w-]+\.[\w-]*.*"),
+    _row("is-a-firebase-key", "a server key of Firebase's old protocol, which is no VAPID key",
+        "Use the pair under Web Push certificates, or a pair of your own.",
+        r"AAAA[\w-]{7}:APA91b[\w-]+"),
+    _row("is-a-firebase-token", "a registration token of Firebase, which is no web push key",
+        "Call pushManager.subscribe(), and send what it gives.", r"[\w-]{20,24}:APA91b[\w-]+"),
+    _row("is-an-api-key", "an API key of Google's, which is no VAPID key",
+        "Use the pair under Web Push certificates, or a pair of your own.", r"AIza[\w-]{35}"),
+    _row("is-a-sender-id", "a number, as old sender ids are", "Put the VAPID key there.", r"\d{8,14}"),
+    _row("is-an-ssh-key", "a key for SSH", "Make a VAPID pair: pushlab keys.",
+        r"(?:ssh-\w+|ecdsa-sha2-\S+) AAAA.*|-----BEGIN OPENSSH PRIVATE KEY-----.*"),
+    _row("is-pem-cut", "PEM text that lacks its end", "Copy it again, from BEGIN to END.",
+        r".*-----BEGIN [A-Z0-9 ]+-----.*"),
+    _row("is-a-uuid", "a UUID", "Put the key there.",
+        r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    _row("is-a-contact", "an address, as VAPID_SUBJECT has",
+        "Exchange the two lines, or put the key there.", r"(?:mailto:)?[^\s@]+@[^\s@]+"),
+    _row("is-a-url", "a URL", "Put the key there.", r"[a-z]+://\S*"),
+    _row("is-a-path", "the path of a file, where the key itself belongs",
+        "Write the key there, or give that file: pushlab keys --import FILE.",
+        r"(?:~|\.{0,2})?(?:[\w .:-]*[/\\])*[\w .-]+\.(?:pem|key|env|json|txt|der|p8|crt|jwk)"
+        r"|(?:~|\.{1,2}|[A-Za-z]:)?[/\\][\w .-]+(?:[/\\][\w .-]+)+"),
+    _row("is-json", "a JSON object or array", "Put the value of the right member there.",
+        r"[\[{].*[\]}]"),
+)
+# fmt: on

@@ -1,0 +1,51 @@
+"""Text from the bytes of a file: UTF-8, RFC 3629. What is not UTF-8 is named, and not guessed at.
+
+Editors and shells write other encodings without saying so: PowerShell's ``>`` writes UTF-16, and
+Windows' editors put a byte order mark in front of UTF-8. The mark changes nothing, so it is left
+out. Any other encoding is refused by its name, because a key that is read in the wrong one is another
+key.
+"""
+
+import codecs
+
+from pushlab.errors import NotUtf8
+
+# UTF-32's little-endian mark begins with UTF-16's, so it is looked for first.
+MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+"""Byte order marks of other encodings. UTF-8's is ``ef bb bf``."""
+
+
+def decode(content: bytes) -> str:
+    """Decode the bytes of a text file; leave out UTF-8's byte order mark.
+
+    Raises NotUtf8, which names the encoding that it is. Source: RFC 3629 §6.
+
+    >>> decode(b"\\xef\\xbb\\xbf{}")
+    '{}'
+    >>> decode("{}".encode("utf-16"))
+    Traceback (most recent call last):
+    pushlab.errors.NotUtf8: this is text in UTF-16, not UTF-8 (RFC 3629). ...
+    """
+    if other := _other_encoding(content):
+        raise NotUtf8(f"this is text in {other}, not UTF-8")
+    try:
+        return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError:
+        raise NotUtf8(f"{len(content)} bytes that are not text in UTF-8") from None
+
+
+def _other_encoding(content: bytes) -> str:
+    for mark, name in MARKS.items():
+        if content.startswith(mark):
+            return name
+    # Without a mark, ASCII text in UTF-16 has a zero byte beside each letter, and UTF-8 has none.
+    even, odd = content[::2], content[1::2]
+    for zeros, letters in ((odd, even), (even, odd)):
+        if len(letters) > 1 and zeros and not zeros.strip(b"\0") and b"\0" not in letters:
+            return "UTF-16" if letters.isascii() else ""
+    return ""

@@ -1,0 +1,191 @@
+"""What is pasted where a key belongs: each spelling of a random key is asked for its name."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushlab.protocol import base64url, p256
+from pushlab.protocol.examples import RFC8291
+from pushlab.protocol.spelling import Kind, advise, recognize
+
+from . import writers
+
+KEYS = st.integers(1, p256.N - 1).map(lambda number: p256.load_private(number.to_bytes(32, "big")))
+RAW = {Kind.PUBLIC: writers.public_of, Kind.PRIVATE: writers.private_of}
+KEY = p256.load_private(RFC8291.as_private)
+PUBLIC, PRIVATE = (base64url.encode(raw(KEY)) for raw in RAW.values())
+AUTH = base64url.encode(RFC8291.auth_secret)
+
+
+def secrets_of(key) -> list[str]:
+    private = writers.private_of(key)
+    return [base64url.encode(private), private.hex(), repr(private)[2:-1], str(list(private))]
+
+
+@given(KEYS, st.sampled_from(writers.FORMS), st.sampled_from(sorted(writers.WRITINGS)))
+def test_each_spelling_of_a_random_key_is_recognized_by_name(key, form, writing):
+    name, kind, made = form
+    text = writers.WRITINGS[writing](made(key))
+    found = recognize(text)
+    assert (found.kind, found.raw) == (kind, RAW[kind](key))
+    if name:  # The structure of the bytes says more than the way in which they are written.
+        assert found.name == name
+    for said in (found.name, found.what, found.turn, repr(found)):
+        assert not [secret for secret in secrets_of(key) if secret in said]
+
+
+@given(KEYS, st.sampled_from(sorted(writers.WRITINGS)))
+def test_the_name_of_a_spelling_comes_back(key, writing):
+    for raw in (writers.public_of(key), writers.private_of(key)):
+        text, name = writers.WRITINGS[writing](raw), writing.partition(" ")[0]
+        if name == "plain-base64" and not set(text) & set("+/"):
+            name = "padded"  # Without + and / the two alphabets are one.
+        assert recognize(text).name == name
+
+
+@given(KEYS, st.sampled_from(writers.FORMS[:2]), st.sampled_from(sorted(writers.OF_BASE64)))
+def test_what_was_made_of_plain_base64_is_undone(key, form, writing):
+    _, kind, made = form
+    text = writers.OF_BASE64[writing](writers.as_base64(made(key)))
+    found = recognize(text)
+    assert (found.kind, found.raw, found.name) == (kind, made(key), writing)
+
+
+@given(KEYS)
+def test_a_form_that_turned_plus_into_space(key):
+    text = writers.as_base64(writers.public_of(key))
+    found = recognize(text.replace("+", " "))
+    assert found.raw == writers.public_of(key)
+    assert found.name == ("spaces-for-plus" if "+" in text else recognize(text).name)
+
+
+@given(KEYS, st.sampled_from(writers.PEMS), st.sampled_from(sorted(writers.PEM_WRITINGS)))
+def test_a_pem_in_any_wrapping(key, pem, writing):
+    kind, made = pem
+    found = recognize(writers.PEM_WRITINGS[writing](made(key).decode()))
+    assert (found.kind, found.raw, found.name) == (kind, RAW[kind](key), "is-pem")
+
+
+@given(KEYS)
+def test_a_number_that_lost_or_gained_a_byte(key):
+    raw = writers.private_of(key)
+    if raw[0] >= 0x80:
+        found = recognize(b"\0" + raw)
+        assert (found.name, found.raw) == ("with-sign", raw)
+    if not raw[0]:
+        found = recognize(raw[1:])
+        assert (found.name, found.raw) == ("31-bytes", raw)
+
+
+@given(st.binary(min_size=16, max_size=16), st.sampled_from(sorted(writers.WRITINGS)))
+def test_an_auth_secret_in_every_writing(secret, writing):
+    text = writers.WRITINGS[writing](secret)
+    found = recognize(text)
+    assert (found.kind, found.raw) == (Kind.AUTH, secret), text
+
+
+# --- advice --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_there_is_no_advice_for_what_is_right(kind):
+    right = {Kind.PUBLIC: PUBLIC, Kind.PRIVATE: PRIVATE, Kind.AUTH: AUTH}[kind]
+    assert advise(right, kind) is None and advise(base64url.decode(right), kind) is None
+
+
+MISPLACED = [
+    (PRIVATE, Kind.PUBLIC, "is-the-private-key", "make a new pair"),
+    (PUBLIC, Kind.PRIVATE, "is-the-public-key", "Exchange the two"),
+    (PUBLIC, Kind.AUTH, "is-the-public-key", "16 bytes"),
+    (AUTH, Kind.PUBLIC, "is-the-auth-secret", "65 bytes"),
+    (AUTH, Kind.PRIVATE, "is-the-auth-secret", "32 bytes"),
+    (KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), Kind.PUBLIC,
+     "is-the-private-key", "make a new pair"),
+    (writers.spki(KEY, Encoding.PEM).decode(), Kind.PRIVATE, "is-the-public-key", "Exchange"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wanted", "name", "words"), MISPLACED)
+def test_a_key_in_the_place_of_another_is_named_and_never_repeated(text, wanted, name, words):
+    found = advise(text, wanted)
+    assert found.name == name and words in found.turn
+    told = " ".join(found)
+    assert PRIVATE not in told and AUTH not in told and PUBLIC not in told
+
+
+THINGS = [
+    ("is-undefined", "undefined"),
+    ("is-undefined", "null"),
+    ("is-an-object", "[object ArrayBuffer]"),
+    ("is-an-object", "<_io.BytesIO object at 0x7f0000000000>"),
+    ("is-a-placeholder", "YOUR_PRIVATE_KEY"),
+    ("is-a-placeholder", "<your-private-key>"),
+    ("is-a-placeholder", "xxxxx"),
+    ("is-a-variable", "${VAPID_PRIVATE_KEY}"),
+    ("is-a-variable", "process.env.VAPID_PRIVATE_KEY"),
+    ("is-a-token", "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJhdWQiOiJ4In0.c2lnbmF0dXJl"),
+    ("is-a-token", "WebPush eyJ0eXAiOiJKV1QifQ.eyJhdWQiOiJ4In0.c2lnbmF0dXJl"),
+    ("is-a-firebase-key", "AAAAabcdefg:APA91b" + 134 * "x"),
+    ("is-a-firebase-token", "dHIoDxE7HdgdHIoDxE7Hdg:APA91b" + 134 * "x"),
+    ("is-an-api-key", "AIza" + 35 * "y"),
+    ("is-a-sender-id", "103953800507"),
+    ("is-an-ssh-key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me@example.com"),
+    ("is-pem-cut", "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"),
+    ("is-a-uuid", "1a2b3c4d-0000-4000-8000-000000000000"),
+    ("is-a-contact", "mailto:me@example.com"),
+    ("is-a-url", "https://push.example.net/secret"),
+    ("is-a-path", "private_key.pem"),
+    ("is-a-path", "/etc/keys/vapid"),
+    ("is-a-path", r"C:\keys\private.pem"),
+    ("is-json", '{"kty":"EC"}'),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), THINGS)
+def test_a_text_that_is_no_key_is_named(name, text):
+    for wanted in Kind:
+        found = advise(text, wanted)
+        assert found.name == name and found.what and found.turn
+
+
+def pem(key, locked: bytes = b"") -> str:
+    lock = BestAvailableEncryption(locked) if locked else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock).decode()
+
+
+OTHERS = {
+    "P-384": pem(ec.generate_private_key(ec.SECP384R1())),
+    "secp256k1": pem(ec.generate_private_key(ec.SECP256K1())),
+    "Ed25519": pem(ed25519.Ed25519PrivateKey.generate()),
+    "RSA": pem(rsa.generate_private_key(65537, 2048)),
+    "RSA, public": rsa.generate_private_key(65537, 2048).public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", OTHERS.values(), ids=OTHERS)
+def test_a_key_of_another_kind_is_none_for_web_push(key):
+    assert advise(key, Kind.PRIVATE).name == "another-key"
+
+
+def test_a_password_is_asked_for():
+    found = advise(pem(KEY, b"pa55word"), Kind.PRIVATE)
+    assert found.name == "locked" and "openssl" in found.turn
+
+
+@pytest.mark.parametrize("text", ["hello there", "push", "Grüße", "a" * 10000, "\0", "AAAAA"])
+def test_nothing_is_said_of_what_is_not_known(text):
+    assert advise(text, Kind.PRIVATE) is None and not recognize(text).kind
+
+
+@pytest.mark.parametrize("value", [None, 7, [4, 5], {"0": 4}])
+def test_only_texts_and_bytes_are_looked_at(value):
+    assert advise(value, Kind.PUBLIC) is None
