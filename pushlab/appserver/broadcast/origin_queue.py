@@ -59,6 +59,10 @@ PROBE_PAUSE = 1.0
 PROBES_PER_SECOND = 5
 """Messages that are tried for each second of a pause, when it is over."""
 
+PROBES_PER_SECOND_SERVED = 50
+"""The same where this notify-all has been served before, and no pause is asked for: then the push
+service works, and its refusals are likely to be about those whom it refuses."""
+
 PROBE_CLOSED = 5.0
 """Seconds between the messages that are tried on a closed queue."""
 
@@ -96,6 +100,7 @@ class OriginQueue(Generic[Item, Again]):
     # Since the last success: refusals, and the longest pause that was asked for all.
     _refusals: int = 0
     _asked: float = 0.0
+    _served: bool = False
     _answers: float = 0.0
     _claims: float = 0.0
     _probes: int = 0
@@ -143,7 +148,7 @@ class OriginQueue(Generic[Item, Again]):
     def answered(self, now: float) -> None:
         """Learn of a response that is no reason to try again: the push service serves somebody."""
         self._count(claim=False)
-        self.state = "open"
+        self.state, self._served = "open", True
         self._refusals, self._asked = 0, 0.0
         self.window.answered(now, bool(self.waiting) and self.under_way >= self.window.size)
 
@@ -185,9 +190,10 @@ class OriginQueue(Generic[Item, Again]):
                 return None
         elif self.state != "open" or not self._serves_nobody(now):
             return None
+        rate = PROBES_PER_SECOND_SERVED if self._served and not self._asked else PROBES_PER_SECOND
         seconds = self._asked if 0 < self._asked <= CLOSE_AFTER else PROBE_PAUSE
         self.state, self._asked = "paused", 0.0
-        self._probes = max(1, int(seconds * PROBES_PER_SECOND))
+        self._probes = max(1, int(seconds * rate))
         self.pauses += 1
         return seconds
 

@@ -14,6 +14,7 @@ from pushlab.appserver.broadcast.origin_queue import (
     PROBE_CLOSED,
     PROBE_PAUSE,
     PROBES_PER_SECOND,
+    PROBES_PER_SECOND_SERVED,
     OriginQueue,
 )
 
@@ -114,6 +115,16 @@ def test_many_refusals_of_any_kind_and_nothing_else_are_followed_by_a_pause_and_
     one.resume(1)
     waits = [one.refuse("recipient", YEAR) for _ in range(PROBES_PER_SECOND)]
     assert waits == [None] * (PROBES_PER_SECOND - 1) + [PROBE_PAUSE]
+
+
+def test_a_push_service_that_has_served_somebody_gets_more_probes_unless_it_asks_for_a_pause():
+    for asked, rate in ((0, PROBES_PER_SECOND_SERVED), (1, PROBES_PER_SECOND)):
+        one = queue()
+        one.accept()
+        pauses = [one.refuse(asked=asked) for _ in range(FEW if asked else MANY)]
+        assert pauses[-1] == PROBE_PAUSE
+        one.resume(1)
+        assert [one.refuse() for _ in range(rate)] == [None] * (rate - 1) + [PROBE_PAUSE]
 
 
 def test_probes_are_picked_at_random():
