@@ -22,7 +22,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from tornado.iostream import IOStream, StreamBufferFullError
 from tornado.websocket import (
@@ -48,9 +48,9 @@ from pushlab.pushservice.mailbox import MAX_CHANNELS, Message, Subscription
 from pushlab.server.http import JsonErrors, user_agent_name
 from pushlab.server.websocket import MaskedFrames
 
-MAX_FRAME = 32 * 1024
+MAX_FRAME = 16 * 1024
 """Bytes of the longest message that is read: MAX_UPDATES acknowledgements fit. Reading JSON of this
-length takes less than 10 ms, whatever is in it."""
+length takes less than 5 ms, whatever is in it."""
 
 MAX_UPDATES = 100
 """Messages that one frame may acknowledge. Firefox sends a frame for each."""
@@ -60,9 +60,6 @@ MAX_CODE = 99_999
 
 MAX_CHANGES, CHANGES_SECONDS = 2 * MAX_CHANNELS, 60
 """Requests to register and to unregister that one connection may make, in that many seconds."""
-
-TURN_SECONDS = 0.005
-"""How long the frames of one connection are handled before others have a turn."""
 
 MAX_CONNECTIONS = 10_000
 """User agents that may be connected at one time. One more is answered 503."""
@@ -103,7 +100,6 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         self.user_agent = ""
         self.display_name = user_agent_name(self.request.headers.get("User-Agent", ""))
         self.ended = asyncio.Event()
-        self._turn = 0.0  # seconds that have been used of it
         self._changes, self._changes_until = 0, 0.0
 
     def finish(self, chunk=None):
@@ -170,17 +166,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
 
     # --- messages from the user agent ------------------------------------------------------------
 
-    def on_message(self, frame: str | bytes) -> Awaitable[None] | None:
-        began = time.perf_counter()
-        self._handle(frame)
-        self._turn += time.perf_counter() - began
-        if self._turn < TURN_SECONDS:
-            return None
-        # Tornado hands over the next frame, if it is there, when this is done.
-        self._turn = 0.0
-        return asyncio.sleep(0)
-
-    def _handle(self, frame: str | bytes) -> None:
+    def on_message(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
             self.close(UNSUPPORTED_DATA, "send text frames")
             return

@@ -15,12 +15,14 @@ number ``accept`` fails again and again, and the server would do nothing else. T
 the process itself opens to push services have a part of that number reserved for them.
 """
 
+import asyncio
 import errno
 import json
 import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -76,6 +78,12 @@ TLS_HANDSHAKE = 0x16
 
 PLAIN_HTTP = "HTTP_REQUEST"
 """OpenSSL's name for a method of HTTP where a TLS handshake should begin."""
+
+TURN_SECONDS = 0.001
+"""How long one connection is served, with what it has sent already, before others have a turn."""
+
+REST, MAX_REST = 4, 0.02
+"""How long it rests after that: so many times as long as it was served, and at most so many seconds."""
 
 KEEPALIVE_SECONDS = 10
 """Seconds, about, after which a silent peer counts as gone. A computer that loses its network sends
@@ -292,6 +300,7 @@ class BoundedStream(IOStream):
         self._reads_head = True
         self._awaits_first_byte = not isinstance(self, SSLIOStream)
         self.ends_with_input = False
+        self._turn_began: float | None = None
         super().__init__(connection, **options)
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
@@ -315,12 +324,33 @@ class BoundedStream(IOStream):
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read a head. Tornado reads nothing else with this method."""
         self._reads_head = True
-        return super().read_until_regex(regex, max_bytes)
+        return self._in_turn(super().read_until_regex(regex, max_bytes))
 
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read the line before a chunk of a body. Tornado reads nothing else with this method."""
         self._reads_head = False
-        return super().read_until(delimiter, max_bytes)
+        return self._in_turn(super().read_until(delimiter, max_bytes))
+
+    def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
+        """Read a body, or a part of a WebSocket's frame."""
+        return self._in_turn(super().read_bytes(num_bytes, partial))
+
+    def _in_turn(self, read: Awaitable[bytes]) -> Awaitable[bytes]:
+        """Return a read, or one that comes after a rest if this connection has had its turn.
+
+        What has arrived already is read at once, and the event loop has no part in that. So a peer
+        that sends without a pause would be served alone, and a few of them all the time.
+        """
+        assert isinstance(read, asyncio.Future)
+        now = time.monotonic()
+        if not read.done():
+            self._turn_began = None
+        elif self._turn_began is None:
+            self._turn_began = now
+        elif (served := now - self._turn_began) >= TURN_SECONDS:
+            self._turn_began = None
+            return _after(min(REST * served, MAX_REST), read)
+        return read
 
     def write(self, data: bytes | memoryview) -> "Future[None]":
         """Write ``data``, or the reason in place of Tornado's own 400."""
@@ -363,6 +393,11 @@ class BoundedStream(IOStream):
                     return
         except OSError:
             return  # The client has closed the connection and reads no answer.
+
+
+async def _after(seconds: float, read: Awaitable[bytes]) -> bytes:
+    await asyncio.sleep(seconds)
+    return await read
 
 
 class BoundedTLSStream(BoundedStream, SSLIOStream):

@@ -115,6 +115,22 @@ def test_many_are_asked_for_some_at_a_time(run):
     run(scenario())
 
 
+def test_long_endpoints_of_strangers_hide_nobody(run):
+    """Anybody may subscribe with an endpoint at the lab's origin that the lab has not made."""
+
+    async def scenario():
+        service = PushService()
+        await service.start()
+        ours = service.endpoint(subscribed(service, "Ada"))
+        made_up = [service.endpoint(f"{number}".rjust(2000, "x")) for number in range(90)]
+        client = PresenceClient([service.origin])
+        assert await client.ask(map(at, [*made_up, ours])) == {ours: Presence(False, 0)}
+        client.close()
+        await service.stop()
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [

@@ -307,14 +307,38 @@ def test_a_missing_body_is_answered_and_a_slow_handler_is_waited_for(run, monkey
     run(scenario())
 
 
+def test_who_sends_without_a_pause_takes_turns_with_others(run, monkeypatch):
+    """Tornado reads what has arrived at once, and the event loop would have no part in that."""
+    monkeypatch.setattr(limits, "TURN_SECONDS", 0)
+
+    async def turns() -> None:
+        while True:
+            turned.append(None)
+            await asyncio.sleep(0)
+
+    turned: list[None] = []
+
+    async def scenario():
+        async with opened() as bounded:
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            counting = asyncio.create_task(turns())
+            client = await Client.connect(bounded, head + b"1\r\nx\r\n" * 500 + b"0\r\n\r\n")
+            assert (await client.response())[2] == {"length": 500}
+            counting.cancel()
+            assert len(turned) > 500
+
+    run(scenario())
+
+
 def test_enable_keepalive():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with socket.create_connection(listener.getsockname()) as client:
-            limits.enable_keepalive(client)
+            assert limits.enable_keepalive(client)
             assert client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 timeout = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
                 assert timeout == 1000 * limits.KEEPALIVE_SECONDS
+        assert not limits.enable_keepalive(client), "it is closed"
 
 
 @pytest.mark.parametrize(

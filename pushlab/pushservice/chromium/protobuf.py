@@ -18,7 +18,7 @@ from enum import Enum
 
 from pushlab.errors import BadField
 
-MAX_FIELDS = 2000
+MAX_FIELDS = 1500
 """Fields of one message that are read: more than a thousand ids in a login. It takes some 5 ms."""
 
 MAX_VARINT = 10
