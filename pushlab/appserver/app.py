@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import URL
 from tornado.web import Application
 
-from pushlab.appserver.broadcast.runs import Run
+from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
@@ -40,6 +40,7 @@ from pushlab.errors import (
     BadArgument,
     LabStopped,
     NoSubscriptions,
+    TooManyRequests,
     TooManySubscriptions,
     UnknownSubscription,
 )
@@ -52,6 +53,9 @@ from pushlab.server.limits import BoundedHTTPServer
 
 MAX_SUBSCRIPTIONS = 100_000
 """Subscriptions that are kept. One more is refused; those that are known may still be updated."""
+
+MAX_NOTIFY_ALLS = RUNS_KEPT
+"""Notify-alls that may be under way at one time, so that none is forgotten before its end."""
 
 STREAM_END_TIMEOUT = 1
 """Seconds that open event streams have to send their last events when the server stops."""
@@ -124,6 +128,7 @@ class ApplicationServer:
         self._clock = clock
         self._certificate = certificate
         self._numbers = itertools.count(1)
+        self._notify_alls = 0
         self._instructor_token = instructor_token
         self.room = Participants(clock)
         self._presence = PresenceClient(self._push_origins, self.connect_overrides)
@@ -255,8 +260,25 @@ class ApplicationServer:
         the message must be the same: a subscription recorded as accepted is not sent to again, and
         the last ones before the kill, which have no record yet, may get the message twice. Raises
         NoSubscriptions, BadField, PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase,
-        LabStopped.
+        LabStopped, and TooManyRequests if MAX_NOTIFY_ALLS are under way.
         """
+        if self._notify_alls >= MAX_NOTIFY_ALLS:
+            raise TooManyRequests(f"{MAX_NOTIFY_ALLS} notify-alls are under way")
+        self._notify_alls += 1
+        try:
+            return await self._notify_all(title, body, options, notification, progress, resume)
+        finally:
+            self._notify_alls -= 1
+
+    async def _notify_all(
+        self,
+        title: str | None,
+        body: str | None,
+        options: PushOptions | None,
+        notification: Mapping | None,
+        progress: Callable[[Counts], None] | None,
+        resume: int | None,
+    ) -> Counts:
         number = None
         if resume is not None:
             number = (await asyncio.to_thread(self.broadcast_sender.runs.get, resume)).number
