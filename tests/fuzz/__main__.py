@@ -4,6 +4,8 @@ Nothing but our own errors may come out, within two seconds each, and what is re
 must be the same. With atheris the inputs grow towards code that no input has reached before; where
 there is no atheris for this machine, hypothesis changes valid examples as often. A finding is
 printed as Python bytes: try it with ``--input``, and make a test of it.
+
+``./lab fuzz agents`` attacks a whole push service, beside honest user agents: see ``agents``.
 """
 
 import argparse
@@ -37,6 +39,11 @@ class Result(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Fuzz the targets that are named, else all. Return 1 if there is a finding."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["agents"]:
+        import agents
+
+        return agents.main(arguments[1:])
     from targets import TARGETS
 
     parser = argparse.ArgumentParser(prog="./lab fuzz", description=__doc__.partition("\n\n")[2])

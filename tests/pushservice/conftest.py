@@ -100,6 +100,11 @@ class UserAgent:
             pass
 
 
+async def connected(url: str, headers: dict[str, str]) -> UserAgent:
+    """Connect a user agent that has sent nothing."""
+    return UserAgent(await websocket_connect(HTTPRequest(url, headers=headers)))
+
+
 class Browser:
     """Speak Chromium's protocol, one frame at a time, and give the test every frame."""
 
@@ -308,8 +313,7 @@ class Bench:
 
     async def stranger(self, name: str = "pushlab-virtual", **headers: str) -> UserAgent:
         """Connect a user agent that has sent nothing."""
-        request = HTTPRequest(self.service.ws_url, headers={"User-Agent": name} | headers)
-        agent = UserAgent(await websocket_connect(request))
+        agent = await connected(self.service.ws_url, {"User-Agent": name} | headers)
         self._user_agents.append(agent)
         return agent
 
