@@ -15,7 +15,7 @@ import json
 import pkgutil
 import re
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -243,7 +243,7 @@ class Flood:
             task.cancel()
         await asyncio.gather(*self.waiting, return_exceptions=True)
         for writer in self.open:
-            writer.transport.abort()
+            await cut(writer)
 
     # --- at the push service ---
 
@@ -318,6 +318,13 @@ class Flood:
         assert (await reader.read()).startswith((b"HTTP/1.1 503", b""))
 
 
+async def cut(writer: asyncio.StreamWriter) -> None:
+    """End a connection, and wait until its socket is closed."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
 @asynccontextmanager
 async def flood():
     async def never_answers(reader, writer):
@@ -339,7 +346,7 @@ async def flood():
             await server.stop()
             silent.close()
             for writer in held:
-                writer.transport.abort()
+                await cut(writer)
 
 
 def test_a_flood_fills_nothing_beyond_its_row(run, monkeypatch):

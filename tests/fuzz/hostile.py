@@ -201,7 +201,7 @@ async def silence(target: Target, chance: random.Random) -> None:
     wire = (await websocket(target))[0] if chance.random() < 0.5 else await connect(target.port)
     target.silent.append(wire.writer)
     if len(target.silent) > 100:
-        target.silent.pop(0).transport.abort()
+        await cut(target.silent.pop(0))
 
 
 async def unread(target: Target, chance: random.Random) -> None:
@@ -385,6 +385,8 @@ async def attack(target: Target, exchanges: int, seed: int, seconds: float, at_o
             done += 1
 
     await asyncio.gather(*(strangers() for _ in range(at_once)))
+    for writer in target.silent:
+        await cut(writer)
     return done
 
 
@@ -398,4 +400,11 @@ async def one_exchange(move: Move, target: Target, chance: random.Random) -> Non
         OPENED.reset(token)
         for writer in opened:
             if writer not in target.silent:
-                writer.transport.abort()
+                await cut(writer)
+
+
+async def cut(writer: asyncio.StreamWriter) -> None:
+    """End a connection without a goodbye, and wait until its socket is closed."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
