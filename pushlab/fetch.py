@@ -110,8 +110,8 @@ def data_of(reply: Reply, **members: Callable[[object], bool]) -> dict[str, Any]
 
 
 def is_text(value: object) -> bool:
-    """Say whether a value is text of visible ASCII: an address, a name."""
-    return isinstance(value, str) and value.isascii() and value.isprintable()
+    """Say whether a value is text in one line that can be shown."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def is_texts(value: object) -> bool:

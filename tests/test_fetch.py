@@ -208,7 +208,8 @@ def test_another_status_is_a_plain_error(status):
 
 def test_types_of_members():
     assert is_text("pushlab") and is_texts([]) and is_texts(["a", "b"]) and or_null(is_text)(None)
-    assert not any(map(is_text, WRONG)) and not is_texts(["a", 1]) and not is_texts("text")
+    assert is_text("ü → ü") and not any(is_text(value) for value in WRONG if value != "ü")
+    assert not is_texts(["a", 1]) and not is_texts("text")
 
 
 # --- who asks -------------------------------------------------------------------------------------

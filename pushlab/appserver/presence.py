@@ -8,12 +8,14 @@ either server. A vendor's push service gives no such information, and is not ask
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from pushlab.appserver.delivery.egress import ConnectOverride, override_for
+from pushlab.errors import MalformedJson
+from pushlab.protocol import strict_json
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import log
 from pushlab.text import show
@@ -24,6 +26,9 @@ AT_ONCE = 100
 MAX_ENDPOINT = 500
 """Characters of an endpoint that is asked for. The lab's own have fewer than 128, but anybody may
 subscribe with one that is longer, and the push service reads no more than 64 KiB."""
+
+MAX_BODY = 64 * 1024
+"""Bytes of an answer that are read. A row has some forty."""
 
 SECONDS = 5
 """How long the push service may take to answer."""
@@ -85,7 +90,7 @@ class PresenceClient:
     async def _ask(self, origin: str, endpoints: Collection[str]) -> Mapping[str, Presence] | None:
         """Ask once. Return None if no answer comes, or none that can be read."""
         if self._client is None:
-            self._client = SimpleAsyncHTTPClient(force_instance=True)
+            self._client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_BODY)
         request = HTTPRequest(
             f"{origin}/presence",
             method="POST",
@@ -94,15 +99,26 @@ class PresenceClient:
             connect_timeout=SECONDS,
             request_timeout=SECONDS,
             follow_redirects=False,
+            decompress_response=False,
         )
         try:
-            answer = json.loads((await self._client.fetch(request)).body)
+            answer: Any = strict_json.parse((await self._client.fetch(request)).body)
             rows = zip(endpoints, answer["data"]["presence"], strict=True)
-            return {one: Presence(row["connected"], row["waiting"]) for one, row in rows if row}
-        except (OSError, HTTPClientError, ValueError, LookupError, TypeError) as reason:
+            return {one: _presence(row) for one, row in rows if row}
+        except (
+            OSError, HTTPClientError, MalformedJson, ValueError, LookupError, TypeError
+        ) as reason:  # fmt: skip
             log.warning(
                 "the push service at %s does not tell which user agents are connected: %s",
                 origin,
                 show(str(reason)),
             )
             return None
+
+
+def _presence(row: Any) -> Presence:
+    """Read one row of the answer. Raises LookupError, TypeError."""
+    connected, waiting = row["connected"], row["waiting"]
+    if type(connected) is not bool or type(waiting) is not int:
+        raise TypeError("a row is not of the types that it should have")
+    return Presence(connected, waiting)

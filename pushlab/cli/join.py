@@ -153,7 +153,7 @@ def _host_of(url: str, *schemes: str) -> str | None:
     """Return the host of an absolute URL with one of these schemes; None if it is another text."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in (schemes or ("http", "https")) and parts.port != 0
+        usable = parts.scheme in (schemes or ("http", "https")) and parts.port != 0 and url.isascii()
     except ValueError:
         return None
     return parts.hostname if usable and "@" not in parts.netloc else None

@@ -25,13 +25,16 @@ from tornado.websocket import (
     websocket_connect,
 )
 
-from pushlab.errors import BrowserFailed, EncryptionError, FormatError, TimedOut
-from pushlab.protocol import base64url, encryption, p256
+from pushlab.errors import BrowserFailed, EncryptionError, FormatError, MalformedJson, TimedOut
+from pushlab.protocol import base64url, encryption, p256, strict_json
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
 
 ANSWER_SECONDS = 30
 """How long the push service may take to answer (times PUSHLAB_PATIENCE)."""
+
+MAX_FRAME = 64 * 1024
+"""Bytes of a message that are read. The longest one has 4096 bytes in base64, and some headers."""
 
 REMEMBERED = 10
 """How many versions of messages are remembered, to recognise a message that comes twice.
@@ -84,10 +87,15 @@ class AutopushClient:
             return
         self._closed.clear()
         seconds = patience(ANSWER_SECONDS)
-        request = HTTPRequest(self._push_url, headers=self._headers, connect_timeout=seconds)
+        request = HTTPRequest(
+            self._push_url, headers=self._headers, connect_timeout=seconds, follow_redirects=False
+        )
         try:
             self._socket = await websocket_connect(
-                request, on_message_callback=self._receive, subprotocols=["push-notification"]
+                request,
+                on_message_callback=self._receive,
+                subprotocols=["push-notification"],
+                max_message_size=MAX_FRAME,
             )
         except (OSError, HTTPClientError, WebSocketError) as error:
             raise BrowserFailed(f"The push service does not answer: {error}") from error
@@ -102,9 +110,12 @@ class AutopushClient:
         if self.channel is not None:
             hello["uaid"] = self._uaid  # Firefox, too, sends it only with a subscription.
         answer = await self._ask("hello", hello)
-        if answer["uaid"] != self._uaid:
+        uaid = answer.get("uaid")
+        if not isinstance(uaid, str):
+            raise BrowserFailed(f"The push service gives no uaid: it is {strict_json.kind(uaid)}")
+        if uaid != self._uaid:
             self.channel = None  # The service has forgotten us, and our subscription with us.
-        self._uaid = answer["uaid"]
+        self._uaid = uaid
 
     async def disconnect(self) -> None:
         """Close the connection. The channel stays, and the push service keeps what is sent to it."""
@@ -123,11 +134,12 @@ class AutopushClient:
         key = base64url.encode(application_server_key)
         padded = key + "=" * (-len(key) % 4)  # Firefox pads it
         answer = await self._ask("register", {"channelID": channel_id, "key": padded}, channel_id)
-        if answer["status"] != 200:
-            raise BrowserFailed(f"The push service refused to register: {answer['status']}")
+        if (status := answer.get("status")) != 200:
+            said = status if isinstance(status, int) else strict_json.kind(status)
+            raise BrowserFailed(f"The push service refused to register: {said}")
         ua_private = ec.generate_private_key(ec.SECP256R1())
         subscription = PushSubscription(
-            answer["pushEndpoint"], p256.raw_public(ua_private), secrets.token_bytes(16)
+            answer.get("pushEndpoint") or "", p256.raw_public(ua_private), secrets.token_bytes(16)
         )
         self.channel = Channel(channel_id, ua_private, application_server_key, subscription)
         return subscription
@@ -173,16 +185,25 @@ class AutopushClient:
                 if not waiting.done():
                     waiting.set_exception(BrowserFailed("The push service closed the connection"))
             return
-        message = json.loads(frame)
-        kind = message.get("messageType", "")
+        try:
+            message = strict_json.parse(frame)
+        except MalformedJson:
+            return  # Firefox, too, ignores what it cannot read.
+        if not isinstance(message, dict):
+            return
+        kind, channel_id = message.get("messageType"), message.get("channelID", "")
         if kind == "notification":
             self._take(message)
-        elif answer := self._answers.get((kind, message.get("channelID", ""))):
+        elif not isinstance(kind, str) or not isinstance(channel_id, str):
+            return
+        elif answer := self._answers.get((kind, channel_id)):
             if not answer.done():
                 answer.set_result(message)
 
     def _take(self, message: dict) -> None:
         """Decrypt one message, pass it on, and acknowledge it."""
+        if not all(isinstance(message.get(name), str) for name in ("channelID", "version")):
+            return
         code, plaintext = self._open(message)
         if code == DELIVERED:
             self._on_push(plaintext)
@@ -203,7 +224,7 @@ class AutopushClient:
         if "headers" not in message:
             return DELIVERED, None
         try:
-            body = base64url.decode(message["data"])
+            body = base64url.decode(message.get("data"))
             auth_secret = channel.subscription.auth
             plaintext = encryption.decrypt(body, ua_private=channel.ua_private, auth_secret=auth_secret)
         except (EncryptionError, FormatError):

@@ -13,7 +13,8 @@ import json
 from collections import deque
 from urllib.parse import urljoin
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
+from tornado.httpclient import HTTPClientError, HTTPResponse
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url
@@ -24,6 +25,9 @@ from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 
 MESSAGES_KEPT = 1000
 """How many messages and notifications one user agent remembers; a lesson may send it more."""
+
+MAX_BODY = 256 * 1024
+"""Bytes of an answer that are read. The page has some thousand."""
 
 MAX_REQUESTS = 10
 """Requests that one user agent has under way. Further ones wait for their turn."""
@@ -48,7 +52,7 @@ class VirtualUserAgent:
         self._shown: list[Notification] = []
         self._news = asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
-        self._client: AsyncHTTPClient | None = None
+        self._client: SimpleAsyncHTTPClient | None = None
 
     @property
     def subscription(self) -> PushSubscription | None:
@@ -207,7 +211,7 @@ class VirtualUserAgent:
 
     async def _server_key(self) -> bytes:
         answer = await self._fetch("vapid")
-        return base64url.decode(answer.body.decode().strip())
+        return base64url.decode(answer.body.decode("ascii", "replace").strip())
 
     async def _report(self, event: str, detail: object = None) -> None:
         """Report to the application server what happened here.
@@ -230,13 +234,16 @@ class VirtualUserAgent:
         if self._client is None:
             # A client of its own, as each browser has its own connections. Tornado's shared client
             # would send only ten requests of a whole room at a time.
-            self._client = AsyncHTTPClient(force_instance=True, max_clients=MAX_REQUESTS)
-        headers = self._headers
+            self._client = SimpleAsyncHTTPClient(
+                force_instance=True, max_clients=MAX_REQUESTS, max_body_size=MAX_BODY
+            )
+        # Another program may answer there: nothing of it is followed or unpacked.
+        request |= {"headers": self._headers, "follow_redirects": False, "decompress_response": False}
         try:
-            response = await self._client.fetch(url, raise_error=False, headers=headers, **request)
-        except (OSError, HTTPClientError) as error:
+            response = await self._client.fetch(url, raise_error=False, **request)
+        except (OSError, HTTPClientError, ValueError) as error:
             raise BrowserFailed(f"The application server does not answer: {error}") from error
-        if response.code >= 400 and response.code not in accept:
+        if response.code >= 300 and response.code not in accept:
             raise BrowserFailed(f"The application server says: {_message(response)}")
         return response
 
@@ -271,7 +278,7 @@ def read(plaintext: bytes | None) -> tuple[str, Notification]:
 def _parse(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None  # plain text is a payload, too
 
 
@@ -279,4 +286,5 @@ def _message(response: HTTPResponse) -> str:
     """Return the error's message, or the status if the answer is not from our server."""
     answer = _parse(response.body.decode(errors="replace"))
     error = answer.get("error") if isinstance(answer, dict) else None
-    return error["message"] if isinstance(error, dict) else f"status {response.code}"
+    message = error.get("message") if isinstance(error, dict) else None
+    return message if isinstance(message, str) else f"status {response.code}"
