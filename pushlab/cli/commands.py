@@ -158,7 +158,7 @@ def _invite(invitation: "Invitation") -> None:
     print("               for ten minutes. Press Enter for another one.", flush=True)
     if hasattr(signal, "SIGTTIN"):  # A program in the background that reads would be stopped.
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # In the background, or closed, or no text: no more links.
         for _ in sys.stdin or ():
             print(f"instructor     {invitation.instructor_link()}", flush=True)
 
