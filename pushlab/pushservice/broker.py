@@ -131,7 +131,7 @@ class Broker:
         self.mailbox, self.journal, self._clock = mailbox, journal, clock
         self._store = store
         self._queues: dict[str, OutboundQueue] = {}  # by user agent
-        mailbox.apply(store.read())
+        mailbox.apply(store.read().without_orphans())
         self._commit(mailbox.forget())
 
     # --- user agents -----------------------------------------------------------------------------

@@ -8,7 +8,8 @@ can write the change to its database first:
     store.write(change)                 # remember: if this fails, nothing has happened
     mailbox.apply(change)               # believe
 
-and a restart is ``mailbox.apply(store.read())``, since a whole database is one large change.
+and a restart is ``mailbox.apply(store.read().without_orphans())``, since a whole database is one large
+change.
 
 The mailbox knows a user agent only by its subscriptions. It stores nothing about one without any.
 
@@ -18,7 +19,7 @@ The mailbox remembers the last MAX_GONE endpoints that were given up, so that th
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -125,6 +126,15 @@ class Change:
     def __bool__(self) -> bool:
         ended = self.unsubscribed or self.forgotten
         return bool(self.subscribed or ended or self.stored or self.dropped)
+
+    def without_orphans(self) -> "Change":
+        """Return a whole database's change without the messages whose subscription is not in it.
+
+        >>> Change(stored=(Message(1, "id", "token", b"", 60, 0.0),)).without_orphans()
+        Change(subscribed=(), stored=(), dropped=())
+        """
+        tokens = {subscription.token for subscription in self.subscribed}
+        return replace(self, stored=tuple(one for one in self.stored if one.token in tokens))
 
 
 class Mailbox:

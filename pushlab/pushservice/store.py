@@ -113,8 +113,7 @@ class Store:
     def read(self) -> Change:
         """Return all that is stored, as one change. Raises UnableToReadDatabase.
 
-        A row that another program has spoiled is left out, and so is a message without its
-        subscription. All others are served as before.
+        A row that another program has spoiled is left out. All others are served as before.
         """
         with (
             database.translate_errors(UnableToReadDatabase, OWNER),
@@ -127,12 +126,11 @@ class Store:
                 for row in connection.execute(select(_subscriptions))
                 if _is_sound(row, _subscriptions)
             )
-            tokens = {subscription.token for subscription in subscribed}
             unsubscribed = tuple(connection.scalars(self._gone_in_order()))
             stored = tuple(
                 Message(**row._mapping, old=old.get(row.id))
                 for row in connection.execute(select(_messages).order_by(_messages.c.number))
-                if _is_sound(row, _messages) and row.token in tokens
+                if _is_sound(row, _messages)
             )
             return Change(subscribed=subscribed, unsubscribed=unsubscribed, stored=stored)
 

@@ -11,6 +11,7 @@ from pushlab.appserver import store as module
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import (
     BadDatabaseUrl,
+    DatabaseLocked,
     EndpointNotAllowed,
     StoreError,
     UnableToReadDatabase,
@@ -158,9 +159,9 @@ def test_a_locked_database_is_an_error_and_loses_nothing(path, subscriber, subsc
     store.save(subscription, "KEY")
     other = sqlite3.connect(path)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(UnableToSaveSubscription, match="locked"):
+    with pytest.raises(DatabaseLocked, match="locked"):
         store.save(subscriber(HTTPS + "two").subscription, "KEY")
-    with pytest.raises(UnableToSaveSubscription, match="locked"):
+    with pytest.raises(DatabaseLocked, match="locked"):
         store.save(replace(subscription, auth=bytes(16)), "OTHER")
     with pytest.raises(StoreError, match="locked"):
         store.remove(subscription.endpoint)
