@@ -21,6 +21,8 @@ from pushlab.appserver.store import StoredSubscription
 from pushlab.doctor.findings import Finding, Report, bad
 from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushOptions, PushRequest
+from pushlab.protocol.spelling.recognize import recognize
+from pushlab.protocol.spelling.shapes import shape_of
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.protocol.vapid import Credentials
 
@@ -55,6 +57,13 @@ SHOWN = {
     "notebook.pictures.tables.TableRow": {"name", "small", "meaning", "value", "rfc", "colour"},
     "protocol.content_coding.Header": {"salt", "keyid"},
     "protocol.delivery.PushOptions": {"topic", "urgency"},
+    "protocol.spelling.encodings.Encoding": {"name", "what", "turn", "read"},
+    "protocol.spelling.key_file.KeyFile": {"form"},
+    "protocol.spelling.recognize.Advice": {"name", "what", "turn"},
+    "protocol.spelling.shapes.Form": {"name", "what", "turn", "read"},
+    "protocol.spelling.things.Thing": {"name", "what", "turn", "pattern"},
+    "protocol.spelling.times.Unit": {"name", "what"},
+    "protocol.spelling.wrapping.Place": {"name", "what", "turn"},
     "protocol.trace.Span": {"name", "meaning", "rfc"},
     "protocol.trace.Step": {"name", "formula", "rfc"},
     "protocol.vapid.Claims": {"aud", "sub"},
@@ -78,6 +87,7 @@ SUBSCRIPTION = PushSubscription(
     base64url.decode(VapidKeys.generate().application_server_key),
     MARK.encode() + bytes(10),
 )
+SECRET_KEY = MARK.encode() + bytes(25) + b"\1"  # 32 bytes, as a private key has
 STORED = StoredSubscription(SUBSCRIPTION, "key", 0.0, "Ada", 1)
 MADE = {
     "protocol.subscription.PushSubscription": lambda: SUBSCRIPTION,
@@ -91,6 +101,8 @@ MADE = {
     "appserver.delivery.pywebpush_client.PywebpushRequest": lambda: PywebpushRequest(
         STORED, MARK.encode(), PushOptions(), 163, None
     ),
+    "protocol.spelling.recognize.Spelling": lambda: recognize(base64url.encode(SECRET_KEY)),
+    "protocol.spelling.shapes.Shape": lambda: shape_of(SECRET_KEY),
     "doctor.findings.Finding": lambda: bad("ttl-text", "ttl is text", "user agent", "RFC 8030", "Fix."),
     "doctor.findings.Report": lambda: Report(
         (bad("ttl-text", "ttl", "user agent", "RFC 8030", "Fix."),)
@@ -188,6 +200,7 @@ def test_no_class_writes_a_text_of_its_own_unseen():
     assert found - CLASSES.keys() <= {
         "appserver.keys.VapidKeys",  # test_keys, test_secrets
         "doctor.findings.Level", "journal.Party", "protocol.delivery.Urgency",  # words
+        "protocol.spelling.shapes.Kind",
         "pushservice.flavours.Flavour",
         "errors.base.PushlabError",  # test_secrets, and each party's tests of its errors
         "lab.browser.LabBrowser", "notebook.Lab",  # test_secrets
