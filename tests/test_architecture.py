@@ -28,7 +28,16 @@ TABLE = {
     "lab.invitation": (set(), {"segno"}),
     "lab.network": ({"errors", "settings", "protocol", "fetch"}, set()),
     "doctor": (
-        {"doctor", "protocol", "fetch", "appserver.keys", "appserver.explain", "useragent"} | GROUND,
+        {
+            "doctor",
+            "protocol",
+            "fetch",
+            "appserver.keys",
+            "appserver.key_sources",
+            "appserver.explain",
+            "useragent",
+        }
+        | GROUND,
         set(),
     ),
     "notebook.pictures": ({"notebook.pictures", "protocol", "journal"}, set()),
@@ -44,6 +53,7 @@ TABLE = {
 WITHIN = {
     "appserver.explain": {"appserver.explain", "appserver.delivery.response"},
     "appserver.keys": {"appserver.private_file"},
+    "appserver.key_sources": {"appserver.keys", "appserver.private_file"},
     "appserver.private_file": set(),
     "appserver.notification": set(),
     "appserver.store": set(),

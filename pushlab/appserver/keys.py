@@ -8,6 +8,7 @@ The private key is stored in a file that only its owner can read. It appears in 
 message.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,21 @@ from pushlab.errors import (
     KeyFileMalformed,
     KeyMismatch,
     MalformedJson,
+    NotUtf8,
+    PushlabError,
 )
-from pushlab.protocol import base64url, p256, strict_json, vapid
+from pushlab.protocol import base64url, p256, strict_json, utf8, vapid
+from pushlab.protocol.spelling import key_file
+from pushlab.protocol.spelling.shapes import is_printable
 
 DEFAULT_SUBJECT = "mailto:pushlab@example.com"
 """The contact for the operators of push services. Replace it: example.com is reserved (RFC 2606)."""
 
 NAMES = ("VAPID_PUBLIC_KEY", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT")
+
+
+VALUE = re.compile(r"\"([^\"]*)\"(?:\s*#.*)?|'([^']*)'(?:\s*#.*)?|(.*?)(?:\s+#.*)?")
+"""A value of a .env: in quotes, or bare, and then perhaps a comment."""
 
 
 class VapidKeys:
@@ -191,10 +200,8 @@ class VapidKeys:
         content = private_file.read(path)
         try:
             return cls._from_bytes(content, subject)
-        except FormatError as reason:
-            raise KeyFileMalformed(f"{path}: {reason.detail}") from None
-        except (KeyFileMalformed, KeyMismatch) as reason:
-            raise type(reason)(f"{path}: {reason.detail}") from None
+        except (FormatError, KeyFileMalformed, KeyMismatch) as reason:
+            raise explained(str(path), content, reason) from None
 
     @classmethod
     def load_or_generate(cls, path: str | Path, subject: str = DEFAULT_SUBJECT) -> "VapidKeys":
@@ -214,12 +221,10 @@ class VapidKeys:
 
     @classmethod
     def _from_bytes(cls, content: bytes, subject: str) -> "VapidKeys":
-        if len(content) == p256.SCALAR:
+        # 32 printable characters are a text. Random bytes look like that once in 10^14 times.
+        if len(content) == p256.SCALAR and not is_printable(content):
             return cls.from_raw(content, subject=subject)
-        try:
-            text = content.decode("utf-8").strip()
-        except UnicodeDecodeError:
-            raise KeyFileMalformed(f"{len(content)} bytes that are not text, and not 32") from None
+        text = utf8.decode(content).strip()
         if "-----BEGIN" in text:
             return cls.from_pem(text, subject)
         if text.startswith("{"):
@@ -229,8 +234,22 @@ class VapidKeys:
         return cls.from_raw(_decode("the key", text), subject=subject)
 
 
+def explained(place: str, content: bytes, reason: PushlabError) -> PushlabError:
+    """Make the error about a file, or another place: what it holds instead, if that is recognized."""
+    if isinstance(reason, KeyMismatch):
+        return KeyMismatch(f"{place}: {reason.detail}")
+    if found := key_file.read(content).advice:
+        # What is wrong with a JWK does not matter where the file is no JWK.
+        detail = "" if found.name in ("of-another-tool", "no-key-file") else f"{reason.detail}: "
+        return KeyFileMalformed(f"{place}: {detail}{found.what}", hint=found.turn)
+    hint = reason.hint if isinstance(reason, NotUtf8) else ""
+    return KeyFileMalformed(f"{place}: {reason.detail}", hint=hint)
+
+
 def parse_env(text: str) -> dict[str, str]:
     """Read the lines NAME=value of a ``.env`` file: comments, ``export`` and quotes allowed.
+
+    A comment after a value begins with a space and #, so that a URL may have its fragment.
 
     >>> parse_env("# mine\\nexport VAPID_SUBJECT='mailto:me@example.com'\\n")
     {'VAPID_SUBJECT': 'mailto:me@example.com'}
@@ -239,9 +258,8 @@ def parse_env(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, equals, value = line.strip().removeprefix("export ").partition("=")
         if equals and not name.startswith("#"):
-            value = value.strip()
-            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-            values[name.strip()] = value[1:-1] if quoted else value
+            found = VALUE.fullmatch(value.strip())
+            values[name.strip()] = next(filter(None, found.groups()), "") if found else value.strip()
     return values
 
 

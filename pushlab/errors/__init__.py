@@ -37,7 +37,8 @@
 Each class at the end of a line of the tree knows five things: ``code`` (its id in JSON, which is
 the name of the class in kebab-case), ``status`` (the HTTP status with which a server reports it),
 ``rfc`` (where the rule is written), ``fault`` (which party has to change something) and ``hint``
-(what to do next). A class inherits what it does not set. ``str(error)`` has the detail, rfc, fault
+(what to do next). A class inherits what it does not set, and one error may know its own ``hint`` and
+``fault`` better. ``str(error)`` has the detail, rfc, fault
 and hint.
 """
 

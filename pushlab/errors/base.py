@@ -29,8 +29,11 @@ class PushlabError(Exception):
         for name, value in facts.items():
             setattr(cls, name, value)
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", *, hint: str = "", fault: str = "") -> None:
+        """Make an error. ``hint``, ``fault``: where this case is known better than its class."""
         self.detail = detail or (type(self).__doc__ or "").strip()
+        self.hint = hint.rstrip(".") or self.hint
+        self.fault = fault or self.fault
         super().__init__(self.detail)
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pushlab.errors import BadField, BadTopic, BadTtl, BadUrgency, MissingTtl
+from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, kind, shown
 from pushlab.protocol.subscription import PushSubscription
 
@@ -58,7 +59,8 @@ class PushOptions:
     def __post_init__(self) -> None:
         # True is an int in Python and a boolean in JSON.
         if isinstance(self.ttl, bool) or not isinstance(self.ttl, int):
-            raise BadTtl(f"ttl is {kind(self.ttl)}, not a whole number")
+            hint = "Write the number without quotes" if times.is_number_as_text(self.ttl) else ""
+            raise BadTtl(f"ttl is {kind(self.ttl)}, not a whole number", hint=hint)
         if not 0 <= self.ttl <= MAX_TTL:
             raise BadTtl("ttl is negative" if self.ttl < 0 else "ttl is over 2^31 seconds")
         object.__setattr__(self, "urgency", _urgency(self.urgency))

@@ -27,8 +27,11 @@ from pushlab.errors import (
     NoEndpoint,
     NoKeys,
     NotASubscription,
+    NotUtf8,
+    SubscriptionError,
 )
-from pushlab.protocol import base64url, origin, p256, strict_json
+from pushlab.protocol import base64url, origin, p256, strict_json, utf8
+from pushlab.protocol.spelling import Kind, advise, times, wrapping
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 MAX_ENDPOINT = 2048
@@ -36,6 +39,9 @@ MAX_ENDPOINT = 2048
 
 MAX_TIME = 8_640_000_000_000_000
 """The last millisecond that a JavaScript Date can name (ECMAScript, Time Values and Time Range)."""
+
+SENDER = "application server"
+"""Who has to change a subscription that is whole, and packed otherwise than the browser had it."""
 
 AUTH_SECRET = 16
 """Bytes of the auth secret, RFC 8291 §3.2."""
@@ -82,15 +88,16 @@ class PushSubscription:
         object.__setattr__(self, "origin", _origin_of(self.endpoint))
         object.__setattr__(self, "ua_public", _load_p256dh(self.p256dh))
         if not isinstance(self.auth, bytes) or len(self.auth) != AUTH_SECRET:
-            raise BadAuth(f"auth is {kind(self.auth)}, not {AUTH_SECRET} bytes")
+            raise _refusal(BadAuth, f"auth is {kind(self.auth)}, not {AUTH_SECRET} bytes", self.auth)
         _check_expiration_time(self.expiration_time)
 
     @classmethod
     def from_json(cls, source: str | bytes | JsonObject) -> "PushSubscription":
         """Read what ``JSON.stringify(subscription)`` gives, as text or already parsed.
 
-        Unknown members are ignored. Raises NotASubscription, NoEndpoint, NoKeys, and every error
-        that the constructor raises. Source: W3C Push API §8, ``toJSON()``.
+        Unknown members are ignored. Bytes may be those of a file, with a byte order mark. Raises
+        NotASubscription, NoEndpoint, NoKeys, and every error that the constructor raises.
+        Source: W3C Push API §8, ``toJSON()``.
 
         >>> PushSubscription.from_json("{}")
         Traceback (most recent call last):
@@ -99,12 +106,14 @@ class PushSubscription:
         members = _members(source)
         endpoint = members.get("endpoint")
         if endpoint is None:
-            raise NoEndpoint("there is no member endpoint")
+            raise _misplaced(NoEndpoint, "there is no member endpoint", wrapping.find(members))
         keys = members.get("keys")
         if not isinstance(keys, Mapping):
-            raise NoKeys("there is no member keys" if keys is None else "keys is not an object")
+            fault = "there is no member keys" if keys is None else "keys is not an object"
+            raise _misplaced(NoKeys, fault, wrapping.find_keys(members))
         if missing := [name for name in ("p256dh", "auth") if keys.get(name) is None]:
-            raise NoKeys(f"keys has no {' and no '.join(missing)}")
+            fault = f"keys has no {' and no '.join(missing)}"
+            raise _misplaced(NoKeys, fault, wrapping.find_keys(members))
         # The endpoint is checked before the keys, so that the first fault is the one reported.
         _origin_of(endpoint)
         return cls(
@@ -143,19 +152,42 @@ class PushSubscription:
 def _members(source: object) -> JsonObject:
     if isinstance(source, str | bytes):
         try:
-            source = strict_json.parse(source)
+            text = utf8.decode(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
+            source = strict_json.parse(text)
         except MalformedJson as reason:
             raise NotASubscription(reason.detail) from None
+        except NotUtf8 as reason:
+            raise NotASubscription(reason.detail, hint=reason.hint, fault=SENDER) from None
     if not isinstance(source, Mapping):
-        raise NotASubscription(f"this is {kind(source)}, not an object")
+        fault = f"this is {kind(source)}, not an object"
+        raise _misplaced(NotASubscription, fault, wrapping.find(source))
     return source
+
+
+def _misplaced(
+    error: type[SubscriptionError], detail: str, place: wrapping.Place | None
+) -> SubscriptionError:
+    """Make an error that says where the subscription, or its keys, are instead."""
+    if place is None:
+        return error(detail)
+    return error(f"{detail}: {place.what}", hint=place.turn, fault=SENDER)
+
+
+def _refusal(
+    error: type[SubscriptionError], detail: str, value: object, wanted: Kind = Kind.AUTH
+) -> SubscriptionError:
+    """Make an error that says what the value is instead of a key, if that is recognized."""
+    if found := advise(value, wanted):
+        return error(f"{detail}: it is {found.what}", hint=found.turn)
+    return error(detail)
 
 
 def _decode(text: object, name: str, error: type[BadP256dh] | type[BadAuth]) -> bytes:
     try:
         return base64url.decode(text)
     except BadBase64url as reason:
-        raise error(f"{name} is not base64url: {reason.detail}") from None
+        wanted = Kind.PUBLIC if error is BadP256dh else Kind.AUTH
+        raise _refusal(error, f"{name} is not base64url: {reason.detail}", text, wanted) from None
 
 
 def _load_p256dh(raw: bytes) -> ec.EllipticCurvePublicKey:
@@ -164,12 +196,13 @@ def _load_p256dh(raw: bytes) -> ec.EllipticCurvePublicKey:
     try:
         return p256.load_public(raw)
     except BadPublicKey as reason:
-        raise BadP256dh(f"p256dh: {reason.detail}") from None
+        raise _refusal(BadP256dh, f"p256dh: {reason.detail}", raw, Kind.PUBLIC) from None
 
 
 def _check_expiration_time(time: object) -> None:
     if time is not None and not is_number(time):
-        raise BadExpirationTime(f"expirationTime is {kind(time)}, not a number")
+        hint = "Write the number without quotes" if times.is_number_as_text(time) else ""
+        raise BadExpirationTime(f"expirationTime is {kind(time)}, not a number", hint=hint)
     if time is not None and not 0 <= time <= MAX_TIME:
         raise BadExpirationTime("expirationTime is not a time that a Date can name")
 

@@ -31,7 +31,7 @@ def decode(content: bytes) -> str:
     Traceback (most recent call last):
     pushlab.errors.NotUtf8: this is text in UTF-16, not UTF-8 (RFC 3629). ...
     """
-    if other := _other_encoding(content):
+    if other := encoding_of(content):
         raise NotUtf8(f"this is text in {other}, not UTF-8")
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
@@ -39,7 +39,28 @@ def decode(content: bytes) -> str:
         raise NotUtf8(f"{len(content)} bytes that are not text in UTF-8") from None
 
 
-def _other_encoding(content: bytes) -> str:
+def decode_any(content: bytes) -> str:
+    """Decode a text file in any encoding that can be told with certainty. Raises NotUtf8.
+
+    >>> decode_any("{}".encode("utf-16"))
+    '{}'
+    """
+    if not (other := encoding_of(content)):
+        return decode(content)
+    marked = any(content.startswith(mark) for mark in MARKS)
+    byte_order = "" if marked else ("-be" if content[:1] == b"\0" else "-le")
+    try:
+        return content.decode(other + byte_order)
+    except UnicodeDecodeError:
+        raise NotUtf8(f"this begins like {other}, and is not") from None
+
+
+def encoding_of(content: bytes) -> str:
+    """Name the encoding of a text that is not UTF-8; "" if it may be UTF-8, or is not recognized.
+
+    >>> encoding_of("VAPID".encode("utf-16-le")), encoding_of(b"VAPID")
+    ('UTF-16', '')
+    """
     for mark, name in MARKS.items():
         if content.startswith(mark):
             return name

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from pushlab.errors import MalformedJson
-from pushlab.protocol import base64url, p256, strict_json
-from pushlab.protocol.spelling.recognize import Spelling, recognize
-from pushlab.protocol.spelling.shapes import Kind
+from pushlab.errors import MalformedJson, NotUtf8
+from pushlab.protocol import base64url, p256, strict_json, utf8
+from pushlab.protocol.spelling.recognize import Advice, Spelling, advise_about, recognize
+from pushlab.protocol.spelling.shapes import Kind, is_printable
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +47,28 @@ class KeyFile:
         return halves == (Kind.PUBLIC, Kind.PRIVATE)
 
     @property
+    def advice(self) -> Advice | None:
+        """Say why this is no key file of ours, and what to do; None if there is nothing to say."""
+        if self.problem:
+            return Advice("no-key-file", f"this is {self.form}", self.problem)
+        if self.exchanged:
+            return Advice("keys-exchanged", "each half of the pair has the other's name", EXCHANGE)
+        if self.private is None:
+            missing = Advice("private-key-missing", "there is no private key in it", FIND)
+            return missing if self.public else None
+        named = (self.private.name, self.form) == (OUR_NAME, ENV) or self.private.name == WHOLE
+        if not named and self.private.spelling.kind is Kind.PRIVATE:
+            turn = (
+                f"{IMPORT} reads it, and writes the lab's own file. By hand, write a .env: {self.lines}."
+            )
+            return Advice("of-another-tool", f"this is {self.form}", turn)
+        for half, kind in ((self.private, Kind.PRIVATE), (self.public, Kind.PUBLIC)):
+            if half and (found := advise_about(half.spelling, kind)):
+                command = f" {IMPORT} does that." if half.spelling.kind is kind else ""
+                return Advice(found.name, f"{half.name} is {found.what}", found.turn + command)
+        return None
+
+    @property
     def lines(self) -> str:
         """Say which lines a ``.env`` needs, in the names that this file has.
 
@@ -60,6 +82,17 @@ class KeyFile:
     def __repr__(self) -> str:
         return f"<KeyFile {self.form}>"
 
+
+WHOLE = "it"
+"""The name of a key that is a whole file."""
+
+OUR_NAME, ENV = "VAPID_PRIVATE_KEY", "a .env"
+IMPORT = "./lab keys --import FILE"
+EXCHANGE = (
+    f"Exchange the two: {IMPORT} does that. If browsers have been given the private key, everybody "
+    "has it: make a new pair."
+)
+FIND = "Find the private half that belongs to it: a new pair silences every old subscription."
 
 ROLES = {
     "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).*secret|^d$"),
@@ -94,13 +127,22 @@ PRINTED = r"(?im)^public key:\r?\n\S{1,200}\r?\n\r?\nprivate key:"
 Members = Iterator[tuple[str, object]]
 
 
-def read(text: str) -> KeyFile:
-    """Find the keys in the text of a file. Never raises.
+def read(content: str | bytes) -> KeyFile:
+    """Find the keys in a file. Never raises.
+
+    ``content``: text, or bytes in any encoding that can be told with certainty.
 
     >>> read("WEB_PUSH_VAPID_PRIVATE_KEY=" + 42 * "A" + "E").private.name
     'WEB_PUSH_VAPID_PRIVATE_KEY'
     """
-    text = text[:MAX_LENGTH].strip()
+    if isinstance(content, bytes):
+        if not is_printable(content) and (spelling := recognize(content)).shape:
+            return _of_spelling("bytes that are no text", spelling)
+        try:
+            content = utf8.decode_any(content)
+        except NotUtf8 as reason:
+            return KeyFile(reason.detail)
+    text = content[:MAX_LENGTH].strip()
     if text.startswith(("{", "[")) and (value := _parsed(text)) is not None:
         return _in_json(value)
     if text.startswith("-----BEGIN"):
@@ -119,10 +161,14 @@ def _parsed(text: str) -> object:
 
 
 def _whole(text: str, form: str) -> KeyFile:
-    spelling = recognize(text)
+    return _of_spelling(form, recognize(text)) if text else KeyFile(form)
+
+
+def _of_spelling(form: str, spelling: Spelling) -> KeyFile:
+    found = Found(WHOLE, spelling)
     if spelling.kind is Kind.PUBLIC:
-        return KeyFile(form, public=Found("the key", spelling))
-    return KeyFile(form, private=Found("the key", spelling) if text else None)
+        return KeyFile(form, public=found)
+    return KeyFile(form, private=found)
 
 
 def _pairs(text: str) -> Members:
@@ -133,7 +179,9 @@ def _pairs(text: str) -> Members:
 
 
 def _form_of(text: str) -> str:
-    return next(form for form, pattern in FORMS.items() if re.search(pattern, text))
+    form = next(form for form, pattern in FORMS.items() if re.search(pattern, text))
+    ours = re.search(rf"(?m)^(?:export )?{OUR_NAME} {{0,9}}=", text)
+    return f"{ENV} with other names" if form == ENV and not ours else form
 
 
 # How files of different tools differ. The first pattern that is found names the form.
@@ -142,7 +190,8 @@ FORMS = {
     "PHP or Ruby": r"=>",
     "JavaScript": r"\b(?:const|let|var|export default)\b|module\.exports|setVapidDetails",
     "TOML or INI": r"(?m)^\[[\w.-]{1,60}\]",
-    "a .env with other names": r"(?m)^(?:export )?[\w.-]{1,60} {0,9}=(?!=)",
+    "Python": r"(?m)^\w{1,60} {0,9}= {0,9}[{(]",
+    ENV: r"(?m)^(?:export )?[\w.-]{1,60} {0,9}=(?!=)",
     "YAML, or lines like it": r"(?m)^ {0,20}[\w.-]{1,60}:\s",
     "a text with names and values": r"",
 }

@@ -173,7 +173,11 @@ def advise(value: object, wanted: Kind) -> Advice | None:
     """
     if not isinstance(value, str | bytes):
         return None
-    found = recognize(value)
+    return advise_about(recognize(value), wanted)
+
+
+def advise_about(found: Spelling, wanted: Kind) -> Advice | None:
+    """Do the same for what is recognized already."""
     if found.kind in (None, wanted):
         if found.shape is None and found.thing is None and not (found.layers and found.layers[-1].turn):
             return None

@@ -1,0 +1,120 @@
+"""Where VAPID keys come from: the environment, a file of ours, or the file of another tool.
+
+Servers in containers get their keys as VAPID_PRIVATE_KEY, VAPID_PUBLIC_KEY and VAPID_SUBJECT. These
+are asked before the file, each by itself, and whoever takes them says from where: two sources that
+nobody knows of are how subscriptions end up with another key than the messages.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pushlab.appserver import private_file
+from pushlab.appserver.keys import DEFAULT_SUBJECT, NAMES, VapidKeys, explained, parse_env
+from pushlab.errors import FormatError, KeyFileMalformed, KeyMismatch
+from pushlab.protocol import utf8, vapid
+from pushlab.protocol.spelling import Kind, key_file
+
+ENVIRONMENT = "the environment"
+SUBJECT_LINE = re.compile(r"(?m)^([ \t]*(?:export[ \t]+)?VAPID_SUBJECT[ \t]*=).*$")
+
+
+@dataclass(frozen=True)
+class KeySource:
+    """Keys, and where they are from: ``keys_from`` and ``subject_from`` are texts for people."""
+
+    keys: VapidKeys
+    keys_from: str
+    subject_from: str
+
+
+def find(
+    path: Path, environment: Mapping[str, str] | None = None, *, generate: bool = True
+) -> KeySource:
+    """Take the keys of the environment, or else those of a file.
+
+    ``generate``: whether to make the file if it is missing and there are no keys in the environment.
+    Raises what ``VapidKeys.load`` and ``load_or_generate`` raise.
+    """
+    values = of_environment(os.environ if environment is None else environment)
+    subject = values.get("VAPID_SUBJECT")
+    if values.get("VAPID_PRIVATE_KEY"):
+        try:
+            keys = VapidKeys.from_env(values)
+        except (FormatError, KeyFileMalformed, KeyMismatch) as reason:
+            raise explained(ENVIRONMENT, to_lines(values).encode(), reason) from None
+        return KeySource(keys, ENVIRONMENT, ENVIRONMENT if subject else "the default")
+    keys = (VapidKeys.load_or_generate if generate else VapidKeys.load)(path)
+    if subject:
+        return KeySource(VapidKeys(keys.private_key, subject), str(path), ENVIRONMENT)
+    return KeySource(keys, str(path), "the default" if keys.subject == DEFAULT_SUBJECT else str(path))
+
+
+def of_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables about VAPID that are set and not empty."""
+    return {name: value.strip() for name in NAMES if (value := environment.get(name, "")).strip()}
+
+
+def to_lines(values: Mapping[str, str]) -> str:
+    """Write variables as the lines of a .env file."""
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def convert(content: bytes, subject: str = "") -> tuple[VapidKeys, str]:
+    """Read a key file of any tool, because its owner has asked for it, and say what it was.
+
+    ``subject``: the contact, if it is not to be the file's. Nothing is guessed: a number that seems
+    to lack a byte is taken only if the public key in the file confirms it. Raises KeyFileMalformed,
+    KeyMismatch, BadSubject.
+
+    >>> convert(b'{"publicKey":"","privateKey":"' + 42 * b"A" + b'E"}')
+    (<VapidKeys BGsX0fLh… mailto:pushlab@example.com>, 'the JSON of web-push generate-vapid-keys')
+    """
+    file = key_file.read(content)
+    private, public = (file.public, file.private) if file.exchanged else (file.private, file.public)
+    if private is None or private.spelling.kind is not Kind.PRIVATE or private.spelling.shape is None:
+        advice = file.advice
+        seen = advice.what if advice else f"no private key is recognized in it ({file.form})"
+        raise KeyFileMalformed(seen, hint=advice.turn if advice else "")
+    keys = VapidKeys.from_raw(private.spelling.raw, None, subject or contact(file.subject))
+    theirs = public.spelling.raw if public and public.spelling.kind is Kind.PUBLIC else b""
+    if theirs and theirs != keys.public:
+        raise KeyMismatch(f"{public.name if public else ''} is not the public key of {private.name}")
+    if not private.spelling.shape.form.certain and not theirs:
+        seen = f"{private.name} is {private.spelling.what}, and there is no public key to confirm it"
+        raise KeyFileMalformed(seen, hint=private.spelling.turn)
+    return keys, f"{file.form}, its halves exchanged" if file.exchanged else file.form
+
+
+def contact(text: str) -> str:
+    """Write a contact as a URI. Tools keep an e-mail address without its ``mailto:``.
+
+    >>> contact("me@example.com"), contact("mailto: me@example.com")
+    ('mailto:me@example.com', 'mailto:me@example.com')
+    """
+    text = "".join(text.split())
+    if not text:
+        return DEFAULT_SUBJECT
+    return text if text.startswith(("mailto:", "https:")) else f"mailto:{text}"
+
+
+def set_subject(path: Path, subject: str) -> None:
+    """Write the contact into a .env file, and leave its other lines as they are.
+
+    Raises BadSubject, KeyFileMalformed (a PEM or a JWK has no place for it), and what load() raises.
+    """
+    vapid.check_subject(subject)
+    VapidKeys.load(path)
+    text = utf8.decode(private_file.read(path))
+    if not parse_env(text).get("VAPID_PRIVATE_KEY"):
+        hint = "Set VAPID_SUBJECT, or make a .env of it: ./lab keys --import FILE --file NEW --subject …"
+        raise KeyFileMalformed(f"{path} is no .env, and has no place for a subject", hint=hint)
+    line = f"VAPID_SUBJECT={subject}"
+    if SUBJECT_LINE.search(text):
+        # A function, because a subject may have a backslash.
+        text = SUBJECT_LINE.sub(lambda found: found[1] + subject, text)
+    else:
+        text = f"{text.rstrip()}\n{line}\n"
+    private_file.write(path, text.encode(), overwrite=True)
