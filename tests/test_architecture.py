@@ -7,13 +7,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pushlab"
 PARTIES = {"appserver", "pushservice", "useragent"}
-GROUND = {"errors", "journal", "settings", "text"}
+GROUND = {"errors", "files", "journal", "settings", "text"}
 
 # What each part may import of pushlab, and of the libraries (None: whatever it needs).
 TABLE = {
     "errors": ({"errors"}, set()),
     "journal": (set(), set()),
     "settings": ({"errors"}, set()),
+    "files": (set(), set()),
     "text": (set(), set()),
     "fetch": ({"errors", "protocol"}, set()),
     "protocol": ({"protocol", "errors"}, {"cryptography"}),

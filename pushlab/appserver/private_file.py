@@ -12,10 +12,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from pushlab import files
 from pushlab.errors import KeyFileError, KeyFileExists, KeyFileMalformed, KeyFileMissing
-
-MAX_SIZE = 65536
-"""Bytes that are read at most. A key file has a few hundred; a longer one is not a key file."""
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +55,14 @@ def write(path: Path, content: bytes, overwrite: bool = False) -> None:
 def read(path: Path) -> bytes:
     """Read a small file without changing it.
 
-    Raises KeyFileMissing, or KeyFileMalformed if it cannot be read or is longer than MAX_SIZE.
+    Raises KeyFileMissing, or KeyFileMalformed if it cannot be read or is far too large.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SIZE + 1)
+        return files.read(path)
     except FileNotFoundError:
         raise KeyFileMissing(f"there is no file {path}") from None
     except OSError as reason:
         raise KeyFileMalformed(f"{path} cannot be read: {reason.strerror}") from None
-    if len(content) > MAX_SIZE:
-        raise KeyFileMalformed(f"{path} is larger than {MAX_SIZE} bytes")
-    return content
 
 
 def is_exposed(path: Path) -> bool:

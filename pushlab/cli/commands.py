@@ -10,13 +10,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pushlab import settings
-from pushlab.errors import BadArgument, BadPort, DataFolderTaken, PushlabError
+from pushlab.errors import (
+    BadArgument,
+    BadPort,
+    DataFolderTaken,
+    PushlabError,
+    SubscriptionError,
+    UnreadableFile,
+)
 from pushlab.lab import network
 
 if TYPE_CHECKING:
     from pushlab.lab.invitation import Invitation
 
+WRONG_ARGUMENTS = (BadArgument, BadPort, DataFolderTaken, UnreadableFile)
 URGENCIES = ("very-low", "low", "normal", "high")
 
 
@@ -28,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     except PushlabError as error:
         print(f"pushlab: {error}", file=sys.stderr)
         # argparse, too, ends with 2 if a command cannot be run with these arguments.
-        return 2 if isinstance(error, BadArgument | BadPort | DataFolderTaken) else 1
+        return 2 if isinstance(error, WRONG_ARGUMENTS) else 1
     except OSError as error:  # A file or a folder of the arguments, or one of this machine's.
         name = f"{error.filename}: " if error.filename else ""
         print(f"pushlab: {name}{error.strerror or error}", file=sys.stderr)
@@ -92,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
 
     keys = command("keys", _keys, "Show the VAPID keys of a file; make them if there is none.")
     keys.add_argument("--file", type=Path, help="the key file (vapid.env in the data folder)")
+    keys.add_argument("--import", dest="source", type=Path, metavar="FILE",
+                      help="make the key file of another tool's file")  # fmt: skip
+    keys.add_argument("--subject", help="whom push services may write to: mailto:… or https:…")
     keys.add_argument("--json", action="store_true", help="one JSON object")
 
     send = command("send", _send, "Send one message to the subscription in a JSON file.")
@@ -192,33 +202,24 @@ def _join(options: argparse.Namespace) -> int:
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from pushlab.appserver.keys import VapidKeys
+    from pushlab.cli.keys import keys
 
-    path = options.file or settings.data_folder() / "vapid.env"
-    made = not path.exists()
-    if made:
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
-    keys = VapidKeys.load_or_generate(path)
-    if options.json:
-        facts = {"public_key": keys.application_server_key, "subject": keys.subject,
-                 "file": str(path), "made": made}  # fmt: skip
-        print(json.dumps(facts))
-    else:
-        found = "Made" if made else "Found"
-        print(f"{found} {path}, readable by you alone; the private key stays there.")
-        print(f"VAPID_PUBLIC_KEY={keys.application_server_key}")
-        print(f"VAPID_SUBJECT={keys.subject}")
-    return 0
+    return keys(options.file, options.source, options.subject, options.json)
 
 
 def _send(options: argparse.Namespace) -> int:
     from pushlab.appserver.delivery.sender import send_once
-    from pushlab.appserver.keys import VapidKeys
+    from pushlab.cli.keys import given, load_keys
     from pushlab.protocol.delivery import PushOptions
     from pushlab.protocol.subscription import PushSubscription
 
-    keys = VapidKeys.load(options.file or settings.data_folder() / "vapid.env")
-    subscription = PushSubscription.from_json(options.subscription.read_text("utf-8"))
+    content = given(options.subscription)
+    keys = load_keys(options.file)
+    try:
+        subscription = PushSubscription.from_json(content)
+    except SubscriptionError as reason:
+        told = f"{options.subscription}: {reason.detail}"
+        raise type(reason)(told, hint=reason.hint, fault=reason.fault) from None
     wanted = {"ttl": options.ttl, "urgency": options.urgency, "topic": options.topic}
     push_options = PushOptions.from_json({k: v for k, v in wanted.items() if v is not None})
     payload = json.dumps({"title": options.title, "options": {"body": options.body}})

@@ -4,13 +4,13 @@ It reads keys, a subscription, claims and options, and examines the machine. It 
 push service. Its only request over the network goes to a lab on this machine.
 """
 
-import errno
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pushlab import settings
+from pushlab import files, settings
+from pushlab.appserver import key_sources
 from pushlab.appserver.keys import VapidKeys
 from pushlab.doctor.claims import examine_claims, examine_subject
 from pushlab.doctor.findings import Finding, Level, Report, bad, ok
@@ -23,9 +23,6 @@ from pushlab.doctor.text import vendor as vendor_of
 from pushlab.protocol.strict_json import JsonObject
 
 __all__ = ["Finding", "Level", "Report", "Source", "examine"]
-
-MAX_SIZE = 65536
-"""Bytes of the largest file that is read. Keys and subscriptions have a few hundred."""
 
 Source = Path | JsonObject | str | bytes | None
 
@@ -70,15 +67,7 @@ def _content(source: Source) -> JsonObject | str | bytes | None:
     """Return what is to be examined. Text that does not begin like JSON is a path."""
     if isinstance(source, str) and not source.lstrip().startswith(("{", "[")):
         source = Path(source)
-    return _read(source) if isinstance(source, Path) else source
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(MAX_SIZE + 1)
-    if len(content) > MAX_SIZE:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-    return content
+    return files.read(source) if isinstance(source, Path) else source
 
 
 def _examine_keys(
@@ -86,9 +75,13 @@ def _examine_keys(
 ) -> tuple[list[Finding], VapidKeys | None]:
     if isinstance(keys, VapidKeys):
         return [usable(keys), *examine_subject(keys.subject, vendor, "the subject")], keys
+    if keys is None and (values := key_sources.of_environment(os.environ)).get("VAPID_PRIVATE_KEY"):
+        found, ours = examine_keys(key_sources.to_lines(values).encode(), vendor)
+        seen = f"the keys are those of the environment: {usual} is not used"
+        return [ok("keys-of-the-environment", seen), *found], ours
     try:
         path = keys or usual
-        content = _read(path)
+        content = files.read(path)
     except OSError as error:
         if keys is not None:
             raise

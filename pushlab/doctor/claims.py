@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from pushlab.doctor.findings import Finding, bad, hint, ok
-from pushlab.doctor.subscription import members_of, origin_of
+from pushlab.doctor.subscription import encoding_fault, members_of, origin_of
 from pushlab.doctor.text import LOOPBACK, split
 from pushlab.doctor.text import vendor as vendor_of
 from pushlab.errors import (
@@ -16,6 +16,7 @@ from pushlab.errors import (
     VapidError,
 )
 from pushlab.protocol import vapid
+from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 US = "application server"
@@ -36,14 +37,17 @@ def examine_claims(
     >>> [str(finding) for finding in examine_claims(claims, now=0)]
     ['ok   the claims say for whom, until when, and whom to write to']
     """
+    if unreadable := encoding_fault(claims, "the claims"):
+        return unreadable
     members = members_of(claims)
     if members is None:
         fix = "Give an object with aud, exp and sub."
         return [bad("claims-not-an-object", "the claims are not a JSON object", US, "RFC 7519 §4", fix)]
+    vendor = vendor or vendor_of(members.get("aud"))
     findings = [
         *_examine_aud(members.get("aud"), origin),
-        *_examine_exp(members.get("exp"), now),
-        *examine_subject(members.get("sub"), vendor or vendor_of(members.get("aud"))),
+        *_examine_exp(members.get("exp"), now, vendor),
+        *examine_subject(members.get("sub"), vendor),
     ]
     return findings or [ok("claims", "the claims say for whom, until when, and whom to write to")]
 
@@ -82,27 +86,52 @@ def _examine_aud(aud: object, origin: str) -> list[Finding]:
     return []
 
 
-def _examine_exp(exp: object, now: float) -> list[Finding]:
+def _examine_exp(exp: object, now: float, vendor: str) -> list[Finding]:
     def fault(code: str, seen: str, error: type[VapidError] = BadExpiry) -> list[Finding]:
         return [bad(f"exp-{code}", seen, US, error.rfc, f"{error.hint}.")]
 
     if exp is None:
         return fault("missing", "exp is missing")
     if isinstance(exp, str):
-        return fault("text", "exp is text, not a number")
+        return _exp_as_text(exp)
     if not is_number(exp) or exp != exp:
         return fault("not-a-number", "exp is not a number")
+    unit = times.unit_of(exp, now)
+    if unit and unit is not times.SECONDS:
+        seen = f"exp counts {unit.what}, and not seconds since 1970"
+        return [bad(f"exp-{unit.name}", seen, US, ExpiryTooFar.rfc, f"{times.SINCE_1970}.")]
+    if times.is_duration(exp, now):
+        seen = f"exp is {exp:g}: a duration, and exp is a point in time"
+        fix = f"Set exp to now + {exp:g}: int(time.time()) + {exp:g}."
+        if exp > vapid.MAX_LIFETIME:
+            fix = f"{times.SINCE_1970}."
+        return [bad("exp-duration", seen, US, BadExpiry.rfc, fix)]
     if exp > MILLISECONDS:
-        return fault("milliseconds", "exp is so large that it must be milliseconds", ExpiryTooFar)
+        return fault("milliseconds", "exp is so large that it cannot be seconds", ExpiryTooFar)
     if exp <= now:
         return fault("past", f"exp is {_duration(now - max(exp, 0))} ago", TokenExpired)
     if exp > now + vapid.MAX_LIFETIME:
         return fault("too-far", f"exp is {_duration(exp - now)} ahead, over 24 h", ExpiryTooFar)
+    if isinstance(exp, float):
+        # RFC 7519 §2 allows a fraction; autopush-rs reads exp as a whole number (source, July 2026).
+        seen = "exp has a fraction, or is written with one: Mozilla answers 401"
+        level = bad if vendor == "Mozilla" else hint
+        fix = "Make it a whole number: int(time.time()) + 43200."
+        return [level("exp-fraction", seen, US, "RFC 7519 §2", fix)]
     if exp > now + HALF_A_DAY:
         fix = "Stay at 12 h or less: a clock that is off then does no harm."
         seen = f"exp is {_duration(exp - now)} ahead"
         return [hint("exp-over-12-h", seen, US, ExpiryTooFar.rfc, fix)]
     return []
+
+
+def _exp_as_text(exp: str) -> list[Finding]:
+    seen, fix = "exp is text, not a number", f"{BadExpiry.hint}."
+    if times.is_number_as_text(exp):
+        seen, fix = "exp is a number in quotes", "Write the number without quotes."
+    elif times.is_date_as_text(exp):
+        seen, fix = "exp is a date as text", f"{times.SINCE_1970}."
+    return [bad("exp-text", seen, US, BadExpiry.rfc, fix)]
 
 
 def _duration(seconds: float) -> str:
@@ -136,8 +165,11 @@ def examine_subject(sub: object, vendor: str = "", name: str = "sub") -> list[Fi
     try:
         vapid.check_subject(sub)
     except BadSubject:
-        return fault("not-a-contact", f"is {kind(sub)}, neither mailto: nor https:")
-    host = sub.rpartition("@")[2] if sub.startswith("mailto:") else getattr(split(sub), "hostname", "")
-    if LOOPBACK.fullmatch((host or "").lower()):
-        return fault("localhost", f"names {host}, where nobody can be reached: {says}", apple)
+        seen = f"is {kind(sub)}, neither mailto: nor https:"
+        if sub.startswith("mailto:") and ({"<", ">"} & set(sub) or sub.startswith("mailto://")):
+            seen = "has < or > around its address, or // in front of it: a mailto: URI has neither"
+        return fault("not-a-contact", seen)
+    if host := vapid.unreachable(sub):
+        code = "localhost" if LOOPBACK.fullmatch(host.rpartition(": ")[0]) else "unreachable"
+        return fault(code, f"leads nowhere ({host}): {says}", apple)
     return []

@@ -11,8 +11,11 @@ from pushlab.appserver.keys import VapidKeys, parse_env
 from pushlab.doctor.claims import examine_subject
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.text import base64url_fault, slug
-from pushlab.errors import MalformedJson, PushlabError
-from pushlab.protocol import base64url, p256, strict_json
+from pushlab.errors import MalformedJson, NotUtf8, PushlabError
+from pushlab.protocol import base64url, p256, strict_json, utf8
+from pushlab.protocol.spelling import Kind, advise, key_file
+from pushlab.protocol.spelling.encodings import ALPHABETS
+from pushlab.protocol.spelling.shapes import is_printable
 
 US = "application server"
 RAW = "RFC 7518 §6.2.2.1"
@@ -31,12 +34,14 @@ def examine_keys(content: bytes, vendor: str = "") -> Keys:
     ``content``: a .env, a PEM, a JWK, base64url, or 32 raw bytes; ``vendor``: of the push service
     to which messages will be sent, because Apple is stricter about the subject.
     """
-    if len(content) == p256.SCALAR:
+    if len(content) == p256.SCALAR and not is_printable(content):
         return _keys(lambda: VapidKeys.from_raw(content))
     try:
-        text = content.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        return [_length_fault("the key file", content)], None
+        text = utf8.decode(content).strip()
+    except NotUtf8 as error:
+        return [_not_text(content, error)], None
+    if found := _of_another_tool(text):
+        return [found], None
     if PEM_VALUE.search(text):
         return [_pem_for_raw(name) for name in PEM_VALUE.findall(text)], None
     if "-----BEGIN" in text:
@@ -48,6 +53,24 @@ def examine_keys(content: bytes, vendor: str = "") -> Keys:
     if fault := _private_fault("the private key", text):
         return [fault], None
     return _keys(lambda: VapidKeys.from_raw(base64url.decode(text)))
+
+
+def _not_text(content: bytes, error: NotUtf8) -> Finding:
+    if utf8.encoding_of(content):
+        seen = f"the key file: {error.detail}"
+        return bad("key-file-encoding", seen, US, error.rfc, f"{error.hint}.")
+    return _length_fault("the key file", content)
+
+
+def _of_another_tool(text: str) -> Finding | None:
+    """Name a file whose keys are there, and in another form than ours, or in each other's place."""
+    file = key_file.read(text)
+    advice = file.advice
+    if not advice or advice.name not in ("of-another-tool", "no-key-file", "keys-exchanged"):
+        return None
+    code = advice.name if advice.name == "keys-exchanged" else f"key-file-{advice.name}"
+    code = code.replace("key-file-no-key-file", "key-file-without-keys")
+    return bad(code, f"the key file: {advice.what}", US, POINT, advice.turn)
 
 
 def usable(keys: VapidKeys) -> Finding:
@@ -117,9 +140,12 @@ def _pem_for_raw(name: str) -> Finding:
 
 
 def _private_fault(name: str, text: str) -> Finding | None:
-    if re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        fix = "Write the same 32 bytes as base64url: 43 characters."
-        return bad("private-key-in-hex", f"{name} is hexadecimal", US, RAW, fix)
+    found = advise(text, Kind.PRIVATE)
+    if found and found.name == "is-the-public-key":
+        return _private_missing(f"{name} is the public key: 65 bytes that begin with 04")
+    if found:
+        subject = slug(name) if found.name in ALPHABETS else "private-key"
+        return bad(f"{subject}-{found.name}", f"{name} is {found.what}", US, RAW, found.turn)
     if fault := base64url_fault(name, text, US):
         return fault
     raw = base64url.decode(text)
@@ -128,29 +154,22 @@ def _private_fault(name: str, text: str) -> Finding | None:
 
 def _length_fault(name: str, raw: bytes) -> Finding:
     """Say what it is that is not 32 bytes long, if that can be recognized."""
-    if len(raw) == p256.SCALAR - 1:
-        fix = "Put a zero byte in front: whoever wrote this number dropped its leading zero."
-        return bad("private-key-31-bytes", f"{name} is 31 bytes long, not 32", US, RAW, fix)
-    if len(raw) == p256.POINT and raw[0] == 4:
-        return _private_missing(f"{name} is the public key: 65 bytes that begin with 04")
-    if raw[:1] == b"\x30":
-        fix = "Write the 32 bytes inside it as base64url, or make it a PEM file."
-        seen = f"{name} is DER ({len(raw)} bytes) where 32 raw bytes are wanted"
-        return bad("private-key-is-der", seen, US, RAW, fix)
+    found = advise(raw, Kind.PRIVATE)
+    if found and found.name == "is-the-public-key":
+        return _private_missing(f"{name} is a public key alone")
+    if found:
+        return bad(f"private-key-{found.name}", f"{name} is {found.what}", US, RAW, found.turn)
     fix = "Use 32 bytes, leading zeros kept: 43 characters of base64url."
     return bad("private-key-length", f"{name} is {len(raw)} bytes long, not 32", US, RAW, fix)
 
 
 def _public_fault(name: str, text: str) -> Finding | None:
+    if found := advise(text, Kind.PUBLIC):
+        return bad(f"{slug(name)}-{found.name}", f"{name} is {found.what}", US, POINT, found.turn)
     if fault := base64url_fault(name, text, US):
         return fault
-    raw = base64url.decode(text)
-    if raw[:1] == b"\x30":
-        fix = "Keep its last 65 bytes, which begin with 04: the browser wants nothing else."
-        seen = f"{name} is DER ({len(raw)} bytes) where 65 raw bytes are wanted"
-        return bad("public-key-is-der", seen, US, POINT, fix)
     try:
-        p256.load_public(raw)
+        p256.load_public(base64url.decode(text))
     except PushlabError as error:
         return bad("public-key-not-a-point", error.detail, US, POINT, f"{error.hint}.")
     return None

@@ -1,7 +1,7 @@
 """The options of a message: ttl, urgency and topic, RFC 8030 §5."""
 
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
-from pushlab.doctor.subscription import members_of
+from pushlab.doctor.subscription import encoding_fault, members_of
 from pushlab.errors import BadTopic, BadTtl, DeliveryError, MissingTtl
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.strict_json import JsonObject
@@ -17,6 +17,8 @@ def examine_options(options: JsonObject | str | bytes, vendor: str = "") -> list
     >>> [finding.code for finding in examine_options({"ttl": 0, "topic": "a" * 33})]
     ['ttl-zero', 'bad-topic']
     """
+    if unreadable := encoding_fault(options, "the options"):
+        return unreadable
     members = members_of(options)
     if members is None:
         fix = 'Give an object, such as {"ttl": 3600}.'

@@ -16,12 +16,15 @@ from pushlab.errors import (
     KeyReused,
     MalformedJson,
     NoEndpoint,
+    NoKeys,
     NotASubscription,
+    NotUtf8,
     PushlabError,
     SubscriptionError,
     WrongKey,
 )
-from pushlab.protocol import base64url, p256, strict_json
+from pushlab.protocol import base64url, p256, strict_json, utf8
+from pushlab.protocol.spelling import Kind, advise, recognize, wrapping
 from pushlab.protocol.strict_json import JsonObject, kind
 from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
 
@@ -38,10 +41,19 @@ def members_of(source: object) -> JsonObject | None:
     """Return the members of a JSON object, which may be given as text; None if it is no object."""
     if isinstance(source, str | bytes):
         try:
-            source = strict_json.parse(source)
-        except MalformedJson:
+            text = utf8.decode(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
+            source = strict_json.parse(text)
+        except (MalformedJson, NotUtf8):
             return None
     return source if isinstance(source, Mapping) else None
+
+
+def encoding_fault(source: object, name: str) -> list[Finding]:
+    """Name the encoding of a file that is no UTF-8: whatever it holds, it cannot be read."""
+    if not isinstance(source, bytes) or not (encoding := utf8.encoding_of(source)):
+        return []
+    seen = f"{name}: this is text in {encoding}, not UTF-8"
+    return [bad("file-encoding", seen, "application server", NotUtf8.rfc, f"{NotUtf8.hint}.")]
 
 
 def origin_of(endpoint: Any) -> str:
@@ -63,12 +75,18 @@ def examine_subscription(
     >>> [finding.code for finding in examine_subscription('{"endpoint": "http://push.example"}', 0)]
     ['endpoint-http', 'no-keys']
     """
+    if fault := encoding_fault(source, "the subscription"):
+        return fault
     members = members_of(source)
+    if members is None or "endpoint" not in members:
+        if place := wrapping.find(_value_of(source)):
+            rfc, fix = NotASubscription.rfc, place.turn
+            return [bad(f"subscription-{place.name}", place.what, "application server", rfc, fix)]
     if members is None:
         return [of_error(NotASubscription("the subscription is not a JSON object"))]
     findings = [
         *_examine_endpoint(members.get("endpoint")),
-        *_examine_keys(members.get("keys"), keys),
+        *_examine_keys(members, keys),
         *_examine_expiration_time(members.get("expirationTime"), now),
         *_examine_application_server_key(members, keys),
     ]
@@ -89,6 +107,15 @@ def examine_stored(made_for: Sequence[str], keys: VapidKeys) -> list[Finding]:
     seen = f"{others} of {len(made_for)} stored subscriptions were made for other keys"
     fix = "Bring the old key file back if there is one; otherwise each browser subscribes again."
     return [bad("stored-for-other-keys", seen, WrongKey.fault, WrongKey.rfc, fix)]
+
+
+def _value_of(source: object) -> object:
+    if not isinstance(source, str | bytes):
+        return source
+    try:
+        return strict_json.parse(utf8.decode(source) if isinstance(source, bytes) else source)
+    except (MalformedJson, NotUtf8):
+        return None
 
 
 def _examine_endpoint(endpoint: Any) -> list[Finding]:
@@ -119,22 +146,37 @@ def _is_private(host: str) -> bool:
         return False
 
 
-def _examine_keys(keys: Any, ours: VapidKeys | None) -> list[Finding]:
+def _examine_keys(members: JsonObject, ours: VapidKeys | None) -> list[Finding]:
+    keys: Any = members.get("keys")
     try:
         # The endpoint is valid, so the first fault that can be found is in the keys.
         PushSubscription.from_json({"endpoint": ANY_ENDPOINT, "keys": keys})
     except (BadP256dh, BadAuth):
         pass  # Both are examined below, each by itself.
     except SubscriptionError as error:
+        if place := wrapping.find_keys(members):
+            return [
+                bad(
+                    place.name if place.name.startswith("keys-") else f"keys-{place.name}",
+                    place.what,
+                    "application server",
+                    NoKeys.rfc,
+                    place.turn,
+                )
+            ]
         return [of_error(error)]
     p256dh, auth = keys["p256dh"], keys["auth"]
     swapped: list[Finding] = []
-    if len(_bytes(p256dh)) == AUTH_SECRET and len(_bytes(auth)) == p256.POINT:
+    if (_kind(p256dh), _kind(auth)) == (Kind.AUTH, Kind.PUBLIC):
         fix = "Exchange them, and look at where they are stored: columns, arguments, form fields."
         seen = f"p256dh and auth are swapped: {AUTH_SECRET} and {p256.POINT} bytes"
         swapped = [bad("keys-swapped", seen, "application server", BadP256dh.rfc, fix)]
         p256dh, auth = auth, p256dh  # Each may have another fault, too.
     return [*swapped, *_examine_p256dh(p256dh, ours), *_examine_auth(auth)]
+
+
+def _kind(text: object) -> Kind | None:
+    return recognize(text).kind if isinstance(text, str) else None
 
 
 def _bytes(text: object) -> bytes:
@@ -146,12 +188,14 @@ def _bytes(text: object) -> bytes:
 
 
 def _examine_p256dh(text: object, ours: VapidKeys | None) -> list[Finding]:
-    if fault := _text_fault("p256dh", text, BadP256dh):
+    if fault := _text_fault("p256dh", text, BadP256dh, Kind.PUBLIC):
         return [fault]
     raw, rfc = base64url.decode(text), BadP256dh.rfc
     if len(raw) != p256.POINT:
         seen = f"p256dh is {len(raw)} bytes long, not {p256.POINT}"
         fix = "Store all 87 characters: is a column or a form field too short?"
+        if len(raw) > p256.POINT:
+            fix = "Store what the browser gave: 87 characters, and nothing after them."
         code = "p256dh-truncated" if len(raw) < p256.POINT else "p256dh-too-long"
         return [bad(code, seen, "application server", rfc, fix)]
     try:
@@ -167,7 +211,7 @@ def _examine_p256dh(text: object, ours: VapidKeys | None) -> list[Finding]:
 
 
 def _examine_auth(text: object) -> list[Finding]:
-    if fault := _text_fault("auth", text, BadAuth):
+    if fault := _text_fault("auth", text, BadAuth, Kind.AUTH):
         return [fault]
     if (length := len(base64url.decode(text))) == AUTH_SECRET:
         return []
@@ -176,9 +220,11 @@ def _examine_auth(text: object) -> list[Finding]:
     return [bad(code, seen, "application server", BadAuth.rfc, "Store all 22 characters.")]
 
 
-def _text_fault(name: str, text: object, error: type[SubscriptionError]) -> Finding | None:
+def _text_fault(name: str, text: object, error: type[SubscriptionError], wanted: Kind) -> Finding | None:
     if not isinstance(text, str):
         return of_error(error(f"{name} is {kind(text)}, not text"), f"{name}-not-text")
+    if found := advise(text, wanted):
+        return bad(f"{name}-{found.name}", f"{name} is {found.what}", THEM, error.rfc, found.turn)
     return base64url_fault(name, text, THEM)
 
 

@@ -8,7 +8,9 @@ from urllib.parse import SplitResult, urlsplit
 from pushlab.doctor.findings import Finding, bad
 from pushlab.errors import BadBase64url
 from pushlab.protocol import base64url
+from pushlab.protocol.spelling.encodings import ENCODINGS
 
+PADDED, PLAIN = (row for row in ENCODINGS if row.name in ("padded", "plain-base64"))
 LOOPBACK = re.compile(r"localhost|.*\.localhost|127(\.\d{1,3}){3}|::1")
 
 VENDORS = {
@@ -61,9 +63,9 @@ def base64url_fault(name: str, text: str, fault: str) -> Finding | None:
     except BadBase64url as reason:
         code, fix = "not-base64url", f"{reason.hint}."
         if text.endswith("=") and _is_base64(text):
-            code, fix = "padded", "Leave out the = at the end."
-        elif set(text) & set("+/") and _is_base64(text):
-            code, fix = "plain-base64", "Write - for +, _ for /, and no =."
+            code, fix = "padded", PADDED.turn
+        if set(text) & set("+/") and _is_base64(text):
+            code, fix = "plain-base64", PLAIN.turn
         seen = f"{name} is not base64url: {reason.detail}"
         return bad(f"{slug(name)}-{code}", seen, fault, reason.rfc, fix)
     return None

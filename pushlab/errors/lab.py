@@ -10,7 +10,7 @@ from pushlab.errors.base import PushlabError
 # ruff: noqa: E501
 
 __all__ = [
-    "LabError", "BadArgument", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut", "FetchFailed",
+    "LabError", "BadArgument", "UnreadableFile", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut", "FetchFailed",
     "LabStopped", "UnknownFlavour", "BadHost", "BadCertificate",
     "ExerciseError", "NotYet",
 ]
@@ -21,6 +21,10 @@ class LabError(PushlabError, fault="this machine"):
 class BadArgument(LabError, ValueError):
     """An argument has a value that it cannot have."""
     hint = "Give it a value of the kind that is named here, or leave it out; nothing was started or stopped"
+
+class UnreadableFile(LabError):
+    """A file cannot be read."""
+    hint = "Give the path of a file that you may read"
 
 class DataFolderTaken(LabError):
     """Another lab uses this data folder."""

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pushlab import settings
+from pushlab.appserver import key_sources
 from pushlab.appserver.app import ApplicationServer, checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
-from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.errors import BadArgument, LabError, LabStopped, PortTaken, TimedOut
@@ -174,7 +174,8 @@ class LabRuntime:
             self.data.mkdir(0o700, parents=True, exist_ok=True)
             self._lock = DataFolderLock(self.data)
             undo.callback(self._lock.release)
-            self.keys = VapidKeys.load_or_generate(self.data / "vapid.env")
+            self.key_source = key_sources.find(self.data / "vapid.env")
+            self.keys = self.key_source.keys
         except OSError as reason:
             raise LabError(
                 f"the data folder {self.data} cannot be used: {reason.strerror}. Choose another one: "

@@ -10,6 +10,8 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -26,6 +28,7 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, jws, p256
+from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, is_number, shown
 
 HEADER = b'{"typ":"JWT","alg":"ES256"}'
@@ -37,8 +40,17 @@ MAX_LIFETIME = 24 * 60 * 60
 MAX_AUTHORIZATION = 8192
 """Characters of the longest Authorization header that is read. One for VAPID has about 330."""
 
-CONTACT = re.compile(r"mailto:[!-9;-?A-~]+@[!-9;-?A-~]+|https://[!-~]+")
-"""A contact URI without a space, and with no second ``mailto:`` or ``@``."""
+_URI = r"[A-Za-z0-9!#$%&'()*+,./:;=?@\[\]_~-]"
+CONTACT = re.compile(
+    rf"mailto:[A-Za-z0-9!$%&'*+,.=_~-]+@[A-Za-z0-9._\[\]-]+(?:\?{_URI}*)?|https://{_URI}+"
+)
+"""A contact URI with one address and no space, < or >, RFC 3986 §2 and RFC 6068 §2."""
+
+SPECIAL_USE = {
+    "alt", "example", "home.arpa", "internal", "invalid", "local", "localhost", "onion", "test",
+    "corp", "home", "lan", "localdomain", "mail",
+}  # fmt: skip
+"""Ends of names that lead nowhere on the internet: RFC 6761, 6762, 7686, 8375, 9476, and ICANN's."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,37 @@ def check_subject(sub: str | None) -> None:
     """
     if sub is not None and not (isinstance(sub, str) and CONTACT.fullmatch(sub)):
         raise BadSubject(f"sub is {shown(sub)}")
+
+
+# https://www.rfc-editor.org/rfc/rfc6761#section-6
+def unreachable(sub: str) -> str:
+    """Return why nobody on the internet can write to a contact: what its host is. "" if one can.
+
+    Apple refuses such a contact, and for everybody else it is of no use. The names of RFC 2606 that
+    examples have, such as example.com, exist, and are let pass. Source: RFC 6761 §6.
+
+    >>> unreachable("mailto:me@raspberrypi.local"), unreachable("https://192.168.1.2/")
+    ('raspberrypi.local: a name for special use', '192.168.1.2: an address, not a name')
+    >>> unreachable("mailto:me@myhost"), unreachable("mailto:me@example.com")
+    ('myhost: a name without a dot', '')
+    """
+    if sub.startswith("mailto:"):
+        host = sub.partition("?")[0].rpartition("@")[2]
+    else:
+        try:
+            host = urlsplit(sub).hostname or ""
+        except ValueError:
+            return ""
+    host = host.strip("[].").lower()
+    try:
+        ip_address(host)
+        return f"{host}: an address, not a name"
+    except ValueError:
+        pass
+    labels = host.split(".")
+    if {labels[-1], ".".join(labels[-2:])} & SPECIAL_USE:
+        return f"{host}: a name for special use"
+    return f"{host}: a name without a dot" if len(labels) == 1 else ""
 
 
 # https://www.rfc-editor.org/rfc/rfc8292#section-3
@@ -231,11 +274,16 @@ def _check_claims(claims: JsonObject, origin: str, now: float) -> Claims:
     if aud != origin and not (isinstance(aud, list) and origin in aud):
         raise BadAudience(f"aud is {shown(aud) if 'aud' in claims else 'missing'}, not {origin!r}")
     if not is_number(exp):
-        raise BadExpiry(f"exp is {shown(exp) if 'exp' in claims else 'missing'}")
+        hint = "Write the number without quotes" if times.is_number_as_text(exp) else ""
+        raise BadExpiry(f"exp is {shown(exp) if 'exp' in claims else 'missing'}", hint=hint)
     # exp may have hundreds of digits, or be negative. The errors show no more than a sensible number.
     if exp <= now:
+        if times.is_duration(exp, now):
+            raise TokenExpired("exp is a duration, not a point in time", hint=times.SINCE_1970)
         raise TokenExpired(f"exp is {now - max(exp, 0):.0f} s ago")
     if exp > now + MAX_LIFETIME:
+        if (unit := times.unit_of(exp, now)) and unit is not times.SECONDS:
+            raise ExpiryTooFar(f"exp counts {unit.what}", hint=times.SINCE_1970)
         raise ExpiryTooFar(f"exp is {min(exp, 10**15) - now:.0f} s ahead, over {MAX_LIFETIME}")
     # RFC 8292 §2.1 only recommends a form for sub, so any text is accepted.
     if sub is not None and not isinstance(sub, str):

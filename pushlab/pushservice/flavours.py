@@ -98,7 +98,7 @@ class Flavour(StrEnum):
         if self is not Flavour.APPLE:
             return
         sub = claims.sub or ""
-        if not vapid.CONTACT.fullmatch(sub) or sub.lower().endswith("@localhost"):
+        if not vapid.CONTACT.fullmatch(sub) or vapid.unreachable(sub):
             raise BadSubject("sub is missing, or leads to nobody")
 
     def check_options(self, options: PushOptions) -> None:

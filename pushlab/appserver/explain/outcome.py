@@ -226,7 +226,8 @@ def _rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
     headers = [
         f"{name}: {'…' if name.lower() in SECRET_HEADERS else value}"
         for name, value in response.headers
-        if f"{name}: {value}" not in shown and name.lower() not in SILENT_HEADERS
+        # HTTP/2 sends names in small letters, and HTTP/1.1 in any: they are the same (RFC 9110 §5.1).
+        if f"{name}: {value}".lower() not in shown.lower() and name.lower() not in SILENT_HEADERS
     ]
     body = show(response.body.decode("utf-8", "replace"), hidden)
     parts = [("Its headers", show("; ".join(headers), hidden)), ("Its body", body)]

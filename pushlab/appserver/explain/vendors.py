@@ -153,7 +153,8 @@ VENDORS: list[Known] = [
     Known("Apple", 403, "badjwttoken", _mine(
         "Apple does not believe the token, and has this one word for every reason", "RFC 8292 §2",
         "Check sub first, which only Apple insists on: mailto: with one real address, or https:, "
-        "no space, not at localhost. Then aud, and an exp at most 24 hours ahead, and the signature")),
+        "no space, no < >, not at localhost, .local, an IP address or a name without a dot. "
+        "Then aud, and an exp at most 24 hours ahead, and the signature")),
     Known("Apple", 400, "badwebpushtopic", TOPIC),
     Known("Apple", 400, "badurgency", _mine(
         "Urgency is not one of the four values", "RFC 8030 §5.3",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 
 from pushlab.errors import NotYet
+from pushlab.protocol.spelling import recognize
 from pushlab.protocol.trace import Step
 
 GREEN = "#1d7044"
@@ -60,10 +61,20 @@ def bytes_are(
     for sentence, wrong in (mistakes or {}).items():
         if yours == wrong:
             raise NotYet(f"{name}{where} has {_bytes(len(yours))}. {sentence}")
+    if said := _spelled_otherwise(yours, right):
+        raise NotYet(f"{name}{where} has {_bytes(len(yours))}. {said}")
     if len(yours) != len(right):
         raise NotYet(f"{name}{where} should have {_bytes(len(right))}, and yours has {len(yours)}")
     at = next(index for index, pair in enumerate(zip(yours, right, strict=True)) if pair[0] != pair[1])
     raise NotYet(f"{name}{where} has {_bytes(len(yours))}, as it should, and differs at byte {at}")
+
+
+def _spelled_otherwise(yours: str | bytes, right: bytes | None) -> str:
+    """Return how a value writes the right bytes otherwise, and how to turn it; "" if it does not."""
+    found = recognize(yours)
+    if not right or not found.turn or right not in (found.data, found.raw):
+        return ""
+    return f"It is {found.what}. {found.turn}"
 
 
 def text_is(
@@ -84,6 +95,8 @@ def text_is(
     for sentence, wrong in (mistakes or {}).items():
         if yours == wrong:
             raise NotYet(f"{name}{where} has {len(yours)} characters. {sentence}")
+    if said := _spelled_otherwise(yours, recognize(right).data):
+        raise NotYet(f"{name}{where} has {len(yours)} characters. {said}")
     at = next((i for i, (a, b) in enumerate(zip(yours, right, strict=False)) if a != b), None)
     if len(yours) != len(right):
         said = f"should have {len(right)} characters, and yours has {len(yours)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from pushlab.errors import MalformedJson, NotUtf8
-from pushlab.protocol import base64url, p256, strict_json, utf8
+from pushlab.protocol import p256, strict_json, utf8
 from pushlab.protocol.spelling.recognize import Advice, Spelling, advise_about, recognize
 from pushlab.protocol.spelling.shapes import Kind, is_printable
 
@@ -56,8 +56,9 @@ class KeyFile:
         if self.private is None:
             missing = Advice("private-key-missing", "there is no private key in it", FIND)
             return missing if self.public else None
-        named = (self.private.name, self.form) == (OUR_NAME, ENV) or self.private.name == WHOLE
-        if not named and self.private.spelling.kind is Kind.PRIVATE:
+        ours = self.form == JWK or self.private.name == WHOLE
+        ours = ours or (self.private.name, self.form) == (OUR_NAME, ENV)
+        if not ours and self.private.spelling.kind is Kind.PRIVATE:
             turn = (
                 f"{IMPORT} reads it, and writes the lab's own file. By hand, write a .env: {self.lines}."
             )
@@ -86,7 +87,7 @@ class KeyFile:
 WHOLE = "it"
 """The name of a key that is a whole file."""
 
-OUR_NAME, ENV = "VAPID_PRIVATE_KEY", "a .env"
+OUR_NAME, ENV, JWK = "VAPID_PRIVATE_KEY", "a .env", "a JWK"
 IMPORT = "./lab keys --import FILE"
 EXCHANGE = (
     f"Exchange the two: {IMPORT} does that. If browsers have been given the private key, everybody "
@@ -205,6 +206,8 @@ def _in_json(value: object) -> KeyFile:
         problem = ("a service account has an RSA key for Google's own API. Web push needs a VAPID "
                    "pair: copy the one under Web Push certificates, or make one.")  # fmt: skip
         return KeyFile("the JSON of a Firebase service account", problem=problem)
+    if isinstance(value, Mapping) and "kty" in value:
+        return _of_jwk(value)
     sets = value.get("keys") if isinstance(value, Mapping) else value
     if isinstance(sets, Sequence) and not isinstance(sets, str):
         return _in_set([one for one in sets if isinstance(one, Mapping)])
@@ -215,6 +218,14 @@ def _in_json(value: object) -> KeyFile:
         problem = "a subscription belongs to one browser, and holds no VAPID key."
         return KeyFile("the JSON of a subscription", problem=problem)
     return _by_names(form, _walk(value))
+
+
+def _of_jwk(jwk: Mapping[str, object]) -> KeyFile:
+    if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256"):
+        return KeyFile(JWK)
+    halves = {"d": _spelling_of_jwk(jwk, "private"), "x and y": _spelling_of_jwk(jwk, "public")}
+    private, public = (Found(name, one) if one else None for name, one in halves.items())
+    return KeyFile(JWK, private, public)
 
 
 def _in_set(jwks: list[Mapping[str, object]]) -> KeyFile:
@@ -291,6 +302,7 @@ def _spelling_of_jwk(jwk: Mapping[str, object], role: str) -> Spelling | None:
     names = ("d",) if role == "private" else ("x", "y")
     if not all(isinstance(jwk.get(name), str) for name in names):
         return None
-    raw = b"".join(recognize(str(jwk[name])).data or b"" for name in names)
-    found = recognize(base64url.encode(raw if role == "private" else b"\x04" + raw))
-    return found if len(raw) in (p256.SCALAR, p256.POINT - 1) else None
+    if role == "private":
+        return recognize(str(jwk["d"]))
+    x, y = (recognize(str(jwk[name])).data or b"" for name in names)
+    return recognize(b"\x04" + x + y)

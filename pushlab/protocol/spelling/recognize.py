@@ -20,7 +20,7 @@ MAX_LAYERS, MAX_STEPS = 6, 60
 """Wrappings inside each other, and attempts for one text, before this gives up."""
 
 
-LEAST = 8
+LEAST, LEAST_IN_HEX = 8, 24
 """Bytes of what may be a part of a key."""
 
 
@@ -128,8 +128,10 @@ def recognize(value: str | bytes) -> Spelling:
 
 def _is_telling(found: Spelling) -> bool:
     """Say whether a reading that ends in unknown bytes is worth a word: any word is base64url."""
-    guesses = {"spaces-for-plus", "with-name"} & {layer.name for layer in found.layers}
-    return not guesses and len(found.data or b"") >= LEAST
+    names = {layer.name for layer in found.layers}
+    # A text of letters from a to f may be base64 as well. A long one is not.
+    least = LEAST_IN_HEX if "in-hex" in names else LEAST
+    return not names & {"spaces-for-plus", "with-name"} and len(found.data or b"") >= least
 
 
 def _readings(text: str) -> Iterator[Spelling]:

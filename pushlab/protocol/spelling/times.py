@@ -35,6 +35,9 @@ UNITS: tuple[Unit, ...] = (
 )
 """Ways to count that programs have. Read in the right one, a time of today is near to now."""
 
+SINCE_1970 = "Set exp to the seconds since 1970 now, plus at most 86400: int(time.time()) + 43200"
+"""What to do about an ``exp`` in another unit."""
+
 DIGITS = re.compile(r"\s*[+-]?\d{1,20}(?:\.\d{1,9})?\s*")
 DATE = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\w{3}, \d\d? \w{3} \d{4}|\w{3} \w{3} \d\d? ).*")
 

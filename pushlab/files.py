@@ -1,0 +1,21 @@
+"""Files that a person names: read whole, and never more than such a file can have.
+
+A path may name a device that never ends, or a film. What is read here has a few hundred bytes: keys,
+a subscription, claims.
+"""
+
+import errno
+import os
+from pathlib import Path
+
+MAX_SIZE = 65536
+"""Bytes that are read at most."""
+
+
+def read(path: Path) -> bytes:
+    """Read a small file. Raises OSError, also if it is larger than MAX_SIZE."""
+    with path.open("rb") as file:
+        content = file.read(MAX_SIZE + 1)
+    if len(content) > MAX_SIZE:
+        raise OSError(errno.EFBIG, f"it is larger than {MAX_SIZE} bytes", os.fspath(path))
+    return content
