@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -135,6 +136,10 @@ class VapidKeys:
             raise KeyFileMalformed("the PEM is encrypted with a password") from None
         except ValueError:
             raise KeyFileMalformed("the PEM does not hold a private key") from None
+        except UnsupportedAlgorithm:
+            raise KeyFileMalformed(
+                "the PEM holds a key that is not known here, and no P-256 key"
+            ) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise KeyFileMalformed(f"the PEM holds {type(key).__name__}, not a P-256 key")
         return cls(key, subject)

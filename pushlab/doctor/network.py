@@ -12,7 +12,7 @@ from pushlab import settings
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.doctor.text import LOOPBACK
 from pushlab.errors import BadPort, FetchFailed, PortTaken, TokenExpired
-from pushlab.fetch import data_of, fetch, is_text, is_lines, or_null
+from pushlab.fetch import data_of, fetch, is_lines, is_text, or_null
 from pushlab.protocol.strict_json import JsonObject
 
 HERE = "this machine"

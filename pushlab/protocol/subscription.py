@@ -32,6 +32,7 @@ from pushlab.errors import (
 )
 from pushlab.protocol import base64url, origin, p256, strict_json, utf8
 from pushlab.protocol.spelling import Kind, advise, times, wrapping
+from pushlab.protocol.spelling.encodings import ALPHABETS
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 MAX_ENDPOINT = 2048
@@ -177,9 +178,12 @@ def _refusal(
     error: type[SubscriptionError], detail: str, value: object, wanted: Kind = Kind.AUTH
 ) -> SubscriptionError:
     """Make an error that says what the value is instead of a key, if that is recognized."""
-    if found := advise(value, wanted):
-        return error(f"{detail}: it is {found.what}", hint=found.turn)
-    return error(detail)
+    found = advise(value, wanted)
+    if found is None or found.name == "is-the-auth-secret":
+        return error(detail)  # The number of bytes, and the error's own hint, say it better.
+    # The strict reader has named what is wrong with an alphabet.
+    what = "" if found.name in ALPHABETS else f": it is {found.what}"
+    return error(f"{detail}{what}", hint=found.turn)
 
 
 def _decode(text: object, name: str, error: type[BadP256dh] | type[BadAuth]) -> bytes:

@@ -274,8 +274,7 @@ def _check_claims(claims: JsonObject, origin: str, now: float) -> Claims:
     if aud != origin and not (isinstance(aud, list) and origin in aud):
         raise BadAudience(f"aud is {shown(aud) if 'aud' in claims else 'missing'}, not {origin!r}")
     if not is_number(exp):
-        hint = "Write the number without quotes" if times.is_number_as_text(exp) else ""
-        raise BadExpiry(f"exp is {shown(exp) if 'exp' in claims else 'missing'}", hint=hint)
+        raise BadExpiry(f"exp is {shown(exp) if 'exp' in claims else 'missing'}")
     # exp may have hundreds of digits, or be negative. The errors show no more than a sensible number.
     if exp <= now:
         if times.is_duration(exp, now):

@@ -212,6 +212,11 @@ BAD_FORMS = {
         KeyFileMalformed,
         "not a P-256 key",
     ),
+    "a pem of a curve that nobody knows": (
+        lambda: VapidKeys.from_pem(PKCS8.replace("AwEHBG0w", "AwEKBG0w")),
+        KeyFileMalformed,
+        "not known here",
+    ),
     "a pem of another curve": (
         lambda: VapidKeys.from_pem(pem_of(ec.generate_private_key(ec.SECP384R1()))),
         KeyFileMalformed,

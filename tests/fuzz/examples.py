@@ -1,6 +1,9 @@
 """Valid examples of everything that is parsed: where a fuzzer begins, and what it changes."""
 
+import base64
 import json
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pushlab.protocol import base64url, encryption, p256, vapid
 from pushlab.protocol.subscription import PushSubscription
@@ -23,10 +26,41 @@ def _json(value: object) -> bytes:
 
 BASE64URL = (b"", b"-_8", base64url.encode(AS_PUBLIC).encode())
 
+_PRIVATE = base64url.encode(p256.raw_private(AS_PRIVATE))
+_PEM = AS_PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+_DER = AS_PRIVATE.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+SPELLINGS = (
+    KEY.encode(), AS_PUBLIC, _DER, _PEM, base64.b64encode(_PEM), base64.b64encode(AS_PUBLIC),
+    AS_PUBLIC.hex(":").encode(), repr(list(AS_PUBLIC)).encode(), f'"{KEY}",'.encode(),
+    repr(AS_PUBLIC).encode(), base64.b64encode(KEY.encode()), b"[object ArrayBuffer]",
+)  # fmt: skip
+_ENV = f"VAPID_PUBLIC_KEY={KEY}\nVAPID_PRIVATE_KEY='{_PRIVATE}' # mine\nVAPID_SUBJECT=mailto:a@b.org\n"
+_JWK = {"kty": "EC", "crv": "P-256", "d": _PRIVATE}
+_NAMED = {"publicKey": KEY, "privateKey": _PRIVATE, "subject": "mailto:a@b.org"}
+FILES = (
+    _ENV.encode(), b"\xef\xbb\xbf" + _ENV.encode(), _ENV.encode("utf-16"), _PEM, _DER,
+    p256.raw_private(AS_PRIVATE), _PRIVATE.encode(), _json(_JWK), _json({"keys": [_JWK]}),
+    _json(_NAMED), _json(_NAMED).decode().encode("utf-16-le"),
+    f"Public Key:\n{KEY}\n\nPrivate Key:\n{_PRIVATE}\n".encode(),
+    f"vapid:\n  private_key: {_PRIVATE}\n  public_key: |\n    {KEY}\n".encode(),
+    f'["publicKey"]=>\n  string(87) "{KEY}"\n ["privateKey"]=>\n  string(43) "{_PRIVATE}"'.encode(),
+    b'VAPID_PRIVATE="' + _PEM + b'"', f"PUBLIC={_PRIVATE}\nPRIVATE={KEY}".encode(),
+)  # fmt: skip
+TIMES = (b"43200", b"1700003600", b"1700003600000", b"1.7e18", b'"1700003600"', b'"2026-01-02"')
+
 SUBSCRIPTIONS = (
     _json(SUBSCRIPTION.to_json()),
     _json(SUBSCRIPTION.to_json() | {"expirationTime": 1.5e12, "more": [1, None]}),
     _json(SUBSCRIPTION.to_json() | {"endpoint": "http://[::1]:8030/wpush/v2/x?y=%20"}),
+)
+
+_FLAT = {"endpoint": SUBSCRIPTION.endpoint, "publicKey": KEY, "authToken": "AAAAAAAAAAAAAAAAAAAAAA"}
+WRAPPED = (
+    _json({"user": 7, "subscription": SUBSCRIPTION.to_json()}),
+    _json([[SUBSCRIPTION.to_json()]]),
+    _json(_json(SUBSCRIPTION.to_json()).decode()),
+    _json(_FLAT),
+    _json(SUBSCRIPTION.to_json() | {"keys": '{"p256dh":"","auth":""}'}),
 )
 
 _BODY = encryption.encrypt(b"Hello", SUBSCRIPTION, as_private=AS_PRIVATE, salt=bytes(16))

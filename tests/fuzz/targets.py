@@ -7,10 +7,11 @@ that it names. Anything else is a finding, and so is an input that takes longer 
 """
 
 import json
+import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,20 +20,29 @@ import servers
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
+from pushlab.appserver import key_sources
 from pushlab.appserver.delivery.response import NetworkFault, read_response
 from pushlab.appserver.explain import outcome
+from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
+from pushlab.appserver.keys import explained as key_explained
+from pushlab.doctor.claims import examine_claims
+from pushlab.doctor.keys import examine_keys
+from pushlab.doctor.subscription import examine_subscription
 from pushlab.errors import (
     DeliveryError,
     EncryptionError,
     FormatError,
+    KeyFileError,
     PushlabError,
     RequestError,
     SubscriptionError,
     VapidError,
 )
-from pushlab.protocol import base64url, content_coding, encryption, jws, strict_json, vapid
+from pushlab.protocol import base64url, content_coding, encryption, jws, strict_json, utf8, vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.spelling import Kind, advise, key_file, recognize, times, wrapping
+from pushlab.protocol.spelling.shapes import LENGTHS
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.chromium import checkin, messages, protobuf
 from pushlab.settings import patience
@@ -186,6 +196,58 @@ def read_json_options(data: bytes) -> None:
     assert PushOptions.from_headers(options.to_headers()) == options
 
 
+def read_spelling(data: bytes) -> None:
+    """Recognize bytes, and the same as text. Nothing that is said may repeat a part of the input."""
+    for value in (data, text_of(data)):
+        found = recognize(value)
+        assert len(found.raw) in ((LENGTHS[found.kind],) if found.kind else (0,))
+        said = [found.name, found.what, found.turn, repr(found)]
+        said += [part for kind in Kind for part in advise(value, kind) or ()]
+        assert not [text for text in said if not text.isprintable() or len(text) > 1000]
+        _says_nothing_of(text_of(data), said)
+
+
+def read_key_file(data: bytes) -> None:
+    """Read a key file as each of its readers does: as ours, as any tool's, and as the doctor."""
+    file = key_file.read(data)
+    _says_nothing_of(text_of(data), file.advice or ())
+    findings, keys = examine_keys(data)
+    assert findings and (keys is None or len(keys.public) == 65)
+    try:
+        ours = VapidKeys._from_bytes(data, DEFAULT_SUBJECT)
+    except PushlabError as refused:
+        key_explained("a file", data, refused)
+    else:
+        assert key_sources.convert(data)[0].public == ours.public
+    key_sources.convert(data)
+
+
+def read_wrapping(data: bytes) -> None:
+    """Look for a subscription in any JSON, and examine it as the doctor does."""
+    value = strict_json.parse(data)
+    for place in (wrapping.find(value), isinstance(value, dict) and wrapping.find_keys(value)):
+        assert not place or (place.what.isprintable() and place.turn)
+    assert examine_subscription(data, examples.NOW)
+
+
+def read_time(data: bytes) -> None:
+    """Say what a number counts, as the doctor does of exp and expirationTime."""
+    value = strict_json.parse(data)
+    assert examine_claims({"aud": examples.ORIGIN, "exp": value}, examples.NOW)
+    assert times.is_number_as_text(value) in (True, False)
+
+
+def read_utf8(data: bytes) -> None:
+    text = utf8.decode(data)
+    assert utf8.decode_any(data) == text and utf8.decode(text.encode()) == text.removeprefix("\ufeff")
+
+
+def _says_nothing_of(text: str, said: Iterable[str]) -> None:
+    """Check that no long run of letters of the input is in what is said: it may be a private key."""
+    secrets = set(re.findall(r"[A-Za-z0-9+/_-]{40,}", text))
+    assert not [secret for secret in secrets for one in said if secret in one]
+
+
 # --- the application server -----------------------------------------------------------------------
 
 
@@ -250,6 +312,11 @@ def read_form(data: bytes) -> None:
 # fmt: off
 _TABLE = (
     Target("base64url", read_base64url, examples.BASE64URL, (FormatError,)),
+    Target("utf-8", read_utf8, examples.FILES, (FormatError,)),
+    Target("spelling", read_spelling, examples.SPELLINGS),
+    Target("key-file", read_key_file, examples.FILES, (FormatError, KeyFileError, VapidError)),
+    Target("wrapping", read_wrapping, examples.WRAPPED, (RequestError,)),
+    Target("time", read_time, examples.TIMES, (RequestError,)),
     Target("subscription", read_subscription, examples.SUBSCRIPTIONS, (SubscriptionError,)),
     Target("aes128gcm-header", read_header, examples.BODIES, (EncryptionError,)),
     Target("aes128gcm-body", read_body, examples.BODIES, (EncryptionError,)),

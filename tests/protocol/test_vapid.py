@@ -21,7 +21,16 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, jws, p256, vapid
-from pushlab.protocol.vapid import Claims, Credentials, authorization, parse, sign, verify
+from pushlab.protocol.vapid import (
+    Claims,
+    Credentials,
+    authorization,
+    check_subject,
+    parse,
+    sign,
+    unreachable,
+    verify,
+)
 
 ORIGIN = "https://push.example.net"
 NOW = 1453523700
@@ -273,6 +282,9 @@ def test_what_we_sign_as_sub(sub):
         "mailto:push@example.com\0",
         "https://",
         "https://example.com/a b",
+        "mailto:<push@example.com>",
+        "mailto://push@example.com",
+        "https://<example.com>/",
         "http://example.com",
         "tel:112",
         "\ud800",
@@ -283,6 +295,46 @@ def test_what_we_sign_as_sub(sub):
 def test_what_we_do_not_sign_as_sub(sub):
     with pytest.raises(BadSubject):
         sign(Claims(ORIGIN, NOW + 1, sub), KEY)
+
+
+@pytest.mark.parametrize(
+    ("sub", "why"),
+    [
+        ("mailto:push@localhost", "special use"),
+        ("mailto:push@raspberrypi.local", "special use"),
+        ("mailto:push@z.invalid", "special use"),
+        ("mailto:push@a.test?subject=push", "special use"),
+        ("https://router.home.arpa/", "special use"),
+        ("https://NAS.LAN./", "special use"),
+        ("mailto:push@myhost", "without a dot"),
+        ("https://intranet:8443/", "without a dot"),
+        ("mailto:push@192.168.1.2", "an address"),
+        ("mailto:push@[127.0.0.1]", "an address"),
+        ("https://[::1]/", "an address"),
+        ("mailto:push@example.com", ""),
+        ("https://push.example.org/contact", ""),
+        ("https://local.example.org/", ""),
+    ],
+)
+def test_one_rule_says_which_contact_leads_nowhere(sub, why):
+    check_subject(sub)
+    assert (why in unreachable(sub)) if why else unreachable(sub) == ""
+
+
+@pytest.mark.parametrize(
+    ("exp", "error", "words"),
+    [
+        (43200, TokenExpired, "a duration"),
+        (NOW * 1000, ExpiryTooFar, "milliseconds"),
+        (NOW * 10**9, ExpiryTooFar, "nanoseconds"),
+        (str(NOW + 60), BadExpiry, "without quotes"),
+        (NOW - 60, TokenExpired, "60 s ago"),
+        (10**90, ExpiryTooFar, "ahead"),
+    ],
+)
+def test_an_exp_that_counts_something_else_is_named(exp, error, words):
+    with pytest.raises(error, match=words):
+        verify(header(claims(exp=exp)), origin=ORIGIN, now=NOW)
 
 
 # V5

@@ -7,7 +7,7 @@ if ``recognize`` finds a key in it. The result is what a person would copy by ha
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -119,6 +119,9 @@ PAIR = re.compile(
 )
 """A name and its value: NAME=value, name: value, 'name' => 'value', [name] => value."""
 
+LONGEST_NAME = 32
+"""Characters of a name that is repeated. A longer one may have a key in it."""
+
 MAX_LENGTH = 65536
 """Characters of a file that are looked at."""
 
@@ -209,8 +212,8 @@ def _in_json(value: object) -> KeyFile:
     if isinstance(value, Mapping) and "kty" in value:
         return _of_jwk(value)
     sets = value.get("keys") if isinstance(value, Mapping) else value
-    if isinstance(sets, Sequence) and not isinstance(sets, str):
-        return _in_set([one for one in sets if isinstance(one, Mapping)])
+    if isinstance(sets, list) and (jwks := [one for one in sets if _is_jwk(one)]):
+        return _in_set(jwks)
     form = "JSON"
     if isinstance(value, Mapping) and {"publicKey", "privateKey"} <= value.keys():
         form = "the JSON of web-push generate-vapid-keys"
@@ -267,7 +270,7 @@ def _by_names(form: str, members: Iterable[tuple[str, object]]) -> KeyFile:
         if role == "subject" and isinstance(value, str) and CONTACT.fullmatch(value):
             subjects.append(value)
         elif role in halves and (spelling := _spelling(value, role)):
-            halves[role].append(Found(name, spelling))
+            halves[role].append(Found(name if len(name) <= LONGEST_NAME else "a value", spelling))
     private, public = _halves(*map(_by_promise, halves.values()))
     return KeyFile(form, private, public, subjects[0] if subjects else "")
 

@@ -90,6 +90,12 @@ def test_nothing_is_shown_twice():
     assert "Its " not in text
 
 
+@pytest.mark.parametrize("name", ["x-wns-notificationstatus", "X-WNS-NOTIFICATIONSTATUS"])
+def test_a_header_s_name_has_no_case(name):
+    text = explain(PushResponse(406, ((name, "channelthrottled"),))).text
+    assert text.lower().count("x-wns-notificationstatus") == 1
+
+
 def test_a_known_answer_is_not_followed_by_its_headers():
     response = PushResponse(403, (("Server", "x"),), b'{"reason":"BadJwtToken"}')
     assert "Its " not in explain(response).text

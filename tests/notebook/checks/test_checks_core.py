@@ -1,11 +1,14 @@
 """What every check shows, and what it never shows."""
 
+import base64
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from pushlab import checks
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import core
+from pushlab.protocol import base64url
 from pushlab.protocol.trace import Step
 
 SECRET = bytes(range(0x20, 0x30))
@@ -107,3 +110,26 @@ def test_every_lesson_has_its_checks():
         assert getattr(checks, name).__name__ == f"pushlab.notebook.checks.{name}"
     with pytest.raises(AttributeError, match="no checks named 'cooking'"):
         _ = checks.cooking
+
+
+KEY = bytes(range(0x30, 0x50))
+
+
+@pytest.mark.parametrize(
+    ("yours", "said"),
+    [
+        (KEY.hex().encode(), "It is hexadecimal. Write the same bytes as base64url."),
+        (base64.b64encode(KEY), "It is base64url with padding."),
+        (repr(list(KEY)).encode(), "It is a list of numbers"),
+        (b"\0" + bytes([0x90, *KEY[1:]]), "should have 32 bytes, and yours has 33"),
+    ],
+)
+def test_the_right_bytes_in_another_spelling_are_named(yours, said):
+    assert said in told(core.bytes_are, "d", yours, KEY)
+
+
+def test_the_right_text_in_another_spelling_is_named():
+    right = base64url.encode(KEY)
+    assert "It is hexadecimal" in told(core.text_is, "d", KEY.hex(), right)
+    assert "It is a text in quotes" in told(core.text_is, "d", f'"{right}"', right)
+    assert "differs at character" in told(core.text_is, "d", right[:-1] + "A", right)

@@ -1,0 +1,178 @@
+"""Key files as other tools write them: each is read, named, and told how it becomes one of ours."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushlab.protocol import base64url, p256
+from pushlab.protocol.spelling import Kind, key_file
+
+from . import writers
+
+KEYS = st.integers(1, p256.N - 1).map(lambda number: p256.load_private(number.to_bytes(32, "big")))
+SUBJECT = "mailto:me@example.com"
+
+
+def halves(key) -> tuple[str, str]:
+    return base64url.encode(writers.public_of(key)), base64url.encode(writers.private_of(key))
+
+
+def jwk(key) -> dict[str, str]:
+    x, y = (base64url.encode(half) for half in writers.halves(key))
+    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "d": halves(key)[1]}
+
+
+def pem(key) -> str:
+    return writers.PEMS[1][1](key).decode()
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+WEB_PUSH = "the JSON of web-push generate-vapid-keys"
+PRINTED = "the text that web-push generate-vapid-keys prints"
+ENV, PHP, YAML, INI = (
+    ".env with other names",
+    "PHP or Ruby",
+    "YAML, or lines like it",
+    "TOML or INI",
+)
+LINE = 39 * "="
+
+# Name of the form, and how a tool writes a pair.
+TOOLS = {
+    "web-push --json": (WEB_PUSH, lambda p, s, k: json.dumps({"publicKey": p, "privateKey": s})),
+    "web-push": (
+        PRINTED,
+        lambda p, s, k: f"\n{LINE}\n\nPublic Key:\n{p}\n\nPrivate Key:\n{s}\n\n{LINE}\n\n",
+    ),
+    "web-push on Windows": (
+        PRINTED,
+        lambda p, s, k: f"{LINE}\r\n\r\nPublic Key:\r\n{p}\r\n\r\nPrivate Key:\r\n{s}\r\n",
+    ),
+    "env": (ENV, lambda p, s, k: f"WEB_PUSH_PUBLIC_KEY={p}\nWEB_PUSH_PRIVATE_KEY={s}\n"),
+    "env, commented": (ENV, lambda p, s, k: f"# mine\nVAPID_PUBLIC='{p}'\nVAPID_PRIVATE={s} # !\n"),
+    "env, exported": (ENV, lambda p, s, k: f"export VAPID_PUB_KEY={p}\nexport VAPID_PRIV_KEY={s}\n"),
+    "env with a PEM": (ENV, lambda p, s, k: f'PUSH_PUBLIC={p}\nPUSH_PRIVATE="{pem(k)}"\n'),
+    "properties": (ENV, lambda p, s, k: f"vapid.public.key={p}\nvapid.private.key = {s}\n"),
+    "yaml": (YAML, lambda p, s, k: f"vapid:\n  public_key: {p}\n  private_key: \"{s}\"\n"),
+    "yaml, folded": (YAML, lambda p, s, k: f"public_key: >-\n  {p}\nprivate_key: |\n  {s}\n"),
+    "yaml with a PEM": (
+        YAML,
+        lambda p, s, k: f"push:\n  private_key: |\n{indented(pem(k))}  public_key: {p}\n",
+    ),
+    "toml": (INI, lambda p, s, k: f'[vapid]\npublic_key = "{p}"\nprivate_key = \'{s}\'\n'),
+    "ini": (INI, lambda p, s, k: f"[vapid]\npublic-key={p}\nprivate-key={s}\n"),
+    "php": (PHP, lambda p, s, k: f"<?php return ['publicKey' => '{p}', 'privateKey' => '{s}'];"),
+    "php print_r": (PHP, lambda p, s, k: f"Array (\n  [publicKey] => {p}\n  [privateKey] => {s}\n)\n"),
+    "php var_dump": (
+        PHP,
+        lambda p, s, k: "".join(
+            f'  ["{name}"]=>\n  string({len(value)}) "{value}"\n'
+            for name, value in (("publicKey", p), ("privateKey", s))
+        ),
+    ),
+    "ruby": (PHP, lambda p, s, k: f'{{:public_key=>"{p}", :private_key=>"{s}"}}'),
+    "javascript": ("JavaScript", lambda p, s, k: f"const publicKey = '{p}', privateKey = '{s}';\n"),
+    "python": (
+        "Python",
+        lambda p, s, k: f'PUSH = {{\n  "VAPID_PUBLIC_KEY": "{p}",\n  "VAPID_PRIVATE_KEY": "{s}",\n}}\n',
+    ),
+    "dotnet": ("JSON", lambda p, s, k: json.dumps({"Vapid": {"PublicKey": p, "PrivateKey": s}})),
+    "jwks": ("a JWK set", lambda p, s, k: json.dumps({"keys": [{"kty": "RSA"}, jwk(k)]})),
+    "jwks as a list": ("a JWK set", lambda p, s, k: json.dumps([jwk(k)])),
+    "two jwks": (WEB_PUSH, lambda p, s, k: json.dumps({"privateKey": jwk(k), "publicKey": jwk(k)})),
+    "other secrets": (
+        ENV,
+        lambda p, s, k: (
+            f"SECRET_KEY={base64url.encode(bytes(range(32)))}\n"
+            f"APPLE_PRIVATE_KEY={base64url.encode(bytes(range(1, 33)))}\n"
+            f"PUSH_PUBLIC_KEY={p}\nPUSH_PRIVATE_KEY={s}\n"
+        ),
+    ),
+}  # fmt: skip
+
+
+@given(KEYS, st.sampled_from(sorted(TOOLS)))
+def test_each_tools_file_is_named_and_its_pair_is_found(key, tool):
+    form, write = TOOLS[tool]
+    public, private = halves(key)
+    text = write(public, private, key)
+    for content in (text, text.encode(), b"\xef\xbb\xbf" + text.encode(), text.encode("utf-16")):
+        file = key_file.read(content)
+        assert file.form.endswith(form)
+        assert file.private.spelling.raw == writers.private_of(key)
+        assert file.public.spelling.raw == writers.public_of(key) and not file.exchanged
+        assert file.advice.name == "of-another-tool" and "--import" in file.advice.turn
+        told = f"{file!r} {file.advice} {file.lines}"
+        assert private not in told and public not in told
+
+
+@given(KEYS, st.sampled_from(sorted(set(TOOLS) - {"jwks", "jwks as a list", "two jwks"})))
+def test_halves_in_each_others_place_are_seen_in_every_file(key, tool):
+    public, private = halves(key)
+    if "PEM" in tool:
+        return  # There the key itself is written.
+    file = key_file.read(TOOLS[tool][1](private, public, key))
+    assert file.exchanged and file.advice.name == "keys-exchanged"
+    assert "make a new pair" in file.advice.turn
+
+
+@given(KEYS)
+def test_a_file_of_ours_needs_no_advice(key):
+    public, private = halves(key)
+    env = f"VAPID_PUBLIC_KEY={public}\nVAPID_PRIVATE_KEY={private}\nVAPID_SUBJECT={SUBJECT}\n"
+    for content in (env, json.dumps(jwk(key)), pem(key), private, writers.private_of(key)):
+        file = key_file.read(content)
+        assert file.private.spelling.raw == writers.private_of(key)
+        assert file.advice is None or file.advice.name == "is-pem"
+    assert key_file.read(env).subject == SUBJECT
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ('{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----"}', "no-key-file"),
+        ('{"endpoint": "https://push.example.net/", "keys": {}}', "no-key-file"),
+        ('{"keys": [{"kty": "RSA"}]}', "no-key-file"),
+        ("VAPID_PRIVATE_KEY=undefined", "is-undefined"),
+        ("VAPID_PRIVATE_KEY=private.pem", "is-a-path"),
+        (f"VAPID_PRIVATE_KEY={base64.b64encode(bytes(range(1, 33))).decode()}", "padded"),
+    ],
+)
+def test_a_file_without_a_key_is_named_as_well(content, name):
+    assert key_file.read(content).advice.name == name
+
+
+@pytest.mark.parametrize("content", ["", "hello", "{", "[1, 2]", "X=1", b"\xff\xfe", b"\0", b"\xff"])
+def test_nothing_is_said_of_what_is_not_known(content):
+    file = key_file.read(content)
+    assert file.advice is None and (not file.private or not file.private.spelling.kind)
+
+
+def test_a_public_key_alone_lacks_its_private_half():
+    public, _ = halves(p256.load_private(bytes(31) + b"\1"))
+    for text in (public, f"Application Server Key = {public}", f"VAPID_PUBLIC={public}\nVAPID_PRIVATE="):
+        file = key_file.read(text)
+        assert file.public.spelling.kind is Kind.PUBLIC and file.advice.name == "private-key-missing"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.b-" * 16000,
+        "a =\n" * 16000,
+        '"a' * 30000,
+        "a=-----BEGIN X-----" * 3000,
+        "a: " * 20000,
+        "\n" * 60000,
+    ],
+    ids=range(6),
+)
+def test_a_hostile_file_takes_no_time(text):
+    # Without bounds in the patterns, each of these takes minutes.
+    assert not key_file.read(text).public

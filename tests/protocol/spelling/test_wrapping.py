@@ -1,0 +1,63 @@
+"""Where a subscription is, if it is not the object itself."""
+
+import json
+
+import pytest
+
+from pushlab.errors import NoEndpoint, NoKeys, NotASubscription
+from pushlab.protocol.examples import RFC8291
+from pushlab.protocol.spelling import wrapping
+from pushlab.protocol.subscription import PushSubscription
+
+GOOD = RFC8291.subscription.to_json()
+P256DH, AUTH, ENDPOINT = GOOD["keys"]["p256dh"], GOOD["keys"]["auth"], GOOD["endpoint"]
+
+WRAPPED = [
+    ({"subscription": GOOD}, NoEndpoint, "is in the member subscription"),
+    ({"user": 7, "data": {"push": GOOD}}, NoEndpoint, "is in the member push of the member data"),
+    ({"subscription": json.dumps(GOOD)}, NoEndpoint, "is in the JSON text of the member subscription"),
+    ([GOOD], NotASubscription, "is element 0 of the array"),
+    ([GOOD, GOOD], NotASubscription, "is element 0 of the array of 2"),
+    ({"subscriptions": [GOOD]}, NoEndpoint, "is in element 0 of the array of the member subscriptions"),
+    (json.dumps(GOOD), NotASubscription, "JSON in JSON"),
+    ({"<script>": GOOD}, NoEndpoint, "is in a member"),
+]
+
+
+@pytest.mark.parametrize(("value", "error", "words"), WRAPPED)
+def test_a_wrapped_subscription_is_found_and_is_no_fault_of_the_browser(value, error, words):
+    for source in (json.dumps(value), json.dumps(value).encode()):
+        with pytest.raises(error) as caught:
+            PushSubscription.from_json(source)
+        assert words in caught.value.detail and caught.value.fault == "application server"
+        assert ENDPOINT not in str(caught.value) and "<script>" not in str(caught.value)
+
+
+FLAT = [
+    ({"endpoint": ENDPOINT, "p256dh": P256DH, "auth": AUTH}, "p256dh and auth beside endpoint"),
+    ({"endpoint": ENDPOINT, "publicKey": P256DH, "authToken": AUTH}, "publicKey and authToken"),
+    ({"endpoint": ENDPOINT, "key": P256DH, "authSecret": AUTH}, "key and authSecret"),
+    ({"endpoint": ENDPOINT, "keys": json.dumps(GOOD["keys"])}, "JSON in JSON"),
+    ({"endpoint": ENDPOINT, "keys": {"publicKey": P256DH, "auth": AUTH}}, "publicKey and auth"),
+]
+
+
+@pytest.mark.parametrize(("value", "words"), FLAT)
+def test_keys_elsewhere_or_of_other_names_are_found(value, words):
+    with pytest.raises(NoKeys) as caught:
+        PushSubscription.from_json(value)
+    assert words in caught.value.detail and caught.value.fault == "application server"
+    assert P256DH not in str(caught.value) and AUTH not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", [{}, [], 7, None, "", "hello", {"a": {"b": [1, "{"]}}, {"endpoint": ""}]
+)
+def test_nothing_is_found_where_there_is_none(value):
+    assert wrapping.find(value) is None
+
+
+def test_the_keys_of_a_good_subscription_are_where_they_should_be():
+    assert wrapping.find_keys({"endpoint": ENDPOINT}) is None
+    assert wrapping.find_keys({"endpoint": ENDPOINT, "keys": {}}) is None
+    assert wrapping.find_keys({"endpoint": ENDPOINT, "keys": [P256DH, AUTH]}) is None
