@@ -305,6 +305,8 @@ BAD_SUBSCRIPTIONS = [
     ("auth-too-long", sub(auth=base64url.encode(bytes(17)))),
     ("bad-expiration-time", sub(expirationTime="tomorrow")),
     ("expiration-time-in-seconds", sub(expirationTime=NOW + 60)),
+    ("expiration-time-in-microseconds", sub(expirationTime=(NOW + 60) * 10**6)),
+    ("bad-expiration-time", sub(expirationTime=str((NOW + 60) * 1000))),
     ("subscription-expired", sub(expirationTime=(NOW - 60) * 1000)),
     ("made-for-another-key", sub(applicationServerKey=OTHERS.application_server_key)),
     ("made-for-another-key", sub(options={"applicationServerKey": OTHERS.application_server_key})),
@@ -604,6 +606,17 @@ def test_a_key_file_that_cannot_be_read_is_a_finding_where_nobody_named_it(quiet
         examine(keys=tmp_path / "vapid.env")
 
 
+def test_keys_of_the_environment_are_those_that_are_looked_at(quiet, tmp_path):
+    OTHERS.save(tmp_path / "vapid.env")
+    quiet.setenv("VAPID_PRIVATE_KEY", PRIVATE)
+    quiet.setenv("VAPID_SUBJECT", "mailto:me@example.com")
+    report = examine()
+    assert codes(report) == ["public-key-missing"]
+    assert "keys-of-the-environment" in [one.code for one in report]
+    quiet.setenv("VAPID_PRIVATE_KEY", KEYS.to_pem().decode())
+    assert codes(examine()) == ["private-key-is-pem"]
+
+
 def test_the_vendor_of_the_subscription_decides_what_is_bad(quiet):
     claims = {"aud": "https://web.push.apple.com", "exp": 1}
     given = {"keys": KEYS, "claims": claims, "options": {"topic": "topic"}}
@@ -647,9 +660,9 @@ def test_a_lab_looks_at_itself(quiet, tmp_path):
         assert codes(lab.doctor(stored, keys=OTHERS)) == both
 
         right = {"aud": stored.subscription.origin, "exp": 1, "sub": "mailto:me@example.com"}
-        assert codes(lab.doctor(stored, claims=right, options={"ttl": 1})) == ["exp-past"]
+        assert codes(lab.doctor(stored, claims=right, options={"ttl": 1})) == ["exp-duration"]
         wrong = right | {"aud": lab.page_url.rstrip("/")}
-        assert codes(lab.doctor(stored, claims=wrong)) == ["aud-another-origin", "exp-past"]
+        assert codes(lab.doctor(stored, claims=wrong)) == ["aud-another-origin", "exp-duration"]
         endpoint = stored.subscription.endpoint
         assert endpoint.rsplit("/", 1)[1] not in lab.doctor(stored)._repr_html_()
 

@@ -42,6 +42,7 @@ SHOWN = {
     "appserver.explain.scope.VendorConcern": {"vendor", "words"},
     "appserver.explain.vendors.Explanation": {"kind", "what", "fault", "rfc", "next"},
     "appserver.explain.vendors.Known": {"vendor", "words"},
+    "appserver.key_sources.KeySource": {"keys_from", "subject_from"},
     "appserver.notification.Notification": {"title", "options"},
     "appserver.participants.Participant": {"name", "browser", "label"},
     "appserver.participants._Known": {"browser"},

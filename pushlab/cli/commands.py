@@ -152,6 +152,8 @@ def _serve(options: argparse.Namespace) -> int:
     ):
         page, push = lab.application_server.url, lab.push_service.origin
         print(f"application server {page}  push service {push}/", flush=True)
+        if lab.key_source.keys_from != str(lab.data / "vapid.env"):
+            print(f"VAPID keys from {lab.key_source.keys_from}", file=sys.stderr)
         if lab.invitation:
             _invite(lab.invitation)
         while True:

@@ -24,14 +24,11 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, p256, strict_json, utf8
-from pushlab.protocol.spelling import Kind, advise, recognize, wrapping
+from pushlab.protocol.spelling import Kind, advise, recognize, times, wrapping
 from pushlab.protocol.strict_json import JsonObject, kind
 from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
 
 THEM = "user agent"
-SECONDS = 10**11
-"""Fewer milliseconds than this are before the spring of 1973: such a number counts seconds."""
-
 # To examine one member of a subscription, it is combined with others that are valid.
 ANY_POINT = p256.raw_public(p256.load_private((1).to_bytes(32, "big")))
 ANY_ENDPOINT, ANY_AUTH = "https://push.example.net/", bytes(AUTH_SECRET)
@@ -233,12 +230,15 @@ def _examine_expiration_time(time: Any, now: float) -> list[Finding]:
         PushSubscription(ANY_ENDPOINT, ANY_POINT, ANY_AUTH, time)
     except SubscriptionError as error:
         return [of_error(error)]
-    if time is None or time > now * 1000:
+    if time is None:
         return []
-    if now < time < SECONDS:
-        fix = "Multiply by 1000: expirationTime is in milliseconds, exp of a token in seconds."
-        seen = "expirationTime is so small that it must be seconds"
-        return [bad("expiration-time-in-seconds", seen, THEM, BadExpirationTime.rfc, fix)]
+    unit = times.unit_of(time, now)
+    if unit and unit is not times.MILLISECONDS:
+        fix = "Write milliseconds since 1970, just as the browser gave it; exp of a token is in seconds."
+        seen = f"expirationTime counts {unit.what}"
+        return [bad(f"expiration-time-in-{unit.name}", seen, THEM, BadExpirationTime.rfc, fix)]
+    if time > now * 1000:
+        return []
     seen = f"the subscription expired {(now - time / 1000) / 86400:.1f} days ago"
     fix = "Remove it; the page subscribes again when it is opened next."
     return [bad("subscription-expired", seen, THEM, BadExpirationTime.rfc, fix)]

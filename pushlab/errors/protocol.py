@@ -143,7 +143,7 @@ class BadAudience(VapidError, rfc="RFC 8292 §2"):
 
 class BadExpiry(VapidError, rfc="RFC 8292 §2"):
     """exp is missing or is not a number."""
-    hint = "Set exp to seconds since 1970, as a JSON number without quotes"
+    hint = "Set exp to seconds since 1970, as a JSON number"
 
 class TokenExpired(VapidError, rfc="RFC 8292 §4.2"):
     """exp is in the past."""

@@ -11,6 +11,7 @@ import pytest
 
 from pushlab import PushOptions, settings
 from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import (
     BadArgument,
     BadCertificate,
@@ -98,6 +99,18 @@ def test_running_the_cell_again_stops_the_old_lab_and_keeps_keys_and_subscriptio
             first.subscriptions()
     finally:
         second.stop()
+
+
+def test_a_lab_signs_with_the_keys_of_the_environment_and_makes_no_file(tmp_path, monkeypatch):
+    keys = VapidKeys.generate("mailto:me@example.org")
+    for line in keys.to_env().splitlines():
+        monkeypatch.setenv(*line.split("=", 1))
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
+        assert lab.keys == keys and lab.key_source.keys_from == "the environment"
+        browser = lab.open("virtual")
+        browser.subscribe()
+        assert lab.notify_all().accepted == 1
+    assert not (tmp_path / "vapid.env").exists()
 
 
 def test_twenty_starts_and_stops_leave_no_thread(tmp_path):

@@ -327,7 +327,7 @@ def test_one_rule_says_which_contact_leads_nowhere(sub, why):
         (43200, TokenExpired, "a duration"),
         (NOW * 1000, ExpiryTooFar, "milliseconds"),
         (NOW * 10**9, ExpiryTooFar, "nanoseconds"),
-        (str(NOW + 60), BadExpiry, "without quotes"),
+        (str(NOW + 60), BadExpiry, "as a JSON number"),
         (NOW - 60, TokenExpired, "60 s ago"),
         (10**90, ExpiryTooFar, "ahead"),
     ],

@@ -21,6 +21,7 @@ from pushlab.errors import (
 )
 from pushlab.journal import Party
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.spelling import wrapping
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.text import show
 
@@ -219,7 +220,9 @@ def endpoint_in(request: Mapping[str, Any]) -> str:
     """Return the endpoint of a request. Raises NoEndpoint, BadEndpoint."""
     endpoint = request.get("endpoint")
     if endpoint is None or endpoint == "":
-        raise NoEndpoint("there is no member endpoint")
+        place = wrapping.find(request)
+        where = f": {place.what}" if place else ""
+        raise NoEndpoint(f"there is no member endpoint{where}", hint=place.turn if place else "")
     if not isinstance(endpoint, str):
         raise BadEndpoint("endpoint is not text")
     return endpoint
