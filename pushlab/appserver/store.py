@@ -4,6 +4,9 @@ It uses SQLAlchemy Core: the table is plain to see, and any database works; the 
 Every method may be called from any thread, and each is one transaction. It happens completely, or an
 error says that it did not happen at all. A transaction may have to wait for another thread or
 another program, so an event loop runs it in a thread.
+
+A row may hold what no PushSubscription has: an older version stored it, or another program did. Such
+a row is left out, and whoever reads the batches may be told of it. Nobody else's message depends on it.
 """
 
 import time
@@ -31,6 +34,8 @@ from sqlalchemy import (
 
 from pushlab.errors import (
     EndpointNotAllowed,
+    NotASubscription,
+    PushlabError,
     StoreError,
     UnableToReadDatabase,
     UnableToSaveSubscription,
@@ -149,8 +154,8 @@ class SubscriptionStore:
         """Return the subscription with this endpoint, or None. Raises UnableToReadDatabase."""
         query = select(subscriptions).where(subscriptions.c.endpoint == endpoint)
         with self.transaction(UnableToReadDatabase) as connection:
-            row = connection.execute(query).one_or_none()
-        return _stored(row) if row else None
+            rows = connection.execute(query).all()
+        return next(iter(Batch(rows)), None)
 
     def remove(self, endpoint: str) -> bool:
         """Delete the subscription with this endpoint, and return whether there was one.
@@ -175,12 +180,18 @@ class SubscriptionStore:
         with self.transaction(UnableToReadDatabase) as connection:
             total = connection.execute(count).scalar_one()
             rows = connection.execute(last).all()
-        return total, [_stored(row) for row in reversed(rows)]
+        return total, list(Batch(list(reversed(rows))))
 
-    def batches(self, size: int = BATCH, where: ColumnElement[bool] = true()) -> Iterator["Batch"]:
+    def batches(
+        self,
+        size: int = BATCH,
+        where: ColumnElement[bool] = true(),
+        unreadable: Callable[[int, PushlabError], None] = lambda number, error: None,
+    ) -> Iterator["Batch"]:
         """Yield every subscription, at most ``size`` at a time, oldest first.
 
-        ``where``: a condition that each must meet. One that is saved or removed meanwhile may be
+        ``where``: a condition that each must meet. ``unreadable(number, error)`` is called for a row
+        that is none, while its batch is iterated. One that is saved or removed meanwhile may be
         yielded or not, and none is yielded twice. Raises UnableToReadDatabase.
         """
         last = 0
@@ -197,7 +208,7 @@ class SubscriptionStore:
             if not rows:
                 return
             last = rows[-1].number
-            yield Batch(rows)
+            yield Batch(rows, unreadable)
 
     def count(self, where: ColumnElement[bool] = true()) -> int:
         """Return how many subscriptions meet a condition. Raises UnableToReadDatabase."""
@@ -225,14 +236,27 @@ class SubscriptionStore:
 class Batch:
     """Rows that have been read. Each becomes a subscription, which takes longer, when it is needed."""
 
-    def __init__(self, rows: Sequence[Row]):
-        self._rows = rows
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        unreadable: Callable[[int, PushlabError], None] = lambda number, error: None,
+    ):
+        self._rows, self._unreadable = rows, unreadable
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __iter__(self) -> Iterator[StoredSubscription]:
-        return map(_stored, self._rows)
+        for row in self._rows:
+            try:
+                stored = _stored(row)
+            except PushlabError as error:
+                self._unreadable(row.number, error)
+            except (TypeError, ValueError, OverflowError, AttributeError):
+                # SQLite keeps a value of any type in any column.
+                self._unreadable(row.number, NotASubscription("its row holds values of another type"))
+            else:
+                yield stored
 
 
 def _stored(row: Row) -> StoredSubscription:

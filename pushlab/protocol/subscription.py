@@ -44,6 +44,9 @@ MAX_TIME = 8_640_000_000_000_000
 SENDER = "application server"
 """Who has to change a subscription that is whole, and packed otherwise than the browser had it."""
 
+MAX_NAME, MAX_LABEL = 253, 63
+"""Characters of a host name and of each label between its dots, RFC 1035 §2.3.4."""
+
 AUTH_SECRET = 16
 """Bytes of the auth secret, RFC 8291 §3.2."""
 
@@ -243,6 +246,28 @@ def _origin(start: str) -> str:
     if not AUTHORITY.fullmatch(url.netloc):
         raise BadEndpoint("endpoint has no host, or something that is neither host nor port")
     try:
+        if url.port == 0:
+            raise BadEndpoint("endpoint has port 0, at which nobody can listen")
+        _check_name(url.hostname or "")
         return origin.serialize(url.scheme, url.hostname or "", url.port)
     except ValueError:
         raise BadEndpoint("endpoint has an impossible address or port") from None
+
+
+def _check_name(host: str) -> None:
+    """Raise BadEndpoint for a name that cannot be looked up. One dot at its end is allowed.
+
+    Python's resolver raises UnicodeError for such a name, other resolvers answer that it is unknown.
+    """
+    name = host.removesuffix(".")
+    if ":" in name:
+        return  # an address of IPv6
+    if len(name) > MAX_NAME:
+        raise BadEndpoint(f"endpoint has a host name of {len(name)} characters, over {MAX_NAME}")
+    for label in name.split("."):
+        if not label:
+            raise BadEndpoint("endpoint has a host name with two dots in a row")
+        if len(label) > MAX_LABEL:
+            raise BadEndpoint(
+                f"endpoint has a host name with {len(label)} characters between dots, over {MAX_LABEL}"
+            )

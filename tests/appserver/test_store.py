@@ -3,6 +3,7 @@
 import sqlite3
 import stat
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from pushlab.errors import (
     DatabaseLocked,
     EndpointNotAllowed,
     StoreError,
+    SubscriptionError,
     UnableToReadDatabase,
     UnableToSaveSubscription,
 )
@@ -148,6 +150,42 @@ def test_a_store_in_memory_is_one_for_all_threads(subscription):
     thread.join()
     assert store.count() == 1
     store.close()
+
+
+BAD_ROWS = {
+    "a host that no name may have": ("endpoint", "https://a..b/x"),
+    "no URL": ("endpoint", "no URL"),
+    "no text": ("endpoint", b"\xff"),
+    "no point": ("p256dh", bytes(65)),
+    "text for a point": ("p256dh", "x" * 65),
+    "no secret": ("auth", b""),
+    "no time": ("expiration_time", "soon"),
+    "an endless time": ("expiration_time", float("inf")),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_a_row_that_is_no_subscription_is_left_out_and_told_of(store, path, subscriber, name):
+    column, value = BAD_ROWS[name]
+    for one in ("one", "two", "three"):
+        store.save(subscriber(HTTPS + one).subscription, "KEY")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE subscriptions SET {column} = ? WHERE number = 2", [value])  # noqa: S608 — the columns above
+    told = []
+    read = [
+        stored.number
+        for batch in store.batches(unreadable=lambda number, error: told.append((number, type(error))))
+        for stored in batch
+    ]
+    assert read == [stored.number for stored in store.all()] == [1, 3]
+    [(number, error)] = told
+    assert number == 2 and issubclass(error, SubscriptionError)
+    assert [stored.number for stored in store.newest(10)[1]] == [1, 3]
+    assert store.get(HTTPS + "two") is None
+    # The page subscribes at its next load, and the row is good again.
+    again = subscriber(HTTPS + "two").subscription
+    store.save(again, "KEY")
+    assert store.get(HTTPS + "two").subscription == again
 
 
 # --- when the database does not want ------------------------------------------------------------

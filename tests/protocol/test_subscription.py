@@ -75,6 +75,9 @@ def test_members_that_are_not_known_are_ignored():
         ("http://[::1]:8030/p", "http://[::1]:8030"),
         ("https://[0:0::1]/p", "https://[::1]"),
         ("https://push_1.example/p:q@r", "https://push_1.example"),
+        ("https://localhost./p", "https://localhost."),
+        (f"https://{'a' * 63}.example/p", f"https://{'a' * 63}.example"),
+        (f"https://{'a.' * 126}b/p", f"https://{'a.' * 126}b"),
     ],
 )
 def test_the_origin_is_where_aud_has_to_point(endpoint, origin):
@@ -150,6 +153,14 @@ BAD_ENDPOINTS = [
     "https://püsh.example.net/p",
     "https://push.example.net/\ud800",
     "https://push.example。net/p",
+    "https://a..b/x",
+    "https://push.example.net../p",
+    "https://push.example..net:8443/p",
+    f"https://{'a' * 64}.example.net/p",
+    f"https://push.example.{'a' * 64}/p",
+    f"https://xn--{'a' * 60}/p",
+    f"https://{'a.' * 127}b/p",
+    "https://push.example.net:0/p",
     "https://push.example.net/" + "p" * 2024,
     "https://push.example.net/" + "p" * 10_000_000,
 ]

@@ -17,9 +17,9 @@ from pushlab.appserver.broadcast.recorder import Recorder
 from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.sender import PendingWork, Sender
-from pushlab.appserver.explain.outcome import Outcome
+from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.appserver.store import StoredSubscription
-from pushlab.errors import BadField
+from pushlab.errors import BadField, PushlabError
 from pushlab.protocol.delivery import PushOptions
 
 ORIGINS_TOLD = 10
@@ -124,7 +124,16 @@ class BroadcastSender:
         def delivery(stored: StoredSubscription, queue: Queue) -> Delivery:
             return Delivery(self._context, stored, payload, options, next(logs), queue)
 
-        batches = self._store.batches() if resumed is None else self._left(run)
+        def unreadable(subscription: int, error: PushlabError) -> None:
+            tally["failed"] += 1
+            recorder.note(subscription, explain(error))
+            if progress:
+                progress(Counts(**tally, total=total, run=run))
+
+        if resumed is None:
+            batches: Iterator[Iterable[StoredSubscription]] = self._store.batches(unreadable=unreadable)
+        else:
+            batches = self._left(run, unreadable)
         broadcast = Broadcast(batches, delivery, note, self._max_in_flight, self._context.sleep)
         self._broadcasts.add(broadcast)
         try:
@@ -152,15 +161,18 @@ class BroadcastSender:
             broadcast.stop()
         await self._work.ended()
 
-    def _left(self, run: int) -> Iterator[Iterable[StoredSubscription]]:
+    def _left(
+        self, run: int, unreadable: Callable[[int, PushlabError], None]
+    ) -> Iterator[Iterable[StoredSubscription]]:
         """Give whom a notify-all has still to be sent to: first those to whom nothing was sent.
 
         The others were refused, and may be so again; nobody is to wait behind them twice.
         """
         tried = self.runs.tried_in_vain(run)
         yield from self._store.batches(where=never_sent(run))
-        for batch in self._store.batches(where=not_accepted(run)):
-            yield [stored for stored in batch if stored.number in tried]
+        # These are all that are left, so only here a row is told of that is none.
+        for batch in self._store.batches(where=not_accepted(run), unreadable=unreadable):
+            yield (stored for stored in batch if stored.number in tried)
 
     def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
         """Return how many subscriptions there are to send to, and the number of the notify-all."""

@@ -52,6 +52,27 @@ def test_everybody_gets_it_and_the_counts_add_up(world, subscriber):
     world(scenario)
 
 
+def test_a_row_that_is_no_subscription_is_one_failure_and_the_others_get_it(world, subscriber):
+    """An older version stored such endpoints; every notify-all would fail because of one of them."""
+
+    async def scenario(world, service):
+        for name in ("one", "two", "three"):
+            world.add(subscriber(service.endpoint(name)))
+        with world.store._engine.begin() as connection:
+            bad = "UPDATE subscriptions SET endpoint = 'https://a..b/x' WHERE number = 2"
+            connection.exec_driver_sql(bad)
+        seen: list[Counts] = []
+        counts = await world.everybody.send_all(b"Hello", PushOptions(), seen.append)
+        assert counts == Counts(accepted=2, failed=1) and counts.done == counts.total == 3
+        assert len(seen) == 3 and seen[-1] == counts
+        assert len(service.received) == 2
+        # It has a record, and a resume does not stumble over it either.
+        again = await world.everybody.send_all(b"Hello", PushOptions(), run=counts.run)
+        assert again == Counts(failed=1) and len(service.received) == 2
+
+    world(scenario)
+
+
 def test_the_number_under_way_is_fixed_and_reached(world, subscriber):
     async def scenario(world, service):
         seven, go_on = asyncio.Event(), asyncio.Event()
@@ -81,7 +102,9 @@ def test_more_than_a_batch(world, subscriber, monkeypatch):
         for someone in people:
             world.add(someone)
         batches = SubscriptionStore.batches
-        monkeypatch.setattr(SubscriptionStore, "batches", lambda store: batches(store, size=5))
+        monkeypatch.setattr(
+            SubscriptionStore, "batches", lambda store, **more: batches(store, size=5, **more)
+        )
         assert (await world.everybody.send_all(b"Hello", PushOptions())).accepted == 23
         assert len({received.path for received in service.received}) == 23
 
@@ -114,7 +137,7 @@ def test_a_database_that_cannot_be_read_is_said_so(world, subscriber, monkeypatc
     async def scenario(world, service):
         world.add(subscriber(service.endpoint()))
 
-        def broken(store):
+        def broken(store, **more):
             raise UnableToReadDatabase("the disk is on fire")
             yield
 
