@@ -7,7 +7,9 @@ slots.py              how many connections there may be, and which request gets 
 egress.py             which addresses a request may connect to
 response.py           what a request ends with
 log.py                what is recorded of it in the journal
-pywebpush_client.py   the other PushClient: the field's own library
+pywebpush_client.py   the other PushClient: the field's own library, in threads
+requests_session.py   what it posts with: bounded, and to allowed addresses only
 connections.py        its connections, which another thread can end
+callbacks.py          what libcurl, the event loop and threads call: an error there is an outcome
 sender.py             act on the outcome: remove the subscription if it is gone
 """

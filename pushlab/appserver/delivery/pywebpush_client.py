@@ -4,32 +4,34 @@ pywebpush encrypts, signs and posts in one call, and it is synchronous, so each 
 This module adds what pywebpush does not do by itself:
 
 - it writes into the claims that it is given: each call gets a dict of its own;
-- it sends without a time-out, follows redirects and uses proxies unless its session does not;
-- it connects to whatever address a name has: here each is checked first (see ``egress``);
-- it reads a response to its end, however long;
+- it waits for whatever its session waits for: the session here has limits (see ``requests_session``);
 - it splits a long plaintext into two records, which RFC 8291 §4 forbids: the length is checked;
 - a call cannot be cancelled: its connection is shut down instead (see ``connections``);
 - an error's response is false for 4xx, so it is compared with None.
+
+The event loop decides when a call begins and when its time is over; a thread only makes it. So no
+future waits for a thread that is stuck, and Python's end does not wait for one either.
 """
 
 import asyncio
-import io
+import http.client
 import queue
 import socket
 import ssl
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pushlab.appserver.delivery.callbacks import contain, sending_error
 from pushlab.appserver.delivery.connections import OpenConnections
-from pushlab.appserver.delivery.egress import (
-    ConnectOverride,
-    EgressPolicy,
-    override_for,
-    place_of,
-)
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, override_for
 from pushlab.appserver.delivery.log import DeliveryLog
+from pushlab.appserver.delivery.requests_session import NotPublic, make_session
 from pushlab.appserver.delivery.response import (
     STOPPED,
     NetworkFault,
@@ -37,7 +39,7 @@ from pushlab.appserver.delivery.response import (
     Response,
     failed,
 )
-from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, MAX_BODY, TIMEOUT, trusted_file
+from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, TIMEOUT
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import EncryptionError, LabStopped, PlaintextTooLong, VapidError
@@ -50,15 +52,12 @@ if TYPE_CHECKING:
 THREADS = 16
 """Calls at a time. Each holds a thread and mostly waits."""
 
-ORIGINS = 4
-"""Push services to which each of the threads keeps a connection for its next call."""
-
 OVERHEAD = 103
 """Bytes that encryption adds: header, delimiter and tag, RFC 8291 §4."""
 
-
-class NotPublic(Exception):
-    """A name has led to an address that is not public."""
+GRACE = 1.0
+"""Seconds that a thread has to return after its connections were shut down. One that is resolving a
+name does not return by then, and is not waited for."""
 
 
 class PywebpushRequest(NamedTuple):
@@ -75,11 +74,69 @@ class PywebpushRequest(NamedTuple):
         return f"<PywebpushRequest {self.stored.subscription.origin}/… {self.size} bytes>"
 
 
+@dataclass(eq=False)
+class Call:
+    """One request, the future of its response, and the timer that ends it."""
+
+    request: PywebpushRequest
+    response: asyncio.Future[Response]
+    timer: asyncio.TimerHandle | None = None
+
+
+class Worker:
+    """A thread that makes one call at a time, with sessions and connections of its own.
+
+    requests does not promise that threads can share a session. It is a daemon, because Python's end
+    must not wait for one that is resolving a name.
+    """
+
+    def __init__(self, egress: EgressPolicy) -> None:
+        self.connections = OpenConnections()
+        self.head: PushResponse | None = None  # of the present call's response, without its body
+        self._egress = egress
+        self._sessions: dict[ConnectOverride | None, requests.Session] = {}
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="pywebpush", daemon=True)
+        self._thread.start()
+
+    def do(self, job: Callable[[], None], seconds: float) -> None:
+        """Have the thread make a call, which may take so long."""
+        self.head = None
+        self.connections.begin(seconds)
+        self._jobs.put(job)
+
+    def end(self) -> None:
+        """End the call under way, and then the thread."""
+        self.connections.end_all()
+        self._jobs.put(None)
+
+    def join(self, timeout: float) -> None:
+        """Wait until the thread has ended, at most so many seconds."""
+        self._thread.join(timeout)
+
+    def session(self, override: ConnectOverride | None) -> "requests.Session":
+        """Return the session for endpoints that have this override. The thread itself calls this."""
+        if override not in self._sessions:
+            self._sessions[override] = make_session(
+                override, self._egress, self.connections, self._on_head
+            )
+        return self._sessions[override]
+
+    def _on_head(self, response: "requests.Response") -> None:
+        self.head = push_response(response)
+
+    def _run(self) -> None:
+        while job := self._jobs.get():
+            job()
+        for session in self._sessions.values():
+            session.close()
+
+
 class PywebpushClient:
     """Send with pywebpush. It is imported with the first message, which takes 0.4 s.
 
-    ``overrides``: which endpoints are the lab's, and where the lab listens; ``timeout``: seconds;
-    ``egress`` says which addresses are allowed.
+    ``overrides``: which endpoints are the lab's, and where the lab listens; ``timeout``: seconds for
+    a whole call; ``egress`` says which addresses are allowed.
     """
 
     def __init__(
@@ -93,13 +150,10 @@ class PywebpushClient:
         self._overrides, self._egress = tuple(overrides), egress or EgressPolicy()
         self._keys = keys
         self._timeout = timeout
-        self._threads: ThreadPoolExecutor | None = None
-        self._calls: set[Future[Response]] = set()
-        self._open = OpenConnections()
-        # requests does not promise that threads can share a session, so each call borrows one.
-        self._sessions: dict[ConnectOverride | None, queue.SimpleQueue] = {
-            override: queue.SimpleQueue() for override in (None, *self._overrides)
-        }
+        self._closed = False
+        self._waiting: deque[Call] = deque()
+        self._busy: dict[Worker, Call] = {}
+        self._idle: list[Worker] = []
 
     def prepare(
         self,
@@ -126,53 +180,93 @@ class PywebpushClient:
 
         Cancelling the future ends a call that waits for a thread. One that has a thread goes on.
         """
-        if self._open.ended:
+        if self._closed:
             return failed(LabStopped(STOPPED))
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(THREADS, "pywebpush")
-        call = self._threads.submit(self._call, request)
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-        return asyncio.wrap_future(call)
+        call = Call(request, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        self._begin_waiting()
+        return call.response
 
     async def close(self) -> None:
-        """End the calls under way, wait for them, and close every connection.
+        """End the calls under way and the threads, and close every connection.
 
-        After that nothing is sent any more: a call raises LabStopped. A call that is resolving a
-        name cannot be ended. It is not waited for longer than CONNECT_TIMEOUT, and it gets no
-        connection afterwards.
+        After that nothing is sent any more: a call raises LabStopped. A thread that is resolving a
+        name is not waited for longer than GRACE; it gets no connection afterwards.
         """
-        self._open.end_all()
-        calls = [asyncio.wrap_future(call) for call in tuple(self._calls)]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await asyncio.gather(*calls, return_exceptions=True)
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-        for sessions in self._sessions.values():
-            while not sessions.empty():
-                sessions.get().close()
+        self._closed = True
+        workers = [*self._idle, *self._busy]
+        self._idle.clear()
+        for worker in workers:
+            worker.end()
+        await asyncio.to_thread(_join, workers)
+        for call in [*self._waiting, *self._busy.values()]:
+            self._end(call, LabStopped(STOPPED))
+        self._waiting.clear()
+        self._busy.clear()
 
-    def _call(self, request: PywebpushRequest) -> Response:
-        response = self._post(request)
-        # The fault may be that close() shut the connection down.
-        if isinstance(response, NetworkFault):
-            self._open.check()
-        return response
+    # --- in the event loop ------------------------------------------------------------------------
 
-    def _post(self, request: PywebpushRequest) -> Response:
-        import requests
+    def _begin_waiting(self) -> None:
+        """Give the calls that wait to threads, as long as there is one that is free."""
+        while self._waiting and (self._idle or len(self._busy) < THREADS):
+            call = self._waiting.popleft()
+            if call.response.cancelled():
+                continue
+            try:
+                worker = self._idle.pop() if self._idle else Worker(self._egress)
+            except RuntimeError as error:  # The system starts no more threads.
+                if self._busy:
+                    self._waiting.appendleft(call)
+                    return
+                self._end(call, error)
+                continue
+            self._busy[worker] = call
+            call.timer = call.response.get_loop().call_later(self._timeout, self._on_time, worker, call)
+            worker.do(partial(self._make, worker, call), self._timeout)
+
+    def _on_time(self, worker: Worker, call: Call) -> None:
+        """Break a call off whose time is over: its thread then returns what it has."""
+        worker.connections.end_call()
+        call.timer = call.response.get_loop().call_later(GRACE, self._give_up, worker, call)
+
+    def _give_up(self, worker: Worker, call: Call) -> None:
+        """End a call whose thread has not returned. A status that has come counts."""
+        self._end(call, worker.head or NetworkFault(28))
+
+    def _returned(self, worker: Worker, call: Call, result: Response | Exception) -> None:
+        """Take the result of a call, and give its thread to the next one."""
+        self._end(call, result)
+        if self._busy.pop(worker, None) and not self._closed:
+            self._idle.append(worker)
+            self._begin_waiting()
+
+    def _end(self, call: Call, result: Response | Exception) -> None:
+        if call.timer:
+            call.timer.cancel()
+        if call.response.done():
+            return
+        if isinstance(result, Exception):
+            call.response.set_exception(sending_error(result))
+        else:
+            call.response.set_result(result)
+
+    # --- in a thread ------------------------------------------------------------------------------
+
+    def _make(self, worker: Worker, call: Call) -> None:
+        """Make one call, and hand its result to the event loop, unless that has ended."""
+        faults: list[Exception] = []
+        response = contain(self._post, faults.append, None)(worker, call.request)
+        with suppress(RuntimeError):
+            loop = call.response.get_loop()
+            loop.call_soon_threadsafe(self._returned, worker, call, response or faults[0])
+
+    def _post(self, worker: Worker, request: PywebpushRequest) -> Response:
         from py_vapid import Vapid, VapidException
         from pywebpush import WebPushException, webpush
 
-        self._open.check()
-        subscription, override = request.stored.subscription, request.override
+        connections, subscription = worker.connections, request.stored.subscription
         headers = request.options.to_headers()
         del headers["TTL"]  # webpush() has an argument for it.
-        try:
-            session = self._sessions[override].get_nowait()
-        except queue.Empty:
-            session = _make_session(override, self._egress, self._open)
         try:
             response = webpush(
                 subscription.to_json(),
@@ -182,7 +276,7 @@ class PywebpushClient:
                 ttl=request.options.ttl,
                 headers=headers,
                 timeout=(min(CONNECT_TIMEOUT, self._timeout), self._timeout),
-                requests_session=session,
+                requests_session=worker.session(request.override),
             )
         except WebPushException as reason:
             if reason.response is None:
@@ -190,148 +284,64 @@ class PywebpushClient:
             response = reason.response
         except VapidException as reason:
             raise VapidError(f"pywebpush says: {reason}") from None
-        except NotPublic:
-            return NetworkFault(42)
-        except requests.Timeout:
-            return NetworkFault(28)
-        except requests.exceptions.SSLError:
-            return NetworkFault(60)
-        except requests.ConnectionError as reason:
-            # requests has one error for most faults; the name of the cause tells them apart.
-            return NetworkFault(6 if "NameResolutionError" in repr(reason) else 7)
-        except requests.RequestException:
-            return NetworkFault(56)
-        finally:
-            session.close() if self._open.ended else self._sessions[override].put(session)
-        return PushResponse(
-            response.status_code, tuple(response.headers.items()), response.content, response.reason
-        )
-
-
-def _connect(
-    url: str, egress: EgressPolicy, timeout: float | None, opened: OpenConnections
-) -> socket.socket:
-    """Resolve a name once, check every address, and connect to the first that answers.
-
-    Raises NotPublic, LabStopped, and OSError for a name or an address that does not answer.
-    """
-    host, port = place_of(url)[1:]
-    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(where[0]) for *_, where in resolved]
-    if not all(egress.permits(url, address) for address in addresses):
-        raise NotPublic
-    for address in addresses[:-1]:
-        opened.check()
-        try:
-            return socket.create_connection((address, port), timeout)
-        except OSError:
-            continue
-    opened.check()
-    return socket.create_connection((addresses[-1], port), timeout)
-
-
-def _make_session(
-    override: ConnectOverride | None, egress: EgressPolicy, opened: OpenConnections
-) -> "requests.Session":
-    """Make a session for endpoints that have this override, or None."""
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-    from urllib3.exceptions import (
-        ConnectTimeoutError,
-        HTTPError,
-        NameResolutionError,
-        NewConnectionError,
-    )
-
-    def pools(egress: EgressPolicy) -> dict:
-        """Return pools whose connections check each address before they are opened."""
-
-        def connect(connection, scheme: str) -> socket.socket:
-            host = f"[{connection.host}]" if ":" in connection.host else connection.host
-            url = f"{scheme}://{host}:{connection.port}"
+        except Exception as reason:
             try:
-                connected = _connect(url, egress, connection.timeout, opened)
-            except socket.gaierror as reason:
-                raise NameResolutionError(connection.host, connection, reason) from None
+                connections.seconds_left()  # Was the connection shut down?
             except TimeoutError:
-                raise ConnectTimeoutError(connection, "timed out") from None
-            except OSError as reason:
-                raise NewConnectionError(connection, str(reason)) from None
-            try:
-                connection.duplicate = opened.add(connected)
-            except LabStopped:
-                connected.close()
+                return NetworkFault(28)
+            code = _code_of(reason)
+            if code is None:
                 raise
-            return connected
+            return NetworkFault(code)
+        return push_response(response, response.content)
 
-        class Counted:
-            duplicate = None
 
-            def close(self):
-                super().close()
-                if self.duplicate:
-                    opened.remove(self.duplicate)
-                    self.duplicate = None
+def push_response(response: "requests.Response", body: bytes = b"") -> PushResponse:
+    """Return a response of requests as one of ours."""
+    headers = tuple(response.headers.items())
+    return PushResponse(response.status_code, headers, body, response.reason or "")
 
-        class Plain(Counted, HTTPConnection):
-            def _new_conn(self):
-                return connect(self, "http")
 
-        class Secure(Counted, HTTPSConnection):
-            def _new_conn(self):
-                return connect(self, "https")
+def _code_of(error: Exception) -> int | None:
+    """Return libcurl's code for what requests has raised, or None if it is no fault of the network.
 
-        plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
-        secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
-        return {"http": plain, "https": secure}
+    requests and urllib3 wrap what has happened, each in an error of its own: the innermost that is in
+    this table tells.
+    """
+    from requests.exceptions import InvalidURL, RequestException
+    from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-    class BoundedAdapter(HTTPAdapter):
-        """Connect to allowed addresses only, and read at most MAX_BODY of a response."""
+    codes: list[tuple[type[Exception], int]] = [
+        (NotPublic, 42),
+        (UnicodeError, 3),
+        (InvalidURL, 3),
+        (NameResolutionError, 6),
+        (socket.gaierror, 6),
+        (ssl.SSLCertVerificationError, 60),
+        (ssl.SSLError, 35),
+        (TimeoutError, 28),
+        (http.client.RemoteDisconnected, 52),
+        (http.client.IncompleteRead, 56),
+        (http.client.HTTPException, 8),
+        (NewConnectionError, 7),
+        (RequestException, 56),
+        (OSError, 77),  # requests wraps every other one
+    ]
+    found = list(_causes(error))
+    return next((code for kind, code in codes if any(isinstance(e, kind) for e in found)), None)
 
-        def __init__(self, egress: EgressPolicy):
-            super().__init__(pool_connections=ORIGINS)
-            self.poolmanager.pool_classes_by_scheme = pools(egress)
 
-        def build_response(self, req, resp):
-            response = super().build_response(req, resp)
-            try:
-                body = resp.read(MAX_BODY, decode_content=False)
-            except HTTPError:
-                body = b""  # The status has come, and it counts.
-            response.raw = io.BytesIO(body)
-            resp.release_conn() if resp.length_remaining == 0 else resp.close()
-            return response
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it wraps, as a cause or as an argument."""
+    seen: list[BaseException] = [error]
+    for one in seen:  # It grows meanwhile.
+        inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        seen += [e for e in inner if isinstance(e, BaseException) and e not in seen]
+    yield from seen
 
-    class OverridingAdapter(BoundedAdapter):
-        """Connect to the lab in place of the URL's host, and check the certificate for that host."""
 
-        def __init__(self, override: ConnectOverride):
-            self._override = override
-            self._context = ssl.create_default_context(cadata=override.authority)
-            super().__init__(EgressPolicy([f"https://{override.address}:{override.port}"]))
-
-        def build_connection_pool_key_attributes(self, request, verify, cert=None):
-            host, options = super().build_connection_pool_key_attributes(request, verify, cert)
-            name = self._override.host
-            options |= {"ssl_context": self._context}
-            options |= {"server_hostname": name, "assert_hostname": name}
-            return host | {"host": self._override.address, "port": self._override.port}, options
-
-        def add_headers(self, request, **options):
-            request.headers["Host"] = self._override.host
-
-    class Session(requests.Session):
-        """Follow no redirect."""
-
-        def get_redirect_target(self, resp):
-            return None
-
-    session = Session()
-    # The environment would add proxies, and a .netrc an Authorization in place of ours.
-    session.trust_env = False
-    session.verify = trusted_file()
-    session.mount("https://", OverridingAdapter(override) if override else BoundedAdapter(egress))
-    session.mount("http://", BoundedAdapter(egress))
-    return session
+def _join(workers: Sequence[Worker]) -> None:
+    """Wait until the threads have ended, all together at most GRACE."""
+    ends = time.monotonic() + GRACE
+    for worker in workers:
+        worker.join(max(0.0, ends - time.monotonic()))

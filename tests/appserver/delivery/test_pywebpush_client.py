@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -242,10 +243,13 @@ def test_close_breaks_off_the_calls_under_way_and_nothing_is_sent_after_it(
             await arrived.wait()
             sending.pop(0).cancel()  # Its thread goes on; close() waits for that one too.
             # The time-out of a call is three times as long as this test may last.
+            workers = list(client._busy)
             await client.close()
             answers = await asyncio.gather(*sending, return_exceptions=True)
             assert {type(answer) for answer in answers} == {LabStopped}
-            assert not client._calls and not client._open._duplicates
+            assert not client._busy and len(workers) == THREADS
+            assert not any(len(worker.connections) for worker in workers)
+            assert "pywebpush" not in [thread.name for thread in threading.enumerate()]
             with pytest.raises(LabStopped):
                 await client.send(request)
             await client.close()

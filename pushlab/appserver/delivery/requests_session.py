@@ -1,0 +1,218 @@
+"""A session of requests that pywebpush may post with: bounded, and to allowed addresses only.
+
+What requests does not do by itself is added here:
+
+- it connects to whatever address a name has: here each is checked first (see ``egress``);
+- its time-outs count anew for each address and each byte: here a call has one time for everything
+  (see ``connections``);
+- it follows redirects, and takes proxies and passwords from the environment: here it does not;
+- it reads a response to its end, however long, and unpacks it, and guesses its encoding.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pushlab.appserver.delivery.connections import OpenConnections
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, place_of
+from pushlab.appserver.delivery.response import MAX_HEAD_LINES
+from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, MAX_BODY, trusted_file
+
+if TYPE_CHECKING:
+    import requests
+
+ORIGINS = 4
+"""Push services to which a session keeps a connection for its next call."""
+
+
+class HeadReader:
+    """Read a head's lines, and see to it that it has an end.
+
+    http.client takes the end of the connection for the end of a head, and so a part for the whole.
+    """
+
+    def __init__(self, file: io.BufferedIOBase):
+        self._file, self._begun = file, False
+
+    def readline(self, limit: int) -> bytes:
+        """Return a line with its end. Raises IncompleteRead."""
+        line = self._file.readline(limit)
+        if not line.endswith(b"\n") and len(line) < limit and (line or self._begun):
+            raise http.client.IncompleteRead(line)
+        self._begun = True
+        return line
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class FinalResponse(http.client.HTTPResponse):
+    """A response with a whole head, whose interim responses (1xx) are passed over, RFC 9110 §15.2.
+
+    http.client passes over 100 alone, for ever, and takes any other for the response.
+    """
+
+    def begin(self):
+        """Read the head."""
+        file, self.fp = self.fp, HeadReader(self.fp)
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:  # It is closed already if there is no body.
+                self.fp = file
+
+    def _read_status(self):
+        for _ in range(MAX_HEAD_LINES):
+            version, status, reason = super()._read_status()
+            if not 100 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.BadStatusLine("only interim responses")
+
+
+class NotPublic(Exception):
+    """A name has led to an address that is not public."""
+
+
+def connect(url: str, egress: EgressPolicy, opened: OpenConnections) -> tuple:
+    """Resolve a name once, check every address, and connect to the first that answers.
+
+    Return the socket and its duplicate in ``opened``. Raises NotPublic, LabStopped, TimeoutError,
+    UnicodeError for a name that cannot be, and OSError for one that does not answer.
+    """
+    host, port = place_of(url)[1:]
+    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if not all(egress.permits(url, str(where[0])) for *_, where in resolved):
+        raise NotPublic
+    fault: OSError = ConnectionError("the name has no address")
+    for family, kind, protocol, _, where in resolved:
+        connecting = socket.socket(family, kind, protocol)
+        try:
+            connecting.settimeout(min(CONNECT_TIMEOUT, opened.seconds_left()))
+            duplicate = opened.add(connecting)  # Before it connects: that may have to be ended too.
+        except BaseException:
+            connecting.close()
+            raise
+        try:
+            connecting.connect(where)
+            return connecting, duplicate
+        except OSError as error:
+            fault = error
+            connecting.close()
+            opened.remove(duplicate)
+    raise fault
+
+
+def make_session(
+    override: ConnectOverride | None,
+    egress: EgressPolicy,
+    opened: OpenConnections,
+    on_head: Callable[["requests.Response"], None] = lambda response: None,
+) -> "requests.Session":
+    """Make a session for endpoints that have this override, or None.
+
+    ``on_head`` is called with each response before its body is read.
+    """
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+    def pools(egress: EgressPolicy) -> dict:
+        """Return pools whose connections check each address before they are opened."""
+
+        def open_for(connection, scheme: str) -> socket.socket:
+            host = f"[{connection.host}]" if ":" in connection.host else connection.host
+            url = f"{scheme}://{host}:{connection.port}"
+            try:
+                opened_one, connection.duplicate = connect(url, egress, opened)
+            except socket.gaierror as reason:
+                raise NameResolutionError(connection.host, connection, reason) from None
+            except TimeoutError:
+                raise ConnectTimeoutError(connection, "timed out") from None
+            except OSError as reason:
+                raise NewConnectionError(connection, str(reason)) from None
+            return opened_one
+
+        class Counted:
+            duplicate = None
+
+            def close(self):
+                super().close()
+                if self.duplicate:
+                    opened.remove(self.duplicate)
+                    self.duplicate = None
+
+        class Plain(Counted, HTTPConnection):
+            response_class = FinalResponse
+
+            def _new_conn(self):
+                return open_for(self, "http")
+
+        class Secure(Counted, HTTPSConnection):
+            response_class = FinalResponse
+
+            def _new_conn(self):
+                return open_for(self, "https")
+
+        plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
+        secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
+        return {"http": plain, "https": secure}
+
+    class BoundedAdapter(HTTPAdapter):
+        """Connect to allowed addresses only, and read at most MAX_BODY of a response."""
+
+        def __init__(self, egress: EgressPolicy):
+            super().__init__(pool_connections=ORIGINS)
+            self.poolmanager.pool_classes_by_scheme = pools(egress)
+
+        def build_response(self, req, resp):
+            response = super().build_response(req, resp)
+            on_head(response)
+            try:
+                body = resp.read(MAX_BODY, decode_content=False)
+            except Exception:  # noqa: BLE001 — whatever happens to the body, the status has come and counts
+                body = b""
+            response.raw = io.BytesIO(body)
+            # pywebpush makes text of each body. The charset that a push service names may be any of
+            # Python's codecs, some of which raise or take long; without one, requests would guess.
+            response.encoding = "utf-8"
+            resp.release_conn() if resp.length_remaining == 0 else resp.close()
+            return response
+
+    class OverridingAdapter(BoundedAdapter):
+        """Connect to the lab in place of the URL's host, and check the certificate for that host."""
+
+        def __init__(self, override: ConnectOverride):
+            self._override = override
+            self._context = ssl.create_default_context(cadata=override.authority)
+            super().__init__(EgressPolicy([f"https://{override.address}:{override.port}"]))
+
+        def build_connection_pool_key_attributes(self, request, verify, cert=None):
+            host, options = super().build_connection_pool_key_attributes(request, verify, cert)
+            name = self._override.host
+            options |= {"ssl_context": self._context}
+            options |= {"server_hostname": name, "assert_hostname": name}
+            return host | {"host": self._override.address, "port": self._override.port}, options
+
+        def add_headers(self, request, **options):
+            request.headers["Host"] = self._override.host
+
+    class Session(requests.Session):
+        """Follow no redirect."""
+
+        def get_redirect_target(self, resp):
+            return None
+
+    session = Session()
+    # The environment would add proxies, and a .netrc an Authorization in place of ours.
+    session.trust_env = False
+    session.verify = trusted_file()
+    session.mount("https://", OverridingAdapter(override) if override else BoundedAdapter(egress))
+    session.mount("http://", BoundedAdapter(egress))
+    return session
