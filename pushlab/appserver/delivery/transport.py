@@ -23,6 +23,7 @@ import asyncio
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -53,6 +54,9 @@ CONNECT_TIMEOUT = 10.0
 
 TIMEOUT = 30.0
 """Seconds for the whole request."""
+
+CLOSE_SECONDS = 1.0
+"""Seconds that close() waits for libcurl to end."""
 
 MAX_STREAMS = 1000
 """Requests that may share an HTTP/2 connection. Push services set limits of their own, about 100."""
@@ -248,12 +252,16 @@ class CurlTransport:
         """End every request, close every connection and leave nothing in the event loop."""
         self._closed = True
         if self._multi is not None:
-            self._end_all(self._multi, LabStopped(STOPPED))
+            closing = self._end_all(self._multi, LabStopped(STOPPED))
+            await asyncio.to_thread(closing.join, CLOSE_SECONDS)
 
-    def _end_all(self, multi: pycurl.CurlMulti, error: Exception) -> None:
-        """End every request with an error, and close libcurl; the next request opens it again."""
-        if self._multi is not multi:
-            return
+    def _end_all(self, multi: pycurl.CurlMulti, error: Exception) -> threading.Thread:
+        """End every request with an error, and close libcurl; the next request opens it again.
+
+        libcurl does not end while it resolves a name, and the owner of a name may let it wait long.
+        So it is closed in a thread, which is returned, and which Python's end does not wait for.
+        """
+        closing = threading.Thread(target=multi.close, name="libcurl", daemon=True)
         self._multi = None
         for curl in self._transfers:
             with suppress(pycurl.error):  # One that could not be added cannot be removed.
@@ -267,14 +275,18 @@ class CurlTransport:
         self._idle.clear()
         for fd in list(self._watched):
             self._forget(fd)
-        multi.close()
         self._cancel_timer()
+        closing.start()
+        return closing
 
     def _fail_all(self, error: Exception) -> None:
         """End every request soon: an error of the event loop concerns all of them."""
         # Not at once: libcurl may be in the middle of a call, and must not be closed within it.
-        if self._multi is not None:
-            self._loop.call_soon(self._end_all, self._multi, error)
+        self._loop.call_soon(self._reset, self._multi, error)
+
+    def _reset(self, multi: pycurl.CurlMulti | None, error: Exception) -> None:
+        if multi is not None and multi is self._multi:  # else it was closed meanwhile
+            self._end_all(multi, error)
 
     def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -284,7 +296,7 @@ class CurlTransport:
         self._add_handle = contained(self._multi.add_handle)
         self._on_ready, self._on_time = contained(self._act), contained(self._on_timer)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, contained(self._on_socket))
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, contained(self._wake_in))
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, contained(partial(self._on_timeout, self._multi)))
         # As many requests share an HTTP/2 connection as the push service allows. With HTTP/1.1 each
         # has a connection of its own, and with more requests than slots some have to wait.
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
@@ -344,11 +356,11 @@ class CurlTransport:
     # --- what libcurl asks of the loop ----------------------------------------------------------
 
     def _on_socket(self, event: int, fd: int, multi: pycurl.CurlMulti, data: object) -> None:
+        if multi is not self._multi:
+            return  # It is being closed, in a thread, and nothing of it is watched any more.
         # libcurl may close a socket and get the same number for the next one. What was watched
         # under that number is forgotten first: epoll has already lost it.
         self._forget(fd)
-        if self._multi is None:
-            return  # close() ends this connection, and nothing is watched any more.
         if event in (pycurl.POLL_IN, pycurl.POLL_INOUT):
             self._loop.add_reader(fd, self._on_ready, fd, pycurl.CSELECT_IN)
             self._watched.add(fd)
@@ -361,6 +373,10 @@ class CurlTransport:
             self._watched.remove(fd)
             self._loop.remove_reader(fd)
             self._loop.remove_writer(fd)
+
+    def _on_timeout(self, multi: pycurl.CurlMulti, milliseconds: int) -> None:
+        if multi is self._multi:
+            self._wake_in(milliseconds)
 
     def _wake_in(self, milliseconds: int) -> None:
         if self._timer is not None:
