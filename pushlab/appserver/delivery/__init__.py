@@ -5,6 +5,7 @@ client.py             encrypt, sign, describe the request, send it: PushClient a
 transport.py          one POST: libcurl on asyncio
 slots.py              how many connections there may be, and which request gets the next one
 egress.py             which addresses a request may connect to
+interfaces.py         the networks that this machine is in, which are not the internet
 response.py           what a request ends with
 log.py                what is recorded of it in the journal
 pywebpush_client.py   the other PushClient: the field's own library, in threads

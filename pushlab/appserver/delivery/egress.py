@@ -1,4 +1,4 @@
-"""Which addresses a request may connect to: public ones, and those that the lab itself has named.
+"""Which addresses a request may connect to: those of the public internet, and those that the lab names.
 
 An endpoint is a URL that a client made up. A server that sends to any URL it is given lends its own
 place in the network to strangers: they egress the router's own page, a cloud's metadata at
@@ -6,7 +6,8 @@ place in the network to strangers: they egress the router's own page, a cloud's 
 
 The text of a URL cannot tell. ``2130706433`` and ``0x7f.1`` are 127.0.0.1, and a name is whatever
 its owner answers in this very second. So the EgressPolicy judges the address itself, after
-resolution, each time a connection is opened.
+resolution, each time a connection is opened. This machine's own addresses and those of the networks
+that it is in are refused too, public or not (see ``interfaces``).
 
 A ConnectOverride sends the lab's own subscriptions at a vendor's host to the lab instead. A Chromium
 that uses the lab's push service still makes endpoints at its vendor's host: no switch changes that.
@@ -20,11 +21,12 @@ for these connections alone. An endpoint of the same host without the lab's mark
 as always.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
+from pushlab.appserver.delivery.interfaces import OwnNetworks
 from pushlab.protocol.origin import DEFAULT_PORTS
 
 # The registries of special-purpose addresses, RFC 6890, as of 2026, and multicast. Python's
@@ -79,24 +81,31 @@ def is_public(address: str) -> bool:
     >>> is_public("192.168.0.1"), is_public("fe80::1%eth0"), is_public("::ffff:127.0.0.1")
     (False, False, False)
     """
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(ip, IPv6Address) and ip.scope_id:
-        return False  # An address with a scope ("%eth0") is one of the local network.
-    if isinstance(ip, IPv6Address) and ip in NAT64:
-        ip = IPv4Address(ip.packed[-4:])
+    ip = _read(address)
     if isinstance(ip, IPv4Address):
         return not any(ip in network for network in NOT_PUBLIC_V4)
     return ip in GLOBAL_UNICAST and not any(ip in network for network in NOT_PUBLIC_V6)
+
+
+def _read(address: str) -> IPv4Address | IPv6Address:
+    """Return an address, and the IPv4 address in one of NAT64. What is none becomes ``::``."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return IPv6Address(0)
+    if isinstance(ip, IPv6Address) and ip.scope_id:
+        return IPv6Address(0)  # An address with a scope ("%eth0") is one of the local network.
+    if isinstance(ip, IPv6Address) and ip in NAT64:
+        return IPv4Address(ip.packed[-4:])
+    return ip
 
 
 class EgressPolicy:
     """Decide which addresses a URL may connect to.
 
     ``origins`` are the lab's own push services and those that its owner has allowed. Only they may
-    have an address that is not public, and each of them at its own host and port alone.
+    have an address that is not public or near, and each of them at its own host and port alone.
+    ``near``: the addresses of this machine and of its networks.
 
     >>> egress = EgressPolicy(["http://127.0.0.1:8030"])
     >>> egress.permits("http://127.0.0.1:8030/wpush/v2/x", "127.0.0.1")
@@ -105,12 +114,17 @@ class EgressPolicy:
     False
     """
 
-    def __init__(self, origins: Iterable[str] = ()):
+    def __init__(
+        self, origins: Iterable[str] = (), near: Container[IPv4Address | IPv6Address] | None = None
+    ):
         self._places = frozenset(map(place_of, origins))
+        self._near = OwnNetworks() if near is None else near
 
     def permits(self, url: str, address: str) -> bool:
         """Say whether a connection for this URL may be opened to this address."""
-        return is_public(address) or place_of(url) in self._places
+        if place_of(url) in self._places:
+            return True
+        return is_public(address) and _read(address) not in self._near
 
 
 def place_of(url: str) -> tuple[str, str, int]:

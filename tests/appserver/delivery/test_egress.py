@@ -86,6 +86,21 @@ def test_an_exception_is_one_scheme_host_and_port():
         assert egress.permits(url, "8.8.8.8"), "a public address may have any name"
 
 
+def test_public_addresses_of_this_machine_and_of_its_networks_are_near():
+    networks = [ipaddress.ip_network("2a00:1450:4001:82a::/64"), ipaddress.ip_network("8.8.8.8")]
+
+    class Near:
+        def __contains__(self, address):
+            return any(address in network for network in networks)
+
+    egress = EgressPolicy(["https://allowed.example"], Near())
+    for address in ("8.8.8.8", "64:ff9b::8.8.8.8", "2a00:1450:4001:82a::1"):
+        assert is_public(address) and not egress.permits("https://push.example.net/x", address)
+        assert egress.permits("https://allowed.example/x", address)
+    for address in ("8.8.8.9", "64:ff9b::8.8.8.9", "2a00:1450:4001:82b::1"):
+        assert egress.permits("https://push.example.net/x", address)
+
+
 # --- real senders ------------------------------------------------------------------------------
 
 
