@@ -27,6 +27,7 @@ class OpenConnections:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._duplicates: set[socket.socket] = set()
+        self._left: set[socket.socket] = set()
         self._deadline = math.inf
         self._late = self._ended = False
 
@@ -48,7 +49,7 @@ class OpenConnections:
         return seconds
 
     def add(self, opened: socket.socket) -> socket.socket:
-        """Keep a connection, and return the duplicate to give to remove().
+        """Keep a connection, and return the duplicate to give to leave().
 
         Raises TimeoutError, LabStopped.
         """
@@ -58,11 +59,24 @@ class OpenConnections:
             self._duplicates.add(duplicate)
             return duplicate
 
-    def remove(self, duplicate: socket.socket) -> None:
-        """Note that a connection is closed. Calling it twice is harmless."""
+    def leave(self, duplicate: socket.socket) -> None:
+        """Note that a connection is used for nothing more than the response of this call.
+
+        http.client closes a connection when the head of its last response has come, and the body is
+        read all the same: until the call has ended, it may have to be shut down.
+        """
         with self._lock:
-            self._duplicates.discard(duplicate)
-            duplicate.close()
+            self._left.add(duplicate)
+
+    def call_ended(self) -> None:
+        """Close what was left in this call. The thread itself calls this, after each call."""
+        with self._lock:
+            self._duplicates -= self._left
+            for duplicate in self._left:
+                with suppress(OSError):  # It is closed by both sides already.
+                    duplicate.shutdown(socket.SHUT_RDWR)
+                duplicate.close()
+            self._left.clear()
 
     def end_call(self) -> None:
         """End the present call: shut every connection down, and refuse new ones until begin()."""

@@ -130,6 +130,7 @@ class Worker:
             job()
         for session in self._sessions.values():
             session.close()
+        self.connections.call_ended()
 
 
 class PywebpushClient:
@@ -256,6 +257,7 @@ class PywebpushClient:
         """Make one call, and hand its result to the event loop, unless that has ended."""
         faults: list[Exception] = []
         response = contain(self._post, faults.append, None)(worker, call.request)
+        worker.connections.call_ended()
         with suppress(RuntimeError):
             loop = call.response.get_loop()
             loop.call_soon_threadsafe(self._returned, worker, call, response or faults[0])

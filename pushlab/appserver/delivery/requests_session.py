@@ -24,25 +24,30 @@ from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, MAX_BODY, trus
 if TYPE_CHECKING:
     import requests
 
+MAX_HEAD = 300 * 1024
+"""Bytes of all heads of one response, as libcurl has it."""
+
 ORIGINS = 4
 """Push services to which a session keeps a connection for its next call."""
 
 
 class HeadReader:
-    """Read a head's lines, and see to it that it has an end.
+    """Read the lines of a head: it must have an end, and at most ``MAX_HEAD`` bytes.
 
     http.client takes the end of the connection for the end of a head, and so a part for the whole.
     """
 
     def __init__(self, file: io.BufferedIOBase):
-        self._file, self._begun = file, False
+        self._file, self._size = file, 0
 
     def readline(self, limit: int) -> bytes:
-        """Return a line with its end. Raises IncompleteRead."""
+        """Return a line with its end. Raises IncompleteRead, LineTooLong."""
         line = self._file.readline(limit)
-        if not line.endswith(b"\n") and len(line) < limit and (line or self._begun):
+        if not line.endswith(b"\n") and len(line) < limit and (line or self._size):
             raise http.client.IncompleteRead(line)
-        self._begun = True
+        self._size += len(line)
+        if self._size > MAX_HEAD:
+            raise http.client.LineTooLong("head")
         return line
 
     def close(self) -> None:
@@ -103,7 +108,7 @@ def connect(url: str, egress: EgressPolicy, opened: OpenConnections) -> tuple:
         except OSError as error:
             fault = error
             connecting.close()
-            opened.remove(duplicate)
+            opened.leave(duplicate)
     raise fault
 
 
@@ -145,7 +150,7 @@ def make_session(
             def close(self):
                 super().close()
                 if self.duplicate:
-                    opened.remove(self.duplicate)
+                    opened.leave(self.duplicate)
                     self.duplicate = None
 
         class Plain(Counted, HTTPConnection):
