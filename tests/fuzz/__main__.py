@@ -1,5 +1,8 @@
 """``./lab fuzz [NAME …] [--inputs N] [--seconds S]``: strange inputs for every parser, by the thousand.
 
+``answers`` is no parser but both senders: a hostile push service answers their notify-alls, and
+20,000 answers are its default.
+
 Nothing but our own errors may come out, within two seconds each, and what is read and written again
 must be the same. With atheris the inputs grow towards code that no input has reached before; where
 there is no atheris for this machine, hypothesis changes valid examples as often. A finding is
@@ -10,7 +13,9 @@ printed as Python bytes: try it with ``--input``, and make a test of it.
 
 import argparse
 import ast
+import importlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +27,12 @@ from typing import NamedTuple
 from pushlab.settings import patience
 
 HERE = Path(__file__).parent
+EXCHANGES = {"answers": "answers"}
+"""What is fuzzed over sockets: names, and the modules whose ``run(inputs, seconds, seed)`` does it."""
+
+INPUTS, EXCHANGED = 100_000, 20_000
+"""Inputs by default: for each parser, and over sockets."""
+
 CHUNK = 5000
 """Inputs that hypothesis makes in one go: it remembers all of them until the end."""
 
@@ -47,17 +58,20 @@ def main(arguments: list[str] | None = None) -> int:
     from targets import TARGETS
 
     parser = argparse.ArgumentParser(prog="./lab fuzz", description=__doc__.partition("\n\n")[2])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TARGETS))
-    parser.add_argument("--inputs", type=int, default=100_000, metavar="N", help="for each target")
+    known = [*TARGETS, *EXCHANGES]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    parser.add_argument("--inputs", type=int, metavar="N", help="for each target")
     parser.add_argument("--seconds", type=int, default=600, metavar="S", help="at most, for each")
     parser.add_argument("--engine", choices=("atheris", "hypothesis"), help="else what is there")
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 2**31, metavar="N")
+    parser.add_argument("--seed", type=int, default=_seed(), metavar="N")
     parser.add_argument("--input", metavar="BYTES", help="read this one input, such as b'{}'")
     options = parser.parse_args(arguments)
-    if unknown := set(options.names) - set(TARGETS):
-        parser.error(f"there is no {', '.join(sorted(unknown))}, but {', '.join(TARGETS)}")
-    names = options.names or list(TARGETS)
+    if unknown := set(options.names) - set(known):
+        parser.error(f"there is no {', '.join(sorted(unknown))}, but {', '.join(known)}")
+    names = options.names or known
     if options.input is not None:
+        if socketed := set(names) & set(EXCHANGES):
+            parser.error(f"an input is for parsers, and not for {', '.join(sorted(socketed))}")
         for name in names:
             TARGETS[name](ast.literal_eval(options.input))
         return 0
@@ -65,7 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{engine}, seed {options.seed}", flush=True)
     findings = 0
     for name in names:
-        result = fuzz(name, engine, options.inputs, options.seconds, options.seed)
+        inputs = options.inputs or (EXCHANGED if name in EXCHANGES else INPUTS)
+        result = fuzz(name, engine, inputs, options.seconds, options.seed)
         speed = result.inputs / result.seconds if result.seconds else 0
         said = f"{result.inputs:>9,} inputs {result.seconds:>6.0f} s {speed:>8,.0f}/s"
         print(f"  {name:<26}{said}  {'FINDING' if result.finding else 'ok'}", flush=True)
@@ -73,6 +88,11 @@ def main(arguments: list[str] | None = None) -> int:
             findings += 1
             print(result.finding, flush=True)
     return 1 if findings else 0
+
+
+def _seed() -> int:
+    """Return PUSHLAB_SEED, else another seed each time."""
+    return int(os.environ.get("PUSHLAB_SEED") or time.time()) % 2**31
 
 
 def _engine() -> str:
@@ -116,6 +136,10 @@ def _story(said: str) -> str:
 
 def work(engine: str, name: str, inputs: str, seconds: str, seed: str, folder: str) -> None:
     """Fuzz one target here. An exception that comes out is the finding."""
+    if name in EXCHANGES:
+        run = importlib.import_module(EXCHANGES[name]).run
+        print(f"inputs: {run(int(inputs), float(seconds), int(seed))}", flush=True)
+        return
     (_with_atheris if engine == "atheris" else _with_hypothesis)(
         name, int(inputs), int(seconds), int(seed), Path(folder)
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import answers
 import inputs
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -69,6 +70,11 @@ def test_one_input_can_be_tried_again(capsys):
     with pytest.raises(SystemExit):
         program["main"](["varnt"])
     assert "there is no varnt" in capsys.readouterr().err
+
+
+def test_both_senders_bear_what_push_services_answer(run):
+    """``./lab fuzz answers`` has 20,000 answers, and this has a hundred."""
+    assert run(answers.converse(chance.examples(100), patience(60), SEED)) >= chance.examples(100)
 
 
 # --- the fuzzer can find something ----------------------------------------------------------------
