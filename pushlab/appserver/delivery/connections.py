@@ -66,7 +66,8 @@ class OpenConnections:
         read all the same: until the call has ended, it may have to be shut down.
         """
         with self._lock:
-            self._left.add(duplicate)
+            if duplicate in self._duplicates:
+                self._left.add(duplicate)
 
     def call_ended(self) -> None:
         """Close what was left in this call. The thread itself calls this, after each call."""
@@ -77,6 +78,12 @@ class OpenConnections:
                     duplicate.shutdown(socket.SHUT_RDWR)
                 duplicate.close()
             self._left.clear()
+
+    def close(self) -> None:
+        """Close all that is left, when the thread ends. A pool may be collected, and say so, later."""
+        with self._lock:
+            self._left |= self._duplicates
+        self.call_ended()
 
     def end_call(self) -> None:
         """End the present call: shut every connection down, and refuse new ones until begin()."""

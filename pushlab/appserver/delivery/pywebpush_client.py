@@ -130,7 +130,7 @@ class Worker:
             job()
         for session in self._sessions.values():
             session.close()
-        self.connections.call_ended()
+        self.connections.close()
 
 
 class PywebpushClient:
