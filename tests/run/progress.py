@@ -26,6 +26,7 @@ class Progress:
         self._running: dict[str, float] = {}
         self._named: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
+        self._skipped: set[str] = set()
         self._collected = self._done = self._failed = 0
         self._lock, self._over = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -42,6 +43,8 @@ class Progress:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         with self._lock:
+            if report.skipped:  # How long it takes when it runs is not seen.
+                self._skipped.add(report.nodeid)
             self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0) + report.duration
             self._failed += report.failed
 
@@ -57,7 +60,8 @@ class Progress:
             self._thread.join()
         self._out.close()
         if hasattr(self._config, "cache"):
-            kept = self._config.cache.get(MEASURED, {}) | self._seconds
+            new = {test: took for test, took in self._seconds.items() if test not in self._skipped}
+            kept = self._config.cache.get(MEASURED, {}) | new
             slow = {test: round(took, 2) for test, took in kept.items() if took >= LITTLE}
             self._config.cache.set(MEASURED, slow)
 

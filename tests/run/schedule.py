@@ -71,7 +71,10 @@ def seconds(item: pytest.Item, measured: dict[str, float]) -> float:
     if item.path.suffix == ".ipynb":
         guess = GUESS_OF_A_CELL
     else:
-        guess = max((NEEDS[name] for name in NEEDS.keys() & fixtures_of(item)), default=GUESS)
+        asked = NEEDS.keys() & fixtures_of(item)
+        if (browser := f"{browser_in(item.nodeid)}_installed") in NEEDS:
+            asked.add(browser)  # It is in no signature: a fixture asks for the one of its parameter.
+        guess = max((NEEDS[name] for name in asked), default=GUESS)
     return measured.get(item.nodeid, guess)
 
 
