@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
@@ -173,6 +172,9 @@ def _load_private(data: bytes) -> object:
 
 
 def _load_certificate(data: bytes) -> object:
+    # Imported here: it takes a fifth of this module's import, and certificates are rarely pasted.
+    from cryptography import x509
+
     return x509.load_der_x509_certificate(data).public_key()
 
 
