@@ -125,6 +125,10 @@ LONGEST_NAME = 32
 MAX_LENGTH = 65536
 """Characters of a file that are looked at."""
 
+RUN = re.compile(r"[A-Za-z0-9+/_-]{40,400}+={0,2}")
+MAX_RUNS = 40
+"""Runs of letters that are looked at, each of which may be a key."""
+
 CONTACT = re.compile(r"(?:mailto:|https:).+|[^\s@]+@[^\s@]+")
 PRINTED = r"(?im)^public key:\r?\n\S{1,200}\r?\n\r?\nprivate key:"
 
@@ -153,8 +157,9 @@ def read(content: str | bytes) -> KeyFile:
         return _whole(text, "a PEM")
     found = list(_pairs(text))
     if any(_role_of(name) in ("private", "public") for name, _ in found):
-        return _by_names(_form_of(text), found)
-    return _whole(text, "one key without a name")
+        named = _by_names(_form_of(text), found)
+        return named if named.private else _by_witness(text) or named
+    return _by_witness(text) or _whole(text, "one key without a name")
 
 
 def _parsed(text: str) -> object:
@@ -285,6 +290,18 @@ def _halves(private: list[Found], public: list[Found]) -> tuple[Found | None, Fo
         if other.spelling.kind is Kind.PUBLIC and public_of(one.spelling) == other.spelling.raw:
             return one, other
     return next(iter(private), None), next(iter(public), None)
+
+
+def _by_witness(text: str) -> KeyFile | None:
+    """Find both halves in any text: two runs of letters, one of which is the public key of the other."""
+    runs = [recognize(found[0]) for found, _ in zip(RUN.finditer(text), range(MAX_RUNS), strict=False)]
+    private, public = _halves(
+        [Found("the shorter text", one) for one in runs if one.kind is Kind.PRIVATE],
+        [Found("the longer text", one) for one in runs if one.kind is Kind.PUBLIC],
+    )
+    if not private or not public or public_of(private.spelling) != public.spelling.raw:
+        return None
+    return KeyFile("a text that has both halves of a pair", private, public)
 
 
 def public_of(spelling: Spelling) -> bytes:

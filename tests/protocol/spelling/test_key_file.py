@@ -41,6 +41,7 @@ ENV, PHP, YAML, INI = (
     "YAML, or lines like it",
     "TOML or INI",
 )
+BOTH = "a text that has both halves of a pair"
 LINE = 39 * "="
 
 # Name of the form, and how a tool writes a pair.
@@ -86,6 +87,18 @@ TOOLS = {
     "jwks": ("a JWK set", lambda p, s, k: json.dumps({"keys": [{"kty": "RSA"}, jwk(k)]})),
     "jwks as a list": ("a JWK set", lambda p, s, k: json.dumps([jwk(k)])),
     "two jwks": (WEB_PUSH, lambda p, s, k: json.dumps({"privateKey": jwk(k), "publicKey": jwk(k)})),
+    "two lines": (BOTH, lambda p, s, k: f"{p}\n{s}\n"),
+    "xml": (BOTH, lambda p, s, k: f'<add key="Public" value="{p}"/><add key="Private" value="{s}"/>'),
+    "markdown": (BOTH, lambda p, s, k: f"**Public Key**: `{p}`\n\n**Private Key**: `{s}`\n"),
+    "csv": (BOTH, lambda p, s, k: f"publicKey,privateKey\n{p},{s}\n"),
+    "env with JSON": (BOTH, lambda p, s, k: f"VAPID='{json.dumps({'publicKey': p, 'privateKey': s})}'"),
+    "kubernetes": (
+        YAML,
+        lambda p, s, k: "".join(
+            f"  VAPID_{name}_KEY: {base64.b64encode(value.encode()).decode()}\n"
+            for name, value in (("PUBLIC", p), ("PRIVATE", s))
+        ),
+    ),
     "other secrets": (
         ENV,
         lambda p, s, k: (
@@ -115,8 +128,8 @@ def test_each_tools_file_is_named_and_its_pair_is_found(key, tool):
 @given(KEYS, st.sampled_from(sorted(set(TOOLS) - {"jwks", "jwks as a list", "two jwks"})))
 def test_halves_in_each_others_place_are_seen_in_every_file(key, tool):
     public, private = halves(key)
-    if "PEM" in tool:
-        return  # There the key itself is written.
+    if "PEM" in tool or TOOLS[tool][0] == BOTH:
+        return  # There the key itself is written, or no name says which half it is.
     file = key_file.read(TOOLS[tool][1](private, public, key))
     assert file.exchanged and file.advice.name == "keys-exchanged"
     assert "make a new pair" in file.advice.turn
