@@ -210,8 +210,8 @@ class ApplicationServer:
     def subscribe(self, subscription: PushSubscription, display_name: str = "") -> bool:
         """Keep a subscription, and return whether it is new. It may wait for the database.
 
-        Raises EndpointNotAllowed, TooManySubscriptions, UnableToSaveSubscription,
-        UnableToReadDatabase.
+        One that is known with its keys, and comes again without any, keeps its keys. Raises
+        EndpointNotAllowed, TooManySubscriptions, UnableToSaveSubscription, UnableToReadDatabase.
         """
         key = self.keys.application_server_key
         known = self.store.get(subscription.endpoint)
@@ -219,6 +219,8 @@ class ApplicationServer:
         # the first record of it stays right when the server has been given other keys since.
         if known and known.subscription.p256dh == subscription.p256dh:
             key = known.application_server_key
+        if known and known.subscription.has_keys and not subscription.has_keys:
+            subscription, key = known.subscription, known.application_server_key
         if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
         return self.store.save(subscription, key, display_name)

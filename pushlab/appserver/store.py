@@ -57,6 +57,7 @@ subscriptions = Table(
     MetaData(),
     Column("number", Integer, primary_key=True),
     Column("endpoint", String(MAX_ENDPOINT), nullable=False, unique=True),
+    # Both are empty in a subscription without keys: the columns of older labs allow no NULL.
     Column("p256dh", LargeBinary(65), nullable=False),
     Column("auth", LargeBinary(16), nullable=False),
     Column("expiration_time", Double),
@@ -124,8 +125,8 @@ class SubscriptionStore:
         """
         self.check(subscription)
         values = {
-            "p256dh": subscription.p256dh,
-            "auth": subscription.auth,
+            "p256dh": subscription.p256dh or b"",
+            "auth": subscription.auth or b"",
             "expiration_time": subscription.expiration_time,
             "application_server_key": application_server_key,
             "who": display_name,
@@ -263,5 +264,5 @@ def _stored(row: Row) -> StoredSubscription:
     number, endpoint, p256dh, auth, expires, application_server_key, display_name, created_at = row
     if expires is not None and expires == int(expires):
         expires = int(expires)  # as the browser wrote it
-    subscription = PushSubscription(endpoint, p256dh, auth, expires)
+    subscription = PushSubscription(endpoint, p256dh or None, auth or None, expires)
     return StoredSubscription(subscription, application_server_key, display_name, created_at, number)

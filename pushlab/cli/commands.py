@@ -218,7 +218,7 @@ def _send(options: argparse.Namespace) -> int:
     content = given(options.subscription)
     keys = load_keys(options.file)
     try:
-        subscription = PushSubscription.from_json(content)
+        subscription = PushSubscription.from_json(content, keys_required=False)
     except SubscriptionError as reason:
         told = f"{options.subscription}: {reason.detail}"
         raise type(reason)(told, hint=reason.hint, fault=reason.fault) from None

@@ -19,6 +19,7 @@ from pushlab.errors import (
     BadAuth,
     BadKeyid,
     BadPublicKey,
+    NoKeys,
     PlaintextTooLong,
     TooManyRecords,
     TruncatedRecord,
@@ -132,8 +133,8 @@ def encrypt(
     """Encrypt a message for one subscription, and return the body.
 
     ``plaintext``: at most 3993 bytes; ``as_private``: a key made for this message alone; ``salt``:
-    16 random bytes made for this message alone. Raises PlaintextTooLong, TruncatedHeader (a salt of
-    another length). Source: RFC 8291 §3 and §4.
+    16 random bytes made for this message alone. Raises NoKeys, PlaintextTooLong, TruncatedHeader (a
+    salt of another length). Source: RFC 8291 §3 and §4.
 
     >>> ua_private = p256.load_private((1).to_bytes(32, "big"))
     >>> ua_public = p256.raw_public(ua_private)
@@ -143,10 +144,13 @@ def encrypt(
     >>> len(body) == 16 + 4 + 1 + 65 + len(b"Hello") + 1 + 16
     True
     """
+    ua_public, p256dh, auth = subscription.ua_public, subscription.p256dh, subscription.auth
+    if ua_public is None or p256dh is None or auth is None:
+        raise NoKeys
     as_public = p256.raw_public(as_private)
     # ecdh_secret = ECDH(as_private, ua_public)
-    ecdh_secret = as_private.exchange(ec.ECDH(), subscription.ua_public)
-    _, _, ikm = combine(ecdh_secret, subscription.auth, subscription.p256dh, as_public)
+    ecdh_secret = as_private.exchange(ec.ECDH(), ua_public)
+    _, _, ikm = combine(ecdh_secret, auth, p256dh, as_public)
     return seal(plaintext, ikm=ikm, salt=salt, as_public=as_public)
 
 

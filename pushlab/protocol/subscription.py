@@ -4,6 +4,9 @@ It says where to send (the endpoint: a URL that is a capability, because anybody
 send) and for whom to encrypt (p256dh, a point, and auth, a secret of 16 bytes). A server gets all
 of it from a page that it does not control, so the constructor checks every member. A
 PushSubscription that exists is valid.
+
+Browsers older than RFC 8291 gave an endpoint without keys, and some servers have stored only the
+endpoint. Such a subscription can get messages, but none that has a payload.
 """
 
 import hashlib
@@ -63,9 +66,10 @@ class PushSubscription:
     """One subscription of one user agent.
 
     ``endpoint``: http(s) URL of at most 2048 characters; ``p256dh``: 65 bytes, a point; ``auth``:
-    16 bytes; ``expiration_time``: milliseconds since 1970, or None. ``origin`` (the value that
-    ``aud`` must have) and ``ua_public`` (p256dh as a key) are computed. Raises NoEndpoint,
-    BadEndpoint, BadP256dh, BadAuth, BadExpirationTime. Source: W3C Push API §8, RFC 8291 §3.
+    16 bytes; both are None in a subscription without keys. ``expiration_time``: milliseconds since
+    1970, or None. ``origin`` (the value that ``aud`` must have) and ``ua_public`` (p256dh as a key)
+    are computed. Raises NoEndpoint, BadEndpoint, BadP256dh, BadAuth, BadExpirationTime.
+    Source: W3C Push API §8, RFC 8291 §3.
 
     >>> subscription = PushSubscription.from_json('''{
     ... "endpoint": "https://push.example.net:443/push/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV",
@@ -81,27 +85,36 @@ class PushSubscription:
     """
 
     endpoint: str
-    p256dh: bytes
-    auth: bytes
+    p256dh: bytes | None = None
+    auth: bytes | None = None
     expiration_time: int | float | None = None
     # Many messages are sent to one subscription, so these two are computed once.
-    ua_public: ec.EllipticCurvePublicKey = field(init=False, compare=False)
+    ua_public: ec.EllipticCurvePublicKey | None = field(init=False, compare=False)
     origin: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", _origin_of(self.endpoint))
-        object.__setattr__(self, "ua_public", _load_p256dh(self.p256dh))
-        if not isinstance(self.auth, bytes) or len(self.auth) != AUTH_SECRET:
+        keyless = self.p256dh is None and self.auth is None
+        object.__setattr__(self, "ua_public", None if keyless else _load_p256dh(self.p256dh))
+        if not keyless and (not isinstance(self.auth, bytes) or len(self.auth) != AUTH_SECRET):
             raise _refusal(BadAuth, f"auth is {kind(self.auth)}, not {AUTH_SECRET} bytes", self.auth)
         _check_expiration_time(self.expiration_time)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether a payload can be encrypted for this subscription."""
+        return self.p256dh is not None
+
     @classmethod
-    def from_json(cls, source: str | bytes | JsonObject) -> "PushSubscription":
+    def from_json(
+        cls, source: str | bytes | JsonObject, *, keys_required: bool = True
+    ) -> "PushSubscription":
         """Read what ``JSON.stringify(subscription)`` gives, as text or already parsed.
 
-        Unknown members are ignored. Bytes may be those of a file, with a byte order mark. Raises
-        NotASubscription, NoEndpoint, NoKeys, and every error that the constructor raises.
-        Source: W3C Push API §8, ``toJSON()``.
+        Unknown members are ignored. Bytes may be those of a file, with a byte order mark. Unless
+        ``keys_required``, a subscription may have no keys at all; keys that are incomplete, or are
+        in another place, are refused. Raises NotASubscription, NoEndpoint, NoKeys, and every error
+        that the constructor raises. Source: W3C Push API §8, ``toJSON()``.
 
         >>> PushSubscription.from_json("{}")
         Traceback (most recent call last):
@@ -112,6 +125,8 @@ class PushSubscription:
         if endpoint is None:
             raise _misplaced(NoEndpoint, "there is no member endpoint", wrapping.find(members))
         keys = members.get("keys")
+        if not keys_required and _is_keyless(members):
+            return cls(endpoint, expiration_time=members.get("expirationTime"))
         if not isinstance(keys, Mapping):
             fault = "there is no member keys" if keys is None else "keys is not an object"
             raise _misplaced(NoKeys, fault, wrapping.find_keys(members))
@@ -130,16 +145,18 @@ class PushSubscription:
     def to_json(self) -> dict[str, Any]:
         """Return the members that ``toJSON()`` has in a browser, in its order.
 
-        Source: W3C Push API §8.
+        Without keys there is no member ``keys``. Source: W3C Push API §8.
         """
-        return {
+        members: dict[str, Any] = {
             "endpoint": self.endpoint,
             "expirationTime": self.expiration_time,
-            "keys": {
+        }
+        if self.p256dh is not None and self.auth is not None:
+            members["keys"] = {
                 "p256dh": base64url.encode(self.p256dh),
                 "auth": base64url.encode(self.auth),
-            },
-        }
+            }
+        return members
 
     @property
     def label(self) -> str:
@@ -166,6 +183,16 @@ def _members(source: object) -> JsonObject:
         fault = f"this is {kind(source)}, not an object"
         raise _misplaced(NotASubscription, fault, wrapping.find(source))
     return source
+
+
+def _is_keyless(members: JsonObject) -> bool:
+    """Say whether there are no keys: not in ``keys``, and under no other name or place."""
+    keys = members.get("keys")
+    if keys is not None and not isinstance(keys, Mapping):
+        return False
+    given = [value for value in (keys or {}).values() if value is not None]
+    beside = {"p256dh", "auth"} & members.keys()
+    return not (given or beside or wrapping.find_keys(members))
 
 
 def _misplaced(
@@ -197,7 +224,7 @@ def _decode(text: object, name: str, error: type[BadP256dh] | type[BadAuth]) -> 
         raise _refusal(error, f"{name} is not base64url: {reason.detail}", text, wanted) from None
 
 
-def _load_p256dh(raw: bytes) -> ec.EllipticCurvePublicKey:
+def _load_p256dh(raw: bytes | None) -> ec.EllipticCurvePublicKey:
     if not isinstance(raw, bytes):
         raise BadP256dh(f"p256dh is {kind(raw)}, not {p256.POINT} bytes")
     try:

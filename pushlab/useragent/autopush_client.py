@@ -226,6 +226,7 @@ class AutopushClient:
         try:
             body = base64url.decode(message.get("data"))
             auth_secret = channel.subscription.auth
+            assert auth_secret is not None, "a channel's subscription has keys"
             plaintext = encryption.decrypt(body, ua_private=channel.ua_private, auth_secret=auth_secret)
         except (EncryptionError, FormatError):
             return DECRYPTION_ERROR, None

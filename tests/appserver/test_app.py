@@ -24,6 +24,7 @@ from pushlab.errors import (
     UnknownSubscription,
 )
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.app import PushService
 
 HTTPS = "https://push.example.net/push/one"
@@ -151,6 +152,24 @@ def test_notify_and_notify_all_as_a_notebook_calls_them(people, sender):
         shown: list = []
         await server.notify_all(notification={"title": "x"}, progress=shown.append)
         assert [counts.accepted for counts in shown] == [1, 2, 3]
+
+    people(scenario, sender=sender)
+
+
+@pytest.mark.parametrize("sender", ["pushlab", "pywebpush"])
+def test_one_without_keys_gets_each_message_without_its_payload(people, sender):
+    async def scenario(server, service, three):
+        keyless = PushSubscription(service.endpoint("keyless"))
+        server.subscribe(keyless, "Firefox")
+        outcome = await server.notify(keyless.endpoint, "Hi", "you")
+        assert outcome.kind == "accepted"
+        assert "The message went without its payload: this subscription has no keys" in outcome.text
+        assert (await server.notify_all(body="all")).accepted == 4
+        bodies = {received.path: received.body for received in service.received}
+        assert bodies.pop("/push/keyless-0123456789abcdef") == b""
+        assert len(bodies) == 3 and all(bodies.values()), "the others got theirs"
+        lines = [event.what for event in server.journal.events()]
+        assert lines.count("leave out payload") == 1, "of the single message"
 
     people(scenario, sender=sender)
 

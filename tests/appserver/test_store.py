@@ -19,6 +19,7 @@ from pushlab.errors import (
     UnableToReadDatabase,
     UnableToSaveSubscription,
 )
+from pushlab.protocol.subscription import PushSubscription
 
 HTTPS = "https://push.example.net/push/"
 
@@ -53,6 +54,17 @@ def test_what_is_saved_comes_back(store, subscription):
     )
     assert list(store.all()) == [stored]
     assert store.count() == 1
+
+
+def test_a_subscription_without_keys_comes_back_and_gets_them_later(store, path, subscription):
+    keyless = PushSubscription(subscription.endpoint)
+    assert store.save(keyless, "KEY", "Firefox") is True
+    assert store.get(keyless.endpoint).subscription == keyless
+    with sqlite3.connect(path) as database:  # as the table of an older lab: no NULL
+        assert database.execute("SELECT p256dh, auth FROM subscriptions").fetchall() == [(b"", b"")]
+    database.close()
+    assert store.save(subscription, "KEY", "Firefox") is False
+    assert [stored.subscription for stored in store.all()] == [subscription]
 
 
 def test_the_same_endpoint_twice_is_an_update(store, subscriber):

@@ -279,6 +279,19 @@ def test_send_reaches_a_subscription_in_a_file(tmp_path, capsys):
         assert "410" in capsys.readouterr().out
 
 
+def test_send_to_a_subscription_without_keys_says_that_it_went_without_its_payload(tmp_path, capsys):
+    file, keys = tmp_path / "subscription.json", tmp_path / "vapid.env"
+    assert main(["keys", "--file", str(keys)]) == 0
+    with push_endpoint() as (origin, paths):
+        file.write_text(json.dumps({"endpoint": f"{origin}/keyless"}))
+        assert main(["send", str(file), "--file", str(keys)]) == 0
+    assert paths == ["/keyless"]
+    assert "The message went without its payload" in capsys.readouterr().out
+    file.write_text(json.dumps({"endpoint": "https://push.example.net/p", "keys": {"auth": "A"}}))
+    assert main(["send", str(file), "--file", str(keys)]) == 1
+    assert "keys has no p256dh" in capsys.readouterr().err
+
+
 def test_send_goes_to_no_address_of_this_network(tmp_path, capsys):
     ua_public = p256.raw_public(ec.generate_private_key(p256.CURVE))
     file, keys = tmp_path / "subscription.json", tmp_path / "vapid.env"

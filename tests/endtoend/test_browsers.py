@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pushlab.journal import Party
 from pushlab.protocol import base64url, encryption, p256, vapid
 from pushlab.protocol.delivery import PushOptions, PushRequest
+from pushlab.protocol.subscription import PushSubscription
 
 from .conftest import only
 
@@ -118,6 +119,24 @@ def test_a_message_without_payload_is_shown_too(world):
         await world.wait_for("acknowledge", after=start, code=world.kind.good)
         shown = await world.agent.wait_for_notification("It came without a payload.")
         assert shown.title == "Push message"
+
+    world.run(scenario())
+
+
+def test_a_subscription_without_keys_gets_an_empty_push_that_is_shown(world):
+    async def scenario():
+        whole = await world.begin()
+        key = world.server.keys.application_server_key
+        world.server.store.save(PushSubscription(whole.endpoint), key)
+        start = world.now()
+        outcome = await world.server.notify(whole.endpoint, "Never", "seen")
+        assert outcome.status == 201 and "went without its payload" in outcome.text
+        await world.wait_for("acknowledge", after=start, code=world.kind.good)
+        shown = await world.agent.wait_for_notification("It came without a payload.")
+        assert shown.title == "Push message"
+        world.server.store.save(whole, key)
+        await world.server.notify(whole.endpoint, "Again", "with keys")
+        assert (await world.agent.wait_for_notification("with keys")).title == "Again"
 
     world.run(scenario())
 

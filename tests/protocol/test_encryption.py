@@ -15,6 +15,7 @@ from pushlab.errors import (
     BadRecordSize,
     DecryptionFailed,
     EncryptionError,
+    NoKeys,
     PlaintextTooLong,
     TooManyRecords,
     TruncatedHeader,
@@ -116,6 +117,11 @@ def test_something_after_the_end(rfc8291, open_melon):
     assert open_melon(body + b"\0") is DecryptionFailed
     assert open_melon(body + bytes(4096 - 58)) is DecryptionFailed
     assert open_melon(body + bytes(4096 - 58 + 1)) is TooManyRecords
+
+
+def test_without_keys_nothing_is_encrypted():
+    with pytest.raises(NoKeys):
+        encrypt(b"Hello", PushSubscription(ENDPOINT), as_private=AS_PRIVATE, salt=SALT)
 
 
 def test_the_longest_plaintext():

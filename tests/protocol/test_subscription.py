@@ -204,6 +204,57 @@ def test_no_keys(keys):
         PushSubscription.from_json(members(keys=keys))
 
 
+@pytest.mark.parametrize("keys", [..., None, {}, {"p256dh": None}, {"p256dh": None, "auth": None}])
+def test_without_keys_where_they_are_not_required(keys):
+    parsed = PushSubscription.from_json(members(keys=keys), keys_required=False)
+    assert parsed == PushSubscription(ENDPOINT) and not parsed.has_keys
+    assert (parsed.p256dh, parsed.auth, parsed.ua_public) == (None, None, None)
+    assert parsed.to_json() == {"endpoint": ENDPOINT, "expirationTime": None}
+    assert parsed.origin == "https://push.example.net" and ENDPOINT not in repr(parsed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"p256dh": ...},
+        {"auth": None},
+        {"p256dh": ""},
+        {"auth": "", "p256dh": ""},
+        {"keys": []},
+        {"keys": ""},
+        {"keys": False},
+        {"keys": {"key": "x"}},
+        {"keys": ..., "p256dh": "B"},
+        {"keys": ..., "publicKey": "B", "authToken": "A"},
+        {"auth": base64url.encode(AUTH[:15])},
+        {"p256dh": base64url.encode(P256DH[1:])},
+    ],
+    ids=str,
+)
+def test_keys_that_are_there_must_be_right_even_where_they_are_not_required(changes):
+    given = members()
+    for name, value in changes.items():
+        place = given["keys"] if name in given.get("keys", ()) else given
+        place[name] = value
+    given = {name: value for name, value in given.items() if value is not ...}
+    if isinstance(given.get("keys"), dict):
+        given["keys"] = {name: value for name, value in given["keys"].items() if value is not ...}
+    with pytest.raises((NoKeys, BadP256dh, BadAuth)):
+        PushSubscription.from_json(given, keys_required=False)
+
+
+@pytest.mark.parametrize("keys", [(P256DH, None), (None, AUTH), (b"", b""), (P256DH, b""), (b"", AUTH)])
+def test_both_keys_or_neither(keys):
+    with pytest.raises((BadP256dh, BadAuth)):
+        PushSubscription(ENDPOINT, *keys)
+
+
+def test_without_keys_the_endpoint_and_the_time_are_checked_all_the_same():
+    for error, wrong in ((BadEndpoint, {"endpoint": "/p"}), (BadExpirationTime, {"expirationTime": -1})):
+        with pytest.raises(error):
+            PushSubscription.from_json(members(keys=..., **wrong), keys_required=False)
+
+
 @pytest.mark.parametrize(
     "changes, detail",
     [

@@ -39,6 +39,13 @@ ATTEMPTS = 4
 FIRST_PAUSE = 0.5
 """Seconds. Each pause is twice the one before, less a random part that is at most half of it."""
 
+WITHOUT_PAYLOAD = (
+    "The message went without its payload: this subscription has no keys (p256dh and auth), so nothing "
+    "can be encrypted for it. The worker shows a notification of its own. Let the page subscribe "
+    "again, and store all that JSON.stringify(subscription) gives."
+)
+"""What the outcome of an accepted message says then."""
+
 RETRY_DEADLINE = 20.0
 """Seconds after which no further attempt for a message begins."""
 
@@ -117,10 +124,13 @@ class Delivery:
 
     def prepare(self) -> None:
         """Encrypt, sign and describe the request. Every attempt sends the same bytes."""
-        context, stored = self._context, self.stored
-        context.participants.sending(stored.subscription.endpoint, self._payload)
+        context, stored, payload = self._context, self.stored, self._payload
+        if payload and not stored.subscription.has_keys:
+            self._log.record("leave out payload", stored.display_name, bytes=len(payload))
+            payload = None
+        context.participants.sending(stored.subscription.endpoint, payload)
         try:
-            self._request = context.client.prepare(stored, self._payload, self._options, self._log)
+            self._request = context.client.prepare(stored, payload, self._options, self._log)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
             self._error = sending_error(error)
 
@@ -151,6 +161,8 @@ class Delivery:
             self.queue.refused(now, outcome.about, self._asked(outcome))
         else:
             self.queue.answered(now)
+        if outcome.kind == "accepted" and self._payload and not self.stored.subscription.has_keys:
+            return replace(outcome, text=f"{outcome.text} {WITHOUT_PAYLOAD}")
         return outcome
 
     async def retry(self, outcome: Outcome) -> Outcome:

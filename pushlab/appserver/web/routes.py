@@ -41,6 +41,14 @@ RESERVED = {"self", "source", "target", "what", "who"}
 """Names that have another meaning in the journal."""
 
 
+WITHOUT_KEYS = (
+    "The subscription came without keys (p256dh and auth), so nothing can be encrypted for it. It is "
+    "stored. Unless its keys were stored before, its messages go without a payload, and the worker "
+    "shows a notification of its own."
+)
+"""The warning in the answer to such a subscription."""
+
+
 class VapidHandler(Handler):
     """``GET /vapid``: the public key, base64url."""
 
@@ -70,21 +78,26 @@ class HealthHandler(Handler):
 class AddSubscriptionHandler(Handler):
     """``POST /add-subscription``: 201 if it is new, 200 if it was stored already.
 
-    With the subscription's members there may be ``name``, the participant's name in the room.
+    With the subscription's members there may be ``name``, the participant's name in the room. A
+    subscription without keys is stored too, and the answer has a ``warning``.
     """
 
     recorded = True
 
     async def post(self) -> None:
         request = self.json()
-        subscription = PushSubscription.from_json(request)
+        subscription = PushSubscription.from_json(request, keys_required=False)
         display_name = shown_name(request.get("name")) or self.display_name
         new = await asyncio.to_thread(self.server.subscribe, subscription, display_name)
         self.server.room.joined(subscription.endpoint, self.browser)
         status = 201 if new else 200
-        self.record(status=status)
         self.set_status(status)
-        self.succeed()
+        if subscription.has_keys:
+            self.record(status=status)
+            self.succeed()
+        else:
+            self.record(status=status, keys="none")
+            self.succeed(warning=WITHOUT_KEYS)
 
 
 class RemoveSubscriptionHandler(Handler):

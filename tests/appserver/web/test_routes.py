@@ -9,6 +9,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.web.routes import event_of
 from pushlab.journal import Party
 from pushlab.protocol import base64url
+from pushlab.protocol.subscription import PushSubscription
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 HTTPS = "https://push.example.net/push/one"
@@ -413,8 +414,7 @@ BAD_SUBSCRIPTIONS = {
         subscription_with(endpoint="http://127.0.0.1:1/one"),
         "endpoint-not-allowed",
     ),
-    "no keys": (lambda good: {"endpoint": good["endpoint"]}, "no-keys"),
-    "keys of null": (subscription_with(keys=None), "no-keys"),
+    "keys beside the endpoint": (lambda good: good["keys"] | {"endpoint": HTTPS}, "no-keys"),
     "keys that are a list": (subscription_with(keys=[]), "no-keys"),
     "no p256dh": (lambda good: good | {"keys": {"auth": good["keys"]["auth"]}}, "no-keys"),
     "no auth": (lambda good: good | {"keys": {"p256dh": good["keys"]["p256dh"]}}, "no-keys"),
@@ -451,6 +451,41 @@ def test_a_subscription_that_cannot_be_used_is_not_kept(world, fetch, subscriber
         assert list(server.store.all()) == before
         [event] = server.journal.events()
         assert event.detail == {"status": 400, "error": code}
+
+    world(scenario)
+
+
+@pytest.mark.parametrize("keys", [{}, {"keys": None}, {"keys": {}}])
+def test_a_subscription_without_keys_is_kept_with_a_warning(world, fetch, subscriber, keys):
+    async def scenario(server, service):
+        endpoint = service.endpoint()
+        add, keyless = server.url + "add-subscription", {"endpoint": endpoint} | keys
+        for status in (201, 200):
+            reply = await fetch(add, keyless)
+            assert reply.status == status and reply.json["data"]["success"]
+            assert "without keys (p256dh and auth)" in reply.json["data"]["warning"]
+            assert server.journal.events()[-1].detail == {"status": status, "keys": "none"}
+        assert server.store.get(endpoint).subscription == PushSubscription(endpoint)
+        reply = await fetch(server.url + "notify-me", {"endpoint": endpoint})
+        assert (reply.status, reply.json["data"]["outcome"]) == (200, "accepted")
+        assert "The message went without its payload" in reply.json["data"]["message"]
+        [received] = service.received
+        assert received.body == b"" and "Content-Encoding" not in received.headers
+
+    world(scenario)
+
+
+def test_keys_that_come_later_are_kept_when_the_subscription_comes_without_them(
+    world, fetch, subscriber
+):
+    async def scenario(server, service):
+        someone = subscriber(service.endpoint())
+        add, keyless = server.url + "add-subscription", {"endpoint": someone.endpoint}
+        for subscription in (keyless, someone.subscription.to_json(), keyless):
+            await fetch(add, subscription)
+        assert server.store.get(someone.endpoint).subscription == someone.subscription
+        await fetch(server.url + "notify-me", {"endpoint": someone.endpoint})
+        assert b"Hello" in someone.read(service.received[0].body)
 
     world(scenario)
 
