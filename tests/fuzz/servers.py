@@ -12,7 +12,7 @@ import socket
 from functools import cache
 
 import examples
-from tornado.httputil import HTTPHeaders, HTTPInputError
+from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, RequestStartLine
 from tornado.iostream import IOStream
 from wire import ask, check, clock, loop
 
@@ -143,9 +143,9 @@ class Conversation(AutopushHandler):
     """The real handler of a WebSocket, without the WebSocket: it keeps what it would send."""
 
     def __init__(self, broker: Broker):
-        self.broker, self.endpoint = broker, "https://push.example.net/wpush/v2/{}".format
-        self.connections: set = set()
-        self.user_agent, self.display_name, self.ended = "", "Fuzz", None
+        start, headers = RequestStartLine("GET", "/", "HTTP/1.1"), HTTPHeaders({"User-Agent": "Fuzz"})
+        self.request = HTTPServerRequest(start_line=start, headers=headers)
+        self.initialize(broker, "https://push.example.net/wpush/v2/{}".format, set())
         self._hello_timeout = asyncio.TimerHandle(0, print, (), loop())
         self.said: list[dict] = []
         self.closed: tuple[int, str] | None = None

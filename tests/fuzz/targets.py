@@ -29,6 +29,7 @@ from pushlab.doctor.claims import examine_claims
 from pushlab.doctor.keys import examine_keys
 from pushlab.doctor.subscription import examine_subscription
 from pushlab.errors import (
+    BadResponse,
     DeliveryError,
     EncryptionError,
     FormatError,
@@ -327,7 +328,7 @@ _TABLE = (
     Target("delivery-headers", read_options, examples.HEADERS, (DeliveryError,)),
     Target("delivery-options", read_json_options, examples.OPTIONS, (DeliveryError, RequestError)),
     Target("json-object", read_object, examples.OBJECTS, (RequestError,)),
-    Target("push-service-answer", read_push_service_answer, examples.ANSWERS),
+    Target("push-service-answer", read_push_service_answer, examples.ANSWERS, (BadResponse,)),
     Target("retry-after", read_retry_after, examples.RETRY_AFTER),
     Target("protobuf", read_protobuf, examples.PROTOBUF, (RequestError,)),
     Target("varint", read_varint, examples.VARINTS, (RequestError,)),
