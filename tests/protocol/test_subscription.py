@@ -214,31 +214,25 @@ def test_without_keys_where_they_are_not_required(keys):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "given",
     [
-        {"p256dh": ...},
-        {"auth": None},
-        {"p256dh": ""},
-        {"auth": "", "p256dh": ""},
-        {"keys": []},
-        {"keys": ""},
-        {"keys": False},
-        {"keys": {"key": "x"}},
-        {"keys": ..., "p256dh": "B"},
-        {"keys": ..., "publicKey": "B", "authToken": "A"},
-        {"auth": base64url.encode(AUTH[:15])},
-        {"p256dh": base64url.encode(P256DH[1:])},
+        members(p256dh=...),
+        members(auth=None),
+        members(p256dh=""),
+        members(p256dh="", auth=""),
+        members(keys=[]),
+        members(keys=""),
+        members(keys=False),
+        members(keys={"key": "x"}),
+        {"endpoint": ENDPOINT, "p256dh": "B"},
+        {"endpoint": ENDPOINT, "auth": None},
+        {"endpoint": ENDPOINT, "publicKey": "B", "authToken": "A"},
+        members(auth=base64url.encode(AUTH[:15])),
+        members(p256dh=base64url.encode(P256DH[1:])),
     ],
     ids=str,
 )
-def test_keys_that_are_there_must_be_right_even_where_they_are_not_required(changes):
-    given = members()
-    for name, value in changes.items():
-        place = given["keys"] if name in given.get("keys", ()) else given
-        place[name] = value
-    given = {name: value for name, value in given.items() if value is not ...}
-    if isinstance(given.get("keys"), dict):
-        given["keys"] = {name: value for name, value in given["keys"].items() if value is not ...}
+def test_keys_that_are_there_must_be_right_even_where_they_are_not_required(given):
     with pytest.raises((NoKeys, BadP256dh, BadAuth)):
         PushSubscription.from_json(given, keys_required=False)
 

@@ -27,6 +27,7 @@ def unpack(yours: Callable[[str], tuple[str, bytes, bytes]]) -> Right:
         if not isinstance(answer, tuple) or len(answer) != 3:
             raise NotYet(f"unpack should return a tuple of three, and yours is {_kind(answer)}")
         endpoint, p256dh, auth = answer
+        their_p256dh, their_auth = subscription.p256dh or b"", subscription.auth or b""
         text_is(
             "endpoint",
             endpoint,
@@ -38,19 +39,19 @@ def unpack(yours: Callable[[str], tuple[str, bytes, bytes]]) -> Right:
         bytes_are(
             "p256dh",
             p256dh,
-            subscription.p256dh,
+            their_p256dh,
             mistakes={
-                swapped: subscription.auth,
-                "The first byte is missing, and it belongs to the key.": subscription.p256dh[1:],
+                swapped: their_auth,
+                "The first byte is missing, and it belongs to the key.": their_p256dh[1:],
             }
-            | _undecoded(subscription.p256dh),
+            | _undecoded(their_p256dh),
             rfc="RFC 8291 §3.1",
         )
         bytes_are(
             "auth",
             auth,
-            subscription.auth,
-            mistakes={swapped: subscription.p256dh} | _undecoded(subscription.auth),
+            their_auth,
+            mistakes={swapped: their_p256dh} | _undecoded(their_auth),
             rfc="RFC 8291 §3.2",
         )
     return Right("unpack is right: endpoint, 65 and 16 bytes, of two subscriptions.")
