@@ -143,7 +143,8 @@ class Conversation(AutopushHandler):
     """The real handler of a WebSocket, without the WebSocket: it keeps what it would send."""
 
     def __init__(self, broker: Broker):
-        start, headers = RequestStartLine("GET", "/", "HTTP/1.1"), HTTPHeaders({"User-Agent": "Fuzz"})
+        start = RequestStartLine("GET", "/", "HTTP/1.1")
+        headers = HTTPHeaders({"Host": "push.example.net", "User-Agent": "Fuzz"})
         self.request = HTTPServerRequest(start_line=start, headers=headers)
         self.initialize(broker, "https://push.example.net/wpush/v2/{}".format, set())
         self._hello_timeout = asyncio.TimerHandle(0, print, (), loop())
