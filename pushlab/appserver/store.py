@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
+from urllib.parse import urlsplit
 
 from sqlalchemy import (
     URL,
@@ -41,6 +42,7 @@ from pushlab.errors import (
     UnableToSaveSubscription,
     UnableToWriteDatabase,
 )
+from pushlab.protocol.reserved_names import is_removed
 from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
 from pushlab.server import database
 
@@ -145,9 +147,14 @@ class SubscriptionStore:
     def check(self, subscription: PushSubscription) -> None:
         """Raise EndpointNotAllowed unless the endpoint is https or of an allowed origin.
 
-        Source: RFC 8030 §8.
+        Nor may its name be one that never resolves. Source: RFC 8030 §8, RFC 6761 §6.4.
         """
         origin = subscription.origin
+        if is_removed(urlsplit(origin).hostname or ""):
+            raise EndpointNotAllowed(
+                f"{origin} never resolves: the browser has removed this subscription",
+                hint="Call unsubscribe() and subscribe() again on the page",
+            )
         if not origin.startswith("https://") and origin not in self._allowed_origins:
             raise EndpointNotAllowed(f"{origin} speaks plain http")
 

@@ -229,6 +229,8 @@ def _send(options: argparse.Namespace) -> int:
     own = [subscription.origin] if _is_labs(subscription.origin) else []
     outcome = asyncio.run(send_once(keys, subscription, payload.encode(), push_options, own))
     print(outcome)
+    if outcome.source and outcome.source != outcome.rfc:
+        print(f"How this is known: {outcome.source}")
     return 0 if outcome.kind == "accepted" else 1
 
 

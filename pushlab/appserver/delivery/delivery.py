@@ -25,7 +25,8 @@ from urllib.parse import urlsplit
 from pushlab.appserver.delivery.callbacks import sending_error
 from pushlab.appserver.delivery.client import PushClient
 from pushlab.appserver.delivery.log import DeliveryLog, PreparedRequest
-from pushlab.appserver.delivery.response import Response, failed
+from pushlab.appserver.delivery.proxies import unused_proxy
+from pushlab.appserver.delivery.response import NetworkFault, Response, failed
 from pushlab.appserver.explain.outcome import Outcome, explain, seconds_of
 from pushlab.appserver.explain.scope import Scope
 from pushlab.appserver.participants import Participants
@@ -57,10 +58,10 @@ class DeliveryQueue(Protocol):
     """
 
     def answered(self, now: float) -> None:
-        """Learn of a response that is no reason to try again."""
+        """Learn of a response that asks for nothing."""
 
     def refused(self, now: float, about: Scope, asked: float) -> None:
-        """Learn of a response that is a reason to try again, or of no response.
+        """Learn of a response that asks for less, or of no response.
 
         ``about``: what it concerns; ``asked``: seconds, of its Retry-After, or 0.
         """
@@ -155,9 +156,18 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
             return explain(sending_error(error))
         self._log.response(self._request, response)
-        outcome = explain(response, Secrets(self.stored.subscription.endpoint), self._attempts)
+        subscription, context = self.stored.subscription, self._context
+        outcome = explain(
+            response,
+            Secrets(subscription.endpoint),
+            self._attempts,
+            origin=subscription.origin,
+            clock=context.clock,
+        )
+        if isinstance(response, NetworkFault) and outcome.kind == "retry":
+            outcome = replace(outcome, text=f"{outcome.text}{unused_proxy(subscription.origin)}")
         now = asyncio.get_running_loop().time()
-        if outcome.kind == "retry" and outcome.about:
+        if outcome.asks_for_less and outcome.about:
             self.queue.refused(now, outcome.about, self._asked(outcome))
         else:
             self.queue.answered(now)

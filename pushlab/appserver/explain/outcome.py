@@ -13,7 +13,7 @@ subscribers are refused at once, so a sender that removed refused subscriptions 
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,8 @@ from functools import cache
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
 from pushlab.appserver.explain import vendors
 from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
+from pushlab.appserver.explain.html_page import sentence_of
+from pushlab.appserver.explain.reserved import reserved_name
 from pushlab.appserver.explain.scope import Scope, concern_of
 from pushlab.appserver.explain.vendors import (
     APPLICATION_SERVER,
@@ -111,7 +113,8 @@ class Outcome:
 
     ``status``: of the push service's last response, or None; ``text``: the whole explanation;
     ``retry_after``: the header, unchanged; ``attempts``: how many requests were made; ``about``: what
-    a refusal concerns, or None where there is none, or where the message was not sent.
+    a refusal concerns, or None where there is none, or where the message was not sent; ``source``:
+    how the explanation is known, and since when.
     """
 
     kind: Kind
@@ -123,19 +126,37 @@ class Outcome:
     retry_after: str | None = None
     attempts: int = 1
     about: Scope | None = None
+    source: str = ""
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def asks_for_less(self) -> bool:
+        """Whether the push service wants fewer messages, whatever becomes of this one.
+
+        Windows' service says so with 406, and drops the message.
+        """
+        told_to_wait = self.status == 406 or self.retry_after is not None
+        return self.kind == "retry" or (self.kind == "refused" and told_to_wait)
 
     def __repr__(self) -> str:
         return f"<Outcome {self.kind}: {self.text}>"
 
 
-def explain(answer: Response | PushlabError, hidden: Iterable[str] = (), attempts: int = 1) -> Outcome:
+def explain(
+    answer: Response | PushlabError,
+    hidden: Iterable[str] = (),
+    attempts: int = 1,
+    *,
+    origin: str = "",
+    clock: Callable[[], float] | None = None,
+) -> Outcome:
     """Explain an answer, or what kept it from coming.
 
     ``hidden`` are texts that must not be shown, such as the endpoint: a push service may repeat
-    them. ``attempts``: how many requests were made.
+    them. ``attempts``: how many requests were made; ``origin``: of the endpoint, for which some
+    network faults mean more; ``clock``: seconds since 1970, to say which explanations are old.
 
     >>> print(explain(PushResponse(410, reason="Gone")))
     410 Gone: The user agent has unsubscribed (RFC 8030 §7.3). ...
@@ -146,7 +167,7 @@ def explain(answer: Response | PushlabError, hidden: Iterable[str] = (), attempt
         meaning = Explanation("failed", answer.detail.rstrip("."), answer.fault, answer.rfc, answer.hint)
         return _outcome(meaning, None, _sentence(meaning))
     if isinstance(answer, NetworkFault):
-        meaning = CURL_ERRORS.get(answer.code, OTHER_ERROR)
+        meaning = reserved_name(origin, answer) or CURL_ERRORS.get(answer.code, OTHER_ERROR)
         shown = show(answer.message, hidden)
         said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
         text = f"{_sentence(meaning)}{said}"
@@ -156,16 +177,22 @@ def explain(answer: Response | PushlabError, hidden: Iterable[str] = (), attempt
     meaning = STATUS.get(answer.status) or CLASSES.get(answer.status // 100, STRANGE)
     head = f"{answer.status} {show(answer.reason, hidden)}".strip()
     said = words_of(answer, hidden)
+    source = meaning.rfc
     # The lab's push service explains its errors, and more exactly than a status can.
     if " Fault: " not in said:
-        known = None if meaning.kind == "accepted" else vendors.explanation_of(answer)
-        meaning = known or meaning
+        known = None if meaning.kind == "accepted" else vendors.known_answer(answer)
+        meaning = known.explanation if known else meaning
         words = f" It says: {said}" if said else ""
         rest = "" if known or meaning.kind == "accepted" else _rest_of(answer, said, hidden)
-        said = f"{_sentence(meaning)}{words}{rest}"
+        old = ""
+        if known:
+            now = clock() if clock else None
+            source = known.source.told(now)
+            old = f" This is {source}." if now and known.source.is_old(now) else ""
+        said = f"{_sentence(meaning)}{old}{words}{rest}"
     about = None if meaning.kind == "accepted" else concern_of(answer).scope
     retry_after = answer.header("Retry-After")
-    return _outcome(meaning, answer.status, f"{head}: {said}", retry_after, attempts, about)
+    return _outcome(meaning, answer.status, f"{head}: {said}", retry_after, attempts, about, source)
 
 
 @cache
@@ -182,6 +209,7 @@ def _outcome(
     retry_after: str | None = None,
     attempts: int = 1,
     about: Scope | None = None,
+    source: str = "",
 ) -> Outcome:
     return Outcome(
         meaning.kind,
@@ -193,6 +221,7 @@ def _outcome(
         retry_after,
         attempts,
         about,
+        source or meaning.rfc,
     )
 
 
@@ -208,7 +237,7 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     """Return the message in a push service's response: from its headers for people, and its body.
 
     Mozilla and FCM write it into the body's ``message``, Apple into ``reason``, Windows into
-    headers.
+    headers. Of an HTML page, its title and its text are the message.
 
     >>> words_of(PushResponse(403, body=b'{"reason":"BadJwtToken"}'))
     'BadJwtToken'
@@ -218,7 +247,8 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     names = ("X-WNS-Error-Description", "X-WNS-NotificationStatus", "Retry-After")
     said = [f"{name}: {value}" for name in names for value in response.header_list(name)]
     text = response.body.decode("utf-8", "replace")
-    return show("; ".join([*said, _message_in(text)]).strip("; "), hidden)
+    message = sentence_of(text) or _message_in(text)
+    return show("; ".join([*said, message]).strip("; "), hidden)
 
 
 def _rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
@@ -229,7 +259,8 @@ def _rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
         # HTTP/2 sends names in small letters, and HTTP/1.1 in any: they are the same (RFC 9110 §5.1).
         if f"{name}: {value}".lower() not in shown.lower() and name.lower() not in SILENT_HEADERS
     ]
-    body = show(response.body.decode("utf-8", "replace"), hidden)
+    text = response.body.decode("utf-8", "replace")
+    body = "" if sentence_of(text) else show(text, hidden)
     parts = [("Its headers", show("; ".join(headers), hidden)), ("Its body", body)]
     return "".join(f" {name}: {text}" for name, text in parts if text and text not in shown)
 

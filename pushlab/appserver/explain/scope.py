@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.explain.vendors import searchable
+from pushlab.protocol.sources import APNS_MANUAL, FCM_MANUAL, WNS_MANUAL
 
 Scope = Literal["message", "recipient", "sender", "push service"]
 
@@ -69,15 +70,17 @@ NO_ANSWER = Concern("push service", "RFC 9110 §4.3",
 # limit of this kind was provoked here.
 VENDOR_CONCERNS: list[VendorConcern] = [
     VendorConcern("Apple", 429, "toomanyrequests", Concern("recipient",
-        "documented by Apple for APNs, read 2026", "Too many requests for one device token")),
+        str(APNS_MANUAL), "Too many requests for one device token")),
     VendorConcern("Apple", 429, "toomanyprovidertokenupdates", Concern("sender",
-        "documented by Apple for APNs, read 2026", "The sender makes new tokens too often")),
+        str(APNS_MANUAL), "The sender makes new tokens too often")),
     VendorConcern("FCM", 429, "device message rate", Concern("recipient",
-        "documented by Google for FCM, read 2026", "Too many messages to one device")),
+        str(FCM_MANUAL), "Too many messages to one device")),
     VendorConcern("FCM", 429, "quota", Concern("sender",
-        "documented by Google for FCM, read 2026", "The quota of one sender's project is used up")),
+        str(FCM_MANUAL), "The quota of one sender's project is used up")),
     VendorConcern("Apple", 400, "vapidpkhashmismatch", Concern("sender",
         "RFC 8292 §4.2", "The key is not the one of the subscription; others say 403")),
+    VendorConcern("WNS", 406, "channelthrottled", Concern("recipient",
+        str(WNS_MANUAL), "Too many messages for one channel: one subscription")),
 ]
 # fmt: on
 _VENDORS_DIFFER = {one.status for one in VENDOR_CONCERNS}

@@ -4,15 +4,28 @@ Mozilla numbers its reasons (``errno``), Google writes sentences, Apple writes w
 and Windows uses headers. A response is recognized by its status and by a few words in its body or
 headers. The first entry that matches is its explanation. If none matches, the status explains it.
 
+Each entry has its source and a date: vendors publish little, and change their words.
+
 Nothing here changes what a sender does: the status decides that. Windows answers 406 to too many
 messages, where RFC 8030 §8.4 has 429. Such a message counts as refused and is not tried again: the
-service says that it has dropped the message, and more of them would not help.
+service says that it has dropped the message, and more of them would not help. The notify-all that it
+belongs to slows down all the same.
 """
 
 import json
+import re
 from typing import Literal, NamedTuple
 
 from pushlab.appserver.delivery.response import PushResponse
+from pushlab.protocol.sources import (
+    APPLE_REPORTS,
+    AUTOPUSH,
+    FCM_REPORTS,
+    NTFY_REPORTS,
+    WNS_MANUAL,
+    WNS_REPORTS,
+    Source,
+)
 
 Kind = Literal["accepted", "gone", "retry", "refused", "failed"]
 
@@ -35,9 +48,13 @@ class Explanation(NamedTuple):
 
 
 class Known(NamedTuple):
-    """One answer of one vendor: ``words``, in small letters, are in its body or in its headers."""
+    """One answer of one vendor: ``words``, in small letters, are in its body or in its headers.
+
+    ``source``: how this answer is known, and since when.
+    """
 
     vendor: str
+    source: Source
     status: int
     words: str
     explanation: Explanation
@@ -49,10 +66,18 @@ def explanation_of(response: PushResponse) -> Explanation | None:
     >>> explanation_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
     'The key that signed is not the one that the subscription was made for'
     """
+    known = known_answer(response)
+    return known and known.explanation
+
+
+def known_answer(response: PushResponse) -> Known | None:
+    """Return the entry that a response matches, with its source, or None.
+
+    >>> print(known_answer(PushResponse(403, body=b'{"reason":"BadJwtToken"}')).source)
+    reported by senders to Apple, July 2026
+    """
     said = searchable(response)
-    fits = (
-        known.explanation for known in VENDORS if known.status == response.status and known.words in said
-    )
+    fits = (known for known in VENDORS if known.status == response.status and known.words in said)
     return next(fits, None)
 
 
@@ -65,7 +90,13 @@ def searchable(response: PushResponse) -> str:
         value = None
     errno = value.get("errno") if isinstance(value, dict) else None
     headers = [f"{name}: {value}" for name, value in response.headers]
-    return "\n".join([f"errno {errno};", *headers, body]).lower()
+    return "\n".join([f"errno {_whole(errno)};", *headers, body]).lower()
+
+
+def _whole(number: object) -> object:
+    """Return a number as it is compared: some services, and proxies in between, send 109.0 or "109"."""
+    text = str(number).strip()
+    return text.removesuffix(".0") if re.fullmatch(r"[0-9]{1,6}(\.0)?", text) else number
 
 
 def _mine(what: str, rfc: str, next: str) -> Explanation:
@@ -103,71 +134,96 @@ OVERLOADED = Explanation("retry", "Mozilla's service could not store the message
 # fmt: off
 VENDORS: list[Known] = [
     # --- Mozilla: errno, and under 109 the message ---
-    Known("Mozilla", 404, "errno 102;", NEVER_WAS),
-    Known("Mozilla", 410, "errno 103;", GONE),
-    Known("Mozilla", 410, "errno 105;", GONE),
-    Known("Mozilla", 410, "errno 106;", GONE),
-    Known("Mozilla", 413, "errno 104;", TOO_LARGE),
-    Known("Mozilla", 401, "public key mismatch", ANOTHER_KEY),
-    Known("Mozilla", 401, "invalid vapid audience", AUDIENCE),
-    Known("Mozilla", 401, "expiration is too long", TOO_FAR),
-    Known("Mozilla", 401, "missing vapid public key", UNSIGNED),
-    Known("Mozilla", 401, "missing authorization header", UNSIGNED),
-    Known("Mozilla", 401, "a value in the vapid claims", _mine(
+    Known("Mozilla", AUTOPUSH, 404, "errno 102;", NEVER_WAS),
+    Known("Mozilla", AUTOPUSH, 410, "errno 103;", GONE),
+    Known("Mozilla", AUTOPUSH, 410, "errno 105;", GONE),
+    Known("Mozilla", AUTOPUSH, 410, "errno 106;", GONE),
+    Known("Mozilla", AUTOPUSH, 413, "errno 104;", TOO_LARGE),
+    Known("Mozilla", AUTOPUSH, 401, "public key mismatch", ANOTHER_KEY),
+    Known("Mozilla", AUTOPUSH, 401, "invalid vapid audience", AUDIENCE),
+    Known("Mozilla", AUTOPUSH, 401, "expiration is too long", TOO_FAR),
+    Known("Mozilla", AUTOPUSH, 401, "missing vapid public key", UNSIGNED),
+    Known("Mozilla", AUTOPUSH, 401, "missing authorization header", UNSIGNED),
+    Known("Mozilla", AUTOPUSH, 401, "a value in the vapid claims", _mine(
         "A claim is missing or of the wrong type", "RFC 8292 §2",
         "Set exp to a number without quotes, aud and sub to text, and leave out what you do not "
         "have")),
-    Known("Mozilla", 401, "errno 109;", _mine(
+    Known("Mozilla", AUTOPUSH, 401, "errno 109;", _mine(
         "Mozilla does not believe the token, and has this one status for every reason",
         "RFC 8292 §4.2", "Look at your own copy of the claims: is exp ahead by a right clock, is the "
         "signature r‖s, and are both t and k there?")),
-    Known("Mozilla", 400, "errno 101;", _mine(
+    Known("Mozilla", AUTOPUSH, 400, "errno 101;", _mine(
         "A header that the coding of the body needs is missing", "RFC 8291 §4",
         "Use Content-Encoding: aes128gcm, which needs no other header")),
-    Known("Mozilla", 400, "errno 110;", _mine(
+    Known("Mozilla", AUTOPUSH, 400, "errno 110;", _mine(
         "The coding of the body is not named, or its headers do not go together", "RFC 8291 §4",
         "Send Content-Encoding: aes128gcm, and no Encryption and no dh in Crypto-Key, which are "
         "aesgcm's")),
-    Known("Mozilla", 400, "errno 111;", NO_TTL),
-    Known("Mozilla", 400, "errno 112;", NO_TTL),
-    Known("Mozilla", 400, "errno 114;", NO_TTL),
-    Known("Mozilla", 400, "errno 113;", TOPIC),
-    Known("Mozilla", 503, "errno 201;", OVERLOADED),
-    Known("Mozilla", 503, "errno 202;", OVERLOADED),
+    Known("Mozilla", AUTOPUSH, 400, "errno 111;", NO_TTL),
+    Known("Mozilla", AUTOPUSH, 400, "errno 112;", NO_TTL),
+    Known("Mozilla", AUTOPUSH, 400, "errno 114;", NO_TTL),
+    Known("Mozilla", AUTOPUSH, 400, "errno 113;", TOPIC),
+    Known("Mozilla", AUTOPUSH, 503, "errno 201;", OVERLOADED),
+    Known("Mozilla", AUTOPUSH, 503, "errno 202;", OVERLOADED),
 
     # --- Google: sentences ---
-    Known("FCM", 403, "do not correspond to the credentials", ANOTHER_KEY),
-    Known("FCM", 403, "aud claim in the token must include", AUDIENCE),
-    Known("FCM", 403, "invalid jwt provided", _mine(
+    Known("FCM", FCM_REPORTS, 403, "do not correspond to the credentials", ANOTHER_KEY),
+    Known("FCM", FCM_REPORTS, 403, "aud claim in the token must include", AUDIENCE),
+    Known("FCM", FCM_REPORTS, 403, "invalid jwt provided", _mine(
         "Google cannot verify the token, or its exp is past or over 24 hours ahead",
         "RFC 8292 §4.2", "Set exp to now plus 12 hours, a number by a right clock, and sign with the "
         "private half of k: a private key has 32 bytes, leading zeros kept")),
-    Known("FCM", 401, "authorization header must be specified", UNSIGNED),
-    Known("FCM", 400, "unauthorizedregistration", UNSIGNED),
-    Known("FCM", 400, "invalidttlparameter", NO_TTL),
-    Known("FCM", 404, "valid push subscription endpoint", NEVER_WAS),
-    Known("FCM", 410, "unsubscribed or expired", GONE),
+    Known("FCM", FCM_REPORTS, 403, "exp claim", TOO_FAR),
+    Known("FCM", FCM_REPORTS, 403, "mismatchsenderid", ANOTHER_KEY),
+    Known("FCM", FCM_REPORTS, 403, "invalid push subscription endpoint", _mine(
+        "Google does not accept this endpoint at the moment", "RFC 8030 §5",
+        "Keep the subscription and send again another day: it has been seen to work again; if it "
+        "never does, let the page subscribe again")),
+    Known("FCM", FCM_REPORTS, 401, "authorization header must be specified", UNSIGNED),
+    Known("FCM", FCM_REPORTS, 400, "unauthorizedregistration", UNSIGNED),
+    Known("FCM", FCM_REPORTS, 400, "invalidttlparameter", NO_TTL),
+    Known("FCM", FCM_REPORTS, 404, "valid push subscription endpoint", NEVER_WAS),
+    Known("FCM", FCM_REPORTS, 410, "unsubscribed or expired", GONE),
 
     # --- Apple: words ---
-    Known("Apple", 400, "vapidpkhashmismatch", ANOTHER_KEY),
-    Known("Apple", 403, "badjwttoken", _mine(
+    Known("Apple", APPLE_REPORTS, 400, "vapidpkhashmismatch", ANOTHER_KEY),
+    Known("Apple", APPLE_REPORTS, 403, "badjwttoken", _mine(
         "Apple does not believe the token, and has this one word for every reason", "RFC 8292 §2",
         "Check sub first, which only Apple insists on: mailto: with one real address, or https:, "
         "no space, no < >, not at localhost, .local, an IP address or a name without a dot. "
         "Then aud, and an exp at most 24 hours ahead, and the signature")),
-    Known("Apple", 400, "badwebpushtopic", TOPIC),
-    Known("Apple", 400, "badurgency", _mine(
+    Known("Apple", APPLE_REPORTS, 400, "badwebpushtopic", TOPIC),
+    Known("Apple", APPLE_REPORTS, 400, "badurgency", _mine(
         "Urgency is not one of the four values", "RFC 8030 §5.3",
         "Send very-low, low, normal or high, once")),
 
     # --- Windows: headers ---
-    Known("WNS", 400, "ttl value conflicts", _mine(
+    Known("WNS", WNS_REPORTS, 400, "ttl value conflicts", _mine(
         "TTL is 0 or missing, and Windows' service keeps messages unless told otherwise",
         "RFC 8030 §5.2", "Send a TTL above 0, which every vendor takes; the body is empty, the "
         "reason is in a header")),
-    Known("WNS", 406, "x-wns-notificationstatus: dropped", _mine(
+    Known("WNS", WNS_REPORTS, 406, "x-wns-notificationstatus: dropped", _mine(
         "Windows' service has had too many messages and dropped this one; others say 429",
         "RFC 8030 §8.4", "Send less often; who still wants this message has to send it again, "
         "later")),
+    Known("WNS", WNS_MANUAL, 406, "channelthrottled", _mine(
+        "Windows' service has had too many messages for this subscription; others say 429",
+        "RFC 8030 §8.4", "Send less often to this one, and look at Retry-After")),
+    Known("WNS", WNS_REPORTS, 406, "appthrottled", _mine(
+        "Windows' service has had too many messages of this sender; others say 429",
+        "RFC 8030 §8.4", "Stop sending to Windows for as long as Retry-After says, then send "
+        "slower: a sender that goes on is locked out for hours")),
+    # Windows' reason is in X-WNS-Error-Description, if it gives one.
+    Known("WNS", WNS_MANUAL, 401, "wns-status", _mine(
+        "Windows' service does not accept who sends this", "RFC 8292 §4.2",
+        "Sign a new token: aud is the endpoint's origin, exp at most 24 hours ahead by a right clock")),
+    Known("WNS", WNS_MANUAL, 403, "wns-status", _mine(
+        "Windows' service does not let this sender send to this subscription", "RFC 8292 §4.2",
+        "Sign with the key that was applicationServerKey in subscribe()")),
+
+    # --- ntfy: numbers, for push services that people run themselves ---
+    Known("ntfy", NTFY_REPORTS, 507, "without previously active subscriber", Explanation(
+        "retry", "Nobody has listened to this topic, and ntfy keeps no message for it", USER_AGENT,
+        "RFC 4918 §11.5", "Let the user agent connect once, then send again")),
 ]
 # fmt: on

@@ -256,3 +256,84 @@ def test_an_endpoint_s_query_is_a_secret_too():
     parts = set(Secrets("https://push.example.net/v2/short?id=JzLQ3raZJf"))
     assert {"/v2/short?id=JzLQ3raZJf", "short?id=JzLQ3raZJf", "/v2/short"} <= parts
     assert "short" not in parts, "a word would be found in any sentence"
+
+
+# --- what no waiting mends -----------------------------------------------------------------------
+
+
+def at(subscriber, endpoint: str, *answers) -> World:
+    return World(subscriber(endpoint), *answers)
+
+
+@pytest.mark.parametrize("fault", [NetworkFault(6), NetworkFault(7), NetworkFault(60)])
+@pytest.mark.parametrize("host", ["permanently-removed.invalid", "gone.a.INVALID"])
+def test_a_name_that_never_resolves_is_gone_at_the_first_attempt(run, subscriber, host, fault):
+    async def scenario():
+        here = at(subscriber, f"https://{host}/fcm/send/abcdefgh", fault)
+        outcome = await here.delivery.deliver()
+        assert (outcome.kind, outcome.attempts, outcome.rfc) == ("gone", 1, "RFC 6761 §6.4")
+        assert here.pauses == [] and "on the internet?" not in outcome.text
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("host", ["push.test", "push.example", "push.example.org", "a.onion"])
+def test_a_reserved_name_that_does_not_resolve_is_not_tried_again_and_is_kept(run, subscriber, host):
+    async def scenario():
+        here = at(subscriber, f"https://{host}/abcdefgh", NetworkFault(6))
+        outcome = await here.delivery.deliver()
+        assert (outcome.kind, outcome.attempts, here.pauses) == ("failed", 1, [])
+        assert outcome.fault == "user agent"
+
+    run(scenario())
+
+
+def test_any_other_name_is_tried_again(run, subscriber):
+    async def scenario():
+        here = at(subscriber, "https://push.services.lan/abcdefgh", *4 * [NetworkFault(6)])
+        outcome = await here.delivery.deliver()
+        assert (outcome.kind, outcome.attempts) == ("retry", ATTEMPTS)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("fault", "told"), [(NetworkFault(28), True), (BUSY, False)])
+def test_a_proxy_that_is_not_used_is_told_where_no_response_came(run, world, monkeypatch, fault, told):
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:pa55word@proxy.corp.example")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    async def scenario():
+        outcome = await world(*4 * [fault]).delivery.deliver()
+        assert ("ALL_PROXY is set" in outcome.text) is told and "pa55word" not in outcome.text
+        assert outcome.text.endswith(f"Tried {ATTEMPTS} times, then given up.")
+
+    run(scenario())
+
+
+def wns(word: str, **headers: str) -> PushResponse:
+    named = {"X-WNS-NotificationStatus": word} | {k.replace("_", "-"): v for k, v in headers.items()}
+    return PushResponse(406, tuple(named.items()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "learned"),
+    [
+        (wns("appthrottled", Retry_After="30"), ("sender", 30.0)),
+        (wns("dropped"), ("sender", 0.0)),
+        (wns("channelthrottled", retry_after="7"), ("recipient", 7.0)),
+        (PushResponse(403, (("RETRY-AFTER", "9"),)), ("sender", 9.0)),
+        (PushResponse(403), None),
+        (PushResponse(410, (("Retry-After", "9"),)), None),
+    ],
+)
+def test_the_queue_learns_of_a_pause_that_comes_with_a_message_that_is_not_tried_again(
+    run, world, answer, learned
+):
+    async def scenario():
+        here, told = world(answer), []
+        here.queue.refused = lambda now, about, asked: told.append((about, asked))
+        outcome = await here.delivery.deliver()
+        assert (outcome.kind, outcome.attempts) == ("gone" if answer.status == 410 else "refused", 1)
+        assert told == ([learned] if learned else [])
+
+    run(scenario())
