@@ -14,15 +14,18 @@ reacts to both in the same way. The mailbox remembers only the last MAX_GONE end
 given up (see ``mailbox``); older ones are answered 404 again.
 
 The texts are the vendors' own. Mozilla's are from the source of its service; the others' are from
-what people have reported. Where nobody has reported a text, the response has a status (the RFCs',
-if not even the status is known) and no body. An error of this program, such as a database that
-cannot be written, is no fault of the sender, and its body is our JSON in every flavour.
+what people have reported. Each response has its source, and the month in which that was looked up.
+Where nobody has reported a text, the response has a status (the RFCs', if not even the status is
+known) and no body. An error of this program, such as a database that cannot be written, is no fault
+of the sender, and its body is our JSON in every flavour.
 """
 
 import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
+
+from tornado.httputil import HTTPHeaders
 
 from pushlab.errors import (
     BadSubject,
@@ -35,17 +38,26 @@ from pushlab.errors import (
 )
 from pushlab.protocol import vapid
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.sources import APPLE_REPORTS, AUTOPUSH, FCM_REPORTS, WNS_REPORTS, Source
+from pushlab.pushservice import mozilla
+
+BY_RFC = Source("RFC", "the RFC's status; the vendor's own is not known")
+"""For what no vendor has published and nobody has reported: see the error's own RFC."""
 
 RETRY_AFTER = 60
 """Seconds that a sender is asked to wait when too many messages wait for the user agent."""
 
 
 class VendorResponse(NamedTuple):
-    """A vendor's response to a fault. ``body`` is None where our error as JSON is the body."""
+    """A vendor's response to a fault, and how it is known that the vendor gives it.
+
+    ``body`` is None where our error as JSON is the body.
+    """
 
     status: int
     headers: Mapping[str, str] = {}
     body: bytes | None = b""
+    source: Source = BY_RFC
 
 
 class Flavour(StrEnum):
@@ -77,6 +89,24 @@ class Flavour(StrEnum):
         """Whether this vendor also accepts bodies in aesgcm, the coding before RFC 8291."""
         return self is Flavour.MOZILLA
 
+    @property
+    def is_strict_about_case(self) -> bool:
+        """Whether this vendor takes names of codings in small letters alone."""
+        return self is Flavour.MOZILLA
+
+    @property
+    def asks_no_coding_of_nothing(self) -> bool:
+        """Whether this vendor ignores Content-Encoding where there is no body."""
+        return self is Flavour.MOZILLA
+
+    def option_headers(self, headers: HTTPHeaders) -> HTTPHeaders:
+        """Return the headers of a request as this vendor reads TTL, Urgency and Topic."""
+        if self is not Flavour.MOZILLA or "Topic" not in headers:
+            return headers
+        headers = headers.copy()
+        headers["Topic"] = mozilla.topic_of(headers["Topic"])
+        return headers
+
     def overlooks(self, error: PushlabError) -> bool:
         """Return whether this vendor does not check for a fault, and accepts the message."""
         return TABLE.get(error.code, {}).get(self) is OVERLOOKED
@@ -84,17 +114,31 @@ class Flavour(StrEnum):
     def answer(self, error: PushlabError) -> VendorResponse:
         """Return this vendor's response to a fault."""
         known = TABLE.get(error.code, {}).get(self)
+        if self is Flavour.MOZILLA:
+            known = MOZILLA_REASONS.get(error.detail, known)
         if known is not None:
             return known
         ours = self is Flavour.STRICT or not isinstance(error, VapidError | DeliveryError)
-        return VendorResponse(error.status, body=None if ours else b"")
+        return VendorResponse(error.status, {}, None if ours else b"", BY_RFC)
 
-    def check_claims(self, claims: vapid.Claims) -> None:
-        """Refuse claims that the RFC allows and this vendor does not. Raises BadSubject.
+    def credentials(self, headers: Mapping[str, str]) -> vapid.Credentials:
+        """Read a request's Authorization, in the forms that this vendor takes. Raises VapidError."""
+        if self is Flavour.MOZILLA:
+            return mozilla.credentials(headers)
+        return vapid.parse(headers.get("Authorization"))
+
+    def audience(self, credentials: vapid.Credentials, origin: str) -> str:
+        """Return the ``aud`` that this vendor takes for its own ``origin``. Raises BadToken."""
+        return mozilla.audience(credentials, origin) if self is Flavour.MOZILLA else origin
+
+    def check_claims(self, claims: vapid.Claims, credentials: vapid.Credentials) -> None:
+        """Refuse claims that the RFC allows and this vendor does not. Raises VapidError.
 
         RFC 8292 §2.1 makes ``sub`` optional. Apple requires a ``sub`` that leads to somebody, and
-        an address at this machine does not.
+        an address at this machine does not. Mozilla reads a whole number and one audience alone.
         """
+        if self is Flavour.MOZILLA:
+            mozilla.check_types(credentials)
         if self is not Flavour.APPLE:
             return
         sub = claims.sub or ""
@@ -112,7 +156,7 @@ class Flavour(StrEnum):
             raise BadTtl("ttl is 0")
 
 
-OVERLOOKED = VendorResponse(201)
+OVERLOOKED = VendorResponse(201, source=AUTOPUSH)
 """Marks, in the table, a fault that a vendor does not check for: it accepts the message."""
 
 REASONS = {
@@ -123,6 +167,7 @@ REASONS = {
     413: "Payload Too Large",
 }
 MORE_INFO = "http://autopush.readthedocs.io/en/latest/http.html#error-codes"
+TOO_MANY = Source("RFC", "RFC 8030 §8.4")
 DROPPED = {"X-WNS-Status": "dropped", "X-WNS-NotificationStatus": "dropped"}
 
 
@@ -135,16 +180,18 @@ def _mozilla(status: int, errno: int, message: str = "", **headers: str) -> Vend
     body = {"code": status, "errno": errno, "error": REASONS[status]}
     body |= ({"message": message} if message else {}) | {"more_info": MORE_INFO}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return VendorResponse(status, {"Content-Type": "application/json"} | named, _json(body))
+    headers = {"Content-Type": "application/json"} | named
+    return VendorResponse(status, headers, _json(body), AUTOPUSH)
 
 
 def _fcm(status: int, sentence: str) -> VendorResponse:
     headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-    return VendorResponse(status, headers, f"{sentence}\n".encode("ascii"))
+    return VendorResponse(status, headers, f"{sentence}\n".encode("ascii"), FCM_REPORTS)
 
 
 def _apple(status: int, reason: str) -> VendorResponse:
-    return VendorResponse(status, {"Content-Type": "application/json"}, _json({"reason": reason}))
+    headers = {"Content-Type": "application/json"}
+    return VendorResponse(status, headers, _json({"reason": reason}), APPLE_REPORTS)
 
 
 _FCM_JWT = _fcm(403, "invalid JWT provided")
@@ -161,8 +208,19 @@ _MOZILLA_CLAIM = _mozilla(401, 109,
     'Invalid VAPID token: A value in the vapid claims is either missing or incorrectly specified '
     '(e.g. "exp":"12345" or "sub":null). Please correct and retry.')  # fmt: skip
 _APPLE_JWT = _apple(403, "BadJwtToken")
+MOZILLA_REASONS = {
+    mozilla.UNKNOWN_SCHEME: _mozilla(401, 109, "Unknown auth scheme"),
+    mozilla.BAD_KEY: _mozilla(401, 109, "Invalid VAPID public key"),
+    mozilla.NO_CRYPTO_KEY: _mozilla(400, 110, "Missing Crypto-Key header"),
+    mozilla.NO_P256ECDSA: _mozilla(400, 110, "Missing p256ecdsa in Crypto-Key header"),
+    mozilla.NOT_ONE_AUDIENCE: _MOZILLA_CLAIM,
+}
+"""What Mozilla tells apart where the RFC has one error: by what was seen."""
+
 _WNS_TTL = VendorResponse(
-    400, {"X-WNS-Error-Description": "Ttl value conflicts with X-WNS-Cache-Policy."} | DROPPED
+    400,
+    {"X-WNS-Error-Description": "Ttl value conflicts with X-WNS-Cache-Policy."} | DROPPED,
+    source=WNS_REPORTS,
 )
 
 # A fault that is not in the table has the RFCs' status and no body. Windows' service gives its
@@ -207,16 +265,16 @@ TABLE: dict[str, dict[Flavour, VendorResponse]] = {
     "unknown-push-resource": {
         _M: _mozilla(404, 102, "Invalid token"),
         _F: _fcm(404, _FCM_ENDPOINT),
-        _A: VendorResponse(400),
+        _A: VendorResponse(400, source=APPLE_REPORTS),
     },
     "subscription-gone": {
         _M: _mozilla(410, 106, "No such subscription", Cache_Control="max-age=86400"),
         _F: _fcm(410, "push subscription has unsubscribed or expired."),
     },
     "queue-full": {
-        _S: VendorResponse(429, {"Retry-After": str(RETRY_AFTER)}, None),
-        _M: VendorResponse(503, {"Retry-After": "120"}),
-        _W: VendorResponse(406, {"X-WNS-NotificationStatus": "dropped"}),
+        _S: VendorResponse(429, {"Retry-After": str(RETRY_AFTER)}, None, TOO_MANY),
+        _M: VendorResponse(503, {"Retry-After": "120"}, source=AUTOPUSH),
+        _W: VendorResponse(406, {"X-WNS-NotificationStatus": "dropped"}, source=WNS_REPORTS),
     },
 }
 # fmt: on

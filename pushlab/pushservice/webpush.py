@@ -95,12 +95,13 @@ class PushResource(StreamedBody):
 
     def requested_options(self) -> PushOptions:
         """Read the headers TTL, Urgency and Topic. Raises what PushOptions.from_headers raises."""
+        headers = self.flavour.option_headers(self.request.headers)
         try:
-            return PushOptions.from_headers(self.request.headers)
+            return PushOptions.from_headers(headers)
         except BadUrgency as error:
             if not self.flavour.overlooks(error):
                 raise
-        others = self.request.headers.copy()
+        others = headers.copy()
         del others["Urgency"]
         return PushOptions.from_headers(others)
 
@@ -109,14 +110,14 @@ class PushResource(StreamedBody):
 
         A subscription that is restricted to a key needs one (RFC 8292 §4.2). Raises VapidError.
         """
-        authorization = self.request.headers.get("Authorization")
-        if authorization is None and subscription.key is None:
+        headers = self.request.headers
+        if headers.get("Authorization") is None and subscription.key is None:
             return None
-        credentials = vapid.parse(authorization)
-        claims = vapid.verify(
-            credentials, origin=self.origin(), now=self.now(), subscribed_key=subscription.key
-        )
-        self.flavour.check_claims(claims)
+        credentials = self.flavour.credentials(headers)
+        origin = self.flavour.audience(credentials, self.origin())
+        key = subscription.key
+        claims = vapid.verify(credentials, origin=origin, now=self.now(), subscribed_key=key)
+        self.flavour.check_claims(claims, credentials)
         return credentials.k
 
     def _coding(self) -> OldCoding | None:
@@ -127,9 +128,11 @@ class PushResource(StreamedBody):
         BadContentEncoding.
         """
         named = self.request.headers.get("Content-Encoding")
-        coding = (named or "").strip().lower()
+        coding = (named or "").strip()
+        if not self.flavour.is_strict_about_case:
+            coding = coding.lower()
         salt, dh = self._header("Encryption", with_="salt"), self._header("Crypto-Key", with_="dh")
-        if not self.body and not named:
+        if not self.body and (not named or self.flavour.asks_no_coding_of_nothing):
             return None
         if coding == "aesgcm" and self.flavour.takes_aesgcm:
             if not (salt and dh):
@@ -166,7 +169,7 @@ class PushResource(StreamedBody):
         if not isinstance(error, PushlabError):
             super().write_error(status_code, **kwargs)
             return
-        status, headers, body = self.flavour.answer(error)
+        status, headers, body, _source = self.flavour.answer(error)
         if body is not None:
             # Only the vendor's headers: a sender could come to rely on ours.
             for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options"):

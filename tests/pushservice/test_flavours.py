@@ -1,5 +1,6 @@
 """One fault, five responses: status, headers and body, complete, and how a sender explains each."""
 
+import base64
 import json
 import os
 import re
@@ -12,8 +13,9 @@ from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import STATUS, explain
 from pushlab.errors import DeliveryError, UnknownFlavour, VapidError
 from pushlab.protocol import base64url, encryption, jws, p256, vapid
+from pushlab.protocol.sources import Source
 from pushlab.pushservice.app import PushService
-from pushlab.pushservice.flavours import OVERLOOKED, TABLE, Flavour
+from pushlab.pushservice.flavours import BY_RFC, MOZILLA_REASONS, OVERLOOKED, TABLE, Flavour
 
 FLAVOURS = ("strict", "mozilla", "fcm", "apple", "wns")
 SUB = "mailto:clinic@example.com"
@@ -534,3 +536,131 @@ def test_a_crypto_key_without_dh_does_no_harm(bench, http, flavour):
         assert case.agent.read(notification) == b"hello"
 
     bench(scenario, flavour=flavour)
+
+
+# --- what Mozilla's service takes and refuses beside the RFCs (its source, July 2026) -----------
+
+
+def plain(key: bytes) -> str:
+    """Return a key in plain base64, padded."""
+    return base64.b64encode(key).decode()
+
+
+def authorized(form):
+    """Return a fault that writes Authorization in another form: by token, key and claims."""
+
+    async def provoke(case, http):
+        token = case.request.headers["Authorization"].split("t=")[1].split(",")[0]
+        case.headers(**form(token, case.sender.key))
+
+    return provoke
+
+
+def draft(scheme, parameter="p256ecdsa", write=base64url.encode):
+    return authorized(
+        lambda token, key: {
+            "Authorization": f"{scheme} {token}",
+            "Crypto_Key": f"{parameter}={write(key)}",
+        }
+    )
+
+
+async def empty_with_a_coding(case, http):
+    case.request.body = b""
+    case.headers(Content_Encoding="zebra")
+
+
+async def aud_with(case, ending):
+    case.sign(aud=case.subscription.origin + ending)
+
+
+async def exp_with_a_fraction(case, http):
+    case.sign(exp=int(case.bench.clock()) + 300.25)
+
+
+async def two_audiences(case, http):
+    case.sign(aud=[case.subscription.origin, "https://push.example.net"])
+
+
+MOZILLA_ONLY = {
+    "WebPush": (draft("WebPush"), TAKEN),
+    "Bearer": (draft("Bearer"), TAKEN),
+    "bearer, k in plain base64": (draft("bearer", write=plain), TAKEN),
+    "WebPush without Crypto-Key": (
+        authorized(lambda token, key: {"Authorization": f"WebPush {token}"}),
+        mozilla(400, 110, "Missing Crypto-Key header"),
+    ),
+    "WebPush with another parameter": (
+        draft("WebPush", "dhh"), mozilla(400, 110, "Missing p256ecdsa in Crypto-Key header"),
+    ),
+    "another scheme": (
+        authorized(lambda token, key: {"Authorization": f"Basic {token}"}),
+        mozilla(401, 109, "Unknown auth scheme"),
+    ),
+    "k padded": (
+        authorized(lambda token, key: {
+            "Authorization": f"vapid t={token}, k={base64url.encode(key)}="}),
+        TAKEN,
+    ),
+    "k in plain base64": (
+        authorized(lambda token, key: {"Authorization": f"vapid t={token},k={plain(key)}"}), TAKEN,
+    ),
+    "k is no base64": (
+        authorized(lambda token, key: {"Authorization": f"vapid t={token},k=+-{plain(key)}"}),
+        mozilla(401, 109, "Invalid VAPID public key"),
+    ),
+    "k is another": (
+        authorized(lambda token, key: {"Authorization": f"vapid t={token},k=BAAA"}),
+        mozilla(401, 109, "VAPID public key mismatch"),
+    ),
+    "two audiences": (two_audiences, CLAIM),
+    "aud with a slash": (lambda case, http: aud_with(case, "/"), TAKEN),
+    "aud with a path": (lambda case, http: aud_with(case, "/wpush"),
+        mozilla(401, 109, "Invalid VAPID audience")),
+    "exp with a fraction": (exp_with_a_fraction, CLAIM),
+    "Topic padded": (in_headers(Topic="abc="), TAKEN),
+    "Topic of 33 with its padding": (in_headers(Topic=f"{32 * 'a'}="), mozilla(400, 113)),
+    "nothing in a coding": (empty_with_a_coding, TAKEN),
+    "a coding in capitals": (in_headers(Content_Encoding="AES128GCM"), mozilla(400, 110)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", MOZILLA_ONLY)
+def test_mozilla_takes_and_refuses_what_its_service_does(bench, http, fault):
+    provoke, expected = MOZILLA_ONLY[fault]
+
+    async def scenario(bench):
+        case = Case(bench, *await bench.subscribed())
+        await provoke(case, http)
+        response = await http(case.request)
+        if expected is TAKEN:
+            assert (response.code, response.body) == (201, b"")
+            await case.agent.notification()
+            return
+        check_answer(response, expected)
+        await case.agent.hears_nothing()
+        good = Case(bench, case.agent, case.sender, case.subscription)
+        assert (await http(good.request)).code == 201
+        await case.agent.notification()
+
+    bench(scenario, flavour="mozilla")
+
+
+@pytest.mark.parametrize(
+    "fault", ["WebPush", "k padded", "aud with a slash", "Topic padded", "nothing in a coding"]
+)
+def test_the_rfcs_do_not_take_what_mozilla_takes(bench, http, fault):
+    async def scenario(bench):
+        case = Case(bench, *await bench.subscribed())
+        await MOZILLA_ONLY[fault][0](case, http)
+        assert (await http(case.request)).code in (400, 401, 403)
+        await case.agent.hears_nothing()
+
+    bench(scenario, flavour="strict")
+
+
+def test_every_response_of_the_table_has_its_source():
+    rows = [row for by_flavour in TABLE.values() for row in by_flavour.values()]
+    rows += MOZILLA_REASONS.values()
+    assert all(isinstance(row.source, Source) and row.source is not BY_RFC for row in rows)
+    assert {row.source.basis for row in rows} == {"RFC", "reported", "source code"}
