@@ -252,6 +252,15 @@ GOOD_ENDPOINTS = {
     "WNS": f"https://db5p.notify.windows.com/w/?token={PATH}",
     "this machine": f"http://127.0.0.1:8030{PATH}",
 }
+WHOLE_ENDPOINTS = [
+    f"https://updates.push.services.mozilla.com/wpush/v2/gAAAAA{'x' * 177}",
+    f"https://updates.push.services.mozilla.com/wpush/v1/gAAAAA{'x' * 134}",
+    "https://fcm.googleapis.com/fcm/send/fv3jabydF5c:APA91bEc8gXeukGXEvq",
+    "https://fcm.googleapis.com/wp/dHIoDxE7Hdg:APA91bH1Zj0kNa",
+    "https://jmt17.google.com/fcm/send/pushlab-JzLQ3raZ",
+    "https://web.push.apple.com/QFv8ZyLvrJzLQ3raZ_-",
+    "https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC%2fgk%2bHx2VWA%3d%3d",
+]
 OFF_CURVE = base64url.encode(RFC8291.ua_public[:-1] + bytes([RFC8291.ua_public[-1] ^ 1]))
 BAD_SUBSCRIPTIONS = [
     ("not-a-subscription", "endpoint"),
@@ -266,6 +275,22 @@ BAD_SUBSCRIPTIONS = [
     ("endpoint-private", sub("https://[fe80::1]" + PATH)),
     ("endpoint-unknown", sub("https://push.example.net" + PATH)),
     ("endpoint-unknown", sub("https://fcm.googleapis.com.example.net" + PATH)),
+    ("endpoint-removed", sub("https://permanently-removed.invalid/fcm/send/x")),
+    ("endpoint-removed", sub("https://gone.Invalid./")),
+    ("endpoint-gcm", sub("https://android.googleapis.com/gcm/send/APA91b")),
+    ("endpoint-reserved", sub("https://push.test" + PATH)),
+    ("endpoint-reserved", sub("https://push.example" + PATH)),
+    ("endpoint-shape", sub("https://updates.push.services.mozilla.com/")),
+    ("endpoint-shape", sub("https://updates.push.services.mozilla.com/push/v1/x")),
+    ("endpoint-shape", sub("https://fcm.googleapis.com/fcm/send/")),
+    ("endpoint-shape", sub("https://fcm.googleapis.com/v1/projects/x/messages:send")),
+    ("endpoint-shape", sub("https://web.push.apple.com/")),
+    ("endpoint-shape", sub("https://db5p.notify.windows.com/?token=AwYAAAD8sfbD")),
+    ("endpoint-decoded", sub("https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC/gk+Hx2VWA==")),
+    ("endpoint-percent", sub("https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC%2fgk%2")),
+    ("endpoint-escaped", sub("https://wns2-par02p.notify.windows.com/w/?a=1&amp;token=BQYAAAC%2f")),
+    ("endpoint-cut", sub(f"https://updates.push.services.mozilla.com/wpush/v2/gAAAAA{'x' * 160}")),
+    ("endpoint-cut", sub("https://fcm.googleapis.com/fcm/send/".ljust(255, "x"))),
     ("no-keys", {"endpoint": REAL}),
     ("no-keys", sub(auth=None)),
     ("no-keys", sub(keys=[P256DH, AUTH])),
@@ -322,6 +347,35 @@ def test_a_good_subscription_gives_no_finding(endpoint):
     (finding,) = examine_subscription(good, NOW)
     vendor = {url: name for name, url in GOOD_ENDPOINTS.items()}[endpoint]
     assert finding.seen.endswith(f"push service: {vendor}")
+
+
+@pytest.mark.parametrize("endpoint", WHOLE_ENDPOINTS)
+def test_an_endpoint_as_its_vendor_makes_it_gives_no_finding(endpoint):
+    assert codes(examine_subscription(sub(endpoint), NOW)) == []
+
+
+def test_what_is_known_of_a_vendor_says_when_it_is_older_than_two_years():
+    years = 2 * 366 * 24 * 3600
+    for now, old in ((NOW, False), (max(NOW, 1_783_000_000) + years, True)):
+        found = [
+            *examine_subscription(sub("https://fcm.googleapis.com/"), now),
+            *examine_options({"ttl": 0, "topic": "topic"}, now=now),
+            *examine_options({"ttl": 2_500_000}, "FCM", now),
+            *examine_options({"ttl": 3_000_000}, "Mozilla", now),
+            *examine_claims({"aud": "https://web.push.apple.com", "exp": now + 9.5}, now),
+        ]
+        codes_found = [one.code for one in found]
+        assert codes_found == [
+            "endpoint-shape", "ttl-zero", "topic-length", "ttl-over-28-days", "ttl-over-30-days",
+            "exp-fraction", "subject-missing",
+        ]  # fmt: skip
+        assert [("more than two years ago" in one.source) for one in found] == 7 * [old]
+
+
+def test_what_is_known_of_a_vendor_is_told_with_its_source_and_no_path_is_shown():
+    (finding,) = examine_subscription(sub("https://fcm.googleapis.com/secret-in-a-path"), NOW)
+    assert finding.level == "hint" and "secret" not in str(finding)
+    assert finding.source == "RFC 8030 §4; reported by senders to FCM, July 2026"
 
 
 @pytest.mark.parametrize(("code", "source"), BAD_SUBSCRIPTIONS)
@@ -558,6 +612,17 @@ def test_ports(quiet, garbage):
     for wrong in ("eighty", "65536", "-1"):
         quiet.setenv("PUSHLAB_PORT", wrong)
         assert surroundings() == ["port-not-a-number"]
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_that_no_sender_uses(quiet, name):
+    quiet.setenv(name, "http://me:pa55word@proxy.example:3128")
+    quiet.setenv("NO_PROXY", "127.0.0.1,localhost")
+    assert surroundings() == ["proxy-not-used"]
+    (finding,) = [one for one in network.examine_network() if one.code == "proxy-not-used"]
+    assert finding.seen.startswith(f"{name.upper()} is set") and "pa55word" not in str(finding)
+    quiet.setenv("NO_PROXY", "*")
+    assert surroundings() == []
 
 
 def test_a_proxy_that_would_take_127_0_0_1(quiet):

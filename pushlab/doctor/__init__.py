@@ -59,7 +59,7 @@ def examine(
     if claims is not None:
         findings += examine_claims(claims, now, origin_of(endpoint), vendor)
     if options is not None:
-        findings += examine_options(options, vendor)
+        findings += examine_options(options, vendor, now)
     return Report(tuple(findings))
 
 

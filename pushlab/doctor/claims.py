@@ -16,6 +16,7 @@ from pushlab.errors import (
     VapidError,
 )
 from pushlab.protocol import vapid
+from pushlab.protocol.sources import APPLE_REPORTS, AUTOPUSH
 from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
@@ -47,7 +48,7 @@ def examine_claims(
     findings = [
         *_examine_aud(members.get("aud"), origin),
         *_examine_exp(members.get("exp"), now, vendor),
-        *examine_subject(members.get("sub"), vendor),
+        *examine_subject(members.get("sub"), vendor, now=now),
     ]
     return findings or [ok("claims", "the claims say for whom, until when, and whom to write to")]
 
@@ -113,11 +114,12 @@ def _examine_exp(exp: object, now: float, vendor: str) -> list[Finding]:
     if exp > now + vapid.MAX_LIFETIME:
         return fault("too-far", f"exp is {_duration(exp - now)} ahead, over 24 h", ExpiryTooFar)
     if isinstance(exp, float):
-        # RFC 7519 §2 allows a fraction; autopush-rs reads exp as a whole number (source, July 2026).
+        # RFC 7519 §2 allows a fraction; Mozilla's service reads exp as a whole number.
         seen = "exp has a fraction, or is written with one: Mozilla answers 401"
         level = bad if vendor == "Mozilla" else hint
         fix = "Make it a whole number: int(time.time()) + 43200."
-        return [level("exp-fraction", seen, US, "RFC 7519 §2", fix)]
+        where = f"RFC 7519 §2; {AUTOPUSH.told(now)}"
+        return [level("exp-fraction", seen, US, where, fix)]
     if exp > now + HALF_A_DAY:
         fix = "Stay at 12 h or less: a clock that is off then does no harm."
         seen = f"exp is {_duration(exp - now)} ahead"
@@ -138,7 +140,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f} s"
 
 
-def examine_subject(sub: object, vendor: str = "", name: str = "sub") -> list[Finding]:
+def examine_subject(
+    sub: object, vendor: str = "", name: str = "sub", now: float | None = None
+) -> list[Finding]:
     """Examine a contact. RFC 8292 only recommends one; Apple refuses a token that has none.
 
     >>> [finding.code for finding in examine_subject("me@example.com")]
@@ -146,7 +150,8 @@ def examine_subject(sub: object, vendor: str = "", name: str = "sub") -> list[Fi
     """
 
     def fault(code: str, seen: str, level: Callable[..., Finding] = bad) -> list[Finding]:
-        return [level(f"subject-{code}", f"{name} {seen}", US, BadSubject.rfc, f"{BadSubject.hint}.")]
+        where = f"{BadSubject.rfc}; {APPLE_REPORTS.told(now)}" if says in seen else BadSubject.rfc
+        return [level(f"subject-{code}", f"{name} {seen}", US, where, f"{BadSubject.hint}.")]
 
     apple = bad if vendor == "Apple" else hint
     says = "Apple answers 403 BadJwtToken"

@@ -91,6 +91,22 @@ def _clock(now: float) -> Finding:
 
 
 def _proxy() -> list[Finding]:
+    return [*_unused_proxy(), *_loopback_proxy()]
+
+
+def _unused_proxy() -> list[Finding]:
+    # A stranger's endpoint may lead to public addresses only, and through a proxy a sender cannot see
+    # where it leads.
+    proxies = urllib.request.getproxies()
+    name = next((name for name in ("https", "all") if proxies.get(name)), None)
+    if name is None or proxies.get("no") == "*":
+        return []
+    seen = f"{name.upper()}_PROXY is set, and pushlab's senders use no proxy: they connect directly"
+    fix = "If vendors can be reached through the proxy alone, send from a machine with a direct way out."
+    return [hint("proxy-not-used", seen, HERE, "RFC 8030 §8", fix)]
+
+
+def _loopback_proxy() -> list[Finding]:
     proxies = urllib.request.getproxies()
     taking = [name for name in ("http", "all") if name in proxies]
     if not taking or urllib.request.proxy_bypass("127.0.0.1"):

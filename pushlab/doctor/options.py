@@ -4,15 +4,22 @@ from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.subscription import encoding_fault, members_of
 from pushlab.errors import BadTopic, BadTtl, DeliveryError, MissingTtl
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.sources import APPLE_REPORTS, AUTOPUSH, FCM_MANUAL, WNS_REPORTS
 from pushlab.protocol.strict_json import JsonObject
 
 US = "application server"
 KNOWN = ("ttl", "urgency", "topic")
 THIRTY_DAYS = 30 * 24 * 60 * 60
+FOUR_WEEKS = 28 * 24 * 60 * 60
 
 
-def examine_options(options: JsonObject | str | bytes, vendor: str = "") -> list[Finding]:
-    """Examine the options of a message. ``vendor``: of the push service, if it is known.
+def examine_options(
+    options: JsonObject | str | bytes, vendor: str = "", now: float | None = None
+) -> list[Finding]:
+    """Examine the options of a message.
+
+    ``vendor``: of the push service, if it is known; ``now``: seconds since 1970, to say which
+    statements about vendors are old.
 
     >>> [finding.code for finding in examine_options({"ttl": 0, "topic": "a" * 33})]
     ['ttl-zero', 'bad-topic']
@@ -24,10 +31,10 @@ def examine_options(options: JsonObject | str | bytes, vendor: str = "") -> list
         fix = 'Give an object, such as {"ttl": 3600}.'
         seen = "the options are not a JSON object"
         return [bad("options-not-an-object", seen, US, "RFC 8030 §5", fix)]
-    findings = _examine_ttl(members, vendor)
+    findings = _examine_ttl(members, vendor, now)
     for name in ("urgency", "topic"):
         findings += _refused(members, name)
-    findings += _examine_topic(members.get("topic"), vendor)
+    findings += _examine_topic(members.get("topic"), vendor, now)
     if strange := sum(name not in KNOWN for name in members):
         seen = f"{strange} of the options {'is' if strange == 1 else 'are'} none of {', '.join(KNOWN)}"
         fix = "Spell the names in lower case; what is shown belongs into the payload."
@@ -43,7 +50,7 @@ def _refused(options: JsonObject, name: str) -> list[Finding]:
     return []
 
 
-def _examine_ttl(options: JsonObject, vendor: str) -> list[Finding]:
+def _examine_ttl(options: JsonObject, vendor: str, now: float | None) -> list[Finding]:
     # To Windows' push service, a TTL of 0 contradicts its own cache policy: it answers 400.
     level = bad if vendor == "WNS" else hint
     if options.get("ttl") is None:
@@ -55,18 +62,23 @@ def _examine_ttl(options: JsonObject, vendor: str) -> list[Finding]:
     if options["ttl"] == 0:
         seen = "ttl is 0: the message is lost if the browser is closed, and WNS answers 400"
         fix = "Say how many seconds the message may wait, unless it is now or never."
-        return [level("ttl-zero", seen, US, BadTtl.rfc, fix)]
+        return [level("ttl-zero", seen, US, f"{BadTtl.rfc}; {WNS_REPORTS.told(now)}", fix)]
+    if options["ttl"] > FOUR_WEEKS and vendor == "FCM":
+        seen = "ttl is over 28 days, the longest that FCM takes"
+        fix = "Ask for 2419200 seconds at most."
+        return [hint("ttl-over-28-days", seen, US, f"{BadTtl.rfc}; {FCM_MANUAL.told(now)}", fix)]
     if options["ttl"] > THIRTY_DAYS:
         seen = "ttl is over 30 days: Mozilla shortens it, and says so in its answer's TTL header"
-        fix = "Ask for 2592000 seconds at most."
-        return [hint("ttl-over-30-days", seen, US, BadTtl.rfc, fix)]
+        fix = "Ask for 2419200 seconds at most: that is FCM's limit."
+        return [hint("ttl-over-30-days", seen, US, f"{BadTtl.rfc}; {AUTOPUSH.told(now)}", fix)]
     return []
 
 
-def _examine_topic(topic: object, vendor: str) -> list[Finding]:
+def _examine_topic(topic: object, vendor: str, now: float | None) -> list[Finding]:
     if not isinstance(topic, str) or len(topic) % 4 != 1 or _refused({"topic": topic}, "topic"):
         return []
     seen = f"topic has {len(topic)} characters, which base64url never has: "
     seen += "Apple answers 400 BadWebPushTopic"
     level = bad if vendor == "Apple" else hint
-    return [level("topic-length", seen, US, BadTopic.rfc, "Make it one character longer or shorter.")]
+    where = f"{BadTopic.rfc}; {APPLE_REPORTS.told(now)}"
+    return [level("topic-length", seen, US, where, "Make it one character longer or shorter.")]

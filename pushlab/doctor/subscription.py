@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pushlab.appserver.keys import VapidKeys
+from pushlab.doctor.endpoints import examine_host, examine_path
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.text import base64url_fault, split, vendor
 from pushlab.errors import (
@@ -82,7 +83,7 @@ def examine_subscription(
     if members is None:
         return [of_error(NotASubscription("the subscription is not a JSON object"))]
     findings = [
-        *_examine_endpoint(members.get("endpoint")),
+        *_examine_endpoint(members.get("endpoint"), now),
         *_examine_keys(members, keys),
         *_examine_expiration_time(members.get("expirationTime"), now),
         *_examine_application_server_key(members, keys),
@@ -115,7 +116,7 @@ def _value_of(source: object) -> object:
         return None
 
 
-def _examine_endpoint(endpoint: Any) -> list[Finding]:
+def _examine_endpoint(endpoint: Any, now: float) -> list[Finding]:
     if endpoint is None:
         return [of_error(NoEndpoint("there is no member endpoint"))]
     try:
@@ -126,8 +127,11 @@ def _examine_endpoint(endpoint: Any) -> list[Finding]:
     if service != "this machine" and origin.startswith("http:"):
         return [bad("endpoint-http", f"the endpoint at {origin} is not https", THEM, rfc, fix)]
     if service:
-        return []
-    if (parts := split(endpoint)) and _is_private(parts.hostname or ""):
+        return examine_path(endpoint, service, now)
+    parts = split(endpoint)
+    if parts and (found := examine_host(parts.hostname or "", now)):
+        return found
+    if parts and _is_private(parts.hostname or ""):
         seen = f"the endpoint {origin} is inside a private network: a server that posts there is a tool"
         fix = "Send to the push services that you know, and refuse private addresses."
         return [hint("endpoint-private", seen, "application server", rfc, fix)]

@@ -1,0 +1,133 @@
+"""The path of an endpoint: whether it has the shape that its vendor gives it, and is whole.
+
+A push service alone knows which of its endpoints are valid. But what a page, a form or a column has
+done to one can often be seen: it was decoded, escaped or cut. Such an endpoint gets 404 or 400, and a
+sender that heeds it removes a subscription that was good. So it is told while the subscription is
+stored. What does not fit is a hint, as vendors change their paths; it is bad only where the vendor is
+known to refuse it.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import SplitResult
+
+from pushlab.doctor.findings import Finding, bad, hint
+from pushlab.doctor.text import split
+from pushlab.protocol.reserved_names import is_removed, reserved
+from pushlab.protocol.sources import (
+    APPLE_REPORTS,
+    AUTOPUSH,
+    CHROMIUM_REPORTS,
+    FCM_REPORTS,
+    GCM_MANUAL,
+    WNS_REPORTS,
+    Source,
+)
+
+US, RFC = "application server", "RFC 8030 §4"
+WHOLE = "Store the endpoint just as the browser gave it: one text, not decoded, not escaped, not cut."
+
+
+class Shape(NamedTuple):
+    """What the endpoints of one vendor look like after their host.
+
+    ``path``: matches path and query; ``like``: an example, for people; ``source``: how it is known.
+    """
+
+    vendor: str
+    path: re.Pattern[str]
+    like: str
+    source: Source
+
+
+SHAPES: dict[str, Shape] = {
+    shape.vendor: shape
+    for shape in (
+        Shape("Mozilla", re.compile(r"/wpush/v[12]/[^/?]+"), "/wpush/v2/…", AUTOPUSH),
+        Shape("FCM", re.compile(r"/(?:fcm/send|(?:preprod/)?wp)/[^?]+"), "/fcm/send/…", FCM_REPORTS),
+        Shape("Apple", re.compile(r"/[^?]+"), "/Q…", APPLE_REPORTS),
+        Shape("WNS", re.compile(r"/w/\?token=.+"), "/w/?token=…", WNS_REPORTS),
+    )
+}
+"""The shapes of the four vendors' paths. Nothing is said of any other push service."""
+
+MOZILLA_TOKEN = re.compile(r"/wpush/v[12]/(gAAAAA[A-Za-z0-9_-]*)=*")
+MOZILLA_LENGTHS = {"v1": 140, "v2": 183}
+"""Characters of Mozilla's tokens without padding: Fernet (0x80, time, IV, AES-CBC, HMAC) around 32 bytes
+that name the user agent and the channel, and in v2 the SHA-256 of the key."""
+
+WNS_DECODED = re.compile(r"/w/\?token=(?=[^&]*[+/=])[A-Za-z0-9+/=]+")
+"""A token of Windows' in plain base64: browsers give it with %2B, %2F and %3D."""
+
+COLUMNS = (191, 250, 255)
+"""Lengths at which columns for text have been cut again and again."""
+
+
+def examine_path(endpoint: str, vendor: str, now: float | None = None) -> list[Finding]:
+    """Examine what comes after the host of a valid endpoint. Only its shape is told, never the path.
+
+    ``now``: seconds since 1970, to say which statements about vendors are old.
+
+    >>> [one.code for one in examine_path("https://fcm.googleapis.com/fcm/send/", "FCM")]
+    ['endpoint-shape']
+    """
+    parts = split(endpoint)
+    # One cause has several signs: the first is the plainest.
+    first = next(_faults(endpoint, parts, vendor, now), None) if parts else None
+    return [first] if first else []
+
+
+def _faults(endpoint: str, parts: SplitResult, vendor: str, now: float | None) -> Iterator[Finding]:
+    rest = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    if "&amp;" in endpoint:
+        seen = "the endpoint has &amp; in it: it was written into HTML, and read without being unescaped"
+        yield hint("endpoint-escaped", seen, US, "RFC 3986 §2.1", WHOLE)
+    if re.search(r"%(?![0-9A-Fa-f]{2})", endpoint):
+        seen = "the endpoint has a % without two hexadecimal digits: it was cut, or decoded"
+        yield hint("endpoint-percent", seen, US, "RFC 3986 §2.1", WHOLE)
+    if vendor == "WNS" and WNS_DECODED.fullmatch(rest):
+        seen = "the token of the endpoint is decoded: Windows' have %2B, %2F and %3D for + / ="
+        yield hint("endpoint-decoded", seen, US, f"RFC 3986 §2.4; {WNS_REPORTS.told(now)}", WHOLE)
+    if vendor in SHAPES and not SHAPES[vendor].path.fullmatch(rest):
+        shape = SHAPES[vendor]
+        seen = f"the endpoint does not look like {vendor}'s, which has {shape.like} after its host"
+        yield hint("endpoint-shape", seen, US, f"{RFC}; {shape.source.told(now)}", WHOLE)
+    if vendor == "Mozilla" and (found := MOZILLA_TOKEN.fullmatch(rest)):
+        length, wanted = len(found[1]), MOZILLA_LENGTHS[rest.split("/")[2]]
+        if length != wanted:
+            seen = f"the token of the endpoint has {length} characters, and Mozilla's have {wanted}"
+            yield hint(
+                "endpoint-cut", f"{seen}: Mozilla answers 404", US, f"{RFC}; {AUTOPUSH.told(now)}", WHOLE
+            )
+        return  # Its length is right: those of v1 have 191 characters, as many as some columns.
+    if vendor and vendor != "this machine" and len(endpoint) in COLUMNS:
+        seen = (
+            f"the endpoint has exactly {len(endpoint)} characters, as a column that is too short leaves"
+        )
+        yield hint("endpoint-cut", seen, US, RFC, "Give the column 2048 characters, and look at others.")
+
+
+def examine_host(host: str, now: float | None = None) -> list[Finding]:
+    """Examine a host that is no known vendor's: whether a push service can be there at all.
+
+    >>> [one.code for one in examine_host("permanently-removed.invalid")]
+    ['endpoint-removed']
+    >>> examine_host("push.example.com"), examine_host("ntfy.sh")
+    ([], [])
+    """
+    if is_removed(host):
+        seen = "the endpoint is at a name that never resolves: the browser has removed the subscription"
+        fix = "Remove it from the store; on the page call unsubscribe(), then subscribe() again."
+        where = f"RFC 6761 §6.4; {CHROMIUM_REPORTS.told(now)}"
+        return [bad("endpoint-removed", seen, "user agent", where, fix)]
+    if host == "android.googleapis.com":
+        seen = "the endpoint is one of GCM, which Google has switched off"
+        fix = "Remove it; the page subscribes again when it is opened next."
+        return [bad("endpoint-gcm", seen, "user agent", GCM_MANUAL.told(now), fix)]
+    known = reserved(host)
+    if known and not host.endswith((".com", ".net", ".org")):
+        seen = f"the endpoint is at {known.what}, where no push service is"
+        fix = "Let the page subscribe, and store the endpoint that the browser gives."
+        return [bad("endpoint-reserved", seen, US, known.rfc, fix)]
+    return []
