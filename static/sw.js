@@ -92,17 +92,39 @@ async function noted(event) {
 // ---- when the push service replaces or drops the subscription ---------------------------------
 
 async function subscribeAgain({ oldSubscription, newSubscription }) {
-  const subscription = newSubscription ?? (await subscribeWith(oldSubscription?.options));
+  const key = (await serverKey()) ?? oldSubscription?.options?.applicationServerKey;
+  const subscription = await subscribeWith(key, newSubscription);
   await post("add-subscription", subscription);
   if (oldSubscription) await post("remove-subscription", { endpoint: oldSubscription.endpoint });
   await noted("subscribed");
 }
 
-// Subscribe with the earlier options. If the browser does not tell them, get the server's key.
-async function subscribeWith(options) {
-  const applicationServerKey =
-    options?.applicationServerKey ?? (await (await fetch("vapid")).text()).trim();
-  return registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
+// Return the key that the server signs with today, or undefined if it does not answer. The old
+// subscription's key may be an earlier one: a push service would refuse every message to a
+// subscription that is made with it.
+async function serverKey() {
+  try {
+    const response = await fetch("vapid", { signal: AbortSignal.timeout(PATIENCE) });
+    return response.ok ? (await response.text()).trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// Keep the subscription that the browser has made by itself, if it is for this key. Otherwise end it
+// first: with another key, `subscribe()` would be an InvalidStateError.
+async function subscribeWith(key, made) {
+  const kept = made ?? (await registration.pushManager.getSubscription());
+  if (kept && (!key || text(kept.options?.applicationServerKey) === text(key))) return kept;
+  await kept?.unsubscribe();
+  return registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+}
+
+// Write a key as the server does: base64url. Browsers hold its 65 bytes in an ArrayBuffer.
+function text(key) {
+  if (!key || typeof key === "string") return key;
+  const base64 = btoa(String.fromCharCode(...new Uint8Array(key)));
+  return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
 // ---- telling others ---------------------------------------------------------------------------

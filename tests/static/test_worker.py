@@ -9,6 +9,7 @@ import json
 import pytest
 from playwright.sync_api import Page, Worker, expect
 
+from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.settings import patience
 
@@ -172,6 +173,59 @@ def test_a_click_opens_a_page_where_none_is_open(listening):
     listening.page.goto("about:blank")
     assert worker.evaluate(NO_PAGE_LEFT, patience(60)), "the browser still lists the page"
     assert worker.evaluate("comeForward().then(() => done)") == [f"open {listening.url}"]
+
+
+# ---- a subscription that changes: this Chromium reaches no push service, so subscribe() is recorded
+
+CHANGE = """([oldKey, newKey, left]) => {
+  self.done = [];
+  const bytes = (text) => {
+    const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return Uint8Array.from(plain, (one) => one.charCodeAt(0)).buffer;
+  };
+  const made = (name, key) => ({
+    endpoint: `https://push.example.net/${name}`,
+    options: { applicationServerKey: bytes(key) },
+    unsubscribe: async () => done.push(`unsubscribe ${name}`),
+  });
+  PushManager.prototype.getSubscription = async () => left && made("left", left);
+  PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+    done.push(`subscribe ${text(applicationServerKey)}`);
+    return { endpoint: "https://push.example.net/again" };
+  };
+  self.post = async (route, value) => done.push(`${route} ${value.endpoint ?? value.event}`);
+  return subscribeAgain({
+    oldSubscription: oldKey && made("old", oldKey),
+    newSubscription: newKey && made("new", newKey),
+  }).then(() => done);
+}"""
+EARLIER = VapidKeys.from_raw(bytes(31) + b"\1").application_server_key
+NOTED = "report "
+
+
+def change(listening, old, new=None, left=None) -> list[str]:
+    done = listening.worker.evaluate(CHANGE, [old, new, left])
+    return [one.replace("https://push.example.net/", "") for one in done if not one.startswith(NOTED)]
+
+
+def test_after_a_key_rotation_the_worker_subscribes_with_the_server_s_new_key(listening, server):
+    now = server.keys.application_server_key
+    again = [f"subscribe {now}", "add-subscription again", "remove-subscription old"]
+    assert change(listening, EARLIER) == again
+    # What the browser has made with the earlier key is ended first.
+    assert change(listening, EARLIER, new=EARLIER) == ["unsubscribe new", *again]
+    assert change(listening, EARLIER, left=EARLIER) == ["unsubscribe left", *again]
+
+
+def test_a_subscription_that_is_for_the_server_s_key_is_kept(listening, server):
+    now = server.keys.application_server_key
+    assert change(listening, now, new=now) == ["add-subscription new", "remove-subscription old"]
+    assert change(listening, None, new=now) == ["add-subscription new"]
+
+
+def test_where_the_server_does_not_answer_the_old_key_is_used(listening, server, background):
+    background.run(server.stop())
+    assert change(listening, EARLIER)[0] == f"subscribe {EARLIER}"
 
 
 # ---- a changed worker ----------------------------------------------------------------------------
