@@ -74,6 +74,15 @@ def test_the_parties_of_the_picture_are_folders():
         assert (ROOT / "pushlab" / party).is_dir()
 
 
+def test_the_table_of_routes_is_whole():
+    app = (ROOT / "pushlab/appserver/app.py").read_text("utf-8")
+    routes = set(re.findall(r'\(r"(/[\w-]+)"', app))
+    table = README.partition("## The routes")[2].partition("\n## ")[0]
+    assert len(routes) == 10 and routes == set(
+        re.findall(r"^\| `[A-Z]+ (/[\w-]+)`", table, re.MULTILINE)
+    )
+
+
 def test_what_is_taken_for_a_path():
     text = "`a/b.py` and `c/`, `POST /d`, [e](f.md), [g](https://h.example/i.py), `./lab`, `x.y`"
     assert paths(text) == {"a/b.py", "c/", "f.md"}
