@@ -39,7 +39,9 @@ class Event:
     """One message from one party to another, or a step of a single party.
 
     ``number`` counts from 1; ``at`` is seconds since 1970; ``who`` names the user agent concerned
-    (``"Firefox"``), because a lab may have several; ``detail`` holds plain JSON values.
+    (``"Firefox"``), because a lab may have several; ``detail`` holds plain JSON values. ``label``
+    is that of the subscription concerned, where the server knows it: two browsers of one kind have
+    one name, and two labels.
     """
 
     number: int
@@ -49,15 +51,39 @@ class Event:
     what: str
     who: str = ""
     detail: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    label: str = ""
 
     def __str__(self) -> str:
         to = "" if self.source == self.target else f" → {self.target}"
         name = f" [{self.who}]" if self.who else ""
         return f"{self.number:>3} {self.source}{to}{name}: {self.what}"
 
+    @property
+    def named(self) -> str:
+        """The name of the user agent and the label of the subscription, as far as they are known."""
+        names = " ".join(filter(None, (self.who, self.label)))
+        return f"[{names}]" if names else ""
+
     def to_json(self) -> dict:
         """Return the event as ``GET /events`` sends it."""
-        return asdict(self) | {"source": str(self.source), "target": str(self.target)}
+        members = asdict(self) | {"source": str(self.source), "target": str(self.target)}
+        if not self.label:
+            del members["label"]
+        return members
+
+
+def describe(detail: Mapping[str, object]) -> str:
+    """Write the details of an event in one line, without those that are unknown.
+
+    >>> describe({"bytes": 144, "ttl": 60, "topic": None})
+    '144 bytes · ttl 60'
+    """
+    said = [
+        f"{value} bytes" if name == "bytes" else f"{name} {value}"
+        for name, value in detail.items()
+        if value is not None and value != ""
+    ]
+    return " · ".join(said)
 
 
 class Journal:
@@ -90,10 +116,13 @@ class Journal:
         self._lock = threading.Condition()
         self._clock, self._fault = clock, fault
 
-    def record(self, source: Party, target: Party, what: str, who: str = "", **detail) -> Event:
-        """Add one event and return it."""
+    def record(
+        self, source: Party, target: Party, what: str, who: str = "", label: str = "", **detail
+    ) -> Event:
+        """Add one event and return it. ``label``: of the subscription concerned."""
         with self._lock:
-            event = Event(next(self._numbers), self._clock(), source, target, what, who, detail)
+            at = self._clock()
+            event = Event(next(self._numbers), at, source, target, what, who, detail, label)
             self._events.append(event)
             subscribers = list(self._subscribers)
             self._lock.notify_all()

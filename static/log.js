@@ -52,7 +52,11 @@ function row(event) {
     .filter(([, value]) => value !== null)
     .map(([name, value]) => `${name} ${value}`);
   if (detail.length) what.append(" ", text("span", "detail", detail.join(" · ")));
-  if (event.who) what.append(" ", text("span", "who", event.who));
+  if (event.who) {
+    const who = text("span", "who", event.who);
+    if (event.label) who.title = `subscription ${event.label}`;
+    what.append(" ", who);
+  }
   what.append(" ", clock);
   const words = text("div", "words", "");
   words.append(route, what);

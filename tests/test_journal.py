@@ -29,6 +29,14 @@ def test_an_event_is_plain_json():
     }  # fmt: skip
 
 
+def test_a_label_tells_two_browsers_of_one_name_apart():
+    event = Journal().record(UA, AS, "POST /notify-me", "Firefox", label="0d385654", status=200)
+    assert event.to_json()["label"] == "0d385654" and event.detail == {"status": 200}
+    assert event.named == "[Firefox 0d385654]"
+    assert [Journal().record(UA, AS, "x", who).named for who in ("Ada", "")] == ["[Ada]", ""]
+    assert "0d385654" not in str(event), "the lessons count on this form"
+
+
 def test_only_the_last_events_are_kept_and_numbers_go_on():
     journal = Journal(size=3)
     for n in range(5):

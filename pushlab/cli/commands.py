@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--flavour", default="strict", metavar="NAME",
                        help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
+    serve.add_argument("--quiet", action="store_true", help="print the addresses, and no events")
     serve.add_argument("--certfile", type=Path, metavar="PEM", help="serve the page by https with this")
     serve.add_argument("--keyfile", type=Path, metavar="PEM", help="the certificate's private key")
 
@@ -103,6 +104,14 @@ def _parser() -> argparse.ArgumentParser:
                       help="make the key file of another tool's file")  # fmt: skip
     keys.add_argument("--subject", help="whom push services may write to: mailto:… or https:…")
     keys.add_argument("--json", action="store_true", help="one JSON object")
+
+    stored = command("subscriptions", _subscriptions, "List the subscriptions that are stored.")
+    stored.add_argument("--data", type=Path, help="folder of keys and databases")
+    stored.add_argument("--database", help="SQLAlchemy URL of the application server's database")
+    stored.add_argument("--json", action="store_true", help="one JSON object a line")
+    removal = stored.add_mutually_exclusive_group()
+    removal.add_argument("--remove", metavar="LABEL", help="remove the one with this label")
+    removal.add_argument("--clear", action="store_true", help="remove all of them")
 
     send = command("send", _send, "Send one message to the subscription in a JSON file.")
     send.add_argument("subscription", type=Path, help="a file with JSON.stringify(subscription)")
@@ -133,9 +142,11 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from pushlab.cli.log import EventLog
     from pushlab.lab.runtime import LabRuntime
 
     with (
+        ExitStack() as undo,
         _until_asked_to_end(),
         LabRuntime(
             port=options.port,
@@ -154,20 +165,28 @@ def _serve(options: argparse.Namespace) -> int:
         print(f"application server {page}  push service {push}/", flush=True)
         if lab.key_source.keys_from != str(lab.data / "vapid.env"):
             print(f"VAPID keys from {lab.key_source.keys_from}", file=sys.stderr)
+
+        def follow() -> None:
+            if sys.stdout and not options.quiet:
+                undo.callback(EventLog(lab.journal, sys.stdout).close)
+
         if lab.invitation:
-            _invite(lab.invitation)
+            _invite(lab.invitation, follow)
+        else:
+            follow()
         while True:
             signal.pause() if hasattr(signal, "pause") else input()
     return 0
 
 
-def _invite(invitation: "Invitation") -> None:
-    """Print how to join, and a new instructor's link each time that Enter is pressed."""
+def _invite(invitation: "Invitation", ready: Callable[[], None] = lambda: None) -> None:
+    """Print how to join, call ``ready``, and print a new instructor's link at each Enter."""
     print(f"\nparticipants   {invitation.command}\npage           {invitation.page_url}")
     print(invitation.qr_text(colour=sys.stdout.isatty()))
     print(f"instructor     {invitation.instructor_link()}")
     print("               Keep this link to yourself: its page may notify everybody. It works once,")
     print("               for ten minutes. Press Enter for another one.", flush=True)
+    ready()
     if hasattr(signal, "SIGTTIN"):  # A program in the background that reads would be stopped.
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
     with suppress(OSError, ValueError):  # In the background, or closed, or no text: no more links.
@@ -207,6 +226,13 @@ def _keys(options: argparse.Namespace) -> int:
     from pushlab.cli.keys import keys
 
     return keys(options.file, options.source, options.subject, options.json)
+
+
+def _subscriptions(options: argparse.Namespace) -> int:
+    from pushlab.cli.subscriptions import subscriptions
+
+    where = options.data, options.database
+    return subscriptions(*where, options.json, options.remove, options.clear)
 
 
 def _send(options: argparse.Namespace) -> int:

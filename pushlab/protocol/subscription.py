@@ -161,13 +161,18 @@ class PushSubscription:
     @property
     def label(self) -> str:
         """Return a name that reveals nothing: 8 hexadecimal digits of the endpoint's SHA-256."""
-        return hashlib.sha256(self.endpoint.encode("ascii")).hexdigest()[:8]
+        return label_of(self.endpoint)
 
     def __str__(self) -> str:
         return f"subscription {self.label} at {self.origin}"
 
     def __repr__(self) -> str:
         return f"<PushSubscription {self.label} at {self.origin}>"
+
+
+def label_of(endpoint: str) -> str:
+    """Return the label of the subscription with this endpoint, which may be any text."""
+    return hashlib.sha256(endpoint.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _members(source: object) -> JsonObject:

@@ -326,4 +326,4 @@ class Broker:
     def _tell(
         self, source: Party, target: Party, what: str, display_name: str, **detail: int | None
     ) -> None:
-        self.journal.record(source, target, what, display_name, **detail)
+        self.journal.record(source, target, what, display_name, "", **detail)

@@ -189,7 +189,7 @@ class PushResource(StreamedBody):
         if isinstance(options, PushOptions):
             detail |= {"ttl": options.ttl, "topic": options.topic, "urgency": str(options.urgency)}
         name = _display_name(subscription)
-        self.broker.journal.record(AS, PS, "POST message", name, **detail)
+        self.broker.journal.record(AS, PS, "POST message", name, "", **detail)
 
     def _record_answer(
         self, subscription: Subscription | DeliveryError, status: int, **detail: str

@@ -51,7 +51,17 @@ class Servers:
 def servers() -> Iterator[Servers]:
     """Run both servers, with databases in a folder of their own."""
     with tempfile.TemporaryDirectory(prefix="pushlab-bench-") as data:
-        command = [sys.executable, "-m", "pushlab", "serve", "--port", "0", "--push-port", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "pushlab",
+            "serve",
+            "--quiet",
+            "--port",
+            "0",
+            "--push-port",
+            "0",
+        ]
         process = subprocess.Popen([*command, "--data", data], stdout=subprocess.PIPE, text=True)
         with process:
             try:

@@ -113,6 +113,15 @@ def test_serve_prints_one_line_and_stops_when_asked(tmp_path):
         assert process.wait(patience(120)) == 0
 
 
+def test_serve_goes_on_if_nobody_reads_its_log(tmp_path):
+    with serving(tmp_path) as (page, _, process):
+        for _ in range(1500):  # The system's pipe holds 64 KiB.
+            with urllib.request.urlopen(page + "vapid", timeout=patience(60)):
+                pass
+        process.send_signal(signal.SIGINT)
+        assert process.wait(patience(120)) == 0
+
+
 def test_serve_with_a_database_of_your_own(tmp_path):
     database = tmp_path / "elsewhere.sqlite3"
     with serving(tmp_path / "data", "--database", f"sqlite:///{database}"):

@@ -16,6 +16,7 @@ from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.recorder import Recorder
 from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted
 from pushlab.appserver.delivery.delivery import Delivery
+from pushlab.appserver.delivery.log import tell_outcome
 from pushlab.appserver.delivery.sender import PendingWork, Sender
 from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.appserver.store import StoredSubscription
@@ -118,6 +119,7 @@ class BroadcastSender:
                 tally["not_sent"] += 1
                 not_sent[stored.subscription.origin] += 1
             recorder.note(stored.number, outcome)
+            tell_outcome(stored, outcome)
             if progress:
                 progress(Counts(**tally, total=total, run=run))
 

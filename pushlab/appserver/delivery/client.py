@@ -165,7 +165,7 @@ class LibcurlPushClient:
         if payload:
             as_private, salt = self._ephemeral()
             body = encrypt(payload, subscription, as_private=as_private, salt=salt)
-            log.record("encrypt", stored.display_name, plaintext=len(payload), body=len(body))
+            log.record("encrypt", stored, plaintext=len(payload), body=len(body))
         authorization = self._signer.authorization(subscription.origin, log)
         http = build_request(subscription, body, authorization, options)
         return LibcurlRequest(stored, options, http, override_for(http.url, self._overrides))

@@ -127,7 +127,7 @@ class Delivery:
         """Encrypt, sign and describe the request. Every attempt sends the same bytes."""
         context, stored, payload = self._context, self.stored, self._payload
         if payload and not stored.subscription.has_keys:
-            self._log.record("leave out payload", stored.display_name, bytes=len(payload))
+            self._log.record("leave out payload", stored, bytes=len(payload))
             payload = None
         context.participants.sending(stored.subscription.endpoint, payload)
         try:
@@ -195,7 +195,7 @@ class Delivery:
         now = asyncio.get_running_loop().time()
         if self._attempts == ATTEMPTS or now + pause > self._began + RETRY_DEADLINE:
             return None
-        self._log.record("try again", self.stored.display_name, seconds=round(pause, 1))
+        self._log.record("try again", self.stored, seconds=round(pause, 1))
         return pause
 
     def give_up(self, outcome: Outcome) -> Outcome:

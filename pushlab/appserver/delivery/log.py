@@ -5,14 +5,26 @@ records the requests that it gets, so a request is recorded here only if it goes
 event that both wrote down would be there twice.
 """
 
+import logging
 from collections.abc import Collection
 from typing import Protocol
 
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.delivery.response import NetworkFault, Response
+from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.store import StoredSubscription
 from pushlab.journal import Journal, Party
 from pushlab.protocol.delivery import PushOptions
+
+outcomes = logging.getLogger("pushlab.outcomes")
+"""A record of each message's outcome, at the level INFO: ``pushlab serve`` writes them into its log."""
+
+
+def tell_outcome(stored: StoredSubscription, outcome: Outcome) -> None:
+    """Log what has become of one message."""
+    if outcomes.isEnabledFor(logging.INFO):
+        name = f"{stored.display_name} {stored.subscription.label}".strip()
+        outcomes.info("%s [%s] %s", outcome.kind, name, outcome.text)
 
 
 class PreparedRequest(Protocol):
@@ -39,25 +51,28 @@ class DeliveryLog:
     ConnectOverride leads to one of them too.
 
     >>> journal = Journal()
-    >>> DeliveryLog(journal).record("encrypt", "Firefox", plaintext=5, body=108)
+    >>> DeliveryLog(journal).record("sign", aud="https://push.example.net")
     >>> print(journal.events()[0])
-      1 application server [Firefox]: encrypt
+      1 application server: sign
     """
 
     def __init__(self, journal: Journal | None = None, lab_origins: Collection[str] = ()):
         self._journal = journal
         self._lab_origins = lab_origins
 
-    def record(self, what: str, display_name: str = "", **detail: str | int | float) -> None:
-        """Record a step that the application server takes by itself."""
+    def record(
+        self, what: str, stored: StoredSubscription | None = None, **detail: str | int | float
+    ) -> None:
+        """Record a step that the application server takes by itself, for ``stored`` if for one."""
         if self._journal:
             server = Party.APPLICATION_SERVER
-            self._journal.record(server, server, what, display_name, **detail)
+            name, label = _names(stored)
+            self._journal.record(server, server, what, name, label, **detail)
 
     def request(self, request: PreparedRequest) -> None:
         """Record a request that is about to be sent."""
         if request.override:
-            self._override(request.override, request.stored.display_name)
+            self._override(request.override, request.stored)
         elif self._journal and not self._is_recorded_there(request):
             options = request.options
             detail: dict[str, str | int] = {
@@ -68,30 +83,36 @@ class DeliveryLog:
             if options.topic is not None:
                 detail["topic"] = options.topic
             source, target = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
-            name = request.stored.display_name
-            self._journal.record(source, target, "POST message", name, **detail)
+            name, label = _names(request.stored)
+            self._journal.record(source, target, "POST message", name, label, **detail)
 
     def response(self, request: PreparedRequest, response: Response) -> None:
         """Record what came back."""
-        name = request.stored.display_name
+        stored = request.stored
         if isinstance(response, NetworkFault):
             # In any case: a push service that was not reached has recorded nothing.
-            self.record("no answer", name, error=response.code)
+            self.record("no answer", stored, error=response.code)
         elif self._journal and not self._is_recorded_there(request):
             what = f"{response.status} {response.reason}".strip()[:100]
-            self._journal.record(Party.PUSH_SERVICE, Party.APPLICATION_SERVER, what, name)
+            source, target = Party.PUSH_SERVICE, Party.APPLICATION_SERVER
+            self._journal.record(source, target, what, *_names(stored))
 
     def quiet(self) -> "DeliveryLog":
         """Return the log for the many messages of a notify-all, which would fill the journal."""
         return _QuietLog(self._journal, self._lab_origins)
 
-    def _override(self, override: ConnectOverride, display_name: str) -> None:
+    def _override(self, override: ConnectOverride, stored: StoredSubscription) -> None:
         address = f"{override.address}:{override.port}"
-        self.record("route", display_name, host=override.host, address=address)
+        self.record("route", stored, host=override.host, address=address)
 
     def _is_recorded_there(self, request: PreparedRequest) -> bool:
         origin = request.stored.subscription.origin
         return request.override is not None or origin in self._lab_origins
+
+
+def _names(stored: StoredSubscription | None) -> tuple[str, str]:
+    """Return the names for an event: of the user agent, and the label."""
+    return (stored.display_name, stored.subscription.label) if stored else ("", "")
 
 
 class _QuietLog(DeliveryLog):
@@ -101,7 +122,9 @@ class _QuietLog(DeliveryLog):
         super().__init__(journal, lab_origins)
         self._used: set[ConnectOverride] = set()
 
-    def record(self, what: str, display_name: str = "", **detail: str | int | float) -> None:
+    def record(
+        self, what: str, stored: StoredSubscription | None = None, **detail: str | int | float
+    ) -> None:
         """Record nothing."""
 
     def request(self, request: PreparedRequest) -> None:
@@ -109,7 +132,7 @@ class _QuietLog(DeliveryLog):
         override = request.override
         if override and override not in self._used:
             self._used.add(override)
-            DeliveryLog(self._journal)._override(override, request.stored.display_name)
+            DeliveryLog(self._journal)._override(override, request.stored)
 
     def response(self, request: PreparedRequest, response: Response) -> None:
         """Record nothing."""

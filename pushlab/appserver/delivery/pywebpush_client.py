@@ -171,7 +171,7 @@ class PywebpushClient:
                     f"the plaintext is {len(payload)} bytes long, over {MAX_PLAINTEXT}"
                 )
             size = len(payload) + OVERHEAD
-            log.record("encrypt", stored.display_name, plaintext=len(payload), body=size)
+            log.record("encrypt", stored, plaintext=len(payload), body=size)
         log.record("sign", aud=stored.subscription.origin)
         override = override_for(stored.subscription.endpoint, self._overrides)
         return PywebpushRequest(stored, payload, options, size, override)

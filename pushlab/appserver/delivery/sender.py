@@ -15,7 +15,7 @@ from typing import Any
 from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
 from pushlab.appserver.delivery.delivery import Delivery, DeliveryContext, NoQueue
 from pushlab.appserver.delivery.egress import EgressPolicy
-from pushlab.appserver.delivery.log import DeliveryLog
+from pushlab.appserver.delivery.log import DeliveryLog, tell_outcome
 from pushlab.appserver.delivery.response import STOPPED
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.explain.outcome import Outcome
@@ -120,7 +120,8 @@ class Sender:
             outcome = self._compare_keys(stored, outcome)
             if outcome.kind == "gone":
                 outcome = await self._remove(stored, outcome)
-                self.log.record("remove subscription", stored.display_name)
+                self.log.record("remove subscription", stored)
+            tell_outcome(stored, outcome)
             return outcome
 
     async def close(self) -> None:

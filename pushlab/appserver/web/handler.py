@@ -42,6 +42,7 @@ class Handler(StreamedBody):
     def initialize(self, server: Any) -> None:
         # The ApplicationServer. It imports the routes, so they cannot import it.
         self.server = server
+        self.label = ""
         self._is_recorded = False
 
     def set_default_headers(self) -> None:
@@ -94,9 +95,9 @@ class Handler(StreamedBody):
         if not self._is_recorded:
             self._is_recorded = True
             what = f"{self.request.method} {self.request.path}"
-            self.server.journal.record(
-                Party.USER_AGENT, Party.APPLICATION_SERVER, what, self.display_name, **detail
-            )
+            source, target = Party.USER_AGENT, Party.APPLICATION_SERVER
+            names = self.display_name, self.label
+            self.server.journal.record(source, target, what, *names, **detail)
 
     def record_error(self, error: PushlabError) -> None:
         """Write a refused request into the journal."""

@@ -22,7 +22,7 @@ from pushlab.errors import (
 from pushlab.journal import Party
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.spelling import wrapping
-from pushlab.protocol.subscription import PushSubscription
+from pushlab.protocol.subscription import PushSubscription, label_of
 from pushlab.text import show
 
 MAX_EVENT = 64
@@ -37,7 +37,7 @@ MAX_DETAILS = 8
 SECRET = {"endpoint", "keys", "p256dh", "auth", "title", "body", "data", "digest"}
 """Members of a report's detail that must not be written into the journal."""
 
-RESERVED = {"self", "source", "target", "what", "who"}
+RESERVED = {"self", "source", "target", "what", "who", "label"}
 """Names that have another meaning in the journal."""
 
 
@@ -87,6 +87,7 @@ class AddSubscriptionHandler(Handler):
     async def post(self) -> None:
         request = self.json()
         subscription = PushSubscription.from_json(request, keys_required=False)
+        self.label = subscription.label
         display_name = shown_name(request.get("name")) or self.display_name
         new = await asyncio.to_thread(self.server.subscribe, subscription, display_name)
         self.server.room.joined(subscription.endpoint, self.browser)
@@ -107,11 +108,13 @@ class RemoveSubscriptionHandler(Handler):
 
     async def post(self) -> None:
         endpoint = endpoint_in(self.json())
+        self.label = label_of(endpoint)
         if not await asyncio.to_thread(self.server.store.remove, endpoint):
             raise UnknownSubscription
         self.record(status=200)
         server = Party.APPLICATION_SERVER
-        self.server.journal.record(server, server, "remove subscription", self.display_name)
+        names = self.display_name, self.label
+        self.server.journal.record(server, server, "remove subscription", *names)
         self.succeed()
 
 
@@ -122,7 +125,9 @@ class NotifyMeHandler(Handler):
 
     async def post(self) -> None:
         request = self.json()
-        endpoint, options = endpoint_in(request), options_in(request)
+        endpoint = endpoint_in(request)
+        self.label = label_of(endpoint)
+        options = options_in(request)
         self.record()
         outcome = await self.server.notify(
             endpoint, options=options, notification=request.get("notification")
@@ -199,9 +204,11 @@ class ReportHandler(Handler):
             endpoint, digest = detail.get("endpoint"), detail.get("digest")
             if isinstance(endpoint, str) and isinstance(digest, str):
                 self.server.room.received(endpoint, digest, self.browser)
+                self.label = label_of(endpoint)
         agent = Party.USER_AGENT
         what, detail = event_of(show(event), detail)
-        self.server.journal.record(agent, agent, what, self.display_name, **detail)
+        names = self.display_name, self.label
+        self.server.journal.record(agent, agent, what, *names, **detail)
         self.set_status(204)
         self.finish()
 

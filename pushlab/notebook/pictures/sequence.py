@@ -6,7 +6,7 @@ readable on every background. A party has the same colour in pictures, panel and
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pushlab.journal import Event, Party
+from pushlab.journal import Event, Party, describe
 from pushlab.notebook.pictures import svg
 from pushlab.notebook.pictures.svg import shorten
 
@@ -20,20 +20,6 @@ WHITE = "#ffffff"
 MAX_ROWS = 40  # As many as a person can read. The journal keeps far more.
 MAX_LANES = 4  # User agents with a lane of their own. All others share one lane.
 GUTTER = 40  # For the event numbers on the left.
-
-
-def describe(detail: Mapping[str, object]) -> str:
-    """Write the details of an event in one line, without those that are unknown.
-
-    >>> describe({"bytes": 144, "ttl": 60, "topic": None})
-    '144 bytes · ttl 60'
-    """
-    said = [
-        f"{value} bytes" if name == "bytes" else f"{name} {value}"
-        for name, value in detail.items()
-        if value is not None and value != ""
-    ]
-    return " · ".join(said)
 
 
 def narrate(events: Iterable[Event]) -> str:
@@ -99,6 +85,9 @@ class _Lanes:
         self.columns = [(Party.USER_AGENT, name) for name in agents]
         self.columns += [(Party.PUSH_SERVICE, ""), (Party.APPLICATION_SERVER, "")]
         self.agents = agents
+        labels = {(event.who, event.label) for event in events if event.label}
+        named = [who for who, _ in labels]
+        self.shared = {who for who in named if named.count(who) > 1}
         self.pitch = 270 if len(self.columns) == 3 else 190
         self.width = GUTTER + self.pitch * len(self.columns)
 
@@ -137,7 +126,9 @@ class _Lanes:
 
     def row(self, event: Event, y: float) -> tuple[list[str], float]:
         """Return one event's drawing, and its height."""
-        detail = describe(event.detail)
+        # Two browsers of one kind have one name, and are told apart by their subscriptions' labels.
+        label = event.label if event.who in self.shared else ""
+        detail = describe({**event.detail, "subscription": label})
         height = 46 if detail else 32
         start, end = self.x(event.source, event.who), self.x(event.target, event.who)
         is_note = start == end

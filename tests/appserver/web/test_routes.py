@@ -134,6 +134,35 @@ def test_add_twice_then_remove_twice(world, fetch, subscriber, keys):
     world(scenario)
 
 
+def test_the_journal_has_the_label_of_each_subscription(world, fetch, subscriber):
+    async def scenario(server, service):
+        one, two = subscriber(service.endpoint("one")), subscriber(service.endpoint("two"))
+        for someone in (one, two):
+            await fetch(server.url + "add-subscription", someone.subscription.to_json())
+        await fetch(server.url + "notify-me", {"endpoint": two.endpoint})
+        detail = {"endpoint": two.endpoint, "digest": ""}
+        await fetch(server.url + "report", {"event": "push received", "detail": detail})
+        for someone in (two, two):
+            await fetch(server.url + "remove-subscription", {"endpoint": someone.endpoint})
+        await fetch(server.url + "report", {"event": "clicked", "detail": {"label": "made up"}})
+        labels = [(event.what, event.label) for event in server.journal.events()]
+        first, second = one.subscription.label, two.subscription.label
+        assert labels == [
+            ("POST /add-subscription", first),
+            ("POST /add-subscription", second),
+            ("POST /notify-me", second),
+            ("encrypt", second),
+            ("sign", ""),
+            ("push received", second),
+            ("POST /remove-subscription", second),
+            ("remove subscription", second),
+            ("POST /remove-subscription", second),
+            ("clicked", ""),
+        ]
+
+    world(scenario)
+
+
 def test_members_that_are_not_known_are_ignored(world, fetch, subscriber):
     async def scenario(server, service):
         someone = subscriber(HTTPS).subscription.to_json() | {"more": [1], "options": {}}

@@ -105,6 +105,17 @@ def test_a_crowd_shares_the_last_lane():
     assert len({start for start, _, _ in arrows(markup)}) == 5
 
 
+def test_two_browsers_of_one_name_are_told_apart_by_their_labels():
+    def told(*labels):
+        made = [
+            Event(n, 0, UA, AS, "POST /notify-me", "Firefox", {}, one) for n, one in enumerate(labels)
+        ]
+        return [text for text in texts(sequence(made)) if "subscription" in text]
+
+    assert told("0d385654", "0d385654", "") == [], "there is one"
+    assert told("0d385654", "f2e0fbf1", "") == ["subscription 0d385654", "subscription f2e0fbf1"]
+
+
 def test_rows_are_bounded_and_the_rest_is_counted():
     many = events_of(*[(UA, PS, f"message {number}") for number in range(100)])
     said = texts(sequence(many, rows=10))
