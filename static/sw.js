@@ -111,8 +111,8 @@ async function serverKey() {
   }
 }
 
-// Keep the subscription that the browser has made by itself, if it is for this key. Otherwise end it
-// first: with another key, `subscribe()` would be an InvalidStateError.
+// Keep the subscription that the browser has made by itself, if it is for this key. Otherwise end
+// it first: with another key, `subscribe()` would be an InvalidStateError.
 async function subscribeWith(key, made) {
   const kept = made ?? (await registration.pushManager.getSubscription());
   if (kept && (!key || text(kept.options?.applicationServerKey) === text(key))) return kept;

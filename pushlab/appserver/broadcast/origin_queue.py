@@ -60,8 +60,9 @@ PROBES_PER_SECOND = 5
 """Messages that are tried for each second of a pause, when it is over."""
 
 PROBES_PER_SECOND_SERVED = 50
-"""The same where this notify-all has been served before, and no pause is asked for: then the push
-service works, and its refusals are likely to be about those whom it refuses."""
+"""The same where this notify-all has been served before, no pause is asked for, and no refusal is
+about the sender: then the push service works, and its refusals are likely to be about those whom it
+refuses."""
 
 PROBE_CLOSED = 5.0
 """Seconds between the messages that are tried on a closed queue."""
@@ -100,6 +101,7 @@ class OriginQueue(Generic[Item, Again]):
     # Since the last success: refusals, and the longest pause that was asked for all.
     _refusals: int = 0
     _asked: float = 0.0
+    _throttled: bool = False  # Since the last success, a refusal was about this sender.
     _served: bool = False
     _answers: float = 0.0
     _claims: float = 0.0
@@ -149,7 +151,7 @@ class OriginQueue(Generic[Item, Again]):
         """Learn of a response that is no reason to try again: the push service serves somebody."""
         self._count(claim=False)
         self.state, self._served = "open", True
-        self._refusals, self._asked = 0, 0.0
+        self._refusals, self._asked, self._throttled = 0, 0.0, False
         self.window.answered(now, bool(self.waiting) and self.under_way >= self.window.size)
 
     def refused(self, now: float, about: Scope, asked: float) -> None:
@@ -160,6 +162,7 @@ class OriginQueue(Generic[Item, Again]):
         if self._refusals == 0:
             self._trouble_since = now
         self._refusals += 1
+        self._throttled = self._throttled or about == "sender"
         claim = concerns_all(about)
         self._count(claim)
         if claim:
@@ -190,7 +193,8 @@ class OriginQueue(Generic[Item, Again]):
                 return None
         elif self.state != "open" or not self._serves_nobody(now):
             return None
-        rate = PROBES_PER_SECOND_SERVED if self._served and not self._asked else PROBES_PER_SECOND
+        slowly = self._asked or self._throttled or not self._served
+        rate = PROBES_PER_SECOND if slowly else PROBES_PER_SECOND_SERVED
         seconds = self._asked if 0 < self._asked <= CLOSE_AFTER else PROBE_PAUSE
         self.state, self._asked = "paused", 0.0
         self._probes = max(1, int(seconds * rate))

@@ -234,6 +234,7 @@ def test_a_host_of_others_is_refused_whatever_the_method(answers, method):
 @pytest.mark.parametrize("route", POSTS)
 def test_every_post_refuses_other_pages_and_other_types(answers, route):
     body = {"endpoint": "https://push.example.net/one", "event": "x", "notification": {"title": 1}}
+    body |= {"keys": 1} if route == "add-subscription" else {}
 
     def error(**headers):
         reply = answers([route], body, **headers)[route]

@@ -484,11 +484,11 @@ def test_a_subscription_that_cannot_be_used_is_not_kept(world, fetch, subscriber
     world(scenario)
 
 
-@pytest.mark.parametrize("keys", [{}, {"keys": None}, {"keys": {}}])
-def test_a_subscription_without_keys_is_kept_with_a_warning(world, fetch, subscriber, keys):
+@pytest.mark.parametrize("none", [{}, {"keys": None}, {"keys": {}}])
+def test_a_subscription_without_keys_is_kept_with_a_warning(world, fetch, subscriber, none):
     async def scenario(server, service):
         endpoint = service.endpoint()
-        add, keyless = server.url + "add-subscription", {"endpoint": endpoint} | keys
+        add, keyless = server.url + "add-subscription", {"endpoint": endpoint} | none
         for status in (201, 200):
             reply = await fetch(add, keyless)
             assert reply.status == status and reply.json["data"]["success"]
