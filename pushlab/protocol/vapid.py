@@ -272,7 +272,11 @@ def _check_claims(claims: JsonObject, origin: str, now: float) -> Claims:
     aud, exp, sub = claims.get("aud"), claims.get("exp"), claims.get("sub")
     # RFC 7519 §4.1.3: aud is one string, or an array of them.
     if aud != origin and not (isinstance(aud, list) and origin in aud):
-        raise BadAudience(f"aud is {shown(aud) if 'aud' in claims else 'missing'}, not {origin!r}")
+        hint = ""
+        if isinstance(aud, str) and re.fullmatch(re.escape(aud) + ":[0-9]+", origin):
+            hint = f"Set aud to {origin}: the port is missing, and many libraries leave it out"
+        fault = f"aud is {shown(aud) if 'aud' in claims else 'missing'}, not {origin!r}"
+        raise BadAudience(fault, hint=hint)
     if not is_number(exp):
         raise BadExpiry(f"exp is {shown(exp) if 'exp' in claims else 'missing'}")
     # exp may have hundreds of digits, or be negative. The errors show no more than a sensible number.

@@ -160,6 +160,18 @@ def test_aud_is_not_the_origin(aud):
     assert repr(ORIGIN) in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    "aud, missing",
+    [("https://push.example.net", True), ("https://push.example", False), ("", False)],
+)
+def test_aud_without_the_port_is_told_so(aud, missing):
+    with pytest.raises(BadAudience) as caught:
+        verify(header(claims(aud=aud)), origin=f"{ORIGIN}:8443", now=NOW)
+    assert (
+        "Set aud to https://push.example.net:8443: the port is missing" in str(caught.value)
+    ) == missing
+
+
 def test_aud_is_half_a_surrogate_pair():
     with pytest.raises(BadToken):
         verify(header(claims(aud="\ud800")), origin=ORIGIN, now=NOW)
