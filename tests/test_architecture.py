@@ -47,7 +47,7 @@ TABLE = {
         {"notebook", "lab", "doctor", "appserver", "useragent.base", "protocol"} | GROUND,
         {"ipywidgets", "IPython"},
     ),
-    "cli": ({"cli", "lab", "doctor", "protocol", "fetch"} | PARTIES | GROUND, set()),
+    "cli": ({"cli", "lab", "doctor", "protocol", "fetch", "server.database"} | PARTIES | GROUND, set()),
     "__main__": ({"cli"}, set()),
 }
 # Within the application server: delivery knows nothing of broadcast, and nothing of the web.

@@ -52,7 +52,7 @@ SHOWN = {
     "appserver.store.StoredSubscription": {"application_server_key", "display_name"},
     "appserver.web.certificate.Certificate": {"names"},
     "appserver.web.guard.Guard": {"host"},
-    "journal.Event": {"source", "target", "what", "who", "detail"},
+    "journal.Event": {"source", "target", "what", "who", "detail", "label"},
     "lab.invitation.Invitation": {"page_url"},
     "lab.jupyter.Jupyter": {"url", "inner"},
     "notebook.checks.error_clinic.Recorded": {"vendor", "fault", "headers", "body"},

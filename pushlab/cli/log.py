@@ -14,6 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 from pushlab.journal import Event, Journal, Party, describe
@@ -50,9 +51,12 @@ class EventLog:
     def close(self) -> None:
         """Write the lines that wait, and no more."""
         self._stop()
-        if not self._lines.full():
-            self._lines.put(None)
-            self._thread.join(END_SECONDS)
+        if self._lines.full():  # The thread waits for a reader, who may never come.
+            with suppress(queue.Empty):
+                self._lines.get_nowait()
+        with suppress(queue.Full):
+            self._lines.put_nowait(None)
+        self._thread.join(END_SECONDS)
 
     def _stop(self) -> None:
         self._unsubscribe()
@@ -66,15 +70,13 @@ class EventLog:
             self._left_out += 1
 
     def _write(self) -> None:
-        while (line := self._lines.get()) is not None:
-            if self._left_out:
-                count, self._left_out = self._left_out, 0
-                line += f"\n{count} lines are left out here: nobody read them"
-            try:
+        with self._file, suppress(OSError):  # If whoever has read the log leaves, the servers go on.
+            while (line := self._lines.get()) is not None:
+                if self._left_out:
+                    count, self._left_out = self._left_out, 0
+                    line += f"\n{count} lines are left out here: nobody read them"
                 self._file.write(f"{line}\n".encode(self._encoding, "replace"))
-            except OSError:  # Whoever has read the log has left; the servers go on.
-                self._stop()
-                return
+        self._stop()
 
 
 class _Handler(logging.Handler):
