@@ -82,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--flavour", default="strict", metavar="NAME",
                        help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
+    serve.epilog = (
+        "The application server's routes: GET /vapid, POST /add-subscription, /remove-subscription, "
+        "/notify-me and /notify-all; README.md has a table of all of them, with their bodies."
+    )
     serve.add_argument("--quiet", action="store_true", help="print the addresses, and no events")
     serve.add_argument("--certfile", type=Path, metavar="PEM", help="serve the page by https with this")
     serve.add_argument("--keyfile", type=Path, metavar="PEM", help="the certificate's private key")
