@@ -269,6 +269,9 @@ class Batch:
 
 def _stored(row: Row) -> StoredSubscription:
     number, endpoint, p256dh, auth, expires, application_server_key, display_name, created_at = row
+    # Neither decides where a message goes, so nobody misses one because of them.
+    display_name = display_name if isinstance(display_name, str) else ""
+    created_at = created_at if isinstance(created_at, float) else 0.0
     if expires is not None and expires == int(expires):
         expires = int(expires)  # as the browser wrote it
     subscription = PushSubscription(endpoint, p256dh or None, auth or None, expires)

@@ -30,6 +30,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -261,6 +262,9 @@ def _make_private(path: str, owner: str) -> None:
 
 def _tune(durable: bool) -> Callable[[Any, Any], None]:
     def tune(connection: Any, _record: Any) -> None:
+        # Text that is no UTF-8 would make each query fail that reads its row. So it is read as far as
+        # it can be, and whoever checks the row finds what is wrong with it.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
 

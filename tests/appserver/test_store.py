@@ -164,10 +164,12 @@ def test_a_store_in_memory_is_one_for_all_threads(subscription):
     store.close()
 
 
+NO_UTF8 = object()  # as text, which Python's driver cannot write
 BAD_ROWS = {
     "a host that no name may have": ("endpoint", "https://a..b/x"),
     "no URL": ("endpoint", "no URL"),
     "no text": ("endpoint", b"\xff"),
+    "no UTF-8": ("endpoint", NO_UTF8),
     "no point": ("p256dh", bytes(65)),
     "text for a point": ("p256dh", "x" * 65),
     "no secret": ("auth", b""),
@@ -182,7 +184,8 @@ def test_a_row_that_is_no_subscription_is_left_out_and_told_of(store, path, subs
     for one in ("one", "two", "three"):
         store.save(subscriber(HTTPS + one).subscription, "KEY")
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(f"UPDATE subscriptions SET {column} = ? WHERE number = 2", [value])  # noqa: S608 — the columns above
+        new, values = ("CAST(X'FF' AS TEXT)", []) if value is NO_UTF8 else ("?", [value])
+        connection.execute(f"UPDATE subscriptions SET {column} = {new} WHERE number = 2", values)  # noqa: S608 — the columns above
     told = []
     read = [
         stored.number
@@ -198,6 +201,18 @@ def test_a_row_that_is_no_subscription_is_left_out_and_told_of(store, path, subs
     again = subscriber(HTTPS + "two").subscription
     store.save(again, "KEY")
     assert store.get(HTTPS + "two").subscription == again
+
+
+@pytest.mark.parametrize(("column", "value"), [("who", b"Ada"), ("created_at", "soon")])
+def test_a_row_whose_name_or_time_is_spoilt_still_gets_its_message(
+    store, path, subscription, column, value
+):
+    store.save(subscription, "KEY", "Ada")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE subscriptions SET {column} = ?", [value])  # noqa: S608 — the columns above
+    [stored] = store.all()
+    assert stored.subscription == subscription
+    assert (stored.display_name, stored.created_at > 0) in [("", True), ("Ada", False)]
 
 
 # --- when the database does not want ------------------------------------------------------------
