@@ -115,13 +115,13 @@ async function serverKey() {
 // it first: with another key, `subscribe()` would be an InvalidStateError.
 async function subscribeWith(key, made) {
   const kept = made ?? (await registration.pushManager.getSubscription());
-  if (kept && (!key || text(kept.options?.applicationServerKey) === text(key))) return kept;
+  if (kept && (!key || encoded(kept.options?.applicationServerKey) === encoded(key))) return kept;
   await kept?.unsubscribe();
   return registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
 }
 
 // Write a key as the server does: base64url. Browsers hold its 65 bytes in an ArrayBuffer.
-function text(key) {
+function encoded(key) {
   if (!key || typeof key === "string") return key;
   const base64 = btoa(String.fromCharCode(...new Uint8Array(key)));
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
