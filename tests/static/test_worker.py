@@ -190,7 +190,7 @@ CHANGE = """([oldKey, newKey, left]) => {
   });
   PushManager.prototype.getSubscription = async () => left && made("left", left);
   PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
-    done.push(`subscribe ${text(applicationServerKey)}`);
+    done.push(`subscribe ${encoded(applicationServerKey)}`);
     return { endpoint: "https://push.example.net/again" };
   };
   self.post = async (route, value) => done.push(`${route} ${value.endpoint ?? value.event}`);
