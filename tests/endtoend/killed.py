@@ -84,7 +84,7 @@ class Served:
         port, push_port = self._ports
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "pushlab", "serve", "--port", port, "--push-port", push_port,
-            "--data", str(self.data), stdout=asyncio.subprocess.PIPE,
+            "--data", str(self.data), "--quiet", stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         line = (await self._process.stdout.readline()).decode()
         self.page_url, self.push_url = re.findall(r"http://\S+/", line)
