@@ -119,11 +119,6 @@ def is_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(is_text, value))
 
 
-def is_lines(value: object) -> bool:
-    """Say whether a value is an array of lines for people: printable, in any script."""
-    return isinstance(value, list) and all(isinstance(one, str) and one.isprintable() for one in value)
-
-
 def or_null(fits: Callable[[object], bool]) -> Callable[[object], bool]:
     """Return a function that says whether a value fits, or is null."""
     return lambda value: value is None or fits(value)

@@ -6,8 +6,8 @@ The routes, a notebook and a test call the same methods.
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -215,12 +215,12 @@ class ApplicationServer:
         """
         key = self.keys.application_server_key
         known = self.store.get(subscription.endpoint)
+        if known and known.subscription.has_keys and not subscription.has_keys:
+            subscription = known.subscription
         # A page sends its subscription at each load. The key that it was made for never changes, so
         # the first record of it stays right when the server has been given other keys since.
         if known and known.subscription.p256dh == subscription.p256dh:
             key = known.application_server_key
-        if known and known.subscription.has_keys and not subscription.has_keys:
-            subscription, key = known.subscription, known.application_server_key
         if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
         return self.store.save(subscription, key, display_name)
@@ -264,33 +264,27 @@ class ApplicationServer:
         NoSubscriptions, BadField, PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase,
         LabStopped, and TooManyRequests if MAX_NOTIFY_ALLS are under way.
         """
+        with self._counting_notify_alls():
+            number = None
+            if resume is not None:
+                number = (await asyncio.to_thread(self.broadcast_sender.runs.get, resume)).number
+            number, payload = self._message(title, body, notification, number)
+            if not await asyncio.to_thread(self.store.count):
+                raise NoSubscriptions
+            counts = await self.broadcast_sender.send_all(
+                payload, options or PushOptions(), progress, run=resume, number=number
+            )
+            return replace(counts, id=number)
+
+    @contextmanager
+    def _counting_notify_alls(self) -> Iterator[None]:
         if self._notify_alls >= MAX_NOTIFY_ALLS:
             raise TooManyRequests(f"{MAX_NOTIFY_ALLS} notify-alls are under way")
         self._notify_alls += 1
         try:
-            return await self._notify_all(title, body, options, notification, progress, resume)
+            yield
         finally:
             self._notify_alls -= 1
-
-    async def _notify_all(
-        self,
-        title: str | None,
-        body: str | None,
-        options: PushOptions | None,
-        notification: Mapping | None,
-        progress: Callable[[Counts], None] | None,
-        resume: int | None,
-    ) -> Counts:
-        number = None
-        if resume is not None:
-            number = (await asyncio.to_thread(self.broadcast_sender.runs.get, resume)).number
-        number, payload = self._message(title, body, notification, number)
-        if not await asyncio.to_thread(self.store.count):
-            raise NoSubscriptions
-        counts = await self.broadcast_sender.send_all(
-            payload, options or PushOptions(), progress, run=resume, number=number
-        )
-        return replace(counts, id=number)
 
     def runs(self) -> list[Run]:
         """Return what is recorded of the last notify-alls. Raises UnableToReadDatabase."""

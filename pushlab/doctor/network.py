@@ -12,7 +12,7 @@ from pushlab import settings
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.doctor.text import LOOPBACK
 from pushlab.errors import BadPort, FetchFailed, PortTaken, TokenExpired
-from pushlab.fetch import data_of, fetch, is_lines, is_text, or_null
+from pushlab.fetch import data_of, fetch, is_text, is_texts, or_null
 from pushlab.protocol.strict_json import JsonObject
 
 HERE = "this machine"
@@ -64,7 +64,7 @@ def _running_lab(port: int) -> tuple[JsonObject | None, str]:
     """Return the /health data of the lab at a port, and its Date header; None if no lab answers."""
     try:
         reply = fetch(f"http://127.0.0.1:{port}/health", seconds=settings.patience(5))
-        data = data_of(reply, name=is_text, routes=or_null(is_lines))
+        data = data_of(reply, name=is_text, routes=or_null(is_texts))
     except FetchFailed:
         return None, ""
     return (data, reply.headers.get("Date", "")) if data["name"] == "pushlab" else (None, "")

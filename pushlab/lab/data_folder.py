@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from pushlab.errors import DataFolderTaken
 from pushlab.lab.loop import in_a_kernel
+from pushlab.text import one_line
 
 NAME = "lab.lock"
 
@@ -125,7 +126,7 @@ def _holder(file: BinaryIO) -> str:
         file.seek(0)
         holder = json.loads(file.read(MAX_HOLDER))
         program, pid, since = holder["program"], int(holder["pid"]), str(holder["since"])[:5]
-        program = "".join(c for c in str(program)[:80] if c.isprintable())
+        program = one_line(str(program)[:80])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "another lab"  # It has just taken the lock, or its disk is full.
     return f"{program} (process {pid}, since {since})"
