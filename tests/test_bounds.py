@@ -32,7 +32,7 @@ from pushlab.appserver.web import events
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice import autopush, broker, mailbox
 from pushlab.pushservice.chromium import checkin
-from pushlab.server import limits
+from pushlab.server import connections, limits
 
 from .pushservice.conftest import Bench, Browser, fetch, opened_bench
 
@@ -194,7 +194,7 @@ def test_the_numbers_of_the_table_are_those_of_the_code():
 SMALL = [
     (mailbox, "MAX_SUBSCRIPTIONS", 12), (mailbox, "MAX_CHANNELS", 4), (mailbox, "MAX_GONE", 5),
     (mailbox, "MAX_MESSAGES", 20), (autopush, "MAX_CONNECTIONS", 6), (broker, "MAX_EXPECTED", 6),
-    (checkin, "MAX_BROWSERS", 5), (limits, "MAX_INCOMING", 60), (limits, "MAX_REFUSALS", 3),
+    (checkin, "MAX_BROWSERS", 5), (connections, "MAX_INCOMING", 60), (limits, "MAX_REFUSALS", 3),
     (events, "MAX_STREAMS", 4), (participants, "MAX_REMEMBERED", 5),
     (application_server, "MAX_SUBSCRIPTIONS", 8), (application_server, "MAX_NOTIFY_ALLS", 2),
 ]  # fmt: skip

@@ -36,7 +36,7 @@ SHOWN = {
     "appserver.delivery.egress.ConnectOverride": {"host", "mark", "address"},
     "appserver.delivery.response.NetworkFault": {"message"},
     "appserver.delivery.slots._Origin": {"held", "waiting"},
-    "appserver.delivery.transport.Transfer": {"origin"},
+    "appserver.delivery.transfer.Transfer": {"origin"},
     "appserver.explain.outcome.Outcome": {"kind", "text"},
     "appserver.explain.scope.Concern": {"scope", "source", "why"},
     "appserver.explain.scope.VendorConcern": {"vendor", "words"},

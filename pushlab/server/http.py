@@ -33,7 +33,8 @@ from pushlab.errors import (
     UnknownMethod,
     UnknownPath,
 )
-from pushlab.server.limits import BODY_SECONDS, RETRY_SECONDS
+from pushlab.server.limits import BODY_SECONDS
+from pushlab.server.stream import RETRY_SECONDS
 from pushlab.text import show
 
 DRAIN_LIMIT = 16 * 1024 * 1024

@@ -20,7 +20,7 @@ from pathlib import Path
 from report import Row
 from tornado.httpclient import AsyncHTTPClient
 
-from pushlab.server.limits import max_incoming, raise_file_limit
+from pushlab.server.connections import max_incoming, raise_file_limit
 from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
 

@@ -12,8 +12,8 @@ from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice import app, autopush, broker, mailbox
 from pushlab.pushservice.chromium import checkin
 from pushlab.pushservice.mailbox import Mailbox, Subscription
-from pushlab.server import limits
-from pushlab.server.limits import ConnectionCounter
+from pushlab.server.connections import ConnectionCounter
+from pushlab.server.stream import RETRY_SECONDS
 
 HANDSHAKE = {
     "Upgrade": "websocket",
@@ -172,7 +172,7 @@ def test_one_websocket_too_many(bench, http, monkeypatch):
     async def scenario(bench):
         first, second = await bench.user_agent(), await bench.user_agent()
         refused = await http(HTTPRequest(bench.service.origin + "/", headers=HANDSHAKE))
-        assert refused.code == 503 and refused.headers["Retry-After"] == str(limits.RETRY_SECONDS)
+        assert refused.code == 503 and refused.headers["Retry-After"] == str(RETRY_SECONDS)
         assert json.loads(refused.body)["error"]["id"] == "too-many-connections"
         await bench.away(first)
         await bench.user_agent()
@@ -286,7 +286,9 @@ def test_a_system_that_refuses_keepalive_leaks_no_connection(bench, monkeypatch)
     async def scenario(bench):
         browser = await bench.browser()
         with monkeypatch.context() as refusing:
-            refusing.setattr(limits, "KEEPALIVE_SECONDS", -10)  # Linux and macOS take no such time.
+            refusing.setattr(
+                "pushlab.server.connections.KEEPALIVE_SECONDS", -10
+            )  # Linux and macOS take no such time.
             for _ in range(5):
                 with pytest.raises((OSError, asyncio.IncompleteReadError)):
                     await browser.log_in()

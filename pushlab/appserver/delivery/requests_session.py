@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from pushlab.appserver.delivery.connections import OpenConnections
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, place_of
 from pushlab.appserver.delivery.response import MAX_HEAD_LINES
-from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, MAX_BODY, trusted_file
+from pushlab.appserver.delivery.transfer import MAX_BODY
+from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, trusted_file
 
 if TYPE_CHECKING:
     import requests

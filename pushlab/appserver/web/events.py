@@ -15,7 +15,7 @@ from tornado.iostream import StreamClosedError
 from pushlab.appserver.web.handler import Handler
 from pushlab.errors import TooManyConnections
 from pushlab.journal import Event
-from pushlab.server.limits import BoundedStream
+from pushlab.server.stream import BoundedStream
 
 PAST_EVENTS = 100
 """Earlier events that a new stream begins with, at most."""

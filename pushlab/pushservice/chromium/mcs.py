@@ -39,7 +39,7 @@ from pushlab.pushservice.chromium.messages import (
 )
 from pushlab.pushservice.chromium.protobuf import MAX_VARINT, read_varint, varint
 from pushlab.pushservice.mailbox import Message, Subscription
-from pushlab.server.limits import CONNECTIONS, enable_keepalive
+from pushlab.server.connections import CONNECTIONS, enable_keepalive
 
 VERSION = 41
 

@@ -10,7 +10,8 @@ from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushClient
 from pushlab.appserver.delivery.response import NetworkFault
-from pushlab.appserver.delivery.transport import MAX_BODY, CurlTransport
+from pushlab.appserver.delivery.transfer import MAX_BODY
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import BadResponse
 from pushlab.protocol.delivery import PushOptions

@@ -11,7 +11,8 @@ from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, is_
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
 from pushlab.appserver.delivery.response import MAX_HEAD_LINES, NetworkFault
-from pushlab.appserver.delivery.transport import CurlTransport, Transfer
+from pushlab.appserver.delivery.transfer import Transfer
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.explain.outcome import explain
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import BadResponse

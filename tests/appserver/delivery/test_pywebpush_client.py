@@ -11,7 +11,7 @@ import pytest
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushClient
 from pushlab.appserver.delivery.response import NetworkFault
-from pushlab.appserver.delivery.transport import MAX_BODY
+from pushlab.appserver.delivery.transfer import MAX_BODY
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import LabStopped, PlaintextTooLong, VapidError

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pushlab.appserver.delivery import transport as module
+from pushlab.appserver.delivery import transfer
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
-from pushlab.appserver.delivery.transport import MAX_BODY, CurlTransport, Transfer
+from pushlab.appserver.delivery.transfer import MAX_BODY, Transfer
+from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.errors import BadResponse, LabStopped, SendingFailed
 from pushlab.protocol.delivery import PushRequest
-from pushlab.server import limits
+from pushlab.server import connections
 from pushlab.settings import patience
 
 HEADERS = {
@@ -367,7 +368,7 @@ def broken(*_):
     raise RuntimeError("https://push.example.net/secret")
 
 
-ONE = [(None, "permits"), (module, "read_response"), (Transfer, "begin")]
+ONE = [(None, "permits"), (transfer, "read_response"), (Transfer, "begin")]
 ALL = [(CurlTransport, name) for name in ("_on_socket", "_wake_in", "_act", "_on_timer", "_finish")]
 
 
@@ -690,7 +691,7 @@ def test_close_ends_what_waits_for_a_connection(transport):
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux lists them")
 def test_what_may_be_open_bounds_all_origins_together(run, everywhere, monkeypatch):
     """With 64 files, 16 connections are opened: silent origins leave room for everything else."""
-    monkeypatch.setattr(limits, "open_files", lambda: 64)
+    monkeypatch.setattr(connections, "open_files", lambda: 64)
 
     async def scenario():
         transport = CurlTransport(egress=everywhere)

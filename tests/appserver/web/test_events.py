@@ -9,7 +9,7 @@ import pytest
 from pushlab.appserver.web import events as module
 from pushlab.appserver.web.events import EventsHandler
 from pushlab.journal import Party
-from pushlab.server.limits import RETRY_SECONDS
+from pushlab.server.stream import RETRY_SECONDS
 from pushlab.settings import patience
 
 UA = Party.USER_AGENT
