@@ -1,26 +1,33 @@
 # %% [markdown]
 # # 04 · Sign: a token that says who is posting
 #
-# The push service carries messages for millions of application servers and knows none of them.
-# So you hand it a small signed note: *for this push service, until then, whom to write to in case
-# of trouble*. Here you write and sign that note by hand, then change sides and decide whether to
-# believe one.
+# A push service carries messages for millions of application servers, and it knows none of them.
+# So your server hands it a small signed note with every request. The note says which push service
+# it is for, until when it is valid, and whom to write to if something goes wrong. In this lesson you
+# write and sign such a note by hand. Then you change sides, and decide whether to believe one.
 
 # %% [markdown]
 # ## Where we are
 #
-# Lesson 03 made a body that only the browser can read. But an endpoint is a mere URL: whoever
-# learns it could post there. **VAPID** ([RFC 8292](https://www.rfc-editor.org/rfc/rfc8292)) is
-# the lock on that letter box.
+# In lesson 03 you made a body that only the browser can read. But an endpoint is just a URL:
+# whoever learns it could post there. **VAPID** keeps strangers out. The letters stand for
+# *Voluntary Application Server Identification*, and the specification is
+# [RFC 8292](https://www.rfc-editor.org/rfc/rfc8292). It is voluntary because an application server
+# may leave it out; lesson 05 shows what happens then.
 #
-# **What hurts without this.** A 401 or 403 with next to no explanation: Apple says `BadJwtToken`
-# to most mistakes. Often it is one byte in the claims, or a library that answers in another
-# format.
+# **What hurts without this.** The push service answers 401 or 403 and explains next to nothing:
+# Apple says `BadJwtToken` to most mistakes. Often the cause is a single byte in the claims, or a
+# library that returns the signature in another format.
 #
-# **At the end you can** write and sign a token, turn DER into r‖s, verify a token as a push
-# service does, and say why the key that signs is not the key that encrypts.
+# **At the end you can**
 #
-# **Time:** 40 minutes. **Before this:** lesson 01; of lesson 03 only that a body carries a key.
+# - write and sign a token by hand,
+# - turn a signature from DER into the form that a token needs,
+# - verify a token as a push service does, and
+# - say why the key that signs must not be the key that encrypts.
+#
+# **Time:** 40 minutes. **Before this:** lesson 01. Of lesson 03 you need only one fact: an encrypted
+# body carries a public key.
 
 # %%
 import json
@@ -36,44 +43,50 @@ public = p256.raw_public(private_key)
 now = 1453500000  # ten in the evening, UTC, on 22 January 2016
 
 # %% [markdown]
-# No `time.time()`: whoever tests a lifetime passes the clock in. Ours stands still, some hours
-# before the RFC's example expires.
+# The setup cell does not call `time.time()`. Code that judges a lifetime should be given the time,
+# so that it can be tested. Our clock stands still, a few hours before the RFC's example expires.
 #
 # ## The words
 #
 # | name | length | what it is | who knows it |
 # |---|---|---|---|
-# | private key | 32 bytes | signs | application server alone |
-# | **k**, its public half | 65 bytes | verifies; the page's `applicationServerKey` | all three |
-# | header | 27 bytes | which algorithm | both servers |
-# | claims | about 90 bytes | **aud** for whom, **exp** until when, **sub** contact | both servers |
-# | signature r‖s | 64 bytes | two numbers of 32 bytes | both servers |
-# | **t**, the token | about 240 characters | all of it, in base64url | both servers |
+# | private key | 32 bytes | makes signatures | the application server alone |
+# | **k**, its public half | 65 bytes | verifies signatures; the page calls it `applicationServerKey` | all three parties |
+# | header | 27 bytes | names the algorithm | both servers |
+# | claims | about 90 bytes | **aud**: for whom · **exp**: until when · **sub**: the contact | both servers |
+# | signature, r‖s | 64 bytes | two numbers of 32 bytes, one after the other | both servers |
+# | **t**, the token | about 240 characters | header, claims and signature in base64url | both servers |
+#
+# A token of this form is called a JSON Web Token, or **JWT**.
 #
 # ## 1 · What the token proves, and to whom
 #
-# It proves to the **push service** that the sender holds the private half of *k*. The browser
-# named that *k* when it subscribed, so the push service can compare. It keeps the token to itself:
-# the user agent never sees it
+# The token proves to the **push service** that the sender holds the private half of *k*. The browser
+# named that same *k* when it subscribed, so the push service can compare the two. The push service
+# keeps the token: the user agent never sees it
 # ([RFC 8292 §4.2](https://www.rfc-editor.org/rfc/rfc8292#section-4.2)).
 #
-# "VAPID encrypts the content" is a popular sentence, and wrong. It does not even sign the content:
-# the body appears nowhere in the token. A changed body is found by the browser, with the tag of
-# lesson 03.
+# You will often read that "VAPID encrypts the content". It does not. It does not even sign the
+# content, because the body appears nowhere in the token. If somebody changes the body on its way,
+# it is the browser that notices, with the authentication tag of lesson 03.
 
 # %% [markdown]
 # ## 2 · Header and claims, as exact bytes
 #
-# A token is a JWT: two JSON texts and a signature
-# ([RFC 8292 §2](https://www.rfc-editor.org/rfc/rfc8292#section-2)). Not values are signed but
-# *bytes*, so a space more is another token. Three claims:
+# A token consists of two JSON texts and a signature
+# ([RFC 8292 §2](https://www.rfc-editor.org/rfc/rfc8292#section-2)). The signature covers *bytes*, not
+# values, so one more space makes another token. There are three claims:
 #
-# - **aud**: the *origin* of the endpoint. Scheme, host, port if unusual. No path, no final slash.
-# - **exp**: a *number* of seconds since 1970, at most 24 hours ahead. Take 12: clocks differ.
-# - **sub**: `mailto:` or `https:`, so that a person can reach you. No space after the colon.
+# - **aud**, the audience: the *origin* of the endpoint. An origin is scheme and host, and the port
+#   if it is not the usual one. It has no path and no slash at its end.
+# - **exp**, the expiry: a *number* of seconds since 1970, at most 24 hours ahead. Take 12 hours,
+#   because clocks differ.
+# - **sub**, the subject: a `mailto:` or `https:` address at which a person can be reached. There is
+#   no space after the colon.
 #
-# Both texts become base64url, and a dot joins them: the *signing input*. *Look for* `eyJ`, twice:
-# that is how `{"` begins in base64url, and how you recognise a JWT across the room.
+# Each text is written in base64url, and a dot joins the two. The result is the *signing input*.
+# *Look for* `eyJ`, which appears twice: `{"` always begins like that in base64url, and that is how
+# you recognise a JWT at a glance.
 
 # %%
 origin = "https://push.example.net"
@@ -86,13 +99,14 @@ print(signing_input)
 assert signing_input == examples.RFC8292.token.rpartition(".")[0]  # the RFC's own, to the letter
 
 # %% [markdown]
-# Anyone can read it: base64url hides nothing. And you have written the RFC's example so far.
+# Anyone can read this: base64url is not encryption. And the assert shows that you have written the
+# RFC's own example, apart from the signature.
 #
 # ## Exercise 1 · The claims
 #
 # Write `write_claims(endpoint: str, now: int, sub: str) -> bytes`: the claims for any endpoint, as
-# compact JSON in the order aud, exp, sub; exp is 12 hours after `now`. A famous article prints
-# `"exp": "1469618703"`. Do not copy it.
+# compact JSON in the order aud, exp, sub. Let exp be 12 hours after `now`. A well-known article
+# prints `"exp": "1469618703"`, with quotes, and they are wrong: exp is a number.
 
 # %%
 def write_claims(endpoint: str, now: int, sub: str) -> bytes:
@@ -109,9 +123,11 @@ checks.sign.claims(write_claims)
 # %% [markdown]
 # ## 3 · Sign, and find something unexpected
 #
-# `ES256` means ECDSA on P-256 with SHA-256. The result is two numbers, r and s, of 32 bytes each.
-# Predict the length of what the library returns; then *look for* whether it is always the same.
-# (`deterministic_signing`: section 7.)
+# `ES256` is the name of the algorithm: ECDSA, the signature method for elliptic curves, on the
+# curve P-256 and with the hash SHA-256. Its result is two numbers, r and s, of 32 bytes each.
+#
+# **Predict** the length of what the library returns. Then *look for* whether the length is always
+# the same. (Section 7 explains `deterministic_signing`.)
 
 # %%
 ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
@@ -120,8 +136,9 @@ others = {len(private_key.sign(bytes([number]), ES256)) for number in range(256)
 print(len(der), "bytes; 256 other messages give", sorted(others))
 
 # %% [markdown]
-# Not 64, and not even constant. Libraries speak **DER**, the language of certificates, which
-# wraps the two numbers in tags and lengths. *Look for* the three parts that are neither r nor s.
+# The length is not 64, and it is not even constant. Libraries return signatures in **DER**, the
+# format in which certificates are written. DER puts a type and a length in front of each number,
+# and in front of both together. *Look for* the three parts that are neither r nor s.
 
 # %%
 edges = [0, 2, 4, 4 + der[3], 6 + der[3], len(der)]  # r begins at 4
@@ -132,16 +149,20 @@ parts = [trace.Span(*part, "RFC 3279 §2.2.3") for part in zip(edges, edges[1:],
 byte_map(parts, der, title="A signature in DER")
 
 # %% [markdown]
-# Here each has 32 bytes. But integers in DER have a sign: if the first bit of r is set, a `00`
-# goes in front, lest r be negative. That makes 33 bytes, half of the time; likewise s. Hence 70, 71
-# or 72. Leading zero bytes are dropped: 69 now and then. Code that cuts at fixed places passes its
-# test with this signature, then fails three times out of four.
+# In this signature r and s have 32 bytes each, but they do not always. Integers in DER have a sign.
+# If the first bit of r is set, a byte `00` is put in front, so that r does not look negative. This
+# happens to half of all numbers and makes them 33 bytes long; the same holds for s. Hence the
+# lengths 70, 71 and 72. DER also drops leading zero bytes, so now and then a signature has 69 bytes.
+#
+# Code that cuts at fixed places would pass a test with this one signature, and fail with three of
+# every four others.
 #
 # ## Exercise 2 · From DER to r‖s
 #
-# A token wants r and s with 32 bytes each, zeros kept, nothing between
-# ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). Write
-# `to_raw(der: bytes) -> bytes`, 64 bytes. Slice by hand, or let `utils` of cryptography do it.
+# In a token r and s have exactly 32 bytes each, leading zeros included, with nothing between them
+# ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). This form is written r‖s:
+# r, followed by s. Write `to_raw(der: bytes) -> bytes`, which returns these 64 bytes. Slice the
+# bytes by hand, or use `utils.decode_dss_signature` of the library `cryptography`.
 
 # %%
 def to_raw(der: bytes) -> bytes:
@@ -158,8 +179,8 @@ checks.sign.to_raw(to_raw)
 # %% [markdown]
 # ## 4 · The token, and the header that carries it
 #
-# A second dot, the signature in base64url, done. *Look for* three parts: what everybody can guess,
-# what you promise, what only you can make.
+# The token is the signing input, a second dot, and the signature in base64url. *Look for* its three
+# parts: one that everybody could guess, one with your promises, and one that only you can make.
 
 # %%
 r, s = utils.decode_dss_signature(der)
@@ -170,9 +191,9 @@ token_map(token, title="A VAPID token")
 
 # %% [markdown]
 # The request carries it in `Authorization`, with the public key beside it
-# ([RFC 8292 §3](https://www.rfc-editor.org/rfc/rfc8292#section-3)). A token is a *bearer* token:
-# until it expires, whoever copies it out of your log can post as you. So the package shortens
-# what it prints.
+# ([RFC 8292 §3](https://www.rfc-editor.org/rfc/rfc8292#section-3)). It is a *bearer* token, which
+# means that whoever has it may use it. Somebody who copies it out of your log can post as you until
+# it expires. That is why this package shortens a token when it prints one.
 
 # %%
 line = f"vapid t={token}, k={base64url.encode(public)}"
@@ -183,9 +204,10 @@ assert line == authorization(token, public)
 # %% [markdown]
 # ## Exercise 3 · The whole token
 #
-# Write `sign(claims: bytes, private_key) -> str`: header, claims *just as given*, signature. The
-# check has a key and claims of its own, and verifies as a push service would. Your signature may
-# use random numbers or not; both hold.
+# Write `sign(claims: bytes, private_key) -> str`, which returns the whole token: the header, the
+# claims *exactly as given*, and the signature. The check uses a key and claims of its own, and
+# verifies your token as a push service would. Signatures with and without random numbers are both
+# valid.
 
 # %%
 def sign(claims: bytes, private_key: ec.EllipticCurvePrivateKey) -> str:
@@ -202,10 +224,13 @@ checks.sign.token(sign)
 # %% [markdown]
 # ## 5 · Change sides: verify like a push service
 #
-# Before you is a token of 2016, the one that
-# [RFC 8292 §2.4](https://www.rfc-editor.org/rfc/rfc8292#section-2.4) prints. First the signature,
-# because no claim is worth reading before it holds. r‖s goes back to DER. Predict the length: which
-# of the two numbers has its first bit set?
+# Now you are the push service, and you receive the token that
+# [RFC 8292 §2.4](https://www.rfc-editor.org/rfc/rfc8292#section-2.4) prints. Check the signature
+# first, because no claim means anything until the signature holds. The library verifies DER, so
+# r‖s must be turned back.
+#
+# **Predict** the length of the DER form. It depends on which of the two numbers has its first bit
+# set, and the last line prints how each begins.
 
 # %%
 theirs = examples.RFC8292
@@ -218,11 +243,15 @@ print(len(raw), "bytes of r‖s,", len(as_der), "of DER: the signature holds")
 print(f"r begins with {raw[0]:02x}, s with {raw[32]:02x}")
 
 # %% [markdown]
-# `verify` returns nothing. It raises, or all is well. Keep that habit: a function that returns
-# `False` for a forgery is one forgotten `if` away from letting it in.
+# `verify` returns nothing. It raises an exception if the signature is wrong, and otherwise all is
+# well. Write your own code in the same way. If a function returned `False` for a forgery, one
+# forgotten `if` would let the forgery in.
 #
-# Then the claims, and these need a clock. Predict the three outcomes: at our `now`, one second
-# after exp, and with the push service's clock a day behind.
+# Next come the claims, and they need a clock. **Predict** three outcomes:
+#
+# 1. at our `now`,
+# 2. one second after exp, and
+# 3. at a push service whose clock is a day behind.
 
 # %%
 promised = json.loads(base64url.decode(second))
@@ -235,15 +264,16 @@ for moment in (now, promised["exp"] + 1, now - 86400):
         print(error)
 
 # %% [markdown]
-# The same bytes are fine, too old, or too fresh: validity is a matter between a token and a
-# clock. A machine whose clock is off gets both of these errors, and no change to the code will
-# mend it.
+# The same bytes are valid, expired, or valid for too long, depending on the clock that judges them.
+# A sender whose own clock is wrong gets the second or the third answer. No change to the code will
+# mend that; setting the clock will.
 #
 # ## Exercise 4 · Believe or refuse
 #
-# Write `verify(authorization: str, endpoint_origin: str, now: int) -> dict`: the claims of a token
-# that holds, and an exception, any, for every other. `vapid.parse` takes the header apart
-# (`.t`, `.k`; some senders write no space after the comma). The rest is sections 3 to 5.
+# Write `verify(authorization: str, endpoint_origin: str, now: int) -> dict`. It returns the claims of
+# a valid token, and raises any exception you like for every other one. `vapid.parse` takes the
+# header apart and gives you `.t` and `.k`; it also reads headers without a space after the comma,
+# which some senders write. Sections 3 to 5 show everything else that you need.
 
 # %%
 def verify(authorization: str, endpoint_origin: str, now: int) -> dict:
@@ -263,9 +293,9 @@ checks.sign.verify(verify)
 # %% [markdown]
 # ## 6 · Break it: eleven tokens
 #
-# Predict which of them is accepted (and so shows its claims): one is. The first seven are signed
-# correctly, and what they *say* is wrong. The last four make the right claims, and are signed
-# wrongly.
+# The next cells make eleven tokens with something wrong. The first seven are signed correctly, but
+# what they *say* is wrong. The last four say the right things, but are signed wrongly. One of the
+# eleven is accepted all the same, and its claims are printed. **Predict** which one.
 
 # %%
 wrong = {
@@ -295,20 +325,29 @@ for name, forged in broken.items():
         print(name, f"{error.status} {error}", sep="\n  ")
 
 # %% [markdown]
-# The space got through: RFC 8292 only recommends what sub should be. A library's own README shows
-# that very space. Mozilla and Google do not look at sub; Apple does, and answers 403 `BadJwtToken`
-# without naming it. So our `vapid.sign` refuses such a sub before anything is sent.
+# The token with a space in sub is accepted, because RFC 8292 §2.1 only recommends what sub should
+# look like. A library's own README shows exactly that space. What do the vendors do?
 #
-# Where we say 403, Mozilla says 401. *None of these means that a subscription is dead.* Repair the
-# token; delete nobody.
+# - **Mozilla** wants sub to be a text, and looks no further (source of autopush-rs, July 2026).
+# - **Apple** refuses such a token with `403 BadJwtToken`, without naming the cause (reported by many
+#   developers).
+#
+# That is why our `vapid.sign` refuses such a sub before anything is sent.
+#
+# Where the lab's push service says 403, Mozilla's says 401. *Neither of them means that a
+# subscription is dead.* Mend the token, and keep the subscriptions.
 #
 # ## 7 · The number k, once too often
 #
-# Each ECDSA signature needs a fresh secret number, which every book calls k (no relation to the
-# *k* in the header). If it is random, two tokens with the same claims differ, and both verify. And
-# if two messages get the *same* k? Signing is three lines of integers
-# ([RFC 6979 §2.4](https://www.rfc-editor.org/rfc/rfc6979#section-2.4): q is the order of the
-# curve, x the private key, h the hash). Somebody careless signs twice.
+# Each ECDSA signature needs a fresh secret number. Every book calls it k, although it has nothing
+# to do with the *k* in the header. If this number is random, two tokens with the same claims have
+# different signatures, and both are valid. What happens if two messages are signed with the *same*
+# k?
+#
+# Signing takes three lines of integer arithmetic
+# ([RFC 6979 §2.4](https://www.rfc-editor.org/rfc/rfc6979#section-2.4)). In them q is the order of the
+# curve, x is the private key, and h is the hash of the message. Here is a careless signer, who uses
+# the same k twice.
 
 # %%
 def careless(message: bytes, k: int = 4) -> tuple[int, int, int]:
@@ -325,8 +364,9 @@ verifies(utils.encode_dss_signature(r2, s2), b"Tuesday's token", ES256)
 print("the same r:", r == r2)
 
 # %% [markdown]
-# Both are genuine, and a passer-by sees the same r. He has two equations with two unknowns, k and
-# x. Predict what else he needs to sign in your name.
+# Both signatures are genuine, and everybody can see that their r is the same. An observer now has
+# two equations with two unknowns, k and x. **Predict** what else the observer needs in order to sign
+# in your name.
 
 # %%
 q = p256.N
@@ -335,18 +375,20 @@ x = (s1 * k - h1) * pow(r, -1, q) % q
 thief = ec.derive_private_key(x, p256.CURVE)
 forged = jws.sign(header, claims, thief)
 print("accepted:", vapid.verify(authorization(forged, public), origin=origin, now=now))
-assert p256.raw_public(thief) == public  # he holds your private key
+assert p256.raw_public(thief) == public  # the observer holds your private key
 
 # %% [markdown]
-# Nothing. Two signatures, two lines, and the key is out. A games console lost its signing key just
-# so in 2010. RFC 6979 computes k from key and message: no random number, no repetition, and the
-# same token for the same claims.
+# Nothing else. Two signatures and two lines of arithmetic reveal the private key. A games console
+# lost its signing key in this way in 2010. RFC 6979 avoids the danger: it computes k from the key
+# and the message, so no random number can repeat, and the same claims always give the same token.
+# That is what `deterministic_signing` asks for.
 #
 # ## 8 · Why two key pairs
 #
-# Both are points of one curve, so why not one pair for everything?
-# [RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) forbids it. We do it all the
-# same: the VAPID key encrypts. *Look for* what somebody sees who has no private key at all.
+# The signing key and the encryption key are both points on the same curve. Why not use one pair for
+# everything? [RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) forbids it. We do
+# it anyway and encrypt with the VAPID key. *Look for* what somebody can see who has no private key
+# at all.
 
 # %%
 subscription, salt = examples.RFC8291.subscription, examples.RFC8291.salt
@@ -355,18 +397,20 @@ keyid = body[21:86]  # of the header, in the clear: lesson 03
 print("keyid is k:", keyid == public)
 
 # %% [markdown]
-# A push service compares 65 bytes with 65 bytes and answers 400; the lab's does. Three reasons:
+# The RFC says that a push service *should* compare the two and answer 400. The lab's push service
+# does; do not rely on every other one. There are three reasons for two pairs:
 #
-# - **Lifetime.** The VAPID key stays for years: it is your name. The encrypting key lives for one
-#   message, so a stolen one opens one at most. With one pair, whoever steals key and database
-#   opens the whole archive.
-# - **Use.** What is proved of ECDSA and of ECDH is proved for keys that do only that.
+# - **Lifetime.** The VAPID key stays for years, because it is your name. An encryption key lives for
+#   one message, so a stolen one opens one message at most. With a single pair, whoever steals the
+#   key and a database of messages can read them all.
+# - **Use.** The security proofs of ECDSA and of ECDH hold for keys that do nothing else.
 # - **Reader.** k convinces the push service; keyid is for the user agent alone.
 #
 # ## 9 · By hand, and by the library
 #
-# pywebpush signs with its companion py_vapid. We hand it the claims backwards, and each side reads
-# the other's token. *Look for* the one part that cannot be equal.
+# The library pywebpush signs with its companion, py_vapid. We give py_vapid the claims in reverse
+# order, and let each side verify the token of the other. *Look for* the one part that cannot be
+# equal.
 
 # %%
 from py_vapid import Vapid
@@ -379,40 +423,47 @@ print("the same signature:", f"{start}.{end}" == token)
 assert vapid.sign(vapid.Claims(**said), private_key) == token  # the package: all your bytes
 
 # %% [markdown]
-# Its k is random, so its signature is new at every run. Mind two things: `Vapid.verify` looks at
-# the signature alone, neither at aud nor at exp; and py_vapid signs an exp that is text without
-# complaint.
+# The library's k is random, so its signature is new at every run. Remember two things about it.
+# `Vapid.verify` checks the signature alone, and looks at neither aud nor exp. And py_vapid signs an
+# exp that is a text, without complaint.
 #
-# Nor need you sign each message: one token serves *every* subscription at an origin until it nears
-# its end, and a push service can remember what it has verified
-# ([RFC 8292 §5](https://www.rfc-editor.org/rfc/rfc8292#section-5)). Lesson 06 signs once for all.
+# You do not have to sign every message. One token serves *every* subscription at an origin until it
+# nears its expiry, and a push service can remember a token that it has verified
+# ([RFC 8292 §5](https://www.rfc-editor.org/rfc/rfc8292#section-5)). Lesson 06 signs once for a whole
+# class.
 
 # %% [markdown]
 # ## What you saw
 #
-# - A token is exact bytes: header, claims, and r‖s over both. It says nothing about the body.
-# - Libraries sign in DER, 70 to 72 bytes; a token wants 64. Never cut at fixed places.
-# - aud is an origin, exp a number within 24 hours, sub a contact without a space.
-# - A verifier takes the signature first, then aud, then exp at *its* clock; and it raises.
-# - One repeated k reveals the private key. The key that signs never encrypts.
+# - A token is exact bytes: the header, the claims, and a signature over both. It says nothing about
+#   the body.
+# - Libraries return a signature in DER, mostly 70 to 72 bytes long; a token needs r‖s, 64 bytes.
+#   Never cut DER at fixed places.
+# - aud is an origin, exp is a number within 24 hours, and sub is a contact without a space.
+# - A verifier checks the signature first, then aud, then exp by *its own* clock. If anything is
+#   wrong, it raises.
+# - Signing twice with the same k reveals the private key.
+# - The key that signs never encrypts.
 #
-# **What we left out:** that a push service compares k with the subscription's key (lesson 08
-# regenerates keys and loses everyone); JWTs with other algorithms; how P-256 adds points.
+# **What we left out:** that a push service compares k with the key of the subscription (lesson 08
+# makes new keys, and loses every subscriber), JWTs with other algorithms, and the arithmetic of
+# points on P-256.
 
 # %% [markdown]
 # ## Questions
 #
-# 1. Somebody reads one of your tokens in a log. What can he do, where, and for how long?
-# 2. Your exp is right by your clock, and Mozilla says that it is past. Who is to blame?
-# 3. You send to Firefox and Chrome. How many tokens do you need today? How many key pairs?
+# 1. Somebody reads one of your tokens in a log. What can they do with it, where, and for how long?
+# 2. Your exp is right by your own clock, and Mozilla says that it is in the past. Which clock is
+#    wrong?
+# 3. You send to Firefox and to Chrome. How many tokens do you need today? How many key pairs?
 #
 # <details><summary>Answers</summary>
 #
-# 1. Post as you to endpoints that he knows, of that one push service, until exp. He cannot make
-#    messages that a browser can read, unless he also has p256dh and auth.
-# 2. Your machine's clock, most likely. With exp only minutes ahead, a small error is enough.
-# 3. One token for each push service, renewed once or twice. One key pair for all; the fresh one
-#    that each message is encrypted with is not counted.
+# 1. They can post as you to those endpoints of that one push service which they know, until exp.
+#    They cannot write messages that a browser can decrypt, unless they also have p256dh and auth.
+# 2. Most likely your machine's. If exp is only a few minutes ahead, a small error is enough.
+# 3. You need one token for each push service, renewed once or twice a day. You need one key pair for
+#    all of them. (The fresh pair that encrypts each message is not counted.)
 # </details>
 #
 # **Next:** [05 · Send](05_send.ipynb), where token and body become a request.
