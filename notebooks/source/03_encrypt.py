@@ -1,21 +1,24 @@
 # %% [markdown]
 # # 03 · Encrypt: one message, by hand, to the byte
 #
-# A stranger carries your message: the push service. It must deliver what it cannot read. Here you
-# seal the message that RFC 8291 prints as its example, one step at a time, and arrive at the very
-# bytes of the RFC. Then you break them.
+# The push service carries your message, and it is a stranger: it must deliver what it cannot read.
+# In this lesson you encrypt the message that RFC 8291 prints as its example. You do it one step at a
+# time, and arrive at exactly the bytes of the RFC. Then you break them.
 
 # %% [markdown]
 # ## Where we are
 #
 # You hold a subscription (lesson 02): an endpoint, **p256dh** and **auth**.
 #
-# **What hurts without this.** Encryption that is wrong by one byte fails in the worst way: the
-# push service says `201`, the browser throws the message away, and nobody tells you. Whoever can
-# name each value finds the first that departs.
+# **What hurts without this.** Encryption that is wrong by one byte fails in the worst way: the push
+# service says `201`, the browser throws the message away, and nobody tells you. If you can name each
+# value on the way, you can find the first one that differs.
 #
-# **At the end you can** encrypt a message by hand as RFC 8291 says, read the header of any message,
-# and say who notices which broken byte.
+# **At the end you can**
+#
+# - encrypt a message by hand as RFC 8291 says,
+# - read the header of any encrypted message, and
+# - say who notices which broken byte.
 #
 # **Time:** 40 minutes. **Before this:** lessons 01 and 02.
 
@@ -36,28 +39,34 @@ from pushlab import encryption, examples, message_map, p256, trace, trace_table
 #
 # | name | bytes | what it is | who knows it |
 # |---|---|---|---|
-# | **ua_private** | 32 | made in `subscribe()` | user agent alone |
-# | **ua_public** | 65 | its other half, p256dh | user agent, application server |
-# | **auth_secret** | 16 | auth | user agent, application server |
-# | **as_private** | 32 | made for *this message* | application server, for a moment |
-# | **as_public** | 65 | its other half, sent along | everybody |
-# | **salt** | 16 | random, for *this message* | everybody |
-# | **ecdh_secret** | 32 | what the two key pairs share | both ends can compute it |
-# | **IKM**, **PRK** | 32 | secrets on the way | both ends can compute them |
-# | **CEK**, **NONCE** | 16, 12 | what AES-GCM seals with | both ends can compute them |
+# | **ua_private** | 32 | the private key that `subscribe()` made | the user agent alone |
+# | **ua_public** | 65 | its public half, which the subscription calls p256dh | user agent, application server |
+# | **auth_secret** | 16 | a random secret, which the subscription calls auth | user agent, application server |
+# | **as_private** | 32 | a private key made for *this message* | the application server, for a moment |
+# | **as_public** | 65 | its public half, sent along with the message | everybody |
+# | **salt** | 16 | random bytes, made for *this message* | everybody |
+# | **ecdh_secret** | 32 | the secret that both key pairs share | both ends compute it |
+# | **PRK** | 32 | *pseudorandom key*: what HKDF extracts from a secret | both ends compute it |
+# | **IKM** | 32 | *input keying material*: the secret that RFC 8188 starts from | both ends compute it |
+# | **CEK** | 16 | *content encryption key*: the key for AES-GCM | both ends compute it |
+# | **NONCE** | 12 | a *number used once*: the other input of AES-GCM | both ends compute it |
+#
+# Three tools appear in this lesson. **HMAC** is a hash with a key: without the key nobody can compute
+# it. **HKDF** derives keys from a secret by means of HMAC. **AES-GCM** encrypts a text, and adds a
+# *tag* by which the receiver notices any change.
 #
 # ## 1 · Two key pairs and a secret
 #
-# The user agent made its pair once, when it subscribed. The application server makes one for each
-# message and forgets it afterwards: an *ephemeral* key
+# The user agent made its pair once, when it subscribed. The application server makes a new pair for
+# each message, and forgets it afterwards. Such a key is called *ephemeral*
 # ([RFC 8291 §3.1](https://www.rfc-editor.org/rfc/rfc8291#section-3.1)).
 #
-# The VAPID key appears nowhere in this lesson. "VAPID encrypts the content" is a famous mistake:
-# VAPID signs, for the push service (lesson 04). Encryption has other keys, because the push
-# service must *not* read.
+# The VAPID key appears nowhere in this lesson. "VAPID encrypts the content" is a common mistake:
+# VAPID signs, and the signature is for the push service (lesson 04). Encryption uses other keys,
+# because the push service must *not* be able to read.
 #
-# We take the [example of RFC 8291 §5](https://www.rfc-editor.org/rfc/rfc8291#section-5): its values
-# are printed, for you to compare. *Look for* the lengths of the table.
+# We take the [example of RFC 8291 §5](https://www.rfc-editor.org/rfc/rfc8291#section-5), because the
+# RFC prints all its values, and you can compare. *Look for* the lengths that the table promises.
 
 # %%
 rfc = examples.RFC8291
@@ -70,12 +79,14 @@ print(len(plaintext), "bytes to say:", plaintext.decode())
 assert ua_public == rfc.ua_public and as_public == rfc.as_public  # halves that belong together
 
 # %% [markdown]
-# We print no private key, not even one from an RFC: a habit must hold in play to hold in earnest.
+# We print no private key, not even one from an RFC. A habit that you keep in exercises is one that
+# you keep at work.
 #
 # ## 2 · One secret from two sides
 #
-# Elliptic-curve Diffie-Hellman takes *my* private key and *your* public key. Predict: the
-# application server and the user agent put in quite different numbers. What do they get out?
+# Elliptic-curve Diffie-Hellman (ECDH) combines *my* private key with *your* public key. So the
+# application server and the user agent put in quite different numbers. **Predict** what each of
+# them gets out.
 
 # %%
 ecdh_secret = as_private.exchange(ec.ECDH(), p256.load_public(ua_public))  # application server
@@ -84,20 +95,23 @@ print(len(ecdh_secret), "bytes, and", "equal" if ecdh_secret == there else "diff
 assert base64url.encode(ecdh_secret) == "kyrL1jIIOHEzg3sM2ZWRHDRB62YACZhhSlknJ672kSs"
 
 # %% [markdown]
-# The same 32 bytes, and they never travelled. Both public keys together do not give them. The text
-# in the `assert` is what Appendix A of the RFC prints.
+# Both get the same 32 bytes, and these bytes never travelled. Somebody who knows both public keys
+# still cannot compute them. The text in the `assert` is what Appendix A of the RFC prints.
 #
 # ## 3 · Mix in the auth secret
 #
-# `auth_secret` is mixed in, so that knowing a public key is not enough to write to a user; both
-# public keys are, so that the result belongs to exactly these two
-# ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3)).
+# Two more things go into the secret
+# ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3)):
 #
-# The tool is called HKDF, and it is two HMACs. *Extract*: HMAC(salt, secret). *Expand*: HMAC with
-# what came out, over a text that names the purpose, and a counter byte `01`. We never need more
-# than the 32 bytes of one HMAC, so the counter stays at 1.
+# - `auth_secret`, so that knowing a public key is not enough to write to a user, and
+# - both public keys, so that the result belongs to exactly these two parties.
 #
-# *Look for* the order of the two points, and for the byte between text and points.
+# HKDF does this in two steps, and each is one HMAC. *Extract* computes HMAC(salt, secret); its result
+# is a PRK. *Expand* computes an HMAC with that PRK as its key, over a text that names the purpose and
+# a counter byte. The text is called `info`. One HMAC gives 32 bytes, and we never need more, so the
+# counter is always `01`.
+#
+# *Look for* the order of the two public keys, and for the byte between the text and the keys.
 
 # %%
 def hmac_sha_256(key: bytes, message: bytes) -> bytes:
@@ -119,14 +133,14 @@ assert start == len(key_info)
 byte_map(spans, key_info, "key_info")
 
 # %% [markdown]
-# Two bytes are easily lost: the `00` that ends the text belongs to key_info, and the `01` is the
-# counter of HKDF, which a library's HKDF adds itself. Add it twice, or not at all, and nothing
-# tells you.
+# Two bytes are easily lost. The `00` that ends the text belongs to key_info. The `01` is HKDF's
+# counter, and a library's HKDF adds it for you. If you add it twice, or leave it out, no error
+# appears: you get another key.
 #
 # ### Exercise 1: key_info
 #
-# Write `make_key_info(ua_public: bytes, as_public: bytes) -> bytes`: two points of 65 bytes in,
-# 144 bytes out, no counter. Try it without scrolling up.
+# Write `make_key_info(ua_public: bytes, as_public: bytes) -> bytes`. It takes two public keys of 65
+# bytes and returns 144 bytes, without the counter. Try it without scrolling up.
 
 # %%
 def make_key_info(ua_public: bytes, as_public: bytes) -> bytes:
@@ -141,11 +155,12 @@ checks.encrypt.key_info(make_key_info)
 # %% [markdown]
 # ## 4 · A key and a nonce
 #
-# From here on it is [RFC 8188](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), a coding for
-# any HTTP body. It takes *some* secret, the IKM, and a fresh salt, and runs HKDF once more. One PRK
-# gives two values, told apart by their texts.
+# The rest follows [RFC 8188](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), which describes an
+# encryption for any HTTP body. It takes *some* secret, the IKM, and a fresh salt, and runs HKDF once
+# more. From the pseudorandom key (PRK) it derives two values, CEK and NONCE. Their `info` texts keep
+# them apart.
 #
-# Predict: HMAC-SHA-256 always gives 32 bytes. Where do 16 and 12 come from?
+# **Predict**: HMAC-SHA-256 always gives 32 bytes. Where do the lengths 16 and 12 come from?
 
 # %%
 prk = hmac_sha_256(salt, ikm)
@@ -157,15 +172,15 @@ assert base64url.encode(cek) == "oIhVW04MRdy2XN9CiKLxTg"  # Appendix A
 assert base64url.encode(nonce) == "4h_95klXJ5E_qnoN"
 
 # %% [markdown]
-# They are cut off: AES-128 takes a key of 16 bytes, GCM a nonce of 12. Both ends derive the nonce,
-# so it need not travel.
+# The 32 bytes are cut off: AES-128 takes a key of 16 bytes, and GCM takes a nonce of 12. Both ends
+# derive the nonce, so it does not have to travel.
 #
 # ### Exercise 2: derive
 #
-# Write `derive(ecdh_secret, auth_secret, ua_public, as_public, salt) -> dict`: bytes in (32, 16,
-# 65, 65, 16), and out come six values under the RFC's names: `"PRK_key"`, `"key_info"`, `"IKM"`,
-# `"PRK"`, `"CEK"`, `"NONCE"`. You may use `hmac_sha_256`. The check names the first value that
-# departs.
+# Write `derive(ecdh_secret, auth_secret, ua_public, as_public, salt) -> dict`. Its five arguments are
+# bytes, with the lengths 32, 16, 65, 65 and 16. The dict has six values under the RFC's names:
+# `"PRK_key"`, `"key_info"`, `"IKM"`, `"PRK"`, `"CEK"` and `"NONCE"`. You may use `hmac_sha_256`. The
+# check names the first value that differs.
 
 # %%
 def derive(ecdh_secret, auth_secret, ua_public, as_public, salt) -> dict[str, bytes]:
@@ -186,15 +201,16 @@ checks.encrypt.derive(derive)
 # %% [markdown]
 # ## 5 · Seal, and write the header
 #
-# A *record* is what is sealed at once. One byte marks the end of its data: `02` in the last
-# record, `01` in others. A push message has one record, hence always `02`. Zeros may follow it, to
-# hide how long the text is; we add none. AES-GCM encrypts, and adds a **tag** of 16 bytes which
-# fits only these bytes under this key
-# ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2)).
+# AES-GCM encrypts one *record* at a time
+# ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2)). Behind the text of a record
+# stands a byte, the *delimiter*. It is `02` in the last record, and `01` in every record before it.
+# A push message has exactly one record, so its delimiter is always `02`. Zero bytes may follow the
+# delimiter, to hide how long the text is; we add none. AES-GCM then adds a **tag** of 16 bytes, which
+# fits these bytes under this key and nothing else.
 #
-# Before the record goes a **header** in the clear: what the user agent needs for the same
-# computation, and has not got. *Look for* the four bytes of **rs**, and for the `04` with which
-# every uncompressed point begins.
+# In front of the record stands a **header** that is not encrypted. It holds what the browser still
+# lacks to compute the same keys. *Look for* the four bytes of **rs**, and for the `04` with which
+# every uncompressed public key begins.
 
 # %%
 ciphertext = AESGCM(cek).encrypt(nonce, plaintext + b"\2", None)
@@ -205,15 +221,16 @@ assert body == rfc.body  # the RFC's own message, to the byte
 message_map(body, "The message of RFC 8291 §5")
 
 # %% [markdown]
-# That is it: 144 bytes, all of them the RFC's. (Its example request says `Content-Length: 145`, an
-# erratum; trust your `len()`.)
+# You have written all 144 bytes of the RFC's message. (The request that the RFC prints says
+# `Content-Length: 145`. That is a known erratum; trust your `len()`.)
 #
-# **rs** is the *record size*: at most so many bytes a record has. It is a limit, not a length.
-# **idlen** counts the **keyid** that follows, and for push the keyid is as_public. Old tutorials
-# put salt and key into HTTP headers: that was a draft, `aesgcm`, and is history.
+# **rs** is the *record size*: no record may be longer than that. It is a limit, not a length.
+# **idlen** is the length of the **keyid** that follows it, and for web push the keyid is as_public.
+# Old tutorials put salt and key into HTTP headers. They describe `aesgcm`, the coding of an early
+# draft.
 #
-# Here is the whole way once more. *Look for* what each value is made of. Only salt, auth_secret
-# and the key pairs behind the first line are random.
+# The next table shows the whole way once more. *Look for* what each value is made of. Only the salt,
+# auth_secret and the two key pairs are random; everything else is computed from them.
 
 # %%
 steps = trace.trace(
@@ -225,10 +242,10 @@ trace_table(steps, "RFC 8291, from the shared secret to the body")
 # %% [markdown]
 # ### Exercise 3: read a header
 #
-# Write `read_header(body: bytes) -> dict` for *any* aes128gcm body, also one whose keyid is
-# not 65 bytes long. Out come `"salt"` (bytes), `"rs"` (int), `"keyid"` (bytes) and `"records"`
-# (bytes: all that follows). Raise `ValueError` if the body ends inside its header: a Python slice
-# never complains.
+# Write `read_header(body: bytes) -> dict` for *any* aes128gcm body, including one whose keyid is not
+# 65 bytes long. The dict has `"salt"` (bytes), `"rs"` (int), `"keyid"` (bytes) and `"records"`
+# (bytes: everything after the header). Raise `ValueError` if the body ends inside its header. You
+# have to look yourself, because a Python slice never complains.
 
 # %%
 def read_header(body: bytes) -> dict:
@@ -246,9 +263,10 @@ checks.encrypt.read_header(read_header)
 # %% [markdown]
 # ## 6 · What it costs
 #
-# 86 bytes of header, 1 of delimiter, 16 of tag: always 103. A push service has to take bodies up
-# to 4096 bytes. Predict how much you may write, and who says no to one byte more. This time key and
-# salt are fresh, as in real life.
+# The header takes 86 bytes, the delimiter 1 and the tag 16: together always 103. A push service must
+# accept bodies of up to 4096 bytes
+# ([RFC 8030 §7.2](https://www.rfc-editor.org/rfc/rfc8030#section-7.2)). **Predict** how long your text
+# may be, and who refuses one byte more. This time key and salt are fresh, as in real life.
 
 # %%
 fresh = {"as_private": ec.generate_private_key(ec.SECP256R1()), "salt": os.urandom(16)}
@@ -259,13 +277,13 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# Here our own code says no, before a push service does with `413`. Bytes count, not characters:
-# an emoji has four or more.
+# Our own code refuses it, before a push service could answer `413`. What counts is bytes and not
+# characters: an emoji takes four bytes or more.
 #
 # ## 7 · Open it, as the user agent does
 #
-# Now change sides. The user agent has its keys and gets `body`. All the rest it computes. *Look
-# for* the last byte of what comes out.
+# Now you are the user agent. You have your own keys, and you receive `body`. Everything else you
+# compute. *Look for* the last byte of the result.
 
 # %%
 keyid = body[21:86]
@@ -278,14 +296,14 @@ print(padded)
 assert padded.rstrip(b"\0") == plaintext + b"\2"  # zeros off, then the delimiter must be 02
 
 # %% [markdown]
-# Sender and receiver both write ua_public first. "Mine first, then yours" would be natural on each
-# side, and wrong on one.
+# Sender and receiver both write ua_public first. "Mine first, then yours" would seem natural on both
+# sides, and would be wrong on one of them.
 #
 # ## 8 · Break it
 #
-# Flip one bit in each part. Predict who notices: the push service, the user agent, nobody? One of
-# the eight will surprise you. The package's `decrypt` does what you have just done, and says why
-# it stops.
+# The next cell flips one bit in each part of the message. **Predict** for each part who notices: the
+# push service, the user agent, or nobody. One of the eight will surprise you. The package's `decrypt`
+# does what you have just done by hand, and says why it stops.
 
 # %%
 def user_agent(body: bytes) -> str:
@@ -300,16 +318,24 @@ for span in trace.spans(body):
     print(f"{span.name:8}{user_agent(bytes(broken))}")
 
 # %% [markdown]
-# The **push service** notices nothing: it has no key, and answers `201` to all eight. The **user
-# agent** notices seven, and *silently shows nothing*: no push event, no error to your server. A
-# BadKeyid means that keyid is no point on the curve any more.
+# The **push service** cannot notice any of it, because it has no key. Lesson 05 sends a message that
+# nobody can decrypt, and gets `201` for it. The **user agent** notices seven of the eight, and shows
+# nothing: there is no push event, and your server is not told. *BadKeyid* means that the keyid is no
+# longer a public key on the curve.
 #
-# And **rs**? The tag covers the record, not the header. salt and keyid are guarded all the same,
-# because CEK is derived from them. Nothing is derived from rs: it became enormous, one record still
-# fits, and the text is shown. Real Firefox and Chromium do the same, with all eight.
+# And **rs**? The tag covers the record but not the header. Changes to salt and keyid are noticed all
+# the same, because CEK is computed from them. Nothing is computed from rs. Here it became enormous,
+# the one record still fits, and the text is shown. Firefox 153 and Chromium 156 did the same with all
+# eight when we tried them.
 #
-# Those were accidents on the way. A *sender* who is mistaken makes a perfect tag, for what is
-# wrong. Predict: which of these five can the user agent tell apart?
+# Those were accidents on the way. A mistaken *sender* is another matter: it computes a perfect tag
+# for the wrong content. **Predict** which of these five mistakes the user agent can tell apart:
+#
+# 1. the two public keys are exchanged in key_info
+# 2. the auth of another subscription
+# 3. delimiter `01`
+# 4. no delimiter
+# 5. two records
 
 # %%
 def sent(auth: bytes = auth_secret, points: bytes = ua_public + as_public, end: bytes = b"\2"):
@@ -326,19 +352,22 @@ two = content_coding.encrypt(plaintext, ikm=ikm, salt=salt, rs=40, keyid=as_publ
 print("two records      ", user_agent(two))
 
 # %% [markdown]
-# Exchanged points and a wrong auth look alike: *DecryptionFailed* means "some value departs", never
-# which. So compare value by value with a known example, as the checks here do. A delimiter can
-# only be looked at after the tag fits: *BadDelimiter* says that your keys are right.
+# Exchanged keys and a wrong auth look alike: *DecryptionFailed* means that some value differs, and
+# cannot mean which. So compare value by value with a known example, as the checks here do. The user
+# agent looks at a delimiter only after the tag has fitted. *BadDelimiter* therefore tells you that
+# your keys are right.
 #
-# Two records are right by RFC 8188 and forbidden by
-# [RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4). We sent some to real browsers:
-# Firefox shows them all the same, Chromium does not. "It works here" proves little.
+# Two records are correct by RFC 8188, and forbidden for web push by
+# [RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4). We sent such a message to two real
+# browsers. Firefox 153 shows it all the same, and Chromium 156 does not. So "it works in my browser"
+# proves little.
 #
 # ## 9 · Never twice
 #
-# Suppose a sender uses key pair and salt twice. Then CEK and NONCE are the same, and GCM adds the
-# same stream of bits to both texts. An eavesdropper has both bodies, and guesses one of the texts.
-# *Look for* what the last line prints: it uses no key.
+# Suppose a sender uses the same key pair and the same salt for two messages. Then CEK and NONCE are
+# the same too, and GCM adds the same stream of bits to both texts. An eavesdropper has both bodies
+# and can guess one of the texts. *Look for* what the last line prints, and notice that it uses no
+# key.
 
 # %%
 def xor(one: bytes, two: bytes) -> bytes:
@@ -351,15 +380,15 @@ assert xor(one, two)[:-1] == xor(*texts)  # the key has dropped out
 print(xor(xor(one, two)[:-1], texts[0]).decode())  # from two ciphertexts and one guess
 
 # %% [markdown]
-# That is the *other* text, read without any key. It gets worse: such a pair also betrays what the
-# tags are made with, and then forging begins. Hence
-# [RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1) wants a new salt whenever the
-# IKM is the same, and RFC 8291 a new key pair for each message.
+# The last line prints the *other* text, which was read without any key. It gets worse: reusing a nonce
+# also reveals the authentication key, and with it anybody can forge messages. That is why
+# [RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1) asks for a new salt whenever the
+# IKM is the same, and RFC 8291 asks for a new key pair for each message.
 #
 # ### Exercise 4: the whole of it
 #
 # Write `encrypt(plaintext: bytes, ua_public: bytes, auth_secret: bytes, as_private, salt: bytes) ->
-# bytes`: the body, with rs 4096. `as_private` is a key object, as in section 1;
+# bytes`. It returns the body, with an rs of 4096. `as_private` is a key object, as in section 1, and
 # `p256.raw_public(as_private)` gives its 65 bytes. Ten lines are enough.
 
 # %%
@@ -383,9 +412,9 @@ checks.encrypt.encrypt(encrypt)
 # %% [markdown]
 # ## 10 · By hand, and by pywebpush
 #
-# `pywebpush` is the field's own library. It draws key and salt inside, so `patch` makes it draw the
-# RFC's, once. The second message has its own. *Look for* equal bytes, and for a surprise in the
-# third.
+# `pywebpush` is the library that most Python senders use. It generates key and salt itself, so we use
+# `patch` to give it the RFC's for one message. The second message has a key and a salt of its own.
+# *Look for* equal bytes, and for a surprise in the third message.
 
 # %%
 pusher = WebPusher(rfc.subscription.to_json())
@@ -397,37 +426,40 @@ print("its own key and salt:", user_agent(pusher.encode(plaintext)["body"]))
 print("4080 bytes of text:  ", user_agent(pusher.encode(bytes(4080))["body"]))
 
 # %% [markdown]
-# Your steps are pywebpush's. But it counts nothing: of too long a text it makes two records,
-# without a word. Count before you send.
+# Your steps are the steps of pywebpush. But pywebpush does not count: it turns a text that is too
+# long into two records, without an error. So count before you send.
 #
 # ## What you saw
 #
-# - Two sides compute one secret from what each keeps and what the other shows.
-# - Five HMACs lead to CEK and NONCE, three of them over a text that names the purpose.
-# - 103 bytes around the text: a header in the clear, a delimiter, a tag.
-# - The user agent alone notices damage, and says so to nobody. No receipt ever means "it was read".
-# - Key pair and salt are for one message, or the texts lie open.
+# - Two sides compute one secret, each from its own private key and the other's public key.
+# - Five HMACs lead to CEK and NONCE. In three of them an `info` text names the purpose.
+# - 103 bytes surround the text: a header that is not encrypted, a delimiter, and a tag.
+# - Only the user agent notices damage, and your server never learns of it. (Firefox tells its push
+#   service that it could not decrypt; lesson 05 shows the code.) No answer to your server ever means
+#   "it was read".
+# - A key pair and a salt serve one message. If they serve two, both texts can be read.
 #
-# **What we left out:** bodies of many records and their counter SEQ; how curve, AES and GHASH work
-# inside; padding, without which the push service knows how long your text is; sending (05).
+# **What we left out:** bodies of many records and their counter SEQ; how the curve, AES and GCM work
+# inside; padding, without which the push service knows how long your text is; and sending, which
+# is lesson 05.
 
 # %% [markdown]
 # ## Questions
 #
-# 1. A thief has p256dh and auth. Can he read your messages? Can he write one that the browser can
-#    decrypt? What stops him then?
-# 2. A point (x, y) has a mirror image (x, p - y), also on the curve. ECDH gives the same
-#    secret with it. If the push service mirrors as_public in your header, who notices, and in
-#    which step?
+# 1. A thief has p256dh and auth. Can the thief read your messages? Can the thief write a message that
+#    the browser can decrypt? What stops such a message?
+# 2. A point (x, y) has a mirror image (x, p - y), which is also on the curve, and ECDH gives the same
+#    secret with it. If the push service replaces as_public in your header by its mirror image, who
+#    notices, and in which step?
 # 3. You have deleted as_private. Can you still read what you sent?
 #
 # <details><summary>Answers</summary>
 #
-# 1. Not read: that takes ua_private. Write, yes. The push service stops him, because he cannot
-#    sign with your VAPID key.
-# 2. The user agent: key_info holds both points whole, so IKM departs and the tag does not fit. This
-#    is why key_info holds them.
-# 3. No. It takes ua_private now.
+# 1. The thief cannot read them: that takes ua_private. The thief can write one. What stops it is the
+#    push service, because the thief cannot sign with your VAPID key.
+# 2. The user agent notices. key_info holds both public keys whole, so IKM differs and the tag does not
+#    fit. This is why key_info holds them.
+# 3. No. Now only ua_private opens it.
 # </details>
 #
-# **Next:** [04 · Sign](04_sign.ipynb), with quite another key, for quite another reader.
+# **Next:** [04 · Sign](04_sign.ipynb), with another key, and for another reader.
