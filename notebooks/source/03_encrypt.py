@@ -14,11 +14,8 @@
 # service says `201`, the browser throws the message away, and nobody tells you. If you can name each
 # value on the way, you can find the first one that differs.
 #
-# **At the end you can**
-#
-# - encrypt a message by hand as RFC 8291 says,
-# - read the header of any encrypted message, and
-# - say who notices which broken byte.
+# **At the end you can** encrypt a message by hand as RFC 8291 says, read the header of any encrypted
+# message, and say who notices which broken byte.
 #
 # **Time:** 40 minutes. **Before this:** lessons 01 and 02.
 

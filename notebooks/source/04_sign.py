@@ -19,12 +19,9 @@
 # Apple says `BadJwtToken` to most mistakes. Often the cause is a single byte in the claims, or a
 # library that returns the signature in another format.
 #
-# **At the end you can**
-#
-# - write and sign a token by hand,
-# - turn a signature from DER into the form that a token needs,
-# - verify a token as a push service does, and
-# - say why the key that signs must not be the key that encrypts.
+# **At the end you can** write and sign a token by hand, turn a signature from DER into the form that
+# a token needs, verify a token as a push service does, and say why the key that signs must not be
+# the key that encrypts.
 #
 # **Time:** 40 minutes. **Before this:** lesson 01. Of lesson 03 you need only one fact: an encrypted
 # body carries a public key.
