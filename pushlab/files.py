@@ -12,10 +12,10 @@ MAX_SIZE = 65536
 """Bytes that are read at most."""
 
 
-def read(path: Path) -> bytes:
-    """Read a small file. Raises OSError, also if it is larger than MAX_SIZE."""
+def read(path: Path, limit: int = MAX_SIZE) -> bytes:
+    """Read a small file. Raises OSError, also if it is larger than ``limit`` bytes."""
     with path.open("rb") as file:
-        content = file.read(MAX_SIZE + 1)
-    if len(content) > MAX_SIZE:
-        raise OSError(errno.EFBIG, f"it is larger than {MAX_SIZE} bytes", os.fspath(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", os.fspath(path))
     return content

@@ -133,6 +133,17 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--options", metavar="FILE|JSON", help="ttl, urgency and topic of a message")
     doctor.add_argument("--page", default="", metavar="URL", help="the address of a client page")
     doctor.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    inspect = command("inspect", _inspect, "Take a request apart: raw HTTP, curl's text, HAR, .http.")
+    inspect.add_argument("source", type=Path, metavar="FILE", help="the file, or - for standard input")
+    inspect.add_argument("--body", type=Path, metavar="FILE",
+                         help="the body by itself: bytes, hexadecimal or base64")  # fmt: skip
+    inspect.add_argument("--receiver", type=Path, metavar="FILE",
+                         help='the keys of the user agent: {"private": …, "auth": …}')  # fmt: skip
+    inspect.add_argument("--at", type=float, metavar="SECONDS",
+                         help="judge the token by this time, in seconds since 1970")  # fmt: skip
+    inspect.add_argument("--show-secrets", action="store_true", help="show keys and the message too")
+    inspect.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser
 
 
@@ -269,6 +280,19 @@ def _is_labs(origin: str) -> bool:
         return network.loopback_origin(origin).startswith("http://")
     except ValueError:
         return False
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from pushlab.cli.inspect import inspect
+
+    return inspect(
+        options.source,
+        body=options.body,
+        receiver=options.receiver,
+        at=options.at,
+        secrets=options.show_secrets,
+        as_json=options.json,
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -83,7 +83,7 @@ def examine_subscription(
     if members is None:
         return [of_error(NotASubscription("the subscription is not a JSON object"))]
     findings = [
-        *_examine_endpoint(members.get("endpoint"), now),
+        *examine_endpoint(members.get("endpoint"), now),
         *_examine_keys(members, keys),
         *_examine_expiration_time(members.get("expirationTime"), now),
         *_examine_application_server_key(members, keys),
@@ -116,7 +116,7 @@ def _value_of(source: object) -> object:
         return None
 
 
-def _examine_endpoint(endpoint: Any, now: float) -> list[Finding]:
+def examine_endpoint(endpoint: Any, now: float) -> list[Finding]:
     if endpoint is None:
         return [of_error(NoEndpoint("there is no member endpoint"))]
     try:

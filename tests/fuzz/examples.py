@@ -81,6 +81,20 @@ AUTHORIZATIONS = (
     b"vapid t=a.b.c,,k=BA",
 )
 
+_HEAD = [("TTL", "60"), ("Content-Encoding", "aes128gcm"), ("Authorization", AUTHORIZATIONS[0].decode())]
+_LINES = "".join(f"{name}: {value}\r\n" for name, value in _HEAD)
+_RAW = f"POST /p HTTP/1.1\r\nHost: push.example.net\r\n{_LINES}\r\n".encode()
+_ENTRY = {
+    "method": "POST", "url": f"{ORIGIN}/p", "headers": [{"name": n, "value": v} for n, v in _HEAD],
+    "postData": {"text": base64.b64encode(_BODY).decode(), "encoding": "base64"},
+}  # fmt: skip
+CAPTURED = (
+    _RAW + _BODY, _LINES.encode(), b"> " + _RAW.replace(b"\n", b"\n> "),
+    f"# a\nPOST {ORIGIN}/p\n{_LINES}\n< ./body\n###\n".encode(),
+    b"=> Send header, 9 bytes\n0000: " + _RAW[:16].hex(" ").encode() + b" POST /p HTTP/1.\n",
+    _json({"log": {"entries": [{"request": _ENTRY}]}}),
+)  # fmt: skip
+
 HEADERS = (
     b"TTL: 60\r\nUrgency: high\r\nTopic: upd\r\n",
     b"ttl: 99999999999\r\nUrgency: low\r\nurgency: high\r\n",

@@ -26,6 +26,7 @@ from pushlab.appserver.explain import outcome
 from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.appserver.keys import explained as key_explained
 from pushlab.doctor.claims import examine_claims
+from pushlab.doctor.inspection import Receiver, inspect_request
 from pushlab.doctor.keys import examine_keys
 from pushlab.doctor.subscription import examine_subscription
 from pushlab.errors import (
@@ -42,7 +43,7 @@ from pushlab.errors import (
 from pushlab.protocol import base64url, content_coding, encryption, jws, strict_json, utf8, vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.spelling import Kind, advise, key_file, recognize, times, wrapping
+from pushlab.protocol.spelling import Kind, advise, captured, key_file, recognize, times, wrapping
 from pushlab.protocol.spelling.shapes import LENGTHS
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.chromium import checkin, messages, protobuf
@@ -208,6 +209,19 @@ def read_spelling(data: bytes) -> None:
         _says_nothing_of(text_of(data), said)
 
 
+RECEIVER = Receiver(examples.UA_PRIVATE, examples.AUTH)
+
+
+def read_captured(data: bytes) -> None:
+    """Take apart whatever requests a file holds. What is shown must be printable."""
+    for request in captured.read(data):
+        inspection = inspect_request(request, now=0, receiver=RECEIVER)
+        shown = [*str(inspection).splitlines(), repr(inspection)]
+        assert not [line for line in shown if not line.isprintable()]
+        inspection.to_json(secrets=True)
+    captured.body_of(data)
+
+
 def read_key_file(data: bytes) -> None:
     """Read a key file as each of its readers does: as ours, as any tool's, and as the doctor."""
     file = key_file.read(data)
@@ -315,6 +329,7 @@ _TABLE = (
     Target("base64url", read_base64url, examples.BASE64URL, (FormatError,)),
     Target("utf-8", read_utf8, examples.FILES, (FormatError,)),
     Target("spelling", read_spelling, examples.SPELLINGS),
+    Target("captured-request", read_captured, examples.CAPTURED),
     Target("key-file", read_key_file, examples.FILES, (FormatError, KeyFileError, VapidError)),
     Target("wrapping", read_wrapping, examples.WRAPPED, (RequestError,)),
     Target("time", read_time, examples.TIMES, (RequestError,)),

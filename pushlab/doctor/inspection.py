@@ -1,0 +1,205 @@
+"""``pushlab inspect``: take a request apart that somebody has at hand.
+
+It sends nothing. With the keys of the user agent it opens the body too, value by value; keys and the
+text of the message are shown only when that is asked for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pushlab.doctor.findings import Report
+from pushlab.doctor.request import examine_request
+from pushlab.errors import BadArgument, BadBase64url, BadPrivateKey, PushlabError
+from pushlab.protocol import base64url, content_coding, encryption, jws, p256, strict_json, trace, vapid
+from pushlab.protocol.spelling.captured import Captured
+from pushlab.protocol.strict_json import is_number
+from pushlab.protocol.trace import Span, Step
+from pushlab.text import one_line, show
+
+PRIVATE = ("private", "privateKey", "private_key", "ua_private", "d")
+AUTH = ("auth", "auth_secret", "authSecret")
+"""Names that a file may give to the two keys of a user agent."""
+
+
+@dataclass(frozen=True, repr=False)
+class Receiver:
+    """The keys with which a user agent opens a message: its private key, and auth (16 bytes)."""
+
+    private_key: ec.EllipticCurvePrivateKey
+    auth_secret: bytes
+
+    def __repr__(self) -> str:
+        return "<Receiver>"
+
+
+def read_receiver(content: bytes) -> Receiver:
+    """Read ``{"private": …, "auth": …}``, both as base64url. Raises BadArgument.
+
+    >>> read_receiver(b'{"auth": "AAAA"}')
+    Traceback (most recent call last):
+    pushlab.errors.BadArgument: the receiver's file has no private ...
+    """
+    try:
+        members = strict_json.parse(content)
+    except PushlabError as error:
+        raise BadArgument(f"the receiver's file is no JSON: {error.detail}") from None
+    found: list[bytes] = []
+    for names in (PRIVATE, AUTH):
+        texts = [members[name] for name in names if name in members] if isinstance(members, dict) else []
+        if not texts:
+            raise BadArgument(f"the receiver's file has no {names[0]}")
+        try:
+            found.append(base64url.decode(texts[0]))
+        except BadBase64url as error:
+            raise BadArgument(f"{names[0]} of the receiver: {error.detail}") from None
+    try:
+        return Receiver(p256.load_private(found[0]), found[1])
+    except BadPrivateKey as error:
+        raise BadArgument(f"private of the receiver: {error.detail}") from None
+
+
+@dataclass(frozen=True, repr=False)
+class Inspection:
+    """A request taken apart.
+
+    ``report``: what is right and wrong about it; ``claims``: what its token says, in words; ``token``
+    and ``body``: their parts; ``steps``: every value from the shared secret to the nonce, and
+    ``plaintext``: what it says, if the receiver's keys were given and fit; ``fault``: why they do not.
+    """
+
+    request: Captured
+    report: Report
+    claims: str = ""
+    token: tuple[Span, ...] = ()
+    body: tuple[Span, ...] = ()
+    steps: tuple[Step, ...] = ()
+    plaintext: bytes | None = None
+    fault: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def __repr__(self) -> str:
+        return f"<Inspection of {self.request!r}: {self.report.summary}>"
+
+    def lines(self, secrets: bool = False) -> Iterator[str]:
+        """Yield the inspection as text; with ``secrets``, keys and the message too."""
+        request = self.request
+        origin = show("/".join(request.url.split("/", 3)[:3])) if request.url else "(no URL)"
+        yield f"{show(request.method)} {origin}/…   ({request.form})"
+        if self.token:
+            yield f"\nToken: {self.claims}"
+            yield from map(_part, self.token)
+        if self.body:
+            data = request.body or b""
+            yield f"\nBody: {len(data)} bytes"
+            for span in self.body:
+                octets = data[span.start : span.end]
+                yield f"{_part(span)}\n{'':12}{octets[:16].hex(' ')}{' …' if len(octets) > 16 else ''}"
+        if self.steps:
+            yield "\nOpened with the receiver's keys"
+            for step in self.steps:
+                yield f"  {step}" + (f"\n    {base64url.encode(step.value)}" if secrets else "")
+        if self.plaintext is not None:
+            text = one_line(self.plaintext.decode("utf-8", "replace"))
+            shown = f": {text}" if secrets else "; --show-secrets shows it"
+            yield f"  plaintext, {len(self.plaintext)} bytes{shown}"
+        if self.fault:
+            yield f"\nNot opened: {self.fault}"
+        yield "\nFindings"
+        yield from (f"  {line}" for line in str(self.report).splitlines())
+
+    def to_json(self, secrets: bool = False) -> dict[str, object]:
+        """Return the inspection as a JSON object; with ``secrets``, keys and the message too."""
+        said: dict[str, object] = {
+            "form": self.request.form,
+            "method": self.request.method,
+            "claims": self.claims,
+            "token": [[span.start, span.end, span.name] for span in self.token],
+            "body": [[span.start, span.end, span.name] for span in self.body],
+            "findings": [
+                {"code": one.code, "level": one.level, "seen": one.seen, "fix": one.fix}
+                for one in self.report
+            ],
+        }
+        if self.plaintext is not None:
+            said["plaintext_bytes"] = len(self.plaintext)
+        if secrets:
+            said["steps"] = {step.name: base64url.encode(step.value) for step in self.steps}
+            said["plaintext"] = (self.plaintext or b"").decode("utf-8", "replace")
+        return said
+
+
+def inspect_request(request: Captured, now: float, receiver: Receiver | None = None) -> Inspection:
+    """Take a request apart. ``now``: seconds since 1970, by which its token is judged.
+
+    >>> inspect_request(Captured("headers", "POST", "", (), None), now=0)
+    <Inspection of <Captured POST, 0 headers, no body, from headers>: no ok, 1 hint, 2 bad>
+    """
+    report = Report(tuple(examine_request(request, now)))
+    claims, token = _token_of(request, now)
+    steps, plaintext, fault = _open(request.body, receiver)
+    return Inspection(request, report, claims, token, _spans(request.body), steps, plaintext, fault)
+
+
+def _token_of(request: Captured, now: float) -> tuple[str, tuple[Span, ...]]:
+    given = request.values("Authorization")
+    try:
+        token = vapid.parse(given[0]).t if given else ""
+        payload = jws.split(token).payload
+        return in_words(payload, now), tuple(trace.token_spans(token))
+    except PushlabError:  # The findings say why.
+        return "", ()
+
+
+def in_words(claims: strict_json.JsonObject, now: float) -> str:
+    """Say what claims promise: for whom, until when, and whom to contact.
+
+    >>> in_words({"aud": "https://push.example.net", "exp": 7200}, now=3600)
+    'for https://push.example.net, until 1970-01-01 02:00:00 UTC (1.0 h left), no contact'
+    """
+    aud, exp, sub = (claims.get(name) for name in ("aud", "exp", "sub"))
+    until = "an exp that is no number"
+    if is_number(exp) and 0 <= exp < 2**40:
+        hours = (exp - now) / 3600
+        left = f"{hours:.1f} h left" if hours > 0 else f"{-hours:.1f} h ago"
+        until = f"{datetime.fromtimestamp(exp, UTC):%Y-%m-%d %H:%M:%S} UTC ({left})"
+    contact = f"contact {show(str(sub))}" if sub is not None else "no contact"
+    return f"for {show(str(aud))}, until {until}, {contact}"
+
+
+def _part(span: Span) -> str:
+    where = f"{span.start}-{span.end}"
+    return f"  {where:>9} {span.name}: {show(span.meaning)} ({span.rfc})"
+
+
+def _spans(body: bytes | None) -> tuple[Span, ...]:
+    try:
+        return tuple(trace.spans(body)) if body else ()
+    except PushlabError:  # The findings say why.
+        return ()
+
+
+def _open(body: bytes | None, receiver: Receiver | None) -> tuple[tuple[Step, ...], bytes | None, str]:
+    """Open a body as the user agent does: every value on the way, the plaintext, or why not."""
+    if receiver is None or not body:
+        return (), None, ""
+    try:
+        header, as_public = encryption.read_header(body)
+        derivation = encryption.derive(
+            receiver.private_key.exchange(ec.ECDH(), as_public),
+            receiver.auth_secret,
+            p256.raw_public(receiver.private_key),
+            header.keyid,
+            header.salt,
+        )
+        steps = tuple(trace.trace(derivation))
+    except PushlabError as error:
+        return (), None, f"{error.detail} ({error.rfc})"
+    try:
+        return steps, content_coding.decrypt(body, ikm=derivation.ikm), ""
+    except PushlabError as error:
+        return steps, None, f"{error.detail} ({error.rfc})"

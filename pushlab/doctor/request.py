@@ -1,0 +1,161 @@
+"""A request that somebody has at hand: what a push service, and then a user agent, would say to it."""
+
+from collections.abc import Iterator
+
+from pushlab.doctor.claims import examine_claims
+from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
+from pushlab.doctor.options import examine_options
+from pushlab.doctor.subscription import examine_endpoint, origin_of
+from pushlab.doctor.text import vendor as vendor_of
+from pushlab.errors import (
+    BadAuthorization,
+    BadContentEncoding,
+    BadPublicKey,
+    BodyTooLarge,
+    DeliveryError,
+    EncryptionError,
+    KeyReused,
+    MissingAuthorization,
+    VapidError,
+)
+from pushlab.protocol import encryption, jws, p256, vapid
+from pushlab.protocol.content_coding import Header
+from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.spelling.captured import Captured
+
+US = "application server"
+MAX_BODY = 4096
+"""Bytes of a body that every push service takes, RFC 8030 §7.2."""
+
+SINGLE = ("Authorization", "Content-Encoding", "Content-Length", "Content-Type")
+"""Headers that a request has once. TTL, Urgency and Topic are counted where they are read."""
+
+
+def examine_request(request: Captured, now: float) -> list[Finding]:
+    """Examine one request to a push service: method, endpoint, headers, token and body.
+
+    ``now``: seconds since 1970, by which the token is judged.
+
+    >>> request = Captured("raw HTTP", "GET", "https://push.example.net/p", (), None)
+    >>> [finding.code for finding in examine_request(request, now=0)][:1]
+    ['request-method']
+    """
+    return [
+        *_examine_method(request),
+        *(examine_endpoint(request.url, now) if request.url else ()),
+        *_examine_headers(request, now),
+        *_examine_coding(request),
+        *_examine_body(request),
+        *_examine_token(request, now),
+    ]
+
+
+def _examine_method(request: Captured) -> Iterator[Finding]:
+    if request.method != "POST":
+        seen = f"the method is {request.method[:20]}"
+        yield bad("request-method", seen, US, "RFC 8030 §5", "Send a message with POST.")
+
+
+class _Headers(dict[str, str]):
+    """The headers with every repeated one, as Tornado keeps them for PushOptions.from_headers()."""
+
+    def __init__(self, request: Captured):
+        super().__init__(request.headers)
+        self.get_list = request.values
+
+
+def _examine_headers(request: Captured, now: float) -> Iterator[Finding]:
+    for name in SINGLE:
+        if (count := len(request.values(name))) > 1:
+            seen = f"{name} is there {count} times"
+            yield bad("header-repeated", seen, US, "RFC 9110 §5.3", f"Send {name} once.")
+    try:
+        options = PushOptions.from_headers(_Headers(request))
+    except DeliveryError as error:
+        yield of_error(error)
+        return
+    members = {"ttl": options.ttl, "urgency": str(options.urgency)}
+    if options.topic is not None:
+        members["topic"] = options.topic
+    yield from examine_options(members, vendor_of(request.url), now)
+
+
+def _examine_coding(request: Captured) -> Iterator[Finding]:
+    coding = (request.values("Content-Encoding") or [""])[0].strip().lower()
+    old = [name for name in ("Encryption", "Crypto-Key") if request.values(name)]
+    if coding == "aesgcm":
+        seen = "Content-Encoding is aesgcm, the coding of a draft: salt and key are in headers"
+        fix = "Use a library that writes aes128gcm; Apple takes nothing else."
+        yield bad("coding-aesgcm", seen, US, BadContentEncoding.rfc, fix)
+    elif coding != "aes128gcm" and (request.body or coding):
+        seen = f"Content-Encoding is {coding[:40] or 'missing'}"
+        yield bad("coding", seen, US, BadContentEncoding.rfc, f"{BadContentEncoding.hint}.")
+    elif old and coding:
+        seen = f"the request has {' and '.join(old)}, which belong to aesgcm, beside aes128gcm"
+        yield hint("coding-mixed", seen, US, "RFC 8291 §4", "Leave these headers out.")
+
+
+def _examine_body(request: Captured) -> Iterator[Finding]:
+    body = request.body
+    if body is None:
+        fix = "Give the body by itself, with --body FILE."
+        yield hint("body-missing", f"{request.without}: it was not examined", "", "", fix)
+        return
+    length = (request.values("Content-Length") or [""])[0]
+    if length and length != str(len(body)):
+        seen = f"Content-Length is {length[:20]}, and the body has {len(body)} bytes"
+        fix = "Let the HTTP library count, and keep the body as bytes, never as text."
+        yield bad("body-length", seen, US, "RFC 9110 §8.6", fix)
+    if len(body) > MAX_BODY:
+        seen = f"the body has {len(body)} bytes; push services must take {MAX_BODY}, and no more"
+        yield bad("body-too-large", seen, US, BodyTooLarge.rfc, f"{BodyTooLarge.hint}.")
+    if not body:
+        yield ok("body-empty", "no body: the message only wakes the service worker")
+    elif not any(request.values(name) for name in ("Encryption", "Crypto-Key")):
+        try:
+            encryption.read_header(body)
+        except EncryptionError as error:
+            yield of_error(error, "body-header")
+        else:
+            yield ok("body", f"the body is one aes128gcm record: {len(body)} bytes")
+
+
+def _examine_token(request: Captured, now: float) -> Iterator[Finding]:
+    given = request.values("Authorization")
+    if not given:
+        seen = "there is no Authorization header: a subscription with a key refuses the message"
+        fix = f"{MissingAuthorization.hint}."
+        yield bad("authorization-missing", seen, US, MissingAuthorization.rfc, fix)
+        return
+    scheme = given[0].strip().partition(" ")[0].lower()
+    if scheme in ("webpush", "bearer"):
+        seen = f"the scheme is {scheme}, that of a draft, which had the public key in Crypto-Key"
+        fix = "Send Authorization: vapid t=<token>, k=<public key>."
+        yield bad("authorization-old", seen, US, MissingAuthorization.rfc, fix)
+        return
+    try:
+        credentials = vapid.parse(given[0])
+        token = jws.split(credentials.t)
+    except VapidError as error:
+        yield of_error(error)
+        return
+    try:
+        jws.verify(token, p256.load_public(credentials.k))
+    except BadPublicKey as error:
+        yield bad("authorization-k", f"k: {error.detail}", US, BadAuthorization.rfc, f"{error.hint}.")
+    except VapidError as error:
+        yield of_error(error, "signature")
+    else:
+        yield ok("signature", "the signature of the token fits k")
+    if _keyid(request) == credentials.k:
+        seen = "the keyid of the body is the k of the Authorization header"
+        yield bad("key-reused", seen, US, KeyReused.rfc, f"{KeyReused.hint}.")
+    yield from examine_claims(token.payload, now, origin_of(request.url), vendor_of(request.url))
+
+
+def _keyid(request: Captured) -> bytes | None:
+    """Return the sender's key, which the header of a body names; None if there is no such header."""
+    try:
+        return Header.parse(request.body).keyid if request.body else None
+    except EncryptionError:
+        return None

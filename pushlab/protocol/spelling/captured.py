@@ -1,0 +1,296 @@
+"""Requests as tools write them down: raw HTTP, curl's texts, a HAR file, an ``.http`` file.
+
+    headers         names and values by themselves, HTTP/2's ``:authority`` and ``:path`` among them
+    raw HTTP        a request line, headers, an empty line, and the body as bytes
+    .http file      the same with the whole URL; ``###`` parts requests, ``< name`` names a body's file
+    curl -v         lines that begin with ``>``; curl leaves the body out
+    curl --trace    every byte in hexadecimal; --trace-ascii leaves the body out
+    HAR             JSON, as the developer tools of browsers save it
+
+Nothing here raises an error because of what it reads. A text in none of these forms gives no request.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from pushlab.errors import MalformedJson
+from pushlab.protocol import strict_json
+
+MAX_REQUESTS = 20
+"""Requests of one file that are read."""
+
+MAX_HEADERS = 100
+"""Headers of one request that are read. A push message has about eight."""
+
+LEFT_OUT = "the body is not in it"
+"""Why there is no body, if the tool has written none."""
+
+
+@dataclass(frozen=True, repr=False)
+class Captured:
+    """One request as some tool wrote it down.
+
+    ``form``: which tool's; ``url``: the endpoint; ``headers``: name and value, in order and repeated
+    ones too; ``body``: its bytes, or None if they are not there, and ``without`` says why;
+    ``body_file``: the file that an .http file names in its place.
+    """
+
+    form: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    without: str = ""
+    body_file: str = ""
+
+    def values(self, name: str) -> list[str]:
+        """Return each value of a header. Names match in any case.
+
+        >>> Captured("HAR", "POST", "", (("ttl", "60"), ("TTL", "0")), None).values("TTL")
+        ['60', '0']
+        """
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def __repr__(self) -> str:
+        size = "no body" if self.body is None else f"{len(self.body)} bytes"
+        return f"<Captured {self.method}, {len(self.headers)} headers, {size}, from {self.form}>"
+
+
+def read(content: bytes) -> list[Captured]:
+    r"""Return the requests in a file of any of these forms, at most MAX_REQUESTS.
+
+    >>> read(b"POST /p HTTP/1.1\r\nHost: push.example.net\r\nTTL: 60\r\n\r\nbody")
+    [<Captured POST, 2 headers, 4 bytes, from raw HTTP>]
+    >>> read(b"* Connected\n> POST /p HTTP/2\n> Host: push.example.net\n> ttl: 60\n>\n< HTTP/2 201")
+    [<Captured POST, 2 headers, no body, from curl -v>]
+    >>> read(b"Dear all")
+    []
+    """
+    for form in (_of_har, _of_trace, _of_verbose, _of_messages):
+        if found := list(islice(form(content.removeprefix(b"\xef\xbb\xbf")), MAX_REQUESTS)):
+            return found
+    return []
+
+
+# --- a request line, headers, a body --------------------------------------------------------------
+
+REQUEST_LINE = re.compile(r"(?:([A-Za-z]+)[ \t]+)?((?:https?://\S|/)\S*)(?:[ \t]+(HTTP/[\d.]+))?")
+HEADER = re.compile(r"(:?[!#$%&'*+.^`|~\w-]+):(.*)")
+PART = re.compile(rb"^###.*$", re.MULTILINE)
+EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+COMMENT = re.compile(rb"\s*(?:$|#|//|@[\w.-]+\s*=)")
+"""A line of an .http file before its request line: empty, a remark, or a variable."""
+
+
+def _of_messages(content: bytes) -> Iterator[Captured]:
+    for part in PART.split(content):
+        head, *rest = EMPTY_LINE.split(_without_comments(part), maxsplit=1)
+        lines = head.decode("latin-1").splitlines()
+        found = REQUEST_LINE.fullmatch(lines[0].strip()) if lines else None
+        if found and (found[1] or found[2].startswith("http")):
+            form = ".http file" if found[2].startswith("http") else "raw HTTP"
+            yield _with_body(_of_head(form, lines), rest[0] if rest else b"")
+        elif lines and all(HEADER.match(line) for line in lines):
+            captured = _of_headers(_headers(lines))
+            if any(map(captured.values, ("TTL", "Authorization", "Content-Encoding"))):
+                yield _with_body(captured, rest[0]) if rest else captured
+
+
+def _without_comments(part: bytes) -> bytes:
+    lines = part.splitlines(keepends=True)
+    while lines and COMMENT.match(lines[0]):
+        del lines[0]
+    return b"".join(lines)
+
+
+def _of_head(form: str, lines: list[str]) -> Captured:
+    """Read a request line and the headers after it, as HTTP/1.1 writes them."""
+    method, target, _ = REQUEST_LINE.fullmatch(lines[0].strip()).groups()  # type: ignore[union-attr]
+    headers = _headers(lines[1:])
+    captured = Captured(form, (method or "GET").upper(), target, headers, None, LEFT_OUT)
+    if not target.startswith("/"):
+        return captured
+    return replace(captured, url=_url((captured.values("Host") or [""])[0], target))
+
+
+def _of_headers(headers: tuple[tuple[str, str], ...]) -> Captured:
+    """Return the request of headers alone: a POST, unless HTTP/2's own names say otherwise."""
+    own = {name: value for name, value in headers if name.startswith(":")}
+    others = tuple((name, value) for name, value in headers if not name.startswith(":"))
+    host = own.get(":authority") or dict(others).get("Host", "")
+    url = _url(host, own[":path"]) if host and ":path" in own else ""
+    return Captured("headers", own.get(":method", "POST"), url, others, None, LEFT_OUT)
+
+
+def _url(host: str, target: str) -> str:
+    scheme = "http" if re.match(r"localhost|127\.|\[::1\]", host) else "https"
+    return f"{scheme}://{host}{target}"
+
+
+def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
+    headers: list[tuple[str, str]] = []
+    for line in lines[:MAX_HEADERS]:
+        if found := HEADER.fullmatch(line):
+            headers.append((found[1], found[2].strip()))
+        elif line[:1] in (" ", "\t") and headers:  # RFC 9112 §5.2: more of the value before
+            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
+    return tuple(headers)
+
+
+def _with_body(captured: Captured, rest: bytes) -> Captured:
+    """Cut what follows the head to the body, as its headers frame it."""
+    if named := re.fullmatch(rb"<@?[ \t]+([^\r\n]+?)\s*", rest):
+        return replace(captured, body_file=named[1].decode("utf-8", "replace"))
+    if "chunked" in " ".join(captured.values("Transfer-Encoding")).lower():
+        return replace(captured, body=_unchunked(rest), without="")
+    length = (captured.values("Content-Length") or [""])[0]
+    if length.isdecimal() and len(length) < 10:
+        if not rest.strip() and int(length):
+            return captured
+        if not rest[int(length) :].strip():  # An editor's line break after it is none of it.
+            rest = rest[: int(length)]
+    return replace(captured, body=rest, without="")
+
+
+def _unchunked(rest: bytes) -> bytes:
+    """Return the bytes of a chunked body, as many as are there. RFC 9112 §7.1."""
+    body, position = bytearray(), 0
+    chunk = re.compile(rb"(?:\r?\n)?([0-9A-Fa-f]{1,8})[^\r\n]*\r?\n")
+    while (found := chunk.match(rest, position)) and (size := int(found[1], 16)):
+        body += rest[found.end() : found.end() + size]
+        position = found.end() + size
+    return bytes(body)
+
+
+# --- curl -----------------------------------------------------------------------------------------
+
+TIME = r"^(?:[\d:.]+ )?"  # of curl --trace-time
+SENT_LINE = re.compile(rf"{TIME}> ?(.*)$", re.MULTILINE)
+SENT_BYTES = re.compile(TIME + r"=> Send (header|data)\b.*\n((?:[0-9a-f]{4}: .*\n?)+)", re.MULTILINE)
+OFFSET = re.compile(r"^[0-9a-f]{4}: ", re.MULTILINE)
+HEXADECIMAL = re.compile(r"^[0-9a-f]{4}: ((?:[0-9a-f]{2} ){1,16})", re.MULTILINE)
+
+
+def _of_verbose(content: bytes) -> Iterator[Captured]:
+    request: list[str] = []
+    for found in SENT_LINE.finditer(content.decode("latin-1")):
+        line = found[1].rstrip("\r")
+        if request and not line:  # The empty line ends the head.
+            yield _of_head("curl -v", request)
+            request = []
+        elif request or _is_request_line(line):
+            request.append(line)
+    if request:
+        yield _of_head("curl -v", request)
+
+
+def _is_request_line(line: str) -> bool:
+    found = REQUEST_LINE.fullmatch(line)
+    return bool(found and found[1] and found[3])
+
+
+def _of_trace(content: bytes) -> Iterator[Captured]:
+    pending: Captured | None = None
+    for what, dump in SENT_BYTES.findall(content.decode("latin-1")):
+        in_hex = HEXADECIMAL.match(dump) is not None
+        sent = b"".join(map(bytes.fromhex, HEXADECIMAL.findall(dump))) if in_hex else b""
+        if what == "data":
+            if pending and in_hex:
+                pending = replace(pending, body=(pending.body or b"") + sent, without="")
+            continue
+        if pending:
+            yield pending
+        text = sent.decode("latin-1") if in_hex else OFFSET.sub("", dump)
+        lines = [line for line in text.splitlines() if line.strip()]
+        pending = _of_head("curl --trace", lines) if lines and _is_request_line(lines[0]) else None
+    if pending:
+        yield pending
+
+
+# --- HAR ------------------------------------------------------------------------------------------
+
+
+def _of_har(content: bytes) -> Iterator[Captured]:
+    if content.lstrip()[:1] not in (b"{", b"["):
+        return
+    try:
+        value = strict_json.parse(content)
+    except MalformedJson:
+        return
+    for entry in _entries(value):
+        request = entry.get("request", entry)
+        if isinstance(request, Mapping) and isinstance(request.get("url"), str):
+            captured = _of_request(request)
+            if captured.values("TTL") or captured.values("Authorization"):
+                yield captured
+
+
+def _entries(value: object) -> Iterator[Mapping[str, object]]:
+    log = value.get("log", value) if isinstance(value, Mapping) else value
+    entries = log.get("entries", [log]) if isinstance(log, Mapping) else log
+    if isinstance(entries, list):
+        yield from (entry for entry in entries if isinstance(entry, Mapping))
+
+
+def _of_request(request: Mapping[str, object]) -> Captured:
+    listed, posted = request.get("headers"), request.get("postData")
+    headers = tuple(
+        (str(header.get("name", "")), str(header.get("value", "")))
+        for header in (listed if isinstance(listed, list) else [])[:MAX_HEADERS]
+        if isinstance(header, Mapping)
+    )
+    body, without = _of_post_data(posted if isinstance(posted, Mapping) else {})
+    method = str(request.get("method", "GET")).upper()
+    return Captured("HAR", method, str(request["url"]), headers, body, without)
+
+
+def _of_post_data(posted: Mapping[str, object]) -> tuple[bytes | None, str]:
+    """Return the body, or why there is none. A HAR file is text, and an encrypted body is not."""
+    text = posted.get("text")
+    if not isinstance(text, str) or not text:
+        return None, LEFT_OUT
+    if posted.get("encoding") == "base64":
+        try:
+            return base64.b64decode(text, validate=True), ""
+        except (binascii.Error, ValueError):
+            return None, "the body is marked as base64, and it is something else"
+    try:
+        return text.encode("latin-1"), ""
+    except UnicodeEncodeError:
+        return None, "the body was saved as text, and some of its bytes were lost"
+
+
+# --- a body by itself -----------------------------------------------------------------------------
+
+
+def body_of(content: bytes) -> tuple[bytes, str]:
+    """Return the bytes of a body that is given by itself, and how they were written: "" as they are.
+
+    Text in hexadecimal, base64 or base64url is read as such: an encrypted body is never text.
+
+    >>> body_of(b"0c 6b fa ad 00 01")
+    (b'\\x0ck\\xfa\\xad\\x00\\x01', 'hexadecimal')
+    >>> body_of(b"DGv6ra1nlYgDCS1F")[1], body_of(bytes(20))[1]
+    ('base64', '')
+    """
+    readers: dict[str, Callable[[bytes], bytes]] = {"hexadecimal": _of_hex, "base64": _of_base64}
+    text = b"".join(content.split())
+    for name, reader in readers.items() if len(text) >= 8 else ():
+        try:
+            return reader(text), name
+        except ValueError:  # binascii.Error and UnicodeDecodeError are of this kind.
+            continue
+    return content, ""
+
+
+def _of_hex(text: bytes) -> bytes:
+    return bytes.fromhex(text.decode("ascii"))
+
+
+def _of_base64(text: bytes) -> bytes:
+    plain = text.replace(b"-", b"+").replace(b"_", b"/").rstrip(b"=")
+    return base64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True)

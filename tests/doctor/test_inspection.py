@@ -1,0 +1,105 @@
+"""A request is taken apart; with the receiver's keys it is opened, to the RFC's own values."""
+
+import json
+
+import pytest
+
+from pushlab.doctor.inspection import PRIVATE, Receiver, in_words, inspect_request, read_receiver
+from pushlab.errors import BadArgument
+from pushlab.protocol import base64url, encryption, examples, p256
+from pushlab.protocol.spelling.captured import Captured
+
+RFC, TOKEN = examples.RFC8291, examples.RFC8292
+NOW = 1453500000
+HEADERS = (
+    ("TTL", "15"),
+    ("Content-Encoding", "aes128gcm"),
+    ("Authorization", f"vapid t={TOKEN.token}, k={base64url.encode(TOKEN.public)}"),
+)
+REQUEST = Captured("raw HTTP", "POST", "https://push.example.net/p/JzLQ3raZJfFB", HEADERS, RFC.body)
+RECEIVER = Receiver(p256.load_private(RFC.ua_private), RFC.auth_secret)
+SECRETS = [base64url.encode(one) for one in (RFC.ua_private, RFC.auth_secret)] + ["JzLQ3raZJfFB"]
+SECRETS += [TOKEN.token.rpartition(".")[2], RFC.plaintext.decode()]
+
+
+def test_the_example_of_the_rfc_is_opened_to_its_own_values():
+    inspection = inspect_request(REQUEST, NOW, RECEIVER)
+    values = {step.name: base64url.encode(step.value) for step in inspection.steps}
+    assert inspection.plaintext == RFC.plaintext and not inspection.fault
+    assert values["IKM"] == "S4lYMb_L0FxCeq0WhDx813KgSYqU26kOyzWUdsXYyrg"  # Appendix A
+    assert values["CEK"] == "oIhVW04MRdy2XN9CiKLxTg"
+    assert [span.name for span in inspection.body][:4] == ["salt", "rs", "idlen", "04"]
+    assert [span.name for span in inspection.token] == ["header", ".", "claims", ".", "signature"]
+    assert inspection.claims == (
+        "for https://push.example.net, until 2016-01-23 04:36:08 UTC (6.6 h left), "
+        "contact mailto:push@example.com"
+    )
+    assert inspection.report.good
+
+
+def test_secrets_are_shown_only_when_they_are_asked_for():
+    inspection = inspect_request(REQUEST, NOW, RECEIVER)
+    said = f"{inspection} {inspection!r} {json.dumps(inspection.to_json())} {RECEIVER}"
+    assert not any(secret in said for secret in SECRETS)
+    told = "\n".join(inspection.lines(secrets=True))
+    assert RFC.plaintext.decode() in told and "oIhVW04MRdy2XN9CiKLxTg" in told
+    assert inspection.to_json(secrets=True)["plaintext"] == RFC.plaintext.decode()
+    assert SECRETS[0] not in told, "the private key is never shown"
+
+
+def test_a_body_that_does_not_open_says_why():
+    wrong = inspect_request(REQUEST, NOW, Receiver(RECEIVER.private_key, bytes(16)))
+    assert wrong.plaintext is None and "RFC 8188" in wrong.fault
+    assert wrong.steps, "the values are there, to be compared"
+    changed = Captured("raw HTTP", "POST", REQUEST.url, HEADERS, RFC.body[:30])
+    assert inspect_request(changed, NOW, RECEIVER).fault
+    assert not inspect_request(changed, NOW).fault, "nobody asked for it to be opened"
+    short = inspect_request(REQUEST, NOW, Receiver(RECEIVER.private_key, bytes(15)))
+    assert "15 bytes" in short.fault
+
+
+def test_a_message_cannot_steer_the_terminal():
+    text = "\x1b[31mred\u202e".encode()
+    body = encryption.encrypt(
+        text, RFC.subscription, as_private=p256.load_private(RFC.as_private), salt=RFC.salt
+    )
+    inspection = inspect_request(Captured("HAR", "PO\x1bST", "", HEADERS, body), NOW, RECEIVER)
+    assert inspection.plaintext == text
+    assert all(line.replace("\n", "").isprintable() for line in inspection.lines(secrets=True))
+
+
+def test_a_request_without_token_and_body():
+    inspection = inspect_request(Captured("headers", "POST", "", (), None, "it is gone"), NOW, RECEIVER)
+    assert (inspection.token, inspection.body, inspection.steps) == ((), (), ())
+    assert "it is gone" in str(inspection)
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_a_receiver_s_keys_have_many_names(name):
+    members = {name: base64url.encode(RFC.ua_private), "auth": base64url.encode(RFC.auth_secret)}
+    read = read_receiver(json.dumps(members).encode())
+    assert p256.raw_private(read.private_key) == RFC.ua_private and read.auth_secret == RFC.auth_secret
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"3", b"\xff", b'{"private": "AA"}', b'{"private": "AA", "auth": "AA"}',
+     b'{"private": 3, "auth": "AA"}', b'{"private": "=", "auth": "AA"}'],
+)  # fmt: skip
+def test_keys_that_cannot_be_read_are_refused_in_a_sentence(content):
+    with pytest.raises(BadArgument) as refused:
+        read_receiver(content)
+    assert "receiver" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({}, "for None, until an exp that is no number, no contact"),
+        ({"aud": "a", "exp": "1", "sub": 3}, "for a, until an exp that is no number, contact 3"),
+        ({"aud": "a", "exp": 10**30}, "for a, until an exp that is no number, no contact"),
+        ({"aud": "a", "exp": 0}, "for a, until 1970-01-01 00:00:00 UTC (1.0 h ago), no contact"),
+    ],
+)
+def test_claims_in_words(claims, said):
+    assert in_words(claims, now=3600) == said

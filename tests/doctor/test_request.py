@@ -1,0 +1,114 @@
+"""A request at hand: each fault has its finding, and one that is right has none."""
+
+import pytest
+
+from pushlab.doctor.findings import Level
+from pushlab.doctor.request import examine_request
+from pushlab.protocol import base64url, encryption, examples, jws, p256, vapid
+from pushlab.protocol.spelling.captured import LEFT_OUT, Captured
+
+NOW = 1453500000
+KEY = p256.load_private(bytes(range(0x20, 0x40)))
+PUBLIC = p256.raw_public(KEY)
+ORIGIN = "https://updates.push.services.mozilla.com"
+URL = f"{ORIGIN}/wpush/v2/" + "gAAAAA" + "x" * 177
+CLAIMS = {"aud": ORIGIN, "exp": NOW + 3600, "sub": "mailto:push@pushlab.org"}
+BODY = examples.RFC8291.body
+
+
+def token(k: bytes = PUBLIC, **changed: object) -> str:
+    return vapid.authorization(vapid.sign(vapid.Claims(**CLAIMS | changed), KEY), k)
+
+
+def request(body: bytes | None = BODY, method: str = "POST", url: str = URL, **changed) -> Captured:
+    """Describe a request that is right, with some headers changed; None leaves one out."""
+    headers = {
+        "TTL": "60",
+        "Content_Encoding": "aes128gcm",
+        "Content_Length": str(len(body or b"")),
+        "Authorization": token(),
+    } | changed
+    listed = [
+        (name.replace("_", "-"), value)
+        for name, values in headers.items()
+        if values is not None
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    return Captured("raw HTTP", method, url, tuple(listed), body, "" if body is not None else LEFT_OUT)
+
+
+def found(captured: Captured, now: float = NOW) -> dict[str, Level]:
+    return {one.code: one.level for one in examine_request(captured, now) if one.level is not Level.OK}
+
+
+def test_a_request_that_is_right_has_no_fault():
+    assert found(request()) == {}
+    assert found(request(b"", Content_Encoding=None, Content_Length="0")) == {}
+    assert found(request(Urgency="high", Topic="news")) == {}
+
+
+HEADER, _ = encryption.read_header(BODY)
+FAULTS = {
+    "another method": (request(method="GET"), "request-method"),
+    "no TTL": (request(TTL=None), "missing-ttl"),
+    "a TTL that is text": (request(TTL="an hour"), "bad-ttl"),
+    "two TTLs": (request(TTL=["60", "60"]), "bad-ttl"),
+    "a topic with a space": (request(Topic="two words"), "bad-topic"),
+    "an urgency that is none": (request(Urgency="urgent"), "bad-urgency"),
+    "two tokens": (request(Authorization=[token(), token()]), "header-repeated"),
+    "two lengths": (request(Content_Length=["144", "144"]), "header-repeated"),
+    "another length": (request(Content_Length="145"), "body-length"),
+    "no coding": (request(Content_Encoding=None), "coding"),
+    "another coding": (request(Content_Encoding="gzip"), "coding"),
+    "the old coding": (
+        request(bytes(40), Content_Encoding="aesgcm", Encryption="salt=a", Crypto_Key="dh=a"),
+        "coding-aesgcm",
+    ),
+    "a body without a header": (request(b"hello"), "body-header"),
+    "a body that is too large": (request(BODY[:86] + bytes(4011)), "body-too-large"),
+    "no token": (request(Authorization=None), "authorization-missing"),
+    "the old scheme": (request(Authorization="WebPush eyJ0"), "authorization-old"),
+    "another scheme": (request(Authorization="Basic YTpi"), "missing-authorization"),
+    "no k": (request(Authorization=token().partition(",")[0]), "bad-authorization"),
+    "half a token": (request(Authorization=f"vapid t=eyJ0, k={base64url.encode(PUBLIC)}"), "bad-token"),
+    "another key": (request(Authorization=token(HEADER.keyid)), "signature"),
+    "k off the curve": (request(Authorization=token(b"\4" * 65)), "authorization-k"),
+    "exp in the past": (request(Authorization=token(exp=NOW - 60)), "exp-past"),
+    "exp too far ahead": (request(Authorization=token(exp=NOW + 90_000)), "exp-too-far"),
+    "another aud": (request(Authorization=token(aud="https://x.example")), "aud-another-origin"),
+    "an endpoint by http": (request(url=URL.replace("https", "http")), "endpoint-http"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_each_fault_has_its_finding(what):
+    captured, code = FAULTS[what]
+    assert found(captured).get(code) is Level.BAD, found(captured)
+
+
+def test_one_key_for_both_purposes():
+    subscription = examples.RFC8291.subscription
+    body = encryption.encrypt(b"x", subscription, as_private=KEY, salt=bytes(16))
+    assert found(request(body)) == {"key-reused": Level.BAD}
+
+
+def test_hints():
+    assert found(request(None)) == {"body-missing": Level.HINT}
+    assert found(request(Crypto_Key="p256ecdsa=BA")) == {"coding-mixed": Level.HINT}
+
+
+def test_nothing_is_said_of_an_endpoint_that_is_not_known():
+    codes = found(request(url=""))
+    assert not any(code.startswith("endpoint") for code in codes)
+
+
+def test_no_finding_shows_a_secret():
+    secret = token().partition("t=")[2][:40]
+    for captured, _ in FAULTS.values():
+        said = " ".join(map(str, examine_request(captured, NOW)))
+        assert secret not in said and "x" * 20 not in said
+
+
+def test_a_token_is_read_whatever_its_header_says():
+    signed = jws.sign(b'{"alg":"ES256"}', vapid.Claims(**CLAIMS).to_json(), KEY)
+    assert found(request(Authorization=vapid.authorization(signed, PUBLIC))) == {}

@@ -1,0 +1,213 @@
+"""The same request in each form that a tool writes is read as the same request."""
+
+import base64
+import json
+import shutil
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from pushlab.protocol.spelling import captured
+from pushlab.protocol.spelling.captured import LEFT_OUT, MAX_REQUESTS, Captured, body_of, read
+
+URL = "https://push.example.net/wpush/v2/secret?x=1"
+HEADERS = {
+    "Host": "push.example.net",
+    "TTL": "60",
+    "Content-Encoding": "aes128gcm",
+    "Authorization": "vapid t=a.b.c, k=BA",
+    "Content-Length": "200",
+}
+BODY = bytes(range(56, 256))
+LINES = [f"{name}: {value}" for name, value in HEADERS.items()]
+
+
+def raw(line: str = "POST /wpush/v2/secret?x=1 HTTP/1.1", end: str = "\r\n") -> bytes:
+    return end.join([line, *LINES, "", ""]).encode("ascii") + BODY
+
+
+def dump(data: bytes, in_hex: bool = True) -> str:
+    """Write bytes as curl does."""
+    if not in_hex:
+        lines = data.decode("latin-1").split("\r\n")
+        return "\n".join(f"{0:04x}: {line}" for line in lines)
+    pieces = [data[start : start + 16] for start in range(0, len(data), 16)]
+    shown = ["".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece) for piece in pieces]
+    return "\n".join(
+        f"{16 * number:04x}: {piece.hex(' '):<47} {text}"
+        for number, (piece, text) in enumerate(zip(pieces, shown, strict=True))
+    )
+
+
+def trace(in_hex: bool = True, time: str = "") -> bytes:
+    head = raw().removesuffix(BODY)
+    lines = ["== Info: Connected", f"{time}=> Send header, {len(head)} bytes", dump(head, in_hex)]
+    lines += [f"{time}=> Send data, {len(BODY)} bytes"]
+    lines += [dump(BODY) if in_hex else "0000: ...............", "<= Recv header, 22 bytes"]
+    return "\n".join([*lines, dump(b"HTTP/1.1 201 Created\r\n", in_hex), ""]).encode("latin-1")
+
+
+def verbose(mark: str = "> ", line: str = "POST /wpush/v2/secret?x=1 HTTP/2") -> bytes:
+    sent = "\n".join(mark + one for one in [line, *LINES, ""])
+    return f"* Connected to push.example.net\n{sent}\n}} [200 bytes data]\n< HTTP/2 201\n< ".encode()
+
+
+def har(posted: dict, wrap=lambda entry: {"log": {"entries": [{"request": PAGE}, entry]}}) -> bytes:
+    listed = [{"name": name, "value": value} for name, value in HEADERS.items()]
+    request = {"method": "POST", "url": URL, "headers": listed, "postData": posted}
+    return json.dumps(wrap({"request": request})).encode("utf-8")
+
+
+PAGE = {"method": "GET", "url": "https://app.example.net/", "headers": []}
+AS_BASE64 = {"text": base64.b64encode(BODY).decode(), "encoding": "base64"}
+WHOLE = {
+    "raw": ("raw HTTP", raw()),
+    "raw, line feeds": ("raw HTTP", raw(end="\n")),
+    "raw, an editor's last line": ("raw HTTP", raw() + b"\r\n"),
+    "whole URL": (".http file", raw(f"POST {URL} HTTP/1.1")),
+    "without a version": (".http file", raw(f"post {URL}")),
+    "remarks before it": (".http file", b"# a\n// b\n@c = d\n\n" + raw(f"POST {URL}")),
+    "curl --trace": ("curl --trace", trace()),
+    "curl --trace-time": ("curl --trace", trace(time="17:36:46.123456 ")),
+    "HAR": ("HAR", har({"text": BODY.decode("latin-1")})),
+    "HAR, base64": ("HAR", har(AS_BASE64)),
+    "an entry of a HAR": ("HAR", har(AS_BASE64, lambda entry: entry)),
+    "entries of a HAR": ("HAR", har(AS_BASE64, lambda entry: [entry])),
+    "its request": ("HAR", har(AS_BASE64, lambda entry: entry["request"])),
+}
+WITHOUT_BODY = {
+    "curl -v": ("curl -v", verbose()),
+    "curl -v --trace-time": ("curl -v", verbose("17:36:46.123456 > ")),
+    "curl -v, Windows": ("curl -v", verbose().replace(b"\n", b"\r\n")),
+    "curl --trace-ascii": ("curl --trace", trace(in_hex=False)),
+    "raw": ("raw HTTP", raw().removesuffix(BODY)),
+    "HAR": ("HAR", har({})),
+}
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_each_form_is_read(what):
+    form, content = WHOLE[what]
+    for start in (b"", b"\xef\xbb\xbf"):
+        (found,) = read(start + content)
+        assert (found.form, found.method, found.url) == (form, "POST", URL)
+        assert found.body == BODY and not found.without
+        assert dict(found.headers) == HEADERS
+
+
+@pytest.mark.parametrize("what", WITHOUT_BODY)
+def test_a_body_that_was_left_out_is_missed(what):
+    form, content = WITHOUT_BODY[what]
+    (found,) = read(content)
+    assert (found.form, found.url, found.body, found.without) == (form, URL, None, LEFT_OUT)
+    assert dict(found.headers) == HEADERS
+
+
+def test_headers_alone():
+    (found,) = read("\n".join(LINES).encode())
+    assert (found.method, found.url, found.body) == ("POST", "", None)
+    own = b":method: POST\n:authority: push.example.net\n:path: /wpush/v2/secret?x=1\n"
+    (found,) = read(own + "\n".join(LINES[1:]).encode())
+    assert (found.url, found.values("ttl")) == (URL, ["60"])
+
+
+def test_a_body_that_was_lost_is_told():
+    (found,) = read(har({"text": "\ufffd\u20ac"}))
+    assert found.body is None and "lost" in found.without
+    (found,) = read(har({"text": "*", "encoding": "base64"}))
+    assert found.body is None and "base64" in found.without
+
+
+def test_a_body_in_chunks():
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert read(head + b"5;a=b\r\nhello\r\n3\r\n\r\nx\r\n0\r\n\r\n")[0].body == b"hello\r\nx"
+    assert read(head + b"5\r\nhel")[0].body == b"hel"
+
+
+def test_an_http_file_has_several_requests_and_names_files():
+    part = f"POST {URL}\nTTL: 5\n\n".encode()
+    found = read(part + b"< ./body.bin\n\n### next\n" + part + b"hello")
+    assert [one.body_file for one in found] == ["./body.bin", ""]
+    assert [one.body for one in found] == [None, b"hello"]
+    assert len(read(b"###\n".join([part] * 50))) == MAX_REQUESTS
+
+
+def test_repeated_headers_and_folded_ones_are_kept():
+    (found,) = read(b"POST /p HTTP/1.1\nHost: x\nTTL: 1\nttl: 2\nAuthorization: vapid t=a,\n  k=b\n\n")
+    assert found.values("TTL") == ["1", "2"] and found.values("authorization") == ["vapid t=a, k=b"]
+
+
+def test_this_machine_is_reached_by_http():
+    assert read(b"POST /p HTTP/1.1\nHost: 127.0.0.1:8030\n\n")[0].url == "http://127.0.0.1:8030/p"
+
+
+STRANGE = [
+    b"", b"\0" * 1000, b"Dear all", b"Subject: hello\nFrom: me\n", b"{", b"[]", b"[[[", b'{"log": 3}',
+    b'{"log": {"entries": [1, {"request": {"url": 3}}]}}', b"> ", b"=> Send header, 5 bytes\n0000: zz",
+    b"=> Send data, 5 bytes\n0000: 00 01\n", b"###\n###", b"GET", b"\xff\xfeP\0O\0S\0T\0",
+    b'{"request": {"url": "https://x/", "headers": {"TTL": 1}, "postData": []}}',
+]  # fmt: skip
+
+
+def test_what_is_no_request_gives_none():
+    assert [read(content) for content in STRANGE] == [[]] * len(STRANGE)
+
+
+@pytest.mark.parametrize(
+    ("content", "written"),
+    [
+        (BODY, ""),
+        (BODY.hex().encode(), "hexadecimal"),
+        (BODY.hex(" ", 2).upper().encode() + b"\n", "hexadecimal"),
+        (base64.b64encode(BODY), "base64"),
+        (base64.urlsafe_b64encode(BODY).rstrip(b"="), "base64"),
+        (base64.encodebytes(BODY), "base64"),
+    ],
+)
+def test_a_body_by_itself(content, written):
+    assert body_of(content) == (BODY, written)
+
+
+def test_a_short_body_is_bytes():
+    assert body_of(b"abcd") == (b"abcd", "")
+
+
+def test_a_request_shows_no_secret():
+    said = repr(Captured("HAR", "POST", URL, tuple(HEADERS.items()), BODY))
+    assert "secret" not in said and "vapid" not in said
+
+
+class Accepting(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_what_a_real_curl_writes(tmp_path):
+    path = tmp_path / "body"
+    path.write_bytes(BODY)
+    with HTTPServer(("127.0.0.1", 0), Accepting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/wpush/v2/secret"
+        sent = ["-H", "TTL: 60", "-H", f"Authorization: {HEADERS['Authorization']}"]
+        for options, body in ((["-v"], None), (["--trace", "-"], BODY), (["--trace-ascii", "-"], None)):
+            command = ["curl", "-s", "-o", path.with_suffix(".out"), *options, *sent]
+            command += ["--data-binary", f"@{path}", url]
+            done = subprocess.run(command, capture_output=True, check=True)
+            (found,) = read(done.stdout + done.stderr)
+            assert (found.method, found.url, found.body) == ("POST", url, body), options
+            assert found.values("TTL") == ["60"] and found.values("Content-Length") == ["200"]
+        server.shutdown()
+
+
+def test_more_headers_than_a_request_has_are_not_kept():
+    lines = "".join(f"X-{number}: 1\n" for number in range(500))
+    (found,) = read(f"POST {URL}\n{lines}\n".encode())
+    assert len(found.headers) == captured.MAX_HEADERS
