@@ -19,8 +19,10 @@ from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.doctor.findings import Finding, Report, bad
+from pushlab.doctor.inspection import Receiver, inspect_request
 from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushOptions, PushRequest
+from pushlab.protocol.spelling.captured import Captured
 from pushlab.protocol.spelling.recognize import recognize
 from pushlab.protocol.spelling.shapes import shape_of
 from pushlab.protocol.subscription import PushSubscription
@@ -68,6 +70,7 @@ SHOWN = {
     "protocol.spelling.things.Thing": {"name", "what", "turn", "pattern"},
     "protocol.spelling.times.Unit": {"name", "what"},
     "protocol.spelling.wrapping.Place": {"name", "what", "turn"},
+    "protocol.spelling.captured.Captured": {"method", "form"},
     "protocol.trace.Span": {"name", "meaning", "rfc"},
     "protocol.trace.Step": {"name", "formula", "rfc"},
     "protocol.vapid.Claims": {"aud", "sub"},
@@ -104,6 +107,11 @@ MADE = {
     ),
     "appserver.delivery.pywebpush_client.PywebpushRequest": lambda: PywebpushRequest(
         STORED, MARK.encode(), PushOptions(), 163, None
+    ),
+    "doctor.inspection.Inspection": lambda: inspect_request(
+        Captured("HAR", "POST", f"https://push.example.net/{MARK}", (("X-Mine", MARK),), MARK.encode()),
+        now=0,
+        receiver=Receiver(SECRET_KEY, MARK.encode() + bytes(10)),
     ),
     "protocol.spelling.recognize.Spelling": lambda: recognize(base64url.encode(SECRET_KEY)),
     "protocol.spelling.shapes.Shape": lambda: shape_of(SECRET_KEY),

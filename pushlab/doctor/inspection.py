@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from pushlab.doctor.findings import Report
 from pushlab.doctor.request import examine_request
 from pushlab.errors import BadArgument, BadBase64url, BadPrivateKey, PushlabError
@@ -26,9 +24,9 @@ AUTH = ("auth", "auth_secret", "authSecret")
 
 @dataclass(frozen=True, repr=False)
 class Receiver:
-    """The keys with which a user agent opens a message: its private key, and auth (16 bytes)."""
+    """The keys with which a user agent opens a message: 32 bytes of private key, 16 of auth."""
 
-    private_key: ec.EllipticCurvePrivateKey
+    ua_private: bytes
     auth_secret: bytes
 
     def __repr__(self) -> str:
@@ -40,25 +38,34 @@ def read_receiver(content: bytes) -> Receiver:
 
     >>> read_receiver(b'{"auth": "AAAA"}')
     Traceback (most recent call last):
-    pushlab.errors.BadArgument: the receiver's file has no private ...
+    pushlab.errors.BadArgument: the receiver's file has no private. Fault: this machine. Give ...
     """
     try:
         members = strict_json.parse(content)
     except PushlabError as error:
-        raise BadArgument(f"the receiver's file is no JSON: {error.detail}") from None
-    found: list[bytes] = []
-    for names in (PRIVATE, AUTH):
-        texts = [members[name] for name in names if name in members] if isinstance(members, dict) else []
-        if not texts:
-            raise BadArgument(f"the receiver's file has no {names[0]}")
-        try:
-            found.append(base64url.decode(texts[0]))
-        except BadBase64url as error:
-            raise BadArgument(f"{names[0]} of the receiver: {error.detail}") from None
+        raise _bad_receiver(f"'s file is no JSON: {error.detail}") from None
+    members = members if isinstance(members, dict) else {}
+    ua_private, auth_secret = _key_of(members, PRIVATE), _key_of(members, AUTH)
     try:
-        return Receiver(p256.load_private(found[0]), found[1])
+        p256.load_private(ua_private)
     except BadPrivateKey as error:
-        raise BadArgument(f"private of the receiver: {error.detail}") from None
+        raise _bad_receiver(f": {error.detail}") from None
+    return Receiver(ua_private, auth_secret)
+
+
+def _key_of(members: dict[str, object], names: tuple[str, ...]) -> bytes:
+    given = [members[name] for name in names if name in members]
+    if not given:
+        raise _bad_receiver(f"'s file has no {names[0]}")
+    try:
+        return base64url.decode(given[0])
+    except BadBase64url as error:
+        raise _bad_receiver(f"'s {names[0]}: {error.detail}") from None
+
+
+def _bad_receiver(detail: str) -> BadArgument:
+    hint = 'Give a file with {"private": …, "auth": …}, both as base64url'
+    return BadArgument(f"the receiver{detail}", hint=hint)
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,7 +144,7 @@ def inspect_request(request: Captured, now: float, receiver: Receiver | None = N
     """Take a request apart. ``now``: seconds since 1970, by which its token is judged.
 
     >>> inspect_request(Captured("headers", "POST", "", (), None), now=0)
-    <Inspection of <Captured POST, 0 headers, no body, from headers>: no ok, 1 hint, 2 bad>
+    <Inspection of <Captured POST, 0 headers, no body, from headers>: 0 ok, 1 hint, 2 bad>
     """
     report = Report(tuple(examine_request(request, now)))
     claims, token = _token_of(request, now)
@@ -188,13 +195,10 @@ def _open(body: bytes | None, receiver: Receiver | None) -> tuple[tuple[Step, ..
     if receiver is None or not body:
         return (), None, ""
     try:
-        header, as_public = encryption.read_header(body)
-        derivation = encryption.derive(
-            receiver.private_key.exchange(ec.ECDH(), as_public),
-            receiver.auth_secret,
-            p256.raw_public(receiver.private_key),
-            header.keyid,
-            header.salt,
+        derivation = encryption.derive_received(
+            body,
+            ua_private=p256.load_private(receiver.ua_private),
+            auth_secret=receiver.auth_secret,
         )
         steps = tuple(trace.trace(derivation))
     except PushlabError as error:

@@ -194,6 +194,25 @@ def read_header(body: bytes) -> tuple[Header, ec.EllipticCurvePublicKey]:
     return header, as_public
 
 
+# https://www.rfc-editor.org/rfc/rfc8291#section-3.4
+def derive_received(
+    body: bytes, *, ua_private: ec.EllipticCurvePrivateKey, auth_secret: bytes
+) -> Derivation:
+    """Derive the key and the nonce of a message that was received, with every intermediate value.
+
+    ``auth_secret``: 16 bytes. Raises what read_header() raises, and BadAuth. Source: RFC 8291 §3.4.
+
+    >>> ua_private = p256.load_private((1).to_bytes(32, "big"))
+    >>> body = seal(b"", ikm=bytes(32), salt=bytes(16), as_public=p256.raw_public(ua_private))
+    >>> len(derive_received(body, ua_private=ua_private, auth_secret=bytes(16)).cek)
+    16
+    """
+    header, as_public = read_header(body)
+    # ecdh_secret = ECDH(ua_private, as_public)
+    ecdh_secret = ua_private.exchange(ec.ECDH(), as_public)
+    return derive(ecdh_secret, auth_secret, p256.raw_public(ua_private), header.keyid, header.salt)
+
+
 # https://www.rfc-editor.org/rfc/rfc8291#section-4
 def decrypt(body: bytes, *, ua_private: ec.EllipticCurvePrivateKey, auth_secret: bytes) -> bytes:
     """Decrypt the body of a push message, as the user agent does.

@@ -17,7 +17,7 @@ HEADERS = (
     ("Authorization", f"vapid t={TOKEN.token}, k={base64url.encode(TOKEN.public)}"),
 )
 REQUEST = Captured("raw HTTP", "POST", "https://push.example.net/p/JzLQ3raZJfFB", HEADERS, RFC.body)
-RECEIVER = Receiver(p256.load_private(RFC.ua_private), RFC.auth_secret)
+RECEIVER = Receiver(RFC.ua_private, RFC.auth_secret)
 SECRETS = [base64url.encode(one) for one in (RFC.ua_private, RFC.auth_secret)] + ["JzLQ3raZJfFB"]
 SECRETS += [TOKEN.token.rpartition(".")[2], RFC.plaintext.decode()]
 
@@ -48,13 +48,13 @@ def test_secrets_are_shown_only_when_they_are_asked_for():
 
 
 def test_a_body_that_does_not_open_says_why():
-    wrong = inspect_request(REQUEST, NOW, Receiver(RECEIVER.private_key, bytes(16)))
+    wrong = inspect_request(REQUEST, NOW, Receiver(RFC.ua_private, bytes(16)))
     assert wrong.plaintext is None and "RFC 8188" in wrong.fault
     assert wrong.steps, "the values are there, to be compared"
     changed = Captured("raw HTTP", "POST", REQUEST.url, HEADERS, RFC.body[:30])
     assert inspect_request(changed, NOW, RECEIVER).fault
     assert not inspect_request(changed, NOW).fault, "nobody asked for it to be opened"
-    short = inspect_request(REQUEST, NOW, Receiver(RECEIVER.private_key, bytes(15)))
+    short = inspect_request(REQUEST, NOW, Receiver(RFC.ua_private, bytes(15)))
     assert "15 bytes" in short.fault
 
 
@@ -78,7 +78,7 @@ def test_a_request_without_token_and_body():
 def test_a_receiver_s_keys_have_many_names(name):
     members = {name: base64url.encode(RFC.ua_private), "auth": base64url.encode(RFC.auth_secret)}
     read = read_receiver(json.dumps(members).encode())
-    assert p256.raw_private(read.private_key) == RFC.ua_private and read.auth_secret == RFC.auth_secret
+    assert (read.ua_private, read.auth_secret) == (RFC.ua_private, RFC.auth_secret)
 
 
 @pytest.mark.parametrize(

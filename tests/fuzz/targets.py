@@ -209,7 +209,7 @@ def read_spelling(data: bytes) -> None:
         _says_nothing_of(text_of(data), said)
 
 
-RECEIVER = Receiver(examples.UA_PRIVATE, examples.AUTH)
+RECEIVER = Receiver(bytes(31) + b"\1", examples.AUTH)
 
 
 def read_captured(data: bytes) -> None:
