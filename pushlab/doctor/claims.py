@@ -16,7 +16,7 @@ from pushlab.errors import (
     VapidError,
 )
 from pushlab.protocol import vapid
-from pushlab.protocol.sources import APPLE_REPORTS, AUTOPUSH
+from pushlab.protocol.sources import APPLE_TOKEN, AUTOPUSH
 from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
@@ -150,7 +150,7 @@ def examine_subject(
     """
 
     def fault(code: str, seen: str, level: Callable[..., Finding] = bad) -> list[Finding]:
-        where = f"{BadSubject.rfc}; {APPLE_REPORTS.told(now)}" if says in seen else BadSubject.rfc
+        where = f"{BadSubject.rfc}; {APPLE_TOKEN.told(now)}" if says in seen else BadSubject.rfc
         return [level(f"subject-{code}", f"{name} {seen}", US, where, f"{BadSubject.hint}.")]
 
     apple = bad if vendor == "Apple" else hint

@@ -45,9 +45,14 @@ SHAPES: dict[str, Shape] = {
     shape.vendor: shape
     for shape in (
         Shape("Mozilla", re.compile(r"/wpush/v[12]/[^/?]+"), "/wpush/v2/…", AUTOPUSH),
-        Shape("FCM", re.compile(r"/(?:fcm/send|(?:preprod/)?wp)/[^?]+"), "/fcm/send/…", FCM_REPORTS),
-        Shape("Apple", re.compile(r"/[^?]+"), "/Q…", APPLE_REPORTS),
-        Shape("WNS", re.compile(r"/w/\?token=.+"), "/w/?token=…", WNS_REPORTS),
+        Shape(
+            "FCM",
+            re.compile(r"/(?:fcm/send|(?:preprod/)?wp)/[^?]+"),
+            "/fcm/send/…",
+            FCM_REPORTS.of("2026-06"),
+        ),
+        Shape("Apple", re.compile(r"/[^?]+"), "/Q…", APPLE_REPORTS.of("2025-02")),
+        Shape("WNS", re.compile(r"/w/\?token=.+"), "/w/?token=…", WNS_REPORTS.of("2024-03")),
     )
 }
 """The shapes of the four vendors' paths. Nothing is said of any other push service."""

@@ -4,7 +4,7 @@ from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.subscription import encoding_fault, members_of
 from pushlab.errors import BadTopic, BadTtl, DeliveryError, MissingTtl
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.sources import APPLE_REPORTS, AUTOPUSH, FCM_MANUAL, WNS_REPORTS
+from pushlab.protocol.sources import APPLE_TOPIC, AUTOPUSH, FCM_MANUAL, WNS_TTL
 from pushlab.protocol.strict_json import JsonObject
 
 US = "application server"
@@ -62,7 +62,7 @@ def _examine_ttl(options: JsonObject, vendor: str, now: float | None) -> list[Fi
     if options["ttl"] == 0:
         seen = "ttl is 0: the message is lost if the browser is closed, and WNS answers 400"
         fix = "Say how many seconds the message may wait, unless it is now or never."
-        return [level("ttl-zero", seen, US, f"{BadTtl.rfc}; {WNS_REPORTS.told(now)}", fix)]
+        return [level("ttl-zero", seen, US, f"{BadTtl.rfc}; {WNS_TTL.told(now)}", fix)]
     if options["ttl"] > FOUR_WEEKS and vendor == "FCM":
         seen = "ttl is over 28 days, the longest that FCM takes"
         fix = "Ask for 2419200 seconds at most."
@@ -80,5 +80,5 @@ def _examine_topic(topic: object, vendor: str, now: float | None) -> list[Findin
     seen = f"topic has {len(topic)} characters, which base64url never has: "
     seen += "Apple answers 400 BadWebPushTopic"
     level = bad if vendor == "Apple" else hint
-    where = f"{BadTopic.rfc}; {APPLE_REPORTS.told(now)}"
+    where = f"{BadTopic.rfc}; {APPLE_TOPIC.told(now)}"
     return [level("topic-length", seen, US, where, "Make it one character longer or shorter.")]

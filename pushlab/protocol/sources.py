@@ -2,7 +2,8 @@
 
 An RFC does not change. A vendor's answer may change any day, and whoever reads an explanation should
 know how far to trust it: was the answer seen, is it in a manual or in the source code, or has somebody
-reported it? Nothing here reads a clock: the caller passes the time.
+reported it? A report counts from the day on which it was written, and not from the day on which it was
+read here. Vendors' manuals have no dates. Nothing here reads a clock: the caller passes the time.
 """
 
 from typing import Literal, NamedTuple
@@ -29,10 +30,13 @@ WORDS: dict[Basis, str] = {
 
 
 class Source(NamedTuple):
-    """How something is known: on which basis, from whom, and ``when`` it was looked up: YYYY-MM.
+    """How something is known: on which basis, from whom, and from ``when``: YYYY-MM.
 
-    >>> print(Source("documented", "Google for FCM", "2026-07"))
-    documented by Google for FCM, July 2026
+    ``when`` is the month of the newest report that was found, or in which source code was read. It is
+    empty where neither a report nor a manual has a date.
+
+    >>> print(Source("documented", "Google for FCM"))
+    documented by Google for FCM, not dated
     >>> print(Source("RFC", "RFC 8030 §5.2"))
     RFC 8030 §5.2
     """
@@ -41,10 +45,20 @@ class Source(NamedTuple):
     whose: str
     when: str = ""
 
+    def of(self, when: str) -> "Source":
+        """Return the same source of another month.
+
+        >>> print(Source("reported", "senders to FCM").of("2026-06"))
+        reported by senders to FCM, June 2026
+        """
+        return self._replace(when=when)
+
     def __str__(self) -> str:
+        if self.basis == "RFC":
+            return self.whose
         year, _, month = self.when.partition("-")
-        date = f", {MONTHS[int(month) - 1]} {year}" if month.isdigit() else ""
-        return f"{WORDS.get(self.basis, '')}{self.whose}{date}"
+        date = f"{MONTHS[int(month) - 1]} {year}" if month.isdigit() else "not dated"
+        return f"{WORDS.get(self.basis, '')}{self.whose}, {date}"
 
     def is_old(self, now: float) -> bool:
         """Say whether this is older than two years. ``now``: seconds since 1970.
@@ -69,12 +83,17 @@ class Source(NamedTuple):
 
 
 AUTOPUSH = Source("source code", "Mozilla's autopush-rs", "2026-07")
-FCM_REPORTS = Source("reported", "senders to FCM", "2026-07")
-FCM_MANUAL = Source("documented", "Google for FCM", "2026-07")
-APPLE_REPORTS = Source("reported", "senders to Apple", "2026-07")
-APNS_MANUAL = Source("documented", "Apple for APNs", "2026-07")
-WNS_REPORTS = Source("reported", "senders to WNS", "2026-07")
-WNS_MANUAL = Source("documented", "Microsoft for WNS", "2026-07")
-NTFY_REPORTS = Source("reported", "senders to ntfy", "2026-07")
-CHROMIUM_REPORTS = Source("reported", "servers with Chromium's subscriptions", "2026-07")
-GCM_MANUAL = Source("documented", "Google: GCM's servers were shut down in 2019", "2026-07")
+FCM_REPORTS = Source("reported", "senders to FCM")
+FCM_MANUAL = Source("documented", "Google for FCM")
+APPLE_REPORTS = Source("reported", "senders to Apple")
+APPLE_MANUAL = Source("documented", "Apple for web push")
+APNS_MANUAL = Source("documented", "Apple for APNs")
+WNS_REPORTS = Source("reported", "senders to WNS")
+WNS_MANUAL = Source("documented", "Microsoft for WNS")
+NTFY_REPORTS = Source("reported", "senders to ntfy")
+CHROMIUM_REPORTS = Source("reported", "servers with Chromium's subscriptions", "2026-08")
+GCM_MANUAL = Source("documented", "Google, who shut GCM's servers down", "2019-05")
+
+APPLE_TOKEN, APPLE_TOPIC = APPLE_REPORTS.of("2026-09"), APPLE_REPORTS.of("2026-09")
+WNS_TTL = WNS_REPORTS.of("2026-09")
+"""What the doctor, the explanations and the flavours say alike."""

@@ -14,7 +14,7 @@ reacts to both in the same way. The mailbox remembers only the last MAX_GONE end
 given up (see ``mailbox``); older ones are answered 404 again.
 
 The texts are the vendors' own. Mozilla's are from the source of its service; the others' are from
-what people have reported. Each response has its source, and the month in which that was looked up.
+what people have reported. Each response has its source, and the month of the newest report of it.
 Where nobody has reported a text, the response has a status (the RFCs', if not even the status is
 known) and no body. An error of this program, such as a database that cannot be written, is no fault
 of the sender, and its body is our JSON in every flavour.
@@ -38,7 +38,17 @@ from pushlab.errors import (
 )
 from pushlab.protocol import vapid
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.sources import APPLE_REPORTS, AUTOPUSH, FCM_REPORTS, WNS_REPORTS, Source
+from pushlab.protocol.sources import (
+    APPLE_MANUAL,
+    APPLE_REPORTS,
+    APPLE_TOKEN,
+    APPLE_TOPIC,
+    AUTOPUSH,
+    FCM_REPORTS,
+    WNS_REPORTS,
+    WNS_TTL,
+    Source,
+)
 from pushlab.pushservice import mozilla
 
 BY_RFC = Source("RFC", "the RFC's status; the vendor's own is not known")
@@ -89,23 +99,12 @@ class Flavour(StrEnum):
         """Whether this vendor also accepts bodies in aesgcm, the coding before RFC 8291."""
         return self is Flavour.MOZILLA
 
-    @property
-    def is_strict_about_case(self) -> bool:
-        """Whether this vendor takes names of codings in small letters alone."""
-        return self is Flavour.MOZILLA
-
-    @property
-    def asks_no_coding_of_nothing(self) -> bool:
-        """Whether this vendor ignores Content-Encoding where there is no body."""
-        return self is Flavour.MOZILLA
-
     def option_headers(self, headers: HTTPHeaders) -> HTTPHeaders:
-        """Return the headers of a request as this vendor reads TTL, Urgency and Topic."""
-        if self is not Flavour.MOZILLA or "Topic" not in headers:
-            return headers
-        headers = headers.copy()
-        headers["Topic"] = mozilla.topic_of(headers["Topic"])
-        return headers
+        """Return the headers of a request as this vendor reads TTL, Urgency and Topic.
+
+        Raises MissingTtl, BadTtl, BadTopic.
+        """
+        return mozilla.options(headers) if self is Flavour.MOZILLA else headers
 
     def overlooks(self, error: PushlabError) -> bool:
         """Return whether this vendor does not check for a fault, and accepts the message."""
@@ -114,6 +113,8 @@ class Flavour(StrEnum):
     def answer(self, error: PushlabError) -> VendorResponse:
         """Return this vendor's response to a fault."""
         known = TABLE.get(error.code, {}).get(self)
+        if self is Flavour.MOZILLA and error.code in MOZILLA_SENTENCES:
+            known = _mozilla(*MOZILLA_SENTENCES[error.code], error.detail)
         if self is Flavour.MOZILLA:
             known = MOZILLA_REASONS.get(error.detail, known)
         if known is not None:
@@ -122,27 +123,24 @@ class Flavour(StrEnum):
         return VendorResponse(error.status, {}, None if ours else b"", BY_RFC)
 
     def credentials(self, headers: Mapping[str, str]) -> vapid.Credentials:
-        """Read a request's Authorization, in the forms that this vendor takes. Raises VapidError."""
-        if self is Flavour.MOZILLA:
-            return mozilla.credentials(headers)
-        return vapid.parse(headers.get("Authorization"))
+        """Read a request's Authorization, in the forms that this vendor takes.
 
-    def audience(self, credentials: vapid.Credentials, origin: str) -> str:
-        """Return the ``aud`` that this vendor takes for its own ``origin``. Raises BadToken."""
-        return mozilla.audience(credentials, origin) if self is Flavour.MOZILLA else origin
+        Raises VapidError, BadContentEncoding.
+        """
+        if self is not Flavour.MOZILLA:
+            return vapid.parse(headers.get("Authorization"))
+        credentials = mozilla.credentials(headers)
+        mozilla.check_types(credentials)
+        return credentials
 
-    def check_claims(self, claims: vapid.Claims, credentials: vapid.Credentials) -> None:
-        """Refuse claims that the RFC allows and this vendor does not. Raises VapidError.
+    def check_claims(self, claims: vapid.Claims) -> None:
+        """Refuse claims that the RFC allows and this vendor does not. Raises BadSubject.
 
         RFC 8292 §2.1 makes ``sub`` optional. Apple requires a ``sub`` that leads to somebody, and
-        an address at this machine does not. Mozilla reads a whole number and one audience alone.
+        an address at this machine does not.
         """
-        if self is Flavour.MOZILLA:
-            mozilla.check_types(credentials)
-        if self is not Flavour.APPLE:
-            return
         sub = claims.sub or ""
-        if not vapid.CONTACT.fullmatch(sub) or vapid.unreachable(sub):
+        if self is Flavour.APPLE and (not vapid.CONTACT.fullmatch(sub) or vapid.unreachable(sub)):
             raise BadSubject("sub is missing, or leads to nobody")
 
     def check_options(self, options: PushOptions) -> None:
@@ -184,17 +182,17 @@ def _mozilla(status: int, errno: int, message: str = "", **headers: str) -> Vend
     return VendorResponse(status, headers, _json(body), AUTOPUSH)
 
 
-def _fcm(status: int, sentence: str) -> VendorResponse:
+def _fcm(status: int, sentence: str, reported: str) -> VendorResponse:
     headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-    return VendorResponse(status, headers, f"{sentence}\n".encode("ascii"), FCM_REPORTS)
+    return VendorResponse(status, headers, f"{sentence}\n".encode("ascii"), FCM_REPORTS.of(reported))
 
 
-def _apple(status: int, reason: str) -> VendorResponse:
+def _apple(status: int, reason: str, source: Source) -> VendorResponse:
     headers = {"Content-Type": "application/json"}
-    return VendorResponse(status, headers, _json({"reason": reason}), APPLE_REPORTS)
+    return VendorResponse(status, headers, _json({"reason": reason}), source)
 
 
-_FCM_JWT = _fcm(403, "invalid JWT provided")
+_FCM_JWT = _fcm(403, "invalid JWT provided", "2024-03")
 _FCM_KEY = (
     "the VAPID credentials in the authorization header do not correspond to the credentials used "
     "to create the subscriptions."
@@ -203,16 +201,20 @@ _FCM_ENDPOINT = (
     "A valid push subscription endpoint should be specified in the URL as such: "
     "https://fcm.googleapis.com/wp/dHIoDxE7Hdg:APA91bH1Zj0kNa..."
 )
-_MOZILLA_AUTH = _mozilla(401, 109)
 _MOZILLA_CLAIM = _mozilla(401, 109,
     'Invalid VAPID token: A value in the vapid claims is either missing or incorrectly specified '
     '(e.g. "exp":"12345" or "sub":null). Please correct and retry.')  # fmt: skip
-_APPLE_JWT = _apple(403, "BadJwtToken")
+_APPLE_JWT = _apple(403, "BadJwtToken", APPLE_TOKEN)
+MOZILLA_SENTENCES = {
+    "bad-authorization": (401, 109),
+    "bad-ttl": (400, 114),
+    "bad-topic": (400, 113),
+    "bad-content-encoding": (400, 110),
+}
+"""Status and errno of the errors whose detail is Mozilla's own sentence: see ``mozilla``."""
+
 MOZILLA_REASONS = {
-    mozilla.UNKNOWN_SCHEME: _mozilla(401, 109, "Unknown auth scheme"),
-    mozilla.BAD_KEY: _mozilla(401, 109, "Invalid VAPID public key"),
-    mozilla.NO_CRYPTO_KEY: _mozilla(400, 110, "Missing Crypto-Key header"),
-    mozilla.NO_P256ECDSA: _mozilla(400, 110, "Missing p256ecdsa in Crypto-Key header"),
+    mozilla.NO_AUDIENCE: _mozilla(401, 109, "Invalid VAPID token: Missing required claim: aud"),
     mozilla.NOT_ONE_AUDIENCE: _MOZILLA_CLAIM,
 }
 """What Mozilla tells apart where the RFC has one error: by what was seen."""
@@ -220,7 +222,7 @@ MOZILLA_REASONS = {
 _WNS_TTL = VendorResponse(
     400,
     {"X-WNS-Error-Description": "Ttl value conflicts with X-WNS-Cache-Policy."} | DROPPED,
-    source=WNS_REPORTS,
+    source=WNS_TTL,
 )
 
 # A fault that is not in the table has the RFCs' status and no body. Windows' service gives its
@@ -230,19 +232,20 @@ _S, _M, _F, _A, _W = Flavour
 TABLE: dict[str, dict[Flavour, VendorResponse]] = {
     "missing-authorization": {
         _M: _mozilla(401, 109, "Missing VAPID public key"),
-        _F: _fcm(401, "authorization header must be specified"),
+        _F: _fcm(401, "authorization header must be specified", "2021-04"),
         _A: _APPLE_JWT,
     },
-    "bad-authorization": {_M: _MOZILLA_AUTH, _A: _APPLE_JWT},
-    "bad-token":         {_M: _MOZILLA_AUTH, _F: _FCM_JWT, _A: _APPLE_JWT},
-    "bad-signature":     {_M: _MOZILLA_AUTH, _F: _FCM_JWT, _A: _APPLE_JWT},
+    "bad-authorization": {_A: _APPLE_JWT},
+    "bad-token":         {_M: _mozilla(401, 109), _F: _FCM_JWT, _A: _APPLE_JWT},
+    "bad-signature":     {_M: _mozilla(401, 109, "InvalidSignature"), _F: _FCM_JWT, _A: _APPLE_JWT},
     "bad-audience": {
-        _M: _mozilla(401, 109, "Invalid VAPID audience"),
-        _F: _fcm(403, "aud claim in the token MUST include the origin of the push resource URL"),
+        _M: _mozilla(401, 109, "InvalidAudience"),
+        _F: _fcm(
+            403, "aud claim in the token MUST include the origin of the push resource URL", "2019-11"),
         _A: _APPLE_JWT,
     },
     "bad-expiry":    {_M: _MOZILLA_CLAIM, _F: _FCM_JWT, _A: _APPLE_JWT},
-    "token-expired": {_M: _MOZILLA_AUTH, _F: _FCM_JWT, _A: _APPLE_JWT},
+    "token-expired": {_M: _mozilla(401, 109, "ExpiredSignature"), _F: _FCM_JWT, _A: _APPLE_JWT},
     "expiry-too-far": {
         _M: _mozilla(401, 109, "The VAPID token expiration is too long"),
         _F: _FCM_JWT,
@@ -251,25 +254,23 @@ TABLE: dict[str, dict[Flavour, VendorResponse]] = {
     "bad-subject":   {_M: _MOZILLA_CLAIM, _A: _APPLE_JWT},
     "wrong-key": {
         _M: _mozilla(401, 109, "VAPID public key mismatch"),
-        _F: _fcm(403, _FCM_KEY),
-        _A: _apple(400, "VapidPkHashMismatch"),
+        _F: _fcm(403, _FCM_KEY, "2025-07"),
+        _A: _apple(400, "VapidPkHashMismatch", APPLE_REPORTS),
     },
     "key-reused":  {_M: OVERLOOKED},
     "missing-ttl": {_M: _mozilla(400, 111, "Missing TTL value"), _W: _WNS_TTL},
-    # Mozilla treats a TTL that it cannot read as missing; a negative one would be errno 114.
-    "bad-ttl":     {_M: _mozilla(400, 111, "Missing TTL value"), _W: _WNS_TTL},
-    "bad-urgency": {_M: OVERLOOKED, _A: _apple(400, "BadUrgency")},
-    "bad-topic":   {_M: _mozilla(400, 113), _A: _apple(400, "BadWebPushTopic")},
-    "bad-content-encoding":  {_M: _mozilla(400, 110)},
+    "bad-ttl":     {_W: _WNS_TTL},
+    "bad-urgency": {_M: OVERLOOKED, _A: _apple(400, "BadUrgency", APPLE_MANUAL)},
+    "bad-topic":   {_A: _apple(400, "BadWebPushTopic", APPLE_TOPIC)},
     "body-too-large":        {_M: _mozilla(413, 104)},
     "unknown-push-resource": {
         _M: _mozilla(404, 102, "Invalid token"),
-        _F: _fcm(404, _FCM_ENDPOINT),
+        _F: _fcm(404, _FCM_ENDPOINT, "2024-06"),
         _A: VendorResponse(400, source=APPLE_REPORTS),
     },
     "subscription-gone": {
         _M: _mozilla(410, 106, "No such subscription", Cache_Control="max-age=86400"),
-        _F: _fcm(410, "push subscription has unsubscribed or expired."),
+        _F: _fcm(410, "push subscription has unsubscribed or expired.", "2026-06"),
     },
     "queue-full": {
         _S: VendorResponse(429, {"Retry-After": str(RETRY_AFTER)}, None, TOO_MANY),

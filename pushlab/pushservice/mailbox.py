@@ -68,7 +68,10 @@ class Subscription:
 
 
 class OldCoding(NamedTuple):
-    """The two headers that accompany a body in aesgcm, the content coding before RFC 8291."""
+    """The two headers that accompany a body in aesgcm, the content coding before RFC 8291.
+
+    ``crypto_key`` is empty where the sender left it out.
+    """
 
     encryption: str
     crypto_key: str
@@ -101,7 +104,7 @@ class Message:
         """The headers that a user agent needs to decrypt the body, by autopush's names."""
         if self.old is None:
             return {"encoding": "aes128gcm"}
-        return {"encoding": "aesgcm"} | self.old._asdict()
+        return {"encoding": "aesgcm"} | {name: text for name, text in self.old._asdict().items() if text}
 
     @property
     def expires_at(self) -> float:

@@ -1,120 +1,196 @@
 """What Mozilla's push service takes beyond the RFCs, and what it refuses within them.
 
-Read in the source code of autopush-rs in July 2026. It still takes the drafts before RFC 8292:
+Read in the source code of autopush-rs and its manual, up to July 2026: ``headers/vapid.rs``, and
+``subscription.rs`` and ``notification_headers.rs`` in ``extractors/``. It still takes the drafts before
+RFC 8292, and bodies in aesgcm:
 
     Authorization: WebPush TOKEN      (or Bearer)
     Crypto-Key: p256ecdsa=KEY
 
 A key may be padded, or in plain base64. In a token, ``exp`` is read as an unsigned whole number and
-``aud`` as one text, which is compared as a URL: a slash at its end, or the usual port, changes
-nothing. A message without a body is not asked for its coding.
+``aud`` as one text. That text must be the origin letter by letter since pull request 709 (June 2024);
+before, it was compared as a URL. ``sub`` may be missing since pull request 831 (January 2025). A
+message without a body is not asked for its coding.
+
+Where one code of ours stands for several of its sentences, the errors that are raised here have
+Mozilla's sentence as their detail. One thing is not imitated: its library takes a token for 60 seconds
+after ``exp``.
 """
 
 import re
 from collections.abc import Mapping
 
+from tornado.httputil import HTTPHeaders
+
 from pushlab.errors import (
     BadAudience,
     BadAuthorization,
     BadBase64url,
+    BadContentEncoding,
     BadExpiry,
+    BadTopic,
+    BadTtl,
     MissingAuthorization,
+    MissingTtl,
 )
 from pushlab.protocol import base64url, jws, vapid
-from pushlab.protocol.origin import origin_of
+from pushlab.pushservice.mailbox import OldCoding
 
-UNKNOWN_SCHEME = "the scheme is none of vapid, WebPush and Bearer"
-BAD_KEY = "the public key is neither base64url nor plain base64"
-NO_CRYPTO_KEY = "the token of a draft needs its key in Crypto-Key, which is missing"
-NO_P256ECDSA = "the token of a draft needs its key in Crypto-Key, which has no p256ecdsa"
-NOT_ONE_AUDIENCE = "aud is an array of audiences, which the RFC allows and Mozilla does not"
+NO_AUDIENCE = "aud is missing"
+NOT_ONE_AUDIENCE = "aud is not one text: the RFC allows an array, and Mozilla does not"
 
-TOPIC = re.compile(r"(?=.{1,32}$)([A-Za-z0-9_-]+)=*")
-"""A topic may be padded, and then has at most 32 characters with its padding."""
+LONGEST_TOPIC = 32
+"""Characters of a topic, with the padding that it may have."""
+
+TOPIC = re.compile(r"[A-Za-z0-9_-]+=*")
+TTL = re.compile(r"[+-]?[0-9]{1,18}")
+VALUE = re.compile(r"[A-Za-z0-9_-]+=*")
+PADDING = re.compile(r"(?<=[0-9A-Za-z_-])=+(?=[,;]|$)")
+
+MAX_HEADER = 1024
+"""Characters of a header of the older coding. A salt has 22 of them, and a key 87."""
+
+
+# --- who sends this --------------------------------------------------------------------------------
 
 
 def credentials(headers: Mapping[str, str]) -> vapid.Credentials:
     """Read the token and the public key of a request, of RFC 8292 or of the drafts before it.
 
-    Raises MissingAuthorization and BadAuthorization.
+    Raises MissingAuthorization, BadAuthorization and BadContentEncoding.
 
     >>> key = "BA" + 84 * "A" + "A"
     >>> print(credentials({"Authorization": "WebPush e30.e30.AA", "Crypto-Key": f"p256ecdsa={key}="}))
     vapid t=e30.e30.… (10 characters), k=BAAAAAAA… (87 characters)
     """
-    header = headers.get("Authorization", "").strip(" \t")
-    if len(header) > vapid.MAX_AUTHORIZATION:
-        raise BadAuthorization(f"the header has {len(header)} characters")
-    if not header:
+    if (header := headers.get("Authorization")) is None:
         raise MissingAuthorization("the request has no Authorization header")
-    scheme, _, rest = header.partition(" ")
+    scheme, space, rest = header.strip(" \t").partition(" ")
+    if not space or len(header) > vapid.MAX_AUTHORIZATION:
+        raise BadAuthorization("Missing VAPID token")
     if scheme.lower() in ("webpush", "bearer"):
-        return vapid.Credentials(rest.replace(" ", ""), _key(_p256ecdsa(headers)))
+        key = _parameter("Crypto-Key", headers.get("Crypto-Key"), "p256ecdsa", "Missing {} in {} header")
+        return vapid.Credentials(rest.replace(" ", ""), _key(key))
     if scheme.lower() != "vapid":
-        raise MissingAuthorization(UNKNOWN_SCHEME)
-    values = dict(_pairs(rest, ","))
-    for name in ("k", "t"):
+        raise BadAuthorization("Unknown auth scheme")
+    parts = (part.partition("=") for part in rest.replace(" ", "").split(","))
+    values = {name: value for name, _, value in parts}
+    for name, what in (("k", "public key"), ("t", "token")):
         if name not in values:
-            raise BadAuthorization(f"{name} is missing")
-    return vapid.Credentials(values["t"], _key(values["k"]))
-
-
-def audience(credentials: vapid.Credentials, origin: str) -> str:
-    """Return the token's own ``aud`` if it is this origin, written as any URL, or else the origin.
-
-    Raises BadToken.
-    """
-    aud = jws.split(credentials.t).payload.get("aud")
-    if not isinstance(aud, str) or not re.fullmatch(r"[^/?#]+//[^/?#@]+/?", aud):
-        return origin
-    try:
-        return aud if origin_of(aud) == origin else origin
-    except ValueError:
-        return origin
+            raise BadAuthorization(f"Missing VAPID {what}")
+    return vapid.Credentials(values["t"], _key(values["k"].strip('"')))
 
 
 def check_types(credentials: vapid.Credentials) -> None:
-    """Refuse claims that are valid and that Mozilla cannot read. Raises BadExpiry, BadAudience."""
+    """Refuse claims that Mozilla cannot read. Raises BadToken, BadExpiry, BadAudience."""
     claims = jws.split(credentials.t).payload
-    if not isinstance(claims.get("exp"), int):
-        raise BadExpiry("exp is not a whole number")
-    if not isinstance(claims.get("aud"), str):
+    exp, aud = claims.get("exp"), claims.get("aud")
+    if type(exp) is not int or exp < 0:  # True is an int in Python, and no number in JSON.
+        raise BadExpiry("exp is no whole number")
+    if aud is None:
+        raise BadAudience(NO_AUDIENCE)
+    if not isinstance(aud, str):
         raise BadAudience(NOT_ONE_AUDIENCE)
-
-
-def topic_of(text: str) -> str:
-    """Return a topic without its padding. Any other text is returned as it is.
-
-    >>> topic_of("abc="), topic_of("a b")
-    ('abc', 'a b')
-    """
-    found = TOPIC.fullmatch(text)
-    return found[1] if found else text
-
-
-def _p256ecdsa(headers: Mapping[str, str]) -> str:
-    header = headers.get("Crypto-Key")
-    if header is None:
-        raise BadAuthorization(NO_CRYPTO_KEY)
-    for section in header[: vapid.MAX_AUTHORIZATION].split(","):
-        for name, value in _pairs(section, ";"):
-            if name == "p256ecdsa":
-                return value
-    raise BadAuthorization(NO_P256ECDSA)
-
-
-def _pairs(text: str, separator: str) -> list[tuple[str, str]]:
-    pairs = (part.partition("=") for part in text.split(separator))
-    return [(name.strip(), value.strip(' "')) for name, _, value in pairs]
 
 
 def _key(text: str) -> bytes:
     key = text.rstrip("=")
     if set(key) & set("+/"):
-        if set(key) & set("-_"):
-            raise BadAuthorization(BAD_KEY)
-        key = key.replace("+", "-").replace("/", "_")
+        # Plain base64 has no - and no _.
+        key = "?" if set(key) & set("-_") else key.replace("+", "-").replace("/", "_")
     try:
         return base64url.decode(key)
     except BadBase64url:
-        raise BadAuthorization(BAD_KEY) from None
+        raise BadAuthorization("Invalid VAPID public key") from None
+
+
+# --- how the message is to be treated -------------------------------------------------------------
+
+
+def options(headers: HTTPHeaders) -> HTTPHeaders:
+    """Return the headers of a request with TTL and Topic as RFC 8030 writes them.
+
+    A TTL may have a sign and a Topic padding. Raises MissingTtl, BadTtl, BadTopic.
+
+    >>> options(HTTPHeaders({"TTL": "+60", "Topic": "abc="}))["Topic"]
+    'abc'
+    """
+    ttl, topic = headers.get("TTL"), headers.get("Topic")
+    if ttl is None or not TTL.fullmatch(ttl):
+        raise MissingTtl("TTL is no number")  # It is read as if it were not there.
+    if int(ttl) < 0:
+        raise BadTtl("ttl: TTL must be greater than 0")
+    headers = headers.copy()
+    headers["TTL"] = str(int(ttl))
+    if topic is None:
+        return headers
+    faults = ["Topic must be no greater than 32 characters"] if len(topic) > LONGEST_TOPIC else []
+    if not TOPIC.fullmatch(topic):
+        faults.append("Topic must be URL and Filename safe Base64 alphabet")
+    if faults:
+        raise BadTopic(f"topic: {', '.join(faults)}")
+    headers["Topic"] = topic.rstrip("=")
+    return headers
+
+
+# --- how the body is encrypted --------------------------------------------------------------------
+
+
+def coding(headers: Mapping[str, str]) -> OldCoding | None:
+    """Return the headers of a body in aesgcm, or None for a body in aes128gcm.
+
+    A body in aesgcm may come without Crypto-Key: it is accepted, and no user agent can decrypt it.
+    Raises BadContentEncoding.
+    """
+    encryption, crypto_key = (_stripped(headers.get(name)) for name in ("Encryption", "Crypto-Key"))
+    match headers.get("Content-Encoding"):
+        case None:
+            raise BadContentEncoding("Missing Content-Encoding header")
+        case "aesgcm":
+            _check_parameter("Encryption", encryption, "salt")
+            if "Encryption-Key" in headers:
+                raise BadContentEncoding(
+                    "Encryption-Key header is not valid for webpush draft 02 or later"
+                )
+            if crypto_key is not None:
+                _check_parameter("Crypto-Key", crypto_key, "dh")
+            return OldCoding(encryption or "", crypto_key or "")
+        case "aes128gcm":
+            _refuse_parameter("aes128gcm Encryption", encryption, "salt")
+            _refuse_parameter("aes128gcm Crypto-Key", crypto_key, "dh")
+            return None
+        case _:
+            raise BadContentEncoding("Unknown Content-Encoding header")
+
+
+def _stripped(value: str | None) -> str | None:
+    """Return a header without quotes and padding, as user agents expect it."""
+    return None if value is None else PADDING.sub("", value.replace('"', ""))
+
+
+def _check_parameter(header: str, text: str | None, name: str) -> None:
+    value = _parameter(header, text, name, "Missing {} value in {} header")
+    if not VALUE.fullmatch(value):
+        raise BadContentEncoding(f"Invalid {name} value in {header} header")
+
+
+def _refuse_parameter(header: str, text: str | None, name: str) -> None:
+    if text is not None and name in _parameters(header, text):
+        raise BadContentEncoding(f"Do not include '{name}' header in {header} header")
+
+
+def _parameter(header: str, text: str | None, name: str, missing: str) -> str:
+    if text is None:
+        raise BadContentEncoding(f"Missing {header} header")
+    values = _parameters(header, text)
+    if name not in values:
+        raise BadContentEncoding(missing.format(name, header))
+    return values[name]
+
+
+def _parameters(header: str, text: str) -> dict[str, str]:
+    """Read ``name=value`` of all sections of a header: the first value of each name counts."""
+    parts = [part.partition("=") for part in re.split("[,;]", text[: MAX_HEADER + 1])]
+    if len(text) > MAX_HEADER or not all(equals for _, equals, _ in parts):
+        raise BadContentEncoding(f"Invalid {header} header")
+    return {name.strip(): value.strip(' "') for name, _, value in reversed(parts)}

@@ -31,6 +31,7 @@ from pushlab.journal import Party
 from pushlab.protocol import vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
+from pushlab.pushservice import mozilla
 from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
@@ -43,8 +44,8 @@ T = TypeVar("T")
 MAX_BODY = 4096
 """Bytes of a message that a push service must take (RFC 8030 §7.2), and that this one takes."""
 
-MAX_HEADER = 1024
-"""Characters of a header of the older coding. A salt has 22 of them, and a key 87."""
+SALT, DH = (re.compile(rf'(?:^|[;,])\s*{name}="?[A-Za-z0-9_-]') for name in ("salt", "dh"))
+"""The parameters of Encryption and Crypto-Key that the older coding has."""
 
 
 class PushResource(StreamedBody):
@@ -114,10 +115,9 @@ class PushResource(StreamedBody):
         if headers.get("Authorization") is None and subscription.key is None:
             return None
         credentials = self.flavour.credentials(headers)
-        origin = self.flavour.audience(credentials, self.origin())
-        key = subscription.key
+        origin, key = self.origin(), subscription.key
         claims = vapid.verify(credentials, origin=origin, now=self.now(), subscribed_key=key)
-        self.flavour.check_claims(claims, credentials)
+        self.flavour.check_claims(claims)
         return credentials.k
 
     def _coding(self) -> OldCoding | None:
@@ -127,28 +127,17 @@ class PushResource(StreamedBody):
         mixes two codings, and the user agent could decrypt with either (RFC 8291 §4). Raises
         BadContentEncoding.
         """
-        named = self.request.headers.get("Content-Encoding")
-        coding = (named or "").strip()
-        if not self.flavour.is_strict_about_case:
-            coding = coding.lower()
-        salt, dh = self._header("Encryption", with_="salt"), self._header("Crypto-Key", with_="dh")
-        if not self.body and (not named or self.flavour.asks_no_coding_of_nothing):
+        headers = self.request.headers
+        if self.flavour.takes_aesgcm:
+            return mozilla.coding(headers) if self.body else None
+        named = headers.get("Content-Encoding")
+        if not self.body and not named:
             return None
-        if coding == "aesgcm" and self.flavour.takes_aesgcm:
-            if not (salt and dh):
-                raise BadContentEncoding("aesgcm needs salt in Encryption and dh in Crypto-Key")
-            return OldCoding(salt, dh)
-        if coding != "aes128gcm":
+        if (named or "").strip().lower() != "aes128gcm":
             raise BadContentEncoding(f"Content-Encoding is {(named or 'missing')[:40]}")
-        if salt or dh:
+        if SALT.search(headers.get("Encryption", "")) or DH.search(headers.get("Crypto-Key", "")):
             raise BadContentEncoding("Encryption and Crypto-Key belong to aesgcm, not to aes128gcm")
         return None
-
-    def _header(self, name: str, *, with_: str) -> str | None:
-        """Return a header if it has this parameter: without padding, as user agents expect it."""
-        value = self.request.headers.get(name, "").replace('"', "")
-        there = re.search(rf"(?:^|[;,])\s*{with_}=[A-Za-z0-9_-]", value)
-        return re.sub(r"=+(?=[,;]|$)", "", value) if there and len(value) <= MAX_HEADER else None
 
     def _compare_keys(self, signer: bytes | None) -> None:
         """Refuse a body that was encrypted with the key that signs (RFC 8292 §3.2)."""
@@ -236,7 +225,8 @@ class MessageResource(StreamedBody):
             self.set_header("Content-Encoding", message.headers["encoding"])
         if message.old:
             self.set_header("Encryption", message.old.encryption)
-            self.set_header("Crypto-Key", message.old.crypto_key)
+            if message.old.crypto_key:
+                self.set_header("Crypto-Key", message.old.crypto_key)
         self.finish(message.body)
 
     def delete(self, id: str) -> None:

@@ -1,6 +1,7 @@
 """Where a statement is from: in words, with its month, and old after two years."""
 
 import calendar
+import re
 
 import pytest
 
@@ -15,9 +16,10 @@ def at(year: int, month: int) -> float:
 
 
 @pytest.mark.parametrize("source", ALL.values(), ids=ALL)
-def test_every_source_has_a_basis_a_name_and_a_month(source):
+def test_every_source_has_a_basis_a_name_and_a_month_or_says_that_it_has_none(source):
     assert source.basis in sources.WORDS and source.basis != "RFC"
-    assert str(source).startswith(sources.WORDS[source.basis]) and str(source).endswith(" 2026")
+    assert str(source).startswith(sources.WORDS[source.basis])
+    assert re.search(r", (not dated|[A-Z][a-z]+ 20\d\d)$", str(source))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,12 @@ def test_what_is_older_than_two_years_says_so(year, month, old):
     assert source.is_old(at(year, month)) is old
     assert ("more than two years ago" in source.told(at(year, month))) is old
     assert source.told() == str(source) == "reported by somebody, July 2026"
+
+
+def test_what_has_no_date_says_so_and_is_not_called_old():
+    source = Source("documented", "Apple for web push")
+    assert source.told(at(2050, 1)) == str(source) == "documented by Apple for web push, not dated"
+    assert source.of("2026-01").is_old(at(2050, 1))
 
 
 def test_an_rfc_does_not_grow_old():

@@ -4,7 +4,8 @@ Mozilla numbers its reasons (``errno``), Google writes sentences, Apple writes w
 and Windows uses headers. A response is recognized by its status and by a few words in its body or
 headers. The first entry that matches is its explanation. If none matches, the status explains it.
 
-Each entry has its source and a date: vendors publish little, and change their words.
+Each entry has its source, and the month of the newest report of it that was found (in November 2026):
+vendors publish little, and change their words.
 
 Nothing here changes what a sender does: the status decides that. Windows answers 406 to too many
 messages, where RFC 8030 §8.4 has 429. Such a message counts as refused and is not tried again: the
@@ -18,12 +19,16 @@ from typing import Literal, NamedTuple
 
 from pushlab.appserver.delivery.response import PushResponse
 from pushlab.protocol.sources import (
+    APPLE_MANUAL,
     APPLE_REPORTS,
+    APPLE_TOKEN,
+    APPLE_TOPIC,
     AUTOPUSH,
     FCM_REPORTS,
     NTFY_REPORTS,
     WNS_MANUAL,
     WNS_REPORTS,
+    WNS_TTL,
     Source,
 )
 
@@ -74,7 +79,7 @@ def known_answer(response: PushResponse) -> Known | None:
     """Return the entry that a response matches, with its source, or None.
 
     >>> print(known_answer(PushResponse(403, body=b'{"reason":"BadJwtToken"}')).source)
-    reported by senders to Apple, July 2026
+    reported by senders to Apple, September 2026
     """
     said = searchable(response)
     fits = (known for known in VENDORS if known.status == response.status and known.words in said)
@@ -141,9 +146,24 @@ VENDORS: list[Known] = [
     Known("Mozilla", AUTOPUSH, 413, "errno 104;", TOO_LARGE),
     Known("Mozilla", AUTOPUSH, 401, "public key mismatch", ANOTHER_KEY),
     Known("Mozilla", AUTOPUSH, 401, "invalid vapid audience", AUDIENCE),
+    Known("Mozilla", AUTOPUSH, 401, "invalidaudience", AUDIENCE),
+    Known("Mozilla", AUTOPUSH, 401, "missing required claim: aud", AUDIENCE),
+    Known("Mozilla", AUTOPUSH, 401, "expiredsignature", _mine(
+        "The token has expired", "RFC 8292 §2", "Sign a new token, with exp 12 hours ahead; if its exp "
+        "is ahead, look at this machine's clock")),
+    Known("Mozilla", AUTOPUSH, 401, "invalidsignature", _mine(
+        "The signature of the token is wrong", "RFC 8292 §2",
+        "Sign with the private half of k, by ES256, as 64 bytes r‖s and not as DER")),
     Known("Mozilla", AUTOPUSH, 401, "expiration is too long", TOO_FAR),
     Known("Mozilla", AUTOPUSH, 401, "missing vapid public key", UNSIGNED),
+    Known("Mozilla", AUTOPUSH, 401, "missing vapid token", UNSIGNED),
     Known("Mozilla", AUTOPUSH, 401, "missing authorization header", UNSIGNED),
+    Known("Mozilla", AUTOPUSH, 401, "unknown auth scheme", _mine(
+        "The scheme of the Authorization header is none that Mozilla takes", "RFC 8292 §3",
+        "Write Authorization: vapid t=…, k=…; Mozilla also takes the WebPush and Bearer of old drafts")),
+    Known("Mozilla", AUTOPUSH, 401, "invalid vapid public key", _mine(
+        "The key k of the Authorization header is no base64", "RFC 8292 §3.2",
+        "Set k to the 65 bytes of the public key, as base64url without padding")),
     Known("Mozilla", AUTOPUSH, 401, "a value in the vapid claims", _mine(
         "A claim is missing or of the wrong type", "RFC 8292 §2",
         "Set exp to a number without quotes, aud and sub to text, and leave out what you do not "
@@ -155,50 +175,65 @@ VENDORS: list[Known] = [
     Known("Mozilla", AUTOPUSH, 400, "errno 101;", _mine(
         "A header that the coding of the body needs is missing", "RFC 8291 §4",
         "Use Content-Encoding: aes128gcm, which needs no other header")),
+    Known("Mozilla", AUTOPUSH, 400, "missing content-encoding", _mine(
+        "The coding of the body is not named", "RFC 8291 §4",
+        "Send Content-Encoding: aes128gcm, or no body at all")),
+    Known("Mozilla", AUTOPUSH, 400, "unknown content-encoding", _mine(
+        "The coding of the body is none that Mozilla takes", "RFC 8291 §4",
+        "Write Content-Encoding: aes128gcm, in small letters")),
+    Known("Mozilla", AUTOPUSH, 400, "do not include", _mine(
+        "The body is in aes128gcm, and a header has a salt or a key as for aesgcm", "RFC 8291 §4",
+        "Leave out Encryption, and dh in Crypto-Key: in aes128gcm both are in the body")),
+    Known("Mozilla", AUTOPUSH, 400, "p256ecdsa", _mine(
+        "The token is in the form of a draft, and its key is missing", "RFC 8292 §3",
+        "Write Authorization: vapid t=…, k=…; with WebPush or Bearer, the key belongs into "
+        "Crypto-Key: p256ecdsa=…")),
     Known("Mozilla", AUTOPUSH, 400, "errno 110;", _mine(
-        "The coding of the body is not named, or its headers do not go together", "RFC 8291 §4",
-        "Send Content-Encoding: aes128gcm, and no Encryption and no dh in Crypto-Key, which are "
-        "aesgcm's")),
+        "A header that belongs to aesgcm, or to a token of a draft, is missing or malformed",
+        "RFC 8291 §4", "Use Content-Encoding: aes128gcm and Authorization: vapid, which need no other "
+        "header; aesgcm needs salt in Encryption and dh in Crypto-Key")),
     Known("Mozilla", AUTOPUSH, 400, "errno 111;", NO_TTL),
     Known("Mozilla", AUTOPUSH, 400, "errno 112;", NO_TTL),
-    Known("Mozilla", AUTOPUSH, 400, "errno 114;", NO_TTL),
+    Known("Mozilla", AUTOPUSH, 400, "errno 114;", _mine(
+        "TTL is negative", "RFC 8030 §5.2", "Send how many seconds the message may wait, from 0 on: a "
+        "negative number is often a point in time minus a clock that is ahead")),
     Known("Mozilla", AUTOPUSH, 400, "errno 113;", TOPIC),
     Known("Mozilla", AUTOPUSH, 503, "errno 201;", OVERLOADED),
     Known("Mozilla", AUTOPUSH, 503, "errno 202;", OVERLOADED),
 
     # --- Google: sentences ---
-    Known("FCM", FCM_REPORTS, 403, "do not correspond to the credentials", ANOTHER_KEY),
-    Known("FCM", FCM_REPORTS, 403, "aud claim in the token must include", AUDIENCE),
-    Known("FCM", FCM_REPORTS, 403, "invalid jwt provided", _mine(
+    Known("FCM", FCM_REPORTS.of("2025-07"), 403, "do not correspond to the credentials", ANOTHER_KEY),
+    Known("FCM", FCM_REPORTS.of("2019-11"), 403, "aud claim in the token must include", AUDIENCE),
+    Known("FCM", FCM_REPORTS.of("2024-03"), 403, "invalid jwt provided", _mine(
         "Google cannot verify the token, or its exp is past or over 24 hours ahead",
         "RFC 8292 §4.2", "Set exp to now plus 12 hours, a number by a right clock, and sign with the "
         "private half of k: a private key has 32 bytes, leading zeros kept")),
-    Known("FCM", FCM_REPORTS, 403, "exp claim", TOO_FAR),
-    Known("FCM", FCM_REPORTS, 403, "mismatchsenderid", ANOTHER_KEY),
-    Known("FCM", FCM_REPORTS, 403, "invalid push subscription endpoint", _mine(
+    Known("FCM", FCM_REPORTS.of("2019-08"), 403, "exp claim", TOO_FAR),
+    Known("FCM", FCM_REPORTS.of("2019-01"), 403, "mismatchsenderid", ANOTHER_KEY),
+    Known("FCM", FCM_REPORTS.of("2022-11"), 403, "invalid push subscription endpoint", _mine(
         "Google does not accept this endpoint at the moment", "RFC 8030 §5",
         "Keep the subscription and send again another day: it has been seen to work again; if it "
         "never does, let the page subscribe again")),
-    Known("FCM", FCM_REPORTS, 401, "authorization header must be specified", UNSIGNED),
-    Known("FCM", FCM_REPORTS, 400, "unauthorizedregistration", UNSIGNED),
-    Known("FCM", FCM_REPORTS, 400, "invalidttlparameter", NO_TTL),
-    Known("FCM", FCM_REPORTS, 404, "valid push subscription endpoint", NEVER_WAS),
-    Known("FCM", FCM_REPORTS, 410, "unsubscribed or expired", GONE),
+    Known("FCM", FCM_REPORTS.of("2021-04"), 401, "authorization header must be specified", UNSIGNED),
+    Known("FCM", FCM_REPORTS.of("2016-12"), 400, "unauthorizedregistration", UNSIGNED),
+    Known("FCM", FCM_REPORTS.of("2016-11"), 400, "invalidttlparameter", NO_TTL),
+    Known("FCM", FCM_REPORTS.of("2024-06"), 404, "valid push subscription endpoint", NEVER_WAS),
+    Known("FCM", FCM_REPORTS.of("2026-06"), 410, "unsubscribed or expired", GONE),
 
     # --- Apple: words ---
     Known("Apple", APPLE_REPORTS, 400, "vapidpkhashmismatch", ANOTHER_KEY),
-    Known("Apple", APPLE_REPORTS, 403, "badjwttoken", _mine(
+    Known("Apple", APPLE_TOKEN, 403, "badjwttoken", _mine(
         "Apple does not believe the token, and has this one word for every reason", "RFC 8292 §2",
         "Check sub first, which only Apple insists on: mailto: with one real address, or https:, "
         "no space, no < >, not at localhost, .local, an IP address or a name without a dot. "
         "Then aud, and an exp at most 24 hours ahead, and the signature")),
-    Known("Apple", APPLE_REPORTS, 400, "badwebpushtopic", TOPIC),
-    Known("Apple", APPLE_REPORTS, 400, "badurgency", _mine(
+    Known("Apple", APPLE_TOPIC, 400, "badwebpushtopic", TOPIC),
+    Known("Apple", APPLE_MANUAL, 400, "badurgency", _mine(
         "Urgency is not one of the four values", "RFC 8030 §5.3",
         "Send very-low, low, normal or high, once")),
 
     # --- Windows: headers ---
-    Known("WNS", WNS_REPORTS, 400, "ttl value conflicts", _mine(
+    Known("WNS", WNS_TTL, 400, "ttl value conflicts", _mine(
         "TTL is 0 or missing, and Windows' service keeps messages unless told otherwise",
         "RFC 8030 §5.2", "Send a TTL above 0, which every vendor takes; the body is empty, the "
         "reason is in a header")),
@@ -209,7 +244,7 @@ VENDORS: list[Known] = [
     Known("WNS", WNS_MANUAL, 406, "channelthrottled", _mine(
         "Windows' service has had too many messages for this subscription; others say 429",
         "RFC 8030 §8.4", "Send less often to this one, and look at Retry-After")),
-    Known("WNS", WNS_REPORTS, 406, "appthrottled", _mine(
+    Known("WNS", WNS_REPORTS.of("2022-07"), 406, "appthrottled", _mine(
         "Windows' service has had too many messages of this sender; others say 429",
         "RFC 8030 §8.4", "Stop sending to Windows for as long as Retry-After says, then send "
         "slower: a sender that goes on is locked out for hours")),
