@@ -70,14 +70,14 @@ def load_ipython_extension(shell: Any) -> None:
 
     ``import pushlab`` does this in a notebook; ``%load_ext pushlab`` does it by hand.
     """
-    formatter = shell.display_formatter.formatters["image/svg+xml"]
+    formatter = shell.display_formatter.formatters["text/html"]
     for module, names in _DRAWN.items():
         for name in names:
             formatter.for_type_by_name(module, name, _draw)
 
 
 def _draw(thing: object) -> str | None:
-    return import_module("pushlab.notebook.rich").draw(thing)
+    return import_module("pushlab.notebook.rich").html(thing)
 
 
 if _get_shell := getattr(sys.modules.get("IPython"), "get_ipython", None):

@@ -16,7 +16,7 @@ from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.errors import PushlabError
 from pushlab.journal import Party
-from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures import svg, theme
 from pushlab.notebook.pictures.bytemaps import byte_block, parts_of
 from pushlab.notebook.pictures.sequence import COLOURS
 from pushlab.notebook.pictures.svg import Block
@@ -70,6 +70,12 @@ def draw(thing: object) -> str | None:
         if isinstance(thing, kind):
             return svg.stack(blocks(thing), None, kind.__name__)
     return None
+
+
+def html(thing: object) -> str | None:
+    """Return the picture of an object as HTML, which follows the theme; None if it has none."""
+    drawn = draw(thing)
+    return drawn and theme.html(drawn)
 
 
 def request(thing: PushRequest) -> list[Block]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from pushlab.notebook.pictures import svg
@@ -23,6 +24,12 @@ class Placed(NamedTuple):
 
 def parsed(markup: str) -> ElementTree.Element:
     return ElementTree.fromstring(markup)
+
+
+def in_html(html: str) -> str:
+    """Return the picture in a notebook's output, as SVG without its style for dark themes."""
+    (source,) = re.findall("src='data:image/svg\\+xml,([^']*)'", html)
+    return re.sub("<style>.*?</style>", "", unquote(source), count=1)
 
 
 def texts(markup: str) -> list[str]:

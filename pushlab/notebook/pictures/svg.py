@@ -3,8 +3,8 @@
 A picture must be readable in JupyterLab, light and dark, in an exported page and in a static
 viewer, so three rules hold:
 
-- It has a near-white card of its own. In a dark theme a light card appears, and never dark text on
-  a dark ground.
+- It has a card of its own, near-white in a light theme and near-black in a dark one (see ``theme``).
+  So there is never dark text on a dark ground, whatever the viewer makes of the rest.
 - It uses presentation attributes (``fill="…"``), because static viewers remove style sheets.
 - It uses no ``id``: two pictures on one page would share an arrow head with an ``id``.
 """
@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
+
+from pushlab.notebook.pictures import theme
 
 CARD, EDGE, INK, FAINT = "#fbfbfa", "#d5d7da", "#1f2328", "#5f6772"
 # None of these is a party's colour, because a part of a message belongs to no party.
@@ -27,7 +29,7 @@ MONO = "ui-monospace, 'SFMono-Regular', Menlo, 'DejaVu Sans Mono', monospace"
 class Svg:
     """Show SVG text as a picture in a notebook, and ``text`` where there are no pictures.
 
-    >>> Svg("<svg/>", "one arrow")
+    >>> Svg(card(200, 100, [], "an arrow"), "one arrow")
     one arrow
     """
 
@@ -37,11 +39,8 @@ class Svg:
     def __repr__(self) -> str:
         return self.text
 
-    def _repr_svg_(self) -> str:
-        return self.markup
-
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/svg+xml": self.markup, "text/plain": self.text}
+        return {"text/html": theme.html(self.markup), "text/plain": self.text}
 
 
 def escaped(said: str) -> str:
@@ -54,11 +53,11 @@ def escaped(said: str) -> str:
 
 
 def card(width: float, height: float, parts: Sequence[str], label: str) -> str:
-    """Return a complete picture: a near-white card with ``parts`` on it; sizes are in pixels."""
+    """Return a complete picture: a card with ``parts`` on it; sizes are in pixels."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
         f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escaped(label)}" '
-        f'font-family="{SANS}" style="max-width:100%;height:auto">'
+        f'font-family="{SANS}">'
         f'<rect x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1:g}" rx="10" '
         f'fill="{CARD}" stroke="{EDGE}"/>{"".join(parts)}</svg>'
     )

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlab.journal import Event, Party
-from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures import svg, theme
 from pushlab.notebook.pictures.sequence import COLOURS, describe, narrate, sequence, shorten
 from pushlab.notebook.pictures.svg import CARD, SPAN_COLOURS, Svg
+from tests.notebook.drawn import in_html
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -170,15 +171,16 @@ def test_a_picture_brings_its_own_card_and_no_style_sheet_and_no_id():
 
 @pytest.mark.parametrize("colour", [*COLOURS.values(), *SPAN_COLOURS, svg.FAINT, svg.INK])
 def test_colours_can_be_read(colour):
-    """WCAG 2 asks for a contrast of 4.5, on the card and below white letters alike."""
+    """WCAG 2 asks for a contrast of 4.5, on the card, below white letters, and in a dark theme."""
 
     def luminance(code: str) -> float:
         values = [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    for ground in (CARD, "#ffffff"):
+    for ground, dark_ground in theme.GROUNDS.items():
         assert (luminance(ground) + 0.05) / (luminance(colour) + 0.05) >= 4.5
+        assert (luminance(theme.DARK[colour]) + 0.05) / (luminance(dark_ground) + 0.05) >= 4.5
 
 
 def test_no_part_of_a_message_has_the_colour_of_a_party():
@@ -187,10 +189,11 @@ def test_no_part_of_a_message_has_the_colour_of_a_party():
 
 
 def test_what_a_notebook_shows_of_an_svg():
-    picture = Svg("<svg/>", "in words")
-    assert picture._repr_svg_() == "<svg/>"
-    assert picture._repr_mimebundle_() == {"image/svg+xml": "<svg/>", "text/plain": "in words"}
-    assert repr(picture) == "in words"
+    picture = Svg(svg.card(20, 10, [], 'a "card" & more'), "in words")
+    shown = picture._repr_mimebundle_()
+    assert shown["text/plain"] == repr(picture) == "in words"
+    assert in_html(shown["text/html"]) == picture.markup
+    assert 'alt="a &quot;card&quot; &amp; more"' in shown["text/html"]
 
 
 def test_describe_and_shorten():
