@@ -46,9 +46,10 @@ FOLLOW = (
     '[data-jp-theme-light="true"] .pushlab-picture{color-scheme:light}</style>'
 )
 
-SMALLEST = 0.85
-"""A picture shrinks to this part of its width. In a narrower place it is scrolled: its smallest
-letters, 11 pixels high, would be too small to read."""
+SMALLEST = 0.66
+"""A picture shrinks to this part of its width, and the diagram of three parties then fits into a
+JupyterLab that is 1000 pixels wide. In a narrower place it is scrolled: its letters, 11 to 13 pixels
+high, would be too small to read."""
 
 # What both a data URL and an attribute in single quotes can hold as it is. The rest is percent-encoded.
 UNQUOTED = ' !"$()*+,-./:;<=>?@[]_{|}~'
