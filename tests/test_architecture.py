@@ -42,7 +42,7 @@ TABLE = {
         set(),
     ),
     "notebook.pictures": ({"notebook.pictures", "protocol", "journal"}, set()),
-    "notebook.checks": ({"notebook.checks", "protocol", "journal", "errors"}, set()),
+    "notebook.checks": ({"notebook.checks", "protocol", "journal", "errors", "text"}, set()),
     "notebook": (
         {"notebook", "lab", "doctor", "appserver", "useragent.base", "protocol"} | GROUND,
         {"ipywidgets", "IPython"},

@@ -32,7 +32,7 @@
     │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, TimedOut, FetchFailed
     │   └── LabStopped, UnknownFlavour, BadHost, BadCertificate
     └── ExerciseError         what a learner has written
-        └── NotYet
+        └── NotYet, YourTurn
 
 Each class at the end of a line of the tree knows five things: ``code`` (its id in JSON, which is
 the name of the class in kebab-case), ``status`` (the HTTP status with which a server reports it),

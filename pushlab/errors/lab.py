@@ -12,7 +12,7 @@ from pushlab.errors.base import PushlabError
 __all__ = [
     "LabError", "BadArgument", "UnreadableFile", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut", "FetchFailed",
     "LabStopped", "UnknownFlavour", "BadHost", "BadCertificate",
-    "ExerciseError", "NotYet",
+    "ExerciseError", "NotYet", "YourTurn",
 ]
 
 class LabError(PushlabError, fault="this machine"):
@@ -75,3 +75,7 @@ class ExerciseError(PushlabError, status=400):
 class NotYet(ExerciseError):
     """The exercise is not solved yet."""
     hint = "Change your cell, run it, and run the check again"
+
+class YourTurn(ExerciseError, NotImplementedError):
+    """The exercise waits for its first attempt."""
+    hint = "Write your code in place of that line, run its cell, and then this one"

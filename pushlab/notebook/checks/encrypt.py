@@ -10,7 +10,8 @@ from functools import partial
 from types import SimpleNamespace
 
 from pushlab.errors import BadDelimiter, DecryptionFailed, NotYet
-from pushlab.notebook.checks.core import Right, bytes_are, raises, steps_are, value_is
+from pushlab.notebook.checks.core import Right, bytes_are, raises, steps_are, type_is, value_is
+from pushlab.notebook.checks.guard import check
 from pushlab.protocol import base64url, content_coding, encryption, examples, p256, trace
 from pushlab.protocol.content_coding import hmac_sha_256
 
@@ -37,6 +38,7 @@ _LESSON_KEYS = SimpleNamespace(
 OTHER = _case(_LESSON_KEYS, "gjW1wyiMIs4-JnksO1G36ALB0nSeIDb4B7YlVwN-piE")
 
 
+@check
 def key_info(function: Callable[[bytes, bytes], bytes]) -> Right:
     """Check ``make_key_info(ua_public, as_public) -> bytes``, RFC 8291 §3.3."""
     for case in (RFC, OTHER):
@@ -44,13 +46,17 @@ def key_info(function: Callable[[bytes, bytes], bytes]) -> Right:
     return Right("key_info is right: 144 bytes, for any two keys.")
 
 
+@check
 def derive(function: Callable[..., Mapping[str, bytes]]) -> Right:
     """Check ``derive(ecdh_secret, auth_secret, ua_public, as_public, salt)``, RFC 8291 §3.4."""
     for case in (RFC, OTHER):
-        _compare(_dict("derive", function(*case.secrets)), case, ASKED)
+        yours = function(*case.secrets)
+        type_is("derive", yours, dict)
+        _compare(yours, case, ASKED)
     return Right("Six values, from PRK_key to NONCE, are right for two sets of keys.")
 
 
+@check
 def read_header(function: Callable[[bytes], Mapping]) -> Right:
     """Check ``read_header(body) -> dict`` of salt, rs, keyid and records, RFC 8188 §2.1."""
     rfc = "RFC 8188 §2.1"
@@ -58,12 +64,20 @@ def read_header(function: Callable[[bytes], Mapping]) -> Right:
     seal = partial(content_coding.encrypt, b"I am the walrus", ikm=secret, salt=salt, rs=25)
     for body in (examples.RFC8291.body, seal(keyid=b"a1"), seal()):
         header = content_coding.Header.parse(body)
-        yours = _dict("read_header", function(body))
+        yours = function(body)
+        type_is("read_header", yours, dict)
         for name in ("salt", "rs", "keyid", "records"):
             if name not in yours:
                 raise NotYet(f"{name} ({rfc}) is missing in what read_header returns")
         bytes_are("salt", yours["salt"], header.salt, rfc=rfc)
-        value_is("rs", yours["rs"], header.rs, rfc=rfc, hint="It is four bytes, big-endian")
+        four = body[16:20]
+        wrong: dict[str, object] = {
+            "Those are its four bytes: make a number of them.": four,
+            "The first of its four bytes counts most: big-endian.": int.from_bytes(four, "little"),
+            "It begins at byte 16, after the salt.": int.from_bytes(body[:4]),
+            "It has four bytes: 16 to 19.": body[16],
+        }
+        value_is("rs", yours["rs"], header.rs, mistakes=wrong, rfc=rfc)
         where = f"keyid, of a header whose idlen is {len(header.keyid)},"
         fixed = {"idlen says how many bytes it has: not always 65.": body[21:86]}
         more = {"It begins after idlen, which does not belong to it.": body[20 : len(header)]}
@@ -76,16 +90,18 @@ def read_header(function: Callable[[bytes], Mapping]) -> Right:
     return Right("Salt, rs, keyid and records are right, for keyids of 65, 2 and 0 bytes.")
 
 
+@check
 def encrypt(function: Callable[..., bytes]) -> Right:
     """Check ``encrypt(plaintext, ua_public, auth_secret, as_private, salt)``, RFC 8291 §4."""
     for case in (RFC, OTHER):
         public = {"salt": case.salt, "as_public": case.as_public}
         right = encryption.seal(case.plaintext, ikm=case.values.ikm, **public)
         yours = function(case.plaintext, case.points[0], case.auth_secret, case.key, case.salt)
-        if not isinstance(yours, bytes):
-            bytes_are("body", yours, right)
+        type_is("body", yours, bytes)
         if case is OTHER and yours == examples.RFC8291.body:
             raise NotYet(f"body has {len(yours)} bytes. {HARD_CODED}")
+        if yours == right[86:]:
+            raise NotYet(f"body has {len(yours)} bytes. The header is missing, 86 bytes (RFC 8188 §2.1)")
         _compare_headers(yours, right, case)
         _open(yours, right, case)
         bytes_are("body", yours, right, rfc="RFC 8291 §4")
@@ -129,6 +145,9 @@ def _open(yours: bytes, right: bytes, case: SimpleNamespace) -> None:
         raise NotYet(f"padded_plaintext {rfc} has no valid delimiter. {said}") from None
     except DecryptionFailed:
         pass  # Find out below which mistake gives a key that opens it.
+    if missing:
+        wanted = len(right) - 86
+        raise NotYet(f"ciphertext {rfc} should have {wanted} bytes, and yours has {wanted - missing}")
     exchanged = b"WebPush: info\0" + case.as_public + case.points[0] + b"\1"
     for sentence, ikm in {
         "The points in key_info are exchanged.": hmac_sha_256(case.values.prk_key, exchanged),
@@ -142,13 +161,6 @@ def _open(yours: bytes, right: bytes, case: SimpleNamespace) -> None:
         raise NotYet(f"IKM (RFC 8291 §3.3) differs. {sentence}")
     said = "its tag does not fit. A value from PRK_key to NONCE differs: exercise 2 names which"
     raise NotYet(f"ciphertext {rfc} does not open, {said}")
-
-
-def _dict(name: str, yours: object) -> Mapping:
-    if not isinstance(yours, Mapping):
-        kind = "None: does it end in return?" if yours is None else f"a {type(yours).__name__}"
-        raise NotYet(f"{name} should return a dict, and yours returns {kind}")
-    return yours
 
 
 def _mistakes(case: SimpleNamespace) -> dict[str, dict[str, bytes]]:

@@ -4,7 +4,8 @@ import base64
 from collections.abc import Callable
 
 from pushlab.errors import NotYet
-from pushlab.notebook.checks.core import Right, bytes_are, raises, text_is, value_is
+from pushlab.notebook.checks.core import Right, bytes_are, raises, text_is, type_is, words_are
+from pushlab.notebook.checks.guard import check
 from pushlab.protocol import base64url, p256
 
 ORDINARY = bytes(range(0x20, 0x40))
@@ -18,6 +19,7 @@ SMALL_Y = (444).to_bytes(32, "big")
 DATA = [b"", b"\xfb", b"\xff\xfe", b"push", bytes(range(256))]
 
 
+@check
 def raw_public(yours: Callable) -> Right:
     """Check ``raw_public(key: EllipticCurvePublicKey) -> bytes``, 65 of them. SEC 1 §2.3.3."""
     keys = {"": ORDINARY, " with a small x": SMALL_X, " with a small y": SMALL_Y}
@@ -38,6 +40,7 @@ def raw_public(yours: Callable) -> Right:
     return Right("raw_public is right for three keys: 65 bytes each, zeros in front as well.")
 
 
+@check
 def b64url(encode: Callable[[bytes], str], decode: Callable[[str], bytes]) -> Right:
     """Check ``b64url(data: bytes) -> str``, ``b64url_decode(text: str) -> bytes``. RFC 4648 §5."""
     for data in DATA:
@@ -59,18 +62,17 @@ def b64url(encode: Callable[[bytes], str], decode: Callable[[str], bytes]) -> Ri
     return Right(f"both are right for {len(DATA)} byte strings, {refused}.")
 
 
+@check
 def what_is(yours: Callable[[str], str]) -> Right:
     """Check ``what_is(text: str) -> str``, the diagnosis of a public key. RFC 8292 §3.2."""
-    for number, (right, text) in enumerate(PATIENTS, 1):
-        name = f"what_is of text {number} of {len(PATIENTS)} ({len(text)} characters)"
-        said = yours(text)
-        if said not in NAMES:
-            raise NotYet(f"{name}: yours is none of the six names")
-        hint = CONFUSED.get((right, said), "Look at it in the order in which the names are listed.")
-        value_is(name, said, right, hint=hint, rfc="RFC 8292 §3.2")
+    name = f"what_is of text {{}} of {len(PATIENTS)} ({{}} characters) (RFC 8292 §3.2)".format
+    cases = [(name(i, len(text)), (text,), right) for i, (right, text) in enumerate(PATIENTS, 1)]
+    order = "Look at it in the order in which the names are listed."
+    words_are(yours, cases, NAMES, lambda i, word: CONFUSED.get((PATIENTS[i][0], word), order))
     return Right(f"what_is is right for {len(PATIENTS)} texts: every name was needed.")
 
 
+@check
 def to_jwk(yours: Callable) -> Right:
     """Check ``to_jwk(key: EllipticCurvePrivateKey) -> dict``, with d. RFC 7518 §6.2."""
     for number, scalar in enumerate((ORDINARY, SMALL_X, SMALL_Y), 1):
@@ -78,8 +80,7 @@ def to_jwk(yours: Callable) -> Right:
         public = p256.raw_public(key)
         values = {"x": public[1:33], "y": public[33:], "d": scalar}
         jwk, which = yours(key), f"of key {number}"
-        if not isinstance(jwk, dict):
-            raise NotYet(f"to_jwk {which} should be a dict, and yours is a {type(jwk).__name__}")
+        type_is(f"to_jwk {which}", jwk, dict)
         for name in ("kty", "crv", *values):
             if name not in jwk:
                 raise NotYet(f"to_jwk {which}: a member is missing, {name}")
@@ -154,5 +155,5 @@ CONFUSED = {
     ("not-04", "ok"): "The number of bytes is right: look at the first one.",
     ("not-04", "off-curve"): "True, perhaps, and an earlier look would have told.",
     ("off-curve", "ok"): "Number and first byte are right: put x and y into the equation.",
-    ("ok", "off-curve"): "Begin x at byte 1 and y at byte 33, big-endian.",
+    ("ok", "off-curve"): "x begins at byte 1 and y at byte 33, big-endian; does your equation hold?",
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import core
+from pushlab.notebook.checks.guard import Guarded, check
 
 HOSTS = "https://push.example.com", "https://fcm.example.org"
 ORIGINS = [*HOSTS, "http://127.0.0.1:8030", "http://127.0.0.1:8031"]
@@ -24,12 +25,12 @@ CALL_TIMEOUT = 10.0
 """Seconds for one call of fan_out. After that a call that waits for ever is stopped."""
 
 
+@check
 def tokens_needed(function: Callable) -> core.Right:
     """Check ``tokens_needed(endpoints: list[str]) -> set[str]``. RFC 8292 §2, §5."""
     for endpoints in (CLASS, [f"https://p.example/{number}" for number in range(40)], []):
         yours, right = function(list(endpoints)), {_origin(one) for one in endpoints}
-        if not isinstance(yours, set):
-            core.value_is("the result", yours, right)
+        core.type_is("the result", yours, set)
         for sentence, wrong in _audiences(endpoints):
             if yours == wrong != right:
                 raise NotYet(f"aud (RFC 8292 §2) is not right yet. {sentence}")
@@ -76,19 +77,27 @@ PAUSES: tuple[tuple[tuple[int | None, ...], dict[str, int], float | None, str], 
 )
 
 
+@check
 def delay(function: Callable) -> core.Right:
     """Check ``delay(status, attempt, retry_after=None, *, base=1, most=60)``. RFC 8030 §8.4."""
     for given, named, right, hint in PAUSES:
         yours = function(*given, **named)
         words = [*map(repr, given), *(f"{name}={value}" for name, value in named.items())]
-        if type(yours) is float and right is not None:
-            right = float(right)  # 1 and 1.0 are the same pause.
+        mistakes: dict[str, object] = {}
+        if right is not None and type(yours) in (int, float):
+            yours, right = float(yours), float(right)  # 1 and 1.0 are the same pause.
+            mistakes["It counts seconds, and these are milliseconds."] = 1000 * right
+            if given[1] == 1:
+                mistakes["The first pause is base itself: the doubling comes later."] = 2 * right
         call = f"delay({', '.join(words)})"
-        core.value_is(call, yours, right, hint=hint, rfc="RFC 8030 §8.4")
+        if yours is None and right is not None:  # None is an answer, so it is not asked for a return.
+            raise NotYet(f"{call} (RFC 8030 §8.4) should be a number, and yours is None. {hint}")
+        core.value_is(call, yours, right, mistakes=mistakes, hint=hint, rfc="RFC 8030 §8.4")
     return core.Right("You wait longer each time, as long as you are asked to, and not for ever.")
 
 
-def fan_out(function: Callable) -> core.Right:
+@check
+def fan_out(function: Guarded) -> core.Right:
     """Check ``async def fan_out(send, subscriptions, workers) -> list``.
 
     The notebook's event loop is running already, so the check runs a loop of its own in a thread.
@@ -98,7 +107,7 @@ def fan_out(function: Callable) -> core.Right:
     return core.Right("All were sent to, so many at a time; no slow or dead one kept the others.")
 
 
-async def _measure(function: Callable) -> None:
+async def _measure(function: Guarded) -> None:
     await _workers(function)
     slow = _FanOut(12, 3, shut=[0])
     sent, _ = await slow.run(function)
@@ -112,12 +121,14 @@ async def _measure(function: Callable) -> None:
         measured.all_sent()
 
 
-async def _workers(function: Callable) -> None:
+async def _workers(function: Guarded) -> None:
     """Let no send finish, and count how many have begun."""
     measured = _FanOut(200, 4, shut=range(200))
     _, taken = await measured.run(function)
     if measured.most > measured.workers:
         raise NotYet(f"{measured.most} sends were under way, and workers was {measured.workers}")
+    if not measured.most:
+        raise NotYet("No send has begun: is send(…) awaited?")
     if measured.most < measured.workers:
         raise NotYet(f"{measured.most} at a time was the most, and there could be {measured.workers}")
     # Other tasks are the check, the call that it waits for, and any that watch the workers.
@@ -166,7 +177,7 @@ class _FanOut:
             raise NoAnswer
         return f"201 for {number}"
 
-    async def run(self, function: Callable) -> tuple[int, int]:
+    async def run(self, function: Guarded) -> tuple[int, int]:
         """Call it, and return how many sends began, and how many rows were read, before any ended."""
         call = asyncio.ensure_future(self._call(function))
         for _ in range(TURNS):
@@ -175,19 +186,21 @@ class _FanOut:
         for gate in self.gates.values():
             gate.set()
         self.results = await call
+        if isinstance(self.results, list) and any(map(inspect.iscoroutine, self.results)):
+            said = [core.kind(result) for result in self.results]  # kind() closes each coroutine.
+            raise NotYet(f"The first in the list is {said[0]}")
         return held
 
-    async def _call(self, function: Callable) -> object:
-        answer = function(self.send, self.rows(), self.workers)
-        if not inspect.isawaitable(answer):
-            raise NotYet("fan_out has to be a coroutine function: async def")
+    async def _call(self, function: Guarded) -> object:
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                return await answer
+                return await function.awaited(self.send, self.rows(), self.workers)
         except TimeoutError:
             raise NotYet(f"{len(self.sent)} of {self.count} were sent to, and no end") from None
-        except (NoAnswer, BaseExceptionGroup) as error:
-            if isinstance(error, BaseExceptionGroup) and not error.subgroup(NoAnswer):
+        except NotYet as told:
+            error = told.__cause__
+            group = isinstance(error, BaseExceptionGroup) and error.subgroup(NoAnswer)
+            if not (group or isinstance(error, NoAnswer)):
                 raise
             done = f"send raised, and so did fan_out, after {len(self.sent)} of {self.count}"
             raise NotYet(f"{done}. An exception belongs into the list; send to the rest") from None
@@ -198,7 +211,7 @@ class _FanOut:
         if once != self.count or len(self.sent) != once:
             missing, more = self.count - once, len(self.sent) - once
             raise NotYet(f"Of {self.count}, {missing} were not sent to, and {more} more than once")
-        core.value_is("the type of the result", type(self.results), list, hint="Return a list")
+        core.type_is("the result", self.results, list)
         if len(self.results) != self.count:
             raise NotYet(f"{len(self.results)} results for {self.count}: a failure is one too")
         for number, result in enumerate(self.results):

@@ -1,11 +1,11 @@
 """Lesson 07, Receive. Exercises: notification_of(data), shown(messages), decrypt(body, …)."""
 
-import copy
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import core
+from pushlab.notebook.checks.guard import Guarded, check
 from pushlab.protocol import content_coding, encryption, p256
 from pushlab.protocol.content_coding import LAST, TAG, Header, hmac_sha_256
 from pushlab.protocol.examples import RFC8291
@@ -31,15 +31,12 @@ ARRIVALS: list[tuple[str, bytes | None, str, dict]] = [
 ]
 
 
+@check
 def notification_of(function: Callable[[bytes | None], dict]) -> core.Right:
     """Check ``notification_of(data: bytes | None) -> dict``. W3C Push API, PushMessageData."""
     for what, data, title, options in ARRIVALS:
-        try:
-            yours = function(data)
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
-            fault = f"For {what} your function raises {type(error).__name__}"
-            raise NotYet(f"{fault}: in a worker, nothing would appear on the screen") from error
-        core.value_is(f"the notification for {what}", yours if type(yours) is not dict else {}, {})
+        yours = function(data)
+        core.type_is(f"the notification for {what}", yours, dict)
         if set(yours) != {"title", "options"}:
             raise NotYet(f"For {what} the dict should have title and options, and no other member")
         own = {} if title == TITLE else {"This payload brings a title of its own.": TITLE}
@@ -65,13 +62,12 @@ STREAMS: list[list[dict]] = [
 ]
 
 
-def shown(function: Callable[[list[dict]], list[dict]]) -> core.Right:
+@check
+def shown(function: Guarded) -> core.Right:
     """Check ``shown(messages: list[dict]) -> list[dict]``. Notifications API, show steps."""
     for messages in STREAMS:
-        given, right = copy.deepcopy(messages), _screen(messages)
-        yours = function(given)
-        if given != messages:
-            raise NotYet("Your function changes the list that it is given, which is its caller's")
+        yours, right = function.pure(messages), _screen(messages)
+        core.type_is(f"what is shown of {len(messages)} messages", yours, list)
         for sentence, wrong in _wrong_screens(messages).items():
             if yours == wrong != right:
                 raise NotYet(f"{len(yours)} of {len(messages)} messages are shown. {sentence}")
@@ -122,6 +118,7 @@ INFO = b"WebPush: info\0"
 KEYS = LESSON.ua_public, LESSON.as_public
 
 
+@check
 def decrypt(function: Callable[[bytes, object, bytes], bytes]) -> core.Right:
     """Check ``decrypt(body, ua_private, auth_secret) -> bytes``. RFC 8291 §3.4, §4."""
     known, own = p256.load_private(RFC8291.ua_private), LESSON.ua_private
@@ -145,9 +142,9 @@ def _opens(
 ) -> None:
     try:
         yours = function(body, ua_private, auth_secret)
-    except Exception as error:
-        # These two errors do not say which value is wrong. Every other error is passed on.
-        if type(error).__name__ not in ("InvalidTag", "DecryptionFailed"):
+    except NotYet as told:
+        # These two errors do not say which value is wrong. Every other sentence is passed on.
+        if type(told.__cause__).__name__ not in ("InvalidTag", "DecryptionFailed"):
             raise
         raise NotYet(f"The tag does not fit. {_mistake(function)}") from None
     padded = plaintext + LAST + bytes(zeros)
@@ -165,7 +162,7 @@ def _mistake(function: Callable[[bytes, object, bytes], bytes]) -> str:
     for sentence, body in _mistaken():
         try:
             function(body, LESSON.ua_private, LESSON.auth_secret)
-        except Exception:  # noqa: BLE001, S112 - a learner's function may raise anything
+        except NotYet:
             continue  # It is not this mistake.
         return sentence
     return "Print the length of each piece of the body, and then of each value (RFC 8291 §3.4)"

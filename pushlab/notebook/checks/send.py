@@ -9,6 +9,7 @@ from urllib.error import HTTPError
 
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import core
+from pushlab.notebook.checks.guard import check
 
 TOKENS = ("vapid t=bGVz.c29u.LjA1, k=BAcD", "vapid t=b25l.bW9y.ZQ, k=BEfG")
 """Values of an Authorization header. A sender passes them on and does not look inside."""
@@ -35,6 +36,7 @@ QUERY = "?token=BQYA%2fw%3d"
 """Windows' endpoints end in a query. Without it, the URL is another endpoint."""
 
 
+@check
 def headers(yours: Callable[[int, str, str | None, str], dict[str, str]]) -> core.Right:
     """Check ``headers(ttl, urgency, topic, authorization) -> dict[str, str]``. RFC 8030 §5."""
     for ttl, urgency, topic, token in (
@@ -42,8 +44,7 @@ def headers(yours: Callable[[int, str, str | None, str], dict[str, str]]) -> cor
         (0, "very-low", "lunch-today", TOKENS[1]),
     ):
         given = yours(ttl, urgency, topic, token)
-        if not isinstance(given, dict):
-            core.value_is("headers()", given, {})
+        core.type_is("headers()", given, dict)
         found = {str(name).lower(): value for name, value in given.items()}
         _header(found, "TTL", str(ttl), "RFC 8030 §5.2")
         _header(found, "Urgency", urgency, "RFC 8030 §5.3")
@@ -69,19 +70,24 @@ def headers(yours: Callable[[int, str, str | None, str], dict[str, str]]) -> cor
     return core.Right("The headers are right, with a topic and without one.")
 
 
+@check
 def what_next(yours: Callable[[int, str | None], str]) -> core.Right:
     """Check ``what_next(status, retry_after) -> str``. RFC 8030 §5, §7.3, §8.4."""
-    for (right, retry_after), statuses in ANSWERS.items():
-        for status in statuses:
-            given = yours(status, retry_after)
-            step = f"what_next({status}, {retry_after!r})"
-            if isinstance(given, str) and given not in HINTS:
-                raise NotYet(f"{step} should be one of the four words, and yours is another")
-            hint = KEEP if (right, given) == ("fix", "remove") else HINTS[right]
-            core.value_is(step, given, right, hint=hint)
-    return core.Right(f"All {sum(map(len, ANSWERS.values()))} answers lead where they should.")
+    cases = [
+        (f"what_next({status}, {retry_after!r})", (status, retry_after), right)
+        for (right, retry_after), statuses in ANSWERS.items()
+        for status in statuses
+    ]
+
+    def hint(number: int, word: str) -> str:
+        right = cases[number][2]
+        return KEEP if (right, word) == ("fix", "remove") else HINTS[right]
+
+    core.words_are(yours, cases, HINTS, hint)
+    return core.Right(f"All {len(cases)} answers lead where they should.")
 
 
+@check
 def send(yours: Callable[[str, dict[str, str], bytes], int]) -> core.Right:
     """Check ``send(url, headers, body) -> int`` against a small server. RFC 8030 §5, §8."""
     with _server() as (origin, arrived):
@@ -92,7 +98,9 @@ def send(yours: Callable[[str, dict[str, str], bytes], int]) -> core.Right:
             arrived.clear()
             try:
                 given = yours(f"{origin}/{status}/lesson{QUERY}", dict(wanted), body)
-            except HTTPError as answer:
+            except NotYet as told:
+                if not isinstance(answer := told.__cause__, HTTPError):
+                    raise
                 answer.close()
                 raise NotYet(
                     f"The server answered {status}, and send() raised HTTPError {answer.code}: "

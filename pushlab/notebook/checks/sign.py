@@ -6,10 +6,12 @@ from hashlib import sha256
 from typing import Any
 
 from pushlab.errors import BadBase64url, BadSignature, MalformedJson, NotYet
-from pushlab.notebook.checks.core import Right, bytes_are, raises, text_is, value_is
+from pushlab.notebook.checks.core import Right, bytes_are, raises, text_is, type_is, value_is
+from pushlab.notebook.checks.guard import check
+from pushlab.notebook.checks.vapid_claims import HOUR, aud_is, exp_is
 from pushlab.protocol import base64url, jws, p256, strict_json, vapid
 
-HOUR, NOW = 60 * 60, 1700000000
+NOW = 1700000000
 KEYS = [p256.load_private(bytes(range(first, first + 32))) for first in (0x40, 0x60)]
 
 # Origin of an endpoint, the rest of it, now, sub.
@@ -19,6 +21,7 @@ POSTS = [
 ]
 
 
+@check
 def claims(yours: Callable[[str, int, str], bytes]) -> Right:
     """Check ``write_claims(endpoint: str, now: int, sub: str) -> bytes``. RFC 8292 §2."""
     for origin, path, now, sub in POSTS:
@@ -26,36 +29,15 @@ def claims(yours: Callable[[str, int, str], bytes]) -> Right:
         said = _object("the claims", text)
         if missing := {"aud", "exp", "sub"} - set(said):
             raise NotYet(f"the claims have no {min(missing)}")
-        _check_aud(said["aud"], origin, path)
-        _check_exp(said["exp"], now)
+        aud_is(said["aud"], origin, path)
+        exp_is(said["exp"], now)
         text_is("sub", said["sub"], sub, rfc="RFC 8292 §2.1")
         right = vapid.Claims(origin, now + 12 * HOUR, sub).to_json()
         if text != right and sorted(text) == sorted(right):
             raise NotYet("the claims are right, and in another order than aud, exp, sub")
         mistakes = {"JSON can do without its spaces.": json.dumps(said).encode("ascii")}
-        bytes_are("the claims", text, right, mistakes=mistakes)
+        bytes_are("the JSON of the claims", text, right, mistakes=mistakes)
     return Right(f"write_claims is right for {len(POSTS)} endpoints, to the byte.")
-
-
-def _check_aud(aud: object, origin: str, path: str) -> None:
-    mistakes = {
-        "An origin has no slash at its end.": f"{origin}/",
-        "An origin has no path: this is the whole endpoint.": origin + path,
-        "An origin begins with its scheme.": origin.partition("://")[2],
-        "An origin has its port, if it is an unusual one.": origin.rpartition(":")[0],
-    }
-    text_is("aud", aud, origin, mistakes=mistakes, rfc="RFC 8292 §2")
-
-
-def _check_exp(exp: object, now: int) -> None:
-    hints = {
-        now: "This is now: such a token is old when it arrives.",
-        12 * HOUR: "Seconds since 1970, and not seconds from now.",
-        (now + 12 * HOUR) * 1000: "Seconds, and not milliseconds.",
-        now + 24 * HOUR: "24 hours leave no room for a clock that is slow.",
-    }
-    hint = hints.get(exp, "") if type(exp) is int else "Write a number, without quotes or fraction."
-    value_is("exp", exp, now + 12 * HOUR, hint=hint, rfc="RFC 8292 §2")
 
 
 SIGNATURES = {
@@ -66,6 +48,7 @@ SIGNATURES = {
 }
 
 
+@check
 def to_raw(yours: Callable[[bytes], bytes]) -> Right:
     """Check ``to_raw(der: bytes) -> bytes``, r ‖ s with 64 bytes. RFC 7518 §3.4."""
     for what, raw in SIGNATURES.items():
@@ -92,19 +75,19 @@ PAYLOADS = [
 ]
 
 
+@check
 def token(yours: Callable[[bytes, object], str]) -> Right:
     """Check ``sign(claims: bytes, private_key) -> str``, the whole token. RFC 7515 §7.1."""
     for payload, key in zip(PAYLOADS, KEYS, strict=True):
         made = yours(payload, key)
-        if not isinstance(made, str):
-            text_is("the token", made, "")
+        type_is("the token", made, str)
         if (count := len(parts := made.split("."))) != 3:
             raise NotYet(f"the token should have 3 parts with dots between, and yours has {count}")
         if _object("the header", _decoded("the header", parts[0])).get("alg") != "ES256":
             raise NotYet("the header (RFC 8292 §2) should say that alg is ES256")
         anew = json.dumps(json.loads(payload)).encode("ascii")
         mistakes = {"Sign the bytes just as given: these were written anew.": anew}
-        bytes_are("the claims", _decoded("the claims", parts[1]), payload, mistakes=mistakes)
+        bytes_are("the JSON of the claims", _decoded("the claims", parts[1]), payload, mistakes=mistakes)
         _check_signature(_decoded("the signature", parts[2]), parts, payload, key)
     return Right(f"sign is right for {len(PAYLOADS)} keys: a push service believes both tokens.")
 
@@ -143,8 +126,7 @@ def _decoded(name: str, text: str) -> bytes:
 
 
 def _object(name: str, text: bytes) -> Mapping:
-    if not isinstance(text, bytes):
-        bytes_are(name, text, b"")
+    type_is(name, text, bytes)
     try:
         value = strict_json.parse(text)
     except MalformedJson:
@@ -158,6 +140,7 @@ ORIGIN = POSTS[0][0]
 GOOD: dict[str, Any] = {"aud": ORIGIN, "exp": NOW + 12 * HOUR, "sub": "mailto:a@b.example"}
 
 
+@check
 def verify(yours: Callable[[str, str, int], dict]) -> Right:
     """Check ``verify(authorization: str, endpoint_origin: str, now) -> dict``. RFC 8292 §4.2."""
     elsewhere: dict[str, Any] = {"aud": "https://push.example.com:8443", "exp": NOW + 24 * HOUR}

@@ -1,12 +1,12 @@
 """Checks of lesson 02: ``unpack`` a subscription, the ``origin`` of an endpoint, all ``faults``."""
 
-import copy
 import json
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from pushlab.errors import NotYet
-from pushlab.notebook.checks.core import Right, bytes_are, text_is
+from pushlab.notebook.checks.core import Right, bytes_are, kind, text_is, type_is
+from pushlab.notebook.checks.guard import check
 from pushlab.protocol import base64url, p256
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
@@ -20,12 +20,13 @@ LESSON = PushSubscription(
 )
 
 
+@check
 def unpack(yours: Callable[[str], tuple[str, bytes, bytes]]) -> Right:
     """Check ``unpack(subscription_json)``: endpoint, p256dh, auth. W3C Push API §8, RFC 4648 §5."""
     for subscription in (RFC8291.subscription, LESSON):
         answer = yours(json.dumps(subscription.to_json()))
         if not isinstance(answer, tuple) or len(answer) != 3:
-            raise NotYet(f"unpack should return a tuple of three, and yours is {_kind(answer)}")
+            raise NotYet(f"unpack should return a tuple of three, and yours is {kind(answer)}")
         endpoint, p256dh, auth = answer
         their_p256dh, their_auth = subscription.p256dh or b"", subscription.auth or b""
         text_is(
@@ -72,6 +73,7 @@ ENDPOINTS = {
 }
 
 
+@check
 def origin(yours: Callable[[str], str]) -> Right:
     """Check ``origin(endpoint)``: scheme, host, and the port if it is unusual. RFC 6454 §6.2."""
     for what, endpoint in ENDPOINTS.items():
@@ -85,6 +87,7 @@ def origin(yours: Callable[[str], str]) -> Right:
                 "That is the whole endpoint: leave the path out.": endpoint,
                 "There is a slash at the end.": f"{scheme}://{netloc}/",
                 "The scheme is missing.": netloc,
+                "The URL names no port here, and None is no port.": f"{scheme}://{netloc}:None",
                 # The next two texts are equal unless the host has capital letters.
                 "The port that the scheme has anyway is left out.": f"{scheme}://{netloc.lower()}",
                 "A host is written in lower case.": f"{scheme}://{netloc}",
@@ -134,13 +137,13 @@ def _with(subscription: dict, p256dh: str, auth: str) -> dict:
     return subscription | {"keys": {"p256dh": p256dh, "auth": auth}}
 
 
+@check
 def faults(yours: Callable[[dict], list[str]]) -> Right:
     """Check ``faults(subscription)``: all names, in the table's order. W3C Push API §8."""
     cases = _cases()
     for what, subscription, right in cases:
-        answer = yours(copy.deepcopy(subscription))
-        if not isinstance(answer, list):
-            raise NotYet(f"faults of {what}: this should be a list, and yours is {_kind(answer)}")
+        answer = yours(subscription)
+        type_is(f"faults of {what}", answer, list)
         _compare(f"faults of {what}", answer, right)
     return Right(f"faults is right for {len(cases)} subscriptions, two of them good.")
 
@@ -159,15 +162,3 @@ def _compare(name: str, yours: list, right: list[str]) -> None:
         raise NotYet(f"{name}: there should be {len(right)}, and you name {len(yours)}{more}")
     if yours != right:
         raise NotYet(f"{name}: they are all there, in another order than the table's")
-
-
-def _kind(value: object) -> str:
-    """Describe a value without showing it.
-
-    >>> _kind(None), _kind((1, 2))
-    ('None: does your function return something?', 'a tuple of 2')
-    """
-    if value is None:
-        return "None: does your function return something?"
-    many = f" of {len(value)}" if isinstance(value, list | tuple | str | bytes) else ""
-    return f"a {type(value).__name__}{many}"

@@ -168,8 +168,8 @@ WRONG_NAMES = {
     "look at the first one": instead("not-04", "ok"),
     "put x and y into the equation": instead("off-curve", "ok"),
     "how does the text begin?": instead("pem", "not-base64url"),
-    "yours is none of the six names": instead("pem", "PEM"),
-    "Begin x at byte 1": instead("ok", "off-curve"),
+    "should be one of the 6 words": instead("pem", "PEM"),
+    "x begins at byte 1": instead("ok", "off-curve"),
     "in the order in which the names are listed": lambda text: "pem",
     "what_is of text 1 of 11": lambda text: None,
 }
@@ -217,7 +217,7 @@ WRONG_JWKS = {
     "x of key 1 (RFC 7518 §6.2) should be a str, and yours is an int": lambda key: (
         to_jwk(key) | {"x": key.private_numbers().public_numbers.x}
     ),
-    "should be a dict, and yours is a NoneType": lambda key: None,
+    "should be a dict, and yours is None": lambda key: None,
     "x of key 2": lambda key: to_jwk(p256.load_private(keys.ORDINARY)),
 }
 

@@ -74,10 +74,10 @@ def test_the_decision_is_right():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     {
-        "json() alone": (json_alone, "For no payload your function raises TypeError"),
+        "json() alone": (json_alone, "json_alone(None) raises TypeError in line"),
         "strict UTF-8": (
             lambda data: notification_of(data, errors="strict"),
-            "For bytes that are not UTF-8 your function raises UnicodeDecodeError",
+            "(b'caf\\xe9') raises UnicodeDecodeError in line",
         ),
         "bad bytes dropped": (
             lambda data: notification_of(data, errors="ignore"),
@@ -247,7 +247,7 @@ def test_the_lesson_s_message_is_one_that_the_library_opens():
         "uncut": "The nonce is not cut to 12 bytes",
         "record 1": "The nonce is that of record 1",
         "tag": "The tag is cut off",
-        "blind": "decrypt has to raise Exception here, and it returned 13 bytes",
+        "blind": "decrypt has to raise an error here, and it returned 13 bytes",
         "delimiter": "plaintext (RFC 8188 §2) has 42 bytes. The delimiter 02 is still there",
         "last byte": "One byte was cut off; zeros of padding may follow the delimiter",
         "nothing": "The delimiter 02 is still there",
@@ -263,12 +263,13 @@ def test_a_hard_coded_plaintext_is_not_enough():
     assert "plaintext (RFC 8188 §2) should have 13 bytes, and yours has 41" in said
 
 
-def test_another_error_of_the_learner_s_comes_through():
+def test_another_error_of_the_learner_s_is_named():
     def broken(body, ua_private, auth_secret):
         raise ValueError("Nonce must be between 8 and 128 bytes")
 
-    with pytest.raises(ValueError, match="Nonce"):
-        receive.decrypt(broken)
+    said = said_of(receive.decrypt, broken)
+    assert "broken(144 bytes, an ECPrivateKey, 16 bytes) raises ValueError in line" in said
+    assert "Nonce must be between 8 and 128 bytes. Change your cell" in said
 
 
 # ---- all of them ------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_headers_are_right_in_any_case_and_order():
     [
         (changed(TTL=int), "TTL (RFC 8030 §5.2) should be a str, and yours is an int"),
         (changed(TTL=lambda _: None), "TTL (RFC 8030 §5.2) is missing"),
-        (changed(TTL=lambda _: "60"), "TTL (RFC 8030 §5.2) should have 1 characters"),
+        (changed(TTL=lambda _: "60"), "TTL (RFC 8030 §5.2) should have 1 character,"),
         (changed(Urgency=lambda _: "normal"), "Urgency (RFC 8030 §5.3) should have 4 characters"),
         (changed(Topic=lambda topic: topic or ""), "leave it out"),
         (lambda *g: {"Topic": g[2]} | right_headers(*g), "none was asked for"),
@@ -121,7 +121,7 @@ def test_what_next_is_right():
          "what_next(429, None) is not right yet. Retry-After says how long"),
         (lambda s, r: "fix" if s == 410 else right_next(s, r), "posts to nobody"),
         (lambda s, r: "done" if s == 302 else right_next(s, r), "what_next(302, None)"),
-        (lambda s, r: "delete" if s == 404 else right_next(s, r), "one of the four words"),
+        (lambda s, r: "delete" if s == 404 else right_next(s, r), "one of the 4 words"),
         (lambda s, r: "done", "what_next(404, None)"),
         (lambda s, r: s, "should be a str, and yours is an int"),
     ],

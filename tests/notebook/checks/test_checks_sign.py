@@ -92,24 +92,26 @@ WRONG_CLAIMS = {
     "begins with its scheme": lambda endpoint, now, sub: write_claims(
         endpoint, now, sub, aud=endpoint.split("/")[2]
     ),
-    "has its port": lambda endpoint, now, sub: write_claims(
+    "that the URL names belongs": lambda endpoint, now, sub: write_claims(
         endpoint, now, sub, aud=origin(endpoint).removesuffix(":8443")
     ),
     "aud (RFC 8292 §2) should be a str": lambda endpoint, now, sub: write_claims(
         endpoint, now, sub, aud=[origin(endpoint)]
     ),
-    "exp (RFC 8292 §2) should be an int, and yours is a str of 10. Write a number": (
+    "exp (RFC 8292 §2) should be an int, and yours is a str of 10. Write a whole number": (
         lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=str(now + DAY // 2))
     ),
-    "yours is a float. Write a number": lambda endpoint, now, sub: write_claims(
+    "yours is a float. Write a whole number": lambda endpoint, now, sub: write_claims(
         endpoint, now, sub, exp=float(now + DAY // 2)
     ),
-    "not milliseconds": lambda endpoint, now, sub: write_claims(
+    "these are milliseconds": lambda endpoint, now, sub: write_claims(
         endpoint, now, sub, exp=(now + DAY // 2) * 1000
     ),
-    "24 hours leave no room": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=now + DAY),
-    "not seconds from now": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=DAY // 2),
-    "such a token is old when": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=now),
+    "24 leave no room": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=now + DAY),
+    "and not from now": lambda endpoint, now, sub: write_claims(endpoint, now, sub, exp=DAY // 2),
+    "such a token has expired when": lambda endpoint, now, sub: write_claims(
+        endpoint, now, sub, exp=now
+    ),
     "sub (RFC 8292 §2.1) should have 18 characters, and yours has 19": lambda endpoint, now, sub: (
         write_claims(endpoint, now, sub.replace("mailto:", "mailto: "))
     ),
@@ -287,7 +289,7 @@ def trusts_alg_none(authorization, endpoint_origin, now):
 
 
 WRONG_VERIFIERS = {
-    "verify of a signature in DER has to raise Exception": takes_der,
+    "verify of a signature in DER has to raise an error": takes_der,
     "verify of a signature with one bit flipped": believes_all,
     "verify of an unsigned token (alg none)": trusts_alg_none,
     "verify of a token for another push service": lenient("aud"),

@@ -62,9 +62,9 @@ WRONG_MESSAGES = {
     "Use party.value": lambda events: [
         f"{e.source!r} → {e.target!r}: {e.what}" for e in events if e.source != e.target
     ],
-    "should return a list, and yours is a str": lambda events: "\n".join(messages(events)),
+    "should be a list, and yours is a str": lambda events: "\n".join(messages(events)),
     "their number is not right yet": lambda events: messages(events)[:1],
-    "should return a list, and yours is a NoneType": lambda events: None,
+    "should be a list, and yours is None": lambda events: None,
 }
 
 

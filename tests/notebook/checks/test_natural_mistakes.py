@@ -1,0 +1,695 @@
+"""What natural mistakes are told, in the very words, over all exercises of all lessons.
+
+``natural_mistakes`` has the answers, each here with the sentence that it gets. Two more tests hand
+every check whatever a function may return, and whatever it may raise: nothing ends in a traceback.
+"""
+
+import itertools
+import re
+import subprocess
+import sys
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from pushlab.errors import ExerciseError, NotYet
+from pushlab.notebook.checks import core, guard
+from pushlab.settings import patience
+
+from ..exercises import exercises
+from .natural_mistakes import MISTAKES
+
+EXERCISES = sorted(exercises())
+
+
+def sentence(name: str, *answers) -> str:
+    """Return what the check says, without what differs between two versions of Python or systems."""
+    with pytest.raises(ExerciseError) as told:
+        exercises()[name].check(*answers)
+    assert told.value.__cause__ is None and told.value.__suppress_context__
+    said = re.sub(r"in line \d+", "in line …", told.value.detail)
+    said = re.sub(r"\(_ssl\.c:\d+\)|\[Errno \d+\] ", "", said)
+    return re.sub(r"(recursion depth exceeded)[^.]*", r"\1", said)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_lesson_s_own_solution_is_right(name):
+    assert isinstance(exercises()[name].check(*exercises()[name].answers), core.Right)
+
+
+def test_there_are_many_mistakes_and_some_for_each_exercise():
+    assert sum(map(len, MISTAKES.values())) > 100
+    assert sorted(MISTAKES) == EXERCISES, "an exercise has no natural mistakes"
+    assert all(len(wrong) >= 3 for wrong in MISTAKES.values())
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_each_natural_mistake_is_told_in_these_words(name):
+    told = {}
+    for what, answers in MISTAKES[name].items():
+        told[what] = sentence(name, *(answers if isinstance(answers, tuple) else (answers,)))
+    assert told == TOLD[name]
+
+
+# Whatever a function may return: of the right type and not, empty, endless, and of no use.
+STRANGE = [
+    None, True, 0, -1, 10**30, 1.5, float("nan"), "", "x", "\ud800", "é" * 5000, b"", b"x", b"\xff" * 65,
+    b"{}", b"[]", '{"aud": 1}', "a.b.c", "e30.e30.e30", bytearray(65), memoryview(b"x"), [], [1], [None],
+    ["x"], [[]], (), (1, 2, 3), ("x", b"x", b"x"), ("x", "x", "x"), {}, {"a": 1}, {"salt": 1, "rs": 1,
+    "keyid": 1, "records": 1}, {"aud": [], "exp": [], "sub": []}, {"title": [], "options": []},
+    {"title": "Train", "options": None}, {1: 2}, set(), {1}, frozenset(), object(), int, print, ...,
+    NotImplemented, ValueError("x"), itertools.count(), range(3), iter([]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_whatever_is_returned_is_told_by_the_check_itself(name):
+    answers = exercises()[name].answers
+
+    def returns(value):
+        async def awaited(*given, **named):
+            return value
+
+        return awaited if name == "notify_all.fan_out" else lambda *given, **named: value
+
+    for value in STRANGE:
+        try:
+            said = sentence(name, returns(value), *answers[1:])
+        except pytest.fail.Exception:
+            raise AssertionError(f"{value!r} is believed") from None
+        assert "can make nothing" not in said, f"{value!r}: {said}"
+        assert len(said) < 300
+
+
+RAISED = [
+    ValueError("x" * 5000), KeyError("p256dh"), IndexError("index out of range"), OSError(2, "No"),
+    AttributeError("'NoneType' object has no attribute 'x'"), ZeroDivisionError(), StopIteration(),
+    UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "no"), MemoryError(), RuntimeError("\x1b"),
+    ExceptionGroup("some", [ValueError("x")]), KeyboardInterrupt(), SystemExit(1), NotYet("of its own"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_whatever_is_raised_is_told_with_the_learner_s_line(name):
+    answers = exercises()[name].answers
+    for error in RAISED:
+
+        def fails(*given, error=error, **named):
+            raise error
+
+        async def fails_later(*given, error=error, **named):
+            raise error
+
+        said = sentence(name, fails_later if name == "notify_all.fan_out" else fails, *answers[1:])
+        if not isinstance(error, NotYet):
+            assert "in line …, `raise error`" in said
+        assert len(said) < 420 and said.isprintable()
+
+
+# --- what a traceback shows ------------------------------------------------------------------------
+
+PROGRAM = """\
+from pushlab import checks
+
+def body_length(text):
+    return 86 + len(txet)
+
+checks.start_here.body_length({argument})
+"""
+
+
+@pytest.mark.parametrize("argument", ["body_length", "lambda text: 1", "[]"])
+def test_python_s_own_traceback_shows_the_learner_s_line_and_nothing_of_the_check(tmp_path, argument):
+    program = tmp_path / "learner.py"
+    program.write_text(PROGRAM.format(argument=argument), "utf-8")
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(60), check=False)
+    told = done.stderr.splitlines()
+    assert told[0] == "Traceback (most recent call last):" and told[1].startswith(f'  File "{program}"')
+    assert f"checks.start_here.body_length({argument})" in told[2]
+    assert told[-1].startswith("pushlab.errors.NotYet: ")
+    assert "pushlab/notebook" not in done.stderr and "examine" not in done.stderr
+    if argument == "body_length":
+        assert "raises NameError in line 4, `return 86 + len(txet)`" in told[-1]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("return len(txet)", "Not yet. f('') raises NameError in line 2, `return len(txet)`: name"),
+        ('raise NotImplementedError("your turn")', "Not yet. f raises NotImplementedError: it is your"),
+    ],
+)
+def test_a_notebook_shows_a_sentence_alone(capsys, source, said):
+    shell = InteractiveShell.instance()
+    try:
+        shell.run_cell(f"def f(text):\n    {source}")
+        shell.run_cell("from pushlab import checks\nchecks.start_here.body_length(f)")
+        shown = capsys.readouterr().out
+    finally:
+        InteractiveShell.clear_instance()
+    assert said in shown and "Traceback" not in shown and ".py" not in shown
+
+
+def test_a_fault_of_the_check_itself_is_a_sentence_too():
+    @guard.check
+    def broken(function):
+        return core.Right(f"{1 / function():.0f}")
+
+    assert repr(broken(lambda: 1)) == "✓ 1"
+    with pytest.raises(NotYet, match=r"can make nothing of .*\(ZeroDivisionError: division by zero\)"):
+        broken(lambda: 0)
+
+
+def test_a_debugger_is_left_in_peace():
+    frames = []
+    sys.settrace(lambda frame, *_: frames.append(frame))
+    try:
+        assert guard.Guarded(sys.gettrace)() is not None
+    finally:
+        sys.settrace(None)
+    assert frames
+    assert sys.gettrace() is None
+    guard.Guarded(lambda: 1)()
+    assert sys.gettrace() is None
+
+
+# --- the sentences ---------------------------------------------------------------------------------
+
+TOLD: dict[str, dict[str, str]] = {
+    "start_here.body_length": {
+        "the stub": ("forgets_the_stub raises NotImplementedError: it is your turn"),
+        "prints in place of returning": (
+            "body_length of 0 characters (RFC 8291 §4) should be an int, and yours is None: does your"
+            " function return something? What print(…) shows is not returned"
+        ),
+        "a name that is not there": (
+            "misspells('') raises NameError in line …, `return 86 + len(txet) # noqa: F821 - the "
+            "slip`: name 'txet' is not defined. If another cell defines that name, run that cell "
+            "first"
+        ),
+        "calls itself": (
+            "calls_itself('') raises RecursionError in line …, `def calls_itself(text):`: maximum "
+            "recursion depth exceeded. The function calls itself, and nothing ends that"
+        ),
+        "no end": (
+            "runs_on('') has run 1,000,000 lines and goes on in line …, `size += 1`. What ends its loop?"
+        ),
+        "SystemExit": ("leaves('') raises SystemExit in line …, `raise SystemExit`"),
+        "an assert": ("asserts('') raises AssertionError in line …, `assert len(text) > 0`"),
+        "interrupted": (
+            "interrupted('') was interrupted in line …, `raise KeyboardInterrupt`. Does its loop come"
+            " to an end?"
+        ),
+        "yield": (
+            "body_length of 0 characters (RFC 8291 §4) should be an int, and yours is a generator: is"
+            " there a yield where return belongs?"
+        ),
+        "an infinite generator": (
+            "body_length of 0 characters (RFC 8291 §4) should be an int, and yours is a generator: is"
+            " there a yield where return belongs?"
+        ),
+        "async def": (
+            "a_coroutine('') gives a coroutine, and no value: write def in place of async def"
+        ),
+        "no argument": (
+            "<lambda> cannot be called as <lambda>(''): too many positional arguments. Keep the line "
+            "with def as the exercise gives it"
+        ),
+        "one argument more": (
+            "<lambda> cannot be called as <lambda>(''): missing a required argument: 'size'. Keep the"
+            " line with def as the exercise gives it"
+        ),
+        "the result in place of the function": (
+            "the check needs your function itself, and got an int: give it the name of the function "
+            "alone, with no parentheses and no quotes"
+        ),
+        "the name in quotes": (
+            "the check needs your function itself, and got a str of 11: give it the name of the "
+            "function alone, with no parentheses and no quotes"
+        ),
+        "characters for bytes": (
+            "body_length of 14 characters (RFC 8291 §4) is not right yet. Characters are not bytes: "
+            "encode the text in UTF-8 first."
+        ),
+        "the text alone": (
+            "body_length of 0 characters (RFC 8291 §4) is not right yet. That is the text alone: a "
+            "body has more than the text."
+        ),
+        "off by one": (
+            "body_length of 0 characters (RFC 8291 §4) is not right yet. One byte marks the end of "
+            "the text."
+        ),
+        "too long, and no error": (
+            "body_length has to raise ValueError here, and it returned an int. 3994 bytes of text do "
+            "not fit: a body has 4096 bytes at most."
+        ),
+        "a str": ("body_length of 0 characters (RFC 8291 §4) should be an int, and yours is a str of 3"),
+        "a float": ("body_length of 0 characters (RFC 8291 §4) should be an int, and yours is a float"),
+    },
+    "start_here.messages": {
+        "one text": ("messages should be a list, and yours is a str of 164"),
+        "a generator": ("messages should be a list, and yours is a list_iterator"),
+        "reversed": ("messages: they are all there, and the last comes first"),
+        "notes as well": ("messages: a note that a party makes on its own is no message"),
+        "the party, not its value": (
+            "message 1 has 95 characters. Use party.value, the name for people."
+        ),
+        "who hears comes first": ("message 1 has 43 characters. Who speaks comes first."),
+        "another arrow": (
+            "message 1 has 44 characters. The arrow is one character: copy it from the exercise."
+        ),
+    },
+    "keys.raw_public": {
+        "hexadecimal": (
+            "raw_public of a key (SEC 1 §2.3.3) should be bytes, and yours is a str of 130. It is the"
+            " right value, written as text: return the bytes themselves"
+        ),
+        "base64url": (
+            "raw_public of a key (SEC 1 §2.3.3) should be bytes, and yours is a str of 87. It is the "
+            "right value, written as text: return the bytes themselves"
+        ),
+        "a list": (
+            "raw_public of a key (SEC 1 §2.3.3) should be bytes, and yours is a list of 65. They are "
+            "the right numbers: bytes(…) makes bytes of them"
+        ),
+        "a bytearray": (
+            "raw_public of a key (SEC 1 §2.3.3) should be bytes, and yours is a bytearray. It holds "
+            "the right bytes: bytes(…) makes bytes of it"
+        ),
+        "str() of bytes": (
+            "raw_public of a key (SEC 1 §2.3.3) should be bytes, and yours is a str of 203. str(…) "
+            "has written the bytes as Python's source does: leave it out"
+        ),
+        "leading zeros dropped": (
+            "raw_public of a key with a small x (SEC 1 §2.3.3) has 64 bytes. x and y have 32 bytes "
+            "each, zeros in front as well."
+        ),
+        "DER": (
+            "raw_public of a key (SEC 1 §2.3.3) has 91 bytes. This is DER: the point is only its end."
+        ),
+        "bytes of an int": (
+            '<lambda>(an ECPublicKey) raises OverflowError in line …, `"bytes of an int": lambda key:'
+            " bytes(key.public_numbers().x),`: cannot fit 'int' into an index-sized integer"
+        ),
+    },
+    "keys.b64url": {
+        "padding": ("b64url of data of length 1 (RFC 4648 §5) has 4 characters. The padding has to go."),
+        "plain base64": (
+            "b64url of data of length 1 (RFC 4648 §5) has 4 characters. This is plain base64: two "
+            "characters differ, and the padding has to go."
+        ),
+        "bytes": (
+            "b64url of data of length 0 (RFC 4648 §5) should be a str, and yours is 0 bytes. It is "
+            "the right text, as bytes: decode() makes a text of them"
+        ),
+        "str() of bytes": (
+            "b64url of data of length 0 (RFC 4648 §5) has 3 characters. str(…) has written b'…' "
+            "around it: decode() makes a text of bytes."
+        ),
+        "a decoder that wants padding": (
+            "standard_decode('-w') raises binascii.Error in line …, `return "
+            "base64.urlsafe_b64decode(text)`: Incorrect padding. Python's base64 decoders want "
+            "padding, and base64url in web push has none: put it back first"
+        ),
+        "a decoder that takes all": (
+            "b64url_decode of 88 characters has to raise ValueError here, and it returned 65 bytes. "
+            "Padding is no part of base64url here."
+        ),
+        "only one of the two": ("forgets_the_stub raises NotImplementedError: it is your turn"),
+    },
+    "keys.what_is": {
+        "ok and off-curve exchanged": (
+            "what_is of text 1 of 11 (87 characters) (RFC 8292 §3.2) is not right yet. Two of your "
+            "words have changed places: each stands where the other belongs"
+        ),
+        "capitals": (
+            "what_is of text 1 of 11 (87 characters) (RFC 8292 §3.2) should be one of the 6 words: "
+            "write it exactly as the exercise does"
+        ),
+        "no strict decoder": (
+            "what_is of text 3 of 11 (88 characters) (RFC 8292 §3.2) is not right yet. A lenient "
+            "decoder reads it, and browsers do not: be strict."
+        ),
+        "raises for what it cannot decode": (
+            "<lambda>(a str of 87) raises binascii.Error in line …, `return "
+            "base64.urlsafe_b64decode(text)`: Incorrect padding. Python's base64 decoders want "
+            "padding, and base64url in web push has none: put it back first"
+        ),
+        "a bool": (
+            "what_is of text 1 of 11 (87 characters) (RFC 8292 §3.2) should be a str, and yours is a "
+            "bool"
+        ),
+    },
+    "keys.to_jwk": {
+        "numbers": ("x of key 1 (RFC 7518 §6.2) should be a str, and yours is an int"),
+        "JSON": ("to_jwk of key 1 should be a dict, and yours is a str of 185"),
+        "bytes as values": (
+            "x of key 1 (RFC 7518 §6.2) should be a str, and yours is 43 bytes. It is the right text,"
+            " as bytes: decode() makes a text of them"
+        ),
+        "kty in small letters": (
+            "kty of key 1 (RFC 7518 §6.1) has 2 characters. Capital and small letters are not the "
+            "same here."
+        ),
+        "no d": ("to_jwk of key 1: a member is missing, d"),
+    },
+    "subscribe.unpack": {
+        "keys at the top": (
+            "top_level_keys(a str of 247) raises KeyError in line …, `return "
+            'subscription["endpoint"], subscription["p256dh"], subscription[…`: \'p256dh\'. No such '
+            "name is in the dict: print its keys"
+        ),
+        "a decoder that wants padding": (
+            "padded_decoder(a str of 247) raises binascii.Error in line …, `keys = {name: "
+            "base64.b64decode(value) for name, value in subscription[…`: Incorrect padding. Python's "
+            "base64 decoders want padding, and base64url in web push has none: put it back first"
+        ),
+        "a list": ("unpack should return a tuple of three, and yours is a list of 3"),
+        "text not decoded": (
+            "p256dh (RFC 8291 §3.1) should be bytes, and yours is a str of 87. It is the right value,"
+            " written as text: return the bytes themselves"
+        ),
+        "exchanged": ("p256dh (RFC 8291 §3.1) has 16 bytes. p256dh and auth have changed places."),
+    },
+    "subscribe.origin": {
+        "None for a port": (
+            "origin of an endpoint with no port (RFC 6454 §6.2) has 29 characters. The URL names no "
+            "port here, and None is no port."
+        ),
+        "the host alone": (
+            "origin of an endpoint with no port (RFC 6454 §6.2) has 16 characters. The scheme is "
+            "missing."
+        ),
+        "a slash at the end": (
+            "origin of an endpoint with no port (RFC 6454 §6.2) has 25 characters. There is a slash "
+            "at the end."
+        ),
+    },
+    "subscribe.faults": {
+        "one text": (
+            "faults of the RFC's example, which is good should be a list, and yours is a str of 0"
+        ),
+        "the first alone": (
+            "faults of one with p256dh and auth swapped: there should be 2, and you name 1. Go on "
+            "after the first"
+        ),
+        "reversed": (
+            "faults of one with p256dh and auth swapped: they are all there, in another order than "
+            "the table's"
+        ),
+        "None for a good one": (
+            "faults of the RFC's example, which is good should be a list, and yours is None: does "
+            "your function return something? What print(…) shows is not returned"
+        ),
+        "keys without asking": ("faults of one with no endpoint: there should be 1, and you name 0"),
+    },
+    "encrypt.key_info": {
+        "text and bytes": (
+            '<lambda>(65 bytes, 65 bytes) raises TypeError in line …, `"text and bytes": lambda '
+            'ua_public, as_public: "WebPush: info\\0" + ua_…`: can only concatenate str (not "bytes") '
+            "to str. Text and bytes do not mix: encode() makes bytes of a text, decode() a text of "
+            "bytes"
+        ),
+        "exchanged": (
+            "key_info (RFC 8291 §3.3) has 144 bytes. The points are exchanged: ua_public is first."
+        ),
+        "base64url": (
+            "key_info (RFC 8291 §3.3) should be bytes, and yours is a str of 192. It is the right "
+            "value, written as text: return the bytes themselves"
+        ),
+    },
+    "encrypt.derive": {
+        "a tuple": ("derive should be a dict, and yours is a tuple of 6"),
+        "not cut": (
+            "CEK (RFC 8188 §2.2) should have 16 bytes, and yours has 32: its beginning is right"
+        ),
+        "hexadecimal": (
+            "IKM (RFC 8291 §3.3) should be bytes, and yours is a str of 64. It is the right value, "
+            "written as text: return the bytes themselves"
+        ),
+        "no PRK": ("PRK (RFC 8188 §2.2) is missing: HMAC-SHA-256(salt, IKM)"),
+        "reversed": ("NONCE (RFC 8188 §2.3) has 12 bytes. It is right, and back to front."),
+    },
+    "encrypt.read_header": {
+        "no look at the length": (
+            "careless_header(20 bytes) raises IndexError in line …, `idlen = body[20]`: index out of "
+            "range. It has to raise ValueError here. The body ends after 20 bytes, inside its header"
+        ),
+        "rs as bytes": (
+            "rs (RFC 8188 §2.1) should be an int, and yours is 4 bytes. Those are its four bytes: "
+            "make a number of them."
+        ),
+        "rs little-endian": (
+            "rs (RFC 8188 §2.1) is not right yet. The first of its four bytes counts most: big-endian."
+        ),
+        "always 65": (
+            "keyid, of a header whose idlen is 2, (RFC 8188 §2.1) has 51 bytes. idlen says how many "
+            "bytes it has: not always 65."
+        ),
+        "a tuple": ("read_header should be a dict, and yours is a tuple of 4"),
+    },
+    "encrypt.encrypt": {
+        "no delimiter": (
+            "padded_plaintext (RFC 8188 §2) has no valid delimiter. The tag fits, so all your keys "
+            "are right. What is sealed does not end in 02"
+        ),
+        "a delimiter as text": (
+            "<lambda>(41 bytes, 65 bytes, 16 bytes, an ECPrivateKey, 16 bytes) raises TypeError in "
+            'line …, `sealed = AESGCM(values["CEK"]).encrypt(values["NONCE"], plaintext + en…`: can\'t'
+            " concat str to bytes. Text and bytes do not mix: encode() makes bytes of a text, "
+            "decode() a text of bytes"
+        ),
+        "no header": ("body has 58 bytes. The header is missing, 86 bytes (RFC 8188 §2.1)"),
+        "another def": (
+            "too_few cannot be called as too_few(41 bytes, 65 bytes, 16 bytes, an ECPrivateKey, 16 "
+            "bytes): too many positional arguments. Keep the line with def as the exercise gives it"
+        ),
+        "text": (
+            "as_text(41 bytes, 65 bytes, 16 bytes, an ECPrivateKey, 16 bytes) raises TypeError in "
+            'line …, `return plaintext + "\\2"`: can\'t concat str to bytes. Text and bytes do not mix:'
+            " encode() makes bytes of a text, decode() a text of bytes"
+        ),
+        "one byte more": ("ciphertext (RFC 8188 §2) should have 58 bytes, and yours has 59"),
+    },
+    "sign.claims": {
+        "text": ("the claims should be bytes, and yours is a str of 81. encode() makes bytes of a text"),
+        "a dict": ("the claims should be bytes, and yours is a dict"),
+        "spaces": ("the JSON of the claims has 86 bytes. JSON can do without its spaces."),
+        "Python in place of JSON": ("the claims should be JSON, and these 86 bytes are not"),
+        "milliseconds": (
+            "exp (RFC 8292 §2) is not right yet. It counts seconds, and these are milliseconds."
+        ),
+        "24 hours": (
+            "exp (RFC 8292 §2) is not right yet. The exercise asks for 12 hours. 24 leave no room for"
+            " a clock that is slow."
+        ),
+    },
+    "sign.to_raw": {
+        "fixed places": (
+            "r‖s of an r and an s whose first bit is set (RFC 7518 §3.4) has 64 bytes. r and s have "
+            "no fixed place: a length stands before each."
+        ),
+        "DER still": (
+            "r‖s of two plain numbers (RFC 7518 §3.4) has 70 bytes. This is DER still: take r and s "
+            "out of it."
+        ),
+        "hexadecimal": (
+            "r‖s of two plain numbers (RFC 7518 §3.4) should be bytes, and yours is a str of 128. It "
+            "is the right value, written as text: return the bytes themselves"
+        ),
+        "a tuple of numbers": (
+            "r‖s of two plain numbers (RFC 7518 §3.4) should be bytes, and yours is a tuple of 2"
+        ),
+    },
+    "sign.token": {
+        "bytes": ("the token should be a str, and yours is 242 bytes. decode() makes a text of bytes"),
+        "padding": ("the signature: not base64url: padding at character 87 of 87"),
+        "parts": ("the token should be a str, and yours is a list of 3"),
+        "no signature": ("the token should have 3 parts with dots between, and yours has 2"),
+    },
+    "sign.verify": {
+        "True": (
+            "verify of a good token should be a dict, and yours is a bool. Return all its claims, as "
+            "a dict."
+        ),
+        "no look at anything": (
+            "verify of a signature with one bit flipped has to raise an error here, and it returned a"
+            " dict"
+        ),
+        "False in place of an error": (
+            "verify of no token at all has to raise an error here, and it returned a bool"
+        ),
+    },
+    "send.headers": {
+        "TTL as a number": ("TTL (RFC 8030 §5.2) should be a str, and yours is an int"),
+        "Topic: None": ("Topic (RFC 8030 §5.4) is there, and none was asked for: leave it out"),
+        "a list of pairs": ("headers() should be a dict, and yours is a list of 5"),
+        "a byte string": (
+            "Urgency (RFC 8030 §5.3) should be a str, and yours is 4 bytes. It is the right text, as "
+            "bytes: decode() makes a text of them"
+        ),
+    },
+    "send.what_next": {
+        "retry and fix exchanged": (
+            "what_next(429, '120') is not right yet. Two of your words have changed places: each "
+            "stands where the other belongs"
+        ),
+        "a capital": (
+            "what_next(201, None) should be one of the 4 words: write it exactly as the exercise does"
+        ),
+        "compares with None": (
+            '<lambda>(201, None) raises TypeError in line …, `"retry" if retry_after > 0 else '
+            "what_next(status, retry_after)`: '>' not supported between instances of 'NoneType' and "
+            "'int'. An argument is None here: ask for that first"
+        ),
+        "removes upon 403": (
+            "what_next(403, None) is not right yet. The fault is the sender's, and every subscriber "
+            "gets the same answer: whoever removes upon it removes them all"
+        ),
+    },
+    "send.send": {
+        "https": (
+            "over_https(a str of 51, a dict, 258 bytes) raises ssl.SSLError in line …, "
+            '`connection.request("POST", f"{where.path}?{where.query}", body, header…`: [SSL: '
+            "WRONG_VERSION_NUMBER] wrong version number . https is right in real life, but the lab "
+            "answers by plain http on this machine: take http or https from the scheme of the URL"
+        ),
+        "another port": (
+            "without_the_port(a str of 51, a dict, 258 bytes) raises ConnectionRefusedError in line "
+            '…, `connection.request("POST", where.path, body, headers)`: Connection refused. Nobody '
+            "listens there: take host and port from the URL, the port as well"
+        ),
+        "no query": ("The URL has lost its query, which is part of the endpoint"),
+        "urllib raises": (
+            "The server answered 410, and send() raised HTTPError 410: urllib raises it, and it is an"
+            " answer all the same"
+        ),
+        "the whole answer": ("No request has arrived at the server"),
+    },
+    "notify_all.tokens_needed": {
+        "a list": ("the result should be a set, and yours is a list of 4"),
+        "host names": (
+            "aud (RFC 8292 §2) is not right yet. These are host names. An origin is scheme, host and "
+            "port."
+        ),
+        "whole endpoints": (
+            "aud (RFC 8292 §2) is not right yet. These are whole endpoints: one token each, and none "
+            "is for an origin."
+        ),
+    },
+    "notify_all.delay": {
+        "milliseconds": (
+            "delay(429, 1) (RFC 8030 §8.4) is not right yet. It counts seconds, and these are "
+            "milliseconds."
+        ),
+        "doubled too early": (
+            "delay(429, 1) (RFC 8030 §8.4) is not right yet. The first pause is base itself: the "
+            "doubling comes later."
+        ),
+        "None is not compared": (
+            "delay(429, 1) (RFC 8030 §8.4) should be a number, and yours is None. This may pass: try "
+            "again."
+        ),
+        "no keyword": (
+            "<lambda> cannot be called as <lambda>(503, 3, base=2): got an unexpected keyword "
+            "argument 'base'. Keep the line with def as the exercise gives it"
+        ),
+    },
+    "notify_all.fan_out": {
+        "not awaited": (
+            "The first in the list is a coroutine: write await before the call that gives it"
+        ),
+        "no async": ("no_coroutine has to be a coroutine function: async def"),
+        "all at once": ("200 sends were under way, and workers was 4"),
+        "one by one": ("1 at a time was the most, and there could be 4"),
+        "no end": (
+            "in_a_hurry(a method, a generator, 4) has run 1,000,000 lines and goes on in line …, "
+            "`while subscriptions:`. What ends its loop?"
+        ),
+    },
+    "receive.shown": {
+        "the given list": (
+            "changes_the_list changes the list that it is given, and that belongs to its caller: work"
+            " on a copy"
+        ),
+        "nothing replaced": ("3 of 3 messages are shown. Nothing has been replaced."),
+        "titles alone": (
+            "what is shown of 2 messages is not right yet. Is it the messages themselves, in their "
+            "places?"
+        ),
+    },
+    "receive.notification_of": {
+        "JSON always": (
+            "json_always(None) raises TypeError in line …, `message = json.loads(data)`: the JSON "
+            "object must be str, bytes or bytearray, not NoneType. An argument is None here: ask for "
+            "that first"
+        ),
+        "a title always": (
+            "options for options that are no object should be a dict, and yours is a str of 4. The "
+            "sender's options go on unchanged; what is no object counts as none"
+        ),
+        "JSON text": (
+            "the notification for JSON with title and options should be a dict, and yours is a str of 72"
+        ),
+    },
+    "receive.decrypt": {
+        "with the delimiter": ("plaintext (RFC 8188 §2) has 42 bytes. The delimiter 02 is still there."),
+        "text": (
+            "plaintext (RFC 8188 §2) should be bytes, and yours is a str of 41. They are the right "
+            "characters: encode() makes bytes of a text"
+        ),
+        "another nonce": (
+            "The tag does not fit. Print the length of each piece of the body, and then of each value"
+            " (RFC 8291 §3.4)"
+        ),
+    },
+    "error_clinic.triage": {
+        "no lower()": (
+            "triage() of a 400 from Apple is not right yet. Your code minds capital and small "
+            "letters: compare in small letters alone"
+        ),
+        "the body alone": (
+            "triage() of a 400 from Windows is not right yet. The body is empty here: the value of a "
+            "header says why"
+        ),
+        "bytes and text": (
+            '<lambda>(401, 92 bytes, a dict) raises TypeError in line …, `"bytes and text": lambda '
+            'status, body, headers: "key" if "mismatch" in…`: a bytes-like object is required, not '
+            "'str'. Text and bytes do not mix: encode() makes bytes of a text, decode() a text of "
+            "bytes"
+        ),
+        "gone upon 403": (
+            "triage() of a 403 from Google is not right yet. The fault is the sender's, and every "
+            "subscriber gets the same answer: whoever removes upon it removes them all"
+        ),
+    },
+    "error_clinic.claims_for": {
+        "the given dict": (
+            "into_the_given changes the dict that it is given, and that belongs to its caller: work "
+            "on a copy"
+        ),
+        "24 hours": (
+            "exp (RFC 8292 §2) is not right yet. The exercise asks for 12 hours. 24 leave no room for"
+            " a clock that is slow."
+        ),
+        "minutes": (
+            "exp (RFC 8292 §2) is not right yet. An hour has 3600 seconds, and you add 60 for each."
+        ),
+        "a str": (
+            "exp (RFC 8292 §2) should be an int, and yours is a str of 10. Write a whole number, "
+            "without quotes or fraction"
+        ),
+    },
+    "error_clinic.keep": {
+        "the other way round": (
+            "keep(403) (RFC 8030 §7.3) is not right yet. Your answers are the other way round: you "
+            "are asked whether it stays"
+        ),
+        "a word": ("keep(403) should be a bool, and yours is a str of 4"),
+        "all refusals": (
+            "keep(403) (RFC 8030 §7.3) is not right yet. The fault is the sender's, and every "
+            "subscriber gets the same answer: whoever removes upon it removes them all"
+        ),
+    },
+}
