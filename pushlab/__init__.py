@@ -26,6 +26,7 @@ _PUBLIC = {
     "pushlab.useragent.firefox.browser": ["Firefox"],
     "pushlab.useragent.virtual": ["VirtualUserAgent"],
     "pushlab.notebook": ["Lab"],
+    "pushlab.notebook.starter": ["starter_file"],
     "pushlab.notebook.pictures.charts": ["bar_chart", "bench_chart", "line_chart"],
     "pushlab.notebook.pictures.gallery": ["byte_map", "message_map", "token_map", "trace_table"],
 }

@@ -1,0 +1,493 @@
+"""A small application server for web push: accounts, subscriptions, and a queue of messages.
+
+    pip install tornado pywebpush
+    VAPID_SUBJECT=mailto:you@your.site python server.py        # http://127.0.0.1:8000/
+
+| variable | what it is | without it |
+|---|---|---|
+| VAPID_SUBJECT | whom a push service can tell about trouble: mailto: or https: | an example's address |
+| DATA | the folder of the database and of the VAPID key | data, beside this file |
+| PORT | the TCP port at 127.0.0.1 | 8000 |
+| BEHIND_PROXY | 1 if a proxy in front of this server speaks https | this server is reached directly |
+| TEST_PUSH_ORIGIN | a push service on this machine, such as http://127.0.0.1:8030 | none |
+
+TEST_PUSH_ORIGIN is the one exception to the rule that endpoints are https and public. Leave it out in
+production. What is left to you: limits on log-in attempts, backups, and your own reasons to notify.
+"""
+
+import asyncio
+import base64
+import contextlib
+import email.utils
+import hashlib
+import hmac
+import ipaddress
+import json
+import logging
+import mimetypes
+import os
+import random
+import re
+import secrets
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from py_vapid import Vapid02
+from pywebpush import WebPushException, webpush
+from requests.adapters import HTTPAdapter
+from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+
+HERE = Path(__file__).resolve().parent
+SUBJECT = os.environ.get("VAPID_SUBJECT", "mailto:push@example.com")
+DATA = Path(os.environ.get("DATA", HERE / "data"))
+PORT = int(os.environ.get("PORT", "8000"))
+BEHIND_PROXY = os.environ.get("BEHIND_PROXY") == "1"
+TEST_PUSH_ORIGIN = os.environ.get("TEST_PUSH_ORIGIN", "")
+
+SESSION_DAYS = 30
+TTL = 24 * 3600  # seconds that a message is worth delivering
+AT_ONCE = 10  # requests to push services at one time
+log = logging.getLogger("push")
+
+# On some machines a script is text/plain, and a browser refuses to run that.
+mimetypes.add_type("text/javascript", ".js")
+mimetypes.add_type("application/manifest+json", ".webmanifest")
+
+
+# ---- what is kept --------------------------------------------------------------------------------
+
+# A subscription belongs to a session: one person, in one browser. It goes when the session goes.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, salt BLOB, hash BLOB);
+CREATE TABLE IF NOT EXISTS sessions (
+    id BLOB PRIMARY KEY,
+    user TEXT NOT NULL REFERENCES users ON DELETE CASCADE,
+    expires REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS subscriptions (
+    endpoint TEXT PRIMARY KEY,
+    p256dh TEXT NOT NULL,
+    auth TEXT NOT NULL,
+    session BLOB NOT NULL UNIQUE REFERENCES sessions ON DELETE CASCADE,
+    seen REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
+    host TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    expires REAL NOT NULL,
+    due REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0
+);
+"""
+
+
+def open_database() -> sqlite3.Connection:
+    """Open the database. Each statement is a transaction of its own."""
+    DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = sqlite3.connect(DATA / "push.sqlite3", isolation_level=None)
+    database.row_factory = sqlite3.Row
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA foreign_keys = ON")  # without this, SQLite ignores ON DELETE CASCADE
+    database.executescript(SCHEMA)
+    return database
+
+
+def load_key() -> tuple[Vapid02, str]:
+    """Return the VAPID key and its public half in base64url. The first start makes the key.
+
+    Keep the file: with another key, every browser has to subscribe again.
+    """
+    path = DATA / "vapid.pem"
+    if not path.exists():
+        vapid = Vapid02()
+        vapid.generate_keys()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(vapid.private_pem())
+    vapid = Vapid02.from_file(path)
+    public = vapid.public_key.public_bytes(
+        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    )
+    return vapid, base64.urlsafe_b64encode(public).rstrip(b"=").decode()
+
+
+# ---- what is accepted from a page ----------------------------------------------------------------
+
+
+def check_endpoint(endpoint: object) -> str:
+    """Return the endpoint. Raises ValueError unless a push service may have it."""
+    if not isinstance(endpoint, str) or not re.fullmatch(r"[!-~]{1,2048}", endpoint):
+        raise ValueError("The subscription has no endpoint.")
+    url = urlsplit(endpoint)
+    if TEST_PUSH_ORIGIN and f"{url.scheme}://{url.netloc}" == TEST_PUSH_ORIGIN:
+        return endpoint
+    if url.scheme != "https" or url.port not in (None, 443) or "@" in url.netloc or not url.hostname:
+        raise ValueError("The endpoint is not https at a push service.")
+    return endpoint
+
+
+def check_keys(keys: object) -> tuple[str, str]:
+    """Return p256dh and auth. Raises ValueError unless a message can be encrypted with them."""
+    try:
+        p256dh, auth = keys["p256dh"], keys["auth"]
+        point, secret = (base64.urlsafe_b64decode(text + "==") for text in (p256dh, auth))
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except (TypeError, KeyError, ValueError):
+        raise ValueError("p256dh or auth is broken.") from None
+    if (len(point), len(secret)) != (65, 16):
+        raise ValueError("p256dh or auth has the wrong length.")
+    return p256dh, auth
+
+
+# ---- the routes ----------------------------------------------------------------------------------
+
+
+class Handler(RequestHandler):
+    """What all routes share: headers, the session, JSON in and out."""
+
+    def initialize(self, push: "Push") -> None:
+        self.push, self.database = push, push.database
+
+    def set_default_headers(self) -> None:
+        set_security_headers(self)
+
+    def prepare(self) -> None:
+        """Refuse what another site's page sends with this person's cookie (CSRF)."""
+        if self.request.method != "POST":
+            return
+        if urlsplit(self.request.headers.get("Origin", "")).netloc != self.request.host:
+            raise HTTPError(403, "This request comes from another site.")
+        try:
+            self.body = json.loads(self.request.body)
+        except ValueError:
+            self.body = None
+        if not isinstance(self.body, dict):
+            raise HTTPError(400, "The body is no JSON object.")
+
+    def write_error(self, status_code: int, **what: tuple) -> None:
+        """Write the sentence of an HTTPError; of any other error the page learns nothing."""
+        error = what.get("exc_info", (None, None))[1]
+        self.finish({"error": getattr(error, "log_message", None) or "The server has failed."})
+
+    def session(self) -> sqlite3.Row | None:
+        """Return the session that the cookie names, or None."""
+        query = "SELECT * FROM sessions WHERE id = ? AND expires > ?"
+        return self.database.execute(query, (self.session_id(), time.time())).fetchone()
+
+    def session_id(self) -> bytes:
+        """Return the cookie's digest. Whoever reads the database cannot log in with it."""
+        return hashlib.sha256(self.get_cookie("session", "").encode()).digest()
+
+    def require_session(self) -> sqlite3.Row:
+        """Return the session. Raises HTTPError 401 if nobody is logged in."""
+        if session := self.session():
+            return session
+        raise HTTPError(401, "Log in first.")
+
+
+def set_security_headers(handler: RequestHandler) -> None:
+    policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    handler.set_header("Content-Security-Policy", policy)
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.set_header("Referrer-Policy", "no-referrer")
+    handler.set_header("Cross-Origin-Opener-Policy", "same-origin")
+
+
+class Me(Handler):
+    """GET /me: who is logged in, and the key to subscribe with."""
+
+    def get(self) -> None:
+        session = self.session()
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"user": session["user"] if session else None, "key": self.push.public_key})
+
+
+class LogIn(Handler):
+    """POST /login {name, password}. The first log-in makes the account: put your own log-in here."""
+
+    async def post(self) -> None:
+        name, password = self.body.get("name"), self.body.get("password")
+        if not isinstance(name, str) or not isinstance(password, str) or not name:
+            raise HTTPError(400, "A name and a password, please.")
+        if not 8 <= len(password) <= 128:
+            raise HTTPError(400, "A password has 8 to 128 characters.")
+        if not await self.is_right(name, password.encode()):
+            raise HTTPError(403, "Name or password is wrong.")
+        # A browser has one session. The one before it ends, and its subscription with it.
+        now, token = time.time(), secrets.token_urlsafe()
+        ended = "DELETE FROM sessions WHERE id = ? OR expires < ?"
+        self.database.execute(ended, (self.session_id(), now))
+        session = hashlib.sha256(token.encode()).digest(), name, now + SESSION_DAYS * 86400
+        self.database.execute("INSERT INTO sessions VALUES (?, ?, ?)", session)
+        self.set_cookie(
+            "session", token, expires_days=SESSION_DAYS,
+            httponly=True, samesite="Lax", secure=self.request.protocol == "https",
+        )  # fmt: skip
+        self.finish({})
+
+    async def is_right(self, name: str, password: bytes) -> bool:
+        """Say whether it is this account's password. An unknown name becomes an account."""
+        known = self.database.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+        salt = known["salt"] if known else secrets.token_bytes(16)
+        # It takes long on purpose, so it runs in a thread.
+        hashed = await asyncio.to_thread(hashlib.scrypt, password, salt=salt, n=2**14, r=8, p=1)
+        if known:
+            return hmac.compare_digest(hashed, known["hash"])
+        insert = "INSERT INTO users VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        return self.database.execute(insert, (name, salt, hashed)).rowcount == 1
+
+
+class LogOut(Handler):
+    """POST /logout: end the session. Its subscription and the messages that wait for it go too."""
+
+    def post(self) -> None:
+        self.database.execute("DELETE FROM sessions WHERE id = ?", (self.session_id(),))
+        self.clear_cookie("session")
+        self.finish({})
+
+
+class AddSubscription(Handler):
+    """POST /add-subscription {endpoint, keys}: keep it for this session. 201 new, 200 known."""
+
+    def post(self) -> None:
+        session = self.require_session()["id"]
+        try:
+            endpoint = check_endpoint(self.body.get("endpoint"))
+            keys = check_keys(self.body.get("keys"))
+        except ValueError as error:
+            raise HTTPError(400, str(error)) from None
+        query = "SELECT p256dh, auth, session FROM subscriptions WHERE endpoint = ?"
+        known = self.database.execute(query, (endpoint,)).fetchone()
+        # To know an endpoint is not to own it. A browser never changes the keys of an endpoint.
+        if known and (known["p256dh"], known["auth"]) != keys:
+            raise HTTPError(409, "This endpoint is known with other keys.")
+        with self.database:  # all of it or nothing
+            self.database.execute("BEGIN")
+            # This browser's older endpoint ends; so does what another person has left in it.
+            ended = "DELETE FROM subscriptions WHERE (session = ?) != (endpoint = ?)"
+            self.database.execute(ended, (session, endpoint))
+            upsert = """INSERT INTO subscriptions VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (endpoint) DO UPDATE SET seen = excluded.seen"""
+            self.database.execute(upsert, (endpoint, *keys, session, time.time()))
+        self.set_status(200 if known else 201)
+        self.finish({})
+
+
+class RemoveSubscription(Handler):
+    """POST /remove-subscription {endpoint}: forget it, if it is this session's."""
+
+    def post(self) -> None:
+        session = self.require_session()["id"]
+        query = "DELETE FROM subscriptions WHERE session = ? AND endpoint = ?"
+        self.database.execute(query, (session, str(self.body.get("endpoint"))))
+        self.finish({})
+
+
+class NotifyMe(Handler):
+    """POST /notify-me: queue a message to each of this person's devices, and answer at once."""
+
+    def post(self) -> None:
+        user = self.require_session()["user"]
+        queued = self.push.notify(user, "Hello", "This is a test.", tag="test")
+        if not queued:
+            raise HTTPError(409, "You have no device with notifications.")
+        self.set_status(202)
+        self.finish({"queued": queued})
+
+
+class Files(StaticFileHandler):
+    """The page, its script and its worker, and no other file of this folder."""
+
+    def set_default_headers(self) -> None:
+        set_security_headers(self)
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "no-cache")  # ask each time whether there is a newer one
+
+
+# ---- sending -------------------------------------------------------------------------------------
+
+
+class PublicConnection(HTTPSConnection):
+    """A connection that refuses addresses of your own network, whatever DNS has just said."""
+
+    def _new_conn(self):
+        connection = super()._new_conn()
+        address = ipaddress.ip_address(connection.getpeername()[0])
+        if not (getattr(address, "ipv4_mapped", None) or address).is_global:
+            connection.close()
+            raise OSError("the endpoint's host has no public address")
+        return connection
+
+
+class PublicPool(HTTPSConnectionPool):
+    ConnectionCls = PublicConnection
+
+
+def open_session() -> requests.Session:
+    """Return the connections to push services: public addresses, and no redirects.
+
+    A proxy that HTTPS_PROXY names has to refuse such addresses itself.
+    """
+    adapter = HTTPAdapter(pool_maxsize=AT_ONCE)
+    adapter.poolmanager.pool_classes_by_scheme = {"https": PublicPool}
+    session = requests.Session()
+    session.mount("https://", adapter)
+    session.get_redirect_target = lambda response: None
+    return session
+
+
+class Push:
+    """The queue of messages and the task that sends them."""
+
+    def __init__(self) -> None:
+        self.database = open_database()
+        self.vapid, self.public_key = load_key()
+        self.requests = open_session()
+        self.news = asyncio.Event()
+
+    def notify(
+        self, user: str, title: str, body: str, *, tag: str = "", url: str = "", ttl: int = TTL
+    ) -> int:
+        """Queue one message to each device of a user; return how many. Sending happens later."""
+        payload = json.dumps({"title": title, "body": body, "tag": tag, "url": url}, ensure_ascii=False)
+        now = time.time()
+        query = """SELECT endpoint FROM subscriptions JOIN sessions ON session = id
+            WHERE user = ? AND expires > ?"""
+        endpoints = [row["endpoint"] for row in self.database.execute(query, (user, now))]
+        insert = "INSERT INTO messages (endpoint, host, payload, expires, due) VALUES (?, ?, ?, ?, ?)"
+        for endpoint in endpoints:
+            host = urlsplit(endpoint).hostname
+            self.database.execute(insert, (endpoint, host, payload, now + TTL, now))
+        self.news.set()
+        return len(endpoints)
+
+    async def run(self) -> None:
+        """Send what is due, for ever. After a restart it goes on with what is in the database.
+
+        A message that was on its way when the program was killed is sent again; its tag makes the
+        second replace the first.
+        """
+        query = """SELECT messages.*, p256dh, auth FROM messages JOIN subscriptions USING (endpoint)
+            WHERE due <= ? ORDER BY due LIMIT ?"""
+        while True:
+            self.news.clear()
+            due = self.database.execute(query, (time.time(), AT_ONCE)).fetchall()
+            await asyncio.gather(*(self.attempt(message) for message in due))
+            if not due:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.news.wait(), timeout=1)
+
+    async def attempt(self, message: sqlite3.Row) -> None:
+        """Send one message once, and decide what becomes of it."""
+        seconds = int(message["expires"] - time.time())  # what is left of its time to live
+        status, pause = None, 0.0
+        if seconds > 0:
+            status, pause = await asyncio.to_thread(self.post, message, seconds)
+        if seconds <= 0:
+            self.finish(message, "expired")
+        elif status is None or status == 429 or status >= 500:
+            self.try_later(message, status, pause)
+        elif status in (404, 410):  # The subscription has ended, and its messages go with it.
+            gone = "DELETE FROM subscriptions WHERE endpoint = ?"
+            self.database.execute(gone, (message["endpoint"],))
+            self.finish(message, f"{status}, subscription removed")
+        elif status <= 202:
+            self.finish(message, status)
+        else:  # Our mistake. The subscription may be good, so it stays.
+            self.finish(message, f"{status}: look at our key, token and payload", logging.ERROR)
+
+    def post(self, message: sqlite3.Row, ttl: int) -> tuple[int | None, float]:
+        """Encrypt, sign and post. Return the status, or None without one; and Retry-After in seconds."""
+        keys = {"p256dh": message["p256dh"], "auth": message["auth"]}
+        try:
+            response = webpush(
+                {"endpoint": message["endpoint"], "keys": keys},
+                message["payload"],
+                vapid_private_key=self.vapid,
+                vapid_claims={"sub": SUBJECT},  # a new dict each time: webpush() writes into it
+                ttl=ttl,
+                timeout=20,
+                requests_session=self.requests,
+            )
+        except WebPushException as error:
+            response = error.response
+        except (requests.RequestException, OSError) as error:
+            log.warning("%s: %s", message["host"], type(error).__name__)
+            return None, 0.0
+        return response.status_code, retry_after(response.headers.get("Retry-After", ""))
+
+    def try_later(self, message: sqlite3.Row, status: int | None, pause: float) -> None:
+        """Wait as long as the push service asks, and longer after each failure."""
+        backoff = min(2 ** message["attempts"], 3600) * random.uniform(1, 2)
+        due = time.time() + max(pause, backoff)
+        if due >= message["expires"]:
+            self.finish(message, f"{status}, no time left")
+            return
+        log.info("%s: %s, again in %d s", message["host"], status, due - time.time())
+        again = "UPDATE messages SET due = ?, attempts = attempts + 1 WHERE id = ?"
+        self.database.execute(again, (due, message["id"]))
+        if status == 429:  # It is meant for everything that we send there.
+            others = "UPDATE messages SET due = max(due, ?) WHERE host = ?"
+            self.database.execute(others, (due, message["host"]))
+
+    def finish(self, message: sqlite3.Row, outcome: object, level: int = logging.INFO) -> None:
+        """Log by vendor, and never the endpoint, which is a secret. The message is done."""
+        log.log(level, "%s: %s", message["host"], outcome)
+        self.database.execute("DELETE FROM messages WHERE id = ?", (message["id"],))
+
+
+def retry_after(text: str) -> float:
+    """Return the seconds that a Retry-After header asks for: a number, or a date (RFC 9110 §10.2.3)."""
+    if text.isdigit():
+        return float(text)
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+    except ValueError:
+        return 0.0
+
+
+# ---- start and stop ------------------------------------------------------------------------------
+
+
+def make_application(push: Push) -> Application:
+    """Return the routes."""
+    files = r"/(index\.html|app\.js|sw\.js|style\.css|manifest\.webmanifest|)"
+    routes = [("/me", Me), ("/login", LogIn), ("/logout", LogOut), ("/notify-me", NotifyMe)]
+    routes += [("/add-subscription", AddSubscription), ("/remove-subscription", RemoveSubscription)]
+    return Application(
+        [(path, handler, {"push": push}) for path, handler in routes]
+        + [(files, Files, {"path": HERE, "default_filename": "index.html"})]
+    )
+
+
+async def main() -> None:
+    """Serve until the program is told to stop, or sending fails."""
+    push, stop = Push(), asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    server = make_application(push).listen(
+        PORT, "127.0.0.1", xheaders=BEHIND_PROXY, max_body_size=16 * 1024
+    )
+    log.info("http://127.0.0.1:%d/", PORT)
+    sending, stopping = asyncio.create_task(push.run()), asyncio.create_task(stop.wait())
+    await asyncio.wait([sending, stopping], return_when=asyncio.FIRST_COMPLETED)
+    server.stop()
+    sending.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await sending  # An error in there ends the program, and is seen.
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    asyncio.run(main())

@@ -1,0 +1,265 @@
+"""The starter's server, over HTTP: whose subscription is whose, what it accepts, and its queue."""
+
+import importlib.util
+import json
+import re
+import socket
+import threading
+from collections import deque
+
+import pytest
+import requests
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from pushlab import base64url, p256
+from pushlab.lab.loop import BackgroundLoop
+from pushlab.protocol.examples import RFC8291
+from pushlab.settings import patience
+
+from .conftest import STARTER
+
+KEYS = RFC8291.subscription.to_json()["keys"]
+
+
+class PushServiceToOrder:
+    """A push service that gives the answers of a list, and 201 after them."""
+
+    def __init__(self):
+        self.answers: deque[tuple[int, dict]] = deque()
+        self.messages: list[tuple[str, dict]] = []
+        self._news = threading.Condition()
+
+    def take(self, handler) -> None:
+        status, headers = self.answers.popleft() if self.answers else (201, {})
+        handler.set_status(status)
+        for name, value in headers.items():
+            handler.set_header(name, value)
+        with self._news:
+            self.messages.append((handler.request.path, dict(handler.request.headers)))
+            self._news.notify_all()
+
+    def wait(self, count: int) -> list[tuple[str, dict]]:
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.messages) >= count, patience(60))
+            return list(self.messages)
+
+
+class Take(RequestHandler):
+    def initialize(self, service):
+        self.service = service
+
+    def post(self):
+        self.service.take(self)
+
+
+@pytest.fixture(scope="module")
+def origin_and_service():
+    loop, service, port = BackgroundLoop(), PushServiceToOrder(), []
+
+    async def serve():
+        sockets = bind_sockets(0, "127.0.0.1")
+        port.append(sockets[0].getsockname()[1])
+        server = HTTPServer(Application([(".*", Take, {"service": service})]))
+        server.add_sockets(sockets)
+        return server
+
+    server = loop.run(serve())
+    yield f"http://127.0.0.1:{port[0]}", service
+    loop.run(stop(server))
+    loop.stop()
+
+
+async def stop(server):
+    server.stop()
+    await server.close_all_connections()
+
+
+@pytest.fixture
+def service(origin_and_service):
+    service = origin_and_service[1]
+    service.messages.clear()
+    return service
+
+
+@pytest.fixture(scope="module")
+def server(make_server, origin_and_service):
+    return make_server(TEST_PUSH_ORIGIN=origin_and_service[0])
+
+
+@pytest.fixture
+def device(origin_and_service):
+    """Give a function that makes a subscription."""
+    return lambda name: {"endpoint": f"{origin_and_service[0]}/{name}", "keys": KEYS}
+
+
+def test_the_page_and_its_worker_are_served_and_nothing_else(server):
+    for name in ("", "index.html", "app.js", "sw.js", "style.css", "manifest.webmanifest"):
+        answer = requests.get(server.url + name, timeout=patience(10))
+        assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    for name in ("server.py", "data/vapid.pem", "../server.py", "%2e%2e/server.py"):
+        assert requests.get(server.url + name, timeout=patience(10)).status_code == 404
+    assert (server.folder / "vapid.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_is_logged_in(server, person):
+    alice, stranger = person(server, "alice"), person(server, "alice")
+    assert alice.get(server.url + "me").json()["user"] is None
+    assert alice.say("login", {"name": "alice", "password": "short"}) == 400
+    assert alice.say("login", {"name": "alice"}) == 400
+    assert alice.log_in() == 200
+    assert stranger.log_in("battery staple") == 403
+    me = alice.get(server.url + "me").json()
+    assert me["user"] == "alice" and base64url.decode(me["key"])[0] == 4
+    cookie = next(iter(alice.cookies))
+    assert cookie.has_nonstandard_attr("HttpOnly") and cookie.get_nonstandard_attr("SameSite") == "Lax"
+    assert alice.say("logout") == 200
+    alice.cookies.set_cookie(cookie)  # a thief has kept it
+    assert alice.get(server.url + "me").json()["user"] is None
+
+
+def test_every_route_wants_a_session_and_this_site(server, person, device):
+    carol = person(server, "carol")
+    routes = ("add-subscription", "remove-subscription", "notify-me")
+    assert [carol.say(route, device("c")) for route in routes] == [401, 401, 401]
+    carol.log_in()
+    for origin in ("https://evil.example", "null", "", server.url.rstrip("/") + ".evil.example"):
+        assert [carol.say(route, device("c"), Origin=origin) for route in routes] == [403, 403, 403]
+    assert carol.say("add-subscription", [1]) == 400
+    answer = carol.post(server.url + "add-subscription", data=b"\xff{")
+    assert (answer.status_code, answer.json()) == (400, {"error": "The body is no JSON object."})
+    assert carol.say("notify-me") == 409
+    assert carol.say("add-subscription", device("c")) == 201
+
+
+def test_what_is_no_subscription_is_refused(server, person, device):
+    dave = person(server, "dave")
+    dave.log_in()
+    endpoints = [None, 7, "", "/push", "http://push.example/1", "https://push.example:8443/1"]
+    endpoints += ["https://a@push.example/1", "https://push.example:x/1", "https://push.example/ 1"]
+    endpoints += ["https:///1", "http://127.0.0.1:1/1", "https://push.example/" + "a" * 2048]
+    for endpoint in endpoints:
+        assert dave.say("add-subscription", {"endpoint": endpoint, "keys": KEYS}) == 400, endpoint
+    broken = [None, [], {}, {"p256dh": KEYS["p256dh"]}, {"p256dh": KEYS["auth"], "auth": KEYS["p256dh"]}]
+    broken += [KEYS | {"auth": KEYS["auth"][:-2]}, KEYS | {"auth": 7}, KEYS | {"p256dh": "ü"}]
+    broken += [KEYS | {"p256dh": base64url.encode(b"\4" + bytes(64))}]
+    for keys in broken:
+        assert dave.say("add-subscription", device("d") | {"keys": keys}) == 400, keys
+    assert dave.say("add-subscription", device("d")) == 201
+    assert dave.say("add-subscription", device("d")) == 200
+
+
+def test_a_message_goes_to_each_of_a_person_s_devices_and_to_nobody_else(
+    server, person, device, service
+):
+    devices = {}
+    for name, browser in (("erin", "laptop"), ("erin", "phone"), ("frank", "desk")):
+        devices[browser] = someone = person(server, name)
+        assert someone.log_in() == 200
+        assert someone.say("add-subscription", device(browser)) == 201
+    laptop = devices["laptop"]
+    answer = laptop.post(server.url + "notify-me", json={})
+    assert (answer.status_code, answer.json()) == (202, {"queued": 2})
+    told = service.wait(2)
+    assert {path for path, _ in told} == {"/laptop", "/phone"}
+    headers = told[0][1]
+    assert headers["Content-Encoding"] == "aes128gcm" and 86390 <= int(headers["Ttl"]) <= 86400
+    assert headers["Authorization"].startswith("vapid t=")
+    # Nobody takes away what is another's, and an endpoint alone is not enough to take it over.
+    assert devices["desk"].say("remove-subscription", device("laptop")) == 200
+    other = base64url.encode(p256.raw_public(p256.load_private(bytes(range(32)))))
+    thief = device("laptop") | {"keys": KEYS | {"p256dh": other}}
+    assert devices["desk"].say("add-subscription", thief) == 409
+    assert laptop.post(server.url + "notify-me", json={}).json() == {"queued": 2}
+    # A device that has a new endpoint loses the old one.
+    assert laptop.say("add-subscription", device("laptop-2")) == 201
+    assert laptop.post(server.url + "notify-me", json={}).json() == {"queued": 2}
+    assert {path for path, _ in service.wait(6)[4:]} == {"/laptop-2", "/phone"}
+
+
+def test_two_people_share_one_browser(server, person, device, service):
+    shared, phone = person(server, "grace"), person(server, "grace")
+    for someone, name in ((shared, "shared"), (phone, "grace-phone")):
+        someone.log_in()
+        someone.say("add-subscription", device(name))
+    shared.name = "heidi"  # logs in without a log-out before it
+    assert shared.log_in() == 200
+    assert phone.post(server.url + "notify-me", json={}).json() == {"queued": 1}
+    assert shared.say("notify-me") == 409
+    assert shared.say("add-subscription", device("shared")) == 201
+    assert shared.say("logout") == 200
+    assert [path for path, _ in service.wait(1)] == ["/grace-phone"]
+    # The session's cookie is lost, and the browser's subscription comes with the next person.
+    shared.log_in()
+    shared.say("add-subscription", device("shared"))
+    shared.cookies.clear()
+    shared.name = "ivan"
+    shared.log_in()
+    assert shared.say("add-subscription", device("shared")) == 200
+    heidi = person(server, "heidi")
+    heidi.log_in()
+    assert heidi.say("notify-me") == 409
+
+
+def test_the_queue_retries_prunes_and_survives_a_restart(server, person, device, service):
+    judy = person(server, "judy")
+    judy.log_in()
+    judy.say("add-subscription", device("judy"))
+    service.answers.extend([(429, {"Retry-After": "2"}), (503, {}), (201, {})])
+    judy.say("notify-me")
+    ttls = [int(headers["Ttl"]) for _, headers in service.wait(3)]
+    assert ttls[0] > ttls[1] >= ttls[2], "what is left of the time to live"
+    server.wait_for(r"push 127\.0\.0\.1: 429, again in [12] s")
+    service.answers.append((403, {}))
+    judy.say("notify-me")
+    server.wait_for(r"127\.0\.0\.1: 403: look at our key")
+    assert judy.say("notify-me") == 202, "a 403 removes nothing"
+    service.wait(5)
+    service.answers.append((503, {"Retry-After": "3"}))
+    judy.say("notify-me")
+    server.wait_for("503, again in 2 s|503, again in 3 s")
+    server.restart()
+    assert judy.get(server.url + "me").json()["user"] == "judy"
+    service.wait(7)
+    service.answers.append((410, {}))
+    judy.say("notify-me")
+    server.wait_for("410, subscription removed")
+    assert judy.say("notify-me") == 409
+    assert not [line for line in server.lines if "/judy" in line], "an endpoint is a secret"
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory):
+    """server.py, imported."""
+    spec = importlib.util.spec_from_file_location("starter_server", STARTER / "server.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_connection_leads_into_this_network_and_none_is_redirected(
+    module, origin_and_service, service
+):
+    with module.open_session() as session, socket.socket() as inside:
+        session.trust_env = False
+        inside.bind(("127.0.0.1", 0))
+        inside.listen()
+        for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
+            with pytest.raises(requests.ConnectionError, match="no public address"):
+                session.post(f"https://{host}:{inside.getsockname()[1]}/", timeout=patience(10))
+        service.answers.append((307, {"Location": "http://127.0.0.1:9/"}))
+        assert session.post(origin_and_service[0] + "/away", timeout=patience(10)).status_code == 307
+
+
+def test_retry_after_is_seconds_or_a_date(module):
+    assert module.retry_after("120") == 120
+    assert module.retry_after("Fri, 01 Jan 2100 00:00:00 GMT") > 1e9
+    assert module.retry_after("") == module.retry_after("soon") == 0
+
+
+def test_the_starter_needs_nothing_of_the_lab():
+    text = "".join(path.read_text("utf-8") for path in STARTER.iterdir() if path.is_file())
+    assert not re.search(r"pushlab", text)
+    assert json.loads((STARTER / "manifest.webmanifest").read_text("utf-8"))["display"] == "standalone"
