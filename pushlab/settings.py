@@ -41,10 +41,13 @@ def ports(port: int | None = None, push_port: int | None = None) -> tuple[int, i
     >>> ports(0, 9000)
     (0, 9000)
     """
-    return (
+    both = (
         _port("port", port, "PUSHLAB_PORT", APPLICATION_SERVER_PORT),
         _port("push_port", push_port, "PUSHLAB_PUSH_PORT", PUSH_SERVICE_PORT),
     )
+    if both[0] == both[1] != 0:
+        raise BadPort(f"port and push_port are both {both[0]}, and each server needs its own")
+    return both
 
 
 def _port(argument: str, given: int | None, variable: str, usual: int) -> int:

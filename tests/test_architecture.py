@@ -7,17 +7,22 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pushlab"
 PARTIES = {"appserver", "pushservice", "useragent"}
-GROUND = {"errors", "files", "journal", "settings", "text"}
+GROUND = {
+    "errors", "filelock", "files", "journal", "reader", "settings", "text", "throwaway",
+}  # fmt: skip
 
 # What each part may import of pushlab, and of the libraries (None: whatever it needs).
 TABLE = {
-    "errors": ({"errors"}, set()),
+    "reader": (set(), set()),
+    "errors": ({"errors", "reader"}, set()),
     "journal": (set(), set()),
     "settings": ({"errors"}, set()),
     "files": (set(), set()),
     "text": (set(), set()),
+    "filelock": (set(), set()),
+    "throwaway": ({"filelock"}, {"psutil"}),
     "fetch": ({"errors", "protocol"}, set()),
-    "protocol": ({"protocol", "errors"}, {"cryptography"}),
+    "protocol": ({"protocol", "errors", "reader"}, {"cryptography"}),
     "server": ({"server", "errors", "settings", "text"}, {"tornado", "sqlalchemy"}),
     "pushservice.mailbox": ({"errors"}, set()),
     "appserver": ({"appserver", "protocol", "server"} | GROUND, None),
@@ -25,8 +30,8 @@ TABLE = {
     "useragent": ({"useragent", "protocol"} | GROUND, None),
     "lab": ({"lab", "server", "protocol", "fetch"} | PARTIES | GROUND, {"segno"}),
     "lab.jupyter": ({"errors", "settings", "fetch"}, {"jupyter_core"}),
-    "lab.loop": ({"errors", "settings"}, set()),
-    "lab.invitation": (set(), {"segno"}),
+    "lab.loop": ({"errors", "reader", "settings"}, set()),
+    "lab.invitation": ({"reader"}, {"segno"}),
     "lab.network": ({"errors", "settings", "protocol", "fetch"}, set()),
     "doctor": (
         {

@@ -16,6 +16,7 @@ from pushlab.appserver.keys import DEFAULT_SUBJECT, NAMES, VapidKeys, explained,
 from pushlab.errors import FormatError, KeyFileMalformed, KeyMismatch
 from pushlab.protocol import utf8, vapid
 from pushlab.protocol.spelling import Kind, key_file
+from pushlab.reader import command
 
 ENVIRONMENT = "the environment"
 SUBJECT_LINE = re.compile(r"(?m)^([ \t]*(?:export[ \t]+)?VAPID_SUBJECT[ \t]*=).*$")
@@ -109,7 +110,8 @@ def set_subject(path: Path, subject: str) -> None:
     VapidKeys.load(path)
     text = utf8.decode(private_file.read(path))
     if not parse_env(text).get("VAPID_PRIVATE_KEY"):
-        hint = "Set VAPID_SUBJECT, or make a .env of it: ./lab keys --import FILE --file NEW --subject …"
+        convert = command("keys --import FILE --file NEW --subject …")
+        hint = f"Set VAPID_SUBJECT, or make a .env of it: {convert}"
         raise KeyFileMalformed(f"{path} is no .env, and has no place for a subject", hint=hint)
     line = f"VAPID_SUBJECT={subject}"
     if SUBJECT_LINE.search(text):

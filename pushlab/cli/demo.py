@@ -6,7 +6,6 @@ line is the notification that the browser itself says it shows.
 
 import json
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from pushlab.journal import Event, Party
 from pushlab.lab.browser import installed_browsers
 from pushlab.lab.runtime import EVENT_SECONDS, LabRuntime
 from pushlab.settings import patience
+from pushlab.throwaway import ThrowAwayFolder, sweep
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
 
@@ -90,7 +90,8 @@ def demo(kinds: Sequence[str] = (), as_json: bool = False, out: TextIO = sys.std
     several, the first presses Notify all.
     """
     reporter = Reporter(_json_writer(out) if as_json else _text_writer(out, named=len(kinds) > 1))
-    with tempfile.TemporaryDirectory(prefix="pushlab-demo-") as data:
+    sweep()
+    with ThrowAwayFolder("demo") as data:
         try:
             with LabRuntime(port=0, push_port=0, data=data) as lab:
                 _run(lab, list(kinds) or installed_browsers()[:1], reporter)

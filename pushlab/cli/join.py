@@ -18,6 +18,9 @@ from pushlab.errors import BrowserNotFound, FetchFailed, LabError
 from pushlab.fetch import fetch_data, is_text, or_null
 from pushlab.lab import network
 from pushlab.lab.browser import installed_browsers, real_browser, trusted_origin
+from pushlab.reader import Advice, command
+from pushlab.throwaway import sweep
+from pushlab.useragent.browser import make_profile
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox
 
@@ -29,6 +32,11 @@ WEAKENS = {
 
 SECONDS = 15
 """How long a lab may take to answer (times PUSHLAB_PATIENCE)."""
+
+NO_LAB = Advice(
+    f"Start one: {command('serve')}",
+    participant="Ask your instructor whether the lab runs, and for its address",
+)
 
 SPKI = re.compile(r"[A-Za-z0-9+/]{43}=")
 """base64 of a SHA-256: one certificate. A longer list would have Chromium trust others as well."""
@@ -45,9 +53,13 @@ def join(
     """Open the page at ``url`` in a browser of the lab and wait until it is closed.
 
     ``kind`` is ``"firefox"`` or ``"chromium"``, or None for the first that is installed; ``name`` is
-    the name that the page suggests for the participant. Raises LabError, BrowserNotFound.
+    the name that the page suggests for the participant. Raises LabError, UnusableFolder,
+    BrowserNotFound.
     """
     kind = kind or first_installed()
+    if profile:
+        make_profile(profile)
+    sweep()
     browser = browser_for(url, kind, profile=profile, headless=headless, grant=headless)
     if warning := weakened(url, kind, profile):
         print(warning, flush=True)
@@ -114,9 +126,9 @@ def push_service_of(url: str) -> str:
     push_url = ask(health, name=is_text, push_service=or_null(is_text))["push_service"]
     if push_url is None:
         raise LabError(f"the application server at {url} has no push service of its own")
-    host = _host_of(push_url, "ws", "wss")
+    host = network.host_of(push_url, "ws", "wss")
     # A lab elsewhere has no business with what runs on this machine.
-    if not host or (network.is_loopback(host) and not network.is_loopback(_host_of(url) or "")):
+    if not host or (network.is_loopback(host) and not network.is_loopback(network.host_of(url) or "")):
         raise LabError(f"the lab at {url} names no push service that this browser can use")
     return push_url
 
@@ -129,8 +141,8 @@ def listeners_of(push_url: str) -> SimpleNamespace:
     names = ("checkin_url", "registration_url", "mcs_url")
     at = f"{push_url.replace('ws', 'http', 1)}chromium"
     found = ask(at, spki=is_text, **dict.fromkeys(names, is_text))
-    host = _host_of(push_url, "ws", "wss")
-    if any(_host_of(found[name]) != host for name in names) or not SPKI.fullmatch(found["spki"]):
+    host = network.host_of(push_url, "ws", "wss")
+    if any(network.host_of(found[name]) != host for name in names) or not SPKI.fullmatch(found["spki"]):
         raise LabError(f"the push service at {push_url} says nothing that a Chromium can use")
     return SimpleNamespace(**found)
 
@@ -140,20 +152,8 @@ def ask(url: str, **members: Callable[[object], bool]) -> dict[str, Any]:
 
     A lab on this machine or on its network is asked directly, without a proxy.
     """
-    near = network.is_near(_host_of(url) or "")
+    near = network.is_near(network.host_of(url) or "")
     try:
         return fetch_data(url, seconds=settings.patience(SECONDS), direct=near, **members)
     except FetchFailed as reason:
-        raise LabError(
-            f"no lab answers at {url}: {reason.detail}. Start one with ./lab or ./lab serve"
-        ) from None
-
-
-def _host_of(url: str, *schemes: str) -> str | None:
-    """Return the host of an absolute URL with one of these schemes; None if it is another text."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in (schemes or ("http", "https")) and parts.port != 0 and url.isascii()
-    except ValueError:
-        return None
-    return parts.hostname if usable and "@" not in parts.netloc else None
+        raise LabError(f"no lab answers at {url}: {reason.detail}", hint=NO_LAB) from None

@@ -8,6 +8,7 @@ from pushlab.appserver import key_sources
 from pushlab.appserver.key_sources import KeySource
 from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.errors import KeyFileExists, KeyFileMalformed, KeyMismatch, UnreadableFile
+from pushlab.reader import command
 
 
 def keys(file: Path | None, source: Path | None, subject: str | None, as_json: bool) -> int:
@@ -90,5 +91,5 @@ def _show(taken: KeySource, path: Path, made: bool, as_json: bool, imported: str
 
 def _about(taken: KeySource) -> str:
     if taken.keys.subject == DEFAULT_SUBJECT:
-        return "   (nobody reads that: ./lab keys --subject mailto:YOU)"
+        return f"   (nobody reads that: {command('keys --subject mailto:YOU')})"
     return "   (of the environment)" if taken.subject_from != taken.keys_from else ""

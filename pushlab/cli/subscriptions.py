@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pushlab import settings
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.errors import UnknownSubscription
+from pushlab.errors import UnknownSubscription, UnusableFolder
+from pushlab.reader import command
 from pushlab.server.database import sqlite_url
 from pushlab.text import show
 
@@ -27,7 +28,10 @@ def subscriptions(
     ``data``: the data folder; ``database``: SQLAlchemy's URL of another database. Raises
     UnknownSubscription, StoreError.
     """
-    path = settings.data_folder(data) / FILE
+    folder = settings.data_folder(data)
+    if folder.exists() and not folder.is_dir():
+        raise UnusableFolder(f"{folder} is no folder")
+    path = folder / FILE
     where = "that database" if database else str(path)
     if database is None and not path.exists():
         if not as_json:
@@ -57,7 +61,7 @@ def _remove(store: SubscriptionStore, label: str | None) -> int:
     ]
     if label and not chosen:
         raise UnknownSubscription(
-            f"no subscription has the label {show(label)}", hint="./lab subscriptions lists them"
+            f"no subscription has the label {show(label)}", hint=f"{command('subscriptions')} lists them"
         )
     return sum(map(store.remove, chosen))
 

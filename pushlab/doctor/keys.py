@@ -16,6 +16,7 @@ from pushlab.protocol import base64url, p256, strict_json, utf8
 from pushlab.protocol.spelling import Kind, advise, key_file
 from pushlab.protocol.spelling.encodings import ALPHABETS
 from pushlab.protocol.spelling.shapes import is_printable
+from pushlab.reader import command
 
 US = "application server"
 RAW = "RFC 7518 §6.2.2.1"
@@ -116,7 +117,7 @@ def _env(values: dict[str, str], vendor: str) -> Keys:
     if fault := _private_fault("VAPID_PRIVATE_KEY", private):
         return [fault, *findings], None
     if not public:
-        fix = "Add VAPID_PUBLIC_KEY: ./lab keys --file FILE computes it."
+        fix = f"Add VAPID_PUBLIC_KEY: {command('keys --file FILE')} computes it."
         seen = "there is no VAPID_PUBLIC_KEY beside the private key"
         findings.append(hint("public-key-missing", seen, US, POINT, fix))
     # Faults of the subject and of the public half are reported already. They are left out here, so

@@ -12,6 +12,7 @@ from pathlib import Path
 from pushlab import settings
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.errors import BrowserFailed, BrowserNotFound
+from pushlab.reader import command
 from pushlab.useragent import chromium, firefox
 
 HERE = "this machine"
@@ -27,6 +28,8 @@ def examine_machine(data: Path) -> list[Finding]:
     return [*_versions(), *_browsers(), _screen(), *_root(), *examine_folder(data)]
 
 
+TO_INSTALL = f"Run {command('setup')}."
+
 # --- versions ------------------------------------------------------------------------------------
 
 
@@ -35,7 +38,7 @@ def _versions() -> list[Finding]:
         about = metadata.metadata("pushlab")
     except metadata.PackageNotFoundError:
         seen = "pushlab itself is not installed: which versions it needs is not known"
-        return [hint("pushlab-not-installed", seen, HERE, "", "Run ./lab setup.")]
+        return [hint("pushlab-not-installed", seen, HERE, "", TO_INSTALL)]
     python = ".".join(map(str, sys.version_info[:3]))
     wanted = about["Requires-Python"]
     findings = [_version("Python", python, wanted, "python", "Install another Python.")]
@@ -47,9 +50,9 @@ def _versions() -> list[Finding]:
             installed = metadata.version(name)
         except metadata.PackageNotFoundError:
             seen = f"{name} is not installed"
-            findings.append(bad("package-missing", seen, HERE, "pyproject.toml", "Run ./lab setup."))
+            findings.append(bad("package-missing", seen, HERE, "pyproject.toml", TO_INSTALL))
         else:
-            findings.append(_version(name, installed, bounds, "package", "Run ./lab setup."))
+            findings.append(_version(name, installed, bounds, "package", TO_INSTALL))
     return findings
 
 

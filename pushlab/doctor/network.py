@@ -14,6 +14,7 @@ from pushlab.doctor.text import LOOPBACK
 from pushlab.errors import BadPort, FetchFailed, PortTaken, TokenExpired
 from pushlab.fetch import data_of, fetch, is_text, is_texts, or_null
 from pushlab.protocol.strict_json import JsonObject
+from pushlab.reader import command
 
 HERE = "this machine"
 WRITTEN = 1_767_225_600
@@ -141,7 +142,7 @@ def examine_page(url: str) -> list[Finding]:
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     source = "W3C Secure Contexts §3.1"
     if parts.scheme not in ("http", "https") or not host:
-        fix = "Open the page through a server, such as ./lab serve."
+        fix = f"Open the page through a server, such as {command('serve')}."
         seen = "the page's URL is neither https: nor http: service workers and push are off"
         return [bad("page-not-served", seen, "application server", source, fix)]
     if parts.scheme == "http" and not LOOPBACK.fullmatch(host):

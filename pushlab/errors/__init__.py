@@ -28,7 +28,7 @@
     │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
     │   └── DatabaseLocked, DatabaseClosed, BadDatabaseUrl, DatabaseDriverMissing
     ├── LabError              the laboratory itself
-    │   ├── BadArgument, UnreadableFile, DataFolderTaken
+    │   ├── BadArgument, UnreadableFile, UnusableFolder, DataFolderTaken
     │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, TimedOut, FetchFailed
     │   └── LabStopped, UnknownFlavour, BadHost, BadCertificate
     └── ExerciseError         what a learner has written

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from pushlab.reader import Reader, advice
+
 __all__ = ["PushlabError"]
 
 
@@ -32,17 +34,21 @@ class PushlabError(Exception):
     def __init__(self, detail: str = "", *, hint: str = "", fault: str = "") -> None:
         """Make an error. ``hint``, ``fault``: where this case is known better than its class."""
         self.detail = detail or (type(self).__doc__ or "").strip()
-        self.hint = hint.rstrip(".") or self.hint
+        self.hint = (hint.rstrip(".") if hint.endswith(".") else hint) or self.hint
         self.fault = fault or self.fault
         super().__init__(self.detail)
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, reader: Reader | None = None) -> str:
+        """Say everything in the words for a reader; without one, for the reader of this process."""
         where = f" ({self.rfc})" if self.rfc else ""
         whose = f" Fault: {self.fault}." if self.fault else ""
-        what_next = f" {self.hint}." if self.hint else ""
+        what_next = f" {advice(self.hint, reader)}." if self.hint else ""
         said = f"{self.detail.rstrip('.')}{where}"
         return f"{said}{'' if said.endswith('?') else '.'}{whose}{what_next}"
 
     def to_json(self) -> dict[str, dict[str, str]]:
         """Return the body with which a server of ours answers."""
-        return {"error": {"id": self.code, "message": str(self)}}
+        return {"error": {"id": self.code, "message": self.told(Reader.PAGE)}}

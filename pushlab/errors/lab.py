@@ -1,8 +1,10 @@
 """What goes wrong in the laboratory itself, and what an exercise says."""
 
 import textwrap
+from typing import Any
 
 from pushlab.errors.base import PushlabError
+from pushlab.reader import Advice, command
 
 # A table: a class a row, and one empty line between rows. __all__ has a line for each group, in the
 # order of the tree, and a hint is one line of the table however long it is.
@@ -10,7 +12,7 @@ from pushlab.errors.base import PushlabError
 # ruff: noqa: E501
 
 __all__ = [
-    "LabError", "BadArgument", "UnreadableFile", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut", "FetchFailed",
+    "LabError", "BadArgument", "UnreadableFile", "UnusableFolder", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut", "FetchFailed",
     "LabStopped", "UnknownFlavour", "BadHost", "BadCertificate",
     "ExerciseError", "NotYet", "YourTurn",
 ]
@@ -26,13 +28,21 @@ class UnreadableFile(LabError):
     """A file cannot be read."""
     hint = "Give the path of a file that you may read"
 
+class UnusableFolder(LabError):
+    """A folder cannot be made, read or written."""
+    hint = Advice("Choose another one, which you may write: data=…, or PUSHLAB_DATA",
+                  terminal="Choose another one, which you may write")
+
 class DataFolderTaken(LabError):
     """Another lab uses this data folder."""
-    hint = "Stop that lab: in a notebook Kernel > Shut Down Kernel, in a terminal Ctrl-C. Or choose another folder: Lab(data=…), pushlab serve --data …, or PUSHLAB_DATA"
+    holder: Any = None  # a lab.data_folder.Holder, if it is known
+    hint = Advice("To stop that lab and go on here: Lab(take_over=True). To keep both: Lab(data=…, port=0, push_port=0)",
+                  terminal="To stop that lab and go on here, add --take-over. To keep both, add --data FOLDER --port 0 --push-port 0")
 
 class PortTaken(LabError):
     """Another program holds the port."""
-    hint = "Stop the other kernel (Kernel > Shut Down), or choose other ports with Lab(port=…, push_port=…)"
+    hint = Advice("Choose other ports: Lab(port=…, push_port=…); 0 takes any free one",
+                  terminal="Choose other ports with --port and --push-port; 0 takes any free one")
 
 class BadPort(LabError):
     """This is no TCP port."""
@@ -54,7 +64,8 @@ class FetchFailed(LabError, fault="the program that was asked"):
 
 class LabStopped(LabError):
     """The lab is not running."""
-    hint = "Run the cell with Lab() again"
+    hint = Advice("Run the cell with Lab() again", terminal=f"Start it again: {command('serve')}",
+                  page="Start the lab again where it ran, and load this page anew")
 
 class UnknownFlavour(LabError, hint="Choose one of those, or leave it out: strict is the default"):
     """The push service has no such flavour."""

@@ -1,6 +1,7 @@
 """What a server of ours refuses, or cannot do: requests, key files, databases."""
 
 from pushlab.errors.base import PushlabError
+from pushlab.reader import Advice, command
 
 # A table: a class a row, and one empty line between rows. __all__ has a line for each group, in the
 # order of the tree, and a hint is one line of the table however long it is.
@@ -135,7 +136,8 @@ class DatabaseLocked(StoreError, status=503):
 
 class DatabaseClosed(StoreError, status=503):
     """The database is closed, because its server has stopped."""
-    hint = "Start the lab again: run the cell with Lab(), or pushlab serve"
+    hint = Advice("Start the lab again: run the cell with Lab()", terminal=f"Start it again: {command('serve')}",
+                  page="Start the lab again where it ran, and load this page anew")
 
 class BadDatabaseUrl(StoreError):
     """This is no database URL."""

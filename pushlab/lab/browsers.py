@@ -11,7 +11,8 @@ the error of one does not keep the others from being closed.
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pushlab.errors import BrowserFailed, LabStopped, TimedOut
@@ -28,11 +29,12 @@ Key = tuple[str, str]  # the kind and the name with which a cell asks for a brow
 class OpenBrowsers:
     """The browsers of one lab, the newest last.
 
-    ``run`` runs a coroutine on the lab's loop and returns its result.
+    ``run`` runs a coroutine on the lab's loop and returns its result. ``gone(browser)`` is called, in
+    a thread, when a person has closed a browser's window.
     """
 
-    def __init__(self, run: Callable[..., Any]):
-        self._run = run
+    def __init__(self, run: Callable[..., Any], gone: Callable[[LabBrowser], object]):
+        self._run, self._gone = run, gone
         self._open: dict[Key, LabBrowser] = {}
         self._locks: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._opening: set[asyncio.Task[Any]] = set()
@@ -76,6 +78,7 @@ class OpenBrowsers:
                         return browser
                     except BrowserFailed:  # A person has closed its window.
                         await self.close(browser, unsubscribe=False)
+                        await asyncio.to_thread(self._gone, browser)
                 agent = make(*key)
                 await self._start(agent)
                 browser = LabBrowser(
@@ -86,6 +89,18 @@ class OpenBrowsers:
                 return browser
         finally:
             self._opening.discard(task)
+
+    async def endpoints(self, name: str) -> AsyncIterator[tuple[str, LabBrowser]]:
+        """Yield the endpoint of each browser that is thrown away and may be the one of this name.
+
+        A participant can be called anything, so without a browser of that name any real one may be.
+        """
+        thrown_away = [browser for browser in self.all() if not browser.keeps_profile]
+        named = [browser for browser in thrown_away if browser.name == name]
+        for browser in named or [one for one in thrown_away if one.kind != "virtual"]:
+            with suppress(BrowserFailed, TimedOut):  # It is being closed.
+                if endpoint := await browser.agent.endpoint():
+                    yield endpoint, browser
 
     async def _start(self, agent: UserAgent) -> None:
         try:

@@ -2,26 +2,29 @@
 
 Two labs with one folder would share keys and subscriptions but not the push service's mailbox. An
 endpoint of one is 404 at the other, and an application server removes what is 404. So a lab locks the
-file ``lab.lock`` in its folder. The operating system holds the lock for the open file, and gives it
-back when the process ends, after a kill too; the file itself stays, and means nothing. It says who
-holds the lock, for the person who meets it.
+file ``lab.lock`` in its folder; the file itself stays, and means nothing. It says who holds the lock,
+for the person who meets it, and how another lab can ask the holder to stop (``takeover``).
 
 The command ``pushlab keys``, the doctor, and a browser that joins read or make single files, and take
 no lock. Each ``pushlab demo`` has a folder of its own.
 """
 
-import errno
 import json
 import os
 import sys
+import time
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from pushlab.errors import DataFolderTaken
-from pushlab.lab.loop import in_a_kernel
+from pushlab import settings
+from pushlab.errors import DataFolderTaken, UnusableFolder
+from pushlab.filelock import HELD, lock, open_for_lock, unlock
+from pushlab.lab.takeover import ask_to_stop
+from pushlab.reader import in_a_kernel
 from pushlab.text import one_line
 
 NAME = "lab.lock"
@@ -29,15 +32,35 @@ NAME = "lab.lock"
 MAX_HOLDER = 1000
 """Bytes of the lock file that are read."""
 
-_HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
-"""What the operating system says if another process has the lock."""
+ASK_SECONDS = 10
+"""How long a lab may take to say that it will stop (times PUSHLAB_PATIENCE)."""
+
+STOP_SECONDS = 150
+"""How long a lab that has been asked to stop may take to close its browsers and its servers
+(times PUSHLAB_PATIENCE)."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has a lock: what a person calls the program, its process, and since when.
+
+    ``port`` and ``secret`` are for the request to stop; without a port it cannot be asked.
+    """
+
+    program: str
+    pid: int
+    since: str
+    port: int = 0
+    secret: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.program} (process {self.pid}, since {self.since})"
 
 
 class DataFolderLock:
-    """Lock a data folder for this process until ``release()``.
+    """Lock a data folder for this process until ``release()``. Makes the folder if it is missing.
 
-    Raises DataFolderTaken, and OSError if the file cannot be made. On a file system without locks it
-    warns, and holds none.
+    Raises DataFolderTaken, UnusableFolder. On a file system without locks it warns, and holds none.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -46,69 +69,113 @@ class DataFolderLock:
     """
 
     def __init__(self, folder: Path):
-        self._file: BinaryIO | None = _open(folder / NAME)
         try:
-            _lock(self._file)
+            folder.mkdir(0o700, parents=True, exist_ok=True)
+            self._file: BinaryIO | None = open_for_lock(folder / NAME)
         except OSError as reason:
-            if reason.errno in _HELD:
+            raise unusable(folder, reason) from None
+        try:
+            lock(self._file)
+        except OSError as reason:
+            if reason.errno in HELD:
                 holder = _holder(self._file)
                 self._file.close()
-                raise DataFolderTaken(f"the data folder {folder} is used by {holder}") from None
+                taken = DataFolderTaken(f"{holder or 'Another lab'} uses the data folder {folder}")
+                taken.holder = holder
+                raise taken from None
             warnings.warn(
                 f"The data folder {folder} cannot be locked on this file system ({reason.strerror}): "
                 "see to it that no second lab uses it.",
                 stacklevel=2,
             )
-        else:
-            _note_holder(self._file)
+        self.note()
+
+    @classmethod
+    def take_over(cls, folder: Path) -> "DataFolderLock":
+        """Lock a data folder; a lab that has it is asked to stop, and waited for.
+
+        Raises DataFolderTaken if that lab does not stop in time, UnusableFolder.
+        """
+        try:
+            return cls(folder)
+        except DataFolderTaken as taken:
+            holder, refused = taken.holder, taken
+        seconds = settings.patience(ASK_SECONDS)
+        if not holder or not ask_to_stop(holder.port, holder.secret, program(), seconds):
+            raise DataFolderTaken(
+                f"{refused.detail}, and does not answer when it is asked to stop",
+                hint="Stop it there, or try again in a moment",
+            )
+        deadline = time.monotonic() + settings.patience(STOP_SECONDS)
+        while True:
+            try:
+                return cls(folder)
+            except DataFolderTaken as still:
+                if time.monotonic() > deadline:
+                    raise DataFolderTaken(
+                        f"{still.detail}, and has not stopped when it was asked to",
+                        hint="Stop it there: close its browsers, or end its process",
+                    ) from None
+            time.sleep(0.05)  # No event tells a process that another one has given a lock back.
+
+    def note(self, port: int = 0, secret: str = "") -> None:
+        """Write into the file who has the lock, and how to ask for its stop."""
+        if self._file is None:
+            return
+        holder = {"pid": os.getpid(), "program": program(), "since": clock()}
+        if port:
+            holder |= {"port": port, "secret": secret}
+        with suppress(OSError):  # A full disk: the lock holds all the same.
+            if hasattr(os, "fchmod"):
+                os.fchmod(self._file.fileno(), 0o600)
+            self._write(json.dumps(holder).encode())
 
     def release(self) -> None:
         """Give the lock back. A second call does nothing."""
+        if self._file is None:
+            return
+        with suppress(OSError):
+            self._write(b"")
         file, self._file = self._file, None
-        if file is not None:
-            with file, suppress(OSError):
-                # A forked child may have the file open as well, and the lock belongs to both.
-                _unlock(file)
+        with file, suppress(OSError):
+            unlock(file)
+
+    def _write(self, content: bytes) -> None:
+        assert self._file is not None, "it has not been released"
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(content)
+        self._file.flush()
 
 
-def _open(path: Path) -> BinaryIO:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "r+b")
+def is_same(folder: Path, other: Path) -> bool:
+    """Say whether two paths name one folder."""
+    try:
+        return folder.samefile(other)
+    except OSError:
+        return False  # One of them is not there.
 
 
-if sys.platform == "win32":
-    import msvcrt
-
-    _FAR = 2**30  # What is locked cannot be read there, so it is a byte far behind the text.
-
-    def _lock(file: BinaryIO) -> None:
-        file.seek(_FAR)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-    def _unlock(file: BinaryIO) -> None:
-        file.seek(_FAR)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _unlock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+def absolute(folder: Path) -> Path:
+    """Return the absolute path of a folder. Raises UnusableFolder."""
+    try:
+        return folder.absolute()
+    except OSError as reason:
+        detail = f"the folder that this program runs in is gone: {reason.strerror}"
+        raise UnusableFolder(detail) from None
 
 
-def _note_holder(file: BinaryIO) -> None:
-    since = datetime.now().astimezone().strftime("%H:%M")
-    holder = {"pid": os.getpid(), "program": _program(), "since": since}
-    with suppress(OSError):  # A full disk: the lock holds all the same.
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps(holder).encode())
-        file.flush()
+def unusable(folder: Path, reason: OSError) -> UnusableFolder:
+    """Return the error for a data folder in which something cannot be made or read."""
+    return UnusableFolder(f"the data folder {folder} cannot be used: {reason.strerror or reason}")
 
 
-def _program() -> str:
+def clock() -> str:
+    """Return the time of day, for a person."""
+    return datetime.now().astimezone().strftime("%H:%M")
+
+
+def program() -> str:
     """Return what a person calls this program.
 
     Jupyter tells a kernel the path of its notebook in JPY_SESSION_NAME.
@@ -121,12 +188,17 @@ def _program() -> str:
     return "a Python program"
 
 
-def _holder(file: BinaryIO) -> str:
+def _holder(file: BinaryIO) -> Holder | None:
+    """Return who holds the lock, or None: it has just taken it, or its disk is full."""
     try:
         file.seek(0)
-        holder = json.loads(file.read(MAX_HOLDER))
-        program, pid, since = holder["program"], int(holder["pid"]), str(holder["since"])[:5]
-        program = one_line(str(program)[:80])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return "another lab"  # It has just taken the lock, or its disk is full.
-    return f"{program} (process {pid}, since {since})"
+        found = json.loads(file.read(MAX_HOLDER))
+        return Holder(
+            one_line(str(found["program"])[:80]),
+            int(found["pid"]),
+            str(found["since"])[:5],
+            int(found.get("port", 0)),
+            str(found.get("secret", "")),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import segno
 
+from pushlab.reader import command
+
 QUIET_ZONE = 4
 """Modules of margin around a QR code. Source: ISO/IEC 18004 §9.1."""
 
@@ -27,7 +29,7 @@ class Invitation:
 
     >>> invitation = Invitation("http://192.168.1.20:8292/", "secret", lambda: "K7QF-2M9X-TB4E")
     >>> invitation.command
-    'pushlab join http://192.168.1.20:8292'
+    './lab join http://192.168.1.20:8292'
     >>> invitation
     Invitation(page_url='http://192.168.1.20:8292/')
     """
@@ -38,8 +40,13 @@ class Invitation:
 
     @property
     def command(self) -> str:
-        """The command that a participant types."""
-        return f"pushlab join {self.page_url.rstrip('/')}"
+        """The command that a participant types. Nobody knows on which system."""
+        return command(f"join {self.page_url.rstrip('/')}", system="posix")
+
+    @property
+    def command_on_windows(self) -> str:
+        """The same command for a participant whose machine runs Windows."""
+        return command(f"join {self.page_url.rstrip('/')}", system="nt")
 
     def instructor_link(self) -> str:
         """Return a new link to the page for the instructor's browser. It works once.

@@ -55,3 +55,28 @@ class Listener:
                 if self._ended.is_set():
                     return
                 self._tell(event)
+
+
+class Listeners:
+    """The listeners of one lab, which all end with it."""
+
+    def __init__(self, journal: Journal, fault: Callable[[str], None]) -> None:
+        self._journal, self._fault = journal, fault
+        self._listening: set[Listener] = set()
+
+    def add(self, tell: Callable[[Event], None]) -> Callable[[], None]:
+        """Call ``tell(event)`` for each event from now on; return a function that ends this."""
+        listener = Listener(self._journal, tell, self._fault)
+        self._listening.add(listener)
+
+        def end() -> None:
+            self._listening.discard(listener)
+            listener.end()
+
+        return end
+
+    def end(self) -> None:
+        """End all of them."""
+        for listener in list(self._listening):
+            listener.end()
+        self._listening.clear()

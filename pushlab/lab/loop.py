@@ -14,12 +14,15 @@ from contextlib import suppress
 from typing import Any
 
 from pushlab.errors import LabStopped, TimedOut
+from pushlab.reader import Advice, advice
 from pushlab.settings import patience
 
 NOTICE_SECONDS = 10
 """After how many seconds a wait is first reported (times PUSHLAB_PATIENCE)."""
 
 SLICE = 0.5  # seconds
+
+TO_STOP_WAITING = Advice("press Ctrl-C", notebook="interrupt the kernel")
 
 STOP_SECONDS = 30
 """How long the thread may take to end after its loop was stopped (times PUSHLAB_PATIENCE)."""
@@ -179,14 +182,8 @@ class _Work:
 def _report_wait(doing: str, seconds: float) -> None:
     # Jupyter would show another thread's text below whichever cell ran last.
     if threading.current_thread() is threading.main_thread():
-        stop = "interrupt the kernel" if in_a_kernel() else "press Ctrl-C"
+        stop = advice(TO_STOP_WAITING)
         print(f"{doing}: {seconds:g} s so far. To stop waiting, {stop}.", file=sys.stderr, flush=True)
-
-
-def in_a_kernel() -> bool:
-    """Say whether this program is a notebook's kernel."""
-    ipython = sys.modules.get("IPython")
-    return hasattr(ipython.get_ipython() if ipython else None, "kernel")
 
 
 def call_at_exit(stop: Callable[[], None]) -> None:

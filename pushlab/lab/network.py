@@ -7,13 +7,12 @@ made from the address, and all of them must have the same text.
 
 import socket
 import struct
+from collections.abc import Collection
 from contextlib import suppress
 from ipaddress import AddressValueError, IPv4Address, ip_address
 from urllib.parse import urlsplit
 
-from pushlab import settings
-from pushlab.errors import BadHost, FetchFailed
-from pushlab.fetch import fetch_data, is_text
+from pushlab.errors import BadArgument, BadHost
 from pushlab.protocol.origin import origin_of
 
 LOOPBACK = "127.0.0.1"
@@ -48,6 +47,21 @@ def loopback_origin(text: str) -> str:
     if not is_loopback(url.hostname or ""):
         raise ValueError(f"{url.hostname} is not this machine")
     return origin_of(text)
+
+
+def host_of(url: str, *schemes: str) -> str | None:
+    """Return the host of an absolute URL with one of these schemes; None if it is another text.
+
+    >>> host_of("http://192.168.1.20:8292/"), host_of("192.168.1.20:8292"), host_of("http://a@b/")
+    ('192.168.1.20', None, None)
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in (schemes or ("http", "https")) and parts.port != 0
+        usable = usable and url.isascii() and url.split() == [url]
+    except ValueError:
+        return None
+    return parts.hostname if usable and "@" not in parts.netloc else None
 
 
 def is_near(host: str) -> bool:
@@ -94,14 +108,14 @@ def checked(host: str) -> str:
     return str(address)
 
 
-def holder(host: str, *ports: int) -> str:
-    """Return a sentence if another lab holds one of these TCP ports, else nothing. Port 0 is skipped."""
-    for port in filter(None, ports):
-        url = f"http://{host}:{port}/health"
-        with suppress(FetchFailed):  # Another program holds it, and the plain message says enough.
-            if fetch_data(url, seconds=settings.patience(2), name=is_text) == {"name": "pushlab"}:
-                return f"another kernel runs a lab: it holds port {port}"
-    return ""
+def loopback_origins(origins: Collection[str]) -> list[str]:
+    """Return the origins of push endpoints on this machine. Raises BadArgument."""
+    if isinstance(origins, str | bytes) or not isinstance(origins, Collection):
+        raise BadArgument(f"allow_endpoints is {origins!r}, and not a list of origins")
+    try:
+        return [loopback_origin(origin) for origin in origins]
+    except (ValueError, TypeError, AttributeError) as reason:
+        raise BadArgument(f"allow_endpoints has what is no origin of this machine: {reason}") from None
 
 
 def _own_addresses() -> str:

@@ -13,15 +13,11 @@ Every public method is synchronous, and may be called from any thread but the la
 """
 
 import asyncio
-import concurrent.futures
-import sys
-import threading
 import warnings
-from collections import deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pushlab import settings
 from pushlab.appserver import key_sources
@@ -29,33 +25,29 @@ from pushlab.appserver.app import ApplicationServer, checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.web.certificate import Certificate
-from pushlab.errors import BadArgument, LabError, LabStopped, PortTaken, TimedOut
+from pushlab.errors import PortTaken, TimedOut
 from pushlab.journal import Event, IsolatedCallback, Journal
-from pushlab.lab import jupyter, network
+from pushlab.lab import jupyter, network, ports
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
 from pushlab.lab.browsers import CLOSE_SECONDS, OpenBrowsers
-from pushlab.lab.data_folder import DataFolderLock
+from pushlab.lab.data_folder import absolute, unusable
+from pushlab.lab.forgetting import ThrowAwaySubscriptions
 from pushlab.lab.invitation import Invitation
-from pushlab.lab.listener import Listener
-from pushlab.lab.loop import BackgroundLoop, call_at_exit
+from pushlab.lab.lifecycle import STOP_SECONDS, Lifecycle
+from pushlab.lab.listener import Listeners
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
 from pushlab.server.database import checked_url, sqlite_url
+from pushlab.throwaway import sweep
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
-
-STOP_SECONDS = 60
-"""How long one server may take to stop (times PUSHLAB_PATIENCE)."""
 
 EVENT_SECONDS = 60
 """How long to wait for an event if the caller gives no timeout (times PUSHLAB_PATIENCE)."""
 
-MAX_FAULTS = 20
-"""Errors of a notebook's functions that wait to be shown."""
 
-
-class LabRuntime:
+class LabRuntime(Lifecycle):
     """Start the three parties, and stop the lab that this kernel had before.
 
     ``port`` and ``push_port`` are TCP ports (0: any free one); ``data`` is a folder; ``sender`` is
@@ -64,12 +56,13 @@ class LabRuntime:
     (``"strict"``, ``"mozilla"``, ``"fcm"``, ``"apple"`` or ``"wns"``), and ``message_limit`` how
     many messages may wait there for one user agent. ``host`` opens the lab to a room: the address of
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
-    the page is served by https. The environment variables PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
+    the page is served by https. ``take_over`` stops a lab of another notebook or program that has the
+    same data folder. The environment variables PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
     PUSHLAB_DATA replace the arguments that are not given.
 
     If one part cannot be started, the parts before it are stopped again, and nothing is left.
     Raises BadArgument, BadPort, UnknownFlavour, BadHost, BadCertificate; DataFolderTaken if another
-    lab uses the data folder, LabError if it cannot be used; PortTaken if another program holds a
+    lab uses the data folder, UnusableFolder if it cannot be used; PortTaken if another program holds a
     port; StoreError if a database fails. A lab that still runs when Python ends is stopped.
 
     >>> with LabRuntime(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
@@ -78,10 +71,6 @@ class LabRuntime:
     ...     browser.notify_me()
     ...     browser.wait_for_notification()
     """
-
-    _running: "LabRuntime | None" = None
-    # A kernel has one lab at a time. A thread holds this lock while it starts or stops one.
-    _changing = threading.RLock()
 
     def __init__(
         self,
@@ -97,90 +86,72 @@ class LabRuntime:
         host: str = network.LOOPBACK,
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
+        take_over: bool = False,
     ):
+        super().__init__()
         # Wrong arguments are refused before anything is stopped or started.
-        sender = checked_sender(sender)
-        allow_endpoints = _checked_origins(allow_endpoints)
+        self._sender = checked_sender(sender)
+        self._allow_endpoints = network.loopback_origins(allow_endpoints)
         if database is not None:
-            database_url = checked_url(database, "application server")
+            self._database = checked_url(database, "application server")
         flavour = Flavour.named(flavour)
-        host = network.checked(host)
-        certificate = Certificate.load(certfile, keyfile)
+        self._host = host = network.checked(host)
+        self._certificate = Certificate.load(certfile, keyfile)
         # In a room only the instructor may notify all. At the loopback there is nobody else.
         self._token = None if network.is_loopback(host) else settings.instructor_token()
-        port, push_port = settings.ports(port, push_port)
-        self.data = _absolute(settings.data_folder(data))
+        self._ports = settings.ports(port, push_port)
+        self.data = absolute(settings.data_folder(data))
         if database is None:
-            database_url = sqlite_url(self.data / "appserver.sqlite3")
-        self._faults: deque[str] = deque(maxlen=MAX_FAULTS)
-        self._listeners: set[Listener] = set()
-        self.journal = Journal(fault=self._faults.append)
+            self._database = sqlite_url(self.data / "appserver.sqlite3")
+        self.journal = Journal(fault=self._faults.add)
+        self._listeners = Listeners(self.journal, self._faults.add)
         self.push_service = PushService(
             database=sqlite_url(self.data / "pushservice.sqlite3"),
             journal=self.journal,
             flavour=flavour,
             message_limit=message_limit,
         )
-        self._browsers = OpenBrowsers(self.run)
-        with LabRuntime._changing:
-            try:
-                # Each step registers how to undo it. If one fails, those before it are undone at once;
-                # otherwise stop() undoes them all. A server that has not started may be stopped, so
-                # an interrupt in the middle of a start leaves nothing either.
-                with ExitStack() as undo:
-                    self._take_over(undo)
-                    self._thread = BackgroundLoop()
-                    undo.callback(self._thread.stop)
-                    undo.callback(self._end, self.push_service.stop)
-                    self.run(self.push_service.start(push_port, host))
-                    self.application_server = ApplicationServer(
-                        keys=self.keys,
-                        database=database_url,
-                        journal=self.journal,
-                        push_origins=[self.push_service.origin],
-                        allowed_origins=allow_endpoints,
-                        connect_overrides=self._connect_overrides(host),
-                        sender=sender,
-                        instructor_token=self._token,
-                        certificate=certificate,
-                    )
-                    undo.callback(self._end, self.application_server.stop)
-                    self.run(self.application_server.start(port, host))
-                    undo.callback(self._end_listeners)
-                    undo.callback(self._close_browsers)
-                    self._undo = undo.pop_all()
-            except PortTaken as error:
-                raise PortTaken(network.holder(host, port, push_port) or error.detail) from None
-            LabRuntime._running = self
-        if certificate and (complaint := certificate.complaint(host)):
+        self._throw_away = ThrowAwaySubscriptions(self.data, self._remove_subscription)
+        self._browsers = OpenBrowsers(self.run, self._throw_away.forget_of)
+        self._remembering: set[asyncio.Task[None]] = set()
+        sweep()
+        self._begin(take_over)
+        if self._certificate and (complaint := self._certificate.complaint(host)):
             warnings.warn(complaint, stacklevel=2)
 
-    def _take_over(self, undo: ExitStack) -> None:
-        """Stop the lab that this process had before, and lock the data folder.
-
-        A lab with another folder is stopped only when the new one's folder is known to be usable.
-        Raises DataFolderTaken, LabError, KeyFileError.
-        """
-        before = LabRuntime._running
-        if before is not None and _is_same(before.data, self.data):
-            before.stop()
-        self._open_data_folder(undo)
-        if LabRuntime._running is not None:
-            LabRuntime._running.stop()
-
-    def _open_data_folder(self, undo: ExitStack) -> None:
-        """Lock the data folder. Make it and the keys if they are missing."""
+    def _start(self, undo: ExitStack) -> None:
+        port, push_port = self._ports
         try:
-            self.data.mkdir(0o700, parents=True, exist_ok=True)
-            self._lock = DataFolderLock(self.data)
-            undo.callback(self._lock.release)
+            undo.callback(self._end, self.push_service.stop)
+            self.run(self.push_service.start(push_port, self._host))
+            self.application_server = ApplicationServer(
+                keys=self.keys,
+                database=self._database,
+                journal=self.journal,
+                push_origins=[self.push_service.origin],
+                allowed_origins=self._allow_endpoints,
+                connect_overrides=self._connect_overrides(self._host),
+                sender=self._sender,
+                instructor_token=self._token,
+                certificate=self._certificate,
+            )
+            undo.callback(self._end, self.application_server.stop)
+            self.run(self.application_server.start(port, self._host))
+        except PortTaken as error:
+            raise PortTaken(ports.holder(self._host, port, push_port) or error.detail) from None
+        self._throw_away.forget()  # Those of a lab that was killed.
+        undo.callback(self._throw_away.forget)
+        undo.callback(self.journal.subscribe(self._on_event))
+        undo.callback(self._listeners.end)
+        undo.callback(self._close_browsers)
+
+    def _prepare(self) -> None:
+        """Make the keys if they are missing. Raises UnusableFolder, KeyFileError."""
+        try:
             self.key_source = key_sources.find(self.data / "vapid.env")
-            self.keys = self.key_source.keys
         except OSError as reason:
-            raise LabError(
-                f"the data folder {self.data} cannot be used: {reason.strerror}. Choose another one: "
-                "Lab(data=…), pushlab serve --data …, or PUSHLAB_DATA"
-            ) from None
+            raise unusable(self.data, reason) from None
+        self.keys = self.key_source.keys
 
     def _connect_overrides(self, address: str) -> list[ConnectOverride]:
         """Return how requests to a Chromium's endpoints, which name a vendor's host, reach the lab."""
@@ -191,65 +162,29 @@ class LabRuntime:
             for host in listeners.hosts
         ]
 
-    # --- life ----------------------------------------------------------------------------------
+    def _remove_subscription(self, endpoint: str) -> None:
+        self.application_server.store.remove(endpoint)
 
-    @property
-    def running(self) -> bool:
-        """Say whether the lab's servers are up."""
-        return LabRuntime._running is self and self._thread.alive
+    def _on_event(self, event: Event) -> None:
+        """Begin to write down the endpoint of a lab's browser that has subscribed."""
+        if event.what == "POST /add-subscription":  # Written on the lab's loop, as every request is.
+            task = asyncio.get_running_loop().create_task(self._remember(event.who))
+            self._remembering.add(task)
+            task.add_done_callback(self._remembering.discard)
 
-    def stop(self) -> None:
-        """Close the browsers and the servers, and free the ports. Calling it twice is harmless.
+    async def _remember(self, name: str) -> None:
+        async for endpoint, browser in self._browsers.endpoints(name):
+            await asyncio.to_thread(self._throw_away.remember, endpoint, browser)
 
-        If one of them raises an error, the others are stopped all the same; then the error is raised.
-        """
-        if self._thread.is_current:
-            raise RuntimeError("the lab's own thread cannot wait for its own end")
-        with LabRuntime._changing:
-            if LabRuntime._running is self:
-                LabRuntime._running = None
-            undo, self._undo = self._undo, ExitStack()
-            undo.close()
-
-    def _end_listeners(self) -> None:
-        for listener in list(self._listeners):
-            listener.end()
-        self._listeners.clear()
+    def _stop_at_exit(self) -> None:
+        # Jupyter gives a kernel two seconds to end, and browsers may take longer to unsubscribe.
+        self._throw_away.forget()
+        self.stop()
 
     def _close_browsers(self) -> None:
         # close_all() has a time limit of its own. This one is for a loop that is blocked.
         seconds = settings.patience(CLOSE_SECONDS + STOP_SECONDS)
         self.run(self._browsers.close_all(), seconds, "The browsers are closing")
-
-    def _end(self, stop: Callable[[], Coroutine]) -> None:
-        # With a time limit, because Python itself may be ending, and then nobody can interrupt it.
-        self.run(stop(), settings.patience(STOP_SECONDS), "The lab is stopping")
-
-    def __enter__(self) -> "LabRuntime":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def submit(self, coroutine: Coroutine) -> concurrent.futures.Future:
-        """Start a coroutine on the lab's loop and return its future; the caller does not wait."""
-        return self._thread.submit(coroutine)
-
-    def run(self, coroutine: Coroutine, timeout: float | None = None, doing: str = "") -> Any:
-        """Run a coroutine on the lab's loop and return its result (see ``BackgroundLoop.run``)."""
-        try:
-            return self._thread.run(coroutine, timeout, doing)
-        finally:
-            self._show_faults()
-
-    def _show_faults(self) -> None:
-        """Say on standard error which functions of the notebook have failed, each once.
-
-        The main thread says it at the end of its next call of the lab: Jupyter would show another
-        thread's text below whichever cell ran last.
-        """
-        while self._faults and threading.current_thread() is threading.main_thread():
-            print(self._faults.popleft(), file=sys.stderr, flush=True)
 
     # --- the application server ------------------------------------------------------------------
 
@@ -299,7 +234,7 @@ class LabRuntime:
         sent to again. The last recipients before the kill may get the message twice.
         """
         if progress is not None:
-            progress = IsolatedCallback(progress, "the progress of a notify-all", self._faults.append)
+            progress = IsolatedCallback(progress, "the progress of a notify-all", self._faults.add)
         send = self.application_server.notify_all(title, body, options, progress=progress, resume=resume)
         return self.run(send, doing="Notify all is under way")
 
@@ -316,15 +251,8 @@ class LabRuntime:
         is ``async``, and LabStopped.
         """
         if not self._thread.alive:
-            raise LabStopped
-        listener = Listener(self.journal, tell, self._faults.append)
-        self._listeners.add(listener)
-
-        def end() -> None:
-            self._listeners.discard(listener)
-            listener.end()
-
-        return end
+            raise self.stopped()
+        return self._listeners.add(tell)
 
     def wait_for(self, what: str, after: int = 0, timeout: float | None = None) -> Event:
         """Wait until the journal holds an event that begins with ``what``.
@@ -339,7 +267,7 @@ class LabRuntime:
         except TimeoutError as error:
             raise TimedOut(str(error)) from None
         finally:
-            self._show_faults()
+            self._faults.show()
 
     # --- the user agents -------------------------------------------------------------------------
 
@@ -390,35 +318,3 @@ class LabRuntime:
             keeps_profile=profile is not None,
         )
         return self.run(opening, doing=f"{name or kind.capitalize()} is starting and opens the page")
-
-
-def _checked_origins(origins: Collection[str]) -> list[str]:
-    """Return the origins of test endpoints on this machine. Raises BadArgument."""
-    if isinstance(origins, str | bytes) or not isinstance(origins, Collection):
-        raise BadArgument(f"allow_endpoints is {origins!r}, and not a list of origins")
-    try:
-        return [network.loopback_origin(origin) for origin in origins]
-    except (ValueError, TypeError, AttributeError) as reason:
-        raise BadArgument(f"allow_endpoints has what is no origin of this machine: {reason}") from None
-
-
-def _is_same(folder: Path, other: Path) -> bool:
-    try:
-        return folder.samefile(other)
-    except OSError:
-        return False  # One of them is not there.
-
-
-def _absolute(folder: Path) -> Path:
-    try:
-        return folder.absolute()
-    except OSError as reason:
-        raise LabError(f"the folder that this program runs in is gone: {reason.strerror}") from None
-
-
-def _stop_the_one_that_runs() -> None:
-    if (lab := LabRuntime._running) is not None:
-        lab.stop()
-
-
-call_at_exit(_stop_the_one_that_runs)

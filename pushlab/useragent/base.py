@@ -50,6 +50,9 @@ class UserAgent(Protocol):
     async def open(self, page_url: str) -> None:
         """Open the client page and wait until it shows its state."""
 
+    async def endpoint(self) -> str | None:
+        """Return the endpoint of the subscription, or None if there is none."""
+
     async def state(self) -> str:
         """Return ``unsupported``, ``unregistered``, ``registered``, ``subscribed`` or ``denied``."""
 

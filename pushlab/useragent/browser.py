@@ -7,17 +7,19 @@ is done with the page is in ``page``; what only one browser has is in ``firefox`
 
 import asyncio
 import atexit
+import errno
 import os
 import shutil
 import sys
-import tempfile
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
+from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut, UnusableFolder
+from pushlab.reader import Advice
 from pushlab.settings import patience
+from pushlab.throwaway import ThrowAwayFolder
 from pushlab.useragent.page import ClientPage
 from pushlab.useragent.process import BrowserProcess, off_the_loop
 from pushlab.useragent.remote import Remote
@@ -161,14 +163,15 @@ class Browser(ClientPage):
     async def _launch(self, program: Path) -> str:
         """Start the process; return the URL at which the browser is driven."""
         if self._profile is None:
-            folder = Path(tempfile.mkdtemp(prefix=f"pushlab-{self.name.lower()}-"))
-            self._resources.callback(shutil.rmtree, folder, ignore_errors=True)
+            throw_away = ThrowAwayFolder(self.name.lower())
+            self._resources.callback(throw_away.delete)
+            folder = throw_away.path
         else:
-            folder = self._profile.resolve()
+            folder = make_profile(self._profile)
         self._prepare(folder)
         arguments = [*self._program(program), *self._arguments(folder)]
-        throw_away = folder if self._profile is None else None
-        self._process = BrowserProcess(arguments, self.environment, throw_away)
+        guarded = folder if self._profile is None else None
+        self._process = BrowserProcess(arguments, self.environment, guarded)
         self._resources.callback(self._process.close)
         seconds = patience(START_TIMEOUT)
         deadline = asyncio.get_running_loop().time() + seconds
@@ -193,10 +196,24 @@ class Browser(ClientPage):
         return self._session
 
 
+def make_profile(folder: Path) -> Path:
+    """Make the folder of a profile that is kept, and return its absolute path. Raises UnusableFolder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return folder.resolve()
+    except OSError as reason:
+        raise UnusableFolder(f"the profile {folder} cannot be used: {reason.strerror}") from None
+
+
 def _require_screen() -> None:
     """Raise BrowserFailed if this machine has no screen."""
     if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
         raise BrowserFailed(
-            "This machine has no screen: neither DISPLAY nor WAYLAND_DISPLAY is set. "
-            "Use headless=True, and look with screenshot()"
+            "This machine has no screen: neither DISPLAY nor WAYLAND_DISPLAY is set",
+            hint=Advice(
+                "Use headless=True, and look with screenshot()",
+                terminal="Add --headless, and the browser runs without a window",
+            ),
         )

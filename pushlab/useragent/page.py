@@ -76,6 +76,12 @@ THROUGH = """() => window[Symbol.for("pushlab.aim")].settled"""
 
 STATE = "() => document.body.dataset.state ?? ''"
 
+ENDPOINT = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration();
+  const subscription = await registration?.pushManager.getSubscription();
+  return subscription?.endpoint ?? null;
+}"""
+
 NOTIFICATIONS = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
   const notifications = (await registration?.getNotifications()) ?? [];
@@ -163,6 +169,10 @@ class ClientPage(ABC):
     async def state(self) -> str:
         """Return the state that the page shows; empty if another page is open."""
         return await self.evaluate(STATE)
+
+    async def endpoint(self) -> str | None:
+        """Return the endpoint of the page's subscription, or None if there is none."""
+        return await self.evaluate(ENDPOINT)
 
     async def register(self) -> None:
         """Press Register service worker."""

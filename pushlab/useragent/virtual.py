@@ -99,6 +99,10 @@ class VirtualUserAgent:
             return "subscribed"
         return "registered" if self._registered else "unregistered"
 
+    async def endpoint(self) -> str | None:
+        """Return the endpoint of the subscription, or None if there is none."""
+        return self.subscription.endpoint if self.subscription else None
+
     async def register(self) -> None:
         """Do what the button Register service worker does."""
         await self._require("register", "unregistered")

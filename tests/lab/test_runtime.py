@@ -134,9 +134,14 @@ def test_a_port_that_something_else_holds(tmp_path, leaves_nothing, monkeypatch,
         other.bind(("127.0.0.1", 0))
         other.listen()
         ports = {"port": 0, "push_port": 0, taken: other.getsockname()[1]}
-        with leaves_nothing(), pytest.raises(PortTaken, match=str(ports[taken])) as raised:
+        with (
+            leaves_nothing(),
+            pytest.raises(
+                PortTaken, match=f"another program holds port {ports[taken]}|{ports[taken]}"
+            ) as raised,
+        ):
             LabRuntime(**ports, data=tmp_path)
-        assert "Kernel" in str(raised.value)
+        assert "Lab(port=…, push_port=…)" in str(raised.value)
     with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         assert lab.running, "the failure left nothing behind"
 

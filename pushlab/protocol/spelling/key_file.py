@@ -15,6 +15,7 @@ from pushlab.errors import MalformedJson, NotUtf8
 from pushlab.protocol import p256, strict_json, utf8
 from pushlab.protocol.spelling.recognize import Advice, Spelling, advise_about, recognize
 from pushlab.protocol.spelling.shapes import Kind, is_printable
+from pushlab.reader import command
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,7 +89,7 @@ WHOLE = "it"
 """The name of a key that is a whole file."""
 
 OUR_NAME, ENV, JWK = "VAPID_PRIVATE_KEY", "a .env", "a JWK"
-IMPORT = "./lab keys --import FILE"
+IMPORT = command("keys --import FILE")
 EXCHANGE = (
     f"Exchange the two: {IMPORT} does that. If browsers have been given the private key, everybody "
     "has it: make a new pair."

@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from pushlab.reader import command
+
 
 class Thing(NamedTuple):
     """What a text is. ``turn``: what to do; ``pattern``: matched against the whole text."""
@@ -40,7 +42,7 @@ THINGS: tuple[Thing, ...] = (
         "Encode the bytes of the ArrayBuffer, or send subscription.toJSON().",
         r"\[object \w+\]|<[\w.]+ object at .*>"),
     _row("is-a-placeholder", "a placeholder that nobody has replaced",
-        "Put the key there: ./lab keys shows the lab's.",
+        f"Put the key there: {command('keys')} shows the lab's.",
         r"(?i)<?\[?(?:your|my|the|insert|replace|change)[ _-][\w -]+\]?>?"
         r"|x{3,}|\.{3}|…|todo|changeme"),
     _row("is-a-variable", "the name of a variable, which nothing has replaced by its value",
@@ -56,7 +58,7 @@ THINGS: tuple[Thing, ...] = (
     _row("is-an-api-key", "an API key of Google's, which is no VAPID key",
         "Use the pair under Web Push certificates, or a pair of your own.", r"AIza[\w-]{35}"),
     _row("is-a-sender-id", "a number, as old sender ids are", "Put the VAPID key there.", r"\d{8,14}"),
-    _row("is-an-ssh-key", "a key for SSH", "Make a VAPID pair: ./lab keys.",
+    _row("is-an-ssh-key", "a key for SSH", f"Make a VAPID pair: {command('keys')}.",
         r"(?:ssh-\w+|ecdsa-sha2-\S+) AAAA.*|-----BEGIN OPENSSH PRIVATE KEY-----.*"),
     _row("is-pem-cut", "PEM text that lacks its end", "Copy it again, from BEGIN to END.",
         r".*-----BEGIN [A-Z0-9 ]+-----.*"),
@@ -66,7 +68,7 @@ THINGS: tuple[Thing, ...] = (
         "Exchange the two lines, or put the key there.", r"(?:mailto:)?[^\s@]+@[^\s@]+"),
     _row("is-a-url", "a URL", "Put the key there.", r"[a-z]+://\S*"),
     _row("is-a-path", "the path of a file, where the key itself belongs",
-        "Write the key there, or give that file: ./lab keys --import FILE.",
+        f"Write the key there, or give that file: {command('keys --import FILE')}.",
         r"(?:~|\.{0,2})?(?:[\w .:-]*[/\\])*[\w .-]+\.(?:pem|key|env|json|txt|der|p8|crt|jwk)"
         r"|(?:~|\.{1,2}|[A-Za-z]:)?[/\\][\w .-]+(?:[/\\][\w .-]+)+"),
     _row("is-json", "a JSON object or array", "Put the value of the right member there.",

@@ -1,0 +1,252 @@
+"""The commands' arguments: what each is, and which values it can have.
+
+It needs the standard library alone, so that ``./lab COMMAND --help`` works before anything is installed.
+A wrong argument is one line on standard error, and exit status 2.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from pushlab.lab import network
+from pushlab.reader import command
+from pushlab.settings import PORTS
+from pushlab.text import one_line
+
+URGENCIES = ("very-low", "low", "normal", "high")
+
+MAX_NAME = 100
+"""Characters of a participant's name. The lab shows the first ones."""
+
+MAX_LINE = 600
+"""Characters of a message. What is wrong may be of any length."""
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, and where to read what is right."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with status 2."""
+        self.exit(2, f"pushlab: {bounded(message)}. For help: {self.prog} --help\n")
+
+
+def bounded(text: str) -> str:
+    """Return a text in one line that is not longer than people read."""
+    line = one_line(text)
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
+
+
+# --- types: each returns the value, or raises ArgumentTypeError -------------------------------------
+
+
+def text(value: str) -> str:
+    """Take text that can be shown, and is not empty."""
+    if not value.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    if not value.isprintable():  # A line break, a terminal's escape, or bytes that are no UTF-8.
+        raise argparse.ArgumentTypeError(f"{value!r} has characters that cannot be shown")
+    return value
+
+
+def filled(value: str) -> str:
+    """Take any text that is not empty: JSON may have several lines."""
+    if not value.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return value
+
+
+def name(value: str) -> str:
+    """Take the name of a participant; empty for none."""
+    if len(value) > MAX_NAME:
+        raise argparse.ArgumentTypeError(f"it has {len(value)} characters, and may have {MAX_NAME}")
+    return text(value) if value else ""
+
+
+def path(value: str) -> Path:
+    """Take the path of a file or a folder."""
+    if not value:
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(value)
+
+
+def whole_number(value: str) -> int:
+    """Take a whole number in digits."""
+    # int() accepts more than a number should be: "8_292", and the digits of every script.
+    if not re.fullmatch(r"-?[0-9]{1,18}", value):
+        raise argparse.ArgumentTypeError(f"{value!r} is no whole number")
+    return int(value)
+
+
+def seconds(value: str) -> float:
+    """Take a time, in seconds since 1970."""
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", value):
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of seconds since 1970")
+    return float(value)
+
+
+def port(value: str) -> int:
+    """Take a TCP port; 0 for any free one."""
+    number = whole_number(value)
+    if number not in PORTS:
+        raise argparse.ArgumentTypeError(f"{value} is no port: there are 0 to {PORTS[-1]}")
+    return number
+
+
+def origin(value: str) -> str:
+    """Take the origin of a push endpoint on this machine."""
+    try:
+        return network.loopback_origin(value)
+    except ValueError as reason:
+        raise argparse.ArgumentTypeError(str(reason)) from None
+
+
+def page(value: str) -> str:
+    """Take the address of a lab's page."""
+    if network.host_of(text(value)) is None:
+        raise argparse.ArgumentTypeError(f"{value!r} is no http address of a page")
+    return value
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
+def parser(runs: Mapping[str, Run]) -> Parser:
+    """Return the parser of ``pushlab``; ``runs`` has the function of each command."""
+    whole = Parser(prog=command() if command() != "jupyter lab" else "pushlab",
+                   description="Web push, taken apart to the byte.")  # fmt: skip
+    commands = whole.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for about in (_demo, _serve, _browser, _join, _keys, _subscriptions, _send, _doctor, _inspect):
+        called, description = about.__name__[1:], (about.__doc__ or "").strip()
+        added = commands.add_parser(
+            called, help=description, description=description, prog=command(called)
+        )
+        added.set_defaults(run=runs[called])
+        about(added)
+    return whole
+
+
+def _demo(demo: Parser) -> None:
+    """Run the whole loop here, a line a step."""
+    kinds = ("firefox", "chromium", "virtual")
+    demo.add_argument("--browser", action="append", default=[], choices=kinds, help="may be repeated")
+    demo.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _serve(serve: Parser) -> None:
+    """Run the application server and the push service."""
+    serve.add_argument(
+        "--host",
+        type=text,
+        default=network.LOOPBACK,
+        metavar="ADDRESS",
+        help="open both servers to the local network, at this address of yours",
+    )
+    serve.add_argument("--port", type=port, help="application server's port (8292; 0: any free one)")
+    serve.add_argument("--push-port", type=port, help="push service's port (8030; 0: any free one)")
+    serve.add_argument("--data", type=path, help="folder of keys and databases")
+    serve.add_argument(
+        "--database", type=text, help="SQLAlchemy URL of the application server's database"
+    )
+    serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab")
+    serve.add_argument(
+        "--allow-endpoint",
+        type=origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a test push endpoint on this machine, plain http too; may be repeated",
+    )
+    serve.add_argument("--flavour", type=text, default="strict", metavar="NAME",
+                       help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
+    serve.add_argument("--quiet", action="store_true", help="print the addresses, and no events")
+    serve.add_argument("--certfile", type=path, metavar="PEM", help="serve the page by https with this")
+    serve.add_argument("--keyfile", type=path, metavar="PEM", help="the certificate's private key")
+    take_over = "stop the lab, of a notebook for example, that has the data folder"
+    serve.add_argument("--take-over", action="store_true", help=take_over)
+    serve.epilog = (
+        "The application server's routes: GET /vapid, POST /add-subscription, /remove-subscription, "
+        "/notify-me and /notify-all; README.md has a table of all of them, with their bodies."
+    )
+
+
+def _browser(browser: Parser) -> None:
+    """Open a real browser that uses the lab's push service."""
+    browser.add_argument("kind", choices=("firefox", "chromium"))
+    browser.set_defaults(name="")
+    _opening(browser)
+
+
+def _join(join: Parser) -> None:
+    """Join the room of an instructor, with a real browser."""
+    join.add_argument("--browser", dest="kind", choices=("firefox", "chromium"),
+                      help="the first that is installed, unless you say which")  # fmt: skip
+    join.add_argument("--name", type=name, default="", help="how the instructor sees you")
+    _opening(join)
+
+
+def _opening(command: Parser) -> None:
+    command.add_argument("url", type=page, help="address of a running lab's page")
+    command.add_argument("--profile", type=path, help="a folder to keep the profile in")
+    command.add_argument("--headless", action="store_true", help="without a window, until Ctrl-C")
+
+
+def _keys(keys: Parser) -> None:
+    """Show the VAPID keys of a file; make them if there is none."""
+    keys.add_argument("--file", type=path, help="the key file (vapid.env in the data folder)")
+    keys.add_argument("--import", dest="source", type=path, metavar="FILE",
+                      help="make the key file of another tool's file")  # fmt: skip
+    keys.add_argument(
+        "--subject", type=text, help="whom push services may write to: mailto:… or https:…"
+    )
+    keys.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _subscriptions(stored: Parser) -> None:
+    """List the subscriptions that are stored."""
+    stored.add_argument("--data", type=path, help="folder of keys and databases")
+    stored.add_argument(
+        "--database", type=text, help="SQLAlchemy URL of the application server's database"
+    )
+    stored.add_argument("--json", action="store_true", help="one JSON object a line")
+    removal = stored.add_mutually_exclusive_group()
+    removal.add_argument("--remove", type=text, metavar="LABEL", help="remove the one with this label")
+    removal.add_argument("--clear", action="store_true", help="remove all of them")
+
+
+def _send(send: Parser) -> None:
+    """Send one message to the subscription in a JSON file."""
+    send.add_argument("subscription", type=path, help="a file with JSON.stringify(subscription)")
+    send.add_argument("--file", type=path, help="the key file (vapid.env in the data folder)")
+    send.add_argument("--title", default="Hello, Notifications!")
+    send.add_argument("--body", default="Sent with pushlab send")
+    send.add_argument("--ttl", type=whole_number, default=10000, help="seconds that it may wait")
+    send.add_argument("--urgency", choices=URGENCIES, default="normal")
+    send.add_argument("--topic", help="replaces what waits under the same topic")
+
+
+def _doctor(doctor: Parser) -> None:
+    """Say what works on this machine, and how to mend the rest."""
+    doctor.add_argument("--subscription", type=path, metavar="FILE", help="a subscription to look at")
+    doctor.add_argument("--keys", type=path, metavar="FILE", help="keys (vapid.env in the data folder)")
+    doctor.add_argument("--claims", type=filled, metavar="FILE|JSON", help="the claims of a token")
+    doctor.add_argument("--options", type=filled, metavar="FILE|JSON",
+                        help="ttl, urgency and topic of a message")  # fmt: skip
+    doctor.add_argument("--page", type=text, default="", metavar="URL", help="a client page's address")
+    doctor.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _inspect(inspect: Parser) -> None:
+    """Take a request apart: raw HTTP, curl's text, HAR, .http."""
+    inspect.add_argument("source", type=path, metavar="FILE", help="the file, or - for standard input")
+    inspect.add_argument("--body", type=path, metavar="FILE",
+                         help="the body by itself: bytes, hexadecimal or base64")  # fmt: skip
+    inspect.add_argument("--receiver", type=path, metavar="FILE",
+                         help='the keys of the user agent: {"private": …, "auth": …}')  # fmt: skip
+    inspect.add_argument("--at", type=seconds, metavar="SECONDS",
+                         help="judge the token by this time, in seconds since 1970")  # fmt: skip
+    inspect.add_argument("--show-secrets", action="store_true", help="show keys and the message too")
+    inspect.add_argument("--json", action="store_true", help="one JSON object a line")

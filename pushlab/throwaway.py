@@ -1,0 +1,124 @@
+"""Folders that are thrown away: a browser's profile, the keys of a demo.
+
+Whoever makes one deletes it. A program that is killed deletes nothing, and the next one that starts
+does it (``sweep``). It must never delete what is somebody else's, or in use. So each folder holds a
+file that its maker keeps locked: the lock ends with the maker, even if it is killed. A folder without
+that file is not ours, and neither is one of another user.
+"""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+from pushlab.filelock import lock, open_for_lock, unlock
+
+PREFIX = "pushlab-"
+MARK = "pushlab-owner.lock"
+
+
+class ThrowAwayFolder:
+    """A new folder for this user alone, until ``delete()``. Also a context manager.
+
+    >>> with ThrowAwayFolder("demo") as folder:
+    ...     folder.is_dir(), folder.name.startswith("pushlab-demo-")
+    (True, True)
+    >>> folder.exists()
+    False
+    """
+
+    def __init__(self, purpose: str) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-"))
+        self._mark: BinaryIO | None = open_for_lock(self.path / MARK)
+        with suppress(OSError):  # A file system without locks: then nobody sweeps the folder either.
+            lock(self._mark)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.delete()
+
+    def delete(self) -> None:
+        """Delete the folder. A second call does nothing."""
+        mark, self._mark = self._mark, None
+        if mark is None:
+            return
+        if sys.platform == "win32":  # An open file cannot be deleted there.
+            mark.close()
+        # The mark goes last: if this is killed half-way, the next program still knows the folder.
+        _delete(self.path)
+        mark.close()
+
+
+def sweep() -> list[Path]:
+    """Delete the folders that killed programs of this user have left; return them.
+
+    What still runs with such a folder, a browser whose guard was killed too, is ended before.
+    """
+    return [folder for folder in sorted(_candidates()) if _sweep(folder)]
+
+
+def _candidates() -> list[Path]:
+    with suppress(OSError):
+        return [path for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if _is_ours(path)]
+    return []
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+        marked = (folder / MARK).lstat()
+    except OSError:
+        return False
+    owner = os.getuid() if hasattr(os, "getuid") else found.st_uid
+    kinds = stat.S_ISDIR(found.st_mode) and stat.S_ISREG(marked.st_mode)
+    return kinds and found.st_uid == marked.st_uid == owner
+
+
+def _sweep(folder: Path) -> bool:
+    try:
+        mark = open_for_lock(folder / MARK)
+    except OSError:
+        return False
+    with mark:
+        try:
+            lock(mark)
+        except OSError:
+            return False  # Its maker is alive.
+        _end_what_runs_with(folder)
+        if sys.platform == "win32":
+            unlock(mark)
+            mark.close()
+        _delete(folder)
+    return not folder.exists()
+
+
+def _end_what_runs_with(folder: Path) -> None:
+    """Kill the browsers whose profile the folder is. Its name is random, so nobody else's has it."""
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        arguments = process.info["cmdline"] or []
+        firefox = ("--profile", str(folder)) in pairwise(arguments)
+        if firefox or f"--user-data-dir={folder}" in arguments:
+            with suppress(psutil.Error):
+                process.kill()
+                process.wait(5)
+
+
+def _delete(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == MARK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
