@@ -28,7 +28,7 @@ TABLE = {
     "appserver": ({"appserver", "protocol", "server"} | GROUND, None),
     "pushservice": ({"pushservice", "protocol", "server"} | GROUND, None),
     "useragent": ({"useragent", "protocol"} | GROUND, None),
-    "lab": ({"lab", "server", "protocol", "fetch"} | PARTIES | GROUND, {"segno"}),
+    "lab": ({"lab", "server", "protocol", "fetch"} | PARTIES | GROUND, {"segno", "psutil", "tornado"}),
     "lab.jupyter": ({"errors", "settings", "fetch"}, {"jupyter_core"}),
     "lab.loop": ({"errors", "reader", "settings"}, set()),
     "lab.invitation": ({"reader"}, {"segno"}),
