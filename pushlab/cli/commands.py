@@ -268,7 +268,7 @@ def _doctor(options: argparse.Namespace) -> int:
             keys=options.keys,
             claims=options.claims,
             options=options.options,
-            page=options.page,
+            page=options.page or "",
         )
     except OSError as error:
         print(f"pushlab: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)

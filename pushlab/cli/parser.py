@@ -235,7 +235,7 @@ def _doctor(doctor: Parser) -> None:
     doctor.add_argument("--claims", type=filled, metavar="FILE|JSON", help="the claims of a token")
     doctor.add_argument("--options", type=filled, metavar="FILE|JSON",
                         help="ttl, urgency and topic of a message")  # fmt: skip
-    doctor.add_argument("--page", type=text, default="", metavar="URL", help="a client page's address")
+    doctor.add_argument("--page", type=text, metavar="URL", help="a client page's address")
     doctor.add_argument("--json", action="store_true", help="one JSON object a line")
 
 

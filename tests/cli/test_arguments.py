@@ -160,8 +160,8 @@ MORE = [
 def places(tmp_path_factory):
     """Make the files and folders that the table names."""
     at = tmp_path_factory.mktemp("places")
-    names = {name: at / name for name in ("missing", "folder", "unreadable", "file", "binary", "data",
-                                          "spoiled", "keys", "other_keys", "subscription", "request")}  # fmt: skip
+    listed = "missing folder unreadable file binary data spoiled keys other_keys subscription request"
+    names = {name: at / name for name in listed.split()}
     for name in ("folder", "data", "spoiled"):
         names[name].mkdir()
     names["file"].write_text("neither JSON nor a key")

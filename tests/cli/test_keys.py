@@ -41,7 +41,7 @@ def test_other_keys_are_never_written_over(tmp_path, data, capsys):
     assert main(["keys"]) == 0
     before = (data / "vapid.env").read_bytes()
     (tmp_path / "keys.json").write_text(WEB_PUSH)
-    assert main(["keys", "--import", str(tmp_path / "keys.json")]) == 1
+    assert main(["keys", "--import", str(tmp_path / "keys.json")]) == 2
     assert "--file NEW" in capsys.readouterr().err
     assert (data / "vapid.env").read_bytes() == before
     assert main(["keys", "--import", str(tmp_path / "keys.json"), "--file", str(tmp_path / "new")]) == 0
@@ -66,7 +66,7 @@ def test_the_subject_is_written_into_the_file(data, capsys):
     assert main(["keys", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert facts["subject"] == "mailto:me@example.org" and not facts["made"]
-    assert main(["keys", "--subject", "me"]) == 1
+    assert main(["keys", "--subject", "me"]) == 2
     assert "mailto:" in capsys.readouterr().err
 
 
@@ -108,6 +108,6 @@ def test_a_file_that_cannot_be_read_is_one_line_and_status_2(command, tmp_path, 
 def test_send_names_the_file_and_what_is_wrong_with_it(tmp_path, capsys, content, words):
     (tmp_path / "s.json").write_bytes(content)
     assert main(["keys"]) == 0
-    assert main(["send", str(tmp_path / "s.json")]) == 1
+    assert main(["send", str(tmp_path / "s.json")]) == 2
     said = capsys.readouterr().err
     assert "s.json: " in said and words in said and said.count("\n") == 1

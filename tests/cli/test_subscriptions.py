@@ -57,7 +57,7 @@ def test_one_is_removed_by_its_label_and_then_all(data, capsys):
         return [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()]
 
     database = ["--database", f"sqlite:///{data / 'appserver.sqlite3'}"]
-    assert main(["subscriptions", *database, "--remove", "00000000"]) == 1
+    assert main(["subscriptions", *database, "--remove", "00000000"]) == 2
     assert "no subscription has the label 00000000" in capsys.readouterr().err
     assert left() == [ADA.label, KEYLESS.label]
     assert main(["subscriptions", *database, "--remove", ADA.label]) == 0
