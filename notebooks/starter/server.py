@@ -368,7 +368,7 @@ class Push:
         insert = "INSERT INTO messages (endpoint, host, payload, expires, due) VALUES (?, ?, ?, ?, ?)"
         for endpoint in endpoints:
             host = urlsplit(endpoint).hostname
-            self.database.execute(insert, (endpoint, host, payload, now + TTL, now))
+            self.database.execute(insert, (endpoint, host, payload, now + ttl, now))
         self.news.set()
         return len(endpoints)
 
