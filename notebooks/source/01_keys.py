@@ -1,66 +1,65 @@
 # %% [markdown]
 # # 01 · Keys: one pair that names your server
 #
-# One number of 32 bytes is all that makes you *you* towards every push service in the world. From
-# it follow 65 bytes that everybody may know, and that every subscription is tied to. Here you make
-# both, spell them in five ways, break them in more, and learn to tell at a glance which is which.
+# To every push service in the world, your server is one number of 32 bytes. From this number follow
+# 65 bytes that everybody may know, and every subscription is tied to them. In this lesson you make
+# both, write them in five ways, break them in more, and learn to recognise each of them at a glance.
+# At the end you change your keys and see who is lost.
 
 # %% [markdown]
 # ## Where we are
 #
-# In lesson 00 the browser fetched a key *before* it asked for an endpoint. You now make that key.
+# In lesson 00 the browser fetched a public key *before* it asked for an endpoint. Now you make that key.
 #
-# **What hurts without this.** Keys go wrong early and are noticed late: a PEM where the browser
-# wants 65 bytes, a zero byte that got lost in one key of 256, a pair that was made anew overnight
-# and silenced every subscriber. The messages one then gets speak of anything but the key.
+# **What hurts without this.** Mistakes with keys are made early and noticed late. Somebody gives the
+# browser a PEM file where it wants 65 bytes. A zero byte is lost, in one key of 256. A server makes a
+# new pair overnight, and no subscriber hears from it again. The error messages rarely mention the key.
 #
-# **At the end you can** make a P-256 key pair, spell it raw, in base64url, as PEM, JWK and `.env`,
-# say why the browser wants 65 bytes that begin with 04, keep the pair safe, and recognise a broken
-# key.
+# **At the end you can** make a P-256 key pair, write it raw, in base64url, as PEM, JWK and `.env`, say
+# why the browser wants 65 bytes that begin with 04, keep the pair safe, recognise a broken key, and
+# change keys without losing the subscribers who still visit.
 #
-# **Time:** 35 minutes. **Before this:** lesson 00. No mathematics beyond the remainder of a
-# division.
+# **Time:** 40 minutes. **Before this:** lesson 00. The only mathematics is the remainder of a division.
 
 # %%
-import base64
-import json
-import os
+import base64, json, os
 from contextlib import chdir
 from hashlib import sha256
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid
-
-from pushlab import PushlabError, VapidKeys, base64url, byte_map, checks, examples, p256, trace
+from pywebpush import WebPushException, webpush
+from pushlab import Lab, PushlabError, VapidKeys, base64url, byte_map, checks, examples, p256, trace
 
 # %% [markdown]
 # ## The words
 #
 # | name | length | what it is | who knows it |
 # |---|---|---|---|
-# | **private key**, `d` | 32 bytes | a number, not 0; it signs | application server alone |
-# | **public key**, a point | 65 bytes | `04`, then x and y; it verifies | all three parties |
+# | **private key**, `d` | 32 bytes | a number; it makes signatures | the application server alone |
+# | **public key**, a point | 65 bytes | `04`, then x and y; it verifies signatures | all three parties |
 # | **x**, **y** | 32 bytes each | the two numbers of the point | all three parties |
 # | **applicationServerKey** | 87 characters | the 65 bytes as base64url | all three parties |
-# | **DER** | 91 bytes if public | the point, after 26 bytes that name the curve | OpenSSL and kin |
-# | **PEM** | text | DER in plain base64, between two lines of dashes | files, mostly |
+# | **DER** | 91 bytes if public | the point, after 26 bytes that name the curve | OpenSSL and others |
+# | **PEM** | text | DER in plain base64, between two lines of dashes | mostly files |
 # | **JWK** | JSON | x, y and d, each as base64url | browsers, web libraries |
-# | **`.env`** | 3 lines | both keys in base64url, and a contact address | application server alone |
+# | **`.env`** | 3 lines | both keys in base64url, and a contact address | the application server alone |
 #
-# The curve has three names as well: *P-256* (NIST), *secp256r1* (SEC), *prime256v1* (OpenSSL).
+# The curve has three names as well: *P-256* (NIST), *secp256r1* (SEC) and *prime256v1* (OpenSSL).
 
 # %% [markdown]
 # ## 1 · A pair, and whose
 #
-# The pair of this lesson is the *application server's*
-# ([RFC 8292 §2](https://www.rfc-editor.org/rfc/rfc8292#section-2), called VAPID). It **signs**
-# requests and encrypts nothing, whatever some well-known tutorials say. Messages are encrypted for
-# another pair, the browser's: its public half is p256dh, also a point on P-256. Hence the
-# confusion.
+# The pair of this lesson belongs to the *application server*. Push services know it under the name
+# VAPID ([RFC 8292 §2](https://www.rfc-editor.org/rfc/rfc8292#section-2)). It **signs** requests and
+# encrypts nothing, although some well-known tutorials say otherwise. Messages are encrypted for
+# another pair, which belongs to the browser. Its public half is called p256dh, and it is a point on
+# P-256 too. That is why people confuse the two.
 #
-# Your own server gets a random pair, once in its life. For the lesson we take a private key that
-# one recognises in any dump, `20 21 22 …`. Never use that one outside.
+# Your own server gets a random pair, once in its life. For this lesson we take a private key that you
+# recognise wherever it appears: `20 21 22 …`. Never use it outside of this lesson.
 
 # %%
 fresh = ec.generate_private_key(ec.SECP256R1())  # for your own server: once
@@ -71,16 +70,16 @@ print(len(private), "bytes,", public_key.key_size, "bits, on", public_key.curve.
 assert fresh.public_key() != public_key  # random: no two are the same
 
 # %% [markdown]
-# The public key follows from the private one in a millisecond. The other way takes longer than
-# anybody has. This notebook prints no private key, not even that of the lesson: outputs get
-# saved, shared and pushed, and the habit should be in your fingers before it matters.
+# Computing the public key from the private one takes a millisecond. Computing it the other way would
+# take longer than anybody has. This notebook prints no private key, not even this one: outputs are
+# saved, shared and published, so make it a habit before it matters.
 #
 # ## 2 · A point on a curve
 #
-# A public key is a pair of numbers (x, y) that satisfies one equation,
-# y² = x³ − 3x + b, where only the remainder after division by a prime p counts
-# ([NIST SP 800-186 §3.2.1.3](https://csrc.nist.gov/pubs/sp/800/186/final) has p and b). Python's
-# integers are long enough, so we ask the public key that
+# A public key is a pair of numbers (x, y) that satisfies one equation: y² = x³ − 3x + b. Only the
+# remainder after division by a prime number p counts.
+# ([NIST SP 800-186 §3.2.1.3](https://csrc.nist.gov/pubs/sp/800/186/final) gives p and b.) Python's
+# integers are long enough, so we can test the public key that
 # [RFC 8292 §2.4](https://www.rfc-editor.org/rfc/rfc8292#section-2.4) prints.
 
 # %%
@@ -94,8 +93,12 @@ def on_curve(raw: bytes) -> bool:
 assert on_curve(examples.RFC8292.public)  # 256 bits of agreement: no accident
 
 # %% [markdown]
-# Now **break it**: one bit of the last byte of y. Predict: does the length betray it? The first
-# byte? And who would notice, a decoder of base64url or only somebody who calculates?
+# Now **break it**: the next cell changes one bit of y. **Predict** what would notice the change:
+#
+# 1. a test of the length
+# 2. a test of the first byte
+# 3. a decoder of base64url
+# 4. only somebody who computes the equation
 
 # %%
 off_curve = examples.RFC8292.public[:-1] + bytes([examples.RFC8292.public[-1] ^ 1])
@@ -106,19 +109,23 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# Only calculating shows it. For one x just two y fit, y and p − y, so a changed bit never leads to
-# another valid point by accident. Whoever skips the check can be led to calculate on a weaker
-# curve, and to give away a private key that way: hence
-# [RFC 8291 §7](https://www.rfc-editor.org/rfc/rfc8291#section-7) asks for it.
+# Only the equation shows it. For each x just two values of y fit, y and p − y, so a changed bit never
+# leads to another valid point by accident. A program that skips this test can be led to compute on a
+# weaker curve, and to reveal a private key in this way. Therefore
+# [RFC 8291 §7](https://www.rfc-editor.org/rfc/rfc8291#section-7) asks for the test.
 #
 # ## 3 · The 65 bytes
 #
-# As bytes the point is x and y one after the other, big-endian, behind a byte that says how they
-# are written ([RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) refers to X9.62
-# for it). *Look for* the one byte that is the same in every key.
+# As bytes, a point is x and y one after the other, most significant byte first. In front of them
+# stands a byte that says how they are written
+# ([RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) refers to X9.62 for it). We
+# write the bytes by hand, and let a library do the same. *Look for* the one byte that is the same in
+# every key.
 
 # %%
-public = p256.raw_public(public_key)
+point = public_key.public_numbers()
+public = bytes.fromhex(f"04{point.x:064x}{point.y:064x}")  # by hand
+assert public == p256.raw_public(public_key)  # as the library cryptography writes it
 parts = [
     trace.Span(0, 1, "04", "uncompressed: x and y follow in full", "SEC 1 §2.3.3"),
     trace.Span(1, 33, "x", "32 bytes, big-endian", "SEC 1 §2.3.3"),
@@ -127,14 +134,14 @@ parts = [
 byte_map(parts, public, title="The public key of this lesson")
 
 # %% [markdown]
-# **Why 04?** Since y follows from x but for its sign, a point can also be *compressed*: `02` or
-# `03` for the sign, then x, 33 bytes in all. Web push decided for the form that needs no square
-# root: `04`, both numbers, 65 bytes. Without the `04` it is 64 bytes that mean nothing to a
-# browser.
+# **Why 04?** If you know x, then y is one of two numbers. So a point can also be *compressed*: a byte
+# `02` or `03` says which of the two it is, and x follows, 33 bytes in all. Web push uses the form from
+# which nobody has to compute y: `04`, then both numbers, 65 bytes. Without the `04` there are 64 bytes,
+# and they mean nothing to a browser.
 #
-# **Exercise 1.** Write `raw_public(key: ec.EllipticCurvePublicKey) -> bytes` yourself: 65 bytes.
-# The two integers are `key.public_numbers().x` and `.y`. One key in 128 has a zero byte at the
-# front of x or y; the check has two of them.
+# **Exercise 1.** Write `raw_public(key: ec.EllipticCurvePublicKey) -> bytes` yourself. It returns 65
+# bytes. The two integers are `key.public_numbers().x` and `.y`. In one key of 128, x or y begins with
+# a zero byte, and the check has two of those.
 
 # %%
 def raw_public(key: ec.EllipticCurvePublicKey) -> bytes:
@@ -151,11 +158,13 @@ checks.keys.raw_public(raw_public)
 # %% [markdown]
 # ## 4 · base64url
 #
-# Headers, JSON and `.env` files carry text. Base64 cuts the bits into groups of six and writes a
-# character for each. Its `+`, `/` and `=` mean something else in URLs and headers, so base64url
-# writes `-` and `_` instead ([RFC 4648 §5](https://www.rfc-editor.org/rfc/rfc4648#section-5)), and
-# web push leaves the padding away. Predict: how many characters do 65 bytes take, and how do *all*
-# keys begin, if all begin with the byte `00000100`?
+# Headers, JSON and `.env` files carry text, so bytes must be written as text. Base64 cuts the bits into
+# groups of six and writes one character for each group. Three of its characters, `+`, `/` and `=`, mean
+# something else in URLs and headers. So base64url writes `-` and `_` for the first two
+# ([RFC 4648 §5](https://www.rfc-editor.org/rfc/rfc4648#section-5)), and web push leaves out the third.
+#
+# **Predict**: how many characters do 65 bytes take? And how do *all* public keys begin, if the first
+# byte of each is `00000100`?
 
 # %%
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -168,12 +177,13 @@ for key in (public, examples.RFC8292.public, examples.RFC8291.ua_public):
     print(base64url.encode(key)[:6] + "…")
 
 # %% [markdown]
-# 87 characters, and a test for the eye: **`B`, then a letter from `A` to `P`**. The first six bits
-# `000001` are `B`; of the next six the first two are zero, and 16 letters are left. What begins
-# otherwise is no raw public key.
+# A key takes 87 characters. And there is a test for the eye: a key begins with **`B`**, and then comes
+# **a letter from `A` to `P`**. The first six bits, `000001`, are always `B`. Of the next six, the first
+# two are zero, which leaves 16 letters. A text that begins otherwise is no raw public key.
 #
-# 87 × 6 is 522, two bits more than 65 bytes have. The last character carries two spare bits, and
-# they should be zero. **Break it**: set them, put a line break in front, and ask Python's decoder.
+# 87 characters of six bits are 522 bits, two more than 65 bytes have. The last two bits of the last
+# character are therefore unused, and they should be zero. **Break it**: set them, put a line break in
+# front, and ask Python's decoder.
 
 # %%
 for last in "stuv":  # 101100, 101101, 101110, 101111; the real key ends with an s
@@ -185,15 +195,14 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# Python takes all four, line break included, for one key. Firefox and Chromium, when we asked
-# them, took the four endings as well, but no line break. So one key has several names, and whoever
-# compares keys as *text*, in a database perhaps, sees strangers. A strict decoder allows one
-# spelling a key.
+# Python accepts all four texts, line break included, and returns the same key. Firefox and Chromium
+# accepted the four endings too when we tried them, but no line break. So one key can be written in
+# several ways. If a program compares keys as *text*, in a database perhaps, it takes one key for
+# several. A strict decoder accepts one text for each key.
 #
-# **Exercise 2.** Write `b64url(data: bytes) -> str` and a strict
-# `b64url_decode(text: str) -> bytes`, with Python's `base64` (which speaks the plain kind) or bit
-# by bit. For every other spelling, `b64url_decode` raises `ValueError`. A hint: what must come out
-# if you encode again?
+# **Exercise 2.** Write `b64url(data: bytes) -> str` and a strict `b64url_decode(text: str) -> bytes`.
+# Use Python's `base64`, which knows plain base64, or work bit by bit. For every text but the right one,
+# `b64url_decode` raises `ValueError`. A hint: what must come out if you encode the result again?
 
 # %%
 def b64url(data: bytes) -> str:
@@ -217,11 +226,15 @@ def b64url_decode(text: str) -> bytes:
 checks.keys.b64url(b64url, b64url_decode)
 
 # %% [markdown]
-# ## 5 · One pair, five spellings
+# ## 5 · One pair, written in five ways
 #
-# Sooner or later each library, secret store and colleague hands you another spelling. `VapidKeys`
-# is the pair together with a contact address, and speaks all five. We print lengths, no values:
-# every one of these texts holds the private key.
+# Sooner or later, each library, secret store and colleague hands you a key in another form. `VapidKeys`
+# is a pair together with a contact address, and it reads and writes all five. A `.env` file has three
+# lines, `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY` and `VAPID_SUBJECT`. In production the same three
+# usually are environment variables, and `os.environ` has them.
+#
+# We print lengths and no values, because every one of these texts holds the private key. *Look for*
+# what the asserts promise: all five are the same pair.
 
 # %%
 keys = VapidKeys(private_key)
@@ -229,27 +242,21 @@ spelled = {"raw": private, "base64url": base64url.encode(private)}
 spelled |= {"PEM": keys.to_pem(), "JWK": json.dumps(keys.to_jwk()), ".env": keys.to_env()}
 for name, form in spelled.items():
     print(f"{name:9} {len(form):3} {'bytes' if isinstance(form, bytes) else 'characters'}")
-
-# %% [markdown]
-# And back. The `.env` has three lines: `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY`, `VAPID_SUBJECT`.
-# What is read from them has to fit together: a public half of another pair is refused here, and
-# not by a push service next week.
-
-# %%
 env = dict(line.split("=", 1) for line in spelled[".env"].splitlines())
-print(len(env), "names")
-assert keys == VapidKeys.from_raw(spelled["raw"])
+with patch.dict(os.environ, env):  # as the settings of a container do it
+    assert keys == VapidKeys.from_env(os.environ)
 assert keys == VapidKeys.from_raw(base64url.decode(spelled["base64url"]))
-assert keys == VapidKeys.from_pem(spelled["PEM"])
-assert keys == VapidKeys.from_jwk(spelled["JWK"])
-assert keys == VapidKeys.from_env(env)  # five spellings, one pair
+assert keys == VapidKeys.from_pem(spelled["PEM"]) == VapidKeys.from_jwk(spelled["JWK"])
 
 # %% [markdown]
-# **Exercise 3.** Write `to_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]`, the pair as a
-# JSON Web Key ([RFC 7518 §6.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2)): `kty` is
-# `EC`, `crv` is `P-256`; `x`, `y` and `d` are 32 bytes each, as base64url (`base64url.encode` is
-# at hand). The numbers are in `key.private_numbers()`: `private_value`, and `public_numbers` for x
-# and y.
+# When both halves are given, they have to belong together. `VapidKeys` refuses a public half of
+# another pair now, and not when a push service finds out next week.
+#
+# **Exercise 3.** Write `to_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]`, which returns the pair
+# as a JSON Web Key ([RFC 7518 §6.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2)). In it `kty` is
+# `EC` and `crv` is `P-256`, while `x`, `y` and `d` are 32 bytes each, written with `base64url.encode`.
+# The numbers are in `key.private_numbers()`: d is its `private_value`, and x and y are in its
+# `public_numbers`.
 
 # %%
 def to_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
@@ -269,8 +276,8 @@ checks.keys.to_jwk(to_jwk)
 # %% [markdown]
 # ## 6 · Broken keys, and who notices
 #
-# The classic: a tool wrote a PEM, and the PEM, or the DER in it, went to the browser. Predict where
-# in those 91 bytes the 65 are.
+# The most common mistake: a tool wrote a PEM file, and that text, or the DER inside of it, was given to
+# the browser. **Predict** where in these 91 bytes the 65 bytes are.
 
 # %%
 pem = Vapid.from_raw(base64url.encode(private).encode()).public_pem().decode().splitlines()
@@ -283,27 +290,29 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# `MFkw` is how every P-256 DER of a *public* key begins. `MIGH` or `MHcC` is a **private** one: if
-# you see that in the source of a page, it is a leak. This is what the lab's two browsers said to
-# `subscribe()` when we gave them such keys:
+# Every P-256 *public* key in DER begins with `MFkw`. If you read `MIGH` or `MHcC` at the beginning, it is
+# a **private** one. If you see that in the source of a page, the key has leaked.
+#
+# We gave such keys to `subscribe()` in the lab's two browsers (Firefox 153, Chromium 156), and this is
+# what they said:
 #
 # | applicationServerKey | Firefox | Chromium |
 # |---|---|---|
 # | a PEM; `+`, `/`, `=`, a line break | InvalidCharacterError | InvalidCharacterError |
 # | DER (91 bytes); x and y without 04 (64) | InvalidAccessError | InvalidAccessError |
 # | compressed (33) | AbortError | InvalidAccessError |
-# | off the curve | InvalidAccessError | AbortError |
-# | a spare bit at the end | takes it | takes it |
+# | not on the curve | InvalidAccessError | AbortError |
+# | an unused bit set at the end | accepts it | accepts it |
 #
-# In Chromium `InvalidAccessError` reads *The provided applicationServerKey is not valid*. An
-# `AbortError` is the *push service's* word: the browser let the key pass, the lab's push service
-# did not. Chromium calls that *push service error*, and people search their network for it. (Both
-# take the 87 characters as text: the helper with `atob` that so many pages copied is not needed
-# any more.)
+# In Chromium the text of `InvalidAccessError` is *The provided applicationServerKey is not valid*. An
+# `AbortError` here means that the browser accepted the key and the *push service* refused it. Chromium
+# says *push service error*, and uses the same words when it cannot reach the push service at all. So
+# look at the key first, and at the network next. (Both browsers take the 87 characters as text. The
+# helper with `atob` in so many pages is no longer needed.)
 #
-# Private keys break more quietly. A number has no leading zeros, and many programs write no more
-# bytes than the number needs. Predict: how many of 25600 keys lose a byte? And do two functions of
-# *one* library agree on such a key?
+# Broken private keys are harder to notice. A number has no leading zeros, and many programs write only
+# as many bytes as the number needs. **Predict**: how many of 25,600 keys lose a byte? And do two
+# functions of *one* library agree about such a key?
 
 # %%
 numbers = (sha256(count.to_bytes(4, "big")).digest() for count in range(25_600))
@@ -318,15 +327,15 @@ for read, form in ((Vapid.from_string, base64url.encode(short)), (VapidKeys.from
         print(str(error).split(". ")[0])
 
 # %% [markdown]
-# About one in 256. py_vapid's `from_raw` forgives it. Its `from_string`, to which pywebpush passes
-# your setting, takes 31 bytes for DER and *could not deserialize key data*. So the same program
-# works for 255 people and never for one. The cure is to put the zero back in front, and to write
-# 32 bytes from then on.
+# It happens to about one key in 256. The function `from_raw` of py_vapid accepts the short key.
+# `from_string`, to which pywebpush passes your setting, mistakes 31 bytes for DER and fails with *could
+# not deserialize key data*. So the same program works for 255 people and fails for one. To mend such a
+# key, put the zero byte back in front, and always write 32 bytes from then on.
 #
-# **Exercise 4.** Write `what_is(text: str) -> str`, a doctor for public keys. The first of these
-# that fits: `"pem"` (it begins with five dashes), `"not-base64url"`, `"not-65-bytes"`, `"not-04"`,
-# `"off-curve"`, and else `"ok"`. `base64url.decode` raises `PushlabError`; `on_curve` is further
-# up.
+# **Exercise 4.** Write `what_is(text: str) -> str`, which says what is wrong with a public key. It
+# returns the first of these that is true: `"pem"` (the text begins with five dashes),
+# `"not-base64url"`, `"not-65-bytes"`, `"not-04"`, `"off-curve"`, and otherwise `"ok"`.
+# `base64url.decode` raises `PushlabError`, and you find `on_curve` in section 2.
 
 # %%
 def what_is(text: str) -> str:
@@ -350,10 +359,14 @@ checks.keys.what_is(what_is)
 # %% [markdown]
 # ## 7 · Keep it
 #
-# Three rules. The file is **yours alone** (mode 0600). It is **never in git**: put its name into
-# `.gitignore` first, and ask `git check-ignore vapid.env`. And it is **never made anew**:
-# endpoints are tied to the public key, so a new pair is a stranger to every subscription there is.
-# *Look for* how `save` holds the first and the third.
+# Three rules keep a pair safe:
+#
+# - Only you may read the file (mode 0600).
+# - The file is never in git. Put its name into `.gitignore` first, and ask `git check-ignore vapid.env`.
+# - The pair is not made anew by accident. Endpoints are tied to the public key, so with a new pair your
+#   server is a stranger to every subscription.
+#
+# *Look for* how `save` follows the first and the third.
 
 # %%
 with TemporaryDirectory() as folder, chdir(folder):
@@ -366,9 +379,9 @@ with TemporaryDirectory() as folder, chdir(folder):
         print(error)
 
 # %% [markdown]
-# Now a slip of the finger in a setting, `vapit` for `vapid`. Predict what py_vapid says to a path
-# where nothing is. *Look for* what lies in the folder afterwards, for its mode, and whether that
-# is our key.
+# Now somebody mistypes a file's name, `vapit` for `vapid`. **Predict** what py_vapid says to a path where
+# there is no file. *Look for* what is in the folder afterwards, for its mode, and whether the key in it
+# is ours.
 
 # %%
 os.umask(0o022)  # as on most machines: others may read what I write
@@ -381,55 +394,90 @@ with TemporaryDirectory() as folder, chdir(folder):
         print(error)
 
 # %% [markdown]
-# It says nothing. It makes a **new** pair, in a file that everybody on the machine can read, and
-# goes on. The server starts, new visitors subscribe and are happy, and every message to an old one
-# is refused. A container that starts with an empty disk does the same. A missing key has to be an
-# error. (pywebpush takes a path where nothing is for the key itself. Its error: *Incorrect
-# padding*.)
+# It says nothing. It makes a **new** pair, writes it to a file that everybody on the machine can read,
+# and continues. The server starts, new visitors subscribe, and every message to an old subscriber is
+# refused. The same happens to a container that starts with an empty disk. So a missing key must be an
+# error. (pywebpush is different: if there is no file at a path, it takes the path itself for a key. Its
+# error then depends on the characters of that path, and never says that the file is missing.)
 #
-# ## 8 · By hand, and by the library
+# ## 8 · Change keys without losing subscribers
 #
-# The point once more by hand, straight from the two integers, now in hexadecimal. py_vapid shows
-# its own version when it signs, as `k` of the header that lesson 04 takes apart. *Look for* the
-# same bytes.
+# Sometimes a pair has to be changed, because the private key was stolen. We do it in the lab, with two
+# virtual browsers that have subscribed with the lab's own pair. First the wrong way: the server signs
+# everything with a new pair. **Predict** the two answers.
 
 # %%
-point = public_key.public_numbers()
-by_hand = bytes.fromhex(f"04{point.x:064x}{point.y:064x}")
-claims = {"aud": "https://push.example.net", "sub": "mailto:push@example.com"}
-signer = Vapid.from_raw(base64url.encode(private).encode())
-k = signer.sign(claims)["Authorization"].partition("k=")[2]
-assert base64url.decode(k) == by_hand == keys.public  # three ways, the same 65 bytes
-print(k == keys.application_server_key, len(k))
+lab, new = Lab(), VapidKeys.generate()
+early, late = (lab.open("virtual", name=name) for name in ("Early", "Late"))
+for browser in (early, late):
+    browser.subscribe()
+
+def send(row, pair: VapidKeys) -> int:
+    signer, claims = Vapid(pair.private_key), {"sub": pair.subject}
+    try:
+        return webpush(row.subscription.to_json(), "Hello", signer, claims, ttl=60).status_code
+    except WebPushException as error:
+        return error.response.status_code
+print([send(row, new) for row in lab.subscriptions()])
+
+# %% [markdown]
+# Both are refused, because both were made for the old key. (Other push services say 400 or 401 where
+# the lab's says 403; lesson 08 lists them.) *The subscriptions are not dead*: remove none of them.
+#
+# The right way keeps both pairs for a while. Each row of the database says which key it was made for,
+# and that pair signs. The page gives the new key to everybody who visits: it unsubscribes, and
+# subscribes again. Early visits today. *Look for* how many rows are left with the old key.
+
+# %%
+pairs = {pair.application_server_key: pair for pair in (lab.keys, new)}
+lab.application_server.keys = new  # GET /vapid gives the new key from now on
+early.unsubscribe()
+early.subscribe()
+for row in lab.subscriptions():
+    pair = pairs[row.application_server_key]  # the pair that this row was made for
+    print(send(row, pair), "new key" if pair == new else "old key")
+lab.stop()
+
+# %% [markdown]
+# Everybody is reached, and one row is left with the old key. It is Late's, who has not visited yet. You
+# decide how long you wait. When you retire the old pair, whoever has not visited by then is lost, until
+# their next visit. Nothing can be done about that: only the browser can subscribe, and for that the
+# page or its worker must run.
+#
+# One thing waiting does not do: it does not lock out a thief. As long as an old subscription exists, its
+# push service accepts the old key. So after a theft, unsubscribe people as soon as they visit, and wait
+# weeks, not years.
 
 # %% [markdown]
 # ## What you saw
 #
-# - A private key is a number of 32 bytes; the public one is a point that satisfies an equation.
-# - Browsers want 65 bytes, `04` x y: 87 characters of base64url that begin with `B` and `A` to `P`.
-# - One pair has many spellings. Length and first characters tell which one you have before you.
-# - A lost zero byte, a padded text and a PEM are noticed by different parties, and in other words.
-# - A pair is made once. Whoever makes it anew silences everybody.
+# - A private key is a number of 32 bytes. The public key is a point that satisfies an equation.
+# - Browsers want 65 bytes, `04` x y. In base64url these are 87 characters, which begin with `B` and a
+#   letter from `A` to `P`.
+# - One pair can be written in many ways. The length and the first characters tell which one you see.
+# - A lost zero byte, a padded text and a PEM are noticed by different parties, with different errors.
+# - A server that makes a new pair is a stranger to all its subscribers. A planned change keeps both
+#   pairs until people have visited.
 #
 # **What we left out:** how the point follows from the number (point multiplication, which you
 # should never write yourself), keys in hardware, and PEM files with a password.
 #
 # ## Questions
 #
-# 1. Your server runs as two processes, and each made its own pair at its start. What do you see?
+# 1. Your server runs as two processes, and each made its own pair when it started. What do you see?
 # 2. Somebody copied your private key. Does a new pair lock the thief out?
 # 3. Three colleagues send you a key each: `MIGH…`, `BFz0…`, and 86 characters that begin with `xl`.
 #    What do you tell them?
 #
 # <details><summary>Answers</summary>
 #
-# 1. About half of your messages get a 403: they are signed with the pair that a subscription was
-#    not made for. Which half changes with the load.
-# 2. No. Old subscriptions go on accepting the old key, and whoever also has the endpoints can send
-#    to them. Each page has to unsubscribe, and to subscribe again with the new key.
-# 3. To the first: that was your private key, in DER; now it is two people's. To the second: thank
-#    you, and I shall check that it has 87 characters and lies on the curve. To the third: 86
-#    characters are 64 bytes, so the `04` is missing.
+# 1. About half of your messages are refused, with 400, 401 or 403. They are signed with the pair that
+#    the subscription was not made for. Which half it is changes with the load.
+# 2. No. Old subscriptions still accept the old key, and a thief who also has the endpoints can send to
+#    them. Each page has to unsubscribe, and to subscribe again with the new key.
+# 3. To the first: that was your private key, in DER, and now two people have it. To the second: thank
+#    you, I shall check that it has 87 characters and is on the curve. To the third: 86 characters are 64
+#    bytes, so the `04` is missing.
 # </details>
 #
 # **Next:** [02 · Subscribe](02_subscribe.ipynb), where a browser answers with two keys of its own.
