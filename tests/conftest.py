@@ -1,6 +1,7 @@
 """What every test may use. ``run/`` says how a run is organised."""
 
 import asyncio
+import gc
 import os
 import socket
 import stat
@@ -36,6 +37,17 @@ def pytest_configure(config: pytest.Config) -> None:
                 os.environ[name] = str(Path(folder) / worker)
     else:
         config.pluginmanager.register(progress.Progress(config))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep Python from looking for garbage among modules and tests, which stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
