@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import os
+import signal
 import socket
 import stat
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for plugin in (chance, schedule, artifacts_of_a_run):
         config.pluginmanager.register(plugin)
+    # A shell lets its background jobs ignore Ctrl-C, and so would each program that a test interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if worker := getattr(config, "workerinput", {}).get("workerid"):
         # Each process has a folder of its own for labs, and for the history of kernels.
         for name in ("PUSHLAB_DATA", "IPYTHONDIR"):
@@ -69,15 +74,22 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.fixture
 def run():
     """Run a coroutine to its end in a fresh loop, and fail if it seems to hang."""
+    return partial(run_bounded, asyncio.run)
 
-    def run_bounded(coroutine, timeout: float = 120):
-        async def bounded():
-            async with asyncio.timeout(patience(timeout)):
-                return await coroutine
 
-        return asyncio.run(bounded())
+@pytest.fixture(scope="module")
+def run_in_one_loop():
+    """Do the same in one loop for all tests of a module: they share what is started in it."""
+    with asyncio.Runner() as runner:
+        yield partial(run_bounded, runner.run)
 
-    return run_bounded
+
+def run_bounded(runner: Callable, coroutine: Coroutine, timeout: float = 120):
+    async def bounded():
+        async with asyncio.timeout(patience(timeout)):
+            return await coroutine
+
+    return runner(bounded())
 
 
 @pytest.fixture
