@@ -5,7 +5,7 @@ import json
 import os
 import ssl
 import urllib.parse
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -377,8 +377,8 @@ class Bench:
         return self.service.broker.mailbox.counts()[1]
 
     async def close(self) -> None:
-        for agent in self._user_agents:
-            await agent.disconnect()
+        while self._user_agents:
+            await self._user_agents.pop().disconnect()
 
 
 @asynccontextmanager
@@ -406,6 +406,32 @@ def bench(run):
         run(whole())
 
     return run_scenario
+
+
+@pytest.fixture(scope="module")
+def shared_bench(run_in_one_loop):
+    """Run ``scenario(bench)``; all that ask for the same options have one push service, one by one.
+
+    Each brings user agents of its own, which go away at its end. What else it changes, it undoes.
+    """
+    opened: dict[tuple, Bench] = {}
+    stack = AsyncExitStack()
+
+    def run_scenario(scenario, **options):
+        async def whole():
+            if (asked := tuple(options.items())) not in opened:
+                opened[asked] = await stack.enter_async_context(opened_bench(**options))
+            try:
+                await scenario(opened[asked])
+            finally:
+                await opened[asked].close()
+                for connection in list(opened[asked].service._connections):
+                    await connection.ended.wait()
+
+        run_in_one_loop(whole())
+
+    yield run_scenario
+    run_in_one_loop(stack.aclose())
 
 
 @pytest.fixture

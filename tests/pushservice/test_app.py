@@ -112,7 +112,7 @@ def test_head_has_the_headers_of_get(bench, http):
 
 @pytest.mark.parametrize("body", [None, b"x" * 100_000], ids=["no body", "a body"])
 @pytest.mark.parametrize("method, path, status, code, allow", WRONG)
-def test_wrong_methods_and_paths(bench, http, method, path, status, code, allow, body):
+def test_wrong_methods_and_paths(shared_bench, http, method, path, status, code, allow, body):
     async def scenario(bench):
         request = HTTPRequest(
             bench.service.origin + path, method, FORM, body, allow_nonstandard_methods=True
@@ -125,7 +125,7 @@ def test_wrong_methods_and_paths(bench, http, method, path, status, code, allow,
         assert response.headers.get("Allow") == allow
         assert TOKEN not in error["message"]
 
-    bench(scenario)
+    shared_bench(scenario)
 
 
 def test_head_of_an_unknown_path(bench, http):

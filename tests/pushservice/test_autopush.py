@@ -624,7 +624,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("message", NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_ends_the_connection_and_changes_nothing(bench, message, caplog):
+def test_nonsense_ends_the_connection_and_changes_nothing(shared_bench, message, caplog):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
         await sender.send(subscription, b"kept")
@@ -637,7 +637,7 @@ def test_nonsense_ends_the_connection_and_changes_nothing(bench, message, caplog
         again = await bench.user_agent(agent.uaid)
         assert await again.notification() == notification
 
-    bench(scenario)
+    shared_bench(scenario)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 

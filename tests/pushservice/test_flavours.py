@@ -273,7 +273,7 @@ def answered(response) -> tuple[dict, str]:
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_each_vendor_answers_and_what_is_made_of_it(bench, http, fault, flavour):
+def test_what_each_vendor_answers_and_what_is_made_of_it(shared_bench, http, fault, flavour):
     expected = ANSWERS[fault][FLAVOURS.index(flavour)]
 
     async def scenario(bench):
@@ -299,7 +299,7 @@ def test_what_each_vendor_answers_and_what_is_made_of_it(bench, http, fault, fla
             assert (await http(good.request)).code == 201
             await case.agent.notification()
 
-    bench(scenario, flavour=flavour)
+    shared_bench(scenario, flavour=flavour)
 
 
 def lowered(headers: dict) -> dict:
@@ -401,7 +401,7 @@ def test_an_error_of_this_program_has_our_json_in_every_flavour(bench, tmp_path)
     bench(scenario, flavour="mozilla", database=f"sqlite:///{tmp_path}/push.sqlite3")
 
 
-def test_mozilla_shortens_a_ttl_and_echoes_it(bench, http):
+def test_mozilla_shortens_a_ttl_and_echoes_it(shared_bench, http):
     async def scenario(bench):
         case = Case(bench, *await bench.subscribed())
         for asked, given in (("2592001", "2592000"), ("60", "60")):
@@ -410,7 +410,7 @@ def test_mozilla_shortens_a_ttl_and_echoes_it(bench, http):
             assert (response.code, response.headers["TTL"]) == (201, given)
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/m/\S+", response.headers["Location"])
 
-    bench(scenario, flavour="mozilla")
+    shared_bench(scenario, flavour="mozilla")
 
 
 # --- the older coding ----------------------------------------------------------------------------
@@ -445,7 +445,7 @@ def read_old(agent, body: bytes, headers: dict) -> bytes:
 
 
 @pytest.mark.parametrize("padding", ["", "=="])
-def test_mozilla_takes_the_older_coding_and_gives_it_on(bench, http, padding):
+def test_mozilla_takes_the_older_coding_and_gives_it_on(shared_bench, http, padding):
     async def scenario(bench):
         case = Case(bench, *await bench.subscribed())
         old_coded(case, padding)
@@ -458,7 +458,7 @@ def test_mozilla_takes_the_older_coding_and_gives_it_on(bench, http, padding):
         assert read_old(case.agent, body, notification["headers"]) == b"as in 2016"
         assert "salt=" in resource.headers["Encryption"] and "dh=" in resource.headers["Crypto-Key"]
 
-    bench(scenario, flavour="mozilla")
+    shared_bench(scenario, flavour="mozilla")
 
 
 def test_the_older_coding_waits_and_outlasts_a_restart(open_bench, run, http, tmp_path):
@@ -546,18 +546,18 @@ def test_mozilla_takes_the_older_coding_without_its_key(bench, http):
 
 
 @pytest.mark.parametrize("flavour", [name for name in FLAVOURS if name != "mozilla"])
-def test_the_others_refuse_the_older_coding(bench, http, flavour):
+def test_the_others_refuse_the_older_coding(shared_bench, http, flavour):
     async def scenario(bench):
         case = Case(bench, *await bench.subscribed())
         old_coded(case)
         assert (await http(case.request)).code == 400
         await case.agent.hears_nothing()
 
-    bench(scenario, flavour=flavour)
+    shared_bench(scenario, flavour=flavour)
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_a_crypto_key_without_dh_does_no_harm(bench, http, flavour):
+def test_a_crypto_key_without_dh_does_no_harm(shared_bench, http, flavour):
     """Libraries that once signed in the older way still send it, beside a body in aes128gcm."""
 
     async def scenario(bench):
@@ -568,7 +568,7 @@ def test_a_crypto_key_without_dh_does_no_harm(bench, http, flavour):
         assert notification["headers"] == {"encoding": "aes128gcm"}
         assert case.agent.read(notification) == b"hello"
 
-    bench(scenario, flavour=flavour)
+    shared_bench(scenario, flavour=flavour)
 
 
 # --- what Mozilla's service takes and refuses beside the RFCs (its source and manual, July 2026) -
@@ -670,7 +670,7 @@ MOZILLA_ONLY = {
 
 
 @pytest.mark.parametrize("fault", MOZILLA_ONLY)
-def test_mozilla_takes_and_refuses_what_its_service_does(bench, http, fault):
+def test_mozilla_takes_and_refuses_what_its_service_does(shared_bench, http, fault):
     provoke, expected = MOZILLA_ONLY[fault]
 
     async def scenario(bench):
@@ -687,20 +687,20 @@ def test_mozilla_takes_and_refuses_what_its_service_does(bench, http, fault):
         assert (await http(good.request)).code == 201
         await case.agent.notification()
 
-    bench(scenario, flavour="mozilla")
+    shared_bench(scenario, flavour="mozilla")
 
 
 @pytest.mark.parametrize(
     "fault", ["WebPush", "k padded", "TTL with a sign", "Topic padded", "nothing in a coding"]
 )
-def test_the_rfcs_do_not_take_what_mozilla_takes(bench, http, fault):
+def test_the_rfcs_do_not_take_what_mozilla_takes(shared_bench, http, fault):
     async def scenario(bench):
         case = Case(bench, *await bench.subscribed())
         await MOZILLA_ONLY[fault][0](case, http)
         assert (await http(case.request)).code in (400, 401, 403)
         await case.agent.hears_nothing()
 
-    bench(scenario, flavour="strict")
+    shared_bench(scenario, flavour="strict")
 
 
 def test_a_response_and_its_explanation_have_the_same_source():

@@ -65,7 +65,7 @@ PATHS = ["/", "/chromium", "/nothing", "/m/" + "A" * 32]
 
 @pytest.mark.parametrize("path", [*PATHS, "/wpush/v2/" + "A" * 32, "/checkin", "/c2dm/register3"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
-def test_a_host_of_others_is_refused_on_every_path(bench, http, path, method):
+def test_a_host_of_others_is_refused_on_every_path(shared_bench, http, path, method):
     async def scenario(bench):
         url, told = bench.service.origin + path, bench.journal.events()
         for host in ("evil.example", "evil.example:8030", "127.0.0.1.evil.example"):
@@ -77,7 +77,7 @@ def test_a_host_of_others_is_refused_on_every_path(bench, http, path, method):
         request = HTTPRequest(url, method, {"Host": "localhost:1"}, allow_nonstandard_methods=True)
         assert (await http(request)).code != 421
 
-    bench(scenario)
+    shared_bench(scenario)
 
 
 def test_a_websocket_for_a_host_of_others_is_refused(bench, http):
@@ -91,14 +91,14 @@ def test_a_websocket_for_a_host_of_others_is_refused(bench, http):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_answer_tells_a_browser_to_do_nothing_with_it(bench, http, path):
+def test_every_answer_tells_a_browser_to_do_nothing_with_it(shared_bench, http, path):
     async def scenario(bench):
         headers = (await http(bench.service.origin + path)).headers
         assert PAGE_HEADERS.items() <= dict(headers).items()
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert not [name for name in headers if name.lower().startswith("access-control")]
 
-    bench(scenario)
+    shared_bench(scenario)
 
 
 def test_the_database_is_for_its_owner_alone(open_bench, run, tmp_path):
