@@ -135,7 +135,7 @@ def everywhere() -> EgressPolicy:
     return Everywhere()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def subscriber():
     """Make a subscriber with this endpoint."""
     return Subscriber
@@ -148,7 +148,7 @@ def keys() -> VapidKeys:
     return VapidKeys.from_raw(raw, subject="mailto:test@example.com")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serving(keys):
     """Run an application server; ``origins`` are push services that may use plain http."""
 

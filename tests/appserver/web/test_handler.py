@@ -5,6 +5,7 @@ import gzip
 import json
 import logging
 import sqlite3
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -45,22 +46,35 @@ MALFORMED = {
 NO_OBJECT = [b"[]", b"null", b"7", b'"text"', b"true", b'[{"endpoint": "a"}]']
 
 
-@pytest.fixture
-def kept(run, serving, subscriber, fetch):
-    """Run a scenario on a server with one subscription, and see that it stays, unchanged."""
+@pytest.fixture(scope="module")
+def kept(run_in_one_loop, serving, subscriber):
+    """Run a scenario on a server with one subscription, and see that it stays, unchanged.
 
-    def running(scenario, **options):
-        async def whole():
-            async with serving(**options) as server:
-                server.subscribe(subscriber("https://push.example.net/one").subscription, "Firefox")
-                before = list(server.store.all())
-                result = await scenario(server)
-                assert list(server.store.all()) == before
-                return result
+    All scenarios share a server, but for those that ask for options.
+    """
 
-        return run(whole())
+    @asynccontextmanager
+    async def with_one(**options):
+        async with serving(**options) as server:
+            server.subscribe(subscriber("https://push.example.net/one").subscription, "Firefox")
+            yield server
 
-    return running
+    async def unchanged(server, scenario):
+        before = list(server.store.all())
+        result = await scenario(server)
+        assert list(server.store.all()) == before
+        return result
+
+    async def alone(scenario, options):
+        async with with_one(**options) as server:
+            return await unchanged(server, scenario)
+
+    stack = AsyncExitStack()
+    shared = run_in_one_loop(stack.enter_async_context(with_one()))
+    yield lambda scenario, **options: run_in_one_loop(
+        alone(scenario, options) if options else unchanged(shared, scenario)
+    )
+    run_in_one_loop(stack.aclose())
 
 
 @pytest.mark.parametrize("route", POSTS)
