@@ -242,11 +242,19 @@ def test_a_lab_that_cannot_be_started_leaves_nothing(tmp_path, monkeypatch, leav
         with pytest.raises(error):
             LabRuntime(**arguments(tmp_path))
         assert LabRuntime._running is None
-        with LabRuntime() as lab:
-            browser = lab.open("virtual")
-            browser.subscribe()
-            browser.notify_me()
-            browser.wait_for_notification()
+        LabRuntime().stop()
+
+
+def test_a_lab_works_after_one_that_could_not_be_started(tmp_path, monkeypatch):
+    monkeypatch.setenv("PUSHLAB_DATA", str(tmp_path / "data"))
+    for error, arguments in (CANNOT_START[name] for name in ("key file", "flavour", "host")):
+        with pytest.raises(error):
+            LabRuntime(**arguments(tmp_path))
+    with LabRuntime() as lab:
+        browser = lab.open("virtual")
+        browser.subscribe()
+        browser.notify_me()
+        browser.wait_for_notification()
 
 
 STEPS = [
