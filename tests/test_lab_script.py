@@ -55,6 +55,7 @@ def test_help_and_a_mistyped_command():
     assert wrong.returncode == 2 and "no './lab fly'" in wrong.stderr and "./lab demo" in wrong.stderr
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_second_setup_installs_nothing(script):
     lab("setup")
     again = lab("setup")
@@ -62,6 +63,7 @@ def test_a_second_setup_installs_nothing(script):
     assert "Ready." in again.stderr and "First start" not in again.stderr
 
 
+@pytest.mark.usefixtures("programs")
 def test_demo_through_the_script_prints_json_alone():
     import json
 

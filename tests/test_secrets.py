@@ -115,6 +115,7 @@ def test_no_error_about_a_key_shows_it(case):
     assert not leaks(text, almost)
 
 
+@pytest.mark.usefixtures("programs")
 def test_serve_prints_no_secret_and_keeps_what_it_keeps_to_itself(tmp_path):
     data = tmp_path / "new" / "data"
     command = [sys.executable, "-X", "dev", "-m", "pushlab", "serve", "--port", "0", "--push-port", "0"]

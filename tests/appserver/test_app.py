@@ -301,6 +301,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.usefixtures("programs")
 def test_stop_during_a_notify_all_on_a_database_in_memory_is_survived():
     """In a process of its own, since a fault here is a segmentation fault."""
     command = [sys.executable, "-W", "error", "-c", STOPPED_WHILE_IT_SENDS]

@@ -89,6 +89,7 @@ def lines_until(stream, text) -> list[str]:
     return lines
 
 
+@pytest.mark.usefixtures("programs")
 def test_serve_writes_a_line_for_each_event_and_each_result(tmp_path):
     with push_endpoint() as (origin, _):
         subscription = subscription_at(origin)
@@ -108,6 +109,7 @@ def test_serve_writes_a_line_for_each_event_and_each_result(tmp_path):
         assert secret not in said
 
 
+@pytest.mark.usefixtures("programs")
 def test_serve_with_quiet_prints_its_addresses_alone(tmp_path):
     with serving(tmp_path, "--quiet") as (page, _, process):
         with urllib.request.urlopen(page + "vapid", timeout=patience(60)) as answer:

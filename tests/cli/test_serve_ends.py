@@ -37,6 +37,7 @@ def post(url: str, value: object) -> None:
         pass  # The server has ended, or says that it does.
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("sender", ["pushlab", "pywebpush"])
 def test_sigterm_ends_it_while_every_push_service_is_hostile(run, tmp_path, sender):
     async def scenario():

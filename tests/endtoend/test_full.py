@@ -69,6 +69,7 @@ def somebody(number: int) -> dict:
     return PushSubscription(f"https://push.example.net/{number}", point, os.urandom(16)).to_json()
 
 
+@pytest.mark.usefixtures("programs")
 def test_every_write_is_refused_in_words_and_nothing_is_lost(run, fault):
     folder, wrong, error, words = fault
     unable = (500, "unable-to-save-subscription", None)

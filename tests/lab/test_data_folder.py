@@ -40,6 +40,7 @@ def another_lab(folder):
             process.wait(patience(60))
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_second_lab_is_refused_and_told_who_is_there(tmp_path, leaves_nothing, capsys):
     with another_lab(tmp_path) as other, leaves_nothing():
         with pytest.raises(DataFolderTaken) as refused:
@@ -59,6 +60,7 @@ def test_a_second_lab_is_refused_and_told_who_is_there(tmp_path, leaves_nothing,
         assert lab.running, "it has ended, and so has its lock"
 
 
+@pytest.mark.usefixtures("programs")
 def test_another_name_of_the_folder_does_not_help(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "data")
@@ -66,6 +68,7 @@ def test_another_name_of_the_folder_does_not_help(tmp_path):
         LabRuntime(**FREE, data=tmp_path / "link")
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
 def test_the_lock_ends_with_its_process_however_that_ends(tmp_path, sent):
     with another_lab(tmp_path) as other:
@@ -85,6 +88,7 @@ def test_a_lab_in_the_same_process_takes_over_from_the_one_before(tmp_path, leav
         LabRuntime(**FREE, data=tmp_path).stop()
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_folder_that_is_taken_stops_no_lab_of_this_process(tmp_path):
     with another_lab(tmp_path / "taken"), LabRuntime(**FREE, data=tmp_path / "mine") as lab:
         with pytest.raises(DataFolderTaken):

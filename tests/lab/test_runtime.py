@@ -528,6 +528,7 @@ def test_a_lab_listens_at_one_address_of_this_machine(lab, tmp_path, host):
     assert lab.running
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_program_that_ends_with_an_open_lab_ends_quietly(tmp_path):
     program = (
         "from pushlab import Lab\n"

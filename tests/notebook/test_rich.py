@@ -263,6 +263,7 @@ CELL = """
 """
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(
     "first", ["import pushlab", "from pushlab import PushRequest", "import pushlab.protocol.vapid"]
 )

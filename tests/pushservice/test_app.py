@@ -401,6 +401,7 @@ asyncio.run(serve())
 """
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_kill_loses_nothing_that_was_answered_201(open_bench, run, tmp_path):
     database = f"sqlite:///{tmp_path}/push.sqlite3"
 
