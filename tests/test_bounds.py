@@ -1,6 +1,6 @@
-"""What a stranger can fill: each collection of both servers has a bound, and README names it.
+"""What a stranger can fill: each collection of both servers has a bound, and SECURITY.md names it.
 
-The table in README is read here. It must name every container that an object of a server holds, or
+The table in SECURITY.md is read here. It must name every container that an object of a server holds, or
 the container is among EXCEPTIONS, with the reason. Each constant must have the value that the table
 gives. Then both servers are flooded over real sockets, with bounds that are small, and no container
 may hold more than its row allows.
@@ -62,7 +62,9 @@ class Row(NamedTuple):
 
 
 def table() -> list[Row]:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("### What a stranger can fill")[1]
+    section = (
+        (ROOT / "SECURITY.md").read_text(encoding="utf-8").split("\n## What a stranger can fill\n")[1]
+    )
     rows = []
     for line in section.split("\n\n| collection")[1].split("\n\n")[0].splitlines()[2:]:
         collection, bound, answer = (cell.strip() for cell in line.strip("|").split(" | "))
@@ -133,7 +135,7 @@ def test_every_container_of_both_servers_is_in_the_table_or_an_exception_with_a_
     named = [name for row in table() for name in row.containers]
     assert len(named) == len(set(named)), "a container is in two rows"
     assert set(named) & set(EXCEPTIONS) == set()
-    assert found - set(named) - set(EXCEPTIONS) == set(), "add a bound and a row to README"
+    assert found - set(named) - set(EXCEPTIONS) == set(), "add a bound and a row to SECURITY.md"
     assert (set(named) | set(EXCEPTIONS)) - found == set(), "these are gone"
     assert all(row.answer for row in table())
 

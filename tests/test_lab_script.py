@@ -143,6 +143,12 @@ def test_a_failed_step_shows_its_story(script, capsys):
     assert "the reason" in stopped.value.code
 
 
+def test_an_old_python_can_read_the_script():
+    tree = ast.parse(SCRIPT.read_text("utf-8"), feature_version=(3, 8))
+    # Its annotations, such as list[str], are not evaluated: Python 3.8 would raise TypeError.
+    assert isinstance(tree.body[1], ast.ImportFrom) and tree.body[1].names[0].name == "annotations"
+
+
 def test_an_old_python_looks_for_a_newer_one(script, monkeypatch):
     monkeypatch.setattr(script.shutil, "which", lambda name: None)
     with pytest.raises(SystemExit, match="needs Python 3.11"):
