@@ -61,7 +61,7 @@ def fetch(
     finally:
         exchange.abort()  # It does nothing to an exchange that has ended.
     thread.join(ABORT_SECONDS)
-    raise FetchFailed(f"no whole answer came within {seconds:g} s")
+    raise FetchFailed(f"no complete answer came within {seconds:g} s")
 
 
 def fetch_data(
@@ -94,7 +94,7 @@ def data_of(reply: Reply, **members: Callable[[object], bool]) -> dict[str, Any]
     if reply.status != 200:
         raise FetchFailed(f"it answers with status {reply.status}")
     if reply.headers.get("Content-Encoding", "identity") != "identity":
-        raise FetchFailed("its answer is compressed, which nobody asked for")
+        raise FetchFailed("its answer is compressed, although the request did not ask for that")
     try:
         answer = strict_json.parse(reply.body)
     except MalformedJson as reason:
@@ -163,7 +163,7 @@ class _Exchange:
 
     def _read(self) -> Reply:
         if urlsplit(self._url).scheme not in ("http", "https"):
-            raise FetchFailed("this is no http URL")
+            raise FetchFailed("this is not an http URL")
         # Not urlopen(): it would follow redirects, and open file: and ftp: URLs.
         opener = urllib.request.OpenerDirector()
         opener.add_handler(urllib.request.ProxyHandler({} if self._direct else None))
@@ -215,7 +215,7 @@ class _SecureHandler(urllib.request.HTTPSHandler):
 def _words(error: object) -> str:
     """Return a fault in words. What a program has sent is not repeated."""
     if isinstance(error, http.client.HTTPException):
-        return f"what answers is no HTTP ({type(error).__name__})"
+        return f"the answer is not HTTP ({type(error).__name__})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error)

@@ -220,8 +220,8 @@ class IsolatedCallback:
         where = f" in line {below.tb_lineno}" if below else ""
         if self._fault:
             self._fault(
-                f"Your function {name} raised {kind}{where}, at {self._occasion}. It is called again at "
-                "the next one. Only this first error is shown."
+                f"Your function {name} raised {kind}{where}, at {self._occasion}. The lab calls it "
+                "again at the next one, and shows only this first error."
             )
 
 

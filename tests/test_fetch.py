@@ -121,7 +121,7 @@ def test_what_drips_ends_at_the_deadline(what, leaves_nothing):
         with pytest.raises(FetchFailed) as failed:
             fetch(f"http://127.0.0.1:{port}/", seconds=SECONDS)
         took = time.monotonic() - began
-    assert "no whole answer came within 0.5 s" in str(failed.value)
+    assert "no complete answer came within 0.5 s" in str(failed.value)
     assert SECONDS <= took < patience(SECONDS + 2)
 
 

@@ -102,7 +102,7 @@ class VapidKeys:
         """
         keys = cls(p256.load_private(private), subject)
         if public is not None and public != keys.public:
-            raise KeyMismatch(f"the public key ({len(public)} bytes) is not the one of the private key")
+            raise KeyMismatch(f"the public key ({len(public)} bytes) does not belong to the private key")
         return keys
 
     @classmethod
@@ -137,9 +137,7 @@ class VapidKeys:
         except ValueError:
             raise KeyFileMalformed("the PEM does not hold a private key") from None
         except UnsupportedAlgorithm:
-            raise KeyFileMalformed(
-                "the PEM holds a key that is not known here, and no P-256 key"
-            ) from None
+            raise KeyFileMalformed("the PEM holds a key of an unknown kind, not a P-256 key") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise KeyFileMalformed(f"the PEM holds {type(key).__name__}, not a P-256 key")
         return cls(key, subject)
@@ -153,9 +151,9 @@ class VapidKeys:
         """
         members = _members(jwk)
         if (members.get("kty"), members.get("crv")) != ("EC", "P-256"):
-            raise KeyFileMalformed("the JWK is not of kty EC and crv P-256")
+            raise KeyFileMalformed("the JWK does not have kty EC and crv P-256")
         if "d" not in members:
-            raise KeyFileMalformed("the JWK has no d: it is a public key alone")
+            raise KeyFileMalformed("the JWK has no d: it is only a public key")
         public = None
         if "x" in members or "y" in members:
             public = b"\x04" + b"".join(_decode(name, members.get(name, "")) for name in "xy")

@@ -62,13 +62,13 @@ class Notification:
         if not isinstance(value, Mapping):
             raise BadField("notification is not an object")
         if not isinstance(value.get("title"), str):
-            raise BadField("notification has no title, or one that is not text")
+            raise BadField("notification has no title, or its title is not text")
         if not isinstance(value.get("options", {}), Mapping):
             raise BadField("options of notification is not an object")
         if set(value) - {"title", "options"}:
             raise BadField(
-                "notification has a member that is not known: it has title and options, and body "
-                "goes into options"
+                "notification has an unknown member: it takes title and options, and body belongs in "
+                "options"
             )
         return cls(value["title"], value.get("options", {}))
 
@@ -89,7 +89,7 @@ class Notification:
             text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
             payload = text.encode("utf-8")
         except (TypeError, ValueError, RecursionError) as reason:
-            raise BadField(f"notification is no JSON: {type(reason).__name__}") from None
+            raise BadField(f"notification cannot be written as JSON: {type(reason).__name__}") from None
         if len(payload) > MAX_PLAINTEXT:
             raise PlaintextTooLong(f"the plaintext is {len(payload)} bytes long, over {MAX_PLAINTEXT}")
         return payload

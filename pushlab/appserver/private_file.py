@@ -44,7 +44,7 @@ def write(path: Path, content: bytes, overwrite: bool = False) -> None:
             # it would not rule out a file that is made right after the check.
             os.link(draft, path)
     except FileExistsError:
-        raise KeyFileExists(f"{path} is there already") from None
+        raise KeyFileExists(f"{path} exists already") from None
     except OSError as reason:
         raise KeyFileError(f"{path} cannot be written: {reason.strerror}") from None
     finally:
@@ -93,4 +93,4 @@ def restrict_permissions(path: Path) -> None:
 
 def warn_exposed(path: Path) -> None:
     """Say in the log that other users can read a file that contains a secret."""
-    log.warning("others can read the keys in %s: chmod 600 it", path)
+    log.warning("other users can read the keys in %s; run chmod 600 on it", path)

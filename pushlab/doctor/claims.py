@@ -36,7 +36,7 @@ def examine_claims(
 
     >>> claims = {"aud": "https://fcm.googleapis.com", "exp": 900, "sub": "mailto:me@example.com"}
     >>> [str(finding) for finding in examine_claims(claims, now=0)]
-    ['ok   the claims say for whom, until when, and whom to write to']
+    ['ok   the claims say for whom the token is, until when, and whom to write to']
     """
     if unreadable := encoding_fault(claims, "the claims"):
         return unreadable
@@ -50,7 +50,9 @@ def examine_claims(
         *_examine_exp(members.get("exp"), now, vendor),
         *examine_subject(members.get("sub"), vendor, now=now),
     ]
-    return findings or [ok("claims", "the claims say for whom, until when, and whom to write to")]
+    return findings or [
+        ok("claims", "the claims say for whom the token is, until when, and whom to write to")
+    ]
 
 
 # aud is never shown with a path: it may be the whole endpoint, which is a capability.
@@ -60,7 +62,7 @@ def _examine_aud(aud: object, origin: str) -> list[Finding]:
         return [bad(f"aud-{code}", seen, US, BadAudience.rfc, fix)]
 
     if aud is None:
-        fix = "Set aud to the endpoint's origin; pywebpush adds it, and writes it into your dict."
+        fix = "Set aud to the endpoint's origin; pywebpush adds it, and changes your dict."
         return [bad("aud-missing", "aud is missing", US, BadAudience.rfc, fix)]
     if not isinstance(aud, str):
         return fault("not-text", f"aud is {kind(aud)}, not text")
@@ -75,14 +77,14 @@ def _examine_aud(aud: object, origin: str) -> list[Finding]:
     if aud != theirs:
         return fault("path", f"aud has more than its origin {theirs}")
     if aud != usual:
-        return fault("spelling", f"aud is {aud}, and that origin is written {usual}")
+        return fault("spelling", f"aud is {aud}, and the usual form of that origin is {usual}")
     if origin and aud != origin:
         return fault("another-origin", f"aud is {aud}, and the endpoint is at {origin}")
     if not origin and vendor_of(aud) != "this machine" and parts.scheme == "http":
         return fault("not-https", f"aud is {aud}, and push services speak https")
     if not origin and not vendor_of(aud):
         seen = f"aud is {aud}, which is no push service that is known here"
-        fix = "Set aud to the endpoint's origin. Your own site's is wrong."
+        fix = "Set aud to the endpoint's origin, not to that of your own site."
         return [hint("aud-unknown", seen, US, BadAudience.rfc, fix)]
     return []
 
@@ -102,26 +104,26 @@ def _examine_exp(exp: object, now: float, vendor: str) -> list[Finding]:
         seen = f"exp counts {unit.what}, and not seconds since 1970"
         return [bad(f"exp-{unit.name}", seen, US, ExpiryTooFar.rfc, f"{times.SINCE_1970}.")]
     if times.is_duration(exp, now):
-        seen = f"exp is {exp:g}: a duration, and exp is a point in time"
+        seen = f"exp is {exp:g}, which is a duration, and exp must be a point in time"
         fix = f"Set exp to now + {exp:g}: int(time.time()) + {exp:g}."
         if exp > vapid.MAX_LIFETIME:
             fix = f"{times.SINCE_1970}."
         return [bad("exp-duration", seen, US, BadExpiry.rfc, fix)]
     if exp > MILLISECONDS:
-        return fault("milliseconds", "exp is so large that it cannot be seconds", ExpiryTooFar)
+        return fault("milliseconds", "exp is too large to be seconds", ExpiryTooFar)
     if exp <= now:
         return fault("past", f"exp is {_duration(now - max(exp, 0))} ago", TokenExpired)
     if exp > now + vapid.MAX_LIFETIME:
         return fault("too-far", f"exp is {_duration(exp - now)} ahead, over 24 h", ExpiryTooFar)
     if isinstance(exp, float):
         # RFC 7519 §2 allows a fraction; Mozilla's service reads exp as a whole number.
-        seen = "exp has a fraction, or is written with one: Mozilla answers 401"
+        seen = "exp is written with a fraction: Mozilla answers 401"
         level = bad if vendor == "Mozilla" else hint
         fix = "Make it a whole number: int(time.time()) + 43200."
         where = f"RFC 7519 §2; {AUTOPUSH.told(now)}"
         return [level("exp-fraction", seen, US, where, fix)]
     if exp > now + HALF_A_DAY:
-        fix = "Stay at 12 h or less: a clock that is off then does no harm."
+        fix = "Stay at 12 h or less, so that a wrong clock does no harm."
         seen = f"exp is {_duration(exp - now)} ahead"
         return [hint("exp-over-12-h", seen, US, ExpiryTooFar.rfc, fix)]
     return []

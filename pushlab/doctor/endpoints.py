@@ -26,7 +26,7 @@ from pushlab.protocol.sources import (
 )
 
 US, RFC = "application server", "RFC 8030 §4"
-WHOLE = "Store the endpoint just as the browser gave it: one text, not decoded, not escaped, not cut."
+WHOLE = "Store the endpoint exactly as the browser gave it: not decoded, not escaped, not cut."
 
 
 class Shape(NamedTuple):
@@ -86,7 +86,7 @@ def examine_path(endpoint: str, vendor: str, now: float | None = None) -> list[F
 def _faults(endpoint: str, parts: SplitResult, vendor: str, now: float | None) -> Iterator[Finding]:
     rest = f"{parts.path}?{parts.query}" if parts.query else parts.path
     if "&amp;" in endpoint:
-        seen = "the endpoint has &amp; in it: it was written into HTML, and read without being unescaped"
+        seen = "the endpoint has &amp; in it: it was escaped for HTML and never unescaped"
         yield hint("endpoint-escaped", seen, US, "RFC 3986 §2.1", WHOLE)
     if re.search(r"%(?![0-9A-Fa-f]{2})", endpoint):
         seen = "the endpoint has a % without two hexadecimal digits: it was cut, or decoded"
@@ -108,9 +108,15 @@ def _faults(endpoint: str, parts: SplitResult, vendor: str, now: float | None) -
         return  # Its length is right: those of v1 have 191 characters, as many as some columns.
     if vendor and vendor != "this machine" and len(endpoint) in COLUMNS:
         seen = (
-            f"the endpoint has exactly {len(endpoint)} characters, as a column that is too short leaves"
+            f"the endpoint has exactly {len(endpoint)} characters, as if a column was too short for it"
         )
-        yield hint("endpoint-cut", seen, US, RFC, "Give the column 2048 characters, and look at others.")
+        yield hint(
+            "endpoint-cut",
+            seen,
+            US,
+            RFC,
+            "Make the column 2048 characters wide, and check your other columns.",
+        )
 
 
 def examine_host(host: str, now: float | None = None) -> list[Finding]:
@@ -123,12 +129,12 @@ def examine_host(host: str, now: float | None = None) -> list[Finding]:
     """
     if is_removed(host):
         seen = "the endpoint is at a name that never resolves: the browser has removed the subscription"
-        fix = "Remove it from the store; on the page call unsubscribe(), then subscribe() again."
+        fix = "Remove it from your database; on the page call unsubscribe(), then subscribe()."
         where = f"RFC 6761 §6.4; {CHROMIUM_REPORTS.told(now)}"
         return [bad("endpoint-removed", seen, "user agent", where, fix)]
     if host == "android.googleapis.com":
-        seen = "the endpoint is one of GCM, which Google has switched off"
-        fix = "Remove it; the page subscribes again when it is opened next."
+        seen = "the endpoint is one of Google's GCM, which no longer exists"
+        fix = "Remove it; the page subscribes again when somebody opens it."
         return [bad("endpoint-gcm", seen, "user agent", GCM_MANUAL.told(now), fix)]
     known = reserved(host)
     if known and not host.endswith((".com", ".net", ".org")):

@@ -89,7 +89,7 @@ def _keys(read: Callable[[], VapidKeys]) -> Keys:
 
 def _pem(text: str) -> Keys:
     if "PUBLIC KEY-----" in text and "PRIVATE KEY-----" not in text:
-        return [_private_missing("the PEM is a public key alone")], None
+        return [_private_missing("the PEM is only a public key")], None
     return _keys(lambda: VapidKeys.from_pem(text))
 
 
@@ -100,7 +100,7 @@ def _jwk(text: str) -> Keys:
         members = None  # from_jwk() below reports what is wrong with it.
     if isinstance(members, dict):
         if "kty" in members and "d" not in members:
-            return [_private_missing("the JWK has no d: it is a public key alone")], None
+            return [_private_missing("the JWK has no d: it is only a public key")], None
         if isinstance(d := members.get("d"), str) and d and (fault := _private_fault("d", d)):
             return [fault], None
     return _keys(lambda: VapidKeys.from_jwk(text))
@@ -130,7 +130,8 @@ def _env(values: dict[str, str], vendor: str) -> Keys:
 
 
 def _private_missing(seen: str) -> Finding:
-    fix = "Find the private half that belongs to it: a new pair silences every old subscription."
+    fix = "Find the private half that belongs to it: with a new pair every stored subscription stops "
+    "working."
     return bad("private-key-missing", seen, US, POINT, fix)
 
 
@@ -157,10 +158,10 @@ def _length_fault(name: str, raw: bytes) -> Finding:
     """Say what it is that is not 32 bytes long, if that can be recognized."""
     found = advise(raw, Kind.PRIVATE)
     if found and found.name == "is-the-public-key":
-        return _private_missing(f"{name} is a public key alone")
+        return _private_missing(f"{name} is only a public key")
     if found:
         return bad(f"private-key-{found.name}", f"{name} is {found.what}", US, RAW, found.turn)
-    fix = "Use 32 bytes, leading zeros kept: 43 characters of base64url."
+    fix = "Use 32 bytes, and keep leading zeros: 43 characters of base64url."
     return bad("private-key-length", f"{name} is {len(raw)} bytes long, not 32", US, RAW, fix)
 
 
@@ -185,7 +186,7 @@ def examine_key_file(path: Path) -> list[Finding]:
         findings.append(bad("key-file-exposed", seen, US, "RFC 8292 §5", f"chmod 600 {path}"))
     if _git(path, "ls-files", "--error-unmatch"):
         fix = f"git rm --cached {path.name}, and make new keys: its history keeps these."
-        seen = "git tracks the key file: whoever clones can send in your name"
+        seen = "git tracks the key file, so everybody who clones the repository can send in your name"
         findings.append(bad("key-file-in-git", seen, US, "RFC 8292 §5", fix))
     elif _git(path, "rev-parse", "--git-dir") and not _git(path, "check-ignore", "--quiet"):
         seen = "the key file lies in a git repository that does not ignore it"

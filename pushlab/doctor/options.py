@@ -37,7 +37,7 @@ def examine_options(
     findings += _examine_topic(members.get("topic"), vendor, now)
     if strange := sum(name not in KNOWN for name in members):
         seen = f"{strange} of the options {'is' if strange == 1 else 'are'} none of {', '.join(KNOWN)}"
-        fix = "Spell the names in lower case; what is shown belongs into the payload."
+        fix = "Write the names in lower case; what the notification shows belongs in the payload."
         findings.append(hint("option-unknown", seen, US, "RFC 8030 §5", fix))
     return findings or [ok("options", f"the options: {PushOptions.from_json(members)}")]
 
@@ -54,21 +54,21 @@ def _examine_ttl(options: JsonObject, vendor: str, now: float | None) -> list[Fi
     # To Windows' push service, a TTL of 0 contradicts its own cache policy: it answers 400.
     level = bad if vendor == "WNS" else hint
     if options.get("ttl") is None:
-        seen = "ttl is missing: RFC 8030 requires one, and pywebpush then sends 0"
+        seen = "ttl is missing: RFC 8030 requires it, and pywebpush sends 0 without it"
         fix = "Say how many seconds the message may wait, such as 3600."
         return [level("ttl-missing", seen, US, MissingTtl.rfc, fix)]
     if refused := _refused(options, "ttl"):
         return refused
     if options["ttl"] == 0:
         seen = "ttl is 0: the message is lost if the browser is closed, and WNS answers 400"
-        fix = "Say how many seconds the message may wait, unless it is now or never."
+        fix = "Say how many seconds the message may wait, unless it matters only now."
         return [level("ttl-zero", seen, US, f"{BadTtl.rfc}; {WNS_TTL.told(now)}", fix)]
     if options["ttl"] > FOUR_WEEKS and vendor == "FCM":
-        seen = "ttl is over 28 days, the longest that FCM takes"
+        seen = "ttl is over 28 days, the longest that FCM accepts"
         fix = "Ask for 2419200 seconds at most."
         return [hint("ttl-over-28-days", seen, US, f"{BadTtl.rfc}; {FCM_MANUAL.told(now)}", fix)]
     if options["ttl"] > THIRTY_DAYS:
-        seen = "ttl is over 30 days: Mozilla shortens it, and says so in its answer's TTL header"
+        seen = "ttl is over 30 days: Mozilla shortens it, and says so in the TTL header of its answer"
         fix = "Ask for 2419200 seconds at most: that is FCM's limit."
         return [hint("ttl-over-30-days", seen, US, f"{BadTtl.rfc}; {AUTOPUSH.told(now)}", fix)]
     return []
@@ -77,7 +77,7 @@ def _examine_ttl(options: JsonObject, vendor: str, now: float | None) -> list[Fi
 def _examine_topic(topic: object, vendor: str, now: float | None) -> list[Finding]:
     if not isinstance(topic, str) or len(topic) % 4 != 1 or _refused({"topic": topic}, "topic"):
         return []
-    seen = f"topic has {len(topic)} characters, which base64url never has: "
+    seen = f"topic has {len(topic)} characters, a length that base64url never has: "
     seen += "Apple answers 400 BadWebPushTopic"
     level = bad if vendor == "Apple" else hint
     where = f"{BadTopic.rfc}; {APPLE_TOPIC.told(now)}"

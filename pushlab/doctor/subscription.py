@@ -132,11 +132,12 @@ def examine_endpoint(endpoint: Any, now: float) -> list[Finding]:
     if parts and (found := examine_host(parts.hostname or "", now)):
         return found
     if parts and _is_private(parts.hostname or ""):
-        seen = f"the endpoint {origin} is inside a private network: a server that posts there is a tool"
+        seen = f"the endpoint {origin} is inside a private network: an attacker can use a server that "
+        "posts there"
         fix = "Send to the push services that you know, and refuse private addresses."
         return [hint("endpoint-private", seen, "application server", rfc, fix)]
     seen = f"the endpoint is at {origin}, a push service that is not known here"
-    fix = "Whoever subscribes chooses where your server posts: list the hosts that you send to."
+    fix = "A subscriber chooses where your server posts, so list the hosts that you send to."
     return [hint("endpoint-unknown", seen, "application server", rfc, fix)]
 
 
@@ -169,7 +170,7 @@ def _examine_keys(members: JsonObject, ours: VapidKeys | None) -> list[Finding]:
     p256dh, auth = keys["p256dh"], keys["auth"]
     swapped: list[Finding] = []
     if (_kind(p256dh), _kind(auth)) == (Kind.AUTH, Kind.PUBLIC):
-        fix = "Exchange them, and look at where they are stored: columns, arguments, form fields."
+        fix = "Exchange them, and check where they get swapped: columns, arguments, form fields."
         seen = f"p256dh and auth are swapped: {AUTH_SECRET} and {p256.POINT} bytes"
         swapped = [bad("keys-swapped", seen, "application server", BadP256dh.rfc, fix)]
         p256dh, auth = auth, p256dh  # Each may have another fault, too.
@@ -194,7 +195,7 @@ def _examine_p256dh(text: object, ours: VapidKeys | None) -> list[Finding]:
     raw, rfc = base64url.decode(text), BadP256dh.rfc
     if len(raw) != p256.POINT:
         seen = f"p256dh is {len(raw)} bytes long, not {p256.POINT}"
-        fix = "Store all 87 characters: is a column or a form field too short?"
+        fix = "Store all 87 characters: check whether a column or a form field is too short."
         if len(raw) > p256.POINT:
             fix = "Store what the browser gave: 87 characters, and nothing after them."
         code = "p256dh-truncated" if len(raw) < p256.POINT else "p256dh-too-long"
@@ -202,7 +203,8 @@ def _examine_p256dh(text: object, ours: VapidKeys | None) -> list[Finding]:
     try:
         p256.load_public(raw)
     except PushlabError as error:
-        fix = "A character was changed on the way, or somebody made it up: refuse it when it is stored."
+        fix = "A character was changed on the way, or somebody made the key up: refuse it before you "
+        "store it."
         return [bad("p256dh-off-the-curve", f"p256dh: {error.detail}", THEM, rfc, fix)]
     if ours is not None and raw == ours.public:
         seen = "p256dh is your own VAPID key: nobody could decrypt a message for it"
@@ -238,13 +240,14 @@ def _examine_expiration_time(time: Any, now: float) -> list[Finding]:
         return []
     unit = times.unit_of(time, now)
     if unit and unit is not times.MILLISECONDS:
-        fix = "Write milliseconds since 1970, just as the browser gave it; exp of a token is in seconds."
+        fix = "Write milliseconds since 1970, exactly as the browser gave them; only the exp of a "
+        "token is in seconds."
         seen = f"expirationTime counts {unit.what}"
         return [bad(f"expiration-time-in-{unit.name}", seen, THEM, BadExpirationTime.rfc, fix)]
     if time > now * 1000:
         return []
     seen = f"the subscription expired {(now - time / 1000) / 86400:.1f} days ago"
-    fix = "Remove it; the page subscribes again when it is opened next."
+    fix = "Remove it; the page subscribes again when somebody opens it."
     return [bad("subscription-expired", seen, THEM, BadExpirationTime.rfc, fix)]
 
 
@@ -258,5 +261,6 @@ def _examine_application_server_key(members: JsonObject, keys: VapidKeys | None)
     shown = f"{theirs[:8]}…" if len(_bytes(theirs)) == p256.POINT else kind(theirs)
     ours = f"{keys.application_server_key[:8]}…"
     seen = f"the subscription was made for {shown}, and these keys are {ours}"
-    fix = "Sign with the old keys if they still exist; otherwise unsubscribe and subscribe again."
+    fix = "Sign with the old keys if you still have them; otherwise let the page unsubscribe and "
+    "subscribe again."
     return [bad("made-for-another-key", seen, WrongKey.fault, WrongKey.rfc, fix)]

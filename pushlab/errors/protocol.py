@@ -26,7 +26,7 @@ class FormatError(PushlabError, status=400):
 
 class NotUtf8(FormatError, rfc="RFC 3629"):
     """This is not text in UTF-8."""
-    hint = "Save it as UTF-8: an editor asks when it saves, and PowerShell's > needs Set-Content -Encoding utf8"
+    hint = "Save it as UTF-8: your editor can, and in PowerShell use Set-Content -Encoding utf8 instead of >"
 
 class BadBase64url(FormatError, rfc="RFC 4648 §5"):
     """Not base64url."""
@@ -38,7 +38,7 @@ class BadPublicKey(FormatError, rfc="RFC 8291 §4"):
 
 class BadPrivateKey(FormatError, rfc="RFC 7518 §6.2.2.1"):
     """Not a P-256 private key."""
-    hint = "Use 32 bytes, leading zeros kept"
+    hint = "Use 32 bytes, and keep leading zeros"
 
 class SubscriptionError(PushlabError, status=400, fault="user agent"):
     """The subscription cannot be used."""
@@ -53,11 +53,11 @@ class NoEndpoint(SubscriptionError, rfc="W3C Push API §8"):
 
 class BadEndpoint(SubscriptionError, rfc="RFC 8030 §4"):
     """The endpoint is not an absolute http(s) URL."""
-    hint = "Send the endpoint just as the browser gave it"
+    hint = "Send the endpoint exactly as the browser gave it"
 
 class EndpointNotAllowed(SubscriptionError, rfc="RFC 8030 §8"):
     """The endpoint belongs to no push service that this server sends to."""
-    hint = "Push services speak https; plain http is for the lab's own push service alone"
+    hint = "Use an https endpoint; only the lab's own push service uses plain http"
 
 class NoKeys(SubscriptionError, rfc="W3C Push API §8.1"):
     """The subscription has no keys, so nothing can be encrypted for it."""
@@ -65,15 +65,15 @@ class NoKeys(SubscriptionError, rfc="W3C Push API §8.1"):
 
 class BadP256dh(SubscriptionError, rfc="RFC 8291 §3.1"):
     """p256dh is not a point on P-256."""
-    hint = "Send the 65 bytes, base64url; check that p256dh and auth are not swapped"
+    hint = "Send the 65 bytes as base64url; check that p256dh and auth are not swapped"
 
 class BadAuth(SubscriptionError, rfc="RFC 8291 §3.2"):
     """The auth secret is not 16 bytes."""
-    hint = "Send the 16 bytes, base64url, just as subscription.toJSON() gives"
+    hint = "Send the 16 bytes as base64url, exactly as subscription.toJSON() gives them"
 
 class BadExpirationTime(SubscriptionError, rfc="W3C Push API §8"):
     """expirationTime is neither null nor a number of milliseconds."""
-    hint = "Send it just as the browser gave it, or leave it out"
+    hint = "Send it exactly as the browser gave it, or leave it out"
 
 class UnknownSubscription(SubscriptionError, status=404):
     """No such subscription is stored here."""
@@ -96,7 +96,7 @@ class TruncatedHeader(EncryptionError, rfc="RFC 8188 §2.1"):
 
 class BadRecordSize(EncryptionError, rfc="RFC 8188 §2"):
     """The record size does not fit."""
-    hint = "rs counts data, delimiter, padding and 16 bytes of tag: at least 18"
+    hint = "Set rs to at least 18: it counts data, delimiter, padding and 16 bytes of tag"
 
 class BadKeyid(EncryptionError, rfc="RFC 8291 §4"):
     """The keyid is not the sender's public key."""
@@ -104,19 +104,19 @@ class BadKeyid(EncryptionError, rfc="RFC 8291 §4"):
 
 class TruncatedRecord(EncryptionError, rfc="RFC 8188 §2"):
     """A record is too short to hold a delimiter and a tag."""
-    hint = "A record is at least 18 bytes long; the last one may have 17"
+    hint = "Give each record at least 18 bytes; the last one may have 17"
 
 class TooManyRecords(EncryptionError, rfc="RFC 8291 §4"):
     """The body has more than one record."""
-    hint = "Use one record with rs larger than the plaintext by at least 17"
+    hint = "Use one record, and an rs that is at least 17 larger than the plaintext"
 
 class DecryptionFailed(EncryptionError, rfc="RFC 8188 §2"):
-    """The authentication tag does not fit: other keys, or changed bytes."""
-    hint = "Check p256dh, auth and salt; a browser drops such a message without a push event"
+    """The authentication tag does not fit: the keys differ, or bytes were changed."""
+    hint = "Check p256dh, auth and salt; a browser drops such a message and fires no push event"
 
 class BadDelimiter(EncryptionError, rfc="RFC 8188 §2"):
     """The padding has no valid delimiter."""
-    hint = "End the data of the last record with 02, of every other one with 01, then zeros"
+    hint = "End the data of the last record with 02 and of every other record with 01, then zeros"
 
 class VapidError(PushlabError, status=403, fault="application server"):
     """The application server did not show who it is."""
@@ -143,7 +143,7 @@ class BadAudience(VapidError, rfc="RFC 8292 §2"):
 
 class BadExpiry(VapidError, rfc="RFC 8292 §2"):
     """exp is missing or is not a number."""
-    hint = "Set exp to seconds since 1970, as a JSON number"
+    hint = "Set exp to the seconds since 1970, as a JSON number"
 
 class TokenExpired(VapidError, rfc="RFC 8292 §4.2"):
     """exp is in the past."""
@@ -151,7 +151,7 @@ class TokenExpired(VapidError, rfc="RFC 8292 §4.2"):
 
 class ExpiryTooFar(VapidError, rfc="RFC 8292 §2"):
     """exp is more than 24 hours ahead."""
-    hint = "Set exp to at most 24 hours from now, in seconds and not milliseconds; 12 leave room for clocks"
+    hint = "Set exp to at most 24 hours from now, in seconds and not milliseconds; 12 hours leave room for clocks that differ"
 
 class BadSubject(VapidError, status=400, rfc="RFC 8292 §2.1"):
     """sub is not a contact URI."""
@@ -166,15 +166,15 @@ class KeyReused(VapidError, status=400, rfc="RFC 8292 §3.2"):
     hint = "Keep the VAPID key for signing, and make a fresh key pair for each message"
 
 class DeliveryError(PushlabError, status=400, fault="application server"):
-    """The push service does not take the message."""
+    """The push service does not accept the message."""
 
 class MissingTtl(DeliveryError, rfc="RFC 8030 §5.2"):
     """The request has no TTL header."""
-    hint = "Say how many seconds the message may wait; 0 is now or never"
+    hint = "Send a TTL header: how many seconds the message may wait, where 0 means now or never"
 
 class BadTtl(DeliveryError, rfc="RFC 8030 §5.2"):
     """TTL is not a whole number of seconds."""
-    hint = "Send digits alone: seconds, not negative"
+    hint = "Send only digits: the number of seconds, not negative"
 
 class BadUrgency(DeliveryError, rfc="RFC 8030 §5.3"):
     """Urgency is not one of the four values."""
@@ -186,11 +186,11 @@ class BadTopic(DeliveryError, rfc="RFC 8030 §5.4"):
 
 class BadContentEncoding(DeliveryError, rfc="RFC 8291 §4"):
     """The body is not marked as aes128gcm."""
-    hint = "Send 'Content-Encoding: aes128gcm', and nothing of the older aesgcm headers"
+    hint = "Send 'Content-Encoding: aes128gcm', without the headers of the older aesgcm"
 
 class BodyTooLarge(DeliveryError, status=413, rfc="RFC 8030 §7.2"):
     """The body is longer than 4096 bytes."""
-    hint = "4096 bytes of body hold 3993 bytes of plaintext"
+    hint = "Send at most 3993 bytes of plaintext, which make a body of 4096 bytes"
 
 class UnknownPushResource(DeliveryError, status=404, rfc="RFC 8030 §7.3"):
     """This push service never made such an endpoint, or its subscription expired."""
@@ -208,9 +208,9 @@ class PushServiceRefused(DeliveryError, status=502):
     """The push service did not accept the message."""
 
 class BadResponse(DeliveryError, status=502, rfc="RFC 9112 §4", fault="push service"):
-    """What came back from the push service is no HTTP response."""
-    hint = "Check that the endpoint belongs to a push service; whether it has the message is not known"
+    """The push service sent back something that is not an HTTP response."""
+    hint = "Check that the endpoint belongs to a push service; we do not know whether it has the message"
 
 class SendingFailed(DeliveryError, status=500, fault="this machine"):
     """The message could not be sent: this program has a fault."""
-    hint = "The other messages are not concerned. Report the fault, with the line that is named here"
+    hint = "The other messages are not affected. Report this fault, with the line that is named here"

@@ -37,11 +37,11 @@ class HeadTooLarge(RequestError, status=431, rfc="RFC 6585 §5"):
     hint = "Send shorter headers: cookies for this host, perhaps?"
 
 class RequestTimeout(RequestError, status=408, rfc="RFC 9110 §15.5.9"):
-    """The body did not come in time."""
-    hint = "Send the body at once, and as long as Content-Length says"
+    """The body did not arrive in time."""
+    hint = "Send the whole body at once, exactly as long as Content-Length says"
 
 class NotJson(RequestError, status=415, rfc="RFC 9110 §15.5.16"):
-    """The body is not said to be JSON."""
+    """Content-Type does not say that the body is JSON."""
     hint = "Send 'Content-Type: application/json'"
 
 class WrongHost(RequestError, status=421, rfc="RFC 9110 §15.5.20"):
@@ -50,7 +50,7 @@ class WrongHost(RequestError, status=421, rfc="RFC 9110 §15.5.20"):
 
 class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
     """A page of another origin sent this."""
-    hint = "Send it from the server's own page, or from a program, without Origin"
+    hint = "Send it from the server's own page, or from a program that sends no Origin"
 
 class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
     """This is for the instructor of the room."""
@@ -68,43 +68,43 @@ class TooManyGuesses(RequestError, status=429, rfc="RFC 6585 §4"):
         super().__init__(detail)
 
 class TooManyConnections(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
-    """As many are connected as this server takes."""
-    hint = "Close what you do not need, and wait as long as Retry-After says"
+    """This server has as many connections as it accepts."""
+    hint = "Close connections that you do not need, and wait as long as Retry-After says"
 
 class TooManySubscriptions(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
-    """As many subscriptions are kept as this server takes."""
-    hint = "Remove those that are not used any more"
+    """This server stores as many subscriptions as it accepts."""
+    hint = "Remove subscriptions that nobody uses any more"
 
 class TooManyRequests(RequestError, status=429, rfc="RFC 6585 §4"):
-    """One client asks more often than this server allows."""
+    """A client sends more requests than this server allows."""
     hint = "Ask less often"
 
 class MethodNotAllowed(RequestError, status=405, rfc="RFC 9110 §15.5.6"):
-    """The path is known, the method is not."""
+    """This path does not take the method."""
     hint = "Use a method that the Allow header lists"
 
 class UnknownMethod(RequestError, status=501, rfc="RFC 9110 §9.1"):
-    """This server knows no such method."""
+    """This server does not know the method."""
     hint = "Use a method of HTTP, in capitals"
 
 class UnknownPath(RequestError, status=404, rfc="RFC 9110 §15.5.5"):
     """Nothing is served at this path."""
-    hint = "Check the URL, and its prefix if a proxy is in between"
+    hint = "Check the URL; if a proxy is in between, check its prefix too"
 
 class InternalError(RequestError, status=500, fault="this server"):
     """The server itself failed."""
-    hint = "Look in the lab's log, and report it: this is a bug"
+    hint = "This is a bug: please report it, with the lines of the lab's log"
 
 class KeyFileError(PushlabError, status=500, fault="application server"):
     """The file of VAPID keys cannot be used."""
 
 class KeyFileMissing(KeyFileError):
     """There is no such key file."""
-    hint = "Check the path first: new keys silence every old subscription"
+    hint = "Check the path before you make new keys: with new keys every stored subscription stops working"
 
 class KeyFileExists(KeyFileError):
     """A key file is there already."""
-    hint = "Keep it: new keys silence every old subscription. Pass overwrite=True if you mean it"
+    hint = "Keep the file: with new keys every stored subscription stops working. Pass overwrite=True only if you want that"
 
 class KeyFileMalformed(KeyFileError):
     """The file does not hold a VAPID key."""
@@ -112,11 +112,11 @@ class KeyFileMalformed(KeyFileError):
 
 class KeyMismatch(KeyFileError, rfc="RFC 8292 §3.2"):
     """The public key is not the other half of the private key."""
-    hint = "Delete the public half and let it be computed, or find the private half that belongs to it"
+    hint = "Delete the public half, which pushlab can compute, or find the private half that belongs to it"
 
 class StoreError(PushlabError, status=500, fault="this machine"):
-    """The database did not do what it was asked."""
-    hint = "Look at disk space and at who else has the database open; nothing stored was changed"
+    """The database failed."""
+    hint = "Check the disk's free space, and which other program has the database open; nothing that is stored was changed"
     def __init__(self, detail: str = "", owner: str = "") -> None:  # Each server has a database of its own.
         self.fault = owner or self.fault
         super().__init__(detail)
@@ -132,7 +132,7 @@ class UnableToWriteDatabase(StoreError):
 
 class DatabaseLocked(StoreError, status=503):
     """Another program holds the database."""
-    hint = "Wait a moment, and try again; nothing stored was changed"
+    hint = "Wait a moment, then try again; nothing that is stored was changed"
 
 class DatabaseClosed(StoreError, status=503):
     """The database is closed, because its server has stopped."""
@@ -140,10 +140,10 @@ class DatabaseClosed(StoreError, status=503):
                   page="Start the lab again where it ran, and load this page anew")
 
 class BadDatabaseUrl(StoreError):
-    """This is no database URL."""
-    hint = ("Give SQLAlchemy's URL, such as sqlite:////home/me/lab.sqlite3 or "
+    """This is not a database URL."""
+    hint = ("Write the URL as SQLAlchemy does, such as sqlite:////home/me/lab.sqlite3 or "
             "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, with %40 for an @ in the password")
 
 class DatabaseDriverMissing(StoreError):
     """The Python package for this kind of database is not installed."""
-    hint = "Install it into the environment that pushlab runs in, and start again"
+    hint = "Install it into the environment that pushlab runs in, then start again"

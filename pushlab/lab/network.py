@@ -43,7 +43,7 @@ def loopback_origin(text: str) -> str:
     """
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or url.path not in ("", "/") or set("?#@") & set(text):
-        raise ValueError(f"{text!r} is no origin: it looks like https://127.0.0.1:8443")
+        raise ValueError(f"{text!r} is not an origin: write it like https://127.0.0.1:8443")
     if not is_loopback(url.hostname or ""):
         raise ValueError(f"{url.hostname} is not this machine")
     return origin_of(text)
@@ -115,7 +115,9 @@ def loopback_origins(origins: Collection[str]) -> list[str]:
     try:
         return [loopback_origin(origin) for origin in origins]
     except (ValueError, TypeError, AttributeError) as reason:
-        raise BadArgument(f"allow_endpoints has what is no origin of this machine: {reason}") from None
+        raise BadArgument(
+            f"allow_endpoints has an entry that is not an origin of this machine: {reason}"
+        ) from None
 
 
 def _own_addresses() -> str:

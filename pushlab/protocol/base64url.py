@@ -40,7 +40,7 @@ def decode(text: object) -> bytes:
         raise BadBase64url(_explain(foreign[0], foreign.start(), len(text)))
     # Four characters carry 24 bits. One character alone carries 6, too few for a byte.
     if len(text) % 4 == 1:
-        raise BadBase64url(f"length {len(text)} fits no whole bytes: is a character missing?")
+        raise BadBase64url(f"length {len(text)} is impossible in base64url: is a character missing?")
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     # The last character of "-_8" carries two bits that belong to no byte. Only zeros are accepted
     # there: otherwise several texts would stand for the same key.

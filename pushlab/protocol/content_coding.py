@@ -84,7 +84,7 @@ class Header:
         b'a1'
         """
         if len(body) < 21:
-            raise TruncatedHeader(f"the body is {len(body)} bytes long, the header at least 21")
+            raise TruncatedHeader(f"the body is {len(body)} bytes long, and its header has at least 21")
         salt, rs, idlen = body[:16], int.from_bytes(body[16:20], "big"), body[20]
         if len(body) < 21 + idlen:
             missing = 21 + idlen - len(body)

@@ -94,11 +94,11 @@ class PushOptions:
         if not ttl:
             raise MissingTtl
         if len(ttl) > 1:
-            raise BadTtl(f"TTL is there {len(ttl)} times")
+            raise BadTtl(f"the request has {len(ttl)} TTL headers")
         if len(urgency) > 1:
-            raise BadUrgency(f"Urgency is there {len(urgency)} times")
+            raise BadUrgency(f"the request has {len(urgency)} Urgency headers")
         if len(topic) > 1:
-            raise BadTopic(f"Topic is there {len(topic)} times")
+            raise BadTopic(f"the request has {len(topic)} Topic headers")
         # The ABNF of Urgency consists of quoted strings, which match in any case (RFC 5234 §2.3).
         return cls(
             ttl=_seconds(ttl[0]),

@@ -36,5 +36,5 @@ def origin_of(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise ValueError("this is no URL of a host")
+        raise ValueError("this URL names no host")
     return serialize(parts.scheme, parts.hostname, parts.port)

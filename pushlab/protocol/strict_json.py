@@ -39,7 +39,7 @@ def parse(text: str | bytes) -> object:
     {'ttl': 60}
     >>> parse(b'{"ttl": 60, "ttl": 0}')
     Traceback (most recent call last):
-    pushlab.errors.MalformedJson: a name is there twice (RFC 8259). Fault: client. ...
+    pushlab.errors.MalformedJson: a name appears twice (RFC 8259). Fault: client. ...
     """
     try:
         if isinstance(text, bytes):
@@ -48,7 +48,7 @@ def parse(text: str | bytes) -> object:
         # An escape such as \ud800 is read without complaint, and no UTF-8 can hold its character.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
-        raise MalformedJson("this is not UTF-8, or has half a surrogate pair") from None
+        raise MalformedJson("this is not UTF-8, or it has half a surrogate pair") from None
     except json.JSONDecodeError as reason:
         fault = reason.msg.lower().removesuffix(" at")
         raise MalformedJson(f"this is not JSON: {fault} at character {reason.pos + 1}") from None
@@ -63,7 +63,7 @@ def parse(text: str | bytes) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a name is there twice")
+        raise ValueError("a name appears twice")
     return members
 
 

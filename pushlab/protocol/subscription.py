@@ -274,7 +274,7 @@ def _origin(start: str) -> str:
     if url.scheme not in ("https", "http"):
         raise BadEndpoint("endpoint begins with neither https:// nor http://")
     if "@" in url.netloc:
-        raise BadEndpoint("endpoint holds a user name or a password")
+        raise BadEndpoint("endpoint has a user name or a password")
     if not AUTHORITY.fullmatch(url.netloc):
         raise BadEndpoint("endpoint has no host, or something that is neither host nor port")
     try:

@@ -226,7 +226,7 @@ def _auth_params(text: str) -> dict[str, str]:
         name, value = found[1].lower(), found[2]
         # With two tokens, two readers could use different ones. Ignored parameters may repeat.
         if name in ("t", "k") and name in parameters:
-            raise BadAuthorization(f"{name} is there twice")
+            raise BadAuthorization(f"{name} appears twice")
         parameters[name] = value[1:-1] if value.startswith('"') else value
         position = found.end()
     return parameters
@@ -274,7 +274,7 @@ def _check_claims(claims: JsonObject, origin: str, now: float) -> Claims:
     if aud != origin and not (isinstance(aud, list) and origin in aud):
         hint = ""
         if isinstance(aud, str) and re.fullmatch(re.escape(aud) + ":[0-9]+", origin):
-            hint = f"Set aud to {origin}: the port is missing, and many libraries leave it out"
+            hint = f"Set aud to {origin}: its port is missing, which many libraries leave out"
         fault = f"aud is {shown(aud) if 'aud' in claims else 'missing'}, not {origin!r}"
         raise BadAudience(fault, hint=hint)
     if not is_number(exp):

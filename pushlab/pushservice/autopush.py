@@ -194,7 +194,7 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
             "broadcast_subscribe": self._broadcast_subscribe,
         }
         if not isinstance(kind, str) or kind not in kinds:
-            raise BadField("messageType is none that this service knows")
+            raise BadField("this service does not know the messageType")
         kinds[kind](message)
 
     def _hello(self, message: dict) -> None:

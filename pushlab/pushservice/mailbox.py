@@ -222,7 +222,7 @@ class Mailbox:
                 raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
             return Change(subscribed=(subscription,))
         if known.key != subscription.key:
-            raise BadField("this channel has a subscription already, made for another key")
+            raise BadField("this channel already has a subscription, made for another key")
         return Change()
 
     def channel(self, user_agent: str, channel: str) -> Subscription | None:

@@ -74,7 +74,7 @@ def listen(port: int, host: str) -> socket.socket:
     ``port``: 0 takes any free one; ``host``: an address of this machine. Raises PortTaken, BadPort.
     """
     if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise BadPort(f"the port is {port!r}, which is none")
+        raise BadPort(f"the port is {port!r}, which is not a port")
     try:
         listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as reason:

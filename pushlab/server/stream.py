@@ -77,7 +77,7 @@ class BoundedStream(IOStream):
         if self._awaits_first_byte and count:
             self._awaits_first_byte = False
             if buf[0] == TLS_HANDSHAKE:
-                raise _SpeaksTLS(errno.ECONNRESET, "TLS, where plain HTTP is spoken")
+                raise _SpeaksTLS(errno.ECONNRESET, "TLS at a port that speaks plain HTTP")
         if count == 0 and not self.reading() and not self.ends_with_input:
             # Nobody waits for input: the request is complete, and its answer is not.
             self.io_loop.add_callback(self._ignore_input)
@@ -180,7 +180,7 @@ class BoundedTLSStream(BoundedStream, SSLIOStream):
 
 
 def _not_http() -> RequestError:
-    return RequestError("this is no HTTP/1.1, or the body is not framed as it says")
+    return RequestError("this is not HTTP/1.1, or the body is not framed as its headers say")
 
 
 def raw_response(error: PushlabError) -> bytes:

@@ -34,7 +34,7 @@ def origin_form(target: str, scheme: str) -> tuple[str, str | None]:
     try:
         parts = urlsplit(target)
     except ValueError:
-        raise HTTPInputError("the target is no URL") from None
+        raise HTTPInputError("the target is not a URL") from None
     if parts.scheme != scheme or not parts.netloc:
         return target, None
     rest = target[len(f"{scheme}://{parts.netloc}") :]

@@ -41,7 +41,7 @@ def find_program(name: str, variable: str, places: Iterable[str], install: str) 
         if program := shutil.which(os.path.expanduser(os.path.expandvars(place))):  # noqa: PTH111
             return Path(program)
     if chosen:
-        raise BrowserNotFound(f"{variable} names {chosen}, and no such program is there")
+        raise BrowserNotFound(f"{variable} names {chosen}, and that program does not exist")
     raise BrowserNotFound(
         f"No {name} was found. Install it ({install}) or set {variable} to the program"
     )
@@ -183,8 +183,8 @@ class Browser(ClientPage):
                 )
             if asyncio.get_running_loop().time() > deadline:
                 raise BrowserFailed(
-                    f"{program} was not ready after {seconds:g} s. Does another {self.name} use "
-                    f"the profile? It said: {self._process.last_words()}"
+                    f"{program} was not ready after {seconds:g} s. Check whether another {self.name} "
+                    f"uses the profile. It said: {self._process.last_words()}"
                 )
             await asyncio.sleep(0.02)
         return url

@@ -91,7 +91,7 @@ class Remote(ABC):
         except TimeoutError:
             raise TimedOut(f"The browser did not answer {method} within {timeout:g} s") from None
         except WebSocketClosedError:
-            raise BrowserFailed(f"The browser was gone before {method}") from None
+            raise BrowserFailed(f"The browser ended before {method}") from None
         finally:
             del self._answers[number]
 
@@ -118,7 +118,7 @@ class Remote(ABC):
             self.closed.set()
             for waiting in self._answers.values():
                 if not waiting.done():
-                    waiting.set_exception(BrowserFailed("The browser went away"))
+                    waiting.set_exception(BrowserFailed("The browser has ended"))
             return
         message = json.loads(text)
         if "id" not in message:

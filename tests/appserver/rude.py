@@ -102,13 +102,13 @@ def faults(elsewhere: str) -> dict[str, Rude]:
                               "Retry-After: 86400"),
         "503": Rude(says("503 Busy\r\nRetry-After: 7"), "retried", 503, 4, "overloaded"),
         "500": Rude(says("500 Oops", b"a stack trace"), "retried", 500, 4, "a stack trace"),
-        "301": Rude(found, "refused", 301, 1, "points elsewhere, and a sender does not follow"),
+        "301": Rude(found, "refused", 301, 1, "redirects to another URL, and a sender does not follow"),
         "a huge refusal": Rude(endless("400 Bad Request"), "refused", 400, 1, "cannot read"),
         "a huge success": Rude(endless("201 Created"), "accepted", 201, 1, "has the message"),
         "an unknown authority": Rude(says("201 Created"), "failed", None, 1,
-                                     "certificate is not to be trusted", tls="unknown"),
+                                     "certificate cannot be trusted", tls="unknown"),
         "another's certificate": Rude(says("201 Created"), "failed", None, 1,
-                                      "certificate is not to be trusted", tls="other name"),
+                                      "certificate cannot be trusted", tls="other name"),
     }  # fmt: skip
 
 

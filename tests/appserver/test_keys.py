@@ -184,7 +184,7 @@ BAD_FORMS = {
     "a public jwk": (
         lambda: VapidKeys.from_jwk({k: v for k, v in JWK.items() if k != "d"}),
         KeyFileMalformed,
-        "public key alone",
+        "only a public key",
     ),
     "a jwk with a number": (lambda: VapidKeys.from_jwk(JWK | {"d": 7}), BadBase64url, "d is not"),
     "a jwk of another curve": (

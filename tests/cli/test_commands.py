@@ -322,7 +322,7 @@ def test_send_goes_to_no_address_of_this_network(tmp_path, capsys):
     made["endpoint"] = "http://127.0.0.1:9/p"  # This looks like the lab's: it is tried.
     file.write_text(json.dumps(made))
     assert main(["send", str(file), "--file", str(keys)]) == 1
-    assert "Nobody listens" in capsys.readouterr().out
+    assert "No server listens" in capsys.readouterr().out
 
 
 def test_send_says_what_is_wrong_with_a_file(tmp_path, capsys):

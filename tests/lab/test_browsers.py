@@ -225,7 +225,7 @@ def test_a_browser_whose_window_was_closed_makes_room_for_a_new_one(lab):
     old = lab.open("virtual")
 
     async def gone(url):
-        raise BrowserFailed("The browser went away")
+        raise BrowserFailed("The browser has ended")
 
     old.agent.open = gone
     new = lab.open("virtual")

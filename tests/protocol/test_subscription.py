@@ -177,7 +177,7 @@ def test_a_bad_endpoint(endpoint):
     "changes, detail",
     [
         ({"endpoint": "/p"}, "endpoint begins with neither https:// nor http://"),
-        ({"endpoint": "https://a:b@push.example.net"}, "endpoint holds a user name or a password"),
+        ({"endpoint": "https://a:b@push.example.net"}, "endpoint has a user name or a password"),
         ({"endpoint": "https://push.example/#"}, "endpoint has a fragment, which is never sent"),
         ({"endpoint": 1}, "endpoint is a number, not text"),
         ({"p256dh": "AA="}, "p256dh is not base64url: padding at character 3 of 3"),

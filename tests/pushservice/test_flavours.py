@@ -243,22 +243,22 @@ ANSWERS = {
 SAID = {
     "unsigned": "does not say who sends it", "no k": {"mozilla": "does not say who sends it"},
     "bad signature": {"mozilla": "signature of the token is wrong", "fcm": "cannot verify the token"},
-    "another key": "not the one that the subscription was made for",
+    "another key": "not the key that the subscription was made for",
     "aud": {"mozilla": "The aud of the token is not", "fcm": "The aud of the token is not"},
     "exp is text": {"mozilla": "of the wrong type", "fcm": "cannot verify the token"},
-    "exp is past": {"mozilla": "The token has expired", "fcm": "its exp is past"},
+    "exp is past": {"mozilla": "The token has expired", "fcm": "its exp is in the past"},
     "exp over 24 hours": {
-        "mozilla": "exp of the token is more than 24 hours", "fcm": "over 24 hours ahead"},
+        "mozilla": "exp of the token is more than 24 hours", "fcm": "more than 24 hours ahead"},
     "sub is no text": {"mozilla": "of the wrong type"},
     "no TTL": {"mozilla": "TTL is missing", "wns": "TTL is 0 or missing"},
-    "TTL in words": {"mozilla": "no whole number", "wns": "TTL is 0 or missing"},
+    "TTL in words": {"mozilla": "is not a whole number", "wns": "TTL is 0 or missing"},
     "TTL 0": {"wns": "TTL is 0 or missing"}, "Urgency": "Urgency is not one of the four",
-    "Topic too long": "Topic is not one that this vendor takes",
-    "Topic of 5": "Topic is not one that this vendor takes",
-    "no coding": "coding of the body is not named", "old headers": "a header has a salt or a key",
-    "4097 bytes": "too large for Mozilla's", "never made": "is no endpoint of this vendor's",
+    "Topic too long": "This vendor does not accept the Topic",
+    "Topic of 5": "This vendor does not accept the Topic",
+    "no coding": "content coding is missing", "old headers": "a header has a salt or a key",
+    "4097 bytes": "too large for Mozilla's", "never made": "is not an endpoint of this vendor",
     "unsubscribed": "The subscription has ended",
-    "too many": {"mozilla": "is overloaded", "wns": "has had too many messages"},
+    "too many": {"mozilla": "is overloaded", "wns": "has got too many messages"},
 }
 # fmt: on
 
@@ -336,11 +336,11 @@ def check_explanation(response, fault: str, flavour: str) -> None:
     elif silence:  # Then only the status gives a hint.
         assert STATUS[response.code].what in outcome.text and "It says" not in outcome.text
     else:
-        words = SAID.get(fault, "Apple does not believe the token")
+        words = SAID.get(fault, "Apple does not accept the token")
         if isinstance(words, dict):
-            words = words.get(flavour, "Apple does not believe the token")
+            words = words.get(flavour, "Apple does not accept the token")
         if flavour == "apple" and b"BadJwtToken" in response.body:
-            words = "Apple does not believe the token"
+            words = "Apple does not accept the token"
         assert words in outcome.text and "It says: " in outcome.text
 
 

@@ -267,7 +267,7 @@ def test_the_error_about_an_invalid_url_says_what_is_wrong(url, words, tmp_path,
     with pytest.raises(BadDatabaseUrl) as caught:
         database.connect(url, "application server", busy_timeout=1)
     message = str(caught.value)
-    assert words in message and "Give SQLAlchemy's URL, such as sqlite:///" in message
+    assert words in message and "Write the URL as SQLAlchemy does, such as sqlite:///" in message
     assert "disk space" not in message and "pa55word" not in message
     assert caught.value.__context__ is None or caught.value.__suppress_context__, "nor in a traceback"
     assert list(tmp_path.iterdir()) == []

@@ -43,8 +43,8 @@ MAX_IDLE_ORIGINS = 100
 NOT_SENT = Outcome(
     "retry",
     None,
-    "This was not sent: the push service has refused every message for a while. "
-    "Resume this notify-all later.",
+    "This message was not sent, because the push service has refused every message for a while. Resume "
+    "this notify-all later.",
     attempts=0,
     about="push service",
 )

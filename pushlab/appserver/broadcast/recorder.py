@@ -41,8 +41,8 @@ class Recorder:
         await self._write()
         if self._fault and self._noted:
             raise UnableToWriteDatabase(
-                f"{len(self._noted)} outcomes are not recorded, and going on would send to them "
-                f"again: {self._fault.detail}"
+                f"{len(self._noted)} outcomes could not be recorded, so to go on would mean sending to "
+                f"these recipients twice: {self._fault.detail}"
             )
 
     def _begin_writing(self) -> None:

@@ -171,7 +171,7 @@ class Runs:
         """Return what is recorded of a notify-all. Raises BadField if it is not known."""
         found = [known for known in self.all() if known.run == run]
         if not found:
-            raise BadField(f"there is no record of a notify-all {run}: the last {RUNS_KEPT} are kept")
+            raise BadField(f"there is no record of notify-all {run}: only the last {RUNS_KEPT} are kept")
         return found[0]
 
     def all(self) -> list[Run]:

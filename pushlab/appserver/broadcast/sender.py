@@ -182,5 +182,5 @@ class BroadcastSender:
         if run is None:
             return self._store.count(), self.runs.begin(digest, number)
         if self.runs.get(run).digest != digest:
-            raise BadField(f"notify-all {run} was of another message")
+            raise BadField(f"notify-all {run} sent another message")
         return self._store.count(not_accepted(run)), run

@@ -18,7 +18,7 @@ import random
 import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -165,14 +165,15 @@ class Delivery:
             clock=context.clock,
         )
         if isinstance(response, NetworkFault) and outcome.kind == "retry":
-            outcome = replace(outcome, text=f"{outcome.text}{unused_proxy(subscription.origin)}")
+            if proxy := unused_proxy(subscription.origin):
+                outcome = outcome.adding(proxy)
         now = asyncio.get_running_loop().time()
         if outcome.asks_for_less and outcome.about:
             self.queue.refused(now, outcome.about, self._asked(outcome))
         else:
             self.queue.answered(now)
         if outcome.kind == "accepted" and self._payload and not self.stored.subscription.has_keys:
-            return replace(outcome, text=f"{outcome.text} {WITHOUT_PAYLOAD}")
+            return outcome.adding(WITHOUT_PAYLOAD)
         return outcome
 
     async def retry(self, outcome: Outcome) -> Outcome:
@@ -201,7 +202,7 @@ class Delivery:
     def give_up(self, outcome: Outcome) -> Outcome:
         """Return the last outcome of a message that is not tried again."""
         times = "once" if self._attempts == 1 else f"{self._attempts} times"
-        return replace(outcome, text=f"{outcome.text} Tried {times}, then given up.")
+        return outcome.adding(f"The sender tried {times}, then gave up.")
 
     def _asked(self, outcome: Outcome) -> float:
         """Return the seconds of an outcome's Retry-After, or 0."""

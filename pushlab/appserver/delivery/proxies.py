@@ -21,6 +21,7 @@ def unused_proxy(origin: str) -> str:
     if name is None or urllib.request.proxy_bypass(url.netloc):
         return ""
     return (
-        f" {name.upper()}_PROXY is set, and no sender of pushlab uses a proxy: it could not see which "
-        "address a stranger's endpoint leads to. If there is no other way out, run it where there is."
+        f"{name.upper()}_PROXY is set, and pushlab's senders use no proxy: behind one they could not "
+        "see which address a stranger's endpoint leads to. If this machine reaches the internet only "
+        "through the proxy, run pushlab on one that needs none."
     )

@@ -79,7 +79,7 @@ def read_response(head: Iterable[bytes], body: bytes = b"") -> PushResponse | No
         if status is None:
             found = STATUS_LINE.fullmatch(line)
             if found is None:
-                raise BadResponse("a head of the answer does not begin with a status line")
+                raise BadResponse("the answer does not begin with a status line")
             status, reason, headers = int(found[1]), found[2] or "", []
         elif line:
             name, _, value = line.partition(":")

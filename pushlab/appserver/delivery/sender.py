@@ -160,19 +160,18 @@ class Sender:
         try:
             known = await asyncio.to_thread(self.store.remove, stored.subscription.endpoint)
         except StoreError as error:
-            return replace(outcome, text=f"{outcome.text} It is not removed yet: {error.detail}.")
-        return replace(outcome, text=f"{outcome.text} It is removed here.") if known else outcome
+            return outcome.adding(f"The subscription is not removed yet: {error.detail}.")
+        return outcome.adding("The application server has removed it.") if known else outcome
 
     def _compare_keys(self, stored: StoredSubscription, outcome: Outcome) -> Outcome:
         ours, theirs = self._keys.application_server_key, stored.application_server_key
         # Which of the three statuses a wrong key gets depends on the vendor.
         if outcome.status not in (400, 401, 403) or ours == theirs:
             return outcome
-        return replace(
-            outcome,
-            text=f"{outcome.text} This subscription was made for another application server key "
-            f"({theirs[:8]}…) than the one that signs now ({ours[:8]}…). Put the old keys back, or "
-            "let the page unsubscribe and subscribe again.",
+        return outcome.adding(
+            f"This subscription was made for another application server key "
+            f"({theirs[:8]}…), and {ours[:8]}… signs now. Put the old keys back, or "
+            "let the page unsubscribe and subscribe again."
         )
 
 

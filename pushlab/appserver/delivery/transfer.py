@@ -112,7 +112,7 @@ class Transfer:
     def on_head(self, line: bytes) -> int:
         """Take a line of a head or of trailers: libcurl bounds their bytes, to 300 KiB in all."""
         if len(self.head) == MAX_HEAD_LINES:
-            raise BadResponse(f"the answer has a head of more than {MAX_HEAD_LINES} lines")
+            raise BadResponse(f"the answer has more than {MAX_HEAD_LINES} lines")
         self.head.append(line)
         return len(line)
 

@@ -14,7 +14,7 @@ subscribers are refused at once, so a sender that removed refused subscriptions 
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -50,60 +50,62 @@ SECRET_HEADERS = ("location", "link", "content-location", "set-cookie")
 STATUS: dict[int, Explanation] = {
     201: Explanation("accepted", "The push service has the message",
         "", "RFC 8030 §5",
-        "It is not delivered yet: the user agent gets it as soon as it is connected"),
+        "It is not delivered yet: it waits until the user agent is connected"),
     202: Explanation("accepted", "The push service has the message and will send a receipt",
         "", "RFC 8030 §5.1", "Ask the URL in the Link header for the receipt"),
     400: Explanation("refused", "The push service cannot read the request",
         APPLICATION_SERVER, "RFC 8030 §5",
-        "Check TTL, Urgency, Topic and Content-Encoding: aes128gcm; Apple also says 400 when "
-        "the key is not the one of the subscription"),
-    401: Explanation("refused", "The push service does not accept who sent this",
+        "Check TTL, Urgency, Topic and Content-Encoding: aes128gcm; Apple also answers 400 when the "
+        "key is not that of the subscription"),
+    401: Explanation("refused", "The push service does not accept the sender",
         APPLICATION_SERVER, "RFC 8292 §4.2",
-        "Send Authorization: vapid t=…, k=…; Mozilla says 401 for a wrong aud, exp or key too"),
+        "Send Authorization: vapid t=…, k=…; Mozilla also answers 401 for a wrong aud, exp or key"),
     403: Explanation("refused", "The push service does not accept the token",
         APPLICATION_SERVER, "RFC 8292 §4.2",
         "Check that k is the applicationServerKey of the subscription, that aud is the "
-        "endpoint's origin, and that exp is at most 24 hours ahead by a right clock"),
+        "endpoint's origin, that exp is at most 24 hours ahead, and that this machine's clock is right"),
     404: Explanation("gone", "The push service does not know this subscription, or it has expired",
         USER_AGENT, "RFC 8030 §7.3", "Remove the subscription: it will never work again"),
-    405: Explanation("refused", "The push service takes no POST there",
-        APPLICATION_SERVER, "RFC 9110 §15.5.6", "Send to the endpoint just as the browser gave it"),
+    405: Explanation("refused", "The push service accepts no POST at this URL",
+        APPLICATION_SERVER, "RFC 9110 §15.5.6", "Send to the endpoint exactly as the browser gave it"),
     406: Explanation("refused",
-        "The push service has dropped the message, as Windows' does with too many",
+        "The push service has dropped the message, as Windows' service does when it gets too many",
         APPLICATION_SERVER, "RFC 8030 §8.4", "Send less often, and look at the headers X-WNS-…"),
     410: Explanation("gone", "The user agent has unsubscribed",
         USER_AGENT, "RFC 8030 §7.3",
         "Nothing is broken. Remove the subscription: it will never work again"),
     413: Explanation("refused", "The message is too large for the push service",
         APPLICATION_SERVER, "RFC 8030 §7.2",
-        "Send at most 4096 bytes of body, which hold 3993 of plaintext, and about 3000 to "
-        "phones"),
-    415: Explanation("refused", "The push service does not know the coding of the body",
+        "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to phones send at most "
+        "about 3000"),
+    415: Explanation("refused", "The push service does not know the body's content coding",
         APPLICATION_SERVER, "RFC 8291 §4", "Send Content-Encoding: aes128gcm"),
-    429: Explanation("retry", "Too many messages for the push service",
+    429: Explanation("retry", "The push service has got too many messages",
         APPLICATION_SERVER, "RFC 8030 §8.4",
         "Wait as long as Retry-After says, and use Topic to replace what is outdated"),
-    500: Explanation("retry", "The push service has a fault of its own",
+    500: Explanation("retry", "The push service itself has failed",
         PUSH_SERVICE, "RFC 9110 §15.6.1", "Send again later"),
-    502: Explanation("retry", "A gateway of the push service got no sensible answer",
+    502: Explanation("retry", "A gateway of the push service got no valid answer",
         PUSH_SERVICE, "RFC 9110 §15.6.3", "Send again later"),
     503: Explanation("retry", "The push service is overloaded or under repair",
         PUSH_SERVICE, "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again"),
-    504: Explanation("retry", "A gateway of the push service waited in vain",
+    504: Explanation("retry", "A gateway of the push service got no answer in time",
         PUSH_SERVICE, "RFC 9110 §15.6.5", "Send again later"),
 }
 CLASSES: dict[int, Explanation] = {
-    2: Explanation("accepted", "The push service took it, with a status that RFC 8030 does not name",
-        "", "RFC 8030 §5", "See whether the message arrives: 201 is what it should say"),
-    3: Explanation("refused", "The push service points elsewhere, and a sender does not follow",
+    2: Explanation("accepted", "The push service has accepted the message with a status that RFC 8030 "
+    "does not name",
+        "", "RFC 8030 §5", "Check whether the message arrives: RFC 8030 expects 201"),
+    3: Explanation("refused", "The push service redirects to another URL, and a sender does not follow",
         PUSH_SERVICE, "RFC 8030 §8", "Let the page subscribe again: endpoints do not move"),
-    4: Explanation("refused", "The push service refuses, with a status that RFC 8030 does not name",
+    4: Explanation("refused", "The push service refuses the message with a status that RFC 8030 does "
+    "not name",
         APPLICATION_SERVER, "RFC 9110 §15.5", "Read the push service's own words"),
-    5: Explanation("retry", "The push service has a fault of its own",
+    5: Explanation("retry", "The push service itself has failed",
         PUSH_SERVICE, "RFC 9110 §15.6", "Send again later"),
 }
-STRANGE = Explanation("refused", "The answer is none that HTTP knows", PUSH_SERVICE, "RFC 9110 §15",
-              "Check that the endpoint belongs to a push service")
+STRANGE = Explanation("refused", "The answer has a status that HTTP does not define", PUSH_SERVICE,
+              "RFC 9110 §15", "Check that the endpoint belongs to a push service")
 # fmt: on
 
 
@@ -130,6 +132,11 @@ class Outcome:
 
     def __str__(self) -> str:
         return self.text
+
+    def adding(self, more: str) -> "Outcome":
+        """Return this outcome with one more sentence. A vendor's own words may lack their full stop."""
+        stop = "" if self.text.endswith((".", "?", "!", "…")) else "."
+        return replace(self, text=f"{self.text}{stop} {more}")
 
     @property
     def asks_for_less(self) -> bool:

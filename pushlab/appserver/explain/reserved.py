@@ -35,13 +35,13 @@ def reserved_name(origin: str, fault: NetworkFault) -> Explanation | None:
             "The browser has removed this subscription: its endpoint is at a name that never resolves",
             USER_AGENT,
             known.rfc,
-            "Remove the subscription; the page subscribes again when it is opened next",
+            "Remove the subscription; the page subscribes again when somebody opens it",
         )
     if fault.code != UNRESOLVED:
         return None
     return Explanation(
         "failed",
-        f"The endpoint is at {known.what}, which no push service has",
+        f"The endpoint is at {known.what}, where no push service is",
         USER_AGENT,
         known.rfc,
         "Let the page subscribe, and store the endpoint that the browser gives",

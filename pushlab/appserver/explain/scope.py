@@ -39,32 +39,34 @@ class VendorConcern(NamedTuple):
 # A table, with several values in a line.
 # fmt: off
 STATUS_CONCERNS: dict[int, Concern] = {
-    400: Concern("message", "RFC 8030 §5", "The request cannot be read; another one can"),
+    400: Concern("message", "RFC 8030 §5", "The push service cannot read this request"),
     401: Concern("sender", "RFC 8292 §4.2", "The request does not say who sends it"),
     403: Concern("sender", "RFC 8292 §4.2", "The token is not accepted"),
     404: Concern("recipient", "RFC 8030 §7.3", "This subscription has expired"),
-    405: Concern("recipient", "RFC 9110 §15.5.6", "This URL takes no POST"),
-    406: Concern("sender", "RFC 8030 §8.4", "Windows' service has dropped the message: too many"),
+    405: Concern("recipient", "RFC 9110 §15.5.6", "This URL accepts no POST"),
+    406: Concern("sender", "RFC 8030 §8.4", "Windows' service has got too many messages and dropped "
+    "this one"),
     410: Concern("recipient", "RFC 8030 §7.3", "This subscription has ended"),
     413: Concern("message", "RFC 8030 §7.2", "The message is too large"),
-    415: Concern("message", "RFC 8291 §4", "The coding of the body is unknown"),
+    415: Concern("message", "RFC 8291 §4", "The body's content coding is unknown"),
     421: Concern("recipient", "RFC 9110 §15.5.20", "This URL belongs to another server"),
     429: Concern("recipient", "RFC 8030 §8.4",
         "The rate limit for this push resource; Retry-After is for requests to this push resource"),
-    500: Concern("push service", "RFC 9110 §15.6.1", "The push service met what it did not expect"),
-    502: Concern("push service", "RFC 9110 §15.6.3", "What is behind a gateway gave no valid answer"),
+    500: Concern("push service", "RFC 9110 §15.6.1", "The push service met an unexpected condition"),
+    502: Concern("push service", "RFC 9110 §15.6.3", "A server behind the gateway gave no valid answer"),
     503: Concern("push service", "RFC 9110 §15.6.4",
-        "Overload or maintenance; Retry-After is how long that lasts (§10.2.3)"),
-    504: Concern("push service", "RFC 9110 §15.6.5", "What is behind a gateway gave no answer in time"),
+        "The push service is overloaded or under repair; Retry-After says for how long (§10.2.3)"),
+    504: Concern("push service", "RFC 9110 §15.6.5", "A server behind the gateway gave no answer in "
+    "time"),
 }
 CLASS_CONCERNS: dict[int, Concern] = {
     3: Concern("recipient", "RFC 9110 §15.4", "This URL points elsewhere"),
     4: Concern("message", "RFC 9110 §15.5", "The fault is in this request"),
     5: Concern("push service", "RFC 9110 §15.6", "The fault is the server's"),
 }
-NOT_HTTP = Concern("push service", "RFC 9110 §15", "What answered there does not speak HTTP")
+NOT_HTTP = Concern("push service", "RFC 9110 §15", "The server that answered does not speak HTTP")
 NO_ANSWER = Concern("push service", "RFC 9110 §4.3",
-    "Nothing of the request is known to have been read; its origin is what could not be reached")
+    "No part of the request is known to have been read, so this concerns the whole origin")
 
 # Documented means: for the vendor's own API. Web Push endpoints lead to the same services, and no
 # limit of this kind was provoked here.
@@ -78,7 +80,7 @@ VENDOR_CONCERNS: list[VendorConcern] = [
     VendorConcern("FCM", 429, "quota", Concern("sender",
         str(FCM_MANUAL), "The quota of one sender's project is used up")),
     VendorConcern("Apple", 400, "vapidpkhashmismatch", Concern("sender",
-        "RFC 8292 §4.2", "The key is not the one of the subscription; others say 403")),
+        "RFC 8292 §4.2", "The key is not that of the subscription; other services answer 403")),
     VendorConcern("WNS", 406, "channelthrottled", Concern("recipient",
         str(WNS_MANUAL), "Too many messages for one channel: one subscription")),
 ]

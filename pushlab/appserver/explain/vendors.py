@@ -69,7 +69,7 @@ def explanation_of(response: PushResponse) -> Explanation | None:
     """Return what a response means, or None if no known response of a vendor matches it.
 
     >>> explanation_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
-    'The key that signed is not the one that the subscription was made for'
+    'The key that signed is not the key that the subscription was made for'
     """
     known = known_answer(response)
     return known and known.explanation
@@ -108,29 +108,29 @@ def _mine(what: str, rfc: str, next: str) -> Explanation:
     return Explanation("refused", what, APPLICATION_SERVER, rfc, next)
 
 
-ANOTHER_KEY = _mine("The key that signed is not the one that the subscription was made for",
+ANOTHER_KEY = _mine("The key that signed is not the key that the subscription was made for",
     "RFC 8292 §4.2", "Sign with the key that was applicationServerKey in subscribe(), or let the "
     "page unsubscribe and subscribe again; keep the subscription meanwhile")  # fmt: skip
 AUDIENCE = _mine("The aud of the token is not the origin of the endpoint", "RFC 8292 §2",
     "Set aud to the endpoint's scheme, host and port, with no path and no slash at the end, and "
     "make new claims for each vendor")  # fmt: skip
 UNSIGNED = _mine("The request does not say who sends it", "RFC 8292 §3",
-    "Send Authorization: vapid t=…, k=…; a library that is given no claims "
-    "leaves it out")  # fmt: skip
+    "Send Authorization: vapid t=…, k=…; a library that gets no claims leaves this header "
+    "out")  # fmt: skip
 TOO_FAR = _mine("The exp of the token is more than 24 hours ahead", "RFC 8292 §2",
     "Set exp to now plus 12 hours, in seconds and not milliseconds")  # fmt: skip
-NO_TTL = _mine("TTL is missing, or no whole number", "RFC 8030 §5.2",
+NO_TTL = _mine("TTL is missing, or is not a whole number", "RFC 8030 §5.2",
     "Send the header TTL: how many seconds the message may wait, in digits")  # fmt: skip
-TOPIC = _mine("Topic is not one that this vendor takes", "RFC 8030 §5.4",
-    "Use at most 32 characters of A-Z a-z 0-9 - _, and for Apple not 1, 5, 9, … of them: it "
-    "decodes them as base64url; hash a longer name")  # fmt: skip
+TOPIC = _mine("This vendor does not accept the Topic", "RFC 8030 §5.4",
+    "Use at most 32 characters of A-Z a-z 0-9 - _, and hash a longer name; for Apple not 1, 5, 9, … "
+    "characters, because it decodes them as base64url")  # fmt: skip
 TOO_LARGE = _mine("The message is too large for Mozilla's service", "RFC 8030 §7.2",
-    "Send at most 4096 bytes of body, which hold 3993 of plaintext, and about 3000 to "
-    "phones")  # fmt: skip
+    "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to phones send at most about "
+    "3000")  # fmt: skip
 GONE = Explanation("gone", "The subscription has ended", USER_AGENT, "RFC 8030 §7.3",
     "Nothing is broken. Remove the subscription: it will never work again")  # fmt: skip
-NEVER_WAS = Explanation("gone", "This URL is no endpoint of this vendor's", APPLICATION_SERVER,
-    "RFC 8030 §4", "Remove the subscription, and see whether endpoints are stored whole and "
+NEVER_WAS = Explanation("gone", "This URL is not an endpoint of this vendor", APPLICATION_SERVER,
+    "RFC 8030 §4", "Remove the subscription, and check that endpoints are stored whole and "
     "unchanged")  # fmt: skip
 OVERLOADED = Explanation("retry", "Mozilla's service could not store the message", PUSH_SERVICE,
     "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again")  # fmt: skip
@@ -169,24 +169,24 @@ VENDORS: list[Known] = [
         "Set exp to a number without quotes, aud and sub to text, and leave out what you do not "
         "have")),
     Known("Mozilla", AUTOPUSH, 401, "errno 109;", _mine(
-        "Mozilla does not believe the token, and has this one status for every reason",
-        "RFC 8292 §4.2", "Look at your own copy of the claims: is exp ahead by a right clock, is the "
-        "signature r‖s, and are both t and k there?")),
+        "Mozilla does not accept the token, and gives this one status for every reason",
+        "RFC 8292 §4.2", "Check your own copy of the claims: exp must be in the future and this "
+        "machine's clock right, the signature must be r‖s, and the header needs both t and k")),
     Known("Mozilla", AUTOPUSH, 400, "errno 101;", _mine(
-        "A header that the coding of the body needs is missing", "RFC 8291 §4",
+        "A header that the body's content coding needs is missing", "RFC 8291 §4",
         "Use Content-Encoding: aes128gcm, which needs no other header")),
     Known("Mozilla", AUTOPUSH, 400, "missing content-encoding", _mine(
-        "The coding of the body is not named", "RFC 8291 §4",
+        "The body's content coding is missing", "RFC 8291 §4",
         "Send Content-Encoding: aes128gcm, or no body at all")),
     Known("Mozilla", AUTOPUSH, 400, "unknown content-encoding", _mine(
-        "The coding of the body is none that Mozilla takes", "RFC 8291 §4",
+        "Mozilla does not accept the body's content coding", "RFC 8291 §4",
         "Write Content-Encoding: aes128gcm, in small letters")),
     Known("Mozilla", AUTOPUSH, 400, "do not include", _mine(
-        "The body is in aes128gcm, and a header has a salt or a key as for aesgcm", "RFC 8291 §4",
+        "The body is aes128gcm, and a header has a salt or a key for aesgcm", "RFC 8291 §4",
         "Leave out Encryption, and dh in Crypto-Key: in aes128gcm both are in the body")),
     Known("Mozilla", AUTOPUSH, 400, "p256ecdsa", _mine(
         "The token is in the form of a draft, and its key is missing", "RFC 8292 §3",
-        "Write Authorization: vapid t=…, k=…; with WebPush or Bearer, the key belongs into "
+        "Write Authorization: vapid t=…, k=…; with WebPush or Bearer, the key belongs in "
         "Crypto-Key: p256ecdsa=…")),
     Known("Mozilla", AUTOPUSH, 400, "errno 110;", _mine(
         "A header that belongs to aesgcm, or to a token of a draft, is missing or malformed",
@@ -195,8 +195,8 @@ VENDORS: list[Known] = [
     Known("Mozilla", AUTOPUSH, 400, "errno 111;", NO_TTL),
     Known("Mozilla", AUTOPUSH, 400, "errno 112;", NO_TTL),
     Known("Mozilla", AUTOPUSH, 400, "errno 114;", _mine(
-        "TTL is negative", "RFC 8030 §5.2", "Send how many seconds the message may wait, from 0 on: a "
-        "negative number is often a point in time minus a clock that is ahead")),
+        "TTL is negative", "RFC 8030 §5.2", "Send how many seconds the message may wait, from 0 on; a "
+        "negative number often comes from a clock that is ahead")),
     Known("Mozilla", AUTOPUSH, 400, "errno 113;", TOPIC),
     Known("Mozilla", AUTOPUSH, 503, "errno 201;", OVERLOADED),
     Known("Mozilla", AUTOPUSH, 503, "errno 202;", OVERLOADED),
@@ -205,15 +205,15 @@ VENDORS: list[Known] = [
     Known("FCM", FCM_REPORTS.of("2025-07"), 403, "do not correspond to the credentials", ANOTHER_KEY),
     Known("FCM", FCM_REPORTS.of("2019-11"), 403, "aud claim in the token must include", AUDIENCE),
     Known("FCM", FCM_REPORTS.of("2024-03"), 403, "invalid jwt provided", _mine(
-        "Google cannot verify the token, or its exp is past or over 24 hours ahead",
-        "RFC 8292 §4.2", "Set exp to now plus 12 hours, a number by a right clock, and sign with the "
-        "private half of k: a private key has 32 bytes, leading zeros kept")),
+        "Google cannot verify the token, or its exp is in the past or more than 24 hours ahead",
+        "RFC 8292 §4.2", "Set exp to now plus 12 hours, as a number, and check this machine's clock; "
+        "sign with the private half of k, whose 32 bytes keep their leading zeros")),
     Known("FCM", FCM_REPORTS.of("2019-08"), 403, "exp claim", TOO_FAR),
     Known("FCM", FCM_REPORTS.of("2019-01"), 403, "mismatchsenderid", ANOTHER_KEY),
     Known("FCM", FCM_REPORTS.of("2022-11"), 403, "invalid push subscription endpoint", _mine(
         "Google does not accept this endpoint at the moment", "RFC 8030 §5",
-        "Keep the subscription and send again another day: it has been seen to work again; if it "
-        "never does, let the page subscribe again")),
+        "Keep the subscription and send again another day, because such endpoints have worked again; "
+        "if this one never does, let the page subscribe again")),
     Known("FCM", FCM_REPORTS.of("2021-04"), 401, "authorization header must be specified", UNSIGNED),
     Known("FCM", FCM_REPORTS.of("2016-12"), 400, "unauthorizedregistration", UNSIGNED),
     Known("FCM", FCM_REPORTS.of("2016-11"), 400, "invalidttlparameter", NO_TTL),
@@ -223,10 +223,10 @@ VENDORS: list[Known] = [
     # --- Apple: words ---
     Known("Apple", APPLE_REPORTS, 400, "vapidpkhashmismatch", ANOTHER_KEY),
     Known("Apple", APPLE_TOKEN, 403, "badjwttoken", _mine(
-        "Apple does not believe the token, and has this one word for every reason", "RFC 8292 §2",
-        "Check sub first, which only Apple insists on: mailto: with one real address, or https:, "
-        "no space, no < >, not at localhost, .local, an IP address or a name without a dot. "
-        "Then aud, and an exp at most 24 hours ahead, and the signature")),
+        "Apple does not accept the token, and gives this one word for every reason", "RFC 8292 §2",
+        "Check sub first, because only Apple insists on it: mailto: with one real address, or https:, "
+        "without a space and without < >, and not at localhost, .local, an IP address or a name "
+        "without a dot. Then check aud, the signature, and that exp is at most 24 hours ahead")),
     Known("Apple", APPLE_TOPIC, 400, "badwebpushtopic", TOPIC),
     Known("Apple", APPLE_MANUAL, 400, "badurgency", _mine(
         "Urgency is not one of the four values", "RFC 8030 §5.3",
@@ -234,31 +234,31 @@ VENDORS: list[Known] = [
 
     # --- Windows: headers ---
     Known("WNS", WNS_TTL, 400, "ttl value conflicts", _mine(
-        "TTL is 0 or missing, and Windows' service keeps messages unless told otherwise",
-        "RFC 8030 §5.2", "Send a TTL above 0, which every vendor takes; the body is empty, the "
-        "reason is in a header")),
+        "TTL is 0 or missing, and Windows' service keeps messages unless the request says otherwise",
+        "RFC 8030 §5.2", "Send a TTL above 0, which every vendor accepts; the answer's body is empty, "
+        "and a header has the reason")),
     Known("WNS", WNS_REPORTS, 406, "x-wns-notificationstatus: dropped", _mine(
-        "Windows' service has had too many messages and dropped this one; others say 429",
-        "RFC 8030 §8.4", "Send less often; who still wants this message has to send it again, "
-        "later")),
+        "Windows' service has got too many messages and dropped this one; other services answer 429",
+        "RFC 8030 §8.4", "Send less often, and send this message again later if it still matters")),
     Known("WNS", WNS_MANUAL, 406, "channelthrottled", _mine(
-        "Windows' service has had too many messages for this subscription; others say 429",
-        "RFC 8030 §8.4", "Send less often to this one, and look at Retry-After")),
+        "Windows' service has got too many messages for this subscription; other services answer 429",
+        "RFC 8030 §8.4", "Send less often to this subscription, and wait as long as Retry-After says")),
     Known("WNS", WNS_REPORTS.of("2022-07"), 406, "appthrottled", _mine(
-        "Windows' service has had too many messages of this sender; others say 429",
-        "RFC 8030 §8.4", "Stop sending to Windows for as long as Retry-After says, then send "
-        "slower: a sender that goes on is locked out for hours")),
+        "Windows' service has got too many messages from this sender; other services answer 429",
+        "RFC 8030 §8.4", "Stop sending to Windows for as long as Retry-After says, then send more "
+        "slowly: a sender that does not stop is locked out for hours")),
     # Windows' reason is in X-WNS-Error-Description, if it gives one.
     Known("WNS", WNS_MANUAL, 401, "wns-status", _mine(
-        "Windows' service does not accept who sends this", "RFC 8292 §4.2",
-        "Sign a new token: aud is the endpoint's origin, exp at most 24 hours ahead by a right clock")),
+        "Windows' service does not accept the sender", "RFC 8292 §4.2",
+        "Sign a new token: aud is the endpoint's origin, exp is at most 24 hours ahead, and this "
+        "machine's clock is right")),
     Known("WNS", WNS_MANUAL, 403, "wns-status", _mine(
         "Windows' service does not let this sender send to this subscription", "RFC 8292 §4.2",
         "Sign with the key that was applicationServerKey in subscribe()")),
 
     # --- ntfy: numbers, for push services that people run themselves ---
     Known("ntfy", NTFY_REPORTS, 507, "without previously active subscriber", Explanation(
-        "retry", "Nobody has listened to this topic, and ntfy keeps no message for it", USER_AGENT,
-        "RFC 4918 §11.5", "Let the user agent connect once, then send again")),
+        "retry", "No user agent has listened to this topic yet, so ntfy keeps no message for it",
+        USER_AGENT, "RFC 4918 §11.5", "Let the user agent connect once, then send again")),
 ]
 # fmt: on

@@ -45,7 +45,7 @@ class Certificate:
             return None
         if certfile is None or keyfile is None:
             halves = ["certificate", "private key"] if certfile else ["private key", "certificate"]
-            raise BadCertificate("there is a {} and no {}".format(*halves))
+            raise BadCertificate("a {} is given, and no {}".format(*halves))
         certificate = _certificate(_read(certfile), certfile)
         _check_key(_read(keyfile), keyfile, certificate)
         _check_time(certificate, now or datetime.now(UTC), certfile)

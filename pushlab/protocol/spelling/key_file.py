@@ -94,7 +94,8 @@ EXCHANGE = (
     f"Exchange the two: {IMPORT} does that. If browsers have been given the private key, everybody "
     "has it: make a new pair."
 )
-FIND = "Find the private half that belongs to it: a new pair silences every old subscription."
+FIND = "Find the private half that belongs to it: with a new pair every stored subscription stops "
+"working."
 
 ROLES = {
     "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).*secret|^d$"),

@@ -182,7 +182,7 @@ def _form(body: bytes) -> dict[str, str]:
     try:
         fields = urllib.parse.parse_qs(body.decode("ascii"), errors="strict", max_num_fields=100)
     except ValueError:
-        raise BadField("the body is not a form") from None
+        raise BadField("the body is not form data") from None
     return {name: values[0] for name, values in fields.items()}
 
 

@@ -92,7 +92,7 @@ def test_old_runs_are_forgotten_with_their_outcomes(store, people):
     later = [runs.begin(DIGEST) for _ in range(RUNS_KEPT)]
     assert [known.run for known in runs.all()] == later
     assert store.count(not_accepted(first)) == 4, "its outcomes are gone, too"
-    with pytest.raises(BadField, match=f"no record of a notify-all {first}"):
+    with pytest.raises(BadField, match=f"no record of notify-all {first}"):
         runs.get(first)
 
 

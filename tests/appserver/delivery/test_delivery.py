@@ -113,7 +113,7 @@ def test_trying_has_an_end(run, world):
         here = world(*[BUSY] * 9)
         outcome = await here.delivery.deliver()
         assert (outcome.kind, outcome.attempts) == ("retry", ATTEMPTS) and len(here.answers) == 5
-        assert outcome.text.endswith(f"Tried {ATTEMPTS} times, then given up.")
+        assert outcome.text.endswith(f"The sender tried {ATTEMPTS} times, then gave up.")
 
     run(scenario())
 
@@ -142,7 +142,7 @@ def test_a_pause_that_is_too_long_is_not_waited_for(run, world):
         here = world(asked(int(RETRY_DEADLINE) + 1))
         outcome = await here.delivery.deliver()
         assert (outcome.kind, here.pauses) == ("retry", [])
-        assert outcome.text.endswith("Tried once, then given up.")
+        assert outcome.text.endswith("The sender tried once, then gave up.")
 
     run(scenario())
 
@@ -272,7 +272,7 @@ def test_a_name_that_never_resolves_is_gone_at_the_first_attempt(run, subscriber
         here = at(subscriber, f"https://{host}/fcm/send/abcdefgh", fault)
         outcome = await here.delivery.deliver()
         assert (outcome.kind, outcome.attempts, outcome.rfc) == ("gone", 1, "RFC 6761 §6.4")
-        assert here.pauses == [] and "on the internet?" not in outcome.text
+        assert here.pauses == [] and "internet connection" not in outcome.text
 
     run(scenario())
 
@@ -305,7 +305,7 @@ def test_a_proxy_that_is_not_used_is_told_where_no_response_came(run, world, mon
     async def scenario():
         outcome = await world(*4 * [fault]).delivery.deliver()
         assert ("ALL_PROXY is set" in outcome.text) is told and "pa55word" not in outcome.text
-        assert outcome.text.endswith(f"Tried {ATTEMPTS} times, then given up.")
+        assert outcome.text.endswith(f"The sender tried {ATTEMPTS} times, then gave up.")
 
     run(scenario())
 

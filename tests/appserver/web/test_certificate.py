@@ -108,8 +108,8 @@ def test_a_bad_certificate_is_an_error_before_anything_starts(issue, tmp_path):
     for certfile, keyfile, said in [
         (missing, key, "missing.pem cannot be read: No such file"),
         (chain, missing, "missing.pem cannot be read: No such file"),
-        (chain, None, "there is a certificate and no private key"),
-        (None, key, "there is a private key and no certificate"),
+        (chain, None, "a certificate is given, and no private key"),
+        (None, key, "a private key is given, and no certificate"),
         (key, chain, "key.pem holds no certificate in PEM"),
         (chain, chain, "lab.pem holds no private key in PEM"),
         (chain, other, "does not belong to the certificate"),
