@@ -169,7 +169,7 @@ def _serve(serve: Parser) -> None:
     serve.add_argument("--take-over", action="store_true", help=take_over)
     serve.epilog = (
         "The application server's routes: GET /vapid, POST /add-subscription, /remove-subscription, "
-        "/notify-me and /notify-all; README.md has a table of all of them, with their bodies."
+        "/notify-me and /notify-all; README.md has a table of all of them."
     )
 
 

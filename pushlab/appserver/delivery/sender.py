@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
 from typing import Any
 
 from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
@@ -160,7 +159,7 @@ class Sender:
         try:
             known = await asyncio.to_thread(self.store.remove, stored.subscription.endpoint)
         except StoreError as error:
-            return outcome.adding(f"The subscription is not removed yet: {error.detail}.")
+            return outcome.adding(f"It is not removed yet: {error.detail}.")
         return outcome.adding("The application server has removed it.") if known else outcome
 
     def _compare_keys(self, stored: StoredSubscription, outcome: Outcome) -> Outcome:
