@@ -6,9 +6,12 @@ format). Two notebooks are made of it:
 - ``notebooks/solutions/NAME.ipynb``: the whole lesson. ``--execute`` runs it, in a lab of its own,
   and keeps the outputs. nbval then holds the outputs against every later run.
 - ``notebooks/NAME.ipynb``: the learner's. What stands between ``### BEGIN SOLUTION`` and
-  ``### END SOLUTION`` is cut to a stub; a check cell (tag ``check``) loses its output with it.
+  ``### END SOLUTION`` is cut to a stub. It has no outputs: they would answer the lesson's questions,
+  and nobody could see which cells have run.
 
-Both get a navigation bar, and ``notebooks/index.ipynb`` lists the lessons in their own words.
+Both get a navigation bar, and a lesson that starts a lab gets a last cell that stops it.
+``notebooks/index.ipynb`` lists the lessons in their own words, and ``notebooks/glossary.ipynb`` is
+made of ``notebooks/source/glossary.py``.
 
 Made twice, a notebook is the same to the byte: a cell's id is made of its source, and an output
 holds no port, no path and no time. Without ``--execute`` the outputs of unchanged cells stay.
@@ -34,7 +37,12 @@ NOTEBOOKS = Path(__file__).resolve().parent
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
 MARKER = re.compile(r"^ *### (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 STUB = 'raise NotImplementedError("your turn")'
-CHECK = "check"
+STOP = "lab.stop()  # closes its browsers and frees its ports; twice is as good as once\nlab"
+
+HOW = (
+    "Run the cells from the top: click into one and press Shift-Enter. `NameError` means that a cell "
+    "above has not been run yet, or that the kernel was restarted: run it, then go on."
+)
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -61,7 +69,7 @@ PIXELS = "image/png"
 
 def names() -> list[str]:
     """Return the lessons' names, in their order."""
-    return sorted(path.stem for path in (NOTEBOOKS / "source").glob("*.py"))
+    return sorted(path.stem for path in (NOTEBOOKS / "source").glob("[0-9]*.py"))
 
 
 def paths(name: str) -> tuple[Path, Path]:
@@ -72,7 +80,10 @@ def paths(name: str) -> tuple[Path, Path]:
 def solution(source: str) -> NotebookNode:
     """Return the whole lesson, without outputs, from the text of its source."""
     cells, seen = [], Counter()
-    for cell in jupytext.reads(source, fmt="py:percent").cells:
+    written = jupytext.reads(source, fmt="py:percent").cells
+    if re.search(r"\bLab\(", source):
+        written.append(nbformat.v4.new_code_cell(STOP))
+    for cell in written:
         identity = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
         seen[identity] += 1
         cell.id = identity if seen[identity] == 1 else f"{identity}-{seen[identity]}"
@@ -98,15 +109,15 @@ def with_navigation(lesson: NotebookNode, name: str, solved: bool) -> NotebookNo
     order, up = names(), "../" if solved else ""
     at = order.index(name)
     links = [f"[← {short_title(order[at - 1])}]({order[at - 1]}.ipynb)"] if at else []
-    links.append(f"[All lessons]({up}index.ipynb)")
+    links.append(f"[All lessons]({up}index.ipynb) | [Glossary]({up}glossary.ipynb)")
     links.append(f"[Exercises](../{name}.ipynb)" if solved else f"[Solution](solutions/{name}.ipynb)")
     if at + 1 < len(order):
         links.append(f"[{short_title(order[at + 1])} →]({order[at + 1]}.ipynb)")
-    cells = []
-    for place in ("top", "bottom"):
-        cells.append(nbformat.v4.new_markdown_cell(" | ".join(links), id=f"navigation-{place}"))
+    bar = " | ".join(links)
+    top = nbformat.v4.new_markdown_cell(bar if solved else f"{bar}\n\n{HOW}", id="navigation-top")
+    bottom = nbformat.v4.new_markdown_cell(bar, id="navigation-bottom")
     framed = nbformat.from_dict(lesson)
-    framed.cells = [cells[0], *framed.cells, cells[1]]
+    framed.cells = [top, *framed.cells, bottom]
     return framed
 
 
@@ -118,8 +129,12 @@ def index() -> NotebookNode:
         "Each takes 20 to 40 minutes and needs no internet. Begin with the first. After it, the order",
         "helps and is not needed. An exercise fails until you solve it: that is how it begins.",
         "",
-        "| lesson | at its end you can | time |",
-        "|---|---|---|",
+        "The lessons have no outputs until you run them. **To read without running**, on a web page or",
+        "on a phone, open the last column: the same lesson with all outputs, and with the exercises",
+        "solved. The [glossary](glossary.ipynb) explains each term in two sentences.",
+        "",
+        "| lesson | at its end you can | time | to read |",
+        "|---|---|---|---|",
     ]
     for name in names():
         said = prose(name)
@@ -127,20 +142,26 @@ def index() -> NotebookNode:
         if not all(found):
             raise ValueError(f"{name} lacks its title, “At the end you can” or its time")
         title, able, time = (" ".join(one[1].split()) for one in found)
-        lines.append(f"| [{title}]({name}.ipynb) | {able} | {time} |")
-    lines += ["", "The bar above each lesson leads to its solution, executed. Look there last."]
+        solved = f"[solution](solutions/{name}.ipynb)"
+        lines.append(f"| [{title}]({name}.ipynb) | {able} | {time} | {solved} |")
     cell = nbformat.v4.new_markdown_cell("\n".join(lines), id="index")
     return nbformat.v4.new_notebook(cells=[cell], metadata=METADATA)
 
 
+def glossary() -> NotebookNode:
+    """Return the glossary, which every lesson links."""
+    made = solution((NOTEBOOKS / "source" / "glossary.py").read_text("utf-8"))
+    bar = nbformat.v4.new_markdown_cell("[All lessons](index.ipynb)", id="navigation-top")
+    made.cells.insert(0, bar)
+    return made
+
+
 def learner(lesson: NotebookNode) -> NotebookNode:
-    """Return the learner's notebook: stubs for solutions, and no output that gives one away."""
+    """Return the learner's notebook: stubs for solutions, and no outputs."""
     lesson = nbformat.from_dict(lesson)
     for cell in lesson.cells:
-        cut = SOLUTION.sub(rf"\g<1>{STUB}", cell.source)
-        if cut != cell.source or CHECK in cell.metadata.get("tags", []):
-            _set_outputs(cell, [], None)
-        cell.source = cut
+        cell.source = SOLUTION.sub(rf"\g<1>{STUB}", cell.source)
+        _set_outputs(cell, [], None)
     return lesson
 
 
@@ -255,6 +276,7 @@ def main(arguments: list[str]) -> int:
             _write(path, text)
     if not chosen.names:
         _write(NOTEBOOKS / "index.ipynb", as_text(index()))
+        _write(NOTEBOOKS / "glossary.ipynb", as_text(glossary()))
     return 0
 
 

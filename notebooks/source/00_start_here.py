@@ -17,6 +17,10 @@
 # to all, say which party did what and in which order, and explain what a 410 means.
 #
 # **Time:** 20 minutes. **Before this:** nothing; a little Python and HTTP will do.
+#
+# **How to run a cell.** Click into it and press Shift-Enter: `[*]` beside it means that it runs, and
+# a number that it has ended. What it says appears below it, and the next cell is chosen. Begin with
+# this one, and *look for* the sentence that says that the lab runs.
 
 # %%
 from pushlab import Lab, PushlabError, checks
@@ -26,7 +30,8 @@ lab
 
 # %% [markdown]
 # Two servers now run in the background while you read. Run the cell again whenever you like: it
-# stops the old lab and starts a new one.
+# stops the old lab and starts a new one. If a cell further down says `NameError: name 'lab' is not
+# defined`, this first cell has not been run since the kernel started: run it, then that cell again.
 #
 # ## The words
 #
@@ -212,6 +217,7 @@ second.close()  # A throw-away browser says goodbye: it unsubscribes before it e
 browser.unsubscribe()
 try:
     lab.notify_all()
+    print("Somebody else is still subscribed: another browser that you have opened.")
 except PushlabError as error:
     print(error)
 
@@ -243,10 +249,13 @@ assert browser not in lab.browsers
 # %% [markdown]
 # ## Exercises
 #
+# Each has a cell for your code, and below it a cell that checks it.
+#
 # **Exercise 1.** Write `body_length(text: str) -> int`: how many bytes the push service gets for a
 # text. A text travels as UTF-8. A body has 4096 bytes at most, so raise `ValueError` for a text
-# that does not fit. Then run the
-# check below: it names the first text that departs.
+# that does not fit. Until you have written it, the check below says *Not yet. … it is your turn*:
+# that is how a waiting exercise looks. Run your cell, then the check: it names the first text for
+# which your number differs.
 
 # %%
 def body_length(text: str) -> int:

@@ -27,11 +27,11 @@ from contextlib import chdir
 from hashlib import sha256
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
-
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid
 from pywebpush import WebPushException, webpush
 from pushlab import Lab, PushlabError, VapidKeys, base64url, byte_map, checks, examples, p256, trace
+print("Ready: everything that this lesson needs is here.")
 
 # %% [markdown]
 # ## The words
@@ -407,7 +407,7 @@ with TemporaryDirectory() as folder, chdir(folder):
 # everything with a new pair. **Predict** the two answers.
 
 # %%
-lab, new = Lab(), VapidKeys.generate()
+lab, new = Lab(database="sqlite://"), VapidKeys.generate()  # in memory: two visitors alone
 early, late = (lab.open("virtual", name=name) for name in ("Early", "Late"))
 for browser in (early, late):
     browser.subscribe()

@@ -30,6 +30,7 @@ from pushlab import Lab, PushlabError, PushSubscription, VapidKeys, base64url, b
 from pushlab import examples, trace
 
 lab = Lab()
+print(lab)
 good = examples.RFC8291.subscription.to_json()  # an example that all the world knows
 web = build_opener(ProxyHandler({})).open  # the lab is on this machine: no proxy in between
 

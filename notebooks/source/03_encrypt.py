@@ -27,9 +27,9 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pywebpush import WebPusher
-
 from pushlab import PushlabError, base64url, byte_map, checks, content_coding, decrypt
 from pushlab import encryption, examples, message_map, p256, trace, trace_table
+print("Ready. This lesson starts no lab: it encrypts, and sends nothing.")
 
 # %% [markdown]
 # ## The words

@@ -38,6 +38,7 @@ from pushlab import jws, p256, token_map, trace, vapid
 private_key = p256.load_private(bytes(range(0x20, 0x40)))  # known to all: for lessons alone
 public = p256.raw_public(private_key)
 now = 1453500000  # ten in the evening, UTC, on 22 January 2016
+print("Ready. This lesson starts no lab: it signs, and sends nothing.")
 
 # %% [markdown]
 # The setup cell does not call `time.time()`. Code that judges a lifetime should be given the time,

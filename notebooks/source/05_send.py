@@ -26,6 +26,7 @@ from pywebpush import WebPushException, webpush
 from pushlab import Claims, Lab, PushOptions, PushRequest, PushResponse, VapidKeys, authorization
 from pushlab import build_request, checks, encrypt, examples, explain, sign
 lab = Lab()
+lab
 
 # %% [markdown]
 # ## The words

@@ -28,9 +28,9 @@ from pywebpush import webpush
 from tornado.httpclient import AsyncHTTPClient
 from pushlab import Claims, Lab, PushOptions, PushResponse, bar_chart, bench_chart
 from pushlab import build_request, checks, encrypt, explain, line_chart, vapid
-
 # In memory, so only this class is in it. One endpoint is allowed whose address is not public.
 lab = Lab(database="sqlite://", allow_endpoints=["https://127.0.0.1:9"])
+lab
 
 # %% [markdown]
 # ## The words

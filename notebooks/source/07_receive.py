@@ -27,11 +27,11 @@ from urllib.request import Request, urlopen
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tornado.websocket import websocket_connect
-
 from pushlab import Lab, PushOptions, PushSubscription, base64url, checks, p256
 from pushlab import content_coding, encryption, examples, message_map
 
 lab = Lab()
+lab
 
 # %% [markdown]
 # ## The words

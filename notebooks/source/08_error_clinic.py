@@ -29,8 +29,8 @@ from pywebpush import WebPusher, WebPushException, webpush
 from pushlab import ApplicationServer, Lab, PushlabError, PushOptions, PushResponse, PushService
 from pushlab import PushSubscription, VapidKeys, VirtualUserAgent, authorization, base64url
 from pushlab import build_request, checks, encrypt, encryption, explain, jws, vapid
-lab = Lab()
-signer = Vapid(lab.keys.private_key)  # pywebpush signs with it
+lab = Lab(database="sqlite://")  # in memory: nobody is in it but this lesson's patients
+lab
 
 # %% [markdown]
 # ## The words
@@ -51,6 +51,7 @@ signer = Vapid(lab.keys.private_key)  # pywebpush signs with it
 # `send` is the POST of lesson 05, except that it signs *whatever claims you say*.
 
 # %%
+signer = Vapid(lab.keys.private_key)  # pywebpush signs with it
 def send(text, to, keys=lab.keys, ttl=60, topic=None, **said):
     claims = {"aud": to.origin, "exp": int(time.time()) + 12 * 3600, "sub": keys.subject} | said
     token = jws.sign(vapid.HEADER, json.dumps(claims).encode(), keys.private_key)

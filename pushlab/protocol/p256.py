@@ -41,7 +41,10 @@ def load_public(raw: bytes) -> ec.EllipticCurvePublicKey:
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(CURVE, raw)
     except ValueError:
-        raise BadPublicKey("the public key is not a point on P-256") from None
+        hint = (
+            "x and y do not satisfy the curve's equation: a byte is wrong, or they have changed places"
+        )
+        raise BadPublicKey("the public key is not a point on P-256", hint=hint) from None
 
 
 def load_private(raw: bytes) -> ec.EllipticCurvePrivateKey:

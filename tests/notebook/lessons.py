@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbFile, coalesce_streams
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-LESSONS = sorted(path.stem for path in (NOTEBOOKS / "source").glob("*.py"))
+LESSONS = sorted(path.stem for path in (NOTEBOOKS / "source").glob("[0-9]*.py"))
 
 
 def solution(name: str) -> Path:

@@ -47,6 +47,9 @@ print(greeting)
 '''
 
 
+TERMS = "# %% [markdown]\n# # Glossary\n#\n# - **t**: A token. See [00](00_one.ipynb).\n"
+
+
 def sources(notebook) -> list[str]:
     return [cell.source for cell in notebook.cells]
 
@@ -70,14 +73,13 @@ def test_the_learner_s_notebook_has_a_stub_of_the_same_indentation(build):
     assert "upper" not in nbformat.writes(part)
 
 
-def test_only_what_gives_nothing_away_keeps_its_output(build):
+def test_the_learner_s_notebook_has_no_outputs(build):
     lesson = build.solution(SMALL)
     for count, cell in enumerate((c for c in lesson.cells if c.cell_type == "code"), 1):
         cell.outputs = [nbformat.v4.new_output("stream", text=f"{count}")]
         cell.execution_count = count
     part = [cell for cell in build.learner(lesson).cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in part] == [1, None, None, 4, 5]
-    assert [len(cell.outputs) for cell in part] == [1, 0, 0, 1, 1]
+    assert [(cell.execution_count, cell.outputs) for cell in part] == [(None, [])] * 5
     # It was a copy that was cut.
     assert [len(cell.outputs) for cell in lesson.cells if cell.cell_type == "code"] == [1] * 5
 
@@ -140,12 +142,14 @@ def test_the_command_says_what_it_wrote(build, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(build, "NOTEBOOKS", tmp_path / "notebooks")
     (tmp_path / "notebooks" / "source").mkdir(parents=True)
     (tmp_path / "notebooks" / "source" / "00_small.py").write_text(SMALL, "utf-8")
+    (tmp_path / "notebooks" / "source" / "glossary.py").write_text(TERMS, "utf-8")
     assert build.main([]) == 0
     said = capsys.readouterr().out.split()
     assert said == [
         "notebooks/solutions/00_small.ipynb",
         "notebooks/00_small.ipynb",
         "notebooks/index.ipynb",
+        "notebooks/glossary.ipynb",
     ]
     written = [(tmp_path / name).read_bytes() for name in said]
     assert build.main([]) == 0
@@ -166,22 +170,31 @@ def three(build, tmp_path, monkeypatch):
     for number, name in enumerate(["one", "two", "three"]):
         text = SMALL.replace("00 · A small lesson", f"0{number} · Lesson {name}")
         (tmp_path / "source" / f"0{number}_{name}.py").write_text(text, "utf-8")
+    (tmp_path / "source" / "glossary.py").write_text(TERMS, "utf-8")
     return tmp_path
 
 
 def test_a_notebook_stands_between_two_navigation_bars(build, three):
     build.main([])
     bars = {
-        "00_one.ipynb": "[All lessons](index.ipynb) | [Solution](solutions/00_one.ipynb) | "
-        "[01 · Lesson two →](01_two.ipynb)",
+        "00_one.ipynb": "[All lessons](index.ipynb) | [Glossary](glossary.ipynb) | "
+        "[Solution](solutions/00_one.ipynb) | [01 · Lesson two →](01_two.ipynb)",
         "01_two.ipynb": "[← 00 · Lesson one](00_one.ipynb) | [All lessons](index.ipynb) | "
-        "[Solution](solutions/01_two.ipynb) | [02 · Lesson three →](02_three.ipynb)",
+        "[Glossary](glossary.ipynb) | [Solution](solutions/01_two.ipynb) | "
+        "[02 · Lesson three →](02_three.ipynb)",
         "solutions/02_three.ipynb": "[← 01 · Lesson two](01_two.ipynb) | "
-        "[All lessons](../index.ipynb) | [Exercises](../02_three.ipynb)",
+        "[All lessons](../index.ipynb) | [Glossary](../glossary.ipynb) | [Exercises](../02_three.ipynb)",
     }
     for name, bar in bars.items():
         cells = nbformat.read(three / name, as_version=4).cells
-        assert [cells[0].source, cells[-1].source] == [bar, bar]
+        top = bar if name.startswith("solutions/") else f"{bar}\n\n{build.HOW}"
+        assert [cells[0].source, cells[-1].source] == [top, bar]
+
+
+def test_a_lesson_that_starts_a_lab_ends_with_a_cell_that_stops_it(build):
+    cells = build.solution(SMALL + "\n# %%\nlab = Lab()\n").cells
+    assert cells[-1].source == build.STOP and cells[-1].cell_type == "code"
+    assert build.STOP not in sources(build.solution(SMALL))
 
 
 def test_every_link_of_navigation_and_index_leads_somewhere(build, three):
@@ -196,8 +209,8 @@ def test_every_link_of_navigation_and_index_leads_somewhere(build, three):
 
 def test_the_index_says_what_the_lessons_say_of_themselves(build, three):
     (cell,) = build.index().cells
-    row = "| [01 · Lesson two: it greets](01_two.ipynb) | greet, and shout. | 20 minutes |"
-    assert row in cell.source
+    row = "| [01 · Lesson two: it greets](01_two.ipynb) | greet, and shout. | 20 minutes | "
+    assert row + "[solution](solutions/01_two.ipynb) |" in cell.source
     (three / "source" / "03_mute.py").write_text("# %% [markdown]\n# # 03 · Mute: nothing\n", "utf-8")
     with pytest.raises(ValueError, match="03_mute lacks"):
         build.index()

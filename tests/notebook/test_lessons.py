@@ -25,13 +25,14 @@ def code_cells(name: str, folder: str = "solutions"):
 
 def test_there_are_nine_lessons_and_no_notebook_without_a_source():
     assert [name[:2] for name in LESSONS] == [f"{number:02}" for number in range(9)]
-    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == [*LESSONS, "index"]
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == [*LESSONS, "glossary", "index"]
     assert sorted(path.stem for path in (NOTEBOOKS / "solutions").glob("*.ipynb")) == LESSONS
 
 
-def test_the_index_is_what_the_sources_make(build):
-    path = NOTEBOOKS / "index.ipynb"
-    assert path.read_text("utf-8") == build.as_text(build.index()), "run: python notebooks/build.py"
+def test_the_index_and_the_glossary_are_what_the_sources_make(build):
+    for name, made in (("index", build.index()), ("glossary", build.glossary())):
+        text = (NOTEBOOKS / f"{name}.ipynb").read_text("utf-8")
+        assert text == build.as_text(made), f"{name}: run: python notebooks/build.py"
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -49,7 +50,8 @@ def test_every_cell_of_the_solution_was_executed_in_order(name):
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_lesson_is_within_its_budget(build, name):
-    cells = notebook(name).cells[1:-1]  # without the navigation bars
+    cells = notebook(name).cells[1:-1]  # without the navigation bars, and what stops the lab
+    cells = [cell for cell in cells if cell.source != build.STOP]
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     # What is read as prose: no table, no target of a link, no code.
@@ -64,11 +66,26 @@ def test_the_lesson_is_within_its_budget(build, name):
     assert "cccc" not in kinds and kinds.startswith("mm")
 
 
-@pytest.mark.parametrize("folder", ["", "solutions"])
 @pytest.mark.parametrize("name", LESSONS)
-def test_outputs_hold_nothing_that_belongs_to_one_machine_or_one_run(name, folder):
+def test_the_learner_s_notebook_has_no_outputs_and_the_solution_has_them(name):
+    assert all((cell.outputs, cell.execution_count) == ([], None) for cell in code_cells(name, ""))
+    first, *others = code_cells(name)
+    assert first.outputs, "whoever runs the first cell sees that something has happened"
+    assert sum(bool(cell.outputs) for cell in others) > 5
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_stops_what_it_starts_in_its_last_cell(build, name):
+    cells = code_cells(name)
+    starts = [cell for cell in cells if re.search(r"\bLab\(", cell.source)]
+    assert len(starts) <= 1
+    assert bool(starts) == (cells[-1].source == build.STOP)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_outputs_hold_nothing_that_belongs_to_one_machine_or_one_run(name):
     said, drawn = [], []
-    for cell in code_cells(name, folder):
+    for cell in code_cells(name):
         for output in cell.outputs:
             data = dict(output.get("data", {}))
             if "pushlab-picture" in (html := data.get("text/html", "")):
@@ -130,5 +147,5 @@ def test_the_learner_s_notebook_fails_at_its_stubs_and_nowhere_else(
             errors = [output.ename for output in cell.outputs if output.output_type == "error"]
             is_check = "check" in cell.metadata.get("tags", [])
             stub_alone = re.match(r"raise NotImplementedError", cell.source, re.MULTILINE)
-            fails = ["NotImplementedError"] * bool(is_check or stub_alone)
+            fails = ["YourTurn"] * is_check or ["NotImplementedError"] * bool(stub_alone)
             assert errors == fails, cell.source

@@ -4,6 +4,7 @@
 every check whatever a function may return, and whatever it may raise: nothing ends in a traceback.
 """
 
+import inspect
 import itertools
 import re
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from pushlab import checks
 from pushlab.errors import ExerciseError, NotYet
 from pushlab.notebook.checks import core, guard
 from pushlab.settings import patience
@@ -35,6 +37,14 @@ def sentence(name: str, *answers) -> str:
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_lesson_s_own_solution_is_right(name):
     assert isinstance(exercises()[name].check(*exercises()[name].answers), core.Right)
+
+
+def test_every_check_is_made_by_the_decorator_that_guards_it():
+    for name in checks.LESSONS:
+        module = getattr(checks, name)
+        for function in vars(module).values():
+            if inspect.isfunction(function) and (function.__doc__ or "").startswith("Check ``"):
+                assert function.__code__.co_filename == "<check>", f"{name}.{function.__name__}"
 
 
 def test_there_are_many_mistakes_and_some_for_each_exercise():
