@@ -5,6 +5,11 @@ import { at, StepFault } from "./explain.js";
 import * as push from "./push.js";
 import * as server from "./server.js";
 
+// The notification may be shown before this is read, so it does not say that it is still to come.
+const ACCEPTED =
+  "The push service accepted the message: 201 Created. It delivers the message as soon as this " +
+  "browser is connected.";
+
 // What the browser does not know: the server's key, and the endpoint that the server has stored.
 // "gone" stands for an endpoint that the push service no longer knows.
 // `room` is true where only the instructor may do some things.
@@ -32,7 +37,7 @@ export function actionOf(button) {
 async function register() {
   await at("worker", push.register(), lookAtScript);
   await server.report("registered");
-  return "The service worker is registered.";
+  return "The service worker was registered.";
 }
 
 // A browser's error says little about a script that it refuses, so the page fetches the script too.
@@ -47,7 +52,9 @@ async function unregister() {
   known.stored = null;
   await server.report("unregistered");
   if (subscription) await server.removeSubscription(subscription.endpoint);
-  return "The service worker is unregistered. A subscription ends with its worker.";
+  return subscription
+    ? "The service worker was unregistered, and its subscription ended with it."
+    : "The service worker was unregistered.";
 }
 
 // The order matters: ask for the permission first, while the browser still handles the click.
@@ -69,7 +76,7 @@ async function subscribe() {
   await store(subscription);
   if (!replaced) return "Subscribed, and the application server has stored the subscription.";
   await server.removeSubscription(replaced.endpoint);
-  return "Subscribed anew: the old subscription was made for another application server key.";
+  return "Subscribed again: the old subscription was made for another application server key.";
 }
 
 async function unsubscribe() {
@@ -81,8 +88,8 @@ async function unsubscribe() {
 async function notifyMe() {
   const { subscription } = await push.look();
   try {
-    const { message } = await server.notifyMe(subscription.endpoint);
-    return message;
+    const { status, message } = await server.notifyMe(subscription.endpoint);
+    return status === 201 ? ACCEPTED : message;
   } catch (error) {
     if (error.id === "unknown-subscription") known.stored = null;
     if (error.id === "subscription-gone") known.stored = "gone";

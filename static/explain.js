@@ -1,6 +1,6 @@
 // From an error to the row of the table that explains it.
 
-import { FAULTS, UNKNOWN } from "./faults.js";
+import { FAULTS, ROOM, UNKNOWN } from "./faults.js";
 
 // An error at one of the steps (see `faults.js`). `cause` is the browser's or the server's error;
 // `seen` holds what else was observed at that moment.
@@ -27,7 +27,8 @@ export async function at(step, promise, look) {
 export function explain(error, facts) {
   const { step, cause = error, seen } = error;
   if (cause.id && step === undefined) {
-    return { id: cause.id, what: cause.message, todo: "" }; // our server explains its own errors
+    // Our server explains its own errors; to programs and people at once, where a person needs less.
+    return { id: cause.id, ...(ROOM[cause.id] ?? { what: cause.message, todo: "" }) };
   }
   const here = { ...facts, ...seen };
   const row = FAULTS.find((each) => each.at === step && each.thrown?.(cause, here)) ?? UNKNOWN;

@@ -8,9 +8,13 @@ import { refreshRoom } from "./room.js";
 import { exchange, getParticipants, isRoom, report, ServerError } from "./server.js";
 import { $, BUTTONS, flash, hold, paint, paintNotifications } from "./view.js";
 import { paintRoom, release, say, sayFault, shutLog } from "./view.js";
-import { code, enter, hasOldLink, name, rename, token } from "./who.js";
+import { code, enter, hasOldLink, leave, name, rename, token } from "./who.js";
 
 const AFTER_NEWS = 500; // milliseconds
+
+const ONLY_STEERS =
+  "You lead the room from this page. It came by plain http, so this browser itself receives no " +
+  "messages. You do not need them here.";
 
 let listing; // the timer of the list of notifications
 let underWay = false; // whether an action is running
@@ -55,6 +59,7 @@ async function ask() {
   return {
     ...facts,
     fault,
+    instructor: known.room && Boolean(token()),
     mayNotifyAll: !known.room || Boolean(token()),
     supported: facts.secure && facts.missing.length === 0,
     keyFits: !subscription || !serverKey || belongsTo(subscription, serverKey),
@@ -70,7 +75,10 @@ function show(facts) {
   release(facts);
   // If no button can be pressed, the reason is shown beside the buttons too, not only at a step.
   const obstacle = standing("secure", facts) ?? standing("supported", facts);
-  if (obstacle && !$("outcome").textContent) sayFault(obstacle, "error");
+  if (obstacle && !$("outcome").textContent) {
+    if (facts.instructor) say(ONLY_STEERS, "note");
+    else sayFault(obstacle, "error");
+  }
   if (news) sayFault(news, "note");
   news = null;
 }
@@ -91,11 +99,12 @@ function refuse(error) {
 }
 
 async function begin() {
-  const refused = await comeIn().catch((error) => error);
+  let refused = await comeIn().catch((error) => error);
   known.room = await isRoom();
+  if (known.room && token() && (await isRefused())) refused ??= sessionEnded();
   paintRoom(known.room, Boolean(token()), name());
   if (known.room && !token()) shutLog();
-  else follow($("events"), hearEvent, token(), isRefused);
+  else follow($("events"), hearEvent, token(), hasEnded);
   const said = await greet();
   if (refused) throw refused;
   return said;
@@ -107,7 +116,7 @@ async function comeIn() {
     throw new ServerError(
       "old-link",
       "This link holds a token, as links of an earlier version did. The browser would keep it in " +
-        "its history, so it is not taken any more. Take the link that the lab prints now.",
+        "its history, so such links no longer work. Open the link that the lab prints now.",
     );
   }
   try {
@@ -128,9 +137,23 @@ async function isRefused() {
     await getParticipants();
     return false;
   } catch (error) {
-    if (error.status === 401) shutLog();
     return error.status === 401;
   }
+}
+
+// The stream of events was refused. If that is because the lab was started again, say so.
+async function hasEnded() {
+  if (!(await isRefused())) return false;
+  shutLog();
+  paintRoom(known.room, false, name());
+  sayFault(explain(sessionEnded(), surroundings()), "error");
+  await render();
+  return true;
+}
+
+function sessionEnded() {
+  leave();
+  return new ServerError("session-ended", "");
 }
 
 // ---- event listeners --------------------------------------------------------------------------

@@ -5,13 +5,19 @@ import { getParticipants } from "./server.js";
 
 const AFTER_NEWS = 300; // milliseconds, in which more events may come
 
+const NOBODY = "Nobody has subscribed yet. Each participant appears here after subscribing.";
+
 let waiting; // the timer of the next request
 
 // Request the participants, but not at once: a message to many people causes many events.
 export function refreshRoom(section) {
   waiting ??= setTimeout(async () => {
     waiting = undefined;
-    paint(section, await getParticipants());
+    try {
+      paint(section, await getParticipants());
+    } catch {
+      // The stream of events ends with the lab as well, and says so (see `hasEnded` in page.js).
+    }
   }, AFTER_NEWS);
 }
 
@@ -23,7 +29,7 @@ function paint(section, participants) {
   const sum = `${here} connected, ${reached} reached by the last message.`;
   section.querySelector(".sum").textContent = participants.length
     ? `${participants.length} subscribed, ${sum}`
-    : "Nobody is here yet.";
+    : NOBODY;
 }
 
 function row({ name, browser, label, connected, waiting: kept, reached, latency }) {
@@ -31,7 +37,7 @@ function row({ name, browser, label, connected, waiting: kept, reached, latency 
   line.append(
     cell(name),
     cell(browser, "browser"),
-    cell({ true: "here", false: "away" }[connected] ?? "vendor's"),
+    cell({ true: "here", false: "away" }[connected] ?? "not known"),
     cell(kept || ""),
     cell({ true: `✓ ${Math.round(latency)} ms`, false: "not yet" }[reached] ?? ""),
   );

@@ -2,7 +2,7 @@
 // works behind a proxy, at /user/alice/proxy/8292/ for example.
 
 import { decode } from "./base64url.js";
-import { name, token } from "./who.js";
+import { leave, name, token } from "./who.js";
 
 // The application server's public key: an uncompressed P-256 point (RFC 8292 §3.2).
 const PUBLIC_KEY_BYTES = 65;
@@ -149,6 +149,7 @@ async function request(route, value, signal) {
 }
 
 function errorIn(text, response) {
+  if (response.status === 401) leave(); // The lab that gave this token has ended.
   const error = parse(text)?.error;
   return error ? new ServerError(error.id, error.message, response.status) : notOurServer(response);
 }
@@ -157,7 +158,7 @@ function notOurServer(response) {
   return new ServerError(
     "not-our-server",
     `Something else than the application server answered (status ${response.status}). ` +
-      "Behind a JupyterHub that is its login page: sign in again, then reload this page.",
+      "Behind a JupyterHub this is its login page: sign in again, then reload this page.",
     response.status,
   );
 }

@@ -64,6 +64,7 @@ export function paint(facts) {
   $("whole").hidden = !subscription;
   for (const step of steps(facts)) paintStep(step);
   document.body.dataset.state = stateOf(facts);
+  document.body.dataset.leads = Boolean(facts.instructor);
 }
 
 function stateOf({ supported, permission, registration, subscription }) {
@@ -107,6 +108,9 @@ export function paintRoom(isRoom, isInstructor, name) {
   $("name").value = name;
   $("instructors").hidden = !isRoom || isInstructor;
   $("room").hidden = !isRoom || !isInstructor;
+  $("join").textContent = `./lab join ${location.origin}${location.pathname} --name NAME`;
+  $("address").textContent = location.origin + location.pathname;
+  $("phones").hidden = location.protocol !== "https:";
 }
 
 export function shutLog() {

@@ -26,6 +26,7 @@ export const code = given.get("code");
 export const token = () => recall("sessionStorage", TOKEN);
 export const name = () => recall("localStorage", NAME);
 export const enter = (text) => keep("sessionStorage", TOKEN, text);
+export const leave = () => keep("sessionStorage", TOKEN, "");
 export const rename = (text) => keep("localStorage", NAME, text.trim());
 
 function recall(storage, key) {

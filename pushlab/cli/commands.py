@@ -177,7 +177,8 @@ def _invite(invitation: "Invitation", ready: Callable[[], None] = lambda: None) 
     if invitation.command_on_windows != invitation.command:
         print(f"  on Windows   {invitation.command_on_windows}")
     print(f"page           {invitation.page_url}")
-    print(invitation.qr_text(colour=sys.stdout.isatty()))
+    if invitation.serves_phones:
+        print(invitation.qr_text(colour=sys.stdout.isatty()))
     print(f"instructor     {invitation.instructor_link()}")
     print("               Keep this link to yourself: its page may notify everybody. It works once,")
     print("               for ten minutes. Press Enter for another one. Stop with Ctrl-C.", flush=True)

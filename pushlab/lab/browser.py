@@ -108,6 +108,11 @@ class LabBrowser:
         """The state that the page shows: unregistered, registered, subscribed, denied, unsupported."""
         return self._run(self.agent.state())
 
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint of its subscription, which is a secret, or None if it is not subscribed."""
+        return self._run(self.agent.endpoint())
+
     def register(self) -> None:
         """Press Register service worker."""
         self._do(self.agent.register(), "registers its service worker")

@@ -48,6 +48,15 @@ class Invitation:
         """The same command for a participant whose machine runs Windows."""
         return command(f"join {self.page_url.rstrip('/')}", system="nt")
 
+    @property
+    def serves_phones(self) -> bool:
+        """Whether a phone that opens the page can receive messages: it can if the page has https.
+
+        >>> Invitation("http://192.168.1.20:8292/", "", lambda: "").serves_phones
+        False
+        """
+        return self.page_url.startswith("https:")
+
     def instructor_link(self) -> str:
         """Return a new link to the page for the instructor's browser. It works once.
 

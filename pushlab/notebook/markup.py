@@ -4,6 +4,7 @@ Every value from outside is escaped, because anybody may have written a notifica
 Colours are JupyterLab's own variables, so that a piece suits a light and a dark theme.
 """
 
+import base64
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
@@ -17,6 +18,7 @@ from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import PushlabError
 from pushlab.journal import Event
 from pushlab.lab.invitation import Invitation
+from pushlab.notebook.pictures import theme
 from pushlab.notebook.pictures.sequence import COLOURS, describe, shorten
 from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD
 from pushlab.useragent.base import Notification
@@ -27,6 +29,7 @@ LOG_LINES = 100
 STYLE = """<style>
 .pushlab-panel { color: var(--jp-ui-font-color1, #222); }
 .pushlab-panel .jupyter-button { width: auto; }
+.pushlab-panel .widget-label { width: auto; min-width: 84px; }
 .pushlab-panel .widget-html-content { line-height: 1.45; }
 .pushlab-card { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 8px;
   padding: 10px 14px; }
@@ -38,10 +41,19 @@ STYLE = """<style>
 .pushlab-panel th { font-weight: 600; border-bottom: 1px solid var(--jp-border-color2, #ccc); }
 .pushlab-dot { display: inline-block; width: 0.75em; height: 0.75em; border-radius: 50%;
   margin-right: 0.4em; }
+.pushlab-dated { display: flex; flex-wrap: wrap; align-items: baseline; }
+.pushlab-dated > .pushlab-verdict { flex: 1 1 300px; }
 .pushlab-verdict { border-left: 4px solid; padding: 4px 10px; margin: 0 4px; }
 .pushlab-result { min-height: 2.5em; }
 .pushlab-toast { border: 1px solid var(--jp-border-color2, #ccc); border-radius: 8px;
   padding: 6px 12px; margin: 4px 0; background: var(--jp-layout-color2, #eee); }
+.pushlab-wide { overflow-x: auto; }
+.pushlab-wide svg { display: block; height: auto; }
+.pushlab-screen img { display: block; width: 100%; max-height: 300px; object-fit: cover;
+  object-position: top; border: 1px solid var(--jp-border-color2, #ccc); border-radius: 8px; }
+.pushlab-large .pushlab-screen img { max-height: none; }
+.pushlab-progress progress { width: 100%; accent-color: #2e8b57; }
+.pushlab-shown { margin-bottom: 8px; }
 .pushlab-rows { max-height: 300px; overflow: auto; margin-top: 4px; }
 .pushlab-rows th { position: sticky; top: 0; background: var(--jp-layout-color0, #fff); }
 .pushlab-rows td:not(:first-child) { white-space: nowrap; }
@@ -49,31 +61,49 @@ STYLE = """<style>
 .pushlab-qr svg { display: block; max-width: 100%; height: auto; margin: 8px 0; border-radius: 6px; }
 .pushlab-scroll { max-height: 170px; overflow: auto; display: flex; flex-direction: column-reverse;
   font-family: var(--jp-code-font-family, monospace); font-size: 0.9em; }
-</style>"""
+DARK</style>""".replace("DARK", theme.rules(scope=f"{theme.IS_DARK} .pushlab-diagram "))
 
 DONE, BUSY, LOST, FAILED = "#2e8b57", "#6b7280", "#c77800", "#c62828"
 VERDICTS = {"accepted": DONE, "gone": LOST, "retry": LOST, "refused": FAILED, "failed": FAILED}
 
-NEXT = "Press Subscribe here, or the buttons on the page itself."
-KEEP_IN_VIEW = "To keep it in view: right-click this panel, Create New View for Cell Output."
-SUBSCRIBED = "Its push service made an endpoint; the application server stored it with two keys."
+NEXT = "Press Subscribe here, or use the buttons on the page itself."
+KEEP_IN_VIEW = (
+    "It is in your own browser. To keep it in view, right-click this panel and choose Create New View "
+    "for Cell Output."
+)
+SUBSCRIBED = "Its push service made an endpoint, and the application server stored it with two keys."
 UNSUBSCRIBED = "Its old endpoint will never work again, and the application server has removed it."
+CLOSED = "It unsubscribed first, because nobody could read its messages any more."
+NOT_OPEN = "The lab has no browser open. Press one of the buttons that open one"
+NONE_OF_OURS = (
+    "No browser of this lab is subscribed, and Notify me is for those alone. Subscribe one, or send to "
+    "a participant with “Notify this one”"
+)
+EVERYONE = '<span class="pushlab-faint">Notify all sends to everybody who has subscribed.</span>'
+DELIVERY = (
+    "A push service delivers a message as soon as the browser is connected. What the lab's browsers "
+    "show is listed beside the form."
+)
+NO_PHONES = (
+    '<div class="pushlab-faint">Phones cannot take part: browsers give push only to a page that comes '
+    "by https, and this one comes by http.</div>"
+)
 NO_BROWSER = '<span class="pushlab-faint">The lab has no browser open.</span>'
 
 
 def ways(kinds: Sequence[str], screen: bool) -> str:
     """Say which browsers the lab can open, on a machine with or without a screen."""
     if kinds == ["virtual"]:
-        return "No real browser is found here. A virtual one speaks the same protocols."
-    said = "A real browser that uses the lab's own push service: no internet, no account."
-    return said if screen else f"{said} There is no screen here, so the panel shows what it shows."
+        return "No real browser is installed here. A virtual one speaks the same protocols."
+    said = "The lab opens a real browser that uses the lab's own push service: no internet, no account."
+    return said if screen else f"{said} There is no screen here, so you see a picture of its page."
 
 
 def own_browser(url: str) -> str:
     """Return the link for the learner's own browser, whose vendor runs its push service."""
     return (
         f'Or <a href="{escape(url)}" target="_blank">open it in your own browser</a>.'
-        ' <span class="pushlab-faint">Its vendor runs its push service: that needs internet.</span>'
+        ' <span class="pushlab-faint">It uses its maker’s push service, which needs internet.</span>'
     )
 
 
@@ -98,9 +128,17 @@ def verdict(said: str, colour: str, more: str = "") -> str:
     return f'<div class="pushlab-verdict" style="border-color:{colour}">{escape(said)}{rest}</div>'
 
 
-def outcome(result: Outcome) -> str:
+def dated(at: float, said: str) -> str:
+    """Put the time before a verdict: what it says happened then, and may have changed since."""
+    return f'<div class="pushlab-dated"><span class="pushlab-faint">{clock(at)}</span>{said}</div>'
+
+
+def outcome(result: Outcome, recipient: str) -> str:
     """Explain the outcome of one message."""
-    return verdict(str(result), VERDICTS[result.kind])
+    if result.kind == "accepted" and result.status == 201:
+        said = f"The push service accepted the message to {recipient}: 201 Created ({result.rfc})."
+        return verdict(said, DONE, DELIVERY)
+    return verdict(f"The message to {recipient}: {result}", VERDICTS[result.kind])
 
 
 def counts(result: Counts) -> str:
@@ -113,7 +151,7 @@ def counts(result: Counts) -> str:
         said += f", {result.failed} failed"
     more = f"{result.retried} needed a second try." if result.retried else ""
     if result.failed and result.not_sent:
-        more += f" {result.not_sent} were sent nothing: their push service refused everybody."
+        more += f" {result.not_sent} were not sent to: their push service refused everybody."
     return verdict(f"{said}.", FAILED if result.failed else LOST if result.gone else DONE, more.strip())
 
 
@@ -125,31 +163,51 @@ def fault(error: Exception) -> str:
     return verdict(shorten(said, 400), FAILED, "This is a bug of the lab: please report it.")
 
 
-def subscriptions(count: int, newest: Sequence[StoredSubscription]) -> str:
-    """List the newest of ``count`` subscriptions, the newest last.
+def progress(done: int, total: int) -> str:
+    """Show how many messages of a notify-all have an outcome."""
+    said = f"Notify all: {done} of {total} messages have an outcome."
+    return (
+        f'<progress max="{max(total, 1)}" value="{done}" aria-label="Notify all"></progress><br>{said}'
+    )
+
+
+def subscriber(one: StoredSubscription, *, ours: bool = False) -> str:
+    """Name a subscriber in plain text. ``ours``: whether it is a browser that the lab has open."""
+    named = one.display_name or "Browser"
+    return f"{'the lab’s ' if ours else ''}{named} · {one.subscription.label}"
+
+
+def subscriptions(count: int, newest: Sequence[StoredSubscription], chosen: str | None = None) -> str:
+    """List the newest of ``count`` subscriptions, the newest last. ``chosen``: the label of one.
 
     An endpoint is a secret and is never shown.
     """
     if not newest:
-        return '<span class="pushlab-faint">Nobody yet. Press Subscribe.</span>'
+        return '<span class="pushlab-faint">Nobody has subscribed yet. Press Subscribe.</span>'
     rows = "".join(
         f"<tr><td>{escape(one.display_name or 'Browser')}</td>"
         f"<td><code>{escape(one.subscription.label)}</code></td>"
         f"<td>{escape(urlsplit(one.subscription.origin).hostname or '')}</td>"
         f"<td>{clock(one.created_at)}</td>"
-        f"<td style='white-space:nowrap'>{'← Notify me' if one is newest[-1] else ''}</td></tr>"
+        f"<td>{'← Notify me' if one.subscription.label == chosen else ''}</td></tr>"
         for one in newest
     )
-    head = "<tr><th>who</th><th>label</th><th>push service</th><th>since</th><th></th></tr>"
-    if count > len(newest):
-        head += f"<tr><td colspan=5>… {count - len(newest)} earlier</td></tr>"
-    return f"<table>{head}{rows}</table>"
+    head = "<th>who</th><th>label</th><th>push service</th><th>since</th><th>next message</th>"
+    more = f"<tr><td colspan=5>… {count - len(newest)} earlier</td></tr>" if count > len(newest) else ""
+    return _table("Subscriptions", head, more + rows)
+
+
+def _table(name: str, head: str, rows: str) -> str:
+    return (
+        f'<div class="pushlab-rows" tabindex="0" role="group" aria-label="{name}">'
+        f"<table><tr>{head}</tr>{rows}</table></div>"
+    )
 
 
 def room(participants: Sequence[Participant]) -> str:
     """List the participants: connected or not, messages waiting, arrival of the last message."""
     if not participants:
-        said = "Nobody yet: whoever joins and subscribes appears here."
+        said = "Nobody has subscribed yet. Each participant appears here after subscribing."
         return f'<span class="pushlab-faint">{said}</span>'
     rows = "".join(
         f"<tr><td>{escape(one.name)}</td><td>{escape(one.browser)}</td>"
@@ -160,14 +218,15 @@ def room(participants: Sequence[Participant]) -> str:
     here = sum(bool(one.connected) for one in participants)
     reached = sum(bool(one.reached) for one in participants)
     sums = f"{len(participants)} subscribed · {here} connected · {reached} reached by the last message"
-    head = "<tr><th>name</th><th>browser</th><th>now</th><th>waiting</th><th>last message</th></tr>"
-    table = f'<div class="pushlab-rows"><table>{head}{rows}</table></div>'
-    return f'<div class="pushlab-faint">{sums}</div>{table}'
+    head = "<th>name</th><th>browser</th><th>now</th><th>waiting</th><th>last message</th>"
+    return f'<div class="pushlab-faint">{sums}</div>{_table("Participants", head, rows)}'
 
 
 def _presence(connected: bool | None) -> str:
     if connected is None:
-        return '<span class="pushlab-faint" title="Its vendor runs its push service">vendor’s</span>'
+        return (
+            '<span class="pushlab-faint" title="Its maker’s push service tells nobody">not known</span>'
+        )
     return _dot(DONE, "here") if connected else _dot(LOST, "away")
 
 
@@ -183,20 +242,20 @@ def _dot(colour: str, said: str) -> str:
 
 
 def invitation(how: Invitation) -> str:
-    """Show how others join: a command to type, an address, and its QR code."""
+    """Show how others join: a command to type, an address, and its QR code if it serves phones."""
+    code = f'<div class="pushlab-qr">{how.qr_svg()}</div>' if how.serves_phones else NO_PHONES
     return (
         f'<code class="pushlab-command">{escape(how.command)}</code><br>'
-        f'<a href="{escape(how.page_url)}" target="_blank">{escape(how.page_url)}</a>'
-        f'<div class="pushlab-qr">{how.qr_svg()}</div>'
+        f'<a href="{escape(how.page_url)}" target="_blank">{escape(how.page_url)}</a>{code}'
     )
 
 
 def instructor_link(how: Invitation) -> str:
     """Return a new link to a page that may notify all. It is shown only on demand."""
     return (
-        f'<a href="{escape(how.instructor_link())}" target="_blank">The page, as the instructor</a>'
-        '<div class="pushlab-faint">This link works once, for ten minutes: keep it to yourself. '
-        "Hide it and show it again for another one.</div>"
+        f'<a href="{escape(how.instructor_link())}" target="_blank">Open the instructor’s page</a>'
+        '<div class="pushlab-faint">Keep this link to yourself. It works once, within ten minutes. '
+        "To get another one, hide it and show it again.</div>"
     )
 
 
@@ -206,7 +265,7 @@ def keys(pair: VapidKeys) -> str:
     return (
         f"VAPID public key: <code>{escape(named[:12])}…</code> "
         f'<span class="pushlab-faint">{len(pair.public)} bytes, {len(named)} characters. '
-        "Every subscription is made for it. Its private half, 32 bytes, never leaves the server."
+        "Every subscription is made for this key. The private key, 32 bytes, never leaves the server."
         "</span>"
     )
 
@@ -219,20 +278,32 @@ def bytes_left(used: int) -> str:
     )
 
 
-def unsendable(error: PushlabError) -> str:
-    """Say why the message that is being written cannot be sent."""
-    return f'<b style="color:{FAILED}">✗</b> {escape(error.detail)}'
+def invalid(error: PushlabError) -> str:
+    """Say beside a field why what is typed there cannot be sent."""
+    hint = f" {error.hint}." if error.hint else ""
+    return f"✗ {escape(error.detail)}.{escape(hint)}"
 
 
-def notifications(shown: Sequence[Notification], name: str) -> str:
-    """Show the notifications that the user agent itself reports."""
+def notifications(shown: Sequence[Notification], name: str, at: float) -> str:
+    """Show the notifications that the user agent itself reported at a time.
+
+    A browser takes a notification away by itself, and tells nobody: Firefox after 20 seconds.
+    """
+    when = f"At {clock(at)}, {escape(name)}"
     if not shown:
-        return f'<span class="pushlab-faint">{escape(name)} shows no notification.</span>'
+        return f'<div class="pushlab-faint pushlab-shown">{when} showed no notification.</div>'
     toasts = "".join(
         f'<div class="pushlab-toast"><b>{escape(one.title)}</b><br>{escape(one.body)}</div>'
         for one in shown[-5:]
     )
-    return f'<span class="pushlab-faint">{escape(name)} says that it shows:</span>{toasts}'
+    said = f'<div class="pushlab-faint">{when} showed:</div>'
+    return f'<div class="pushlab-shown">{said}{toasts}</div>'
+
+
+def screen(png: bytes, name: str) -> str:
+    """Show a picture of the page in a browser."""
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img src="data:image/png;base64,{data}" alt="The client page in {escape(name)}">'
 
 
 def log(events: Iterable[Event]) -> str:
@@ -243,7 +314,8 @@ def log(events: Iterable[Event]) -> str:
         for event in list(events)[-LOG_LINES:]
     )
     # A box with reversed columns keeps its end in view without a script.
-    return f'<div class="pushlab-scroll"><div>{lines}</div></div>'
+    attributes = 'class="pushlab-scroll" tabindex="0" role="group" aria-label="Log"'
+    return f"<div {attributes}><div>{lines}</div></div>"
 
 
 def clock(at: float) -> str:

@@ -77,7 +77,7 @@ THROUGH = """() => window[Symbol.for("pushlab.aim")].settled"""
 STATE = "() => document.body.dataset.state ?? ''"
 
 ENDPOINT = """async () => {
-  const registration = await navigator.serviceWorker.getRegistration();
+  const registration = await navigator.serviceWorker?.getRegistration();
   const subscription = await registration?.pushManager.getSubscription();
   return subscription?.endpoint ?? null;
 }"""

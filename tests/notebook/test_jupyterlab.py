@@ -6,9 +6,16 @@ Firefox and in a real Chromium. (``test_panels`` tests the panel without a front
 ``test_lessons_in_jupyterlab`` runs the other lessons.)
 """
 
+import base64
+
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from pushlab.notebook.pictures import svg
+from pushlab.notebook.pictures.svg import Svg
+
+from ..axe import violations
 from .jupyter import CHANGE_THEME, SHUT_DOWN, faults, part, run_all
 from .lessons import differences, solution
 
@@ -37,6 +44,27 @@ CONTRAST = """(selector) => {
   const [low, high] = [ink, ground].map(luminance).sort((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);
 }"""
+
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
+
+# The colour of a pixel of a PNG, which is given in base64: red, green, blue.
+PIXEL = """async ([png, x, y]) => {
+  const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
+  const canvas = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
+  canvas.drawImage(picture, 0, 0);
+  return [...canvas.getImageData(x, y, 1, 1).data].slice(0, 3);
+}"""
+
+# Elements of the outputs that reach beyond their cell, unless something between scrolls them.
+CUT = """() => [...document.querySelectorAll(".jp-OutputArea-output")].flatMap((output) => {
+  const { right } = output.getBoundingClientRect();
+  const scrolled = (element) => element !== output
+    && (["auto", "scroll"].includes(getComputedStyle(element).overflowX)
+      || scrolled(element.parentElement));
+  return [...output.querySelectorAll("*")]
+    .filter((one) => one.getBoundingClientRect().right > right + 1 && !scrolled(one.parentElement))
+    .map((one) => one.outerHTML.slice(0, 120));
+})"""
 
 FOLDERS = {"firefox": "solutions", "chromium": "chromium"}
 
@@ -72,11 +100,11 @@ def test_the_panel_is_there_with_all_its_widgets(lesson, page, kind):
 def test_each_button_has_its_effect(lesson, page, kind):
     result, story = part(page, "result"), part(page, "diagram")
     part(page, f"open-{kind}").click()
-    expect(result).to_contain_text("has the client page open")
+    expect(result).to_contain_text("opened the client page")
     if not part(page, "headless").count():
         expect(part(page, "screen")).to_be_visible()
     part(page, "subscribe").click()
-    expect(result).to_contain_text("is subscribed")
+    expect(result).to_contain_text("subscribed")
     expect(part(page, "subscriptions")).to_contain_text("← Notify me")
     part(page, "title").locator("input").fill("From the panel")
     part(page, "body").locator("input").fill("with a click")
@@ -88,12 +116,17 @@ def test_each_button_has_its_effect(lesson, page, kind):
     part(page, "notify-all").click()
     expect(result).to_contain_text("1 accepted")
     expect(part(page, "notifications")).to_contain_text("to everyone")
-    part(page, "topic").locator("input").fill("two words")
-    part(page, "notify-me").click()
-    expect(result).to_contain_text("RFC 8030 §5.4")
-    part(page, "topic").locator("input").fill("")
+    for name, typed, proper in (("topic", "two words", ""), ("ttl", "-5", "60")):
+        field = part(page, name).locator("input")
+        field.fill(typed)
+        field.press("Tab")
+        expect(part(page, f"{name}-fault")).to_contain_text("✗")
+        expect(field).to_have_value(typed)
+        part(page, "notify-me").click()
+        expect(result).to_contain_text("RFC 8030 §5.")
+        field.fill(proper)
     part(page, "unsubscribe").click()
-    expect(part(page, "subscriptions")).to_contain_text("Nobody yet")
+    expect(part(page, "subscriptions")).to_contain_text("Nobody has subscribed")
     part(page, "notify-all").click()
     expect(result).to_contain_text("Nobody has subscribed yet")
     part(page, "close-browser").click()
@@ -101,11 +134,49 @@ def test_each_button_has_its_effect(lesson, page, kind):
     assert page.faults == []
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_words_can_be_read_in_both_themes(lesson, page, theme):
+def choose_theme(page, theme: str) -> None:
     page.evaluate(CHANGE_THEME, theme)
     page.wait_for_function("(theme) => document.body.dataset.jpThemeName === theme", arg=theme)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_words_can_be_read_in_both_themes(lesson, page, theme):
+    choose_theme(page, theme)
     words = ["heading", "faint", "result .pushlab-verdict", "own-browser a", "subscribe", "log div"]
     for name in words:
         contrast = page.wait_for_function(CONTRAST, arg=f".pushlab-{name}").json_value()
         assert contrast >= 4.5, f"{name}: {contrast:.1f}"
+
+
+def test_a_picture_changes_with_the_theme(lesson, page):
+    """Light, dark and light again, while it is shown: its card, near the upper left corner."""
+    picture = page.locator(".jp-OutputArea-output img.pushlab-picture").first
+    for theme in (*THEMES, THEMES[0]):
+        choose_theme(page, theme)
+        png = base64.b64encode(picture.screenshot()).decode()
+        colour = page.evaluate(PIXEL, [png, 8, 8])
+        assert max(colour) < 60 if "Dark" in theme else min(colour) > 200, f"{theme}: {colour}"
+
+
+def test_a_notebook_that_is_not_trusted_shows_its_pictures(lesson, page, home):
+    """JupyterLab takes style sheets and scripts out of its outputs, and keeps pictures."""
+    picture = Svg(svg.card(200, 100, [], "a card"), "in words")
+    cell = nbformat.v4.new_code_cell("picture", execution_count=1)
+    cell.outputs = [
+        nbformat.v4.new_output("execute_result", picture._repr_mimebundle_(), execution_count=1)
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), home / "notebooks" / "foreign.ipynb")
+    page.evaluate("jupyterapp.commands.execute('docmanager:open', { path: 'foreign.ipynb' })")
+    shown = page.get_by_alt_text("a card")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("(picture) => picture.decode().then(() => picture.naturalWidth)") == 200
+    page.evaluate("jupyterapp.shell.currentWidget.dispose()")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_on_the_panel_and_nothing_is_cut(lesson, page, theme):
+    choose_theme(page, theme)
+    for width in (1000, 1440):
+        page.set_viewport_size({"width": width, "height": 1000})
+        assert violations(page, ".pushlab-panel") == []
+        assert page.evaluate(CUT) == []

@@ -1,17 +1,20 @@
 """The page in a room: a participant's name, what is the instructor's alone, and who is here."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import digest_of
+from pushlab.errors import InstructorOnly, TooManyGuesses, WrongCode
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.app import PushService
 
-from .conftest import press, visit
+from .conftest import before, press, visit
 
 TOKEN = "dG9rZW4tb2YtdGhlc2UtdGVzdHM"
 
@@ -50,6 +53,14 @@ def link_of(room) -> str:
     return f"{room.url}#code={room.access.new_code()}"
 
 
+def lead(page: Page, room, url: str) -> None:
+    """Make the page at ``url`` an instructor's, where a proxy does not pass on who asks for that."""
+    token = room.access.exchange(room.access.new_code(), "192.0.2.7")
+    visit(page, url)
+    page.evaluate("(token) => sessionStorage.setItem('pushlab-token', token)", token)
+    visit(page, url)
+
+
 def asked(page: Page) -> list[str]:
     """Note the path of each request from now on."""
     paths: list[str] = []
@@ -64,7 +75,7 @@ def test_a_participant_may_not_notify_all_and_is_told_who_may(page, room):
     paths = asked(page)
     visit(page, room.url)
     expect(page.locator("#notify-all")).to_be_disabled()
-    expect(page.locator("#instructors")).to_contain_text("Notify all is the instructor’s")
+    expect(page.locator("#instructors")).to_contain_text("Only the instructor can use Notify all")
     expect(page.locator("#log-shut")).to_contain_text("on the instructor’s screen")
     expect(page.locator("#room")).to_be_hidden()
     press(page, "register")
@@ -149,10 +160,80 @@ def test_a_session_of_another_lab_ends_the_log_once_and_in_words(page, room):
     page.add_init_script("sessionStorage.setItem('pushlab-token', 'of-yesterday')")
     visit(page, room.url)
     expect(page.locator("#log-shut")).to_be_visible()
+    expect(page.locator("#notify-all")).to_be_disabled()
     page.clock.fast_forward("01:00")  # Far beyond the time after which a lost log is opened anew.
+    expect(page.locator("#outcome")).to_contain_text("the instructor's until the lab was started again")
+    assert [path for path in paths if path.startswith("events")] == []
+
+
+def test_a_lab_that_was_started_again_takes_the_instructor_s_page_away_in_words(
+    page, room, background, journal, push_service
+):
+    visit(page, link_of(room))
+    expect(page.locator("#notify-all")).to_be_enabled()
+    background.run(room.stop())
+    again = ApplicationServer(
+        keys=room.keys, journal=journal, instructor_token="YW5vdGhlcg",
+        push_origins=[push_service.origin],
+    )  # fmt: skip
+    background.run(again.start(room.port))
+    expect(page.locator("#outcome")).to_contain_text("until the lab was started again")
+    expect(page.locator("#notify-all")).to_be_disabled()
+    expect(page.locator("#room")).to_be_hidden()
+    expect(page.locator("#log-shut")).to_be_visible()
+    visit(page, link_of(again))
+    expect(page.locator("#notify-all")).to_be_enabled()
+    background.run(again.stop())
+
+
+def test_a_request_of_an_earlier_session_ends_in_words_and_not_in_headers(page, room):
+    """The lab has been started again, and the page finds out when Notify all is pressed."""
+    visit(page, link_of(room))
+    page.evaluate("sessionStorage.setItem('pushlab-token', 'of-yesterday')")
     press(page, "notify-all")
-    expect(page.locator("#outcome")).to_contain_text("for the instructor")
-    assert len([path for path in paths if path.startswith("events")]) == 1
+    expect(page.locator("#outcome")).to_contain_text("Only the instructor's page may do this")
+    expect(page.locator("#outcome")).not_to_contain_text("Bearer")
+    expect(page.locator("#notify-all")).to_be_disabled()
+
+
+def test_people_are_told_no_words_of_a_header(page, room):
+    """What a room's server refuses is said twice: to a program with headers, to a person without."""
+    visit(page, room.url)
+    for error in (InstructorOnly, WrongCode, TooManyGuesses):
+        shown = page.evaluate(
+            """async ([id, message]) => {
+              const { explain } = await import("./explain.js");
+              const { what, todo } = explain({ id, message }, {});
+              return `${what} ${todo}`;
+            }""",
+            [error.code, str(error())],
+        )
+        assert not re.search("Authorization|Bearer|Retry-After|TOKEN|RFC", shown), shown
+        assert "press Enter in the terminal" in shown
+
+
+def test_the_instructor_s_page_says_how_to_join(page, room):
+    visit(page, link_of(room))
+    expect(page.locator("#join")).to_have_text(f"./lab join {room.url} --name NAME")
+    expect(page.locator("#phones")).to_be_hidden()
+
+
+def test_the_instructor_s_page_needs_no_push_of_its_own(page, room, background):
+    """By plain http from another machine browsers give no push. To the instructor that is no fault."""
+    with before(room.url, background) as proxy:
+        proxy.keeps_host = False
+        far = proxy.url.replace("127.0.0.1", "lab.example")
+        lead(page, room, far)
+        expect(page.locator("body")).to_have_attribute("data-state", "unsupported")
+        expect(page.locator("#outcome")).to_have_attribute("data-kind", "note")
+        expect(page.locator("#outcome")).to_contain_text("You lead the room from this page")
+        expect(page.locator("#notify-all")).to_be_enabled()
+        for part in ("steps", "subscribe", "notify-me"):
+            expect(page.locator(f"#{part}")).to_be_hidden()
+        page.evaluate("sessionStorage.clear()")
+        visit(page, far)  # The control: to a participant it is a fault.
+        expect(page.locator("#outcome")).to_have_attribute("data-kind", "error")
+        expect(page.locator("#steps")).to_be_visible()
 
 
 def test_a_link_works_once(page, room, chromium):
@@ -162,7 +243,8 @@ def test_a_link_works_once(page, room, chromium):
     other = chromium.new_page()
     visit(other, link)
     expect(other.locator("#outcome")).to_contain_text("has been used already")
-    expect(other.locator("#outcome")).to_contain_text("press Enter where the lab was started")
+    expect(other.locator("#outcome")).to_contain_text("earlier start of the lab")
+    expect(other.locator("#outcome")).to_contain_text("press Enter in the terminal")
     expect(other.locator("#notify-all")).to_be_disabled()
     assert other.url == room.url
     visit(other, link_of(room))

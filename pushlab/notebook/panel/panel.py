@@ -4,11 +4,13 @@ Each widget has one writer:
 
 - Only the learner writes into a form field; Python reads it.
 - Only Python writes into a display (list, result, diagram, log, screen), from threads of its own.
+- Python writes the entries of a ``Choice``, and the learner chooses one.
 - A button's callback starts work and returns. If the work fails, the panel explains the error.
 
 Every widget has a CSS class of its own, ``pushlab-…``, by which style sheets and tests find it.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,17 +19,20 @@ import ipywidgets as widgets
 
 from pushlab import settings
 from pushlab.appserver.broadcast.sender import Counts
-from pushlab.errors import BrowserFailed, NoSubscriptions, UnknownSubscription
+from pushlab.errors import BrowserFailed, NoSubscriptions, PushlabError, UnknownSubscription
 from pushlab.journal import Party
 from pushlab.lab import jupyter
 from pushlab.lab.browser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
 from pushlab.notebook.panel import iframe
+from pushlab.notebook.panel.choice import Choice
 from pushlab.notebook.panel.composer import Composer
 from pushlab.notebook.panel.live import Painter, Worker
 from pushlab.notebook.panel.parts import card, html, named, row
 from pushlab.notebook.panel.room import RoomPanel
+from pushlab.notebook.pictures import theme
 from pushlab.notebook.pictures.sequence import COLOURS, sequence
+from pushlab.protocol.subscription import label_of
 
 if TYPE_CHECKING:
     from pushlab.notebook import Lab
@@ -47,6 +52,11 @@ class Panel:
         self._stopped = False
         self._make_displays()
         self.composer = Composer()
+        self.browser = Choice("browser", "browser", "none is open")
+        self.recipient = Choice("recipient", "to", "nobody has subscribed")
+        self.recipient.widget.layout.flex = "1 1 230px"
+        self._followed = ""
+        self._endpoints: dict[str, str] = {}
         self.headless = named(widgets.Checkbox(indent=False), "headless")
         self.headless.description = "without a window"
         self._make_buttons()
@@ -55,9 +65,12 @@ class Panel:
         self._worker = Worker(self._explain)
         self._views = [
             Painter(self._paint_events, self._explain),
-            Painter(self._paint_screen, self._explain, pause=0.5),
+            Painter(self._paint_browsers, self._explain, pause=0.5),
         ]
-        self._counts, self._progress = Counts(), Painter(self._paint_progress, self._explain)
+        self._counts, self._total = Counts(), 0
+        self._progress = Painter(self._paint_progress, self._explain)
+        self.browser.widget.observe(lambda change: self.refresh(), "value")
+        self.recipient.widget.observe(lambda change: self.refresh(), "value")
         # A refresh returns at once, so it needs no thread of its own.
         self._stop_listening = lab.journal.subscribe(lambda event: self.refresh())
         self.refresh()
@@ -93,16 +106,17 @@ class Panel:
     def _make_displays(self) -> None:
         self.result = html("result")
         self.keys = html("keys", markup.keys(self.lab.keys))
-        self.progress = named(widgets.IntProgress(layout={"width": "100%"}), "progress")
-        self.progress.layout.display = "none"
+        self.progress = html("progress")
         self.subscriptions = html("subscriptions")
         self.notifications = html("notifications")
         self.diagram = html("diagram")
         self.log = html("log")
-        self.screen = named(widgets.Image(format="png"), "screen")
-        head = markup.heading("The page in the lab's browser")
-        self.view = card(head, self.screen, flex="0 0 auto")
+        self.screen = html("screen")
+        self.enlarge = named(widgets.ToggleButton(description="Enlarge the picture"), "enlarge")
+        self.enlarge.observe(lambda change: self._resize_screen(), "value")
+        self.view = named(widgets.VBox([self.screen, self.enlarge]), "view")
         self.view.layout.display = "none"
+        self._resize_screen()
         self.iframe = named(widgets.HTML(layout={"width": "100%"}), "iframe")
         self.iframe.layout.display = "none"
 
@@ -142,29 +156,38 @@ class Panel:
         opening = [self.buttons[f"open-{kind}"] for kind in self.kinds]
         may_choose = self.kinds != ["virtual"] and settings.has_screen()
         ways = markup.ways(self.kinds, settings.has_screen())
+        buttons = widgets.VBox(
+            [
+                row(*opening, *([self.headless] if may_choose else [])),
+                row(self.browser.widget, subscribe, unsubscribe, close),
+                row(html("own-browser", markup.own_browser(self.lab.page_url)), show),
+            ],
+            layout={"flex": "1 1 300px", "min_width": "0"},
+        )
         first = card(
-            markup.heading("1 · Open the page", ways),
-            row(*opening, *([self.headless] if may_choose else []), close),
-            row(subscribe, unsubscribe),
-            row(html("own-browser", markup.own_browser(self.lab.page_url)), show),
+            markup.heading("1 · Open the page and subscribe", ways),
+            row(buttons, self.view),
+            flex="1 1 100%",
         )
         second = card(
             markup.heading("2 · Send a message", "An empty field sends what it shows in grey."),
             *self.composer.rows,
-            row(notify_me, notify_all),
+            row(self.recipient.widget, notify_me),
+            row(notify_all, html("everyone", markup.EVERYONE)),
             self.progress,
         )
-        third = card(markup.heading("What the application server knows"), self.keys, self.subscriptions)
-        fourth = card(markup.heading("Shown"), self.notifications)
+        known = markup.heading("What the application server knows")
+        third = card(known, self.keys, self.subscriptions, flex="0 0 auto")
+        fourth = card(markup.heading("What the lab's browsers show"), self.notifications)
         parts = [
             html("head", markup.STYLE + markup.legend()),
-            row(first, second),
+            first,
             self.result,
             self.iframe,
+            row(second, fourth),
             *([self.room.box] if self.room else []),
-            row(third, fourth),
+            third,
             card(markup.heading("Who said what to whom"), self.diagram, flex="0 0 auto"),
-            self.view,
             card(markup.heading("Log"), self.log, flex="0 0 auto"),
         ]
         return named(widgets.VBox(parts), "panel")
@@ -173,12 +196,12 @@ class Panel:
 
     def _start(self, label: str, action: Callable[[], str]) -> None:
         self._enable_buttons(False)
-        self._say(f"{label} …")
+        self._say(f"“{label}” is under way.")
         self._worker.do(lambda: self._finish(action))
 
     def _finish(self, action: Callable[[], str]) -> None:
         try:
-            self.result.value = action()
+            self.result.value = markup.dated(time.time(), action())
         finally:
             self._enable_buttons(not self._stopped)
             self.refresh()
@@ -193,40 +216,49 @@ class Panel:
     def _explain(self, error: Exception) -> None:
         # A lab that is stopping cancels its work. The errors of that are not shown.
         if not self._stopped:
-            self.result.value = markup.fault(error)
+            self.result.value = markup.dated(time.time(), markup.fault(error))
 
     def _without_window(self) -> bool:
         return self.headless.value or not settings.has_screen()
 
-    def _browser(self) -> LabBrowser:
-        if not self.lab.browsers:
-            raise BrowserFailed("the lab has no browser open")
-        return self.lab.browsers[-1]
+    def _browser(self) -> LabBrowser | None:
+        """Return the browser that is chosen: Subscribe, Unsubscribe and Close it are for that one."""
+        self._offer_browsers()
+        return self.browser.chosen
 
     def _open_browser(self, kind: str) -> LabBrowser:
-        return self.lab.open(kind, headless=self._without_window())
+        browser = self.lab.open(kind, headless=self._without_window())
+        self._offer_browsers()
+        self.browser.choose(browser)
+        return browser
 
     def _open(self, kind: str) -> str:
         browser = self._open_browser(kind)
-        return markup.verdict(f"{browser.name} has the client page open.", markup.DONE, markup.NEXT)
+        return markup.verdict(f"{browser.name} opened the client page.", markup.DONE, markup.NEXT)
 
     def _subscribe(self) -> str:
-        browser = self.lab.browsers[-1] if self.lab.browsers else self._open_browser(self.kinds[0])
-        if browser.state != "subscribed":
-            browser.subscribe()
-        return markup.verdict(f"{browser.name} is subscribed.", markup.DONE, markup.SUBSCRIBED)
+        browser = self._browser() or self._open_browser(self.kinds[0])
+        if browser.state == "subscribed":
+            return markup.verdict(f"{browser.name} was subscribed already.", markup.DONE)
+        browser.subscribe()
+        return markup.verdict(f"{browser.name} subscribed.", markup.DONE, markup.SUBSCRIBED)
 
     def _unsubscribe(self) -> str:
         browser = self._browser()
-        if browser.state == "subscribed":
-            browser.unsubscribe()
-        said = f"{browser.name} is not subscribed."
-        return markup.verdict(said, markup.DONE, markup.UNSUBSCRIBED)
+        if browser is None:
+            raise PushlabError(markup.NOT_OPEN)
+        if browser.state != "subscribed":
+            return markup.verdict(f"{browser.name} was not subscribed.", markup.DONE)
+        browser.unsubscribe()
+        return markup.verdict(f"{browser.name} unsubscribed.", markup.DONE, markup.UNSUBSCRIBED)
 
     def _close(self) -> str:
         browser = self._browser()
+        if browser is None:
+            raise PushlabError(markup.NOT_OPEN)
+        more = markup.CLOSED if _endpoint(browser) else ""
         browser.close()
-        return markup.verdict(f"{browser.name} is closed.", markup.DONE)
+        return markup.verdict(f"{browser.name} was closed.", markup.DONE, more)
 
     def _show_iframe(self) -> str:
         server, app = jupyter.here(), self.lab.application_server
@@ -234,35 +266,35 @@ class Panel:
         if self.iframe.value:
             self.iframe.value, self.iframe.layout.display = "", "none"
             button.description = "Show it here"
-            return markup.verdict("The page is put away. Its subscription stays.", markup.DONE)
+            return markup.verdict("The page was put away. Its subscription stays.", markup.DONE)
         if (reason := iframe.why_not(app.url, server, app.port)) or server is None:
-            said = "Only a tab of its own will do: follow the link."
+            said = "The page cannot be shown here. Follow the link: it opens the page in a tab."
             return markup.verdict(said, markup.LOST, reason)
         self.iframe.value = iframe.markup(server.proxied(app.port))
         self.iframe.layout.display, button.description = None, "Put it away"
-        return markup.verdict("The page is here, in your own browser.", markup.DONE, markup.KEEP_IN_VIEW)
+        return markup.verdict("The page opened below.", markup.DONE, markup.KEEP_IN_VIEW)
 
     def _notify_me(self) -> str:
-        _, newest = self.lab.newest_subscriptions(1)
-        if not newest:
-            raise NoSubscriptions
-        endpoint = newest[0].subscription.endpoint
-        return markup.outcome(self.lab.notify(endpoint, *self.composer.message()))
+        self._offer_recipients()
+        label, name = self.recipient.chosen, self.recipient.widget.label
+        if label is None:
+            raise PushlabError(markup.NONE_OF_OURS) if self.room else NoSubscriptions
+        return markup.outcome(self.lab.notify(self._endpoints[label], *self.composer.message()), name)
 
     def _notify_one(self) -> str:
         assert self.room is not None  # Only a room has this button.
         label = self.room.chosen()
-        stored = {one.subscription.label: one.subscription for one in self.lab.subscriptions()}
+        stored = {one.subscription.label: one for one in self.lab.subscriptions()}
         if label not in stored:
             raise UnknownSubscription
-        return markup.outcome(self.lab.notify(stored[label].endpoint, *self.composer.message()))
+        one = stored[label]
+        result = self.lab.notify(one.subscription.endpoint, *self.composer.message())
+        return markup.outcome(result, markup.subscriber(one))
 
     def _notify_all(self) -> str:
         message = self.composer.message()
-        self.progress.max = max(self.lab.newest_subscriptions(0)[0], 1)
-        self._counts = Counts()
+        self._counts, self._total = Counts(), self.lab.newest_subscriptions(0)[0]
         self._progress.touch()
-        self.progress.layout.display = None
         try:
             return markup.counts(self.lab.notify_all(*message, progress=self._note_progress))
         finally:
@@ -276,32 +308,73 @@ class Panel:
 
     def _paint_events(self) -> None:
         events = self.lab.journal.events()
-        self.diagram.value = sequence(events, rows=DIAGRAM_ROWS)
+        self.diagram.value = theme.inline(sequence(events, rows=DIAGRAM_ROWS))
         self.log.value = markup.log(events)
-        self.subscriptions.value = markup.subscriptions(*self.lab.newest_subscriptions(LISTED))
         if self.room:
             self.room.paint(self.lab.room())
 
     def _paint_progress(self) -> None:
-        self.progress.value = self._counts.done
+        self.progress.value = markup.progress(self._counts.done, self._total)
 
-    def _paint_screen(self) -> None:
-        browser = self.lab.browsers[-1] if self.lab.browsers else None
+    def _paint_browsers(self) -> None:
+        self._offer_recipients()
+        browser = self._browser()
         picture = None
-        if browser is None:
-            self.notifications.value = markup.NO_BROWSER
-        else:
+        shown = []
+        for one in self.lab.browsers:
             try:
-                self.notifications.value = "".join(
-                    markup.notifications(one.notifications(), one.name) for one in self.lab.browsers
-                )
-                picture = browser.screenshot() if self._without_window() else None
+                shown.append(markup.notifications(one.notifications(), one.name, time.time()))
+                if one is browser and self._without_window():
+                    picture = one.screenshot()
             except BrowserFailed as error:
-                self.notifications.value = markup.fault(error)
-        if picture:
-            self.screen.value = picture
+                shown.append(markup.fault(error))
+        self.notifications.value = "".join(shown) or markup.NO_BROWSER
+        if picture and browser:
+            self.screen.value = markup.screen(picture, browser.name)
         self.view.layout.display = None if picture else "none"
+
+    def _resize_screen(self) -> None:
+        large = self.enlarge.value
+        (self.view.add_class if large else self.view.remove_class)("pushlab-large")
+        self.view.layout.flex = "1 1 100%" if large else "0 1 260px"
+
+    def _offer_browsers(self) -> None:
+        self.browser.offer([(_title(one), one) for one in self.lab.browsers])
+
+    def _offer_recipients(self) -> None:
+        """List who can get the next message. The browser that is chosen is chosen here, too.
+
+        In a room that is only a browser of this lab: nobody sends to a participant by mistake.
+        """
+        count, newest = self.lab.newest_subscriptions(LISTED)
+        ours = {endpoint: one for one in self.lab.browsers if (endpoint := _endpoint(one))}
+        # They may be older than those that are listed.
+        own = [one for one in map(self.lab.application_server.store.get, ours) if one]
+        others = [] if self.room else [one for one in reversed(newest) if one not in own]
+        offered = [(one, True) for one in reversed(own)] + [(one, False) for one in others]
+        self._endpoints = {one.subscription.label: one.subscription.endpoint for one, _ in offered}
+        self.recipient.offer(
+            [(markup.subscriber(one, ours=is_own), one.subscription.label) for one, is_own in offered]
+        )
+        browser = self._browser()
+        label = next((label_of(found) for found, one in ours.items() if one is browser), "")
+        if label != self._followed:
+            self._followed = label
+            self.recipient.choose(label)
+        self.subscriptions.value = markup.subscriptions(count, newest, self.recipient.chosen)
 
 
 def _browser_label(kind: str) -> str:
     return "virtual browser" if kind == "virtual" else f"lab {kind.capitalize()}"
+
+
+def _title(browser: LabBrowser) -> str:
+    named = browser.label and browser.label != browser.name
+    return f"{browser.name} ({browser.label})" if named else browser.name
+
+
+def _endpoint(browser: LabBrowser) -> str | None:
+    try:
+        return browser.endpoint
+    except BrowserFailed:
+        return None  # A person has closed its window.

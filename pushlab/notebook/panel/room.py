@@ -29,11 +29,12 @@ class RoomPanel:
         self._table = html("room", markup.room([]))
         # The learner alone writes its value, and Python alone its suggestions.
         self._name = named(widgets.Combobox(placeholder="a name", continuous_update=True), "room-name")
-        ways = "Each participant types one line. The code is the page's address."
+        self._name.description = "participant"
+        ways = "Each participant types this line in a terminal."
         self.box = widgets.HBox(
             [
                 card(
-                    markup.heading("Come in", ways),
+                    markup.heading("How participants join", ways),
                     html("invitation", markup.invitation(invitation)),
                     row(self._reveal),
                     self._link,

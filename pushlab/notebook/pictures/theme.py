@@ -53,7 +53,7 @@ high, would be too small to read."""
 
 # What both a data URL and an attribute in single quotes can hold as it is. The rest is percent-encoded.
 UNQUOTED = ' !"$()*+,-./:;<=>?@[]_{|}~'
-OPENING = re.compile(r'<svg [^>]*?width="([\d.]+)"[^>]*?aria-label="([^"]*)"[^>]*>')
+OPENING = re.compile(r'<svg [^>]*?width="([\d.]+)"[^>]*?aria-label="([^"]*)"')
 
 
 def rules(markup: str = "", scope: str = "") -> str:
@@ -75,15 +75,26 @@ def rules(markup: str = "", scope: str = "") -> str:
     return "".join(made)
 
 
+def inline(markup: str) -> str:
+    """Return HTML with a picture as a part of the page, scrolled where there is no room for it."""
+    wide, label = _width_and_label(markup)
+    svg = markup.replace("<svg ", f'<svg style="max-width:100%;min-width:{wide * SMALLEST:.0f}px" ', 1)
+    return f'<div class="pushlab-wide" tabindex="0" role="group" aria-label="{label}">{svg}</div>'
+
+
 def html(markup: str) -> str:
     """Return HTML that shows a picture in the page's theme, scrolled where there is no room for it."""
-    opening = OPENING.match(markup)
-    assert opening, "svg.card() has made it"
+    wide, label = _width_and_label(markup)
     style = f"<style>@media (prefers-color-scheme:dark){{{rules(markup)}}}</style>"
-    themed = markup[: opening.end()] + style + markup[opening.end() :]
-    wide, label = float(opening[1]), escape(unescape(opening[2]))
+    themed = markup.replace(">", f">{style}", 1)
     return (
         f'{FOLLOW}<div style="overflow-x:auto"><img class="pushlab-picture" alt="{label}" '
         f'style="width:{wide:g}px;min-width:{wide * SMALLEST:.0f}px;max-width:100%" '
         f"src='data:image/svg+xml,{quote(themed, safe=UNQUOTED)}'></div>"
     )
+
+
+def _width_and_label(markup: str) -> tuple[float, str]:
+    opening = OPENING.match(markup)
+    assert opening, "svg.card() has made it"
+    return float(opening[1]), escape(unescape(opening[2]))

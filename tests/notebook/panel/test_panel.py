@@ -1,7 +1,9 @@
 """The panel, driven in process: real parties, a virtual user agent, and no front end."""
 
+import re
 import threading
 import time
+from html import unescape
 
 import ipywidgets as widgets
 import pytest
@@ -12,7 +14,7 @@ from pushlab.journal import Party
 from pushlab.notebook import markup
 from pushlab.notebook.panel import panel as panel_module
 from pushlab.protocol import p256
-from pushlab.protocol.subscription import PushSubscription
+from pushlab.protocol.subscription import PushSubscription, label_of
 from pushlab.settings import patience
 from pushlab.useragent.base import Notification
 
@@ -50,6 +52,11 @@ def press(panel, name: str) -> str:
     return panel.result.value
 
 
+def words(html: str) -> str:
+    """Return the words of HTML as they are seen: apart where a block or a span ends."""
+    return " ".join(unescape(re.sub("<[^>]+>", "", re.sub("<(div|br|/span)", r" <\1", html))).split())
+
+
 def every_widget(widget: widgets.Widget):
     yield widget
     for child in getattr(widget, "children", ()):
@@ -64,8 +71,8 @@ def all_text(panel) -> str:
 
 
 def test_the_whole_loop_by_its_buttons(lab, panel):
-    assert "client page open" in press(panel, "open-virtual")
-    assert "is subscribed" in press(panel, "subscribe")
+    assert "opened the client page" in press(panel, "open-virtual")
+    assert "Virtual subscribed" in press(panel, "subscribe")
     until(panel.subscriptions, lambda html: "Virtual" in html and "Notify me" in html)
     # Now, for the diagram shows the newest events alone, and this one is not among them for long.
     until(panel.diagram, lambda svg: ">subscribe<" in svg)
@@ -76,22 +83,22 @@ def test_the_whole_loop_by_its_buttons(lab, panel):
         until(panel.diagram, lambda svg, said=said: f">{said}<" in svg)
     for said in ("subscribe", "POST message", "push message", "acknowledge"):
         until(panel.log, lambda html, said=said: said in html)
-    assert "not subscribed" in press(panel, "unsubscribe")
-    until(panel.subscriptions, lambda html: "Nobody yet" in html)
-    assert "closed" in press(panel, "close-browser")
+    assert "Virtual unsubscribed" in press(panel, "unsubscribe")
+    until(panel.subscriptions, lambda html: "Nobody has subscribed" in html)
+    assert "was closed" in press(panel, "close-browser")
     until(panel.notifications, lambda html: "no browser open" in html)
 
 
 def test_subscribe_opens_a_browser_if_none_is_open_and_may_be_pressed_twice(lab, panel):
-    assert "is subscribed" in press(panel, "subscribe")
-    assert "is subscribed" in press(panel, "subscribe")
+    assert "Virtual subscribed" in press(panel, "subscribe")
+    assert "was subscribed already" in press(panel, "subscribe")
     assert len(lab.subscriptions()) == len(lab.browsers) == 1
 
 
 def test_the_message_is_the_one_in_the_form(lab, panel):
     press(panel, "subscribe")
     panel.composer.title.value, panel.composer.body.value = "Lunch?", "In <b>ten</b> minutes"
-    panel.composer.ttl.value, panel.composer.urgency.value = 60, "high"
+    panel.composer.ttl.value, panel.composer.urgency.value = "60", "high"
     panel.composer.topic.value = "food"
     assert "201 Created" in press(panel, "notify-me")
     shown = lab.browsers[-1].wait_for_notification()
@@ -121,13 +128,13 @@ def test_what_is_too_long_is_refused_before_anything_is_sent(lab, panel):
     assert "POST message" not in [event.what for event in lab.journal.events(before)]
 
 
-def test_the_bar_counts_what_is_done(lab, panel):
+def test_the_bar_counts_what_is_done_and_says_what_it_counts(lab, panel):
     for name in ("One", "Two", "Three"):
         lab.open("virtual", name=name).subscribe()
-    assert panel.progress.layout.display == "none"
+    assert panel.progress.value == ""
     press(panel, "notify-all")
-    assert until(panel.progress, lambda value: value == 3) == panel.progress.max
-    assert panel.progress.layout.display is None
+    html = until(panel.progress, lambda html: "3 of 3 messages have an outcome" in html)
+    assert '<progress max="3" value="3" aria-label="Notify all">' in html
 
 
 def test_the_application_server_s_name_is_shown_and_its_secret_is_not(lab, panel):
@@ -136,18 +143,65 @@ def test_the_application_server_s_name_is_shown_and_its_secret_is_not(lab, panel
     assert lab.keys.to_jwk()["d"] not in all_text(panel)
 
 
-def test_notify_me_goes_to_the_newest_subscription_alone(lab, panel):
-    first = lab.open("virtual", name="Ada")
-    first.subscribe()
-    second = lab.open("virtual", name="Bob")
-    second.subscribe()
-    panel.composer.body.value = "for the newest"
-    press(panel, "notify-me")
-    assert second.wait_for_notification(body="for the newest")
-    lab.wait_for("acknowledge")
-    assert first.notifications() == []
+@pytest.fixture
+def two(lab, panel):
+    """Two browsers that cells have opened and subscribed."""
+    browsers = [lab.open("virtual", name=name) for name in ("Ada", "Bob")]
+    for browser in browsers:
+        browser.subscribe()
+    until(panel.recipient.widget, lambda options: len(options) == 2, "options")
+    return browsers
+
+
+def test_notify_me_goes_to_the_one_that_is_chosen_and_to_no_other(lab, panel, two):
+    for chosen, other in (two, two[::-1]):
+        panel.recipient.choose(label_of(chosen.endpoint))
+        panel.composer.body.value = f"for {chosen.name}"
+        said = press(panel, "notify-me")
+        assert f"the lab’s {chosen.name} · {label_of(chosen.endpoint)}: 201 Created" in said
+        chosen.wait_for_notification(body=f"for {chosen.name}")
+        assert f"for {chosen.name}" not in [one.body for one in other.notifications()]
+        until(panel.subscriptions, lambda html: html.count("← Notify me") == 1)
     press(panel, "notify-all")
-    assert first.wait_for_notification(body="for the newest")
+    for one in two:
+        one.wait_for_notification(body=f"for {two[1].name}")
+
+
+def test_the_buttons_are_for_the_browser_that_is_chosen(lab, panel, two):
+    ada, bob = two
+    until(panel.browser.widget, lambda options: len(options) == 2, "options")
+    panel.browser.choose(ada)
+    assert "Ada unsubscribed" in press(panel, "unsubscribe")
+    assert (ada.state, bob.state) == ("registered", "subscribed")
+    assert "Ada was not subscribed" in press(panel, "unsubscribe")
+    panel.browser.choose(bob)
+    assert "Bob was subscribed already" in press(panel, "subscribe")
+    assert "Bob was closed. It unsubscribed first" in words(press(panel, "close-browser"))
+    assert lab.browsers == [ada]
+    until(panel.browser.widget, lambda label: label == "Ada", "label")
+    assert "Ada subscribed" in press(panel, "subscribe")
+
+
+def test_who_gets_the_message_follows_the_browser_that_is_chosen(lab, panel, two):
+    for browser in (*two, two[0]):
+        panel.browser.choose(browser)
+        until(panel.recipient.widget, lambda value, one=browser: value == label_of(one.endpoint))
+    panel.recipient.choose(label_of(two[1].endpoint))
+    third = lab.open("virtual", name="Eve")
+    third.subscribe()
+    until(panel.recipient.widget, lambda options: len(options) == 3, "options")
+    assert panel.recipient.chosen == label_of(two[1].endpoint), "what is chosen stays chosen"
+
+
+def test_a_browser_that_the_lab_has_not_opened_is_told_apart(lab, panel, two):
+    ours = lab.subscriptions()[0].subscription
+    elsewhere = f"{lab.push_service.origin}/wpush/v2/{0:043}"
+    other, key = PushSubscription(elsewhere, ours.p256dh, ours.auth), lab.keys.application_server_key
+    for subscription in (ours, other):
+        lab.application_server.store.save(subscription, key, "Firefox")
+    panel.refresh()
+    labels = until(panel.recipient.widget, lambda labels: len(labels) == 3, "_options_labels")
+    assert f"Firefox · {other.label}" in labels and f"the lab’s Firefox · {ours.label}" in labels
 
 
 def test_what_cells_do_is_seen_in_the_panel(lab, panel):
@@ -172,7 +226,8 @@ def test_of_many_subscriptions_the_panel_reads_the_newest_and_the_count(lab, mon
     panel = lab.panel()
     html = until(panel.subscriptions, lambda html: "Browser 24" in html)
     assert "… 15 earlier" in html and "Browser 15" in html and "Browser 14" not in html
-    assert html.count("← Notify me") == 1 and html.index("Browser 24") < html.index("← Notify me")
+    html = until(panel.subscriptions, lambda html: html.count("← Notify me") == 1)
+    assert html.index("Browser 24") < html.index("← Notify me")
     assert "bug" not in panel.result.value
     assert "404 Not Found" in press(panel, "notify-me"), "the newest, which no push service knows"
     until(panel.subscriptions, lambda html: "… 14 earlier" in html and "Browser 24" not in html)
@@ -196,6 +251,43 @@ def test_a_bad_topic_is_refused_before_anything_is_sent(lab, panel):
     assert [event.what for event in lab.journal.events()].count("POST message") == 1
 
 
+WRONG = [
+    ("ttl", "-5", "ttl is negative"),
+    ("ttl", "ten", "ttl is 'ten', not a whole number"),
+    ("ttl", "1.5", "ttl is '1.5', not a whole number"),
+    ("ttl", "99999999999", "ttl is over 2^31 seconds"),
+    ("topic", "two words", "topic is"),
+]
+
+
+def test_what_cannot_be_sent_is_said_beside_its_field_and_is_not_sent(lab, panel, two):
+    form, start = panel.composer, lab.journal.events()[-1].number
+    for name, typed, said in WRONG:
+        field, beside = getattr(form, name), getattr(form, f"{name}_fault")
+        before, field.value = field.value, typed
+        assert said in unescape(beside.value) and field.value == typed
+        assert said in unescape(press(panel, "notify-me"))
+        field.value = before
+        assert beside.value == ""
+    assert "POST message" not in [event.what for event in lab.journal.events(start)]
+    assert "201 Created" in press(panel, "notify-me")
+
+
+def test_an_empty_ttl_is_the_one_in_grey(panel):
+    panel.composer.ttl.value = ""
+    assert panel.composer.message()[2].ttl == int(panel.composer.ttl.placeholder) == 10000
+
+
+def test_what_is_said_stays_true(lab, panel):
+    """Each result says when it happened, and nothing that a later action could make false."""
+    names = ["open-virtual", "subscribe", "notify-me", "notify-all", "unsubscribe", "close-browser"]
+    for button in names:
+        said = words(press(panel, button))
+        assert re.match(r"\d\d:\d\d:\d\d ", said)
+        assert not re.search(r"\bis (not )?(subscribed|closed|open|here)|not delivered yet", said)
+        assert not re.search(r"[a-z][.!?][A-Z]", said), "two sentences run together"
+
+
 @pytest.mark.parametrize("name", ["unsubscribe", "close-browser"])
 def test_no_browser_is_said_in_words(panel, name):
     assert "no browser open" in press(panel, name)
@@ -209,9 +301,9 @@ def test_a_firefox_whose_window_was_closed_is_replaced(lab, monkeypatch, firefox
     first = lab.browsers[-1]
     lab.run(first.agent._session.command("browser.close"))
     lab.wait_for("disconnect")
-    assert "Firefox has the client page open" in press(panel, "open-firefox")
+    assert "Firefox opened the client page" in press(panel, "open-firefox")
     assert len(lab.browsers) == 1 and lab.browsers[-1] is not first
-    assert "is subscribed" in press(panel, "subscribe")
+    assert "Firefox subscribed" in press(panel, "subscribe")
 
 
 def test_a_subscription_that_has_gone_is_explained_and_removed(lab, panel):
@@ -221,7 +313,7 @@ def test_a_subscription_that_has_gone_is_explained_and_removed(lab, panel):
     server = lab.application_server
     server.store.save(stored.subscription, stored.application_server_key)
     assert "410 Gone" in press(panel, "notify-me")
-    until(panel.subscriptions, lambda html: "Nobody yet" in html)
+    until(panel.subscriptions, lambda html: "Nobody has subscribed" in html)
 
 
 def test_a_bug_is_said_in_words_and_the_panel_goes_on(lab, panel, monkeypatch):
@@ -259,7 +351,7 @@ def test_a_click_returns_before_its_action_ends_and_no_second_one_starts(lab, pa
     assert "Open a virtual browser" in panel.result.value
     go.set()
     until(panel.buttons["open-virtual"], lambda disabled: not disabled, "disabled")
-    assert opened == [True] and "client page open" in panel.result.value
+    assert opened == [True] and "opened the client page" in panel.result.value
 
 
 def test_a_thousand_events_are_few_paintings(lab, panel):
@@ -302,14 +394,15 @@ def test_foreign_text_is_escaped_everywhere(lab, panel):
     for display in (panel.notifications, panel.log, panel.diagram, panel.result):
         assert "<img" not in display.value
     assert "<img" not in markup.fault(ValueError(evil))
-    assert "<img" not in markup.notifications([Notification(evil, evil)], evil)
+    assert "<img" not in markup.notifications([Notification(evil, evil)], evil, 0)
 
 
 def test_every_widget_is_found_by_a_class_of_its_own(panel):
     names = [name for one in every_widget(panel.box) for name in getattr(one, "_dom_classes", ())]
     once = "panel open-virtual subscribe unsubscribe close-browser own-browser notify-me "
     once += "notify-all title body ttl urgency topic result subscriptions notifications screen "
-    once += "diagram log counter keys progress show-iframe iframe"
+    once += "diagram log counter keys progress show-iframe iframe browser recipient ttl-fault "
+    once += "topic-fault view enlarge everyone"
     assert [name for name in once.split() if names.count(f"pushlab-{name}") != 1] == []
 
 
@@ -325,7 +418,7 @@ def test_without_a_jupyter_server_the_page_needs_a_tab_of_its_own(panel, monkeyp
     for name in ("JPY_PARENT_PID", "JUPYTERHUB_SERVICE_PREFIX"):
         monkeypatch.delenv(name, raising=False)
     said = press(panel, "show-iframe")
-    assert "Only a tab of its own will do" in said and "sees no Jupyter server" in said
+    assert "cannot be shown here" in said and "sees no Jupyter server" in said
     assert panel.iframe.value == "" and panel.iframe.layout.display == "none"
 
 
@@ -334,13 +427,13 @@ def test_on_a_hub_the_link_and_the_frame_go_through_it(lab, monkeypatch):
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
     panel, url = lab.panel(), f"/user/ada/proxy/{lab.application_server.port}/"
     assert lab.page_url == url and f'href="{url}"' in all_text(panel)
-    assert "The page is here" in press(panel, "show-iframe")
+    assert "The page opened below" in press(panel, "show-iframe")
     assert f'<iframe src="{url}"' in panel.iframe.value
     assert panel.buttons["show-iframe"].description == "Put it away"
     assert "Its subscription stays" in press(panel, "show-iframe")
     assert panel.iframe.value == ""
     # The lab's own browsers are on the kernel's machine, and no hub is in their way.
-    assert "client page open" in press(panel, "open-virtual")
+    assert "opened the client page" in press(panel, "open-virtual")
 
 
 def test_a_notebook_shows_the_widget_and_keeps_the_same_words_each_time(lab, panel):
@@ -368,7 +461,7 @@ def test_what_is_installed_is_offered(lab, monkeypatch, missing, firefox_install
     offered = {name for name in panel.buttons if name.startswith("open-")}
     left = {"open-firefox", "open-chromium"} - {f"open-{name.lower()}" for name in missing}
     assert offered == (left or {"open-virtual"})
-    assert ("No real browser is found" in all_text(panel)) is (len(missing) == 2)
+    assert ("No real browser is installed" in all_text(panel)) is (len(missing) == 2)
 
 
 def test_two_real_browsers_side_by_side_show_the_same_message(
@@ -378,11 +471,11 @@ def test_two_real_browsers_side_by_side_show_the_same_message(
     monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
     panel = lab.panel()
     for kind in ("firefox", "chromium"):
-        assert "client page open" in press(panel, f"open-{kind}")
-        assert "is subscribed" in press(panel, "subscribe")
+        assert "opened the client page" in press(panel, f"open-{kind}")
+        assert f"{kind.capitalize()} subscribed" in press(panel, "subscribe")
     assert "2 accepted" in press(panel, "notify-all")
     html = until(panel.notifications, lambda html: html.count("Hello, Notifications!") == 2)
-    assert "Firefox says" in html and "Chromium says" in html
+    assert "Firefox showed:" in html and "Chromium showed:" in html
     said = (">Firefox<", ">Chromium<", ">push message<")
     until(panel.diagram, lambda svg: all(one in svg for one in said))
     press(panel, "close-browser")
@@ -393,8 +486,11 @@ def test_a_real_firefox_without_a_window_is_shown(lab, monkeypatch, firefox_inst
     monkeypatch.setenv("PUSHLAB_BROWSER", "firefox")
     monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
     panel = lab.panel()
-    assert "Firefox has the client page open" in press(panel, "open-firefox")
-    assert bytes(until(panel.screen, bool)).startswith(b"\x89PNG")
+    assert "Firefox opened the client page" in press(panel, "open-firefox")
+    shown = until(panel.screen, bool)
+    assert (
+        'src="data:image/png;base64,iVBORw0KGgo' in shown and 'alt="The client page in Firefox"' in shown
+    )
     until(panel.view.layout, lambda display: display is None, "display")
     press(panel, "subscribe")
     press(panel, "notify-me")
@@ -431,4 +527,4 @@ def test_counts_in_words():
     assert "4 subscriptions" in said and "3 accepted" in said and "1 gone and removed" in said
     assert "2 needed" in said and "failed" not in said
     Counts.failed = Counts.not_sent = 5
-    assert "5 failed" in (said := markup.counts(Counts)) and "5 were sent nothing" in said
+    assert "5 failed" in (said := markup.counts(Counts)) and "5 were not sent to" in said
