@@ -108,8 +108,9 @@ export function paintRoom(isRoom, isInstructor, name) {
   $("name").value = name;
   $("instructors").hidden = !isRoom || isInstructor;
   $("room").hidden = !isRoom || !isInstructor;
-  $("join").textContent = `./lab join ${location.origin}${location.pathname} --name NAME`;
-  $("address").textContent = location.origin + location.pathname;
+  const address = location.origin + location.pathname;
+  $("join").textContent = `./lab join ${address.replace(/\/$/, "")} --name NAME`;
+  $("address").textContent = address;
   $("phones").hidden = location.protocol !== "https:";
 }
 

@@ -214,7 +214,7 @@ def test_people_are_told_no_words_of_a_header(page, room):
 
 def test_the_instructor_s_page_says_how_to_join(page, room):
     visit(page, link_of(room))
-    expect(page.locator("#join")).to_have_text(f"./lab join {room.url} --name NAME")
+    expect(page.locator("#join")).to_have_text(f"./lab join {room.url.rstrip('/')} --name NAME")
     expect(page.locator("#phones")).to_be_hidden()
 
 
