@@ -246,7 +246,7 @@ def invitation(how: Invitation) -> str:
     code = f'<div class="pushlab-qr">{how.qr_svg()}</div>' if how.serves_phones else NO_PHONES
     return (
         f'<code class="pushlab-command">{escape(how.command)}</code><br>'
-        f'<span class="pushlab-faint">On Windows:</span> <code>{escape(how.command_on_windows)}</code><br>'
+        f"On Windows: <code>{escape(how.command_on_windows)}</code><br>"
         f'<a href="{escape(how.page_url)}" target="_blank">{escape(how.page_url)}</a>{code}'
     )
 
