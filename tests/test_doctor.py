@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.cli.commands import main
 from pushlab.doctor import examine, machine, network
 from pushlab.doctor.claims import examine_claims, examine_subject
@@ -173,6 +173,11 @@ BAD_KEYS = [
     ("subject-localhost", env(subject="https://127.0.0.1/contact")),
     ("subject-missing", env(subject=None)),
     ("subject-not-a-contact", env(subject="http://example.com/")),
+    ("subject-not-a-contact", env(subject="MAILTO:me@example.com")),
+    ("subject-not-a-contact", env(subject="mailto:me@example.com,you@example.com")),
+    ("subject-not-a-contact", env(subject="my-site.example.com")),
+    ("subject-unreachable", env(subject="mailto:me@example..com")),
+    ("subject-unreachable", env(subject="mailto:me@my_site.example.com")),
     ("subject-not-a-contact", env(subject=PRIVATE)),
 ]
 
@@ -289,6 +294,11 @@ BAD_SUBSCRIPTIONS = [
     ("endpoint-shape", sub("https://db5p.notify.windows.com/?token=AwYAAAD8sfbD")),
     ("endpoint-decoded", sub("https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC/gk+Hx2VWA==")),
     ("endpoint-percent", sub("https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC%2fgk%2")),
+    ("endpoint-encoded-twice", sub("https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC%252fgk")),
+    ("endpoint-cut", sub("https://fcm.googleapis.com/fcm/send/cTZ1oXk1...")),
+    ("endpoint-shape", sub("https://api.push.apple.com/3/device/00fc13adff78")),
+    ("endpoint-gcm", sub("https://gcm-http.googleapis.com/gcm/send/APA91b")),
+    ("endpoint-private", sub("https://push.home.arpa/up")),
     ("endpoint-escaped", sub("https://wns2-par02p.notify.windows.com/w/?a=1&amp;token=BQYAAAC%2f")),
     ("endpoint-cut", sub(f"https://updates.push.services.mozilla.com/wpush/v2/gAAAAA{'x' * 160}")),
     ("endpoint-cut", sub("https://fcm.googleapis.com/fcm/send/".ljust(255, "x"))),
@@ -412,6 +422,7 @@ BAD_CLAIMS = [
     ("aud-path", claim(aud=REAL)),
     ("aud-path", claim(aud="https://me:pa55word@example.net")),
     ("aud-spelling", claim(aud=ORIGIN + ":443")),
+    ("aud-spelling", claim(aud=ORIGIN.replace("https", "HTTPS"))),
     ("aud-spelling", claim(aud=ORIGIN.replace("push", "PUSH"))),
     ("aud-another-origin", claim(aud="https://www.example.com")),
     ("exp-missing", claim(exp=None)),
@@ -432,6 +443,8 @@ BAD_CLAIMS = [
     ("exp-text", claim(exp="2027-01-15T08:00:00Z")),
     ("file-encoding", json.dumps(claim()).encode("utf-16")),
     ("exp-past", claim(exp=NOW)),
+    ("exp-past", claim(exp=0)),
+    ("exp-past", claim(exp=NOW - 7200)),
     ("exp-past", claim(exp=-(10**400))),
     ("exp-too-far", claim(exp=NOW + 86401)),
     ("exp-over-12-h", claim(exp=NOW + 86400)),
@@ -480,6 +493,15 @@ def test_without_a_subscription_aud_is_held_against_the_push_services_that_are_k
 @pytest.mark.parametrize(("code", "source"), BAD_OPTIONS)
 def test_each_fault_of_options_is_found_and_it_alone(code, source):
     assert codes(examine_options(source)) == [code]
+
+
+def test_a_ttl_that_is_a_point_in_time_is_told():
+    assert codes(examine_options({"ttl": NOW + 3600}, now=NOW)) == ["ttl-point-in-time"]
+
+
+def test_the_labs_own_contact_is_told_where_a_vendor_would_write_to_it():
+    assert codes(examine_subject(DEFAULT_SUBJECT, "FCM")) == ["subject-default"]
+    assert codes(examine_subject(DEFAULT_SUBJECT)) == codes(examine_subject("mailto:me@site.org", "FCM"))
 
 
 def test_good_options_give_no_finding():

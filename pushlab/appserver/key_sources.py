@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pushlab.appserver import private_file
 from pushlab.appserver.keys import DEFAULT_SUBJECT, NAMES, VapidKeys, explained, parse_env
-from pushlab.errors import FormatError, KeyFileMalformed, KeyMismatch
+from pushlab.errors import BadSubject, FormatError, KeyFileMalformed, KeyMismatch
 from pushlab.protocol import utf8, vapid
 from pushlab.protocol.spelling import Kind, key_file
 from pushlab.reader import command
@@ -79,7 +79,10 @@ def convert(content: bytes, subject: str = "") -> tuple[VapidKeys, str]:
         advice = file.advice
         seen = advice.what if advice else f"no private key is recognized in it ({file.form})"
         raise KeyFileMalformed(seen, hint=advice.turn if advice else "")
-    keys = VapidKeys.from_raw(private.spelling.raw, None, subject or contact(file.subject))
+    try:
+        keys = VapidKeys.from_raw(private.spelling.raw, None, subject or contact(file.subject))
+    except BadSubject as reason:
+        raise BadSubject(reason.detail, hint="Give another one: --subject mailto:YOU") from None
     theirs = public.spelling.raw if public and public.spelling.kind is Kind.PUBLIC else b""
     if theirs and theirs != keys.public:
         raise KeyMismatch(f"{public.name if public else ''} is not the public key of {private.name}")

@@ -243,7 +243,7 @@ def explained(place: str, content: bytes, reason: PushlabError) -> PushlabError:
         return KeyMismatch(f"{place}: {reason.detail}")
     if found := key_file.read(content).advice:
         # What is wrong with a JWK does not matter where the file is no JWK.
-        detail = "" if found.name in ("of-another-tool", "no-key-file") else f"{reason.detail}: "
+        detail = "" if found.name in key_file.WHOLE_FILE else f"{reason.detail}: "
         return KeyFileMalformed(f"{place}: {detail}{found.what}", hint=found.turn)
     hint = reason.hint if isinstance(reason, NotUtf8) else ""
     return KeyFileMalformed(f"{place}: {reason.detail}", hint=hint)

@@ -1,6 +1,7 @@
 """``pushlab keys``: show the VAPID keys and where they are from; make, import, or rename them."""
 
 import json
+import sys
 from pathlib import Path
 
 from pushlab import files, settings
@@ -8,6 +9,7 @@ from pushlab.appserver import key_sources
 from pushlab.appserver.key_sources import KeySource
 from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.errors import KeyFileExists, KeyFileMalformed, KeyMismatch, UnreadableFile
+from pushlab.protocol.spelling import key_file
 from pushlab.reader import command
 
 
@@ -49,8 +51,9 @@ def given(path: Path) -> bytes:
 
 
 def _import(source: Path, path: Path, subject: str | None) -> str:
+    content = given(source)
     try:
-        converted, form = key_sources.convert(given(source), subject or "")
+        converted, form = key_sources.convert(content, subject or "")
     except (KeyFileMalformed, KeyMismatch) as reason:
         raise type(reason)(f"{source}: {reason.detail}", hint=reason.hint) from None
     if path.exists() and VapidKeys.load(path).public != converted.public:
@@ -59,6 +62,9 @@ def _import(source: Path, path: Path, subject: str | None) -> str:
             hint="Move that file away first, or import into another one with --file NEW",
         )
     converted.save(path, overwrite=True)
+    file = key_file.read(content)
+    if file.exchanged or file.is_bundled:
+        print(key_file.BURNT, file=sys.stderr)
     return form
 
 

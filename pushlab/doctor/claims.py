@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from pushlab.appserver.keys import DEFAULT_SUBJECT
 from pushlab.doctor.findings import Finding, bad, hint, ok
 from pushlab.doctor.subscription import encoding_fault, members_of, origin_of
 from pushlab.doctor.text import LOOPBACK, split
@@ -19,11 +20,34 @@ from pushlab.protocol import vapid
 from pushlab.protocol.sources import APPLE_TOKEN, AUTOPUSH
 from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
+from pushlab.reader import command
 
 US = "application server"
+FARTHEST_ZONE = 14
+"""Hours by which a time zone is ahead of UTC at most."""
+
 HALF_A_DAY = 12 * 60 * 60
 MILLISECONDS = 10**11
 """A larger number is no time in seconds: it would be after the year 5000."""
+
+
+NO_CONTACTS = tuple(
+    (re.compile(pattern), seen)
+    for pattern, seen in (
+        (r"^$", "is empty"),
+        (r"^[\"'`]|[\"'`]$", "has quotes around it"),
+        (r"^mailto:(?://|.*[<>])",
+            "has < or > around its address, or // in front of it: a mailto: URI has neither"),
+        (r"^(?!mailto:|https:)(?i:mailto|https):", "has its scheme in capitals: write small letters"),
+        (r"^mailto:[^?]*,", "has two addresses, and one is wanted"),
+        (r"^http:", "is http:, and only https: will do"),
+        (r"[^\x00-\x7f]", "has a letter beyond ASCII: write it as %XX, and a host name as xn--…"),
+        (r"^mailto:", "is mailto: without one address after it, as name@host"),
+        (r"^https:", "is https: without a host after it"),
+        (r"^(?:[\w-]+\.)+[A-Za-z]{2,}(?:/|$)", "is a host without https:// in front"),
+    )
+)  # fmt: skip
+"""What stands where a contact belongs: the first row that fits is told."""
 
 
 def examine_claims(
@@ -72,12 +96,12 @@ def _examine_aud(aud: object, origin: str) -> list[Finding]:
     theirs = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     if not (usual := origin_of(f"{theirs}/")):
         return fault("not-an-origin", "aud is not an origin: scheme, host and port")
+    if aud.lower() == theirs.lower() and aud != usual:
+        return fault("spelling", f"aud is {aud}, and the usual form of that origin is {usual}")
     if aud == f"{theirs}/":
         return fault("slash", f"aud ends with a slash after {theirs}")
     if aud != theirs:
         return fault("path", f"aud has more than its origin {theirs}")
-    if aud != usual:
-        return fault("spelling", f"aud is {aud}, and the usual form of that origin is {usual}")
     if origin and aud != origin:
         return fault("another-origin", f"aud is {aud}, and the endpoint is at {origin}")
     if not origin and vendor_of(aud) != "this machine" and parts.scheme == "http":
@@ -111,8 +135,10 @@ def _examine_exp(exp: object, now: float, vendor: str) -> list[Finding]:
         return [bad("exp-duration", seen, US, BadExpiry.rfc, fix)]
     if exp > MILLISECONDS:
         return fault("milliseconds", "exp is too large to be seconds", ExpiryTooFar)
+    if exp <= 0:
+        return [bad("exp-past", "exp is 0 or negative", US, TokenExpired.rfc, f"{times.SINCE_1970}.")]
     if exp <= now:
-        return fault("past", f"exp is {_duration(now - max(exp, 0))} ago", TokenExpired)
+        return [_past(now - exp)]
     if exp > now + vapid.MAX_LIFETIME:
         return fault("too-far", f"exp is {_duration(exp - now)} ahead, over 24 h", ExpiryTooFar)
     if isinstance(exp, float):
@@ -127,6 +153,13 @@ def _examine_exp(exp: object, now: float, vendor: str) -> list[Finding]:
         seen = f"exp is {_duration(exp - now)} ahead"
         return [hint("exp-over-12-h", seen, US, ExpiryTooFar.rfc, fix)]
     return []
+
+
+def _past(seconds: float) -> Finding:
+    fix = f"{TokenExpired.hint}."
+    if 0 < round(seconds / 3600) <= FARTHEST_ZONE and abs(seconds - 3600 * round(seconds / 3600)) < 90:
+        fix += " Whole hours are often those of a time zone: local time that was taken for UTC."
+    return bad("exp-past", f"exp is {_duration(seconds)} ago", US, TokenExpired.rfc, fix)
 
 
 def _exp_as_text(exp: str) -> list[Finding]:
@@ -172,10 +205,11 @@ def examine_subject(
     try:
         vapid.check_subject(sub)
     except BadSubject:
-        seen = f"is {kind(sub)}, neither mailto: nor https:"
-        if sub.startswith("mailto:") and ({"<", ">"} & set(sub) or sub.startswith("mailto://")):
-            seen = "has < or > around its address, or // in front of it: a mailto: URI has neither"
-        return fault("not-a-contact", seen)
+        seen = next((seen for pattern, seen in NO_CONTACTS if pattern.search(sub)), "")
+        return fault("not-a-contact", seen or f"is {kind(sub)}, neither mailto: nor https:")
+    if sub == DEFAULT_SUBJECT and vendor not in ("", "this machine"):
+        return [hint("subject-default", f"{name} is the lab's default, whose mail nobody reads", US,
+                     BadSubject.rfc, f"Give your own: {command('keys --subject mailto:YOU')}")]  # fmt: skip
     if host := vapid.unreachable(sub):
         code = "localhost" if LOOPBACK.fullmatch(host.rpartition(": ")[0]) else "unreachable"
         return fault(code, f"leads nowhere ({host}): {says}", apple)

@@ -51,7 +51,7 @@ SHAPES: dict[str, Shape] = {
             "/fcm/send/…",
             FCM_REPORTS.of("2026-06"),
         ),
-        Shape("Apple", re.compile(r"/[^?]+"), "/Q…", APPLE_REPORTS.of("2025-02")),
+        Shape("Apple", re.compile(r"/(?!3/device)[^?]+"), "/Q…", APPLE_REPORTS.of("2025-02")),
         Shape("WNS", re.compile(r"/w/\?token=.+"), "/w/?token=…", WNS_REPORTS.of("2024-03")),
     )
 }
@@ -91,6 +91,12 @@ def _faults(endpoint: str, parts: SplitResult, vendor: str, now: float | None) -
     if re.search(r"%(?![0-9A-Fa-f]{2})", endpoint):
         seen = "the endpoint has a % without two hexadecimal digits: it was cut, or decoded"
         yield hint("endpoint-percent", seen, US, "RFC 3986 §2.1", WHOLE)
+    if re.search(r"%25[0-9A-Fa-f]{2}", endpoint):
+        seen = "the endpoint has %25 and two hexadecimal digits in it: it was encoded twice"
+        yield hint("endpoint-encoded-twice", seen, US, "RFC 3986 §2.4", WHOLE)
+    if endpoint.endswith("..."):
+        seen = "the endpoint ends with ...: it was shortened for people to read"
+        yield hint("endpoint-cut", seen, US, RFC, WHOLE)
     if vendor == "WNS" and WNS_DECODED.fullmatch(rest):
         seen = "the token of the endpoint is decoded: Windows' have %2B, %2F and %3D for + / ="
         yield hint("endpoint-decoded", seen, US, f"RFC 3986 §2.4; {WNS_REPORTS.told(now)}", WHOLE)
@@ -132,7 +138,7 @@ def examine_host(host: str, now: float | None = None) -> list[Finding]:
         fix = "Remove it from your database; on the page call unsubscribe(), then subscribe()."
         where = f"RFC 6761 §6.4; {CHROMIUM_REPORTS.told(now)}"
         return [bad("endpoint-removed", seen, "user agent", where, fix)]
-    if host == "android.googleapis.com":
+    if host in ("android.googleapis.com", "gcm-http.googleapis.com"):
         seen = "the endpoint is one of Google's GCM, which no longer exists"
         fix = "Remove it; the page subscribes again when somebody opens it."
         return [bad("endpoint-gcm", seen, "user agent", GCM_MANUAL.told(now), fix)]

@@ -11,7 +11,7 @@ from pushlab.appserver.keys import VapidKeys, parse_env
 from pushlab.doctor.claims import examine_subject
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.text import base64url_fault, slug
-from pushlab.errors import MalformedJson, NotUtf8, PushlabError
+from pushlab.errors import KeyFileMalformed, MalformedJson, NotUtf8, PushlabError
 from pushlab.protocol import base64url, p256, strict_json, utf8
 from pushlab.protocol.spelling import Kind, advise, key_file
 from pushlab.protocol.spelling.encodings import ALPHABETS
@@ -40,7 +40,8 @@ def examine_keys(content: bytes, vendor: str = "") -> Keys:
     try:
         text = utf8.decode(content).strip()
     except NotUtf8 as error:
-        return [_not_text(content, error)], None
+        other = None if utf8.encoding_of(content) else _of_another_tool(content)
+        return [other or _not_text(content, error)], None
     if found := _of_another_tool(text):
         return [found], None
     if PEM_VALUE.search(text):
@@ -63,14 +64,15 @@ def _not_text(content: bytes, error: NotUtf8) -> Finding:
     return _length_fault("the key file", content)
 
 
-def _of_another_tool(text: str) -> Finding | None:
+def _of_another_tool(text: str | bytes) -> Finding | None:
     """Name a file whose keys are there, and in another form than ours, or in each other's place."""
     file = key_file.read(text)
     advice = file.advice
-    if not advice or advice.name not in ("of-another-tool", "no-key-file", "keys-exchanged"):
+    if not advice or advice.name not in key_file.WHOLE_FILE:
         return None
-    code = advice.name if advice.name == "keys-exchanged" else f"key-file-{advice.name}"
-    code = code.replace("key-file-no-key-file", "key-file-without-keys")
+    code = {"of-another-tool": "key-file-of-another-tool", "no-key-file": "key-file-without-keys"}.get(
+        advice.name, advice.name
+    )
     return bad(code, f"the key file: {advice.what}", US, POINT, advice.turn)
 
 
@@ -79,9 +81,14 @@ def usable(keys: VapidKeys) -> Finding:
     return ok("keys", f"VAPID keys, the public half is {keys.application_server_key[:8]}…")
 
 
-def _keys(read: Callable[[], VapidKeys]) -> Keys:
+def _keys(read: Callable[[], VapidKeys], text: str = "") -> Keys:
     try:
         keys = read()
+    except KeyFileMalformed as error:
+        if found := key_file.read(text).advice:
+            seen = f"the key file: {found.what}"
+            return [bad(error.code, seen, US, POINT, found.turn)], None
+        return [of_error(error)], None
     except PushlabError as error:
         return [of_error(error)], None
     return [usable(keys)], keys
@@ -90,7 +97,7 @@ def _keys(read: Callable[[], VapidKeys]) -> Keys:
 def _pem(text: str) -> Keys:
     if "PUBLIC KEY-----" in text and "PRIVATE KEY-----" not in text:
         return [_private_missing("the PEM is only a public key")], None
-    return _keys(lambda: VapidKeys.from_pem(text))
+    return _keys(lambda: VapidKeys.from_pem(text), text)
 
 
 def _jwk(text: str) -> Keys:
@@ -103,7 +110,7 @@ def _jwk(text: str) -> Keys:
             return [_private_missing("the JWK has no d: it is only a public key")], None
         if isinstance(d := members.get("d"), str) and d and (fault := _private_fault("d", d)):
             return [fault], None
-    return _keys(lambda: VapidKeys.from_jwk(text))
+    return _keys(lambda: VapidKeys.from_jwk(text), text)
 
 
 def _env(values: dict[str, str], vendor: str) -> Keys:

@@ -5,6 +5,7 @@ from pushlab.doctor.subscription import encoding_fault, members_of
 from pushlab.errors import BadTopic, BadTtl, DeliveryError, MissingTtl
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.sources import APPLE_TOPIC, AUTOPUSH, FCM_MANUAL, WNS_TTL
+from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject
 
 US = "application server"
@@ -63,6 +64,10 @@ def _examine_ttl(options: JsonObject, vendor: str, now: float | None) -> list[Fi
         seen = "ttl is 0: the message is lost if the browser is closed, and WNS answers 400"
         fix = "Say how many seconds the message may wait, unless it matters only now."
         return [level("ttl-zero", seen, US, f"{BadTtl.rfc}; {WNS_TTL.told(now)}", fix)]
+    if now and times.unit_of(options["ttl"], now):
+        seen = "ttl is a point in time: it counts seconds from now on, and not from 1970"
+        fix = "Say how many seconds the message may wait, such as 3600."
+        return [hint("ttl-point-in-time", seen, US, BadTtl.rfc, fix)]
     if options["ttl"] > FOUR_WEEKS and vendor == "FCM":
         seen = "ttl is over 28 days, the longest that FCM accepts"
         fix = "Ask for 2419200 seconds at most."

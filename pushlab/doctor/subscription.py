@@ -25,7 +25,8 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, p256, strict_json, utf8
-from pushlab.protocol.spelling import Kind, advise, recognize, times, wrapping
+from pushlab.protocol.reserved_names import is_local
+from pushlab.protocol.spelling import Kind, advise_subscription, recognize, times, wrapping
 from pushlab.protocol.strict_json import JsonObject, kind
 from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
 
@@ -76,8 +77,8 @@ def examine_subscription(
     if fault := encoding_fault(source, "the subscription"):
         return fault
     members = members_of(source)
-    if members is None or "endpoint" not in members:
-        if place := wrapping.find(_value_of(source)):
+    if members is None or not isinstance(members.get("endpoint"), str):
+        if place := wrapping.find(_value_of(source)) or _place_in_text(source):
             rfc, fix = NotASubscription.rfc, place.turn
             return [bad(f"subscription-{place.name}", place.what, "application server", rfc, fix)]
     if members is None:
@@ -105,6 +106,15 @@ def examine_stored(made_for: Sequence[str], keys: VapidKeys) -> list[Finding]:
     seen = f"{others} of {len(made_for)} stored subscriptions were made for other keys"
     fix = "Bring the old key file back if there is one; otherwise each browser subscribes again."
     return [bad("stored-for-other-keys", seen, WrongKey.fault, WrongKey.rfc, fix)]
+
+
+def _place_in_text(source: object) -> wrapping.Place | None:
+    """Say what a text is that is no JSON."""
+    try:
+        text = utf8.decode(source) if isinstance(source, bytes) else source
+        return wrapping.find_in_text(text) if isinstance(text, str) and _value_of(text) is None else None
+    except NotUtf8:
+        return None
 
 
 def _value_of(source: object) -> object:
@@ -142,6 +152,8 @@ def examine_endpoint(endpoint: Any, now: float) -> list[Finding]:
 
 
 def _is_private(host: str) -> bool:
+    if is_local(host):
+        return True
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
@@ -166,6 +178,9 @@ def _examine_keys(members: JsonObject, ours: VapidKeys | None) -> list[Finding]:
                     place.turn,
                 )
             ]
+        if _is_keyless(members):
+            seen = f"{error.detail}: messages without a payload can be sent to it, and no others"
+            return [hint("no-keys", seen, THEM, error.rfc, f"{error.hint}.")]
         return [of_error(error)]
     p256dh, auth = keys["p256dh"], keys["auth"]
     swapped: list[Finding] = []
@@ -175,6 +190,15 @@ def _examine_keys(members: JsonObject, ours: VapidKeys | None) -> list[Finding]:
         swapped = [bad("keys-swapped", seen, "application server", BadP256dh.rfc, fix)]
         p256dh, auth = auth, p256dh  # Each may have another fault, too.
     return [*swapped, *_examine_p256dh(p256dh, ours), *_examine_auth(auth)]
+
+
+def _is_keyless(members: JsonObject) -> bool:
+    """Say whether this is a subscription that has no keys at all, which a server can store."""
+    try:
+        read = PushSubscription.from_json({**members, "endpoint": ANY_ENDPOINT}, keys_required=False)
+    except SubscriptionError:
+        return False
+    return not read.has_keys
 
 
 def _kind(text: object) -> Kind | None:
@@ -224,9 +248,12 @@ def _examine_auth(text: object) -> list[Finding]:
 
 
 def _text_fault(name: str, text: object, error: type[SubscriptionError], wanted: Kind) -> Finding | None:
+    found = advise_subscription(text, wanted)
     if not isinstance(text, str):
-        return of_error(error(f"{name} is {kind(text)}, not text"), f"{name}-not-text")
-    if found := advise(text, wanted):
+        what = f": it is {found.what}" if found else ""
+        refused = error(f"{name} is {kind(text)}, not text{what}", hint=found.turn if found else "")
+        return of_error(refused, f"{name}-not-text")
+    if found:
         return bad(f"{name}-{found.name}", f"{name} is {found.what}", THEM, error.rfc, found.turn)
     return base64url_fault(name, text, THEM)
 

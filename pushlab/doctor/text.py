@@ -31,7 +31,7 @@ def vendor(url: object) -> str:
     >>> vendor("https://push.apple.com.example.net/")
     ''
     """
-    host = (parts.hostname or "") if (parts := split(url)) else ""
+    host = (parts.hostname or "").rstrip(".") if (parts := split(url)) else ""
     if LOOPBACK.fullmatch(host):
         return "this machine"
     for known, name in VENDORS.items():

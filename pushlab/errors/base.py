@@ -45,7 +45,8 @@ class PushlabError(Exception):
         """Say everything in the words for a reader; without one, for the reader of this process."""
         where = f" ({self.rfc})" if self.rfc else ""
         whose = f" Fault: {self.fault}." if self.fault else ""
-        what_next = f" {advice(self.hint, reader)}." if self.hint else ""
+        hint = advice(self.hint, reader) if self.hint else ""
+        what_next = f" {hint}{'' if hint.endswith('?') else '.'}" if hint else ""
         said = f"{self.detail.rstrip('.')}{where}"
         return f"{said}{'' if said.endswith('?') else '.'}{whose}{what_next}"
 

@@ -42,6 +42,19 @@ def reserved(host: str) -> Reserved | None:
     return RESERVED.get(labels[-1]) or RESERVED.get(".".join(labels[-2:]))
 
 
+LOCAL = ("local", "internal", "lan", "home", "localdomain", "home.arpa")
+
+
+def is_local(host: str) -> bool:
+    """Say whether a name can only lead to a machine of a local network (RFC 6762, RFC 8375).
+
+    >>> is_local("raspberrypi.local"), is_local("push.example.net")
+    (True, False)
+    """
+    name = host.rstrip(".").lower()
+    return ":" not in name and ("." not in name or name.endswith(tuple(f".{end}" for end in LOCAL)))
+
+
 def is_removed(host: str) -> bool:
     """Say whether a browser has put this name in place of an endpoint that is gone.
 

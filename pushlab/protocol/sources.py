@@ -92,7 +92,7 @@ WNS_REPORTS = Source("reported", "senders to WNS")
 WNS_MANUAL = Source("documented", "Microsoft for WNS")
 NTFY_REPORTS = Source("reported", "senders to ntfy")
 CHROMIUM_REPORTS = Source("reported", "servers with Chromium's subscriptions", "2026-08")
-GCM_MANUAL = Source("documented", "Google, who shut GCM's servers down", "2019-05")
+GCM_MANUAL = Source("documented", "Google for GCM", "2019-05")
 
 APPLE_TOKEN, APPLE_TOPIC = APPLE_REPORTS.of("2026-09"), APPLE_REPORTS.of("2026-09")
 WNS_TTL = WNS_REPORTS.of("2026-09")

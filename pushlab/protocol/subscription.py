@@ -34,8 +34,9 @@ from pushlab.errors import (
     SubscriptionError,
 )
 from pushlab.protocol import base64url, origin, p256, strict_json, utf8
-from pushlab.protocol.spelling import Kind, advise, times, wrapping
+from pushlab.protocol.spelling import Kind, advise_subscription, times, wrapping
 from pushlab.protocol.spelling.encodings import ALPHABETS
+from pushlab.protocol.spelling.shapes import LENGTHS
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 MAX_ENDPOINT = 2048
@@ -50,13 +51,15 @@ SENDER = "application server"
 MAX_NAME, MAX_LABEL = 253, 63
 """Characters of a host name and of each label between its dots, RFC 1035 §2.3.4."""
 
-AUTH_SECRET = 16
+AUTH_SECRET = LENGTHS[Kind.AUTH]
 """Bytes of the auth secret, RFC 8291 §3.2."""
 
 # A URL that a browser has serialized consists of visible ASCII. The rule for hosts is narrower than
 # the URL Standard's on purpose: where two parsers read two different hosts, a URL can get around an
 # allow list.
 VISIBLE = re.compile(r"[!-~]+")
+AROUND = " \t\r\n\"'`<>"
+REFERENCE = re.compile(r"&#x?[0-9A-Fa-f]{1,6};")
 START = re.compile(r"[^/?]*(//[^/?]*)?")
 AUTHORITY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?")
 
@@ -181,7 +184,7 @@ def _members(source: object) -> JsonObject:
             text = utf8.decode(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
             source = strict_json.parse(text)
         except MalformedJson as reason:
-            raise NotASubscription(reason.detail) from None
+            raise _misplaced(NotASubscription, reason.detail, wrapping.find_in_text(text)) from None
         except NotUtf8 as reason:
             raise NotASubscription(reason.detail, hint=reason.hint, fault=SENDER) from None
     if not isinstance(source, Mapping):
@@ -213,7 +216,7 @@ def _refusal(
     error: type[SubscriptionError], detail: str, value: object, wanted: Kind = Kind.AUTH
 ) -> SubscriptionError:
     """Make an error that says what the value is instead of a key, if that is recognized."""
-    found = advise(value, wanted)
+    found = advise_subscription(value, wanted)
     if found is None or found.name == "is-the-auth-secret":
         return error(detail)  # The number of bytes, and the error's own hint, say it better.
     # The strict reader has named what is wrong with an alphabet.
@@ -222,11 +225,16 @@ def _refusal(
 
 
 def _decode(text: object, name: str, error: type[BadP256dh] | type[BadAuth]) -> bytes:
+    wanted = Kind.PUBLIC if error is BadP256dh else Kind.AUTH
     try:
-        return base64url.decode(text)
+        raw = base64url.decode(text)
     except BadBase64url as reason:
-        wanted = Kind.PUBLIC if error is BadP256dh else Kind.AUTH
         raise _refusal(error, f"{name} is not base64url: {reason.detail}", text, wanted) from None
+    if len(raw) != LENGTHS[wanted]:  # The text says more than its bytes: it may be hexadecimal.
+        what = f"{len(raw)} bytes long, not {LENGTHS[wanted]}"
+        seen = f"p256dh: the public key is {what}" if name == "p256dh" else f"auth is {what} bytes"
+        raise _refusal(error, seen, text, wanted)
+    return raw
 
 
 def _load_p256dh(raw: bytes | None) -> ec.EllipticCurvePublicKey:
@@ -253,8 +261,13 @@ def _origin_of(endpoint: object) -> str:
         raise BadEndpoint(f"endpoint is {kind(endpoint)}, not text")
     if len(endpoint) > MAX_ENDPOINT:
         raise BadEndpoint(f"endpoint has {len(endpoint)} characters, over {MAX_ENDPOINT}")
+    if endpoint != endpoint.strip(AROUND):
+        raise BadEndpoint("endpoint has spaces or quotes around it", hint="Leave them out", fault=SENDER)
     if not VISIBLE.fullmatch(endpoint):
         raise BadEndpoint("endpoint has a character that no serialized URL has")
+    if REFERENCE.search(endpoint):
+        hint = "Store the endpoint as the browser gave it, and escape it where it is shown"
+        raise BadEndpoint("endpoint has a character as HTML writes it: &#…;", hint=hint, fault=SENDER)
     if "#" in endpoint:
         raise BadEndpoint("endpoint has a fragment, which is never sent")
     start = START.match(endpoint)

@@ -19,6 +19,13 @@ MARKS = {
 }
 """Byte order marks of other encodings. UTF-8's is ``ef bb bf``."""
 
+WINDOWS = "Windows-1252"
+"""The encoding of older editors in western Europe, for ASCII and 128 other characters in one byte."""
+
+TEXT = frozenset((*b"\t\r\n", *range(0x20, 0x7F)))
+LEAST_TEXT = 16
+"""Bytes of a text in which one letter beyond ASCII says something."""
+
 
 def decode(content: bytes) -> str:
     """Decode the bytes of a text file; leave out UTF-8's byte order mark.
@@ -36,7 +43,8 @@ def decode(content: bytes) -> str:
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
-        raise NotUtf8(f"{len(content)} bytes that are not text in UTF-8") from None
+        fault = f"{len(content)} bytes that are not text in UTF-8"
+        raise NotUtf8(fault, hint="This is no text file: give the right one") from None
 
 
 def decode_any(content: bytes) -> str:
@@ -47,7 +55,7 @@ def decode_any(content: bytes) -> str:
     """
     if not (other := encoding_of(content)):
         return decode(content)
-    marked = any(content.startswith(mark) for mark in MARKS)
+    marked = other == WINDOWS or any(content.startswith(mark) for mark in MARKS)
     byte_order = "" if marked else ("-be" if content[:1] == b"\0" else "-le")
     try:
         return content.decode(other + byte_order)
@@ -69,4 +77,16 @@ def encoding_of(content: bytes) -> str:
     for zeros, letters in ((odd, even), (even, odd)):
         if len(letters) > 1 and zeros and not zeros.strip(b"\0") and b"\0" not in letters:
             return "UTF-16" if letters.isascii() else ""
-    return ""
+    return WINDOWS if _is_in_windows_1252(content) else ""
+
+
+def _is_in_windows_1252(content: bytes) -> bool:
+    """Say whether this is text with a few letters beyond ASCII, and no UTF-8: an umlaut in a comment."""
+    plain = sum(byte in TEXT for byte in content)
+    if content.isascii() or plain + sum(byte > 0x7F for byte in content) < len(content):
+        return False
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return len(content) >= LEAST_TEXT and plain >= len(content) * 0.75
+    return False

@@ -41,6 +41,9 @@ MAX_AUTHORIZATION = 8192
 """Characters of the longest Authorization header that is read. One for VAPID has about 330."""
 
 _URI = r"[A-Za-z0-9!#$%&'()*+,./:;=?@\[\]_~-]"
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""What stands between the dots of a host name, RFC 1123 §2.1."""
+
 CONTACT = re.compile(
     rf"mailto:[A-Za-z0-9!$%&'*+,.=_~-]+@[A-Za-z0-9._\[\]-]+(?:\?{_URI}*)?|https://{_URI}+"
 )
@@ -161,7 +164,9 @@ def unreachable(sub: str) -> str:
     labels = host.split(".")
     if {labels[-1], ".".join(labels[-2:])} & SPECIAL_USE:
         return f"{host}: a name for special use"
-    return f"{host}: a name without a dot" if len(labels) == 1 else ""
+    if len(labels) == 1:
+        return f"{host}: a name without a dot"
+    return "" if all(map(LABEL.fullmatch, labels)) else f"{host}: no name that a host can have"
 
 
 # https://www.rfc-editor.org/rfc/rfc8292#section-3

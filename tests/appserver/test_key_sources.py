@@ -104,7 +104,7 @@ def test_the_files_of_other_tools_become_the_same_keys(content):
     [
         (PUBLIC.encode(), KeyFileMalformed, "no private key"),
         (b"hello there", KeyFileMalformed, "no private key is recognized"),
-        (b"", KeyFileMalformed, "no private key is recognized"),
+        (b"", KeyFileMalformed, "an empty file"),
         (base64url.encode(RAW[1:]).encode(), KeyFileMalformed, "no public key to confirm it"),
         (f"private={PRIVATE}\npublic={OTHERS.application_server_key}".encode(), KeyMismatch, "public"),
         (f"vapid_private={PRIVATE}\nvapid_subject=mailto:<me@example.com>".encode(), BadSubject, "sub"),

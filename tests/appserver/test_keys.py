@@ -289,12 +289,12 @@ def test_a_missing_path_never_makes_a_key(tmp_path):
 
 
 BAD_FILES = {
-    "nothing": (b"", "0 bytes"),
+    "nothing": (b"", "an empty file"),
     "31 raw bytes": (b"\xff" * 31, "31 bytes"),
     "an env without keys": (b"X=1\n", "VAPID_PRIVATE_KEY"),
     "words": (b"hello there", "base64url"),
     "far too much": (b"A" * 70000, "larger"),
-    "not utf-8": (b"VAPID_PRIVATE_KEY=\xff\xfe", "not text"),
+    "not utf-8": (b"VAPID_PRIVATE_KEY=\xff\xfe", "Windows-1252"),
     "a pem of nothing": (b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "PEM"),
 }
 

@@ -38,6 +38,9 @@ from pushlab.text import show
 PLAIN = ("Created", "")
 """The reason phrases of a 201: HTTP/1.1's, and HTTP/2's, which is empty."""
 
+UNREADABLE = "\ufffd\0"
+"""What stands for bytes that are no UTF-8, and the zero that no text has."""
+
 SILENT_HEADERS = {"date", "content-length", "connection"}
 """Headers that do not help to explain a refusal."""
 
@@ -74,6 +77,8 @@ STATUS: dict[int, Explanation] = {
     410: Explanation("gone", "The user agent has unsubscribed",
         USER_AGENT, "RFC 8030 §7.3",
         "Nothing is broken. Remove the subscription: it will never work again"),
+    407: Explanation("refused", "A proxy on the way wants to know who you are", vendors.NETWORK,
+        "RFC 9110 §15.5.8", "No push service answers so: send from a machine with a direct way out"),
     413: Explanation("refused", "The message is too large for the push service",
         APPLICATION_SERVER, "RFC 8030 §7.2",
         "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to phones send at most "
@@ -189,7 +194,7 @@ def explain(
     if " Fault: " not in said:
         known = None if meaning.kind == "accepted" else vendors.known_answer(answer)
         meaning = known.explanation if known else meaning
-        words = f" It says: {said}" if said else ""
+        words = f" It says: {said}" if said else _page_in_success(answer)
         rest = "" if known or meaning.kind == "accepted" else _rest_of(answer, said, hidden)
         old = ""
         if known:
@@ -255,6 +260,8 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     said = [f"{name}: {value}" for name in names for value in response.header_list(name)]
     text = response.body.decode("utf-8", "replace")
     message = sentence_of(text) or _message_in(text)
+    if _is_unreadable(text):
+        message = f"{len(response.body)} bytes that are no text"
     return show("; ".join([*said, message]).strip("; "), hidden)
 
 
@@ -267,7 +274,8 @@ def _rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
         if f"{name}: {value}".lower() not in shown.lower() and name.lower() not in SILENT_HEADERS
     ]
     text = response.body.decode("utf-8", "replace")
-    body = "" if sentence_of(text) else show(text, hidden)
+    told = sentence_of(text) or _is_unreadable(text)
+    body = "" if told else show(text, hidden)
     parts = [("Its headers", show("; ".join(headers), hidden)), ("Its body", body)]
     return "".join(f" {name}: {text}" for name, text in parts if text and text not in shown)
 
@@ -279,8 +287,20 @@ def _message_in(text: str) -> str:
         return text
     if isinstance(value, dict) and isinstance(value.get("error"), dict):
         value = value["error"]
-    found = [value.get(name) for name in ("message", "reason")] if isinstance(value, dict) else []
+    names = ("message", "reason", "detail", "error")
+    found = [value.get(name) for name in names] if isinstance(value, dict) else []
     return next((text for text in found if isinstance(text, str) and text), text)
+
+
+def _is_unreadable(text: str) -> bool:
+    """Say whether a third of a text stands for bytes that are no text."""
+    return sum(letter in UNREADABLE for letter in text) * 3 > len(text)
+
+
+def _page_in_success(response: PushResponse) -> str:
+    """Doubt a success with a page in it: what answered is a login page, or a proxy's."""
+    page = sentence_of(response.body.decode("utf-8", "replace"))
+    return f" It sends {page}: was this the push service?" if page else ""
 
 
 def seconds_of(retry_after: str | None, now: float) -> float | None:

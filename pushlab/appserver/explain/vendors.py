@@ -203,6 +203,7 @@ VENDORS: list[Known] = [
 
     # --- Google: sentences ---
     Known("FCM", FCM_REPORTS.of("2025-07"), 403, "do not correspond to the credentials", ANOTHER_KEY),
+    Known("FCM", FCM_REPORTS.of("2021-08"), 403, "correspond to the sender id", ANOTHER_KEY),
     Known("FCM", FCM_REPORTS.of("2019-11"), 403, "aud claim in the token must include", AUDIENCE),
     Known("FCM", FCM_REPORTS.of("2024-03"), 403, "invalid jwt provided", _mine(
         "Google cannot verify the token, or its exp is in the past or more than 24 hours ahead",
@@ -227,6 +228,11 @@ VENDORS: list[Known] = [
         "Check sub first, because only Apple insists on it: mailto: with one real address, or https:, "
         "without a space and without < >, and not at localhost, .local, an IP address or a name "
         "without a dot. Then check aud, the signature, and that exp is at most 24 hours ahead")),
+    Known("Apple", APPLE_MANUAL, 403, "vapidpkhashmismatch", ANOTHER_KEY),
+    Known("Apple", APPLE_MANUAL, 403, "badvapidpublickey", _mine(
+        "The key k of the Authorization header is no public key", "RFC 8292 §3.2",
+        "Set k to the 65 bytes of the public key, as base64url without padding")),
+    Known("Apple", APPLE_MANUAL, 400, "badttl", NO_TTL),
     Known("Apple", APPLE_TOPIC, 400, "badwebpushtopic", TOPIC),
     Known("Apple", APPLE_MANUAL, 400, "badurgency", _mine(
         "Urgency is not one of the four values", "RFC 8030 §5.3",

@@ -14,7 +14,13 @@ Nothing here raises an error because of what it reads, and no text that it retur
 its input, which may be a private key.
 """
 
-from pushlab.protocol.spelling.recognize import Advice, Spelling, advise, recognize
+from pushlab.protocol.spelling.recognize import (
+    Advice,
+    Spelling,
+    advise,
+    advise_subscription,
+    recognize,
+)
 from pushlab.protocol.spelling.shapes import Kind
 
-__all__ = ["Advice", "Kind", "Spelling", "advise", "recognize"]
+__all__ = ["Advice", "Kind", "Spelling", "advise", "advise_subscription", "recognize"]

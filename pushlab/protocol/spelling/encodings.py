@@ -30,28 +30,34 @@ class Encoding(NamedTuple):
     read: Callable[[str], Inside]
 
 
-INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
-"""Characters that no screen shows: byte order mark, spaces and joiners of no width, soft hyphen."""
+INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad\0\x1a"
+"""Characters that no screen shows: byte order mark, spaces and joiners of no width, soft hyphen, the
+zero at the end of a text of C, and the mark at the end of a file of DOS."""
 
 SPACES = re.compile(rf"[\s{INVISIBLE}]+")
 QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»", "<": ">"}
 PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{2}(?:([:,-]? ?)[0-9A-Fa-f]{2}(?:\2[0-9A-Fa-f]{2})*)?)")
 NUMBER = re.compile(r"-?\d{1,3}")
+DECIMAL = re.compile(r"[0-9]{70,78}")
+"""A number of 32 bytes, but for one in ten million of them."""
 NAMED = re.compile(r"(?:export\s+)?([A-Za-z][\w.-]{0,60})\s*[:=]\s*(?=[^=\s])(.+)", re.DOTALL)
+RAW_LENGTHS = (16, 32, 64, 65)
 PLAIN = str.maketrans("-_", "+/")
 
 
 def _pem(text: str) -> Inside:
-    blocks = [body for name, body in PEM.findall(text) if name != "EC PARAMETERS"]
+    found = [block for block in PEM.findall(text) if block[0] != "EC PARAMETERS"]
+    # A file may have both halves, and the public one can be computed.
+    blocks = [body for name, body in sorted(found, key=lambda block: "PRIVATE" not in block[0])]
     if not blocks:
         return None
     # A PEM that went through JSON, a shell or a form has \n for its line breaks, or nothing.
     body = blocks[0].replace("\\r", "").replace("\\n", "")
-    return _base64(SPACES.sub("", body))
+    return lenient_base64(SPACES.sub("", body))
 
 
-def _base64(text: str) -> bytes | None:
+def lenient_base64(text: str) -> bytes | None:
     """Decode any variant of base64, also with bits left over. None if a character is foreign."""
     text = text.rstrip("=").translate(PLAIN)
     try:
@@ -78,6 +84,12 @@ def _plain(text: str) -> Inside:
 def _hex(text: str) -> Inside:
     found = HEX.fullmatch(text)
     return bytes.fromhex(re.sub(r"[ :,-]", "", found[1])) if found else None
+
+
+def _decimal(text: str) -> Inside:
+    """Read a private key as one number, as Java's BigInteger and Python's int print it."""
+    number = int(text) if DECIMAL.fullmatch(text) else 0
+    return number.to_bytes(32, "big") if 0 < number < 2**256 else None
 
 
 def _numbers(text: str) -> Inside:
@@ -124,7 +136,7 @@ def _unspaced(text: str) -> Inside:
 
 
 def _plus_for_space(text: str) -> Inside:
-    return _base64(text.replace(" ", "+")) if " " in text.strip() else None
+    return lenient_base64(text.replace(" ", "+")) if " " in text.strip() else None
 
 
 def _unquoted(text: str) -> Inside:
@@ -135,7 +147,22 @@ def _unquoted(text: str) -> Inside:
 
 
 def _without_comma(text: str) -> Inside:
-    return text[:-1] if text[-1:] in ",;" and len(text) > 1 else None
+    """Take off what was copied with the value: a comma, or one quote of two."""
+    if len(text) < 2 or QUOTES.get(text[0]) == text[-1]:
+        return None
+    if text[-1] in ",;\"'`":
+        return text[:-1]
+    return text[1:] if text[0] in "\"'`" else None
+
+
+def _raw_characters(text: str) -> Inside:
+    """Read a text in which each character is one byte, as String.fromCharCode() makes it."""
+    if len(text) not in RAW_LENGTHS or (text.isascii() and text.isprintable()):
+        return None
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return None
 
 
 def _percent(text: str) -> Inside:
@@ -169,19 +196,23 @@ def _value(text: str) -> Inside:
 ENCODINGS: tuple[Encoding, ...] = (
     Encoding("is-pem", "PEM text", "Take the key out of the PEM, or keep the PEM as a file.", _pem),
     Encoding("in-hex", "hexadecimal", "Write the same bytes as base64url.", _hex),
+    Encoding("in-decimal", "a number in decimal digits",
+        "Write it as 32 bytes, the most significant first, and these as base64url.", _decimal),
     Encoding("base64url", "base64url", "", _is_base64url),
     Encoding("padded", "base64url with padding",
         "Leave out the = at the end (and write - for + and _ for /, if there are any).", _padded),
     Encoding("plain-base64", "plain base64, as btoa() writes it",
         "Write - for +, _ for /, and leave out the = at the end.", _plain),
     Encoding("spare-bits", "base64 whose last character has bits that belong to no byte",
-        "Copy it again, with its last character, or encode the bytes anew.", _base64),
+        "Copy it again, with its last character, or encode the bytes anew.", lenient_base64),
     Encoding("byte-list", "a list of numbers, one for each byte",
         "Write the same bytes as base64url.", _numbers),
     Encoding("python-bytes", "Python's b'…'", "Call .decode() on it before it is written.",
         _python_bytes),
     Encoding("quoted", "a text in quotes", "Leave out the quotes.", _unquoted),
-    Encoding("with-comma", "a text with a comma or semicolon at its end", "Leave it out.",
+    Encoding("raw-characters", "the bytes themselves, each as one character",
+        "Encode them: btoa(), then write - for + and _ for /, and leave out the =.", _raw_characters),
+    Encoding("with-comma", "a text with a comma, a semicolon or one quote too many", "Leave it out.",
         _without_comma),
     Encoding("with-spaces", "a text with spaces, line breaks or invisible characters in it",
         "Remove them.", _unspaced),

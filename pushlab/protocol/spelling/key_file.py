@@ -6,13 +6,15 @@ YAML, TOML, PHP or JavaScript. In all of them a value has a name that says ``pri
 if ``recognize`` finds a key in it. The result is what a person would copy by hand.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import groupby, product
 
 from pushlab.errors import MalformedJson, NotUtf8
 from pushlab.protocol import p256, strict_json, utf8
+from pushlab.protocol.spelling.encodings import lenient_base64
 from pushlab.protocol.spelling.recognize import Advice, Spelling, advise_about, recognize
 from pushlab.protocol.spelling.shapes import Kind, is_printable
 from pushlab.reader import command
@@ -48,6 +50,17 @@ class KeyFile:
         return halves == (Kind.PUBLIC, Kind.PRIVATE)
 
     @property
+    def is_bundled(self) -> bool:
+        """Say whether the private key has a name that says that it is for the page."""
+        return self.has_private_key and bool(self.private and BUNDLED.match(self.private.name))
+
+    @property
+    def has_private_key(self) -> bool:
+        """Say whether a private key is in it, under any name."""
+        found = (one.spelling.kind for one in (self.private, self.public) if one)
+        return Kind.PRIVATE in found
+
+    @property
     def advice(self) -> Advice | None:
         """Say why this is no key file of ours, and what to do; None if there is nothing to say."""
         if self.problem:
@@ -57,6 +70,9 @@ class KeyFile:
         if self.private is None:
             missing = Advice("private-key-missing", "there is no private key in it", FIND)
             return missing if self.public else None
+        if self.is_bundled:
+            seen = f"{self.private.name} is a name whose value bundlers build into the page"
+            return Advice("private-key-bundled", seen, f"Rename it. {BURNT}")
         ours = self.form == JWK or self.private.name == WHOLE
         ours = ours or (self.private.name, self.form) == (OUR_NAME, ENV)
         if not ours and self.private.spelling.kind is Kind.PRIVATE:
@@ -88,14 +104,16 @@ class KeyFile:
 WHOLE = "it"
 """The name of a key that is a whole file."""
 
+WHOLE_FILE = ("of-another-tool", "no-key-file", "keys-exchanged", "private-key-bundled")
+"""Advice about a whole file: what is wrong with one value in it does not matter then."""
+
 OUR_NAME, ENV, JWK = "VAPID_PRIVATE_KEY", "a .env", "a JWK"
 IMPORT = command("keys --import FILE")
-EXCHANGE = (
-    f"Exchange the two: {IMPORT} does that. If browsers have been given the private key, everybody "
-    "has it: make a new pair."
+BURNT = "If browsers have been given the private key, everybody has it: make a new pair."
+EXCHANGE = f"Exchange the two: {IMPORT} does that. {BURNT}"
+FIND = (
+    "Find the private half that belongs to it: with a new pair every stored subscription stops working."
 )
-FIND = "Find the private half that belongs to it: with a new pair every stored subscription stops "
-"working."
 
 ROLES = {
     "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).*secret|^d$"),
@@ -106,6 +124,9 @@ ROLES = {
 
 OURS = re.compile(r"(?i)vapid|push")
 """A file of settings may have other private keys. The names of these say what they are for."""
+
+BUNDLED = re.compile(r"(?:NEXT_PUBLIC|NUXT_PUBLIC|EXPO_PUBLIC|REACT_APP|VITE|VUE_APP|GATSBY|PUBLIC)_")
+"""How names begin that bundlers replace by their values in the JavaScript of a page."""
 
 # Each repetition has a bound: without one, a long line without a = costs the square of its length.
 PEM_BLOCK = r"-----BEGIN\ [^-]{1,40}+-----[^-]{0,8000}+-----END\ [^-]{1,40}-----"
@@ -131,6 +152,27 @@ RUN = re.compile(r"[A-Za-z0-9+/_-]{40,400}+={0,2}")
 MAX_RUNS = 40
 """Runs of letters that are looked at, each of which may be a key."""
 
+ROLE = re.compile(r"(?i)(priv)|(pub)")
+"""What a heading of CSV or a tag of XML says of the key that belongs to it."""
+
+OPENSSL = re.compile(r"(?m)^ {0,9}(priv|pub):\s{0,9}((?:[0-9a-f]{2}:?\s{0,9}){16,80})")
+"""A key as ``openssl ec -text`` prints it."""
+
+MARKUP = re.compile(r"(?i)<(?:!doctype html|html)\b")
+MAX_WRAPPINGS = 2
+"""Times that a whole file may be encoded before this gives up."""
+
+BINARIES: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
+    (re.compile(rb"PK\x03\x04"), "a ZIP archive", "Unpack it, and give the file in it."),
+    (re.compile(rb"\x1f\x8b"), "a file packed by gzip", "Unpack it, and give the file in it."),
+    (re.compile(rb"SQLite format 3\0"), "a database of SQLite", "Give the file with the keys."),
+    (re.compile(rb"\xfe\xed\xfe\xed"), "a Java keystore",
+        "Make a PKCS #12 file of it with keytool -importkeystore, and a PEM of that with openssl."),
+    (re.compile(rb"0[\x80-\x84].{0,4}?\x02\x01\x03", re.DOTALL), "a PKCS #12 file (.p12, .pfx)",
+        "Take the key out: openssl pkcs12 -in FILE -nocerts -nodes -out NEW."),
+)  # fmt: skip
+"""Files that are no text, by their first bytes: what each is, and what to do with it."""
+
 CONTACT = re.compile(r"(?:mailto:|https:).+|[^\s@]+@[^\s@]+")
 PRINTED = r"(?im)^public key:\r?\n\S{1,200}\r?\n\r?\nprivate key:"
 
@@ -148,19 +190,54 @@ def read(content: str | bytes) -> KeyFile:
     if isinstance(content, bytes):
         if not is_printable(content) and (spelling := recognize(content)).shape:
             return _of_spelling("bytes that are no text", spelling)
+        for pattern, form, problem in BINARIES:
+            if pattern.match(content):
+                return KeyFile(form, problem=problem)
         try:
             content = utf8.decode_any(content)
         except NotUtf8 as reason:
             return KeyFile(reason.detail)
-    text = content[:MAX_LENGTH].strip()
+    return _in_text(content[:MAX_LENGTH])
+
+
+def _in_text(text: str, wrappings: int = 0) -> KeyFile:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if wrappings < MAX_WRAPPINGS:
+        for how, inside in _wrapped(text):
+            file = _in_text(inside, wrappings + 1)
+            if file.has_private_key and not (file.private and file.private.name == WHOLE):
+                return replace(file, form=f"{file.form}, {how}")
+    return _read_text(text)
+
+
+def _wrapped(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what a whole file is if it was encoded once: as a text in JSON, or in base64."""
+    inside = _parsed(text) if text.startswith('"') else None
+    if isinstance(inside, str):
+        yield "as JSON in JSON", inside
+    data = lenient_base64("".join(text.split())) or b""
+    if is_printable(data):
+        yield "in base64", data.decode("ascii")
+
+
+def _read_text(text: str) -> KeyFile:
+    if not text:
+        return KeyFile("an empty file", problem="Put the key there, or give another file.")
+    if MARKUP.match(text):
+        return KeyFile("an HTML page", problem="It was saved in place of the file: fetch that again.")
     if text.startswith(("{", "[")) and (value := _parsed(text)) is not None:
-        return _in_json(value)
+        file = _in_json(value) or _by_witness(text)
+        return file or (_whole(text, "JSON") if recognize(text).kind else KeyFile("JSON"))
     if text.startswith("-----BEGIN"):
         return _whole(text, "a PEM")
+    if blocks := OPENSSL.findall(text):
+        return _by_names(
+            "the text that openssl ec -text prints", ((f"{name}_key", body) for name, body in blocks)
+        )
     found = list(_pairs(text))
     if any(_role_of(name) in ("private", "public") for name, _ in found):
         named = _by_names(_form_of(text), found)
-        return named if named.private else _by_witness(text) or named
+        return named if named.has_private_key else _by_witness(text) or named
     return _by_witness(text) or _whole(text, "one key without a name")
 
 
@@ -211,9 +288,10 @@ FORMS = {
 # --- JSON ----------------------------------------------------------------------------------------
 
 
-def _in_json(value: object) -> KeyFile:
+def _in_json(value: object) -> KeyFile | None:
+    """Read a JSON value, or return None if no member of it has a name that says what it is."""
     if isinstance(value, Mapping) and value.get("type") == "service_account":
-        problem = ("a service account has an RSA key for Google's own API. Web push needs a VAPID "
+        problem = ("A service account has an RSA key for Google's own API. Web push needs a VAPID "
                    "pair: copy the one under Web Push certificates, or make one.")  # fmt: skip
         return KeyFile("the JSON of a Firebase service account", problem=problem)
     if isinstance(value, Mapping) and "kty" in value:
@@ -225,9 +303,10 @@ def _in_json(value: object) -> KeyFile:
     if isinstance(value, Mapping) and {"publicKey", "privateKey"} <= value.keys():
         form = "the JSON of web-push generate-vapid-keys"
     if isinstance(value, Mapping) and ("endpoint" in value):
-        problem = "a subscription belongs to one browser, and holds no VAPID key."
+        problem = "A subscription belongs to one browser, and holds no VAPID key."
         return KeyFile("the JSON of a subscription", problem=problem)
-    return _by_names(form, _walk(value))
+    named = _by_names(form, _walk(value))
+    return named if named.private or named.public else None
 
 
 def _of_jwk(jwk: Mapping[str, object]) -> KeyFile:
@@ -243,7 +322,7 @@ def _in_set(jwks: list[Mapping[str, object]]) -> KeyFile:
     keys = [jwk for jwk in jwks if (jwk.get("kty"), jwk.get("crv")) == ("EC", "P-256")]
     keys.sort(key=lambda jwk: "d" not in jwk)
     if not keys:
-        return KeyFile("a JWK set", problem="it has no key of kty EC and crv P-256.")
+        return KeyFile("a JWK set", problem="It has no key of kty EC and crv P-256.")
     return _by_names("a JWK set", [("privateKey", keys[0]), ("publicKey", keys[0])])
 
 
@@ -254,6 +333,10 @@ def _walk(value: object, depth: int = 0) -> Members:
     for name, inside in value.items():
         if isinstance(inside, str) or _is_jwk(inside):
             yield name, inside
+        elif (
+            _role_of(name) and isinstance(inside, list | Mapping) and recognize(json.dumps(inside)).kind
+        ):
+            yield name, json.dumps(inside)  # A list of bytes, or a Buffer of Node's.
         else:
             yield from _walk(inside, depth + 1)
 
@@ -274,8 +357,9 @@ def _by_names(form: str, members: Iterable[tuple[str, object]]) -> KeyFile:
     subjects = []
     for name, value in members:
         role = _role_of(name)
-        if role == "subject" and isinstance(value, str) and CONTACT.fullmatch(value):
-            subjects.append(value)
+        if role == "subject" and isinstance(value, str):
+            value = value.replace("\\:", ":")  # Java writes a colon in a value so.
+            subjects += [value] if CONTACT.fullmatch(value) else []
         elif role in halves and (spelling := _spelling(value, role)):
             halves[role].append(Found(name if len(name) <= LONGEST_NAME else "a value", spelling))
     private, public = _halves(*map(_by_promise, halves.values()))
@@ -295,15 +379,27 @@ def _halves(private: list[Found], public: list[Found]) -> tuple[Found | None, Fo
 
 
 def _by_witness(text: str) -> KeyFile | None:
-    """Find both halves in any text: two runs of letters, one of which is the public key of the other."""
-    runs = [recognize(found[0]) for found, _ in zip(RUN.finditer(text), range(MAX_RUNS), strict=False)]
+    """Find both halves in any text: two runs of letters, one of which is the public key of the other.
+
+    Words beside them may say which is which, as headings and tags do. They may be wrong.
+    """
+    matches = [found for found, _ in zip(RUN.finditer(text), range(MAX_RUNS), strict=False)]
+    runs = [(found.start(), recognize(found[0])) for found in matches]
     private, public = _halves(
-        [Found("the shorter text", one) for one in runs if one.kind is Kind.PRIVATE],
-        [Found("the longer text", one) for one in runs if one.kind is Kind.PUBLIC],
+        [Found("the shorter text", one) for _, one in runs if one.kind is Kind.PRIVATE],
+        [Found("the longer text", one) for _, one in runs if one.kind is Kind.PUBLIC],
     )
     if not private or not public or public_of(private.spelling) != public.spelling.raw:
         return None
-    return KeyFile("a text that has both halves of a pair", private, public)
+    form = "a text that has both halves of a pair"
+    starts = [next(at for at, one in runs if one is half.spelling) for half in (private, public)]
+    words = ["private" if found[1] else "public" for found in ROLE.finditer(RUN.sub(" ", text))]
+    order = [word for word, _ in groupby(words)]
+    if order == (["public", "private"] if starts[0] < starts[1] else ["private", "public"]):
+        return KeyFile(
+            form, Found("the private one", public.spelling), Found("the public one", private.spelling)
+        )
+    return KeyFile(form, private, public)
 
 
 def public_of(spelling: Spelling) -> bytes:

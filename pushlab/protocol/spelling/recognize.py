@@ -5,6 +5,7 @@ bytes: base64 of the text of a PEM is two of them. The way that ends in a known 
 is reported. Nothing is accepted here: strict readers refuse first, and ask this module why.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -173,9 +174,21 @@ def advise(value: object, wanted: Kind) -> Advice | None:
     >>> advise("00000000000000000000000000000001", Kind.AUTH).what
     'hexadecimal'
     """
+    if isinstance(value, list | dict):
+        # A list of bytes, or the {} that was an ArrayBuffer. Anything else is an object or an array.
+        found = recognize(json.dumps(value))
+        return advise_about(found, wanted) if found.kind or value == {} else None
     if not isinstance(value, str | bytes):
         return None
     return advise_about(recognize(value), wanted)
+
+
+def advise_subscription(value: object, wanted: Kind) -> Advice | None:
+    """Do the same for a key of a subscription. It is no pair, so no half of it can be exchanged."""
+    found = advise(value, wanted)
+    if found is None or found.name not in ("is-the-private-key", "is-the-public-key"):
+        return found
+    return found._replace(turn="Send it just as subscription.toJSON() gives it.")
 
 
 def advise_about(found: Spelling, wanted: Kind) -> Advice | None:

@@ -89,6 +89,10 @@ def _compressed(data: bytes) -> bytes | None:
         return None
 
 
+def _hybrid(data: bytes) -> bytes | None:
+    return _point(b"\x04" + data[1:]) if data[:1] in (b"\x06", b"\x07") else None
+
+
 def _y_before_x(data: bytes) -> bytes | None:
     return _point(data[:1] + data[33:] + data[1:33])
 
@@ -217,6 +221,8 @@ SHAPES: tuple[Form, ...] = (
         "Put the byte 04 in front.", True, _bare_point),
     Form("compressed", _P, "a public key in the compressed form: 33 bytes",
         "Compute y, and write 04, x and y: web push wants both.", True, _compressed),
+    Form("hybrid", _P, "a public key in the hybrid form: it begins with 06 or 07",
+        "Write 04 for its first byte.", True, _hybrid),
     Form("y-before-x", _P, "a public key with y before x",
         "Exchange the two halves after the 04.", True, _y_before_x),
     Form("little-endian", _P, "a public key with x and y in little-endian order",

@@ -5,23 +5,35 @@ subscriptions of a user. Others make it flat, and put the keys beside the endpoi
 names. The subscription is there in all of these, so a message should say where.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pushlab.errors import MalformedJson
 from pushlab.protocol import strict_json
+from pushlab.protocol.spelling.encodings import lenient_base64
 
 MAX_DEPTH = 4
 MAX_MEMBERS = 50
 """Members of an object, or elements of an array, that are looked at."""
 
 FLAT = {
-    "p256dh": ("p256dh", "p256dhKey", "p256dh_key", "p256_dh", "publicKey", "public_key",
-               "userPublicKey", "key"),
-    "auth": ("auth", "authKey", "auth_key", "authToken", "auth_token", "authSecret", "auth_secret",
-             "userAuth", "secret"),
-}  # fmt: skip
-"""Names that libraries give to the two keys where they keep them beside the endpoint."""
+    "p256dh": ("p256dh", "p256dhkey", "publickey", "userpublickey", "p256", "dh", "key"),
+    "auth": ("auth", "authkey", "authtoken", "authsecret", "userauth", "secret"),
+}
+"""Names that libraries give to the two keys: in small letters, without what joins words."""
+
+ENDPOINT = ("endpoint", "url", "pushendpoint", "pushurl")
+TYPED = {"S", "N", "M", "L", "stringValue", "mapValue", "nullValue", "$numberLong"}
+"""Members in which DynamoDB, Firestore and MongoDB write a value with its type."""
+
+TURN = "Give what JSON.stringify(subscription) prints."
+MAX_TEXT = 16384
+"""Characters of a text that are looked at: an endpoint has at most 2048."""
+
+
+Path = tuple[str | int, ...]
 
 
 class Place(NamedTuple):
@@ -43,10 +55,12 @@ def find(value: object) -> Place | None:
     'json-in-json'
     """
     if isinstance(value, Mapping) and "endpoint" in value:
-        return None
-    path = next(_paths(value, ()), None)
+        return _typed(value["endpoint"])
+    path, inside = next(_paths(value, ()), (None, {}))
     if path is None:
-        return None
+        return _named_otherwise(value)
+    if typed := _typed(inside.get("endpoint")):
+        return typed
     if path == ("",):
         return Place("json-in-json", "the subscription is in a text, as JSON in JSON",
                      "Call JSON.stringify() once, or parse the text once more.")  # fmt: skip
@@ -58,6 +72,36 @@ def find(value: object) -> Place | None:
     return Place("wrapped", f"the subscription is in {where}", "Send that object itself.")
 
 
+def _named_otherwise(value: object) -> Place | None:
+    """Say that the endpoint has another name in an object, such as Endpoint or url."""
+    if not isinstance(value, Mapping):
+        return None
+    for name, inside in list(value.items())[:MAX_MEMBERS]:
+        if _plain(name) in ENDPOINT and isinstance(inside, str) and inside.startswith("http"):
+            return Place("endpoint-named-otherwise", f"the endpoint is in {_step(name)}",
+                         "Call it endpoint, in small letters.")  # fmt: skip
+    return None
+
+
+def _typed(value: object) -> Place | None:
+    """Say that a value is an object with its type, as databases write it."""
+    if isinstance(value, Mapping) and value.keys() & TYPED and len(value) == 1:
+        turn = "Read the item with the database's own library, and give its plain values."
+        return Place(
+            "typed-values", "each value is an object with its type, as databases write it", turn
+        )
+    return None
+
+
+def _plain(name: str) -> str:
+    """Write a name in small letters, without what joins its words.
+
+    >>> _plain("P256DH_Key"), _plain("auth ")
+    ('p256dhkey', 'auth')
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def _step(part: str | int) -> str:
     if part == "":
         return "the JSON text"
@@ -67,12 +111,13 @@ def _step(part: str | int) -> str:
     return f"the member {part}" if part.isidentifier() and len(part) <= 40 else "a member"
 
 
-def _paths(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+def _paths(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, object]]]:
+    """Yield where an object with an endpoint is, and the object."""
     if len(path) > MAX_DEPTH:
         return
     if isinstance(value, Mapping):
         if "endpoint" in value:
-            yield path
+            yield path, value
             return
         steps = list(value.items())[:MAX_MEMBERS]
     elif isinstance(value, str):
@@ -108,16 +153,93 @@ def find_keys(members: Mapping[str, object]) -> Place | None:
             return Place("keys-in-a-text", "keys is a text with the object in it, as JSON in JSON", turn)
     if isinstance(keys, Mapping):
         pair = _pair(keys)
+        pair = "" if set(pair.split(" and ")) <= FLAT.keys() else pair
         return Place("keys-named-otherwise", f"in keys they are {pair}", turn) if pair else None
     if pair := _pair(members):
-        beside = " beside endpoint, and not in keys" if pair == "p256dh and auth" else ""
+        beside = " beside endpoint, and not in keys" if set(pair.split(" and ")) <= FLAT.keys() else ""
         return Place("flat", f"the keys are {pair}{beside}", turn)
     return None
 
 
 def _pair(members: Mapping[str, object]) -> str:
-    names = [
-        next((name for name in known if isinstance(members.get(name), str)), None)
+    """Name the two keys that are there, or the one. "" if there are none."""
+    texts = [name for name, value in list(members.items())[:MAX_MEMBERS] if isinstance(value, str)]
+    found = [
+        next((name for one in known for name in texts if _plain(name) == one), "")
         for known in FLAT.values()
     ]
-    return f"{names[0]} and {names[1]}" if all(names) else ""
+    shown = [_step(name).removeprefix("the member ") for name in found if name]
+    # A member that is called key or secret alone may be anything.
+    sure = all(found) or any(_plain(name) not in ("", "key", "secret", "dh", "p256") for name in found)
+    return " and ".join(shown) if sure else ""
+
+
+# --- a text that is no JSON -----------------------------------------------------------------------
+
+
+def find_in_text(text: str) -> Place | None:
+    """Say what a text is that should be a subscription, and is no JSON.
+
+    >>> find_in_text("https://push.example.net/secret").name
+    'endpoint-alone'
+    >>> find_in_text('const subscription = {"endpoint": "https://push.example.net/"};').name
+    'json-in-a-text'
+    """
+    text = text[:MAX_TEXT].strip()
+    return next((Place(name, what, turn) for name, what, turn, fits in TEXTS if fits(text)), None)
+
+
+def _has_endpoint(text: str) -> bool:
+    value = _parsed(text)
+    return isinstance(value, Mapping) and "endpoint" in value
+
+
+def _inside(text: str) -> bool:
+    start, end = text.find("{"), text.rfind("}")
+    return 0 <= start < end and _has_endpoint(text[start : end + 1])
+
+
+def _by_lines(text: str) -> bool:
+    lines = text.splitlines()
+    return len(lines) > 1 and _has_endpoint(lines[0])
+
+
+def _printed_by_python(text: str) -> bool:
+    try:
+        value = ast.literal_eval(text) if text.startswith("{'") else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return isinstance(value, Mapping) and "endpoint" in value
+
+
+def _in_base64(text: str) -> bool:
+    data = lenient_base64("".join(text.split())) or b""
+    return data.isascii() and _has_endpoint(data.decode("ascii", "ignore"))
+
+
+TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
+    ("is-empty", "there is nothing in it", TURN, lambda text: not text),
+    ("endpoint-alone", "it is an endpoint alone",
+        'Write {"endpoint": "…", "keys": {…}}; without the keys it gets messages without a payload.',
+        re.compile(r"https?://\S+").fullmatch),
+    ("is-a-firebase-token", "it is a registration token of Firebase, and no subscription",
+        "Call pushManager.subscribe(), and send what it gives.",
+        re.compile(r"[\w-]{10,40}:APA91b[\w-]+").fullmatch),
+    ("is-html", "it is an HTML page",
+        "A login or error page was saved in place of it.", re.compile(r"(?i)<(?:!doctype|html)").match),
+    ("one-a-line", "there are several, one on each line", "Give one of them.", _by_lines),
+    ("comma-too-many", "there is a comma before a closing bracket, which JSON does not have",
+        "Leave it out.", lambda text: _has_endpoint(re.sub(r",(?=\s*[}\]])", "", text))),
+    ("json-in-a-text", "there is other text around the object", "Leave out what is around it.", _inside),
+    ("printed-by-python", "it is a dict as Python prints it", "Write it with json.dumps().",
+        _printed_by_python),
+    ("in-base64", "it is JSON in base64", "Decode it once.", _in_base64),
+    ("is-javascript", "it is an object of JavaScript, which JSON cannot read", TURN,
+        re.compile(r"[^\n]{0,80}\{\s*endpoint\s*:\s*[\"'`]").match),
+    ("form-encoded", "it is a form, and no JSON",
+        "Send JSON, with Content-Type: application/json.",
+        re.compile(r"(?:[^&\n]*&)*endpoint=https?(?:%3A|:)[^\n]*").fullmatch),
+    ("is-yaml", "it is YAML, or lines like it", "Write it as JSON.",
+        re.compile(r"(?m)^endpoint:\s*[\"']?https?://").search),
+)  # fmt: skip
+"""What people give in place of a subscription in JSON. The first row that fits is told."""

@@ -33,6 +33,15 @@ def indented(text: str) -> str:
     return "".join(f"    {line}\n" for line in text.splitlines())
 
 
+def openssl_text(key) -> str:
+    def lines(raw: bytes) -> str:
+        rows = [raw[i : i + 15].hex(":") for i in range(0, len(raw), 15)]
+        return "    " + ":\n    ".join(rows) + "\n"
+
+    private, public = writers.private_of(key), writers.public_of(key)
+    return f"Private-Key: (256 bit)\npriv:\n{lines(private)}pub:\n{lines(public)}ASN1 OID: prime256v1\n"
+
+
 WEB_PUSH = "the JSON of web-push generate-vapid-keys"
 PRINTED = "the text that web-push generate-vapid-keys prints"
 ENV, PHP, YAML, INI = (
@@ -92,6 +101,24 @@ TOOLS = {
     "markdown": (BOTH, lambda p, s, k: f"**Public Key**: `{p}`\n\n**Private Key**: `{s}`\n"),
     "csv": (BOTH, lambda p, s, k: f"publicKey,privateKey\n{p},{s}\n"),
     "env with JSON": (BOTH, lambda p, s, k: f"VAPID='{json.dumps({'publicKey': p, 'privateKey': s})}'"),
+    "csv of names": (BOTH, lambda p, s, k: f'"id";"private";"public"\n7;"{s}";"{p}"\n'),
+    "plist": (BOTH, lambda p, s, k: f"<key>Public</key><string>{p}</string>"
+        f"<key>Private</key><string>{s}</string>"),
+    "rust": (BOTH, lambda p, s, k: f'let public_key: &str = "{p}";\nlet private_key: &str = "{s}";\n'),
+    "typescript": (BOTH, lambda p, s, k: f'const publicKey: string = "{p}", privateKey: string = "{s}"'),
+    "a list of variables": (BOTH, lambda p, s, k: json.dumps(
+        [{"name": "VAPID_PUBLIC_KEY", "value": p}, {"name": "VAPID_PRIVATE_KEY", "value": s}])),
+    "bytes in JSON": (WEB_PUSH, lambda p, s, k: json.dumps(
+        {"publicKey": list(writers.public_of(k)), "privateKey": list(writers.private_of(k))})),
+    "Node's buffers in JSON": (WEB_PUSH, lambda p, s, k: json.dumps({
+        "publicKey": {"type": "Buffer", "data": list(writers.public_of(k))},
+        "privateKey": {"type": "Buffer", "data": list(writers.private_of(k))}})),
+    "JSON in JSON": (f"{WEB_PUSH}, as JSON in JSON",
+        lambda p, s, k: json.dumps(json.dumps({"publicKey": p, "privateKey": s}))),
+    "a file in base64": (".env, in base64", lambda p, s, k: base64.b64encode(
+        f"VAPID_PUBLIC_KEY={p}\nVAPID_PRIVATE_KEY={s}\n".encode()).decode()),
+    "openssl ec -text": ("openssl ec -text prints", lambda p, s, k: openssl_text(k)),
+    "env with a carriage return alone": (ENV, lambda p, s, k: f"PUBLIC_KEY={p}\rPRIVATE_KEY={s}\r"),
     "kubernetes": (
         YAML,
         lambda p, s, k: "".join(
@@ -125,7 +152,18 @@ def test_each_tools_file_is_named_and_its_pair_is_found(key, tool):
         assert private not in told and public not in told
 
 
-@given(KEYS, st.sampled_from(sorted(set(TOOLS) - {"jwks", "jwks as a list", "two jwks"})))
+BYTES = {
+    "jwks",
+    "jwks as a list",
+    "two jwks",
+    "bytes in JSON",
+    "Node's buffers in JSON",
+    "openssl ec -text",
+}
+"""Files that are made of the key, and not of its two texts."""
+
+
+@given(KEYS, st.sampled_from(sorted(set(TOOLS) - BYTES)))
 def test_halves_in_each_others_place_are_seen_in_every_file(key, tool):
     public, private = halves(key)
     if "PEM" in tool or TOOLS[tool][0] == BOTH:
@@ -152,6 +190,15 @@ def test_a_file_of_ours_needs_no_advice(key):
         ('{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----"}', "no-key-file"),
         ('{"endpoint": "https://push.example.net/", "keys": {}}', "no-key-file"),
         ('{"keys": [{"kty": "RSA"}]}', "no-key-file"),
+        ("", "no-key-file"),
+        (" \r\n", "no-key-file"),
+        (b"\xff\xfe", "no-key-file"),
+        ("<!DOCTYPE html>\n<title>Log in</title>", "no-key-file"),
+        (b"PK\3\4" + bytes(60), "no-key-file"),
+        (b"\x1f\x8b" + bytes(31), "no-key-file"),
+        (b"0\x82\5\0\2\1\3" + bytes(range(80)), "no-key-file"),
+        (b"\xfe\xed\xfe\xed" + bytes(30), "no-key-file"),
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQ\n", "is-a-pgp-key"),
         ("VAPID_PRIVATE_KEY=undefined", "is-undefined"),
         ("VAPID_PRIVATE_KEY=private.pem", "is-a-path"),
         (f"VAPID_PRIVATE_KEY={base64.b64encode(bytes(range(1, 33))).decode()}", "padded"),
@@ -161,7 +208,38 @@ def test_a_file_without_a_key_is_named_as_well(content, name):
     assert key_file.read(content).advice.name == name
 
 
-@pytest.mark.parametrize("content", ["", "hello", "{", "[1, 2]", "X=1", b"\xff\xfe", b"\0", b"\xff"])
+NAMED = {
+    "csv": "publicKey,privateKey\n{p},{s}\n",
+    "csv by rows": "private;{s}\npublic;{p}\n",
+    "xml": "<keys><public>{p}</public><private>{s}</private></keys>",
+    "plist": "<key>Private</key><string>{s}</string><key>Public</key><string>{p}</string>",
+    "markdown": "| public | private |\n|---|---|\n| {p} | {s} |\n",
+    "rust": 'let private_key: &str = "{s}"; let public_key: &str = "{p}";',
+}
+
+
+def test_halves_that_are_exchanged_are_told_wherever_there_are_names():
+    key = p256.load_private(bytes(range(32)))
+    public, private = halves(key)
+    for template in NAMED.values():
+        right = key_file.read(template.format(p=public, s=private))
+        assert right.advice.name == "of-another-tool"
+        file = key_file.read(template.format(p=private, s=public))
+        assert file.exchanged and file.advice.name == "keys-exchanged"
+        assert file.public.spelling.raw == writers.private_of(key)
+    # Two lines without names have no place to be exchanged in.
+    assert not key_file.read(f"{private}\n{public}").exchanged
+
+
+def test_a_private_key_with_a_name_for_pages_is_named():
+    _, private = halves(p256.load_private(bytes(31) + b"\1"))
+    for prefix in ("NEXT_PUBLIC_", "VITE_", "REACT_APP_"):
+        file = key_file.read(f"{prefix}VAPID_PRIVATE_KEY={private}")
+        assert file.advice.name == "private-key-bundled" and "make a new pair" in file.advice.turn
+    assert key_file.read(f"VITE_VAPID_PUBLIC_KEY=x\nVAPID_PRIVATE_KEY={private}").advice is None
+
+
+@pytest.mark.parametrize("content", ["hello", "{", "[1, 2]", "X=1", b"\0", b"\xff"])
 def test_nothing_is_said_of_what_is_not_known(content):
     file = key_file.read(content)
     assert file.advice is None and (not file.private or not file.private.spelling.kind)

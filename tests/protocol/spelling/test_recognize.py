@@ -186,6 +186,24 @@ def test_nothing_is_said_of_what_is_not_known(text):
     assert advise(text, Kind.PRIVATE) is None and not recognize(text).kind
 
 
+def test_bytes_that_became_text_without_being_encoded_are_told():
+    point = p256.raw_public(p256.load_private(bytes(31) + b"\1"))
+    assert advise(point.decode("latin-1"), Kind.PUBLIC).name == "raw-characters"
+    assert advise(bytes(range(16)).decode("latin-1"), Kind.AUTH).name == "raw-characters"
+    assert advise(point.decode("utf-8", "replace"), Kind.PUBLIC).name == "is-mojibake"
+    assert advise({}, Kind.PUBLIC).name == "is-an-empty-object"
+    assert advise(list(point), Kind.PUBLIC).name == "byte-list"
+    assert advise({"type": "Buffer", "data": list(point)}, Kind.PUBLIC).name == "byte-list"
+    assert advise("BGsX0fLhLEJH-Lzm5WOkQPJ3A32BLeszoPShOUXYmMKW...", Kind.PUBLIC).name == "is-shortened"
+
+
+def test_a_private_key_as_one_number_is_told():
+    number = int.from_bytes(bytes(range(1, 33)), "big")
+    found = recognize(str(number))
+    assert (found.name, found.raw) == ("in-decimal", bytes(range(1, 33)))
+    assert recognize(str(2**256)).shape is None
+
+
 @pytest.mark.parametrize("value", [None, 7, [4, 5], {"0": 4}])
 def test_only_texts_and_bytes_are_looked_at(value):
     assert advise(value, Kind.PUBLIC) is None

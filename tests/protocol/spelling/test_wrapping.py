@@ -1,5 +1,6 @@
 """Where a subscription is, if it is not the object itself."""
 
+import base64
 import json
 
 import pytest
@@ -61,3 +62,53 @@ def test_the_keys_of_a_good_subscription_are_where_they_should_be():
     assert wrapping.find_keys({"endpoint": ENDPOINT}) is None
     assert wrapping.find_keys({"endpoint": ENDPOINT, "keys": {}}) is None
     assert wrapping.find_keys({"endpoint": ENDPOINT, "keys": [P256DH, AUTH]}) is None
+
+
+SUBSCRIPTION = {"endpoint": "https://push.example.net/x", "keys": {"p256dh": "B", "auth": "A"}}
+JSON = json.dumps(SUBSCRIPTION)
+TEXTS = {
+    "": "is-empty",
+    " \n": "is-empty",
+    "https://push.example.net/secret": "endpoint-alone",
+    "cTZ1oXk1Yw8:APA91bHqz": "is-a-firebase-token",
+    "<!doctype html><title>Log in</title>": "is-html",
+    f"{JSON}\n{JSON}\n": "one-a-line",
+    f"{JSON[:-1]},}}": "comma-too-many",
+    f"const subscription = {JSON};": "json-in-a-text",
+    f"subscription={JSON}": "json-in-a-text",
+    str(SUBSCRIPTION | {"expirationTime": None}): "printed-by-python",
+    base64.b64encode(JSON.encode()).decode(): "in-base64",
+    "{ endpoint: 'https://push.example.net/x' }": "is-javascript",
+    "user=1&endpoint=https%3A%2F%2Fpush.example.net%2Fx&auth=A": "form-encoded",
+    "endpoint: https://push.example.net/x\nkeys:\n  auth: A\n": "is-yaml",
+}
+
+
+def test_a_text_that_is_no_json_is_named_and_none_of_it_is_shown():
+    for text, name in TEXTS.items():
+        place = wrapping.find_in_text(text)
+        assert (place and place.name) == name, text
+        assert "secret" not in str(place)
+    for text in ("hello", "{", "[1, 2", JSON[:40], "a=b&c=d"):
+        assert wrapping.find_in_text(text) is None
+    for text in ("{'a'" * 4000, "&" * 16000, ",}" * 8000, "{ " * 8000, "A" * 16000):
+        wrapping.find_in_text(text)
+
+
+def test_names_in_other_letters_are_found():
+    endpoint = SUBSCRIPTION["endpoint"]
+    for name in ("Endpoint", "endPoint", "url", "push_url"):
+        assert wrapping.find({name: endpoint}).name == "endpoint-named-otherwise"
+    assert wrapping.find({"url": "x"}) is None
+    for members in ({"P256DH": "B", "Auth": "A"}, {"public_key": "B"}, {"AuthToken": "A"}):
+        assert wrapping.find_keys({"endpoint": endpoint} | members).name == "flat"
+        assert wrapping.find_keys({"endpoint": endpoint, "keys": members}).name == "keys-named-otherwise"
+    # A member of such a name may be anything, and keys may lack one of the two.
+    assert wrapping.find_keys({"endpoint": endpoint, "key": "x"}) is None
+    assert wrapping.find_keys({"endpoint": endpoint, "keys": {"p256dh": "B"}}) is None
+
+
+def test_values_with_their_types_are_told():
+    item = {"endpoint": {"S": "https://push.example.net/x"}}
+    document = {"fields": {"endpoint": {"stringValue": "https://push.example.net/x"}}}
+    assert [wrapping.find(value).name for value in (item, document)] == 2 * ["typed-values"]

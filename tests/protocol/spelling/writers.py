@@ -52,6 +52,7 @@ FORMS: list[tuple[str, Kind, Callable[[Key], bytes]]] = [
         lambda key: private_bytes(key, Encoding.DER, PrivateFormat.TraditionalOpenSSL),
     ),
     ("without-04", Kind.PUBLIC, lambda key: public_of(key)[1:]),
+    ("hybrid", Kind.PUBLIC, lambda key: bytes([6 + public_of(key)[64] % 2]) + public_of(key)[1:]),
     (
         "compressed",
         Kind.PUBLIC,
@@ -95,6 +96,8 @@ WRITINGS: dict[str, Callable[[bytes], str]] = {
     "quoted": lambda raw: f'"{as_base64url(raw)}"',
     "quoted with a comma": lambda raw: f"'{as_base64url(raw)}',",
     "with-comma": lambda raw: f"{as_base64url(raw)};",
+    "with-comma a quote": lambda raw: f'{as_base64url(raw)}"',
+    "with-comma a quote in front": lambda raw: f"'{as_base64url(raw)}",
     "with-spaces": lambda raw: f" {as_base64url(raw)}\r\n",
     "with-spaces in lines": lambda raw: as_base64url(raw)[:20] + "\n  " + as_base64url(raw)[20:],
     "with-spaces that nobody sees": lambda raw: "\ufeff" + as_base64url(raw) + "\u200b",
