@@ -193,10 +193,18 @@ def execute(lesson: NotebookNode) -> None:
 
 
 def run(
-    notebook: NotebookNode, folder: str | Path, allow_errors: bool = False, browser: str = ""
+    notebook: NotebookNode,
+    folder: str | Path,
+    allow_errors: bool = False,
+    browser: str = "",
+    connection: dict[str, str] | None = None,
 ) -> None:
-    """Run a notebook in place: in a fresh kernel, with a lab whose data is in ``folder``."""
+    """Run a notebook in place: in a fresh kernel, with a lab whose data is in ``folder``.
+
+    ``connection`` is how the kernel is spoken to, as options of jupyter_client's KernelManager.
+    """
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     settings = {"PUSHLAB_PORT": "0", "PUSHLAB_PUSH_PORT": "0", "PUSHLAB_DATA": str(folder)}
     settings["IPYTHONDIR"] = str(Path(folder) / "ipython")
@@ -213,6 +221,7 @@ def run(
         **{name: round(patience(seconds)) for name, seconds in waits.items()},
         raise_on_iopub_timeout=True,
         shutdown_kernel="immediate",  # The last cell has stopped the lab: nothing is left to do.
+        config=Config(KernelManager=connection or {}),
     )  # fmt: skip
     client.execute(env=os.environ | settings)
 

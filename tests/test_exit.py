@@ -19,6 +19,8 @@ from jupyter_client.manager import KernelManager
 
 from pushlab.settings import patience
 
+from .run.kernels import connection
+
 BEGIN = """
 from pushlab import Lab
 lab = Lab(port=0, push_port=0, data={data!r}, sender={sender!r})
@@ -229,7 +231,7 @@ def kernel(code: str, folder: Path) -> str:
     Once it is ready, the kernel must say nothing but that, to its client or to its terminal.
     """
     environment = os.environ | PATIENT | {"IPYTHONDIR": str(folder / "ipython")}
-    manager = KernelManager(kernel_name="python3")
+    manager = KernelManager(kernel_name="python3", **connection(folder / "kernel"))
     manager.kernel_spec.argv[0] = sys.executable
     terminal = folder / "terminal"
     with terminal.open("w") as file:

@@ -10,12 +10,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import nbformat
 from playwright.sync_api import Page, expect
 
 from pushlab.settings import patience
 from pushlab.useragent.process import guard
+
+from ..run import kernels
 
 TOKEN = "test"
 LOG = "jupyterlab.log"
@@ -141,6 +144,12 @@ def running(home: Path, folder: Path, base: str = "/") -> Iterator[str]:
 
     Its log is in ``home / LOG``.
     """
+    with kernels.folder() as runtime, _running(home, folder, base, runtime) as url:
+        yield url
+
+
+@contextmanager
+def _running(home: Path, folder: Path, base: str, runtime: Path) -> Iterator[str]:
     for name, values in SETTINGS.items():
         path = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,13 +157,14 @@ def running(home: Path, folder: Path, base: str = "/") -> Iterator[str]:
     folders = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
         "JUPYTERLAB_SETTINGS_DIR": "settings",
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
         "PUSHLAB_DATA": "pushlab",
     }
     environment = os.environ | {name: str(home / where) for name, where in folders.items()}
+    # Kernels have their sockets beside their connection files.
+    environment["JUPYTER_RUNTIME_DIR"] = str(runtime)
     environment |= {"PUSHLAB_PORT": "0", "PUSHLAB_PUSH_PORT": "0"}
     # A browser that starts slowly makes the lab say so, and that is no output of a lesson.
     environment["PUSHLAB_PATIENCE"] = str(patience(10))
@@ -162,6 +172,8 @@ def running(home: Path, folder: Path, base: str = "/") -> Iterator[str]:
     command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--ServerApp.root_dir={folder}"]
     command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.base_url={base}"]
+    if kernels.connection(runtime / f"kernel-{uuid4()}-ipc"):
+        command.append("--KernelManager.transport=ipc")
     shown = re.compile(rf"(http://127\.0\.0\.1:\d+{re.escape(base)})lab\?")
     address = queue.SimpleQueue()  # None: it has ended
     log = home / LOG

@@ -8,6 +8,7 @@ import pytest
 
 from pushlab import base64url, examples
 
+from ..run.kernels import connection
 from . import lessons
 from .lessons import LESSONS, NOTEBOOKS
 
@@ -142,7 +143,8 @@ def test_the_learner_s_notebook_fails_at_its_stubs_and_nowhere_else(
 ):
     lesson = notebook(name, "")
     with artifacts.offer(f"{name}.ipynb", lambda: nbformat.writes(lesson)):
-        build.run(lesson, tmp_path, allow_errors=True, browser="virtual")
+        sockets = connection(tmp_path / "kernel")
+        build.run(lesson, tmp_path, allow_errors=True, browser="virtual", connection=sockets)
         for cell in lessons.code_cells(lesson):
             errors = [output.ename for output in cell.outputs if output.output_type == "error"]
             is_check = "check" in cell.metadata.get("tags", [])

@@ -16,6 +16,7 @@ from nbval.plugin import IPyNbFile
 
 from pushlab.settings import patience
 
+from ..run.kernels import connection
 from .lessons import LESSONS, code_cells, differences, opens_a_browser, solution
 
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -31,7 +32,7 @@ def test_some_lessons_open_a_browser_and_others_do_not():
 def test_with_a_virtual_browser(build, request, tmp_path, artifacts, notebook_kernel, name):
     lesson = nbformat.read(solution(name), as_version=4)
     with artifacts.offer(f"{name}.ipynb", lambda: nbformat.writes(lesson)):
-        build.run(lesson, tmp_path, browser="virtual")
+        build.run(lesson, tmp_path, browser="virtual", connection=connection(tmp_path / "kernel"))
         assert differences(request.session, solution(name), code_cells(lesson)) == []
 
 
@@ -59,7 +60,7 @@ def test_a_changed_output_is_seen(build, request, sums, tmp_path, notebook_kerne
     """The control of the tests that compare: a cell that prints something else."""
     right, wrong = sums
     notebook = nbformat.read(right, as_version=4)
-    build.run(notebook, tmp_path)
+    build.run(notebook, tmp_path, connection=connection(tmp_path / "kernel"))
     assert differences(request.session, right, code_cells(notebook)) == []
     (found,) = differences(request.session, wrong, code_cells(notebook))
     assert found.startswith("print(1 + 1)") and "mismatch 'stdout'" in found

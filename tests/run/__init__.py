@@ -3,5 +3,6 @@
 schedule.py     which process runs which test, and in which order; what ``--quick`` leaves out
 progress.py     what is printed while the run goes on
 chance.py       the seed of all that is random, and how many inputs are tried
+kernels.py      how kernels are spoken to
 artifacts.py    what is kept of a test that has failed
 """
