@@ -17,7 +17,7 @@ import pytest
 from pushlab.settings import patience
 
 from .run import artifacts as artifacts_of_a_run
-from .run import chance, progress, schedule
+from .run import chance, kernels, progress, schedule
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    for plugin in (chance, schedule, artifacts_of_a_run):
+    for plugin in (chance, schedule, kernels, artifacts_of_a_run):
         config.pluginmanager.register(plugin)
     # A shell lets its background jobs ignore Ctrl-C, and so would each program that a test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -166,7 +166,7 @@ def programs(slow) -> None:
 def slow(pytestconfig) -> None:
     """Skip in a quick run who asks for one of these only when it runs."""
     if pytestconfig.option.quick:
-        pytest.skip("--quick leaves out browsers, kernels, networks and programs that run for seconds")
+        pytest.skip(schedule.LEFT_OUT)
 
 
 def found_or_missing(module: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from pushlab.settings import patience
 
-from .run import artifacts, chance, schedule
+from .run import artifacts, chance, kernels, schedule
 
 HERE = Path(__file__).parent
 OWN = ("conftest.py", *(f"run/{path.name}" for path in sorted((HERE / "run").glob("*.py"))))
@@ -113,8 +113,10 @@ def test_without_xdist_the_tests_run_one_after_the_other(project):
 
 
 def test_quick_leaves_out_who_asks_for_a_browser(project):
-    said = project("tests/test_two.py", "--quick")
-    assert "1 passed, 1 skipped, 1 deselected" in said, said
+    for processes in ((), ("-n", "2")):
+        said = project("tests/test_two.py", "--quick", "-ra", *processes)
+        assert "1 passed" in said and "SKIPPED" not in said, said
+        assert said.splitlines()[-2] == f"{schedule.LEFT_OUT}: 2 tests. ./lab test runs them too.", said
 
 
 def test_what_is_kept_of_a_text_has_no_secret():
@@ -134,6 +136,13 @@ def test_a_new_run_keeps_the_last_failures_and_throws_the_old_ones_away(project)
         (kept / f"2026010{day}-000000").mkdir(parents=True)
     project("--co", "-q")
     assert sorted(path.name[7] for path in kept.iterdir()) == list("56789")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows' kernels have TCP ports")
+def test_a_kernel_has_sockets_of_its_own_if_their_path_is_short_enough(tmp_path):
+    with kernels.folder() as folder:
+        assert kernels.connection(folder / "0") == {"transport": "ipc", "ip": f"{folder}/0"}
+    assert kernels.connection(tmp_path / ("x" * 100)) == {}
 
 
 @pytest.mark.parametrize("module", [artifacts, chance, schedule])

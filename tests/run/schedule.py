@@ -21,6 +21,8 @@ NEEDS = {
 """Who asks for one of these fixtures starts a browser, a kernel, a network of machines or programs: a
 guess of the seconds that one test takes then."""
 
+LEFT_OUT = "--quick leaves out browsers, kernels, networks and programs that run for seconds"
+
 BROWSERS = ("firefox", "chromium", "virtual")
 WORTH_A_GROUP = 5
 """As many tests of one module with one browser are a group of their own."""
@@ -107,7 +109,9 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.option.quick:
-        config.hook.pytest_deselected(items=[item for item in items if needs(item)])
+        left_out = [item for item in items if needs(item)]
+        config.hook.pytest_deselected(items=left_out)
+        config.left_out = len(left_out)
         items[:] = [item for item in items if not needs(item)]
     if not hasattr(config, "workerinput"):
         return  # In one process the order of the folders is easier to follow.
@@ -120,3 +124,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         whole[groups[item.nodeid]] += seconds(item, measured)
     items.sort(key=lambda item: (-whole[groups[item.nodeid]], groups[item.nodeid]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["pushlab_left_out"] = getattr(session.config, "left_out", 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    # Each process has collected all tests, and so has left out the same ones.
+    node.config.left_out = getattr(node, "workeroutput", {}).get("pushlab_left_out", 0)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line what ``--quick`` has left out, in place of a line for each file."""
+    config = terminalreporter.config
+    if not config.option.quick:
+        return (yield)
+    skipped = terminalreporter.stats.pop("skipped", [])
+    others = [report for report in skipped if LEFT_OUT not in str(report.longrepr)]
+    if others:
+        terminalreporter.stats["skipped"] = others
+    result = yield
+    count = getattr(config, "left_out", 0) + len(skipped) - len(others)
+    terminalreporter.write_line(f"{LEFT_OUT}: {count} tests. ./lab test runs them too.")
+    return result
