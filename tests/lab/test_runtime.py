@@ -37,17 +37,13 @@ from pushlab.server.limits import BoundedHTTPServer
 from pushlab.settings import patience
 from pushlab.useragent.virtual import VirtualUserAgent
 
+from ..run.ports import free_port
+
 
 @pytest.fixture
 def lab(tmp_path):
     with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         yield lab
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_the_whole_loop(lab):

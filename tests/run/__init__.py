@@ -4,5 +4,6 @@ schedule.py     which process runs which test, and in which order; what ``--quic
 progress.py     what is printed while the run goes on
 chance.py       the seed of all that is random, and how many inputs are tried
 kernels.py      how kernels are spoken to
+ports.py        ports that are known before anybody listens at them
 artifacts.py    what is kept of a test that has failed
 """

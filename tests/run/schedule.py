@@ -149,5 +149,5 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.stats["skipped"] = others
     result = yield
     count = getattr(config, "left_out", 0) + len(skipped) - len(others)
-    terminalreporter.write_line(f"{LEFT_OUT}: {count} tests. ./lab test runs them too.")
+    terminalreporter.write_line(f"{LEFT_OUT}: {count} of the tests. ./lab test runs them too.")
     return result

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import struct
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from pushlab.errors import BadResponse, LabStopped, SendingFailed
 from pushlab.protocol.delivery import PushRequest
 from pushlab.server import connections
 from pushlab.settings import patience
+
+from ...run.ports import free_port
 
 HEADERS = {
     "Authorization": "vapid t=a.b.c, k=d",
@@ -71,12 +72,6 @@ async def listening(handle, scheme: str = "http", **options):
         for writer in writers:
             writer.transport.abort()  # without TLS' farewell, which an idle client does not answer
         await asyncio.gather(*tasks)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_request_arrives_as_it_was_described(transport, push_service):

@@ -1,0 +1,27 @@
+"""TCP ports for tests that must know a port before anybody listens at it.
+
+Port 0 gives any free port, but whoever closes it again may find that another process has been given
+the same one. These are below the ports that systems give (32768 and up on Linux, 49152 elsewhere), and
+each process of a run has a thousand of its own.
+"""
+
+import itertools
+import os
+import re
+import socket
+
+FIRST, EACH = 20_000, 1_000
+
+_worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % 12
+_numbers = itertools.cycle(range(FIRST + EACH * _worker, FIRST + EACH * (_worker + 1)))
+
+
+def free_port() -> int:
+    """Return a port at which nobody listens, and which nobody is given."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", next(_numbers)))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
