@@ -178,7 +178,7 @@ def processor_seconds() -> float:
 @pytest.mark.usefixtures("programs")
 def test_hundreds_of_browsers_that_are_connected_at_once_get_one_message_each(bench, pytestconfig):
     crowd = bench("crowd")
-    few, many = 50, 500
+    few, many = 30, 300
     if why := crowd.missing(many):
         pytest.skip(why)
 

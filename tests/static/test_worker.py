@@ -5,6 +5,7 @@ worker's own logic alone.
 """
 
 import json
+from collections import Counter
 
 import pytest
 from playwright.sync_api import Page, Worker, expect
@@ -67,31 +68,33 @@ def listening(page, server) -> Listening:
     return Listening(page, server.url)
 
 
-@pytest.mark.parametrize(
-    "data, title, body",
-    [
-        ('{"title": "Hello", "options": {"body": "ID: 7"}}', "Hello", "ID: 7"),
-        ('{"title": "Hello"}', "Hello", ""),
-        ('{"title": "Hello", "options": null}', "Hello", ""),
-        (DECLARED, "Hello", "ID: 7"),
-        ('{"web_push": 8030}', "Push message", '{"web_push": 8030}'),
-        ("Just text, ünïcode ✓", "Push message", "Just text, ünïcode ✓"),
-        ("<img src=x onerror=alert(1)>", "Push message", "<img src=x onerror=alert(1)>"),
-        ('{"title": 7}', "Push message", '{"title": 7}'),
-        ("null", "Push message", "null"),
-        ("[1, 2]", "Push message", "[1, 2]"),
-        ('{"title": "Hello', "Push message", '{"title": "Hello'),
-        ("", "Push message", "It came without a payload."),
-    ],
-)
-def test_every_push_is_shown(data, title, body, listening):
-    listening.deliver(data)
-    (shown,) = listening.shows(1)
-    assert (shown["title"], shown["body"]) == (title, body)
-    assert shown["icon"] == listening.url + "icon.png"
-    assert listening.page.locator("#notifications li").inner_text().split("\n") == [
-        part for part in (title, body) if part
-    ]
+PUSHES = [
+    ('{"title": "Hello", "options": {"body": "ID: 7"}}', "Hello", "ID: 7"),
+    ('{"title": "Hello"}', "Hello", ""),
+    ('{"title": "Hello", "options": null}', "Hello", ""),
+    (DECLARED, "Hello", "ID: 7"),
+    ('{"web_push": 8030}', "Push message", '{"web_push": 8030}'),
+    ("Just text, ünïcode ✓", "Push message", "Just text, ünïcode ✓"),
+    ("<img src=x onerror=alert(1)>", "Push message", "<img src=x onerror=alert(1)>"),
+    ('{"title": 7}', "Push message", '{"title": 7}'),
+    ("null", "Push message", "null"),
+    ("[1, 2]", "Push message", "[1, 2]"),
+    ('{"title": "Hello', "Push message", '{"title": "Hello'),
+    ("", "Push message", "It came without a payload."),
+]
+
+
+def test_every_push_is_shown(listening):
+    shown: Counter[tuple[str, str]] = Counter()
+    for count, (data, title, body) in enumerate(PUSHES, 1):
+        listening.deliver(data)
+        notifications = listening.shows(count)
+        now = Counter((one["title"], one["body"]) for one in notifications)
+        assert now - shown == {(title, body): 1}, data
+        assert {one["icon"] for one in notifications} == {listening.url + "icon.png"}
+        listed = listening.page.locator("#notifications li").all_inner_texts()
+        assert Counter(listed) == Counter("\n".join(filter(None, one)) for one in now.elements())
+        shown = now
 
 
 def test_the_senders_options_are_kept(listening):
