@@ -139,14 +139,10 @@ def parties(request, artifacts):
 
 @pytest.fixture
 def patient(parties):
+    # Each has an origin of its own, and so whatever a test leaves in the browser is no other's.
     parties.start_server(VapidKeys.generate())
     with before(parties.server.url, parties.background) as proxy:
         yield Patient(parties, proxy)
-        # After ``is_well`` the page is open. A test that has failed may have left another one there.
-        if parties.run(parties.browser.state()) != "subscribed":
-            parties.run(parties.browser.open(proxy.url))
-        if parties.run(parties.browser.state()) != "unregistered":
-            parties.run(parties.browser.press("unregister"))
     parties.run(parties.server.stop())
 
 
@@ -231,25 +227,24 @@ WORKERS = [
 ]
 
 
+WIDER = """
+  const { register } = ServiceWorkerContainer.prototype;
+  ServiceWorkerContainer.prototype.register = function (script, options) {
+    return register.call(this, script, { ...options, scope: "/" });
+  };
+"""
+
+
 def test_a_worker_that_cannot_be_registered(patient):
     patient.open()
     for answer, row in WORKERS:
         patient.proxy.answers = {"/sw.js": answer, "/other.js": (200, "text/javascript", "")}
         assert_says(patient.fails("register"), row, at="worker")
         assert patient.state() == "unregistered", answer
-    patient.is_well()
-
-
-def test_a_worker_for_a_scope_wider_than_its_folder(patient):
-    with patient.broken("""
-        const { register } = ServiceWorkerContainer.prototype;
-        ServiceWorkerContainer.prototype.register = function (script, options) {
-          return register.call(this, script, { ...options, scope: "/" });
-        };
-    """):
-        patient.open()
-        assert_says(patient.fails("register"), "worker-scope", at="worker")
-        assert patient.state() == "unregistered"
+    patient.proxy.answers = {}
+    patient.parties.evaluate(f"() => {{ {WIDER} }}")  # than its folder
+    assert_says(patient.fails("register"), "worker-scope", at="worker")
+    assert patient.state() == "unregistered"
     patient.is_well()
 
 
@@ -293,7 +288,7 @@ def test_a_worker_whose_installation_does_not_end(patient):
 # ---- the permission ------------------------------------------------------------------------------
 
 
-def test_the_permission_was_denied_earlier(patient):
+def test_the_permission_was_denied_earlier_and_when_asked(patient):
     patient.open("denied")
     patient.press("register")
     fault = step(patient.shown(), "permission")
@@ -301,12 +296,6 @@ def test_the_permission_was_denied_earlier(patient):
         "denied", "failed", "permission-denied",
     )  # fmt: skip
     assert "allow notifications" in fault["said"]
-    patient.is_well()
-
-
-def test_it_is_denied_when_asked(patient):
-    patient.open("denied")
-    patient.press("register")
     with patient.broken("""
         const { permission } = Object.getOwnPropertyDescriptors(Notification);
         let asked = false;
@@ -383,10 +372,9 @@ def unsubscribed(patient: Patient) -> None:
 
 
 def test_without_userVisibleOnly(patient):
-    unsubscribed(patient)
     forgetful = "delete options.userVisibleOnly; return subscribe.call(this, options);"
     with patient.broken(subscribing(forgetful)):
-        patient.open()
+        unsubscribed(patient)
         if patient.parties.kind == "firefox":  # which does not ask for it
             patient.press("subscribe")
             assert patient.state() == "subscribed"
@@ -414,18 +402,35 @@ OFF_CURVE = POINT[:-1] + bytes([POINT[-1] ^ 1])
 REFUSED_KEYS = {"firefox": COMPRESSED, "chromium": OFF_CURVE}
 
 
-@pytest.mark.parametrize("brave", [False, True], ids=["", "Brave"])
-def test_the_push_service_refuses(brave, patient):
+REFUSALS = [
+    (lambda kind: subscribing_with(REFUSED_KEYS[kind]), "push-service-error", "AbortError: "),
+    (
+        lambda kind: subscribing_with(REFUSED_KEYS[kind]) + "navigator.brave = {};",
+        "brave-setting",
+        "AbortError: ",
+    ),
+    (lambda kind: subscribing_with(bytes(64)), "bad-public-key", "InvalidAccessError: "),
+    (
+        lambda kind: subscribing('throw new DOMException("The moon is full.", "DataCloneError");'),
+        "unknown",
+        "DataCloneError: The moon is full.”",
+    ),
+]
+KEEP = "() => { window.kept = PushManager.prototype.subscribe; }"
+AS_BEFORE = "() => { PushManager.prototype.subscribe = kept; delete navigator.brave; }"
+
+
+def test_a_subscription_that_is_refused(patient):
     unsubscribed(patient)
-    script = subscribing_with(REFUSED_KEYS[patient.parties.kind])
-    if brave:
-        script += "navigator.brave = {};"
-    with patient.broken(script):
-        patient.open()
+    patient.parties.evaluate(KEEP)
+    for script, row, error in REFUSALS:
+        patient.parties.evaluate(f"() => {{ {script(patient.parties.kind)} }}")
         shown = patient.fails("subscribe")
-        assert_says(shown, "brave-setting" if brave else "push-service-error", at="subscription")
-        assert "The error is “AbortError: " in shown["said"]
+        assert_says(shown, row, at="subscription")
+        assert f"The error is “{error}" in shown["said"]
+        assert ("This is new to the page." in shown["said"]) == (row == "unknown")
         assert patient.state() == "registered"
+        patient.parties.evaluate(AS_BEFORE)
     patient.is_well()
 
 
@@ -466,27 +471,12 @@ BAD_KEYS = {
 }
 
 
-def test_a_bad_public_key(patient):
+def test_a_bad_public_key_and_none(patient):
     unsubscribed(patient)
     for what, key in BAD_KEYS.items():
         patient.proxy.answers = {"/vapid": (200, "text/plain", key)}
         assert_says(patient.fails("subscribe"), "bad-public-key", at="subscription")
         assert patient.state() == "registered", what
-    patient.is_well()
-
-
-def test_a_browser_that_finds_the_key_bad_itself(patient):
-    unsubscribed(patient)
-    with patient.broken(subscribing_with(bytes(64))):
-        patient.open()
-        shown = patient.fails("subscribe")
-        assert_says(shown, "bad-public-key", at="subscription")
-        assert "The error is “InvalidAccessError: " in shown["said"]
-    patient.is_well()
-
-
-def test_no_public_key(patient):
-    unsubscribed(patient)
     patient.proxy.answers = {"/vapid": (200, "text/html", "<title>Log in</title>")}
     shown = patient.fails("subscribe")
     assert_says(shown, "no-public-key", at="subscription")
@@ -496,14 +486,13 @@ def test_no_public_key(patient):
 
 def test_before_the_worker_is_active(patient):
     """Chromium refuses; Firefox subscribes a worker that is still being installed."""
-    unsubscribed(patient)
     early = """
         const early = await navigator.serviceWorker.register("early.js", { scope: "early/" });
         return subscribe.call(early.pushManager, options);
     """
     with patient.broken(subscribing(early)):
         patient.proxy.answers = {"/early.js": (200, "text/javascript", ENDLESS)}
-        patient.open()
+        unsubscribed(patient)
         if patient.parties.kind == "firefox":
             patient.press("subscribe")
         else:
@@ -524,18 +513,6 @@ def test_in_a_private_window(patient):
         patient.press("register")
         assert_says(patient.fails("subscribe"), "private-window", at="subscription")
         assert patient.state() == "registered"
-    patient.is_well()
-
-
-def test_an_error_that_is_new_to_the_page(patient):
-    unsubscribed(patient)
-    script = 'throw new DOMException("The moon is full.", "DataCloneError");'
-    with patient.broken(subscribing(script)):
-        patient.open()
-        shown = patient.fails("subscribe")
-        assert_says(shown, "unknown", at="subscription")
-        said = "This is new to the page. The error is “DataCloneError: The moon is full.”"
-        assert said in shown["said"]
     patient.is_well()
 
 
