@@ -41,6 +41,8 @@ def without_reason(source: str) -> Iterator[str]:
     same comment. ``fmt: skip`` needs none below a statement of several lines: pyproject.toml says what
     it is for there.
     """
+    if not (SILENCED.search(source) or UNFORMATTED.search(source)):
+        return
     lines = source.splitlines()
     first = None  # The line where the statement at hand begins.
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

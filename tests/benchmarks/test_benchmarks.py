@@ -227,6 +227,7 @@ def test_the_program_prints_a_table_and_writes_json(tmp_path):
     assert written["machine"]["cores"] >= 1 and written["at"].endswith("Z")
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_mistyped_name_says_what_there_is(tmp_path):
     command = [sys.executable, str(HERE), "encrypt", "--json", str(tmp_path / "bench.json")]
     done = subprocess.run(command, capture_output=True, text=True)

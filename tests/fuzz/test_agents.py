@@ -5,6 +5,7 @@ processor time, and with a bound that only a single frame without a limit of its
 """
 
 import agents
+import pytest
 
 from ..run import chance
 
@@ -15,6 +16,7 @@ HELD = 0.5
 """Seconds of the processor; the longest frames of an earlier version took as long, each."""
 
 
+@pytest.mark.usefixtures("programs")
 def test_nobody_honest_loses_a_message_and_no_frame_holds_the_loop(run):
     result = run(agents.run(EXCHANGES, SEED, seconds=60, apart=False))
     assert result.faults == []

@@ -128,6 +128,7 @@ checks.start_here.body_length({argument})
 """
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("argument", ["body_length", "lambda text: 1", "[]"])
 def test_python_s_own_traceback_shows_the_learner_s_line_and_nothing_of_the_check(tmp_path, argument):
     program = tmp_path / "learner.py"
