@@ -180,7 +180,10 @@ def _invite(invitation: "Invitation", ready: Callable[[], None] = lambda: None) 
     if invitation.serves_phones:
         print(invitation.qr_text(colour=sys.stdout.isatty()))
     print(f"instructor     {invitation.instructor_link()}")
-    print("               Keep this link to yourself: its page may notify everybody. It works once,")
+    print(
+        "               Keep this link to yourself: whoever opens it may notify everybody. It works "
+        "once,"
+    )
     print("               for ten minutes. Press Enter for another one. Stop with Ctrl-C.", flush=True)
     ready()
     if hasattr(signal, "SIGTTIN"):  # A program in the background that reads would be stopped.
@@ -236,7 +239,7 @@ def _send(options: argparse.Namespace) -> int:
     outcome = asyncio.run(send_once(keys, subscription, payload, push_options, own))
     print(outcome)
     if outcome.source and outcome.source != outcome.rfc:
-        print(f"How this is known: {outcome.source}")
+        print(f"How we know this: {outcome.source}")
     return 0 if outcome.kind == "accepted" else 1
 
 

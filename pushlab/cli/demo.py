@@ -29,11 +29,17 @@ PLAIN = "\033[0m"
 STEPS = {
     (UA, PS, "connect"): ("connect", "connects and stays connected: pushes come this way"),
     (UA, UA, "permission granted"): ("permission", "may show notifications"),
-    (UA, UA, "registered"): ("register", "has a service worker: code that runs with no page open"),
+    (UA, UA, "registered"): (
+        "register",
+        "has a service worker: code that runs even when no page is open",
+    ),
     (UA, AS, "GET /vapid"): ("vapid", "asks for the public key: the applicationServerKey"),
-    (UA, PS, "subscribe"): ("subscribe", "asks for an endpoint, restricted to that key"),
-    (PS, UA, "endpoint"): ("endpoint", "makes an endpoint: a URL that nobody can guess"),
-    (UA, AS, "POST /add-subscription"): ("store", "sends endpoint, p256dh and auth to be stored"),
+    (UA, PS, "subscribe"): ("subscribe", "asks for an endpoint that only this key may send to"),
+    (PS, UA, "endpoint"): ("endpoint", "answers with an endpoint: a URL that nobody can guess"),
+    (UA, AS, "POST /add-subscription"): (
+        "store",
+        "sends the endpoint and two keys, p256dh and auth, to be stored",
+    ),
     (UA, AS, "POST /notify-me"): ("notify-me", "presses Notify me"),
     (UA, AS, "POST /notify-all"): ("notify-all", "presses Notify all"),
     (AS, AS, "encrypt"): ("encrypt", "encrypts {plaintext} bytes into {body}   RFC 8291"),
@@ -43,10 +49,13 @@ STEPS = {
         "finds {host} at {address}: the lab's Chromium uses the lab's push service",
     ),
     (AS, PS, "POST message"): ("post", "sends {bytes} bytes, TTL {ttl} s, urgency {urgency}   RFC 8030"),
-    (PS, AS, "201"): ("accepted", "answers 201 Created: it has the message; nobody has seen it yet"),
-    (PS, PS, "keep message"): ("keep", "keeps the message: the user agent is away"),
+    (PS, AS, "201"): ("accepted", "answers 201 Created: it has the message, and nobody has seen it yet"),
+    (PS, PS, "keep message"): ("keep", "keeps the message, because the user agent is away"),
     (PS, UA, "push message"): ("push", "pushes the {bytes} bytes, which it cannot read"),
-    (UA, UA, "push received"): ("received", "has decrypted it and wakes the service worker: push event"),
+    (UA, UA, "push received"): (
+        "received",
+        "decrypts the message and wakes the service worker: push event",
+    ),
     (UA, PS, "acknowledge"): ("acknowledge", "acknowledges: the push service deletes the message"),
 }
 
@@ -80,7 +89,7 @@ class Reporter:
         with self._news:
             if not self._news.wait_for(lambda: Counter(steps) <= Counter(self._reported), timeout):
                 missing = ", ".join(Counter(steps) - Counter(self._reported))
-                raise TimedOut(f"the demo did not come to the step {missing}")
+                raise TimedOut(f"the demo did not reach the step {missing}")
 
 
 def demo(kinds: Sequence[str] = (), as_json: bool = False, out: TextIO = sys.stdout) -> int:

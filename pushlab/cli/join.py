@@ -91,7 +91,7 @@ def first_installed() -> str:
     """Return the kind of the first real browser of this machine. Raises BrowserNotFound."""
     kind = installed_browsers()[0]
     if kind == "virtual":
-        raise BrowserNotFound("No Firefox and no Chromium was found. Install one of them")
+        raise BrowserNotFound("This machine has neither Firefox nor Chromium. Install one of them")
     return kind
 
 
@@ -143,7 +143,7 @@ def listeners_of(push_url: str) -> SimpleNamespace:
     found = ask(at, spki=is_text, **dict.fromkeys(names, is_text))
     host = network.host_of(push_url, "ws", "wss")
     if any(network.host_of(found[name]) != host for name in names) or not SPKI.fullmatch(found["spki"]):
-        raise LabError(f"the push service at {push_url} says nothing that a Chromium can use")
+        raise LabError(f"the push service at {push_url} gives no addresses that a Chromium can use")
     return SimpleNamespace(**found)
 
 

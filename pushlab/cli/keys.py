@@ -58,7 +58,7 @@ def _import(source: Path, path: Path, subject: str | None) -> str:
         raise type(reason)(f"{source}: {reason.detail}", hint=reason.hint) from None
     if path.exists() and VapidKeys.load(path).public != converted.public:
         raise KeyFileExists(
-            f"{path} has other keys, and is kept",
+            f"{path} has other keys, so it was not changed",
             hint="Move that file away first, or import into another one with --file NEW",
         )
     converted.save(path, overwrite=True)
@@ -84,12 +84,16 @@ def _show(taken: KeySource, path: Path, made: bool, as_json: bool, imported: str
         print(json.dumps(facts))
         return
     if taken.keys_from != str(path):
-        print(f"The keys are those of {taken.keys_from}: {path} is not used.")
+        print(f"The keys come from {taken.keys_from}, so {path} is not used.")
     elif imported:
-        print(f"Imported {imported} into {path}, readable by you alone. Delete what you do not need.")
+        print(
+            f"Imported {imported} into {path}, which only you can read. Delete the file that you no "
+            "longer need."
+        )
     else:
         print(
-            f"{'Made' if made else 'Found'} {path}, readable by you alone; the private key stays there."
+            f"{'Made' if made else 'Found'} {path}, which only you can read. The private key stays "
+            "there."
         )
     print(f"VAPID_PUBLIC_KEY={found.application_server_key}")
     print(f"VAPID_SUBJECT={found.subject}{_about(taken)}")
@@ -98,4 +102,4 @@ def _show(taken: KeySource, path: Path, made: bool, as_json: bool, imported: str
 def _about(taken: KeySource) -> str:
     if taken.keys.subject == DEFAULT_SUBJECT:
         return f"   (nobody reads that: {command('keys --subject mailto:YOU')})"
-    return "   (of the environment)" if taken.subject_from != taken.keys_from else ""
+    return "   (from the environment)" if taken.subject_from != taken.keys_from else ""

@@ -107,7 +107,7 @@ def origin(value: str) -> str:
 def page(value: str) -> str:
     """Take the address of a lab's page."""
     if network.host_of(text(value)) is None:
-        raise argparse.ArgumentTypeError(f"{value!r} is no http address of a page")
+        raise argparse.ArgumentTypeError(f"{value!r} is not the http address of a page")
     return value
 
 
@@ -130,10 +130,16 @@ def parser(runs: Mapping[str, Run]) -> Parser:
 
 
 def _demo(demo: Parser) -> None:
-    """Run the whole loop here, a line a step."""
+    """Run the whole loop in this terminal, one line for each step."""
     kinds = ("firefox", "chromium", "virtual")
-    demo.add_argument("--browser", action="append", default=[], choices=kinds, help="may be repeated")
-    demo.add_argument("--json", action="store_true", help="one JSON object a line")
+    demo.add_argument(
+        "--browser",
+        action="append",
+        default=[],
+        choices=kinds,
+        help="which user agent; repeat it for several",
+    )
+    demo.add_argument("--json", action="store_true", help="print one JSON object in each line")
 
 
 def _serve(serve: Parser) -> None:
@@ -143,13 +149,15 @@ def _serve(serve: Parser) -> None:
         type=text,
         default=network.LOOPBACK,
         metavar="ADDRESS",
-        help="open both servers to the local network, at this address of yours",
+        help="open both servers to the local network, at this address of this machine",
     )
-    serve.add_argument("--port", type=port, help="application server's port (8292; 0: any free one)")
-    serve.add_argument("--push-port", type=port, help="push service's port (8030; 0: any free one)")
-    serve.add_argument("--data", type=path, help="folder of keys and databases")
     serve.add_argument(
-        "--database", type=text, help="SQLAlchemy URL of the application server's database"
+        "--port", type=port, help="port of the application server (8292; 0: any free one)"
+    )
+    serve.add_argument("--push-port", type=port, help="port of the push service (8030; 0: any free one)")
+    serve.add_argument("--data", type=path, help="the folder with keys and databases")
+    serve.add_argument(
+        "--database", type=text, help="the application server's database, as SQLAlchemy's URL"
     )
     serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab")
     serve.add_argument(
@@ -158,14 +166,17 @@ def _serve(serve: Parser) -> None:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="a test push endpoint on this machine, plain http too; may be repeated",
+        help="keep subscriptions at this test endpoint on this machine, http or https; may be repeated",
     )
     serve.add_argument("--flavour", type=text, default="strict", metavar="NAME",
-                       help="answer as strict (the RFCs), mozilla, fcm, apple or wns")  # fmt: skip
-    serve.add_argument("--quiet", action="store_true", help="print the addresses, and no events")
-    serve.add_argument("--certfile", type=path, metavar="PEM", help="serve the page by https with this")
+                       help="whose answers the push service gives: strict (the RFCs), mozilla, fcm, "
+                       "apple or wns")  # fmt: skip
+    serve.add_argument("--quiet", action="store_true", help="print only the addresses, and no log")
+    serve.add_argument(
+        "--certfile", type=path, metavar="PEM", help="serve the page over https with this certificate"
+    )
     serve.add_argument("--keyfile", type=path, metavar="PEM", help="the certificate's private key")
-    take_over = "stop the lab, of a notebook for example, that has the data folder"
+    take_over = "stop the lab that uses the data folder, such as a notebook's"
     serve.add_argument("--take-over", action="store_true", help=take_over)
     serve.epilog = (
         "The application server's routes: GET /vapid, POST /add-subscription, /remove-subscription, "
@@ -181,72 +192,82 @@ def _browser(browser: Parser) -> None:
 
 
 def _join(join: Parser) -> None:
-    """Join the room of an instructor, with a real browser."""
+    """Join an instructor's room with a real browser."""
     join.add_argument("--browser", dest="kind", choices=("firefox", "chromium"),
-                      help="the first that is installed, unless you say which")  # fmt: skip
+                      help="which browser (default: the first that is installed)")  # fmt: skip
     join.add_argument("--name", type=name, default="", help="how the instructor sees you")
     _opening(join)
 
 
 def _opening(command: Parser) -> None:
-    command.add_argument("url", type=page, help="address of a running lab's page")
-    command.add_argument("--profile", type=path, help="a folder to keep the profile in")
-    command.add_argument("--headless", action="store_true", help="without a window, until Ctrl-C")
+    command.add_argument("url", type=page, help="the address of a running lab's page")
+    command.add_argument("--profile", type=path, help="keep the browser's profile in this folder")
+    command.add_argument("--headless", action="store_true", help="show no window, and run until Ctrl-C")
 
 
 def _keys(keys: Parser) -> None:
-    """Show the VAPID keys of a file; make them if there is none."""
+    """Show the public half of your VAPID keys, and make the keys if there are none."""
     keys.add_argument("--file", type=path, help="the key file (vapid.env in the data folder)")
     keys.add_argument("--import", dest="source", type=path, metavar="FILE",
-                      help="make the key file of another tool's file")  # fmt: skip
+                      help="make the key file from another tool's file")  # fmt: skip
     keys.add_argument(
-        "--subject", type=text, help="whom push services may write to: mailto:… or https:…"
+        "--subject", type=text, help="the contact that push services may write to: mailto:… or https:…"
     )
-    keys.add_argument("--json", action="store_true", help="one JSON object")
+    keys.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _subscriptions(stored: Parser) -> None:
-    """List the subscriptions that are stored."""
-    stored.add_argument("--data", type=path, help="folder of keys and databases")
+    """List the stored subscriptions, or remove some of them."""
+    stored.add_argument("--data", type=path, help="the folder with keys and databases")
     stored.add_argument(
-        "--database", type=text, help="SQLAlchemy URL of the application server's database"
+        "--database", type=text, help="the application server's database, as SQLAlchemy's URL"
     )
-    stored.add_argument("--json", action="store_true", help="one JSON object a line")
+    stored.add_argument("--json", action="store_true", help="print one JSON object in each line")
     removal = stored.add_mutually_exclusive_group()
-    removal.add_argument("--remove", type=text, metavar="LABEL", help="remove the one with this label")
-    removal.add_argument("--clear", action="store_true", help="remove all of them")
+    removal.add_argument(
+        "--remove", type=text, metavar="LABEL", help="remove the subscription with this label"
+    )
+    removal.add_argument("--clear", action="store_true", help="remove all subscriptions")
 
 
 def _send(send: Parser) -> None:
     """Send one message to the subscription in a JSON file."""
-    send.add_argument("subscription", type=path, help="a file with JSON.stringify(subscription)")
+    send.add_argument(
+        "subscription", type=path, help="a file with the text of JSON.stringify(subscription)"
+    )
     send.add_argument("--file", type=path, help="the key file (vapid.env in the data folder)")
     send.add_argument("--title", default="Hello, Notifications!")
     send.add_argument("--body", default="Sent with pushlab send")
-    send.add_argument("--ttl", type=whole_number, default=10000, help="seconds that it may wait")
+    send.add_argument(
+        "--ttl", type=whole_number, default=10000, help="how many seconds the message may wait"
+    )
     send.add_argument("--urgency", choices=URGENCIES, default="normal")
-    send.add_argument("--topic", help="replaces what waits under the same topic")
+    send.add_argument("--topic", help="replace a waiting message that has the same topic")
 
 
 def _doctor(doctor: Parser) -> None:
-    """Say what works on this machine, and how to mend the rest."""
-    doctor.add_argument("--subscription", type=path, metavar="FILE", help="a subscription to look at")
-    doctor.add_argument("--keys", type=path, metavar="FILE", help="keys (vapid.env in the data folder)")
-    doctor.add_argument("--claims", type=filled, metavar="FILE|JSON", help="the claims of a token")
+    """Say what works on this machine, what does not, and how to mend it."""
+    doctor.add_argument("--subscription", type=path, metavar="FILE", help="the subscription to examine")
+    doctor.add_argument(
+        "--keys", type=path, metavar="FILE", help="the keys to examine (vapid.env in the data folder)"
+    )
+    doctor.add_argument(
+        "--claims", type=filled, metavar="FILE|JSON", help="the claims of a token, to examine"
+    )
     doctor.add_argument("--options", type=filled, metavar="FILE|JSON",
-                        help="ttl, urgency and topic of a message")  # fmt: skip
-    doctor.add_argument("--page", type=text, metavar="URL", help="a client page's address")
-    doctor.add_argument("--json", action="store_true", help="one JSON object a line")
+                        help="ttl, urgency and topic of a message, to examine")  # fmt: skip
+    doctor.add_argument("--page", type=text, metavar="URL", help="the address of a page, to examine")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object in each line")
 
 
 def _inspect(inspect: Parser) -> None:
-    """Take a request apart: raw HTTP, curl's text, HAR, .http."""
+    """Take a captured request apart: raw HTTP, curl's output, a HAR file or an .http file."""
     inspect.add_argument("source", type=path, metavar="FILE", help="the file, or - for standard input")
     inspect.add_argument("--body", type=path, metavar="FILE",
                          help="the body by itself: bytes, hexadecimal or base64")  # fmt: skip
     inspect.add_argument("--receiver", type=path, metavar="FILE",
-                         help='the keys of the user agent: {"private": …, "auth": …}')  # fmt: skip
+                         help='decrypt with these keys: {"private": …, "auth": …}')  # fmt: skip
     inspect.add_argument("--at", type=seconds, metavar="SECONDS",
-                         help="judge the token by this time, in seconds since 1970")  # fmt: skip
+                         help="check the token at this time, in seconds since 1970")  # fmt: skip
     inspect.add_argument("--show-secrets", action="store_true", help="show keys and the message too")
-    inspect.add_argument("--json", action="store_true", help="one JSON object a line")
+    inspect.add_argument("--json", action="store_true", help="print one JSON object in each line")

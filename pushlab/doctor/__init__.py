@@ -77,7 +77,7 @@ def _examine_keys(
         return [usable(keys), *examine_subject(keys.subject, vendor, "the subject")], keys
     if keys is None and (values := key_sources.of_environment(os.environ)).get("VAPID_PRIVATE_KEY"):
         found, ours = examine_keys(key_sources.to_lines(values).encode(), vendor)
-        seen = f"the keys are those of the environment: {usual} is not used"
+        seen = f"the keys come from the environment, so {usual} is not used"
         return [ok("keys-of-the-environment", seen), *found], ours
     try:
         path = keys or usual
@@ -88,7 +88,7 @@ def _examine_keys(
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             return [ok("no-keys-yet", "no VAPID keys yet: the lab makes them at its first start")], None
         seen = f"the key file {path} cannot be read: {error.strerror}"
-        fix = "Make it yours, and readable by you alone: chown, and chmod 600."
+        fix = "Own the file, and let nobody else read it: chown, then chmod 600."
         return [bad("key-file-unreadable", seen, "this machine", "", fix)], None
     found, ours = examine_keys(content, vendor)
     return [*found, *examine_key_file(path)], ours

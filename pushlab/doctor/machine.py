@@ -37,7 +37,7 @@ def _versions() -> list[Finding]:
     try:
         about = metadata.metadata("pushlab")
     except metadata.PackageNotFoundError:
-        seen = "pushlab itself is not installed: which versions it needs is not known"
+        seen = "pushlab itself is not installed, so nobody knows which versions it needs"
         return [hint("pushlab-not-installed", seen, HERE, "", TO_INSTALL)]
     python = ".".join(map(str, sys.version_info[:3]))
     wanted = about["Requires-Python"]
@@ -88,7 +88,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _browsers() -> list[Finding]:
     found = [_browser("Firefox", firefox.find), _browser("Chromium", chromium.find)]
     if all(finding.code == "browser-missing" for finding in found):
-        seen = "no real browser is found: the virtual user agent stands in"
+        seen = "no real browser was found, so the lab uses the virtual one"
         fix = "Install Firefox or Chromium to see a real notification."
         found.append(hint("no-browser", seen, HERE, "", fix))
     return found
@@ -127,7 +127,7 @@ def _version_of(path: Path) -> str:
 
 
 def _screen() -> Finding:
-    seen = "no screen: browsers run headless, notebooks show them"
+    seen = "no screen: browsers run headless, and notebooks show their pages"
     return ok("screen", "a screen" if settings.has_screen() else seen)
 
 
@@ -135,7 +135,7 @@ def _root() -> list[Finding]:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return []
     fix = "Open nothing but the lab's page in its browsers, or work as another user."
-    return [hint("root", "this is root: Chromium runs without its sandbox", HERE, "", fix)]
+    return [hint("root", "you are root, so Chromium runs without its sandbox", HERE, "", fix)]
 
 
 # --- the data folder -----------------------------------------------------------------------------
@@ -154,5 +154,7 @@ def examine_folder(data: Path) -> list[Finding]:
         return [bad("data-not-writable", f"the data folder {data} cannot be written", HERE, "", fix)]
     if (free := shutil.disk_usage(there).free) < ENOUGH:
         seen = f"{free // 2**20} MB are free where the data folder is"
-        return [hint("disk-nearly-full", seen, HERE, "", "Make room: databases and profiles grow.")]
+        return [
+            hint("disk-nearly-full", seen, HERE, "", "Free some space: databases and profiles grow.")
+        ]
     return [ok("data", f"the data folder {data} can be written")]

@@ -42,7 +42,7 @@ def _ports(now: float, port: int | None) -> list[Finding]:
         ports = settings.ports(port)
     except BadPort:
         fix = "Set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to numbers from 0 to 65535, or unset them."
-        return [bad("port-not-a-number", "a port of the environment is no port", HERE, "", fix)]
+        return [bad("port-not-a-number", "a port of the environment is not a port", HERE, "", fix)]
     lab, date = _running_lab(ports[0])
     if lab is not None:
         # A route sends a host's messages elsewhere. Never silently: the report lists all of them.
@@ -57,7 +57,7 @@ def _port(port: int, party: str) -> Finding:
         probe.settimeout(settings.patience(5))
         if port == 0 or probe.connect_ex(("127.0.0.1", port)) != 0:
             return ok("port", f"port {port} for the {party} is free")
-    fix = "If that is no lab of yours, set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to free ports."
+    fix = "If it is not one of your labs, set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to free ports."
     return bad("port-taken", f"port {port} for the {party} is in use", PortTaken.fault, "", fix)
 
 
@@ -79,7 +79,7 @@ def _skew(date: str, now: float) -> list[Finding]:
     if off <= SKEW:
         return []
     seen = f"this clock and that of the running lab are {off:.0f} s apart"
-    fix = "Set both by NTP: a token's exp is read with the push service's clock."
+    fix = "Set both by NTP, because the push service compares a token's exp with its own clock."
     return [bad("clock-differs", seen, HERE, TokenExpired.rfc, fix)]
 
 
@@ -87,7 +87,7 @@ def _clock(now: float) -> Finding:
     day = time.strftime("%Y-%m-%d", time.gmtime(max(now, 0)))
     if now >= WRITTEN:
         return ok("clock", f"the clock says {day}")
-    seen = f"the clock says {day}, and pushlab was written later"
+    seen = f"the clock says {day}, which is before pushlab was written"
     return bad("clock-behind", seen, HERE, TokenExpired.rfc, "Set this machine's clock.")
 
 
@@ -102,8 +102,8 @@ def _unused_proxy() -> list[Finding]:
     name = next((name for name in ("https", "all") if proxies.get(name)), None)
     if name is None or proxies.get("no") == "*":
         return []
-    seen = f"{name.upper()}_PROXY is set, and pushlab's senders use no proxy: they connect directly"
-    fix = "If vendors can be reached through the proxy alone, send from a machine with a direct way out."
+    seen = f"{name.upper()}_PROXY is set, but pushlab's senders connect directly, without a proxy"
+    fix = "If only the proxy reaches the vendors, send from a machine that is connected directly."
     return [hint("proxy-not-used", seen, HERE, "RFC 8030 §8", fix)]
 
 
@@ -113,16 +113,16 @@ def _loopback_proxy() -> list[Finding]:
     if not taking or urllib.request.proxy_bypass("127.0.0.1"):
         return []
     # The proxy's URL may hold a password, so it is not shown.
-    seen = f"the {taking[0]} proxy of the environment would take what is for 127.0.0.1"
+    seen = f"the {taking[0]} proxy of the environment would get requests that are meant for 127.0.0.1"
     fix = "Set NO_PROXY=127.0.0.1,localhost."
     return [bad("proxy-takes-loopback", seen, HERE, "", fix)]
 
 
 def _bundles() -> list[Finding]:
     gone = [name for name in BUNDLES if (path := os.environ.get(name)) and not Path(path).exists()]
-    fix = "Unset it, or name a file that is there: without it no vendor's certificate is believed."
+    fix = "Unset it, or name a file that exists; otherwise no vendor's certificate is trusted."
     return [
-        bad("certificates-missing", f"{name} names what does not exist", HERE, "RFC 8030 §8", fix)
+        bad("certificates-missing", f"{name} names a file that does not exist", HERE, "RFC 8030 §8", fix)
         for name in gone
     ]
 
@@ -151,6 +151,6 @@ def examine_page(url: str) -> list[Finding]:
         return [bad("page-insecure", seen, "application server", source, fix)]
     if host == "localhost":
         seen = "localhost and 127.0.0.1 are two origins: each has its own permission and subscription"
-        fix = "Always use the same of the two."
+        fix = "Always use the same one of the two."
         return [hint("page-localhost", seen, "user agent", "RFC 6454 §5", fix)]
     return [ok("page", f"the page at {shown} is secure enough for push")]

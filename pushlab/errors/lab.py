@@ -18,11 +18,11 @@ __all__ = [
 ]
 
 class LabError(PushlabError, fault="this machine"):
-    """The laboratory could not do what it was asked."""
+    """The lab could not do what it was asked to do."""
 
 class BadArgument(LabError, ValueError):
     """An argument has a value that it cannot have."""
-    hint = "Give it a value of the kind that is named here, or leave it out; nothing was started or stopped"
+    hint = "Give it a value of the kind that is named here, or leave it out. Nothing was started or stopped"
 
 class UnreadableFile(LabError):
     """A file cannot be read."""
@@ -30,8 +30,8 @@ class UnreadableFile(LabError):
 
 class UnusableFolder(LabError):
     """A folder cannot be made, read or written."""
-    hint = Advice("Choose another one, which you may write: data=…, or PUSHLAB_DATA",
-                  terminal="Choose another one, which you may write")
+    hint = Advice("Choose another folder that you may write to: data=…, or PUSHLAB_DATA",
+                  terminal="Choose another folder that you may write to")
 
 class DataFolderTaken(LabError):
     """Another lab uses this data folder."""
@@ -45,29 +45,29 @@ class PortTaken(LabError):
                   terminal="Choose other ports with --port and --push-port; 0 takes any free one")
 
 class BadPort(LabError):
-    """This is no TCP port."""
-    hint = "Give a whole number from 0 to 65535, or nothing for the usual port; 0 takes any free one"
+    """This is not a TCP port."""
+    hint = "Give a whole number from 0 to 65535, or leave it out for the usual port; 0 takes any free one"
 
 class BrowserNotFound(LabError):
     """No such browser is installed."""
-    hint = "Install it, or use the virtual user agent, which needs nothing"
+    hint = "Install it, or use the virtual user agent, which needs no browser"
 
 class BrowserFailed(LabError):
-    """The browser did not do what it was asked."""
+    """The browser did not do what it was asked to do."""
 
 class TimedOut(LabError):
-    """What was waited for did not come."""
+    """The lab waited, and what it waited for did not come."""
 
 class FetchFailed(LabError, fault="the program that was asked"):
     """Another program did not answer as a lab does."""
-    hint = "See which program answers at that address"
+    hint = "Check which program answers at that address"
 
 class LabStopped(LabError):
     """The lab is not running."""
     hint = Advice("Run the cell with Lab() again", terminal=f"Start it again: {command('serve')}",
-                  page="Start the lab again where it ran, and load this page anew")
+                  page="Start the lab again where it ran, then reload this page")
 
-class UnknownFlavour(LabError, hint="Choose one of those, or leave it out: strict is the default"):
+class UnknownFlavour(LabError, hint="Choose one of these, or leave it out for strict"):
     """The push service has no such flavour."""
 
 class BadHost(LabError):
@@ -76,7 +76,7 @@ class BadHost(LabError):
 
 class BadCertificate(LabError, rfc="RFC 5280 §4.1"):
     """The page cannot be served by https with this certificate."""
-    hint = "Give two PEM files: certfile has the certificate, then its issuers'; keyfile its private key"
+    hint = "Give two PEM files: certfile with the certificate and then those of its issuers, keyfile with its private key"
 
 class ExerciseError(PushlabError, status=400):
     """An exercise of a lesson."""

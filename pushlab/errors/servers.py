@@ -137,7 +137,7 @@ class DatabaseLocked(StoreError, status=503):
 class DatabaseClosed(StoreError, status=503):
     """The database is closed, because its server has stopped."""
     hint = Advice("Start the lab again: run the cell with Lab()", terminal=f"Start it again: {command('serve')}",
-                  page="Start the lab again where it ran, and load this page anew")
+                  page="Start the lab again where it ran, then reload this page")
 
 class BadDatabaseUrl(StoreError):
     """This is not a database URL."""

@@ -112,7 +112,7 @@ class AutopushClient:
         answer = await self._ask("hello", hello)
         uaid = answer.get("uaid")
         if not isinstance(uaid, str):
-            raise BrowserFailed(f"The push service gives no uaid: it is {strict_json.kind(uaid)}")
+            raise BrowserFailed(f"The push service sent no uaid: it is {strict_json.kind(uaid)}")
         if uaid != self._uaid:
             self.channel = None  # The service has forgotten us, and our subscription with us.
         self._uaid = uaid

@@ -149,7 +149,7 @@ class ClientPage(ABC):
         try:
             outcome = await self.evaluate(THROUGH)
         except TimedOut:
-            raise TimedOut(f"The page is not through with {button}. {self._console_says()}") from None
+            raise TimedOut(f"The page has not finished with {button}. {self._console_says()}") from None
         if outcome["kind"] == "error":
             raise BrowserFailed(f"The page says: {outcome['text']}")
 
@@ -217,7 +217,9 @@ class ClientPage(ABC):
                 if notification.matches(body, title):
                     return notification
             if asyncio.get_running_loop().time() > deadline:
-                raise TimedOut(f"No such notification in {timeout:g} s; {len(shown)} others are shown")
+                raise TimedOut(
+                    f"No such notification was shown within {timeout:g} s; {len(shown)} others are shown"
+                )
             await asyncio.sleep(0.05)  # no event tells a page that a notification has appeared
 
     def _console_says(self) -> str:

@@ -209,7 +209,9 @@ class VirtualUserAgent:
                     await self._news.wait()
         except TimeoutError:
             others = len(self._shown)
-            raise TimedOut(f"No such notification in {timeout:g} s; {others} others are shown") from None
+            raise TimedOut(
+                f"No such notification was shown within {timeout:g} s; {others} others are shown"
+            ) from None
 
     # --- over HTTP to the application server -------------------------------------------------------
 

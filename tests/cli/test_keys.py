@@ -52,7 +52,7 @@ def test_keys_says_what_it_took_from_where(data, monkeypatch, capsys):
     monkeypatch.setenv("VAPID_SUBJECT", "mailto:me@example.org")
     assert main(["keys"]) == 0
     printed = capsys.readouterr().out
-    assert "those of the environment" in printed and PUBLIC in printed
+    assert "come from the environment" in printed and PUBLIC in printed
     assert main(["keys", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["keys_from"] == facts["subject_from"] == "the environment" and not facts["made"]

@@ -207,7 +207,7 @@ ENCODINGS: tuple[Encoding, ...] = (
         "Copy it again, with its last character, or encode the bytes anew.", lenient_base64),
     Encoding("byte-list", "a list of numbers, one for each byte",
         "Write the same bytes as base64url.", _numbers),
-    Encoding("python-bytes", "Python's b'…'", "Call .decode() on it before it is written.",
+    Encoding("python-bytes", "Python's b'…'", "Call .decode() on it before you write it.",
         _python_bytes),
     Encoding("quoted", "a text in quotes", "Leave out the quotes.", _unquoted),
     Encoding("raw-characters", "the bytes themselves, each as one character",

@@ -109,7 +109,7 @@ WHOLE_FILE = ("of-another-tool", "no-key-file", "keys-exchanged", "private-key-b
 
 OUR_NAME, ENV, JWK = "VAPID_PRIVATE_KEY", "a .env", "a JWK"
 IMPORT = command("keys --import FILE")
-BURNT = "If browsers have been given the private key, everybody has it: make a new pair."
+BURNT = "If the private key was given to browsers, everybody has it: make a new pair."
 EXCHANGE = f"Exchange the two: {IMPORT} does that. {BURNT}"
 FIND = (
     "Find the private half that belongs to it: with a new pair every stored subscription stops working."

@@ -212,8 +212,8 @@ def _misplaced(found: Spelling, wanted: Kind) -> Advice:
     if found.shape and found.shape.form.name not in ("scalar", "auth-secret"):
         what = f"{article} {other}, where the {wanted} belongs"
     if (wanted, other) == (Kind.PUBLIC, Kind.PRIVATE):
-        turn = ("Exchange the two. If browsers have been given the private key, everybody has it: "
-                "make a new pair.")  # fmt: skip
+        turn = ("Exchange the two. If the private key was given to browsers, everybody has it: make a "
+        "new pair.")  # fmt: skip
     elif (wanted, other) == (Kind.PRIVATE, Kind.PUBLIC):
         turn = "Exchange the two, or find the private half that belongs to it."
     else:

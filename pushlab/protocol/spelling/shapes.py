@@ -206,8 +206,8 @@ def is_printable(data: bytes) -> bool:
 # A table: what is more certain stands before what is a guess.
 # fmt: off
 _P, _S, _A = Kind.PUBLIC, Kind.PRIVATE, Kind.AUTH
-_COMPUTE = ("It is no P-256 key. A VAPID key is one: make a new pair, unless the right one is "
-            "somewhere else.")
+_COMPUTE = ("It is not a P-256 key, and a VAPID key must be one. Find the right key, or make a new "
+"pair.")
 SHAPES: tuple[Form, ...] = (
     Form("point", _P, "a public key: 65 bytes that begin with 04", "", True, _point),
     Form("auth-secret", _A, "16 bytes", "",
@@ -226,16 +226,16 @@ SHAPES: tuple[Form, ...] = (
     Form("y-before-x", _P, "a public key with y before x",
         "Exchange the two halves after the 04.", True, _y_before_x),
     Form("little-endian", _P, "a public key with x and y in little-endian order",
-        "Turn the 32 bytes of each round.", True, _little_endian),
+        "Reverse the 32 bytes of each.", True, _little_endian),
     Form("with-00", _P, "a public key with DER's byte 00 in front: 66 bytes",
         "Leave out the first byte: a public key begins with 04.", True, _bit_string),
     Form("pair", _S, "a private and a public key, one after the other",
-        "Cut them apart: the private key has 32 bytes.", True, _pair),
+        "Separate them: the private key has 32 bytes.", True, _pair),
     Form("scalar", _S, "as long as a private key: 32 bytes", "", True, _scalar),
     Form("with-sign", _S, "a private key with the byte 00 in front, as Java's BigInteger has it",
         "Leave out the first byte.", True, _signed_scalar),
     Form("31-bytes", _S, "31 bytes long, not 32",
-        "Put a zero byte in front: whoever wrote this number dropped its leading zero.",
+        "Put a zero byte in front: the tool that wrote this number dropped its leading zero.",
         False, _short_scalar),
     Form("locked", None, "a private key in DER that a password protects",
         "Take the password off first: openssl pkey -in FILE -out NEW.", True, _locked),

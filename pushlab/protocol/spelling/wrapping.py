@@ -223,7 +223,7 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
         'Write {"endpoint": "…", "keys": {…}}; without the keys it gets messages without a payload.',
         re.compile(r"https?://\S+").fullmatch),
     ("is-a-firebase-token", "it is a registration token of Firebase, and no subscription",
-        "Call pushManager.subscribe(), and send what it gives.",
+        "Call pushManager.subscribe(), and send what it returns.",
         re.compile(r"[\w-]{10,40}:APA91b[\w-]+").fullmatch),
     ("is-html", "it is an HTML page",
         "A login or error page was saved in place of it.", re.compile(r"(?i)<(?:!doctype|html)").match),
