@@ -100,7 +100,7 @@ class Journal:
     >>> journal = Journal(fault=print)
     >>> end = journal.subscribe(lambda event: event.no_such_attribute)
     >>> event = journal.record(Party.PUSH_SERVICE, Party.USER_AGENT, "push message")
-    Your function <lambda> raised AttributeError in line 1, at an event. It is called again at ...
+    Your function <lambda> raised AttributeError in line 1, at an event. The lab calls it again ...
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class IsolatedCallback:
     ``async``.
 
     >>> IsolatedCallback(len, "an event", fault=print)(7)
-    Your function len raised TypeError, at an event. It is called again at the next one. Only this ...
+    Your function len raised TypeError, at an event. The lab calls it again at ...
     """
 
     def __init__(

@@ -57,7 +57,7 @@ class Notification:
 
         >>> Notification.from_json({"title": "Hi", "body": "you"})
         Traceback (most recent call last):
-        pushlab.errors.BadField: notification has a member that is not known: ...
+        pushlab.errors.BadField: notification has an unknown member: ...
         """
         if not isinstance(value, Mapping):
             raise BadField("notification is not an object")

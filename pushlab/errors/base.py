@@ -13,7 +13,7 @@ class PushlabError(Exception):
 
     >>> from pushlab.errors import BadAuth
     >>> print(BadAuth("auth is 12 bytes long"))
-    auth is 12 bytes long (RFC 8291 §3.2). Fault: user agent. Send the 16 bytes, base64url, just ...
+    auth is 12 bytes long (RFC 8291 §3.2). Fault: user agent. Send the 16 bytes as ...
     """
 
     code: str = "pushlab-error"

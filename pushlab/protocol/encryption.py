@@ -179,7 +179,7 @@ def read_header(body: bytes) -> tuple[Header, ec.EllipticCurvePublicKey]:
 
     >>> read_header(bytes(20))
     Traceback (most recent call last):
-    pushlab.errors.TruncatedHeader: the body is 20 bytes long, the header at least 21 ...
+    pushlab.errors.TruncatedHeader: the body is 20 bytes long, and its header has at least 21 ...
     """
     header = Header.parse(body)
     try:

@@ -39,7 +39,7 @@ class Certificate:
 
         >>> Certificate.load("lab.pem", None)
         Traceback (most recent call last):
-        pushlab.errors.BadCertificate: there is a certificate and no private key (RFC 5280 §4.1). ...
+        pushlab.errors.BadCertificate: a certificate is given, and no private key (RFC 5280 §4.1). ...
         """
         if certfile is None and keyfile is None:
             return None
