@@ -27,7 +27,7 @@ export async function at(step, promise, look) {
 export function explain(error, facts) {
   const { step, cause = error, seen } = error;
   if (cause.id && step === undefined) {
-    // Our server explains its own errors; to programs and people at once, where a person needs less.
+    // Our server explains its own errors to programs and people at once. A person needs less.
     return { id: cause.id, ...(ROOM[cause.id] ?? { what: cause.message, todo: "" }) };
   }
   const here = { ...facts, ...seen };

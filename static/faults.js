@@ -17,8 +17,8 @@ const NEW_LINK =
 // What the server refuses in a room, by the id of its error.
 export const ROOM = {
   "instructor-only": {
-    what: "Only the instructor's page may do this. If this page was the instructor's, the lab has " +
-      "been started again since then.",
+    what: "Only the instructor's page may do this. If this page was the instructor's, the lab " +
+      "has been started again since then.",
     todo: NEW_LINK,
   },
   "session-ended": {
@@ -40,8 +40,8 @@ export const FAULTS = [
   // ---- a secure context, and a browser that can ------------------------------------------------
   { id: "insecure-origin", clinic: 23, at: "secure",
     stands: ({ secure }) => !secure,
-    means: `${location.origin} is plain http from another machine, and browsers give no push to such ` +
-      "a page.",
+    means: `${location.origin} is plain http from another machine, and browsers give no push to ` +
+      "such a page.",
     todo: [
       `On this machine, type ./lab join ${location.origin}${location.pathname} ` +
         "in a terminal. It opens a browser that is told to trust this page.",
@@ -58,7 +58,7 @@ export const FAULTS = [
   { id: "no-push-here", clinic: 23, at: "supported",
     stands: ({ secure, missing }) => secure && missing.length,
     means: ({ missing }) =>
-      `Missing here: ${missing.join(", ")}, so the browser is too old, or push is switched off in it.`,
+      `Missing here: ${missing.join(", ")}, so the browser is too old, or push is switched off.`,
     todo: "Use a current browser, in an ordinary window, and not one that is built into an " +
       "app. In Firefox, dom.push.enabled and dom.serviceWorkers.enabled in about:config " +
       "must be true." },
@@ -74,7 +74,7 @@ export const FAULTS = [
     todo: "Put sw.js into the folder of this page, or correct its path, then register again." },
   { id: "worker-moved", clinic: 24, at: "worker",
     thrown: ({ name }, { script }) => name === "SecurityError" && script?.redirected,
-    means: "The server redirects sw.js to another address, and browsers refuse a worker from there.",
+    means: "The server redirects sw.js to another address: browsers refuse such a worker.",
     todo: "Serve sw.js at its own address, then register again. Behind a login, sign in first." },
   { id: "worker-mime-type", clinic: 24, at: "worker",
     thrown: ({ name }, { script }) => name === "SecurityError" && script && !script.javascript,
@@ -98,14 +98,14 @@ export const FAULTS = [
   { id: "cross-origin-frame", clinic: 23, at: "permission",
     thrown: (_, { permission, foreignFrame }) => foreignFrame && permission !== "granted",
     stands: (facts) => facts.supported && facts.foreignFrame && facts.permission === "denied",
-    means: "The page is in a frame of another site, and browsers show no permission prompt for that.",
+    means: "The page is in a frame of another site: browsers show it no permission prompt.",
     todo: `Open ${location.href} in a tab of its own, and subscribe there.` },
   { id: "permission-denied", clinic: 22, at: "permission",
     thrown: (_, { permission }) => permission === "denied",
     stands: ({ supported, permission }) => supported && permission === "denied",
     means: "Notifications are blocked for this page, so the browser does not ask again.",
-    todo: "Click the icon to the left of the address and allow notifications, then reload this page." +
-      " If it is a private window, open an ordinary one." },
+    todo: "Click the icon to the left of the address and allow notifications, then reload this " +
+      "page. If it is a private window, open an ordinary one." },
   { id: "no-user-gesture", clinic: 22, at: "permission",
     thrown: (_, { permission, gesture }) => permission === "default" && gesture === false,
     means: "The page asked outside a click, and this browser shows its prompt only within one.",
@@ -121,11 +121,11 @@ export const FAULTS = [
     thrown: named("InvalidStateError"),
     stands: ({ keyFits }) => keyFits === false,
     means: "This browser has a subscription that was made for another application server key.",
-    todo: "Press Subscribe to push: the page ends the old subscription and makes a new one. If the" +
-      " same error comes again, unregister the worker and register it again." },
+    todo: "Press Subscribe to push: the page ends the old subscription and makes a new one. If " +
+      "the same error comes again, unregister the worker and register it again." },
   { id: "no-public-key", clinic: 9, at: "subscription",
     thrown: ({ name, id }) => name === "ServerError" && id !== "bad-public-key",
-    means: "Subscribing needs the application server's public key, and GET /vapid did not return it.",
+    means: "Subscribing needs the application server's public key, and GET /vapid returned none.",
     todo: "When the server answers there, subscribe again." },
   { id: "bad-public-key", clinic: 9, at: "subscription",
     thrown: named("ServerError", "InvalidAccessError", "InvalidCharacterError", "TypeError"),
@@ -159,12 +159,12 @@ export const FAULTS = [
   { id: "not-user-visible", clinic: 22, at: "subscription",
     thrown: ({ name }, { permission }) => name === "NotAllowedError" && permission === "granted",
     means: "You allowed notifications, but subscribe() was called without userVisibleOnly: true.",
-    todo: "Pass userVisibleOnly: true, which promises to show every push. Only Firefox works without." },
+    todo: "Pass userVisibleOnly: true, a promise to show every push. Only Firefox works without." },
   { id: "permission-lost", clinic: 22, at: "subscription",
     thrown: named("NotAllowedError"),
     means: "The browser does not subscribe a page that may not show notifications.",
-    todo: "Allow notifications for this page at the icon to the left of the address, then subscribe " +
-      "again." },
+    todo: "Allow notifications for this page at the icon to the left of the address, then " +
+      "subscribe again." },
 
   // ---- stored by the server, and messages ------------------------------------------------------
   { id: "not-stored", clinic: 20, at: "server",
@@ -179,8 +179,8 @@ export const FAULTS = [
   { id: "options-refused", clinic: 25, at: "message",
     thrown: named("TypeError"),
     means: "This browser refused the notification's options, so the worker showed it without them.",
-    todo: "Correct the options: renotify needs a tag, for example. And keep such a fallback in your" +
-      " worker." },
+    todo: "Correct the options: renotify needs a tag, for example. And keep such a fallback in " +
+      "your worker." },
 ];
 
 export const UNKNOWN = {

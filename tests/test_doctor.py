@@ -814,7 +814,9 @@ def test_the_table_escapes_and_has_the_colours_of_the_theme():
 
 def test_each_finding_that_the_doctor_can_make_is_provoked_here():
     folder = Path(sys.modules["pushlab.doctor"].__file__).parent
-    source = "\n".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    # What it says of a whole request is provoked in tests/doctor.
+    parts = [path for path in folder.glob("*.py") if path.stem != "request"]
+    source = "\n".join(path.read_text("utf-8") for path in parts)
     source = source.replace('bad("ttl-text"', "")  # An example of a docstring.
     made = set(re.findall(r'\b(?:bad|hint|level|fault)\(\s*f?"([a-z0-9{}()_-]+)"', source))
     made |= set(re.findall(r'\bcode(?:, fix)? = "([a-z0-9-]+)"', source))

@@ -14,8 +14,8 @@ from pushlab.cli import join
 from pushlab.doctor.network import examine_network
 from pushlab.errors import FetchFailed, LabError
 from pushlab.fetch import MAX_BODY, data_of, fetch, fetch_data, is_text, is_texts, or_null
-from pushlab.lab import network
 from pushlab.lab.jupyter import Jupyter
+from pushlab.lab.ports import is_lab
 from pushlab.settings import patience
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -251,7 +251,7 @@ def test_everybody_who_asks_has_an_answer_in_time(how, monkeypatch):
     how = dict(how)
     with serving(*how.pop("sent"), **how) as port:
         began = time.monotonic()
-        assert network.holder("127.0.0.1", port, 0) == ""
+        assert not is_lab("127.0.0.1", port)
         assert "port-taken" in [finding.code for finding in examine_network(port=port)]
         assert not Jupyter("/", True, f"http://127.0.0.1:{port}/").passes(8292)
         with pytest.raises(LabError, match="no lab answers at"):
@@ -263,11 +263,11 @@ def test_everybody_who_asks_has_an_answer_in_time(how, monkeypatch):
 @pytest.mark.parametrize("value", WRONG)
 def test_the_doctor_and_the_question_who_holds_a_port_take_every_type(member, value):
     with serving(data(**HEALTH | {member: value})) as port:
-        network.holder("127.0.0.1", port)
+        is_lab("127.0.0.1", port)
         assert examine_network(port=port)
 
 
-def test_a_lab_that_holds_a_port_is_named():
+def test_a_lab_that_holds_a_port_is_known():
     with serving(data(**HEALTH)) as port:
-        assert network.holder("127.0.0.1", 0, port) == f"another kernel runs a lab: it holds port {port}"
+        assert is_lab("127.0.0.1", port)
         assert "lab" in [finding.code for finding in examine_network(port=port)]

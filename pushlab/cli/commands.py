@@ -275,7 +275,8 @@ def _doctor(options: argparse.Namespace) -> int:
             page=options.page or "",
         )
     except OSError as error:
-        print(f"pushlab: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        said = bounded(f"{error.filename} cannot be read: {error.strerror}")
+        print(f"pushlab: {said}", file=sys.stderr)
         return 2
     if options.json:
         for finding in report:

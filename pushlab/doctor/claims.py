@@ -208,8 +208,9 @@ def examine_subject(
         seen = next((seen for pattern, seen in NO_CONTACTS if pattern.search(sub)), "")
         return fault("not-a-contact", seen or f"is {kind(sub)}, neither mailto: nor https:")
     if sub == DEFAULT_SUBJECT and vendor not in ("", "this machine"):
-        return [hint("subject-default", f"{name} is the lab's default, whose mail nobody reads", US,
-                     BadSubject.rfc, f"Give your own: {command('keys --subject mailto:YOU')}")]  # fmt: skip
+        seen = f"{name} is the lab's default, whose mail nobody reads"
+        fix = f"Give your own: {command('keys --subject mailto:YOU')}"
+        return [hint("subject-default", seen, US, BadSubject.rfc, fix)]
     if host := vapid.unreachable(sub):
         code = "localhost" if LOOPBACK.fullmatch(host.rpartition(": ")[0]) else "unreachable"
         return fault(code, f"leads nowhere ({host}): {says}", apple)

@@ -34,7 +34,7 @@ class RequestTooLarge(RequestError, status=413):
 
 class HeadTooLarge(RequestError, status=431, rfc="RFC 6585 §5"):
     """Request line and headers are longer than this server reads."""
-    hint = "Send shorter headers: cookies for this host, perhaps?"
+    hint = "Send shorter headers, with fewer cookies for this host"
 
 class RequestTimeout(RequestError, status=408, rfc="RFC 9110 §15.5.9"):
     """The body did not arrive in time."""

@@ -23,14 +23,15 @@ def holder(host: str, *ports: int) -> str:
         process = _process_at(port)
         if process == os.getpid():
             continue  # The other port is the one that is taken.
-        who = "another lab" if _is_lab(host, port) else "another program"
+        who = "another lab" if is_lab(host, port) else "another program"
         named = _named(process)
         if named or who == "another lab":
             return f"{who} holds port {port}{f': {named}' if named else ''}"
     return ""
 
 
-def _is_lab(host: str, port: int) -> bool:
+def is_lab(host: str, port: int) -> bool:
+    """Say whether a lab answers at a port. Whatever else answers there is no lab."""
     seconds = settings.patience(SECONDS)
     with suppress(FetchFailed):
         health = fetch_data(f"http://{host}:{port}/health", seconds=seconds, name=is_text)

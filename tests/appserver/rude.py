@@ -97,7 +97,7 @@ def faults(elsewhere: str) -> dict[str, Rude]:
         "hangs up": Rude(hang_up, "retried", None, 4, "closed the connection without an answer"),
         "drips": Rude(drip, "retried", None, 4, timed_out, silent=True),
         "garbage": Rude(garbage, "retried", None, 4, "does not speak HTTP"),
-        "429": Rude(says("429 Too Many Requests"), "retried", 429, 4, "Too many messages"),
+        "429": Rude(says("429 Too Many Requests"), "retried", 429, 4, "too many messages"),
         "429, tomorrow": Rude(says("429 Slow Down\r\nRetry-After: 86400"), "retried", 429, 1,
                               "Retry-After: 86400"),
         "503": Rude(says("503 Busy\r\nRetry-After: 7"), "retried", 503, 4, "overloaded"),

@@ -215,7 +215,7 @@ BAD_FORMS = {
     "a pem of a curve that nobody knows": (
         lambda: VapidKeys.from_pem(PKCS8.replace("AwEHBG0w", "AwEKBG0w")),
         KeyFileMalformed,
-        "not known here",
+        "unknown kind",
     ),
     "a pem of another curve": (
         lambda: VapidKeys.from_pem(pem_of(ec.generate_private_key(ec.SECP384R1()))),

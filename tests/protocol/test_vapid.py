@@ -168,7 +168,7 @@ def test_aud_without_the_port_is_told_so(aud, missing):
     with pytest.raises(BadAudience) as caught:
         verify(header(claims(aud=aud)), origin=f"{ORIGIN}:8443", now=NOW)
     assert (
-        "Set aud to https://push.example.net:8443: the port is missing" in str(caught.value)
+        "Set aud to https://push.example.net:8443: its port is missing" in str(caught.value)
     ) == missing
 
 

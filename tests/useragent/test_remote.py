@@ -95,7 +95,7 @@ def test_a_browser_that_goes_away_fails_what_waits_and_what_follows(run, peer):
             with pytest.raises(BrowserFailed, match="has ended"):
                 await answer
             assert bidi.closed.is_set()
-            with pytest.raises(BrowserFailed, match="gone before browsingContext.getTree"):
+            with pytest.raises(BrowserFailed, match="ended before browsingContext.getTree"):
                 await bidi.command("browsingContext.getTree")
             await bidi.close()
 
@@ -224,7 +224,7 @@ def test_a_chromium_that_goes_away_fails_what_waits_and_what_follows(run, peer):
             browser.hang_up()
             with pytest.raises(BrowserFailed, match="has ended"):
                 await answer
-            with pytest.raises(BrowserFailed, match="gone before Browser.close"):
+            with pytest.raises(BrowserFailed, match="ended before Browser.close"):
                 await cdp.command("Browser.close")
             await cdp.close()
 

@@ -100,7 +100,7 @@ def test_what_is_never_written_is_said(run):
         memory.broken = True
         recorder = Recorder(memory, 7)
         recorder.note(1, ACCEPTED)
-        with pytest.raises(UnableToWriteDatabase, match="1 outcomes are not .*disk is full"):
+        with pytest.raises(UnableToWriteDatabase, match="1 outcomes could not be .*disk is full"):
             await recorder.close()
 
     run(scenario())

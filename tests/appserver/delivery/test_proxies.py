@@ -23,7 +23,7 @@ def test_without_a_proxy_nothing_is_told():
 def test_a_proxy_is_told_by_its_variable_alone(monkeypatch, name):
     monkeypatch.setenv(name, "http://me:pa55word@proxy.corp.example:3128")
     told = unused_proxy(VENDOR)
-    assert told.startswith(f" {name.upper()} is set") and "corp" not in told and "pa55word" not in told
+    assert told.startswith(f"{name.upper()} is set") and "corp" not in told and "pa55word" not in told
 
 
 def test_no_proxy_is_heeded_and_an_http_proxy_is_none_for_https(monkeypatch):

@@ -178,5 +178,5 @@ def test_a_lab_with_a_bad_certificate_leaves_the_running_one_alone(issue, tmp_pa
 def test_the_command_says_what_is_wrong_and_ends(issue, tmp_path, capsys):
     chain, _ = issue("127.0.0.1")
     wanted = ["serve", "--port", "0", "--push-port", "0", "--data", str(tmp_path)]
-    assert main([*wanted, "--certfile", str(chain)]) == 1
+    assert main([*wanted, "--certfile", str(chain)]) == 2
     assert "no private key" in capsys.readouterr().err
