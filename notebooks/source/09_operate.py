@@ -1,13 +1,15 @@
 # %% [markdown]
 # # 09 · Operate: a push server that is killed, and tells you what is wrong
 #
-# A sender on your desk needs to work once. A push server runs for years: it is restarted in the
-# middle of a message, and its vendors have bad days. You build a small one that survives this.
+# A sender on your desk needs to work once. A push server runs for years. It is restarted in the middle
+# of a message, its vendors have bad days, and most of the time nobody watches it. In this lesson you
+# build a small one that survives this, and you learn to read its board.
 
 # %% [markdown]
 # ## Where we are
 #
-# **What hurts without this.** Many push servers send inside the web request. It times out, the program is restarted, and nobody can say who has got the message.
+# **What hurts without this.** Many push servers send inside the web request. One day the request times
+# out or the program is restarted half-way, and nobody can say who has got the message.
 #
 # **At the end you can** keep messages in a queue that survives `kill -9`, say where a duplicate can
 # still come from, give each vendor a lane, tell from a board whether your key, your claims or a push
@@ -17,18 +19,17 @@
 # [06 · Notify all](06_notify_all.ipynb), and a little SQL.
 
 # %%
-import email.utils, functools, inspect, itertools, json, os, pathlib, re, requests
-import sqlite3, subprocess, sys, tempfile, threading, time
+import datetime, email.utils, functools, inspect, itertools, json, os, pathlib, re, requests
+import sqlite3, subprocess, sys, tempfile, threading, time, zoneinfo
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 from IPython.display import Markdown, display
 from pywebpush import WebPushException, webpush
 from pushlab import ApplicationServer, Lab, PushService, VirtualUserAgent, checks
-lab, folder = Lab(), tempfile.TemporaryDirectory()  # for the databases of this lesson
+lab, folder = Lab(), tempfile.TemporaryDirectory()  # for our databases
 path, script = (pathlib.Path(folder.name) / name for name in ("queue.db", "sender.py"))
 os.environ["NO_PROXY"] = "127.0.0.1"
+lab
 
 # %% [markdown]
 # ## The words
@@ -64,9 +65,14 @@ people = [lab.run(join(kind)) for kind in KINDS * 5]
 # %% [markdown]
 # ## 2 · A queue that outlives the program
 #
-# A web request only *writes down* what is to be sent, in a table, since a queue in memory is lost with
-# its process. It has one row for each message **and** subscription, because that is the unit that
-# succeeds or fails. `UNIQUE (message, subscription)` makes a second job for the same pair impossible.
+# A web request should only *write down* what is to be sent, and return. A queue in memory is lost with
+# its process, so we write it into a table. The table has one row for each message **and** subscription,
+# because each of these pairs succeeds or fails on its own. `UNIQUE (message, subscription)` makes a
+# second job for the same pair impossible.
+#
+# The first cell makes four tables: subscriptions, messages, jobs and a log. The second one writes a
+# message and all its jobs together, or nothing at all: `BEGIN IMMEDIATE` opens a transaction, and `with
+# db` commits it, or undoes it when something raises.
 
 # %%
 def connect(path):
@@ -93,14 +99,11 @@ def enqueue(db, title, topic, ttl, now):
     return row.lastrowid
 
 # %% [markdown]
-# A message and its jobs are written together or not at all: `BEGIN IMMEDIATE` opens a transaction, and
-# `with db` commits it, or undoes it when something raises.
-#
 # ## 3 · A claim
 #
-# Two workers that first *look* for a free job and then *mark* it may both find the same one. So looking
-# and marking are one statement. The mark is a **lease**: the time until which the job belongs to this
-# worker. If the worker dies, its lease runs out, and the job is free again.
+# Suppose that two workers first *look* for a free job and then *mark* it. Both may find the same one. So
+# looking and marking must be one statement. Our mark is a **lease**, the time until which the job belongs
+# to this worker. If the worker dies, its lease runs out, and the job is free again.
 
 # %%
 def claim(db, vendor, now, lease=60):
@@ -112,14 +115,18 @@ def claim(db, vendor, now, lease=60):
     return rows[0] if rows else None
 
 # %% [markdown]
-# (`RETURNING` needs SQLite 3.35, of 2021. In PostgreSQL add `FOR UPDATE SKIP LOCKED`.) The lease must
-# be longer than the longest attempt. Ours waits 10 seconds for an answer, so 60 are enough.
+# (`RETURNING` needs SQLite 3.35, of 2021. In PostgreSQL add `FOR UPDATE SKIP LOCKED` to the inner
+# `SELECT`.) The lease must be longer than the longest attempt, or a second worker sends while the first
+# still waits for its answer. Ours waits 10 seconds at most, so 60 are enough.
 #
 # ## 4 · One attempt
 #
 # `post` is lesson 05 in one call. Three details matter: it has a time-out, it hands over a copy of the
-# claims, and it asks for the TTL that is *left*. What the vendor says goes into the log. Endpoint, token
-# and text do not: a log has many readers.
+# claims, and it asks for the TTL that is *left*. What the vendor says goes into the log. The endpoint, the
+# token and the text of the message do not, because a log has many readers.
+#
+# The first cell below sends. The second decides what the answer means, in the groups of lesson 05. The
+# third writes it down.
 
 # %%
 def post(row, left, key, claims):
@@ -164,15 +171,15 @@ def record(db, job, now, outcome, *answer):
             db.execute("DELETE FROM subscriptions WHERE id = ?", (job["subscription"],))
 
 # %% [markdown]
-# A *refused* job keeps that word. Once the fault is mended, one `UPDATE` makes it wait again, so a wrong
-# key loses no message. Only *gone* removes a subscription.
+# A *refused* job keeps that word in its row. Once you have mended the fault, one `UPDATE` makes it wait
+# again, so a wrong key loses no message. Only *gone* removes a subscription.
 #
 # ## 5 · The program, and where it is killed
 #
-# The loop is short. `after` is there for the experiment alone: it is told of each step, and the program
-# uses it to stop where we want to kill it. `inspect.getsource` writes the functions of your cells into a file, which a process of its
-# own will run. The key travels in the environment, because every user of a machine can read command
-# lines.
+# The loop is short. Its argument `after` is there for the experiment alone: it is told of each step, and
+# our program uses it to stop at the place where we want to kill it. The second cell writes the functions
+# of your own cells into a file, with `inspect.getsource`, and a process of its own will run that file. The
+# key travels in the environment of the process, because every user of a machine can read command lines.
 
 # %%
 def work(db, vendor, clock, send, after=lambda step, job: None):
@@ -200,15 +207,15 @@ print(script.write_text(top + "\n".join(parts) + main, "utf-8"), "characters")
 # %% [markdown]
 # ### The experiment
 #
-# The program is killed three times, with SIGKILL, which no `except` and no `finally` catches:
+# The program is killed three times. SIGKILL ends it at once: no `except` and no `finally` runs.
 #
-# 1. when it has *claimed* the job of person 3, before it sends;
-# 2. when the push service has *answered* for person 6, before that is recorded;
-# 3. the same for person 9, whose browser is away.
+# 1. It has *claimed* the job of person 3, and has not sent yet.
+# 2. The push service has *answered* for person 6, and that is not recorded yet.
+# 3. The same happens with person 9, whose browser is away.
 #
-# The fourth start has a clock 61 seconds ahead, so that we need not wait for leases. It also finds a
-# second message, the control: when that has come, nothing of the first is on its way any more. *Predict* how
-# often persons 3, 6, 9 and the others receive the first message.
+# The fourth start has a clock that is 61 seconds ahead, so that we need not wait for the leases. It also
+# finds a second message, our control: when that has arrived, nothing of the first is on its way any more.
+# *Predict* how often persons 3, 6, 9 and all the others receive the first message.
 
 # %%
 db, now = connect(path), time.time()
@@ -237,33 +244,40 @@ print(got[2], got[5], got[8], "· all:", Counter(got), "· 6 sees:", lab.run(peo
 # %% [markdown]
 # Nobody was forgotten, and only person 6 received the message twice.
 #
-# - **Person 3:** the claim was there, the message was not. The lease ran out, and the message was sent
-#   once.
-# - **Person 6:** the push service had the message, and our table did not know. This window cannot be
-#   closed: sending and recording happen on two machines, and one comes first. Recording first would
-#   *lose* a message in a crash; sending first doubles it. We chose that.
-# - **Person 9:** the same crash, but the first copy still *waited*. The second had the same **Topic** and
-#   replaced it.
+# - **Person 3:** the claim was there, but the message had not been sent. The lease ran out, and the fourth
+#   start sent it once.
+# - **Person 6:** the push service had the message, but our table did not say so. This gap cannot be closed.
+#   Sending happens at the push service and recording happens here, so one of them comes first. A program
+#   that records first *loses* a message when it is killed in between, and one that sends first *doubles*
+#   it. We chose to double.
+# - **Person 9:** the program was killed at the same place, but the first copy still *waited*. The second
+#   copy had the same **Topic** and replaced it.
 #
-# Person 6 *sees* one Lunch: both copies had the same **tag**, and the second replaced the first on the
-# screen. Give each message its own Topic and tag, and a duplicate does no harm. (Our topics have 8
-# characters: Apple refuses 5, 9 or 13. Reported, July 2026; the lab's `apple` does so too.)
+# Look at what person 6 *sees*: one Lunch. Both copies had the same **tag**, so the second replaced the
+# first on the screen. Give each message its own Topic and tag, and a duplicate does no harm. (Our topics
+# have 8 characters because Apple refuses topics of 5, 9 or 13, as senders reported in July 2026; the lab's
+# `apple` refuses them too.)
 
 # %% [markdown]
 # ## 6 · Retries, and a TTL that shrinks
 #
-# A message made at noon with a TTL of an hour is worthless at one o'clock. A queue that retries at 12:50
-# and asks for an hour again keeps it alive until 13:50. So `attempt` asks for the seconds that are *left*, and gives up
-# when none are.
+# A message that is made at noon with a TTL of an hour is worthless at one o'clock. If your queue tries
+# again at 12:50 and asks for an hour once more, the message lives until 13:50. So `attempt` asks for the
+# seconds that are *left*, and gives up when none are.
 #
 # ### Exercise 1 · `again(tries, retry_after, now, ends) -> float | None`
 #
-# `record` ignores `Retry-After`, and it plans attempts after the end. Write what it should do. In: the
-# attempts so far (1, 2, …); the header's text or `None`; the time and the message's end, in seconds since
-# 1970. Out: the *time* of the next attempt, or `None` if that is not before `ends`. The pause is 30 s,
-# then twice the last, at most an hour, and never shorter than `Retry-After`, which holds seconds or a
-# date ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)). In real life add
-# some chance, or all retries come back in the same second.
+# Our `record` has two faults: it ignores `Retry-After`, and it plans attempts after the message's end. Write
+# what it should do instead. In: how many attempts there were (1, 2, …); the header's text, or `None`; the
+# time, and when the message becomes worthless, both in seconds since 1970. Out: the *time* of the next
+# attempt, or `None` if that is not before `ends`.
+#
+# - The first pause is 30 s, each further one is twice the last, and none of these is longer than an hour.
+# - If there is a `Retry-After`, the pause is not shorter than that. It holds seconds or a date
+#   ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
+#
+# In real life add some chance to each pause, or all retries come back in the same second. And when a vendor
+# says 429 or 503, let its whole lane wait, and not only this job.
 
 # %%
 def again(tries: int, retry_after: str | None, now: float, ends: float) -> float | None:
@@ -283,9 +297,9 @@ checks.operate.again(again)
 # %% [markdown]
 # ## 7 · A board, and a lane for each vendor
 #
-# One number for all hides what matters: when a vendor that few people use fails completely, the total
-# hardly moves. So the board counts by **vendor and outcome**. It asks two
-# tables, the jobs that wait and the log. The last column is what the vendor said last.
+# One number for all vendors hides what matters. When a vendor that few of your people use fails completely,
+# the total hardly moves. So our board counts by **vendor and outcome**. It asks two tables, the jobs that
+# still wait and the log. Its last column is what the vendor said last.
 
 # %%
 def counts(db, message):
@@ -311,9 +325,10 @@ goals, noon = {}, int(time.time()) + 100
 news = enqueue(db, "News", "news-001", 3600, noon)
 
 # %% [markdown]
-# A worker that serves all vendors waits for the slowest. A **lane** claims the jobs of one vendor alone.
-# In the next cell `wns` does not answer until the other three lanes are done. Two people have
-# unsubscribed. *Predict* the row of `wns` while the board is live, and *look for* the two who left.
+# A single worker for all vendors waits for the slowest of them. A **lane** is a worker that claims the jobs
+# of one vendor only. In the next cell `wns` does not answer until the other three lanes are done. Two people
+# have unsubscribed in the cell above. *Predict* the row of `wns` while the board is live, and *look for* the
+# two who left.
 
 # %% tags=["nbval-ignore-output"]
 def lane(vendor):
@@ -330,14 +345,14 @@ with ThreadPoolExecutor() as pool:
 live.update(board(db, news))
 
 # %% [markdown]
-# Three rows filled while `wns` waited. The two *gone* are no incident: people leave every day. `record`
-# has removed them, and nobody else.
+# Three rows were filled while `wns` waited. The two *gone* are no incident, because people leave every day.
+# `record` has removed them, and nobody else.
 #
 # ## 8 · Two incidents, from the board alone
 #
-# On Monday and on Tuesday something breaks, and the cell does not show what. On Tuesday the workers run
-# at noon, and again after 30 and 90 seconds. *Diagnose* both days from their boards: whose fault is it,
-# and what do you do first?
+# On Monday and on Tuesday something breaks. The cell does not show you what. On Tuesday the workers run at
+# noon, and again 30 and 90 seconds later. *Diagnose* both days from their boards: whose fault is it, and what
+# do you do first?
 
 # %%
 def day(name, *seconds):
@@ -350,16 +365,16 @@ day("Monday", 0)
 day("Tuesday", 0, 30, 90)
 
 # %% [markdown]
-# **Monday: everybody refuses.** Four companies do not break in the same minute. What they have in common
-# is you, and their words say the rest: the *key* is not the one of the subscriptions. Put the old key
-# back, and remove nobody. The alarm: more *refused* than *accepted* at **every** vendor.
+# **Monday: every vendor refuses.** Four companies do not break in the same minute. What they have in common is
+# you, and their words say the rest: your *key* is not the one of the subscriptions. Put the old key back, and
+# remove nobody. The alarm to set is: more *refused* than *accepted* at **every** vendor.
 #
-# **Tuesday: one vendor gives no answer, and the others accept.** That push service is down, or a firewall
-# is in front of it. There is nothing to mend: the queue waits. The alarm: no answers from **one**
-# vendor, and the age of its oldest job. If *all* were silent, it would be your own network.
+# **Tuesday: one vendor gives no answer, and the others accept.** That push service is down, or something
+# between you and it is. There is nothing to mend, because the queue waits. The alarm to set is: no answers
+# from **one** vendor, or its oldest job is too old. If *all* vendors were silent, it would be your own network.
 #
-# We mend both: the refused jobs wait again, and the push service starts. Then comes Wednesday.
-# *Diagnose* it.
+# Now we mend both. The refused jobs wait again, and the push service is started. Then Wednesday comes.
+# *Diagnose* it before you read on.
 
 # %%
 db.execute("UPDATE jobs SET outcome = 'waiting' WHERE outcome = 'refused'")
@@ -372,16 +387,17 @@ assert not [count for count in counts(db, goals["Tuesday"]).values() if count["w
 day("Wednesday", 0)
 
 # %% [markdown]
-# The TTL shrank from attempt to attempt, and then the last jobs of Tuesday were accepted.
+# The TTL shrank from attempt to attempt. At the fourth, the last jobs of Tuesday were accepted.
 #
-# **Wednesday** looks like Monday, but *one* vendor accepts. So the key is right, and what differs between
-# vendors is wrong. Google names it: the `aud` claim. Somebody made the claims once, for the first
-# endpoint, and used them for all. Without the row that accepts you would have changed the key.
+# **Wednesday** looks like Monday, but *one* vendor accepts. So the key is right, and the fault is something that
+# must differ between vendors. Google names it: the `aud` claim. Somebody had made the claims once, for the
+# first endpoint, and used them for all vendors. If you had overlooked the row that accepts, you would have
+# changed the key, and made things worse.
 #
 # ### Exercise 2 · `diagnose(counts) -> str`
 #
-# In: what `counts(db, message)` returns: for each vendor a dict of the six outcomes. Out: the first word
-# that fits. Ignore a vendor with nothing but zeros.
+# In: what `counts(db, message)` returns, for each vendor a dict of the six outcomes. Out: the first word of this
+# table that fits. Ignore a vendor that has nothing but zeros.
 #
 # | word | when |
 # |---|---|
@@ -390,7 +406,11 @@ day("Wednesday", 0)
 # | `network` | every vendor has more *retry* than *accepted* |
 # | `claims` | a vendor has more *refused* than *accepted* |
 # | `down` | a vendor has more *retry* than *accepted* |
-# | `fine` | all else |
+# | `fine` | everything else |
+#
+# (A dead lane is the worst of the six, because nothing fails: no error is counted anywhere. One cause is a job
+# whose row makes `post` raise something that it does not catch. It kills the lane, and is the first in line
+# when the lane starts again. So catch that in `work`, and record the job as refused.)
 
 # %%
 def diagnose(counts: dict[str, dict[str, int]]) -> str:
@@ -410,91 +430,97 @@ checks.operate.diagnose(diagnose)
 # %% [markdown]
 # ## 9 · What the board cannot see
 #
-# **Accepted is not seen.** When all is accepted and somebody says "I got nothing", ask in this order:
+# **Accepted is not seen.** Suppose that everything is accepted, and somebody says "I got nothing". Ask in this
+# order:
 #
-# | question | how to tell | look at |
+# | question | how to tell | if not |
 # |---|---|---|
-# | Is it the browser's subscription? | the page compares `getSubscription()` with your row | subscribe again |
-# | Did it live long enough? | TTL, and how long the device was off | TTL |
-# | Did the worker wake? | its `push` handler reports to you | the keys; is the browser running? |
-# | Did `showNotification()` resolve? | a report after it | permission, the worker's code |
-# | Does the system show it? | only the person can tell | system settings, Focus |
+# | Is this subscription still the browser's? | the page compares `getSubscription()` with your row | subscribe again |
+# | Did the message live long enough? | its TTL, and how long the device was off | a longer TTL |
+# | Did the worker wake? | its `push` handler reports to your server | a wrong p256dh or auth; or the browser is closed |
+# | Did `showNotification()` resolve? | a report after it | the permission; the worker's code |
+# | Does the system show it? | only the person can tell | settings of the system, Focus |
 #
-# *Resolved* means that the browser has handed the notification over. No API tells what the system then
-# does. Count the reports beside *accepted*: the gap is your real
-# loss.
+# *Resolved* means that the browser has handed the notification over. No web API tells what the operating system
+# does with it. So count the reports beside *accepted*: the difference is what you really lose.
 #
 # **Limits that vendors set** (read in November 2026):
 #
-# - Chrome slows down sites that send much and are little used: above 1,000 messages a minute they may get
-#   429, for 1 to 14 days ([documented](https://developer.chrome.com/blog/web-push-rate-limits), January
-#   2026).
+# - Chrome slows down sites that send much and are used little. Above 1,000 messages a minute they may get 429,
+#   for 1 to 14 days ([documented](https://developer.chrome.com/blog/web-push-rate-limits), January 2026).
 # - FCM allows a project 600,000 messages a minute
-#   ([documented](https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas) for its own API;
-#   for web push we do not know).
-# - Mozilla cuts TTL to 30 days (source code). Windows answers 406, Apple 429 (documented, no numbers).
+#   ([documented](https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas) for its own API; whether
+#   web push has the same limit, we do not know).
+# - Mozilla cuts a TTL to 30 days (source code of its service).
+# - Windows answers 406 and Apple 429 when there are too many messages (documented for their own APIs, without
+#   numbers).
 #
 # ## 10 · Moving house, and testing
 #
-# A subscription belongs to one key *and* one origin.
+# A subscription belongs to one key *and* to one origin. Lesson 01 changes a key step by step; this is the plan.
 #
 # | when | a new key | a new domain |
 # |---|---|---|
 # | weeks before | store with each row the key it was made for | tell people on the old site |
-# | the day | pages subscribe with the new key; the sender signs by row | the new site asks for permission: it cannot be moved |
-# | weeks after | old rows become fewer with each visit | the old worker goes on; its clicks open the new site |
+# | the day | the page unsubscribes and subscribes with the new key; the sender signs each row with its own key | the new site asks for permission: it cannot be moved |
+# | weeks after | with each visit there are fewer old rows | the old worker goes on; its clicks open the new site |
 # | the end | delete the rows of the old key | switch the old site off |
 #
-# **In CI** test what needs no vendor: bytes against the RFC's example, the answers of four flavours, a kill
-# in the middle, a real browser with this lab's push service. **By hand**, before a release: one message
-# through each real vendor to your own devices.
+# **In CI** test everything that needs no vendor: the bytes against the RFC's example, the answers of the four
+# flavours, a kill in the middle, and a real browser with this lab's push service. **By hand**, before a release,
+# send one message through each real vendor to devices of your own.
 #
 # ## 11 · Two chores, and good night
 #
-# Prune by *age* too, because a lost phone may never answer 410: the page sends its subscription at each
-# visit, you store when (`seen`), and remove rows older than half a year. And what is not urgent waits for
-# the *reader's* morning: store the time zone
-# (`Intl.DateTimeFormat().resolvedOptions().timeZone`), and let `due` be that morning. *Predict* when three
-# people get a message of 22:30 UTC, on the night when Europe changes to summer time.
+# *Prune by age too.* A lost phone may never answer 410. Let the page send its subscription at each visit, store
+# the time in `seen`, and remove rows older than half a year.
+#
+# *Keep quiet at night.* What is not urgent waits for the *reader's* morning. Store the reader's time zone, which
+# the page knows (`Intl.DateTimeFormat().resolvedOptions().timeZone`), and let `due` be that morning. *Predict*
+# when three people get a message of Saturday 22:30 UTC, in the night when Europe changes to summer time.
 
 # %%
 db.execute("UPDATE subscriptions SET seen = seen - 200 * 86400 WHERE id IN (7, 8)")  # long ago
 old = db.execute("DELETE FROM subscriptions WHERE seen < ? RETURNING id", [noon - 180 * 86400])
 def morning(now, zone):
     local = now.astimezone(zone)
-    day = local + timedelta(days=local.hour >= 22)
-    early = day.replace(hour=8, minute=0, second=0).astimezone(UTC)
+    day = local + datetime.timedelta(days=local.hour >= 22)
+    early = day.replace(hour=8, minute=0, second=0).astimezone(datetime.UTC)
     return now if 8 <= local.hour < 22 else early
+evening = datetime.datetime(2027, 3, 27, 22, 30, tzinfo=datetime.UTC)
 print("pruned:", [row["id"] for row in old.fetchall()])
-for zone in map(ZoneInfo, ("Europe/Paris", "America/New_York", "Asia/Tokyo")):
-    print(f"{zone!s:<17}{morning(datetime(2027, 3, 27, 22, 30, tzinfo=UTC), zone):%A %H:%M}")
-lab.stop()
+for zone in map(zoneinfo.ZoneInfo, ("Europe/Paris", "America/New_York", "Asia/Tokyo")):
+    print(f"{zone!s:<17}{morning(evening, zone):%A %H:%M}")
 
 # %% [markdown]
-# All three times are UTC. New York has it at once, Tokyo at its eight o'clock, and Paris an hour earlier
-# than on the day before, because there it was eight o'clock already.
+# All three times are UTC. New York gets the message at once, because it is early evening there. Tokyo gets it at
+# its eight o'clock, half an hour later. Paris gets it at 06:00 UTC; a day earlier its eight o'clock was 07:00 UTC.
 #
 # ## What you saw
 #
 # - A web request writes jobs down, and workers claim them: one row for each message and subscription.
-# - A crash between answer and record doubles one message. Topic and tag make that harmless.
+# - A program that is killed between answer and record doubles one message. Topic and tag make that harmless.
 # - A retry asks for the TTL that is left.
 # - A board by vendor and outcome tells your key, your claims, a vendor and a dead lane apart.
 #
-# **What we left out:** several machines with one queue, and dashboards.
+# **What we left out:** several machines with one queue, where a database server takes SQLite's place; receipts;
+# dashboards.
 
 # %% [markdown]
 # ## Questions
 #
 # 1. A worker is slow, its lease ends, and a second worker sends the same message. What helps?
-# 2. All vendors refuse since an hour. A colleague wants to empty the table and let people subscribe again.
-#    What do you say?
+# 2. For an hour all vendors have refused everything. A colleague wants to empty the table and let people
+#    subscribe again. What do you say?
 # 3. Everything for Apple is accepted, and iPhones show nothing. Where do you look?
 #
 # <details><summary>Answers</summary>
 #
-# 1. Topic and tag. `UNIQUE` does not, because it is the same row. A longer lease prevents it.
-# 2. No. The subscriptions are alive, and your key is wrong. With the old key back, the refused jobs go out.
-# 3. At the reports of the `push` handler. If there are none, at subscription and keys, else at the phone's
-#    settings.
+# 1. Topic and tag make it harmless, and a longer lease prevents it. `UNIQUE` does not help, because it is the
+#    same row.
+# 2. No. The subscriptions are alive, and your key is wrong. With the old key back, the refused jobs are sent.
+# 3. At the reports of the `push` handler. If there are none, look at the subscription and its keys, else at the
+#    phone's settings.
 # </details>
+#
+# **Next:** use it. Take your own site, and begin with the table of jobs.

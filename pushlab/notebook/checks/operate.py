@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import core
+from pushlab.notebook.checks.guard import Guarded, check
 from pushlab.protocol import base64url
 from pushlab.protocol.origin import origin_of
 
@@ -24,7 +25,7 @@ DATE = "Retry-After may be a date, in GMT: the pause lasts from now until then"
 LEAST = "Retry-After is the shortest pause that they ask for. Yours may be longer, never shorter"
 END = "At its end a message is worthless: there is an attempt only before it"
 DOUBLE = "The first pause is 30 seconds, and each further one is twice the last"
-ATTEMPTS: tuple[tuple[tuple[int, str | None, int, int], int | None, str], ...] = (
+ATTEMPTS: tuple[tuple[tuple[int, str | None, int, int], float | None, str], ...] = (
     ((1, None, NOON, NOON + HOUR), NOON + 30, DOUBLE),
     ((2, None, NOON, NOON + HOUR), NOON + 60, DOUBLE),
     ((4, None, NOON, NOON + HOUR), NOON + 240, DOUBLE),
@@ -43,25 +44,24 @@ ATTEMPTS: tuple[tuple[tuple[int, str | None, int, int], int | None, str], ...] =
 """Arguments of again(), the result that it must return, and what another result has overlooked."""
 
 
-def again(yours: Callable[[int, str | None, float, float], float | None]) -> core.Right:
+@check
+def again(function: Guarded) -> core.Right:
     """Check ``again(tries, retry_after, now, ends) -> float | None``. RFC 8030 §8.4."""
     for (tries, header, now, ends), right, hint in ATTEMPTS:
         call = f"again({tries}, {header!r}, now, now + {ends - now})"
         try:
-            given = yours(tries, header, now, ends)
-        except (ValueError, TypeError) as error:
-            if header is None or header.isdigit():
+            yours = function(tries, header, now, ends)
+        except NotYet as told:
+            if not told.__cause__ or header is None or header.isdigit():
                 raise
-            raise NotYet(f"{call} raised {type(error).__name__}. {DATE}") from None
-        if type(given) is bool or not isinstance(given, int | float | None):
-            core.value_is(call, given, float(NOON))
-        if given is None or right is None:
-            core.value_is(call, given, right if given is None else None, hint=hint)
-        elif given == right - now:
-            raise NotYet(f"{call} gives a pause, and the time of the next attempt is asked for")
-        elif given != right:
-            raise NotYet(f"{call} (RFC 8030 §8.4) is {abs(given - right):g} seconds "
-                         f"too {'late' if given > right else 'early'}. {hint}")  # fmt: skip
+            raise NotYet(f"{told.detail}. {DATE}") from None
+        mistakes: dict[str, object] = {}
+        if right is not None and type(yours) in (int, float):
+            mistakes["It is a pause, and the time of the next attempt is asked for"] = float(right - now)
+            yours, right = float(yours), float(right)  # An int and a float are the same time.
+        if yours is None and right is not None:
+            raise NotYet(f"{call} (RFC 8030 §8.4) should be a time, and yours is None. {hint}")
+        core.value_is(call, yours, right, mistakes=mistakes, hint=hint, rfc="RFC 8030 §8.4")
     return core.Right("You wait as long as you are asked to, and no attempt comes after the end.")
 
 
@@ -103,14 +103,11 @@ BOARDS: tuple[tuple[str, dict[str, dict[str, int]], str, str], ...] = (
 WORDS = ("worker", "key", "network", "claims", "down", "fine")
 
 
-def diagnose(yours: Callable[[dict[str, dict[str, int]]], str]) -> core.Right:
+@check
+def diagnose(function: Guarded) -> core.Right:
     """Check ``diagnose(counts) -> str``."""
-    for name, board, right, hint in BOARDS:
-        given = yours({vendor: dict(row) for vendor, row in board.items()})
-        step = f"The board “{name}”"
-        if isinstance(given, str) and given not in WORDS:
-            raise NotYet(f"{step} should be one of the six words, and yours is another")
-        core.value_is(step, given, right, hint=hint)
+    cases = [(f"The board “{name}”", (board,), right) for name, board, right, _ in BOARDS]
+    core.words_are(function.pure, cases, WORDS, lambda number, word: BOARDS[number][3])
     return core.Right(f"All {len(BOARDS)} boards lead to the right word.")
 
 
