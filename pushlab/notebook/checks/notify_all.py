@@ -13,10 +13,13 @@ from typing import Any
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import core
 from pushlab.notebook.checks.guard import Guarded, check
+from pushlab.protocol.origin import origin_of
 
 HOSTS = "https://push.example.com", "https://fcm.example.org"
 ORIGINS = [*HOSTS, "http://127.0.0.1:8030", "http://127.0.0.1:8031"]
 CLASS = [f"{origin}/wpush/v2/gAAAA:{number}" for number, origin in enumerate(ORIGINS * 2)]
+WITH_PORTS = [*CLASS[:2], f"{HOSTS[0]}:443/wpush/v2/gAAAA:8", f"{HOSTS[1]}:8443/wpush/v2/gAAAA:9"]
+"""The first port is that of https, and so the origin is one that is there already (RFC 6454 §4)."""
 
 TURNS = 500
 """How often the check lets all other tasks run before it counts. A turn has no length in time."""
@@ -28,8 +31,8 @@ CALL_TIMEOUT = 10.0
 @check
 def tokens_needed(function: Callable) -> core.Right:
     """Check ``tokens_needed(endpoints: list[str]) -> set[str]``. RFC 8292 §2, §5."""
-    for endpoints in (CLASS, [f"https://p.example/{number}" for number in range(40)], []):
-        yours, right = function(list(endpoints)), {_origin(one) for one in endpoints}
+    for endpoints in (CLASS, [f"https://p.example/{number}" for number in range(40)], WITH_PORTS, []):
+        yours, right = function(list(endpoints)), set(map(origin_of, endpoints))
         core.type_is("the result", yours, set)
         for sentence, wrong in _audiences(endpoints):
             if yours == wrong != right:
@@ -40,13 +43,11 @@ def tokens_needed(function: Callable) -> core.Right:
     return core.Right("One token a push service, whatever the number of subscriptions.")
 
 
-def _origin(endpoint: str) -> str:
-    return "/".join(endpoint.split("/")[:3])
-
-
 def _audiences(endpoints: Iterable[str]) -> Iterator[tuple[str, set[str]]]:
     """Yield a sentence about a typical mistake, and the set that the mistake gives."""
-    origins = [_origin(one) for one in endpoints]
+    origins = list(map(origin_of, endpoints))
+    as_written = {"/".join(one.split("/")[:3]) for one in endpoints}
+    yield "443 is the port of https: an origin leaves it out, or one push service gets two.", as_written
     yield "These are whole endpoints: one token each, and none is for an origin.", set(endpoints)
     yield "An origin has no slash at its end.", {f"{one}/" for one in origins}
     yield "An origin begins with its scheme.", {one.split("//")[1] for one in origins}
@@ -72,14 +73,15 @@ PAUSES: tuple[tuple[tuple[int | None, ...], dict[str, int], float | None, str], 
     ((429, 1, 30), {}, 30, "Retry-After asked for longer."),
     ((503, 3, 2), {}, 4, "Retry-After is the least that they ask for, not the most."),
     ((503, 1, 0), {}, 1, "A Retry-After of 0 is no reason to hurry."),
-    ((503, 1, 120), {}, None, "Over most you give up: coming earlier than asked is no way out."),
-    ((503, 1, 120), {"most": 300}, 120, "most is for the caller to say."),
+    ((503, 1, 120), {}, 120, "Two minutes are what Mozilla's service asks for when it is overloaded."),
+    ((503, 1, 1200), {}, None, "Over most you give up: coming earlier than asked is no way out."),
+    ((503, 1, 1200), {"most": 3600}, 1200, "most is for the caller to say."),
 )
 
 
 @check
 def delay(function: Callable) -> core.Right:
-    """Check ``delay(status, attempt, retry_after=None, *, base=1, most=60)``. RFC 8030 §8.4."""
+    """Check ``delay(status, attempt, retry_after=None, *, base=1, most=600)``. RFC 8030 §8.4."""
     for given, named, right, hint in PAUSES:
         yours = function(*given, **named)
         words = [*map(repr, given), *(f"{name}={value}" for name, value in named.items())]

@@ -96,6 +96,8 @@ b64url, b64url_decode = RIGHT["keys.b64url"]
 (triage,) = RIGHT["error_clinic.triage"]
 (what_is,) = RIGHT["keys.what_is"]
 (what_next,) = RIGHT["send.what_next"]
+(again,) = RIGHT["operate.again"]
+(diagnose,) = RIGHT["operate.diagnose"]
 
 
 def standard_decode(text):
@@ -449,6 +451,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "a list": after("notify_all.tokens_needed", list),
         "host names": lambda endpoints: {urlsplit(one).hostname for one in endpoints},
         "whole endpoints": set,
+        "as written": lambda endpoints: {"/".join(one.split("/")[:3]) for one in endpoints},
     },
     "notify_all.delay": {
         "milliseconds": lambda *g, **n: (
@@ -457,7 +460,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "doubled too early": lambda *g, **n: (
             2 * pause if (pause := RIGHT["notify_all.delay"][0](*g, **n)) else pause
         ),
-        "None is not compared": lambda status, attempt, retry_after=None, *, base=1, most=60: (
+        "None is not compared": lambda status, attempt, retry_after=None, *, base=1, most=600: (
             1 if status >= 500 else None
         ),
         "no keyword": lambda status, attempt, retry_after=None: RIGHT["notify_all.delay"][0](
@@ -512,5 +515,40 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "the other way round": lambda status: status in (404, 410),
         "a word": lambda status: "keep" if status not in (404, 410) else "remove",
         "all refusals": lambda status: status < 400,
+    },
+    "operate.again": {
+        "a pause": lambda tries, header, now, ends: (
+            at and at - now if (at := again(tries, header, now, ends)) else at
+        ),
+        "doubled too early": lambda tries, *rest: again(tries + 1, *rest),
+        "deaf": lambda tries, header, now, ends: again(tries, None, now, ends),
+        "no date": lambda tries, header, now, ends: (
+            at if (at := now + max(min(30 * 2 ** (tries - 1), 3600), int(header or 0))) < ends else None
+        ),
+        "Retry-After at most": lambda tries, header, now, ends: (
+            now + int(header) if (header or "").isdigit() else again(tries, header, now, ends)
+        ),
+        "never an end": lambda tries, header, now, ends: again(tries, header, now, now + 99**9),
+        "as late as possible": lambda tries, header, now, ends: again(tries, header, now, ends) or ends,
+        "no longest pause": lambda tries, header, now, ends: (
+            now + 30 * 2 ** (tries - 1) if header is None else again(tries, header, now, ends)
+        ),
+        "a text": after("operate.again", str),
+    },
+    "operate.diagnose": {
+        "counts everybody": lambda counts: (
+            "network" if not any(any(row.values()) for row in counts.values()) else diagnose(counts)
+        ),
+        "any refusal": lambda counts: (
+            "claims" if any(row["refused"] for row in counts.values()) else diagnose(counts)
+        ),
+        "key and claims exchanged": exchanged(diagnose, "key", "claims"),
+        "no dead lane": lambda counts: "fine" if diagnose(counts) == "worker" else diagnose(counts),
+        "all is the network": lambda counts: (
+            "network" if diagnose(counts) == "down" else diagnose(counts)
+        ),
+        "a sentence": lambda counts: f"it is the {diagnose(counts)}",
+        "a capital": after("operate.diagnose", str.title),
+        "nothing": lambda counts: None,
     },
 }

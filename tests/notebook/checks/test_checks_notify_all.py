@@ -42,7 +42,7 @@ def test_a_stub_passes_through_untouched(check, answer):
 
 
 def tokens_needed(endpoints):
-    return {"/".join(endpoint.split("/")[:3]) for endpoint in endpoints}
+    return {"/".join(endpoint.replace(":443/", "/").split("/")[:3]) for endpoint in endpoints}
 
 
 def test_tokens_needed_is_right():
@@ -54,6 +54,7 @@ WRONG_TOKENS = [
     (lambda endpoints: list(tokens_needed(endpoints)), "should be a set, and yours is a list"),
     (lambda endpoints: len(tokens_needed(endpoints)), "should be a set, and yours is an int"),
     (set, "These are whole endpoints"),
+    (lambda endpoints: {"/".join(one.split("/")[:3]) for one in endpoints}, "443 is the port of https"),
     (lambda endpoints: {f"{one}/" for one in tokens_needed(endpoints)}, "no slash at its end"),
     (lambda endpoints: {urlsplit(one).netloc for one in endpoints}, "begins with its scheme"),
     (lambda endpoints: {urlsplit(one).hostname for one in endpoints}, "scheme, host and port"),
@@ -74,7 +75,7 @@ def test_tokens_needed_names_what_departs(answer, telling):
 # --- delay ---------------------------------------------------------------------------------------
 
 
-def delay(status, attempt, retry_after=None, *, base=1, most=60):
+def delay(status, attempt, retry_after=None, *, base=1, most=600):
     may_pass = status is None or status == 429 or status >= 500
     pause = max(base * 2 ** (attempt - 1), retry_after or 0)
     return pause if may_pass and attempt < 4 and pause <= most else None
@@ -93,7 +94,7 @@ def test_delay_is_right_in_whole_numbers_and_in_others():
 def changed(statuses=(), attempt=None, value=None):
     """Return delay() with one fault: another ``value`` at these statuses, or at this attempt."""
 
-    def wrong(status, number, retry_after=None, *, base=1, most=60):
+    def wrong(status, number, retry_after=None, *, base=1, most=600):
         if status in statuses or number == attempt:
             return value
         return delay(status, number, retry_after, base=base, most=most)
@@ -101,25 +102,25 @@ def changed(statuses=(), attempt=None, value=None):
     return wrong
 
 
-def in_even_steps(status, attempt, retry_after=None, *, base=1, most=60):
+def in_even_steps(status, attempt, retry_after=None, *, base=1, most=600):
     seconds = delay(status, attempt, retry_after, base=base, most=most)
     return seconds and base * attempt
 
 
-def deaf(status, attempt, retry_after=None, *, base=1, most=60):
+def deaf(status, attempt, retry_after=None, *, base=1, most=600):
     return delay(status, attempt, base=base, most=most)
 
 
-def hasty(status, attempt, retry_after=None, *, base=1, most=60):
+def hasty(status, attempt, retry_after=None, *, base=1, most=600):
     return delay(status, attempt, min(retry_after or 0, most), base=base, most=most)
 
 
-def obedient(status, attempt, retry_after=None, *, base=1, most=60):
+def obedient(status, attempt, retry_after=None, *, base=1, most=600):
     seconds = delay(status, attempt, retry_after, base=base, most=most)
     return seconds if seconds is None or retry_after is None else retry_after
 
 
-def fixed(status, attempt, retry_after=None, *, base=1, most=60):
+def fixed(status, attempt, retry_after=None, *, base=1, most=600):
     return delay(status, attempt, retry_after, most=most)
 
 
@@ -148,7 +149,7 @@ def test_delay_names_the_call_that_departs(answer, telling):
 
 
 def test_a_limit_that_cannot_be_raised_is_found():
-    def stubborn(status, attempt, retry_after=None, *, base=1, most=60):
+    def stubborn(status, attempt, retry_after=None, *, base=1, most=600):
         return delay(status, attempt, retry_after, base=base)
 
     assert "most is for the caller to say" in said(checks.delay, stubborn)

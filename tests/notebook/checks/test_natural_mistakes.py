@@ -588,6 +588,10 @@ TOLD: dict[str, dict[str, str]] = {
             "aud (RFC 8292 §2) is not right yet. These are whole endpoints: one token each, and none "
             "is for an origin."
         ),
+        "as written": (
+            "aud (RFC 8292 §2) is not right yet. 443 is the port of https: an origin leaves it out, or "
+            "one push service gets two."
+        ),
     },
     "notify_all.delay": {
         "milliseconds": (
@@ -701,6 +705,78 @@ TOLD: dict[str, dict[str, str]] = {
         "all refusals": (
             "keep(403) (RFC 8030 §7.3) is not right yet. The fault is the sender's, and every "
             "subscriber gets the same answer: whoever removes upon it removes them all"
+        ),
+    },
+    "operate.again": {
+        "a pause": (
+            "again(1, None, now, now + 3600) (RFC 8030 §8.4) is not right yet. It is a pause, and "
+            "the time of the next attempt is asked for"
+        ),
+        "doubled too early": (
+            "again(1, None, now, now + 3600) (RFC 8030 §8.4) is not right yet. The first pause is "
+            "30 seconds, and each further one is twice the last"
+        ),
+        "deaf": (
+            "again(1, '120', now, now + 3600) (RFC 8030 §8.4) is not right yet. Retry-After asked "
+            "for longer than you wait"
+        ),
+        "no date": (
+            "<lambda>(1, a str of 29, 1790000000, 1790003600) raises ValueError in line …, `at if "
+            "(at := now + max(min(30 * 2 ** (tries - 1), 3600), int(header or…`: invalid literal "
+            "for int() with base 10: 'Mon, 21 Sep 2026 14:18:20 GMT'. Retry-After may be a date, "
+            "in GMT: the pause lasts from now until then"
+        ),
+        "Retry-After at most": (
+            "again(4, '120', now, now + 3600) (RFC 8030 §8.4) is not right yet. Retry-After is the "
+            "shortest pause that they ask for. Yours may be longer, never shorter"
+        ),
+        "never an end": (
+            "again(1, None, now, now + 30) (RFC 8030 §8.4) should be None, and yours is an int. At "
+            "its end a message is worthless: there is an attempt only before it"
+        ),
+        "as late as possible": (
+            "again(1, None, now, now + 30) (RFC 8030 §8.4) should be None, and yours is an int. At "
+            "its end a message is worthless: there is an attempt only before it"
+        ),
+        "no longest pause": (
+            "again(12, None, now, now + 32400) (RFC 8030 §8.4) is not right yet. No pause of yours "
+            "is longer than an hour"
+        ),
+        "a text": (
+            "again(1, None, now, now + 3600) (RFC 8030 §8.4) should be an int, and yours is a str "
+            "of 10. The first pause is 30 seconds, and each further one is twice the last"
+        ),
+    },
+    "operate.diagnose": {
+        "counts everybody": (
+            "The board “nothing was sent” is not right yet. A vendor for which everything is 0 "
+            "says nothing, and so do two"
+        ),
+        "any refusal": (
+            "The board “one of many is refused” is not right yet. One message that is refused is "
+            "that message's own trouble"
+        ),
+        "key and claims exchanged": (
+            "The board “Monday” is not right yet. Two of your words have changed places: each "
+            "stands where the other belongs"
+        ),
+        "no dead lane": (
+            "The board “a lane is dead” is not right yet. Nothing failed, because nothing was "
+            "tried: no error tells you of that"
+        ),
+        "all is the network": (
+            "The board “Tuesday” is not right yet. The others accept, so it is neither your key "
+            "nor your network"
+        ),
+        "a sentence": (
+            "The board “all accept” should be one of the 6 words, and yours is 'it is the fine'"
+        ),
+        "a capital": (
+            "The board “all accept” should be one of the 6 words: write it exactly as the exercise does"
+        ),
+        "nothing": (
+            "The board “all accept” should be a str, and yours is None: does your function return "
+            "something? What print(…) shows is not returned"
         ),
     },
 }
