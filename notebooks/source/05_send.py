@@ -1,28 +1,31 @@
 # %% [markdown]
 # # 05 · Send: one POST, and what the answer means
 #
-# The body is encrypted, the token is signed. One HTTP request is left. It looks like the easy
-# part, and most of what goes wrong with web push goes wrong here: the answer is read too quickly.
+# The body is encrypted and the token is signed. Only one HTTP request is left to write. It looks like
+# the easy part. Yet most of what goes wrong with web push goes wrong here, because people read the
+# answer too quickly.
 
 # %% [markdown]
 # ## Where we are
 #
-# **What hurts without this.** A sender that takes `201` for *seen*, deletes subscribers upon a
-# `403`, or leaves TTL at a library's default of 0, works on the desk and fails in the street.
+# **What hurts without this.** Some senders take `201` for *seen*. Some delete their subscribers after
+# a `403`. Some leave TTL at a library's default of 0. All of them work on the developer's desk, and
+# fail for a phone in a pocket.
 #
 # **At the end you can** write the request by hand, send it with ten lines of your own and with
-# pywebpush, read status, body and headers of the answer, and say what a push service keeps for a
-# closed browser, and how long.
+# pywebpush, read the status, body and headers of the answer, say which requests must be signed, and
+# say what a push service keeps for a closed browser or a sleeping phone, and for how long.
 #
-# **Time:** 35 minutes. **Before this:** [03 · Encrypt](03_encrypt.ipynb) and
-# [04 · Sign](04_sign.ipynb), or trust in both.
+# **Time:** 40 minutes. **Before this:** [03 · Encrypt](03_encrypt.ipynb) and
+# [04 · Sign](04_sign.ipynb), or trust in what they built.
 
 # %%
-import http.client, json, os, time, urllib.error, urllib.request
+import http.client, json, os, time, urllib.error, urllib.request, uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from cryptography.hazmat.primitives.asymmetric import ec
 from pywebpush import WebPushException, webpush
+from tornado.websocket import websocket_connect
 from pushlab import Claims, Lab, PushOptions, PushRequest, PushResponse, VapidKeys, authorization
 from pushlab import build_request, checks, encrypt, examples, explain, sign
 lab = Lab()
@@ -33,26 +36,26 @@ lab
 #
 # | in the request | what it is | who reads it |
 # |---|---|---|
-# | **endpoint** | the URL to POST to; whoever knows it can try | push service |
-# | **Authorization** | `vapid t=…, k=…`: token and key, lesson 04 | push service |
-# | **TTL** | seconds that the message may wait, 0 to 2³¹; never left out | push service |
-# | **Urgency** | `very-low`, `low`, `normal`, `high`: may it wake a phone? | push service |
-# | **Topic** | 1 to 32 base64url characters: which waiting message it replaces | push service |
-# | **Content-Encoding** | `aes128gcm`: how the body was made | push service, user agent |
-# | **body** | at most 4096 bytes: the plaintext and 103 more, lesson 03 | user agent |
+# | **endpoint** | the URL to POST to; it works for everybody who knows it | push service |
+# | **Authorization** | `vapid t=…, k=…`: token and key, from lesson 04 | push service |
+# | **TTL** | *time to live*: seconds that the message may wait, from 0 on; never left out | push service |
+# | **Urgency** | `very-low`, `low`, `normal` or `high`: is it worth waking a phone? | push service |
+# | **Topic** | 1 to 32 base64url characters: which waiting message this one replaces | push service |
+# | **Content-Encoding** | `aes128gcm`: how the body was encrypted | push service, user agent |
+# | **body** | at most 4096 bytes: the plaintext and 103 more, from lesson 03 | user agent |
 #
 # | in the answer | what it is |
 # |---|---|
-# | **201 Created** | the push service has the message |
-# | **Location** | the message's own URL, for as long as it waits |
-# | **TTL** | the seconds that were granted, perhaps fewer |
+# | **201 Created** | the push service has accepted the message |
+# | **Location** | the message's own URL, for as long as the message waits |
+# | **TTL** | the seconds that were granted, perhaps fewer than you asked for |
 #
 # ## 1 · The request, by hand
 #
 # A push message is a plain HTTP POST to the endpoint
-# ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5)). We write it as data first,
-# from what the RFCs print: endpoint and body of RFC 8291, token of RFC 8292. Both speak of
-# `push.example.net`, so they fit together. *Look for* what the picture hides.
+# ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5)). We first write it as data, from
+# values that the RFCs print: endpoint and body from RFC 8291, the token from RFC 8292. Both use the
+# host `push.example.net`, so they fit together. *Look for* the parts that the picture hides.
 
 # %%
 rfc, token = examples.RFC8291, authorization(examples.RFC8292.token, examples.RFC8292.public)
@@ -64,15 +67,16 @@ assert build_request(rfc.subscription, rfc.body, token, PushOptions(ttl=60)) == 
 by_hand
 
 # %% [markdown]
-# Hidden are the path of the endpoint and most of the token: both work for whoever copies them.
-# `TTL` and `Urgency` are orders to the push service. `Content-Type` looks idle and is not: told
-# nothing, curl and urllib call any POST a *form*, and some servers then parse your ciphertext.
+# The picture hides the path of the endpoint and most of the token, because both work for whoever
+# copies them. `TTL` and `Urgency` are instructions to the push service. `Content-Type` looks useless,
+# but without it curl and urllib label the body as form data, and some servers then try to parse your
+# ciphertext as a form (Tornado does, tried in November 2026).
 #
 # ### Exercise 1 · `headers(ttl, urgency, topic, authorization) -> dict[str, str]`
 #
-# In: an int, a str, a str or `None`, and the whole value of `Authorization`. Out: name to value,
-# for a message with a body: the headers from above, and `Topic` if there is one. Values travel as
-# text.
+# In: an int, a str, a str or `None`, and the whole value of `Authorization`. Out: a dict from names
+# to values, for a message with a body. It holds the headers from above, and `Topic` only if there is
+# one. A header's value is always text.
 
 # %%
 def headers(ttl: int, urgency: str, topic: str | None, authorization: str) -> dict[str, str]:
@@ -89,12 +93,12 @@ checks.send.headers(headers)
 # %% [markdown]
 # ## 2 · Send it
 #
-# Now with a live subscription. Our user agent is a virtual one called Phone, since it will go
-# into a tunnel later. The lab's push service speaks plain http, against the RFC's first rule,
-# because no byte leaves this machine; every other endpoint is https.
+# Now we send to a live subscription. Our user agent is a virtual one called Phone, because it will
+# ride through a tunnel and fall asleep later. RFC 8030 demands https. The lab's push service speaks
+# plain http, since no byte leaves this machine; every other endpoint is https.
 #
-# The first cell makes what many messages share (the token) and what each needs anew (a key pair
-# and a salt). The second cell sends, and hands back *whatever* comes.
+# The first cell prepares a message: the token, which many messages share, and a fresh key pair and
+# salt, which each message needs. The second cell sends it and returns *whatever* answer comes.
 
 # %%
 phone = lab.open("virtual", name="Phone")
@@ -124,7 +128,7 @@ def post(request):
         return PushResponse(status, headers, answer.read(), answer.reason)
 
 # %% [markdown]
-# *Look for* the two headers of the answer that the table names.
+# *Look for* the two headers of the answer that the table above explains.
 
 # %%
 before = lab.journal.last
@@ -136,10 +140,10 @@ assert answer.header("Location").startswith(subscription.origin)  # the rest of 
 assert lab.wait_for("acknowledge", before).detail["code"] == 100  # remember this number
 
 # %% [markdown]
-# Ten lines, and a notification. The push service answers as soon as it has *stored* the message,
-# and delivers on its own time: **201 is not delivered**. Nor does it mean *readable*. We flip one
-# bit of the last byte, in the tag of the encryption. Predict who notices: your code, the push
-# service, or the user agent?
+# Ten lines, and there is a notification. But the push service answered before it delivered: **201
+# means accepted, not delivered**. Nor does 201 mean *readable*. To see that, we flip one bit in the
+# last byte, which belongs to the authentication tag of the encryption. *Predict* who notices: your
+# code, the push service, or the user agent?
 
 # %%
 before = lab.journal.last
@@ -150,16 +154,16 @@ print(answer.status, answer.reason, "· the user agent's code:", code)
 assert "Nobody will read this" not in [one.body for one in phone.notifications()]
 
 # %% [markdown]
-# `201`, and nothing shows. To the push service all ciphertext is alike. The user agent alone
-# notices: it acknowledges with 101, *could not decrypt* (100 is *delivered*), and drops the
-# message without waking the service worker. You are told nothing. After a 201 without a
-# notification, look into the browser's log, not into yours.
+# The answer was `201`, and nothing was shown. To the push service all ciphertext looks alike. Only the
+# user agent noticed. It told *the push service*, by acknowledging the message with code 101, *could
+# not decrypt* (100 means *delivered*). Then it dropped the message without waking the service worker.
+# Nobody tells you. So after a 201 without a notification, look into the browser's log and not into
+# yours. (These codes belong to Firefox's protocol, which our virtual user agent speaks.)
 #
 # ## 3 · What the push service says to mistakes
 #
-# What it *can* see, it checks: subscription, signature, headers, length. We break the good
-# request in one place at a time, behind the back of `PushOptions`, which would refuse half of it.
-# Predict seven numbers first.
+# A push service checks what it can see: the subscription, the signature, the headers and the length.
+# We break the good request in one place at a time. *Predict* the seven statuses first.
 
 # %%
 def but(**changes):
@@ -170,36 +174,36 @@ mistakes = {"no TTL": but(TTL=None), "two urgencies": but(Urgency="low, high"),
             "another key": but(Authorization=signed_by(VapidKeys.generate())),
             "4097 bytes": replace(good, body=bytes(4097)),
             "unknown endpoint": replace(good, url=subscription.origin + "/wpush/v2/nobody")}
-
-# %%
-answers = {broken: post(request) for broken, request in mistakes.items()}
-for broken, answer in answers.items():
+for broken, request in mistakes.items():
+    answer = post(request)
     said = json.loads(answer.body)["error"]["message"]
     print(f"{broken:<18} {answer.status}  {explain(answer).kind:<8} {said.split(' (')[0]}")
-explain(answers["another key"])
 
 # %% [markdown]
-# The **status** says whose fault it is: 4xx is mostly yours. The **body** says what exactly:
-# three of seven faults are just 400 without it. A **header**, `Retry-After`, says when to try
-# again after 429 and 503.
+# The **status** says whose fault it is: 4xx is mostly yours. The **body** says what exactly is wrong;
+# without it, three of the seven mistakes are just 400. After 429 and 503 a **header**, `Retry-After`,
+# says when to try again.
 #
-# Vendors differ. For *another key* Mozilla says 401, Google 403 and Apple 400. Windows leaves the
-# body empty and explains itself in a header, `X-WNS-Error-Description`. So `explain()` looks at
-# all three, and a sender decides by groups:
+# Vendors differ. For *another key* Mozilla answers 401 (source code of its service), Google 403 and
+# Apple 400 (reported by senders, all July 2026). Windows leaves the body empty, and gives its reason
+# in a header, `X-WNS-Error-Description` (reported). So `explain()` reads all three, and a sender
+# decides by groups:
 #
 # | answer | what a sender does |
 # |---|---|
 # | 200 to 299 | nothing more |
 # | 404, 410 | remove this one subscription |
 # | 429, 500 to 599 | wait, send again, and give up at some time |
-# | all else | mend the sender, keep the subscription |
+# | 406 from Windows | the same, much later: it means *too many*, and the message was dropped |
+# | everything else | mend the sender, keep the subscription |
 #
-# Well-known tutorials delete upon *any* error. One wrong key then empties the database.
+# Several well-known tutorials delete a subscription after *any* error. With them, one wrong key
+# empties the database.
 #
 # ### Exercise 2 · `what_next(status, retry_after) -> str`
 #
-# In: an int; the header's text or `None`. Out: `"done"`, `"remove"`, `"retry"` or `"fix"`. What
-# does the second argument change?
+# In: an int, and the header's text or `None`. Out: `"done"`, `"remove"`, `"retry"` or `"fix"`, for
+# every row but Windows'. What does the second argument change?
 
 # %%
 def what_next(status: int, retry_after: str | None) -> str:
@@ -217,13 +221,46 @@ def what_next(status: int, retry_after: str | None) -> str:
 checks.send.what_next(what_next)
 
 # %% [markdown]
-# ## 4 · TTL: how long it may wait
+# ## 4 · Must a request be signed?
 #
-# For a user agent that is away, a push service keeps a message as long as TTL says and no second
-# longer; 0 is *now or never*
-# ([RFC 8030 §5.2](https://www.rfc-editor.org/rfc/rfc8030#section-5.2)). `away()` is our tunnel:
-# the phone drops its connection, the push service notices, and at the end the phone connects
-# again.
+# The unsigned message got 401. Is that always so? The V of VAPID stands for *voluntary*. RFC 8292
+# leaves it to the user agent: a subscription that was made **with** a key is restricted to that key,
+# and one made **without** a key takes messages from everybody who knows its endpoint
+# ([RFC 8292 §4](https://www.rfc-editor.org/rfc/rfc8292#section-4)). We make one without a key, and
+# speak to the push service as Firefox does: `hello`, then `register`. *Predict* three statuses.
+
+# %%
+async def subscribe_without_key():
+    socket = await websocket_connect(lab.push_service.ws_url)
+    for said in {"messageType": "hello"}, {"messageType": "register", "channelID": str(uuid.uuid4())}:
+        await socket.write_message(json.dumps(said))
+        answer = json.loads(await socket.read_message())
+    socket.close()
+    return answer["pushEndpoint"]
+free = lab.run(subscribe_without_key())
+print("made with a key,    unsigned:", post(but(Authorization=None)).status)
+print("made without a key, unsigned:", post(replace(but(Authorization=None), url=free)).status)
+print("made without a key, signed:  ", post(replace(good, url=free)).status)
+
+# %% [markdown]
+# Only the first needs a signature. Yet you should always give a key and sign: without one, a leaked
+# endpoint is enough to send to your users, and not every browser subscribes at all.
+#
+# | browser | `subscribe()` without `applicationServerKey` |
+# |---|---|
+# | Firefox 153 | works; its endpoint takes unsigned messages (measured, November 2026) |
+# | Chromium 156 | `AbortError`: "missing applicationServerKey" (measured, November 2026) |
+# | Edge | refuses too (documented by MDN, read in November 2026) |
+# | Safari | not measured; we found no promise that it works |
+
+# %% [markdown]
+# ## 5 · TTL: how long it may wait
+#
+# A user agent that is away gets its messages when it comes back. Until then the push service keeps
+# each of them for as long as its TTL says; a TTL of 0 means *now or never*
+# ([RFC 8030 §5.2](https://www.rfc-editor.org/rfc/rfc8030#section-5.2)). `away()` is our tunnel: the
+# phone drops its connection, the push service notices, and at the end the phone connects again.
+# `waiting()` asks the lab's push service how long its queue for this phone is; no vendor tells you.
 
 # %%
 @contextmanager
@@ -234,49 +271,56 @@ def away(agent):
     yield
     lab.run(agent.connect())
 
+def waiting():
+    return lab.push_service.presence(subscription.endpoint)[1]
+
 # %% [markdown]
-# One message may wait a year, one a second, one not at all, and the tunnel takes a little more
-# than a second. A fourth follows afterwards, with TTL 0 too: the control. Predict three statuses,
-# and which messages arrive.
+# One message may wait a year, one a second, and one not at all. The tunnel takes a little more than a
+# second. Afterwards we send a fourth message as a control, also with TTL 0. *Predict* three statuses,
+# which messages the push service keeps, and which arrive.
 
 # %%
-wishes = {"for a year": 31_536_000, "for a second": 1, "now or never": 0}
-had = len(phone.notifications())
+wishes, had = {"a year": 31_536_000, "a second": 1, "now or never": 0}, len(phone.notifications())
 with away(phone.agent):
     for text, ttl in wishes.items():
+        before = lab.journal.last
         answer = post(assemble(text, ttl=ttl))
-        print(f"{text:<13} {answer.status}, asked for {ttl} s, granted {answer.header('TTL')} s")
+        kept = "keep message" in [event.what for event in lab.journal.events(before)]
+        print(f"{text:<12} {answer.status}, granted {answer.header('TTL')} s, kept: {kept}")
     time.sleep(1.1)
+    print("after that second:", waiting(), "waiting")
 post(assemble(control := f"control {had}", ttl=0))
 phone.wait_for_notification(body=control)
-print(arrived := [one.body for one in phone.notifications()[had:]])
-assert arrived == ["for a year", control]
+print([one.body for one in phone.notifications()[had:]])
 
 # %% [markdown]
-# All three got `201`, and one arrived. The control shows that TTL 0 is no fault in itself, and,
-# since messages keep their order, that nothing more is on its way. The year was cut to 30 days: a
-# push service may shorten a TTL, and only the **header** of the answer tells you.
+# All three messages were accepted with `201`, and one arrived. The message with TTL 0 was not kept at
+# all, and the second one left the queue when its second was over. The control shows that TTL 0 is no
+# fault in itself: the phone was there. (It also shows that nothing more is coming, because this lab
+# keeps messages in order. No specification promises that, so do not rely on it.) The year was cut to
+# 30 days. A push service may shorten a TTL, and only the **header** of the answer tells you.
 #
-# Choose TTL by asking when the message becomes worthless: a call after 30 seconds, lunch after an
-# hour. pywebpush sends 0 if you say nothing, and then a closed laptop never gets anything.
+# To choose a TTL, ask when the message becomes worthless: a call after 30 seconds, a lunch after an
+# hour. If you say nothing, pywebpush sends 0, and a closed laptop never gets anything.
 #
-# ## 5 · Topic and Urgency
+# ## 6 · Topic: what it replaces
 #
-# After the tunnel you want the score, not its history. A message replaces the one of the same
-# **Topic** which still *waits*
-# ([RFC 8030 §5.4](https://www.rfc-editor.org/rfc/rfc8030#section-5.4)). We send three scores
-# without a topic, and after another tunnel three with one. Predict what arrives. *Look for*
-# `replace message` in the diagram, which shows the second half.
+# After the tunnel you want the score, and not its history. A new message replaces the one that has
+# the same **Topic** and still *waits*
+# ([RFC 8030 §5.4](https://www.rfc-editor.org/rfc/rfc8030#section-5.4)). We send three scores without
+# a topic, and, in a second tunnel, three with one. *Predict* how long the queue gets each time, and
+# what arrives. *Look for* `replace message` in the diagram, which shows the second tunnel.
 
 # %%
 for topic in (None, "score"):
     before, had = lab.journal.last, len(phone.notifications())
     with away(phone.agent):
-        wishes = {"ttl": 60, "topic": topic, "urgency": "low"}
-        answers = [post(assemble(score, **wishes)) for score in ("1:0", "2:0", "2:1")]
-    post(assemble(control := f"control {had}", ttl=0, urgency="high"))
+        for score in ("1:0", "2:0", "2:1"):
+            post(assemble(score, ttl=60, topic=topic))
+        queue = waiting()
+    post(assemble(control := f"control {had}", ttl=0))
     phone.wait_for_notification(body=control)
-    print(f"topic {topic}:", [one.body for one in phone.notifications()[had:]])
+    print(f"topic {topic}: {queue} waiting,", [one.body for one in phone.notifications()[had:]])
 
 # %% tags=["nbval-ignore-output"]
 before = lab.wait_for("disconnect", before).number - 1  # reports of earlier messages may be late
@@ -284,67 +328,95 @@ events = lab.journal.events(before)
 what = [event.what for event in events]
 assert (what.count("keep message"), what.count("replace message")) == (3, 2)
 pushed = [event.detail for event in events if event.what == "push message"]
+# Topic and Urgency are for the push service: they go no further.
 assert len(pushed) == 2 and all(set(detail) == {"bytes"} for detail in pushed)
 lab.diagram(after=before, title="Three scores, one topic")
 
 # %% [markdown]
-# Without a topic all three came, late and out of date. With one, each score replaced the score
-# before it, TTL and Urgency included. To a connected phone all three would have come: **Topic** is
-# about what waits, a notification's **tag** (lesson 07) about what is shown. A topic is not
-# encrypted: take a code, not `dr-miller-appointment`.
+# Without a topic all three scores came, late and out of date. With one, each score replaced the score
+# before it, including its TTL and Urgency. A phone that is connected would have got all three: the
+# **Topic** is about what *waits*, and a notification's **tag** (lesson 07) is about what is *shown*. A
+# topic is not encrypted, so use a code and not `dr-miller-appointment`.
 #
-# **Urgency** went with each POST and with no push, as the last `assert` says. The push service
-# keeps it, and decides *when*: `normal` may wait minutes on a phone that sleeps, `high` may wake
-# it ([RFC 8030 §5.3](https://www.rfc-editor.org/rfc/rfc8030#section-5.3)). The lab never sleeps,
-# so here it changes nothing.
+# ## 7 · Urgency, and a phone that sleeps
 #
-# ## 6 · By hand against the library
+# A sleeping phone is not simply away. Its system switches the radio off and on to save the battery,
+# and the push service may wake it, or not. That is what **Urgency** is for
+# ([RFC 8030 §5.3](https://www.rfc-editor.org/rfc/rfc8030#section-5.3)). Google documents for Android:
+# messages of *normal* priority wait until a phone in Doze wakes by itself, and *high* ones wake it
+# ([Firebase](https://firebase.google.com/docs/cloud-messaging/android/message-priority), read in
+# November 2026; written for FCM's own API).
 #
-# pywebpush does in one call what you did in three lessons. Its answer remembers the request, so
-# we can lay the two side by side. *Look for* what only one of them has.
+# The lab has no batteries, so one line of the cell plays the phone's system: only `high` switches the
+# radio on. *Predict* the length of the queue before each message, and what wakes up with the third.
+
+# %%
+had = len(phone.notifications())
+with away(phone.agent):
+    for urgency in ("very-low", "normal", "high"):
+        print(f"{waiting()} waiting; now one of urgency {urgency}")
+        post(assemble(urgency, ttl=60, urgency=urgency))
+        if urgency == "high":
+            lab.run(phone.agent.connect())  # the one that wakes the radio
+    phone.wait_for_notification(body="high")
+print([one.body for one in phone.notifications()[had:]])
+assert len(phone.notifications()) == had + 3
+
+# %% [markdown]
+# The urgent message switched the radio on, and the two that waited came along. So *low* does not mean
+# *unimportant*: it means "when you are awake anyway", and it is the right word for most messages.
+# Google may treat your *high* as *normal* if your messages often show nothing (same page). And urgency
+# and TTL are two questions: an urgent call with a TTL of 30 seconds is never late, it is missing.
+#
+# | message | TTL | Urgency | Topic |
+# |---|---|---|---|
+# | a call | 30 s | `high` | none |
+# | a chat message | a day | `high` or `normal` | one a conversation, if only the last counts |
+# | a goal | the rest of the match | `normal` | the match |
+# | the weekly letter | two days | `very-low` | the letter |
+#
+# ## 8 · By hand against the library
+#
+# pywebpush does in one call what you did in three lessons. The answer that it returns remembers the
+# request, so we can lay the two side by side. The second half of the cell steps into three traps:
+# claims that are not copied, no `ttl`, and a test of the answer that many programs use. *Look for* the
+# headers that only one of them has, and *predict* the last two lines.
 
 # %%
 common = {"subscription_info": subscription.to_json(), "timeout": 10,
           "vapid_private_key": lab.keys.to_jwk()["d"]}
-answer = webpush(data="Twins", vapid_claims={"sub": lab.keys.subject}, ttl=60, **common)
-theirs, ours = answer.request, assemble("Twins", ttl=60)
+theirs = webpush(data="Twins", vapid_claims=(claims := {"sub": lab.keys.subject}), **common).request
+ours = assemble("Twins", ttl=60)
 assert len(theirs.body) == len(ours.body) and theirs.body[16:21] == ours.body[16:21]
 mine, its = ({name.lower() for name in one.headers} for one in (ours, theirs))
-print(answer.status_code, "·", len(ours.body), "bytes each · only ours:", sorted(mine - its))
-print("both bodies from byte 16 on:", theirs.body[16:21].hex(" "), "…")
-
-# %% [markdown]
-# One request, twice: the same length, record size (`00 00 10 00` is 4096) and key length (`41` is
-# 65), and the same push service believes both tokens. Salt and key pair are fresh, so the rest
-# differs; held fast, they give equal bytes (lesson 03). pywebpush writes no Urgency unless you
-# pass one in `headers`, and no Content-Type.
-#
-# It has four silent traps. The cell steps into each: claims without a copy, no `ttl`, empty
-# claims, and a test of the answer that many programs use. Predict both lines.
-
-# %%
-claims = {"sub": lab.keys.subject}
-answer = webpush(data="No copy, no ttl", vapid_claims=claims, **common)
-print("claims afterwards:", sorted(claims), "· TTL:", answer.request.headers["ttl"])
+print(len(ours.body), "bytes each, from byte 16:", theirs.body[16:21].hex(" "), "…", sorted(mine - its))
+print("claims afterwards:", sorted(claims), "· TTL:", theirs.headers["ttl"])
 try:
     webpush(data="Who am I?", vapid_claims={}, **common)
 except WebPushException as error:
     print(error.response.status_code, "· if error.response:", bool(error.response))
 
 # %% [markdown]
-# - **Your dictionary changed.** It holds the `aud` of this push service, and the next vendor's will
+# It is the same request: the same length, the same record size (`00 00 10 00` is 4096) and key length
+# (`41` is 65). The push service accepted both tokens. Salt and key pair are fresh, so the other bytes
+# differ; with both fixed, lesson 03 gets equal bytes. pywebpush sends no Content-Type, and no Urgency
+# unless you pass one in `headers`.
+#
+# - **Your dictionary changed.** It now holds the `aud` of this push service, and the next vendor will
 #   refuse it. Pass a copy.
-# - **TTL is 0**, and **empty claims send no Authorization**: hence 401.
-# - **`if error.response:` is False**, because requests calls every 4xx false. Who asks so never
-#   sees a 410 either, and never removes a dead subscription. Ask `is not None`.
+# - **TTL is 0** unless you say otherwise.
+# - **Empty claims send no Authorization**: hence 401 here, at a subscription with a key.
+# - **`if error.response:` is False**, because requests calls every answer from 400 on false. Code that
+#   asks so never sees a 410 either, and never removes a dead subscription. Ask `is not None`.
 #
-# ## 7 · The same, with a browser that is closed
+# (Tried with pywebpush 2.5.0.)
 #
-# Now a real Firefox or Chromium, if there is one: subscribed, then *closed*, process and all. It
-# has a profile that is kept, for with a new profile it would be another browser. `lab.notify()`
-# is the application server's own sender: your ten lines, and then exercise 2.
+# ## 9 · The same, with a browser that is closed
 #
-# With the panel you can set TTL, Urgency and Topic by hand.
+# Now we use a real Firefox or Chromium, if there is one. It subscribes and is then *closed*, process
+# and all. It keeps its profile, because with a new one it would be another browser. `lab.notify()` is
+# the application server's own sender: your ten lines, and then exercise 2. In the panel you can set
+# TTL, Urgency and Topic by hand.
 
 # %%
 phone.close()
@@ -370,21 +442,24 @@ browser.unsubscribe()
 browser.close()
 
 # %% [markdown]
-# No browser, no page: but the queue was there. One score and the lunch came as soon as the
-# program ran again, and nobody clicked.
+# There was no browser and no page, but the push service kept the messages. One score and the lunch
+# came as soon as the program ran again, without a click.
 #
-# ## 8 · One thing that our sender does wrong
+# A browser that is closed gets nothing until it starts. (Chrome on a computer has a setting that keeps
+# it running in the background after its last window is closed; then it is not closed in this sense.)
 #
-# An endpoint comes from a stranger, and so does the answer. Suppose it is `302`, with a
-# `Location` *inside* your network. `post()` follows, as pywebpush does: the POST becomes a GET of
-# that address, and if something there says 200, the message counts as sent. Endpoints do not
-# move, so a sender follows nothing.
+# ## 10 · One thing that our sender does wrong
+#
+# An endpoint comes from a stranger, and so does its answer. Suppose the answer is `302`, with a
+# `Location` *inside* your network. `post()` follows it, and so does pywebpush: the POST becomes a GET of
+# that address, and if something there answers 200, the message counts as sent. Endpoints do not move,
+# so a sender should follow nothing.
 #
 # ### Exercise 3 · `send(url, headers, body) -> int`
 #
-# In: the endpoint (it may end in a query, as Windows' do), a dict, bytes. POST them. Out: the
-# status of *the first* answer: 201, 410 and 302 alike, and no exception. The standard library's
-# `http.client` never follows.
+# In: the endpoint (it may end in a query, as Windows' do), a dict, bytes. POST them. Out: the status of
+# *the first* answer, whether it is 201, 410 or 302, and never an exception. The standard library's
+# `http.client` does not follow redirects.
 
 # %%
 def send(url: str, headers: dict[str, str], body: bytes) -> int:
@@ -404,31 +479,35 @@ checks.send.send(send)
 # %% [markdown]
 # ## What you saw
 #
-# - The request is one POST: three orders to the push service, a token, and an opaque body.
-# - `201` says *stored*. Not delivered, not readable, not seen.
-# - Status, body and headers belong together: each says something that the others do not.
-# - TTL decides whether a message survives a tunnel, Topic which one does.
-# - Remove on 404 and 410, try again on 429 and 5xx, and mend yourself on the rest.
+# - The request is one POST: instructions for the push service, a token, and a body it cannot read.
+# - `201` says *accepted*. It does not say delivered, readable or seen.
+# - Read status, body and headers: each says something that the others do not.
+# - A subscription made with a key takes signed messages only; one made without takes any.
+# - TTL decides whether a message survives a tunnel, Topic which one does, Urgency whether a phone
+#   wakes for it.
+# - Remove on 404 and 410, try again on 429 and 5xx, and mend your sender on the rest.
 #
-# **What we left out:** thousands of subscribers, and how to try again without harm (06); receipts,
-# which hardly any vendor offers
-# ([RFC 8030 §5.1](https://www.rfc-editor.org/rfc/rfc8030#section-5.1)); withdrawing a message that
-# waits, with a DELETE of its `Location`.
+# **What we left out:** thousands of subscribers, and how to try again without harm (06 and 09);
+# receipts ([RFC 8030 §5.1](https://www.rfc-editor.org/rfc/rfc8030#section-5.1)), which we have seen no
+# vendor document; withdrawing a message that waits, by a DELETE of its `Location`.
 
 # %% [markdown]
 # ## Questions
 #
-# 1. A colleague counts 201s and calls it "delivered". What has he counted?
+# 1. A colleague counts 201s and calls the number "delivered". What has he counted?
 # 2. Your football ticker uses TTL 86400 and no topic. What does a phone get after a day's flight?
-# 3. All sends to one vendor suddenly answer 403. What do you do first, and what on no account?
+# 3. All sends to one vendor suddenly answer 403. What do you do first, and what must you not do?
+# 4. Somebody has copied an endpoint from your log. What can he do with it?
 #
 # <details><summary>Answers</summary>
 #
-# 1. Messages that push services have stored, also for phones at the bottom of a lake, and also
-#    those that no browser can decrypt.
-# 2. Every goal of every match. With a topic for each match: its last score.
-# 3. Read the body's words, then look at key, `aud` and clock. Remove nothing: the subscriptions
-#    are alive.
+# 1. Messages that push services have accepted. They include those for phones at the bottom of a lake,
+#    those with TTL 0 that nobody was there for, and those that no browser can decrypt.
+# 2. Every goal of every match. With a topic for each match, it gets each match's last score.
+# 3. Read the words in the body, then look at key, `aud` and clock. Do not remove anything: the
+#    subscriptions are alive.
+# 4. If the subscription was made with your key, nothing: he cannot sign. If it was made without, he can
+#    send to it, though without p256dh and auth only messages that are empty or unreadable.
 # </details>
 #
 # **Next:** [06 · Notify all](06_notify_all.ipynb), the same POST, a thousand times.
