@@ -91,7 +91,9 @@ def first_installed() -> str:
     """Return the kind of the first real browser of this machine. Raises BrowserNotFound."""
     kind = installed_browsers()[0]
     if kind == "virtual":
-        raise BrowserNotFound("This machine has neither Firefox nor Chromium. Install one of them")
+        raise BrowserNotFound(
+            "This machine has neither Firefox nor Chromium", hint="Install one of them"
+        )
     return kind
 
 

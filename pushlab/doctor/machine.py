@@ -101,10 +101,9 @@ def _browser(name: str, find: Callable[[], Path]) -> Finding:
         return ok("browser", f"{name} at {path}, {_version_of(path)}")
     except BrowserNotFound as error:
         if os.environ.get(variable):
-            fix = f"Set {variable} to the program, or unset it."
-            return bad("browser-variable", error.detail, HERE, "", fix)
+            return bad("browser-variable", error.detail, HERE, "", f"{error.hint}.")
         # This is no fault: another browser, or the virtual user agent, is used instead.
-        return ok("browser-missing", f"no {name}: {error.detail}")
+        return ok("browser-missing", f"no {name}. {error.hint}")
     except BrowserFailed as error:
         fix = f"Start it by hand to see why, install it anew, or set {variable} to another one."
         return bad("browser-broken", error.detail, HERE, "", fix)

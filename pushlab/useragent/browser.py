@@ -41,9 +41,13 @@ def find_program(name: str, variable: str, places: Iterable[str], install: str) 
         if program := shutil.which(os.path.expanduser(os.path.expandvars(place))):  # noqa: PTH111
             return Path(program)
     if chosen:
-        raise BrowserNotFound(f"{variable} names {chosen}, and that program does not exist")
+        raise BrowserNotFound(
+            f"{variable} names {chosen}, and that program does not exist",
+            hint=f"Set {variable} to the program, or unset it",
+        )
     raise BrowserNotFound(
-        f"No {name} was found. Install it ({install}) or set {variable} to the program"
+        f"No {name} was found",
+        hint=f"Install it ({install}), set {variable} to the program, or use the virtual user agent",
     )
 
 
