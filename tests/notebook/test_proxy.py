@@ -167,7 +167,7 @@ def test_the_page_in_an_iframe_of_the_notebook_works_whole(notebook):
     link = part(page, "own-browser").locator("a")
     expect(link).to_have_attribute("href", urlsplit(notebook.client).path)
     part(page, "show-iframe").click()
-    expect(part(page, "result")).to_contain_text("The page is here")
+    expect(part(page, "result")).to_contain_text("The page opened below")
     client = part(page, "iframe").frame_locator("iframe")
     client.locator("#register").click()
     expect(client.locator("#registration")).to_contain_text(f"Scope: {notebook.client}")
