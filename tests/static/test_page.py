@@ -309,12 +309,12 @@ def test_a_worker_that_is(name, answer, said, page, proxy):
 
 
 ERRORS = [
-    ("AbortError", "Registration failed - push service error", "a browser that the lab started"),
+    ("AbortError", "Registration failed - push service error", "a browser that the lab has started"),
     ("AbortError", "Registration failed - permission denied", "private window"),
     ("NotAllowedError", "Permission denied", "userVisibleOnly: true"),
     ("InvalidStateError", "There is another subscription", "unregister the worker"),
     ("InvalidAccessError", "The key is not valid", "65 bytes"),
-    ("UnknownError", "Something new", "walk through the steps again"),
+    ("UnknownError", "Something new", "go through the steps again"),
 ]
 FAIL = """([name, message]) => {
   PushManager.prototype.subscribe = async () => { throw new DOMException(message, name); };

@@ -125,7 +125,7 @@ def test_a_server_with_another_key(subscribed):
     assert facts["next"] == ["subscribe"] and "notify-me" not in facts["enabled"]
     assert subscribed.server.store.count() == 0  # it could not be sent to anyway
     subscribed.run(subscribed.browser.subscribe())
-    assert "Subscribed anew" in facts_of(subscribed)["outcome"]
+    assert "Subscribed again" in facts_of(subscribed)["outcome"]
     assert endpoint_of(subscribed) != old
     subscribed.run(subscribed.browser.notify_me())
     subscribed.run(subscribed.browser.wait_for_notification())
