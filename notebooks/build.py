@@ -13,6 +13,8 @@ Both get a navigation bar, and a lesson that starts a lab gets a last cell that 
 ``notebooks/index.ipynb`` lists the lessons in their own words, and ``notebooks/glossary.ipynb`` is
 made of ``notebooks/source/glossary.py``.
 
+``notebooks/SHA256SUMS`` lists all of them: ``./lab`` trusts what is as it was built.
+
 Made twice, a notebook is the same to the byte: a cell's id is made of its source, and an output
 holds no port, no path and no time. Without ``--execute`` the outputs of unchanged cells stay.
 """
@@ -31,6 +33,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from pushlab.cli.trust import SUMS, digest
 from pushlab.settings import patience
 
 NOTEBOOKS = Path(__file__).resolve().parent
@@ -286,7 +289,15 @@ def main(arguments: list[str]) -> int:
     if not chosen.names:
         _write(NOTEBOOKS / "index.ipynb", as_text(index()))
         _write(NOTEBOOKS / "glossary.ipynb", as_text(glossary()))
+    _write(NOTEBOOKS / SUMS, sums())
     return 0
+
+
+def sums() -> str:
+    """Return the list of all notebooks as they are, by which ``./lab`` knows them and trusts them."""
+    made = [path for name in names() for path in paths(name)] + [NOTEBOOKS / "index.ipynb"]
+    listed = {path.relative_to(NOTEBOOKS).as_posix(): digest(path.read_bytes()) for path in made}
+    return "".join(f"{listed[name]}  {name}\n" for name in sorted(listed))
 
 
 def _write(path: Path, text: str) -> None:

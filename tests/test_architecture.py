@@ -53,6 +53,8 @@ TABLE = {
         {"ipywidgets", "IPython"},
     ),
     "cli": ({"cli", "lab", "doctor", "protocol", "fetch", "server.database"} | PARTIES | GROUND, set()),
+    "cli.jupyterlab": ({"cli.trust", "throwaway"}, {"jupyterlab"}),
+    "cli.trust": (set(), {"nbformat"}),
     "__main__": ({"cli"}, set()),
 }
 # Within the application server: delivery knows nothing of broadcast, and nothing of the web.

@@ -1,9 +1,16 @@
 """``./lab``: the one command of the README."""
 
 import ast
+import json
 import os
+import re
+import select
+import signal
+import sqlite3
 import subprocess
 import sys
+import urllib.request
+from contextlib import closing
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -49,10 +56,167 @@ def test_it_has_its_run_bit():
     assert os.access(SCRIPT, os.X_OK)
 
 
-def test_help_and_a_mistyped_command():
-    assert "./lab demo" in lab("--help").stdout
+@pytest.mark.parametrize(
+    "wrong",
+    [["fly"], [""], ["a\nb"], ["a" * 5000], ["setup", "now"], ["lint", "--mend"], ["lint", "a\nb"]],
+)
+def test_a_wrong_argument_is_one_line(script, capsys, wrong):
+    with pytest.raises(SystemExit) as stopped:
+        script.main(wrong)
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2 and said.count("\n") == 1 and len(said) < 500
+    assert "./lab" in said and "For help: ./lab --help" in said
+
+
+def test_a_mistyped_command_lists_those_that_there_are():
     wrong = lab("fly")
     assert wrong.returncode == 2 and "no './lab fly'" in wrong.stderr and "./lab demo" in wrong.stderr
+
+
+def test_every_command_of_pushlab_is_one_of_the_script(script):
+    from tests.cli.test_arguments import commands
+
+    assert set(script.TO_PUSHLAB) == set(commands())
+    assert all(command in script.__doc__ for command in script.COMMANDS if command != "jupyter")
+
+
+def test_help_of_every_command_needs_no_environment_and_makes_none(script, tmp_path):
+    """It is asked of a Python that has no package at all, and of a checkout without .venv/."""
+    for name in ("lab", "pushlab", "tests", "pyproject.toml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    copy = tmp_path / "lab"
+    copy.unlink()
+    copy.write_bytes(SCRIPT.read_bytes())
+    bare = [sys.executable, "-I", "-S", str(copy)]
+    for command in ["", *script.COMMANDS]:
+        done = subprocess.run(
+            [*bare, *filter(None, [command]), "--help"],
+            capture_output=True, text=True, timeout=patience(60),
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, ""), (command, done.stderr)
+        assert f"./lab {command}" in done.stdout or command == "jupyter"
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_a_signal_is_passed_on_and_the_program_is_waited_for(tmp_path):
+    """Of a program that is more than this script's last step: a linter, a step of the installation."""
+    program = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        "    print('ends', flush=True); time.sleep(0.5); print('ended', flush=True); sys.exit(3)\n"
+        "signal.signal(signal.SIGTERM, end); signal.signal(signal.SIGINT, end)\n"
+        "print('runs', flush=True); time.sleep(600)"
+    )
+    runner = (
+        "import sys; sys.dont_write_bytecode = True\n"
+        "from importlib.machinery import SourceFileLoader\n"
+        f"lab = SourceFileLoader('lab_script', {str(SCRIPT)!r}).load_module()\n"
+        f"try: lab.wait_for([sys.executable, '-c', {program!r}])\n"
+        "except lab.Stopped as stopped: sys.exit(stopped.args[0])"
+    )
+    for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        command = [sys.executable, "-W", "ignore", "-c", runner]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **pipes) as process:
+            assert process.stdout.readline() == "runs\n"
+            process.send_signal(sent)
+            assert process.stdout.read() == "ends\nended\n", sent
+            assert process.wait(patience(60)) == 128 + sent
+
+
+# Ctrl-C comes from the terminal that controls a program.
+IN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+KERNEL = """
+from pushlab import Lab
+lab = Lab(port=0, push_port=0)
+browser = lab.open("chromium", headless=True)
+browser.subscribe()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
+def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(tmp_path, chromium_installed):
+    """``./lab`` in a terminal without a screen, with a kernel that has a browser open."""
+    import pty
+
+    import psutil
+    from jupyter_client.blocking import BlockingKernelClient
+
+    folders = {"TMPDIR": tmp_path / "tmp", "HOME": tmp_path, "PUSHLAB_DATA": tmp_path / "data"}
+    folders |= {f"JUPYTER_{name}_DIR": tmp_path / name for name in ("CONFIG", "DATA", "RUNTIME")}
+    folders["TMPDIR"].mkdir()
+    environ = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    environ |= {name: str(folder) for name, folder in folders.items()}
+    ours, theirs = pty.openpty()
+    command = [sys.executable, str(SCRIPT), "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_TERMINAL, *command], stdin=theirs, stdout=theirs, stderr=theirs,
+        env=environ, cwd=tmp_path, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    said = Terminal(ours)
+    try:
+        found = said.until(
+            r"(http://127\.0\.0\.1:\d+/)lab/tree/notebooks/00_start_here\.ipynb\?token=(\w+)"
+        )
+        headers = {"Authorization": f"token {found[2]}"}
+        request = urllib.request.Request(f"{found[1]}api/kernels", b"{}", headers)
+        with urllib.request.urlopen(request, timeout=patience(60)) as answer:
+            number = json.load(answer)["id"]
+        client = BlockingKernelClient(
+            connection_file=str(folders["JUPYTER_RUNTIME_DIR"] / f"kernel-{number}.json")
+        )
+        client.load_connection_file()
+        client.start_channels()
+        client.wait_for_ready(timeout=patience(120))
+        reply = client.execute_interactive(KERNEL, timeout=patience(180))
+        assert reply["content"]["status"] == "ok", reply["content"]
+        client.stop_channels()
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert list(folders["TMPDIR"].glob("pushlab-chromium-*"))
+        os.write(ours, b"\x03")
+        said.until(r"Shut ?down this Jupyter server \(y/\[n\]\)\?")
+        os.write(ours, b"y\n")
+        said.until(None)
+        assert process.wait(patience(120)) == 0, said.text
+        _, alive = psutil.wait_procs(children, timeout=patience(60))
+        assert not alive and not list(folders["TMPDIR"].glob("pushlab-*"))
+        assert "Traceback" not in said.text
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    with closing(sqlite3.connect(tmp_path / "data" / "appserver.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM subscriptions").fetchone() == (0,)
+    with closing(sqlite3.connect(tmp_path / "DATA" / "nbsignatures.db")) as signatures:
+        assert signatures.execute("SELECT count(*) FROM nbsignatures").fetchone()[0] > 10
+
+
+class Terminal:
+    """What a program writes to its terminal."""
+
+    def __init__(self, number: int):
+        self.number, self.text, self._from = number, "", 0
+
+    def until(self, pattern: str | None):
+        """Read until the pattern comes, and return its match; without one, to the end."""
+        while pattern is None or not (found := re.compile(pattern).search(self.text, self._from)):
+            assert select.select([self.number], [], [], patience(120))[0], self.text
+            try:
+                more = os.read(self.number, 65536)
+            except OSError:  # Linux says so when nobody has the terminal open any more.
+                more = b""
+            if not more:
+                assert pattern is None, self.text
+                return None
+            self.text += more.decode("utf-8", "replace")
+        self._from = found.end()
+        return found
 
 
 @pytest.mark.usefixtures("programs")
@@ -166,7 +330,6 @@ def test_options_alone_are_jupyterlab_s(script, monkeypatch):
     monkeypatch.setattr(script, "environment", lambda extras: "python")
     monkeypatch.setattr(script, "run", lambda command, **_: started.append(command) or 0)
     assert script.main(["--ServerApp.port=8899"]) == script.main([]) == 0
-    assert [command[1:4] for command in started] == [
-        ["-m", "jupyterlab", "notebooks/00_start_here.ipynb"]
-    ] * 2
+    assert [command[1:3] for command in started] == [["-m", "pushlab.cli.jupyterlab"]] * 2
+    assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in started[1]
     assert "--ServerApp.port=8899" in started[0]

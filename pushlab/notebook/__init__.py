@@ -11,6 +11,7 @@ from pushlab.lab.runtime import LabRuntime
 from pushlab.notebook.pictures.sequence import narrate, sequence
 from pushlab.notebook.pictures.svg import Svg
 from pushlab.protocol.subscription import PushSubscription
+from pushlab.reader import advice
 
 if TYPE_CHECKING:
     from pushlab.notebook.panel.panel import Panel
@@ -29,7 +30,8 @@ class Lab(LabRuntime):
     def __repr__(self) -> str:
         # No port and no address: a notebook's output must be the same on every machine.
         if not self.running:
-            return "The lab has stopped. Run the cell with Lab() again."
+            why = f": {self.why_stopped}" if self.why_stopped else ""
+            return f"The lab has stopped{why}. {advice(self.stopped().hint)}."
         return "The lab runs: a push service, an application server, and a journal of what happens."
 
     @property

@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from pushlab.cli.parser import Parser, whole_number
 from pushlab.settings import patience
 
 HERE = Path(__file__).parent
@@ -55,17 +56,19 @@ def main(arguments: list[str] | None = None) -> int:
         import agents
 
         return agents.main(arguments[1:])
+    parser = Parser(prog="./lab fuzz", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a wrong one lists all that there are")
+    parser.add_argument("--inputs", type=count, metavar="N", help="for each target")
+    parser.add_argument("--seconds", type=count, default=600, metavar="S", help="at most, for each")
+    parser.add_argument("--engine", choices=("atheris", "hypothesis"), help="else what is there")
+    parser.add_argument("--seed", type=whole_number, metavar="N")
+    parser.add_argument("--input", type=literal, metavar="BYTES", help="read this one, such as b'{}'")
+    options = parser.parse_args(arguments)
+    # What follows needs packages, and help does without them.
     from targets import TARGETS
 
-    parser = argparse.ArgumentParser(prog="./lab fuzz", description=__doc__.partition("\n\n")[2])
     known = [*TARGETS, *EXCHANGES]
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
-    parser.add_argument("--inputs", type=int, metavar="N", help="for each target")
-    parser.add_argument("--seconds", type=int, default=600, metavar="S", help="at most, for each")
-    parser.add_argument("--engine", choices=("atheris", "hypothesis"), help="else what is there")
-    parser.add_argument("--seed", type=int, default=_seed(), metavar="N")
-    parser.add_argument("--input", metavar="BYTES", help="read this one input, such as b'{}'")
-    options = parser.parse_args(arguments)
+    seed = _seed() if options.seed is None else options.seed
     if unknown := set(options.names) - set(known):
         parser.error(f"there is no {', '.join(sorted(unknown))}, but {', '.join(known)}")
     names = options.names or known
@@ -73,14 +76,14 @@ def main(arguments: list[str] | None = None) -> int:
         if socketed := set(names) & set(EXCHANGES):
             parser.error(f"an input is for parsers, and not for {', '.join(sorted(socketed))}")
         for name in names:
-            TARGETS[name](ast.literal_eval(options.input))
+            TARGETS[name](options.input)
         return 0
     engine = options.engine or _engine()
-    print(f"{engine}, seed {options.seed}", flush=True)
+    print(f"{engine}, seed {seed}", flush=True)
     findings = 0
     for name in names:
         inputs = options.inputs or (EXCHANGED if name in EXCHANGES else INPUTS)
-        result = fuzz(name, engine, inputs, options.seconds, options.seed)
+        result = fuzz(name, engine, inputs, options.seconds, seed)
         speed = result.inputs / result.seconds if result.seconds else 0
         said = f"{result.inputs:>9,} inputs {result.seconds:>6.0f} s {speed:>8,.0f}/s"
         print(f"  {name:<26}{said}  {'FINDING' if result.finding else 'ok'}", flush=True)
@@ -88,6 +91,24 @@ def main(arguments: list[str] | None = None) -> int:
             findings += 1
             print(result.finding, flush=True)
     return 1 if findings else 0
+
+
+def count(value: str) -> int:
+    """Take a number of inputs or of seconds."""
+    if (number := whole_number(value)) < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return number
+
+
+def literal(value: str) -> bytes:
+    """Take bytes as Python writes them."""
+    try:
+        found = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = None
+    if not isinstance(found, bytes):
+        raise argparse.ArgumentTypeError(f"{value!r} is not how Python writes bytes")
+    return found
 
 
 def _seed() -> int:

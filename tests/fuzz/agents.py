@@ -11,7 +11,6 @@ before the attack. All of this is processor time of the service: a busy machine 
 it counts too what the service does while this process has to wait for the machine.
 """
 
-import argparse
 import asyncio
 import base64
 import gc
@@ -27,6 +26,7 @@ from pathlib import Path
 
 from hostile import Target, attack
 
+from pushlab.cli.parser import Parser, whole_number
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.listeners import ChromiumListeners
 from pushlab.settings import patience
@@ -265,10 +265,10 @@ def told(delays: list[float]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run for as many exchanges as are asked for. Return 1 if there is a finding."""
-    parser = argparse.ArgumentParser(prog="./lab fuzz agents", description=__doc__.partition("\n\n")[2])
-    parser.add_argument("--exchanges", type=int, default=20_000, metavar="N")
-    parser.add_argument("--seconds", type=int, default=1800, metavar="S", help="at most")
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 2**31, metavar="N")
+    parser = Parser(prog="./lab fuzz agents", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("--exchanges", type=whole_number, default=20_000, metavar="N")
+    parser.add_argument("--seconds", type=whole_number, default=1800, metavar="S", help="at most")
+    parser.add_argument("--seed", type=whole_number, default=int(time.time()) % 2**31, metavar="N")
     options = parser.parse_args(arguments)
     print(f"agents, seed {options.seed}", flush=True)
     began = time.monotonic()

@@ -99,7 +99,12 @@ class Panel:
         for view in (*self._views, self._progress):
             view.close()
         self._enable_buttons(False)
-        self._say("This lab has stopped. Run the cell with Lab() again, and then this one.")
+        if why := self.lab.why_stopped:
+            self._say(
+                f"This lab has stopped: {why}. To take it back: Lab(take_over=True), and then this cell."
+            )
+        else:
+            self._say("This lab has stopped. Run the cell with Lab() again, and then this one.")
 
     # --- what is on it ---------------------------------------------------------------------------
 
