@@ -113,12 +113,11 @@ def _end_what_runs_with(folder: Path) -> None:
 
 
 def _delete(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name == MARK:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                path.unlink()
+    """Delete a folder, the mark last. The guard of a killed browser may be deleting it as well."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != MARK:
+                path.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -6,14 +6,17 @@ import os
 import re
 import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import closing
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -164,6 +167,10 @@ def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(tmp_path, chro
         found = said.until(
             r"(http://127\.0\.0\.1:\d+/)lab/tree/notebooks/00_start_here\.ipynb\?token=(\w+)"
         )
+        # JupyterLab prints the address before it listens there.
+        while not is_listening(urlsplit(found[1]).port):
+            assert process.poll() is None, said.text
+            time.sleep(0.1)
         headers = {"Authorization": f"token {found[2]}"}
         request = urllib.request.Request(f"{found[1]}api/kernels", b"{}", headers)
         with urllib.request.urlopen(request, timeout=patience(60)) as answer:
@@ -195,6 +202,11 @@ def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(tmp_path, chro
         assert database.execute("SELECT count(*) FROM subscriptions").fetchone() == (0,)
     with closing(sqlite3.connect(tmp_path / "DATA" / "nbsignatures.db")) as signatures:
         assert signatures.execute("SELECT count(*) FROM nbsignatures").fetchone()[0] > 10
+
+
+def is_listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Terminal:

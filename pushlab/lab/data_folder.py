@@ -80,7 +80,8 @@ class DataFolderLock:
             if reason.errno in HELD:
                 holder = _holder(self._file)
                 self._file.close()
-                taken = DataFolderTaken(f"{holder or 'Another lab'} uses the data folder {folder}")
+                who = str(holder or "another lab")
+                taken = DataFolderTaken(f"{who[0].upper()}{who[1:]} uses the data folder {folder}")
                 taken.holder = holder
                 raise taken from None
             warnings.warn(
@@ -183,7 +184,8 @@ def program() -> str:
     if in_a_kernel():
         notebook = Path(os.environ.get("JPY_SESSION_NAME", "")).name
         return f"the notebook {notebook}" if notebook else "a notebook"
-    if Path(sys.argv[0]).name in ("pushlab", "__main__.py"):
+    started = Path(sys.argv[0])
+    if started.name == "pushlab" or started.parts[-2:] == ("pushlab", "__main__.py"):
         return "pushlab " + " ".join(sys.argv[1:2])
     return "a Python program"
 

@@ -46,7 +46,7 @@ def test_a_second_lab_is_refused_and_told_who_is_there(tmp_path, leaves_nothing,
         with pytest.raises(DataFolderTaken) as refused:
             LabRuntime(**FREE, data=tmp_path)
         said = str(refused.value)
-        assert said.startswith(f"a Python program (process {other.pid}, since ")
+        assert said.startswith(f"A Python program (process {other.pid}, since ")
         assert f" uses the data folder {tmp_path}" in said
         assert "Lab(take_over=True)" in said and "Lab(data=…" in said and "--data" not in said
         ports = ["--port", "0", "--push-port", "0"]
@@ -114,7 +114,7 @@ def test_a_notebook_is_named_and_a_strange_lock_file_is_no_fault(tmp_path, monke
     monkeypatch.setattr(data_folder, "in_a_kernel", lambda: True)
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/ada/notebooks/02_subscribe.ipynb")
     lock = DataFolderLock(tmp_path)
-    with pytest.raises(DataFolderTaken, match=r"the notebook 02_subscribe.ipynb \(process"):
+    with pytest.raises(DataFolderTaken, match=r"The notebook 02_subscribe.ipynb \(process"):
         DataFolderLock(tmp_path)
     for strange in ("", "[" * 5000, "[]", '{"pid": {}}', '{"pid": "x", "program": 1, "since": 2}'):
         (tmp_path / data_folder.NAME).write_text(strange)

@@ -21,10 +21,10 @@ FREE = {"port": 0, "push_port": 0}
 NOTEBOOK = """
 import os, sys
 from types import SimpleNamespace
-os.environ["JPY_SESSION_NAME"] = "/home/ada/notebooks/02_subscribe.ipynb"
-sys.modules["IPython"] = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=True))
 from pushlab.errors import LabStopped
 from pushlab.notebook import Lab
+os.environ["JPY_SESSION_NAME"] = "/home/ada/notebooks/02_subscribe.ipynb"
+sys.modules["IPython"] = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=True))
 lab = Lab(port=0, push_port=0, data=sys.argv[1])
 lab.open("virtual").subscribe()
 print("ready", flush=True)
@@ -56,7 +56,7 @@ def test_a_second_notebook_takes_over_and_the_first_one_says_so(tmp_path, leaves
         with pytest.raises(DataFolderTaken) as refused:
             LabRuntime(**FREE, data=tmp_path)
         said = str(refused.value)
-        assert said.startswith(f"the notebook 02_subscribe.ipynb (process {other.pid}, since ")
+        assert said.startswith(f"The notebook 02_subscribe.ipynb (process {other.pid}, since ")
         assert "Lab(take_over=True)" in said
         with LabRuntime(**FREE, data=tmp_path, take_over=True) as lab:
             assert lab.running and lab.subscriptions() == [], "it has unsubscribed its browser"
