@@ -58,9 +58,12 @@ METADATA = {
 }
 
 # What a lesson says of itself, and the index repeats.
-TITLE = re.compile(r"^# (\d\d · ([^:\n]+)(?:: .+)?)$", re.MULTILINE)
+TITLE = re.compile(r"^# (\d\d[a-z]? · ([^:\n]+)(?:: .+)?)$", re.MULTILINE)
 ABLE = re.compile(r"\*\*At the end you can\*\* (.+?)\n *\n", re.DOTALL)
 TIME = re.compile(r"\*\*Time:\*\* (\d+ minutes)")
+
+# Links to the folders beside the learner's notebooks. From the solutions they lead one folder up.
+BESIDE = re.compile(r"\]\((images|starter)/")
 
 # A widget's view holds the id of a model that only lives in the kernel that made it.
 ALIVE = "application/vnd.jupyter.widget-view+json"
@@ -104,7 +107,7 @@ def prose(name: str) -> str:
 def short_title(name: str) -> str:
     """Return what a lesson is called in a link."""
     found = TITLE.search(prose(name))
-    return f"{name[:2]} · {found[2]}" if found else name
+    return f"{name.partition('_')[0]} · {found[2]}" if found else name
 
 
 def with_navigation(lesson: NotebookNode, name: str, solved: bool) -> NotebookNode:
@@ -120,6 +123,9 @@ def with_navigation(lesson: NotebookNode, name: str, solved: bool) -> NotebookNo
     top = nbformat.v4.new_markdown_cell(bar if solved else f"{bar}\n\n{HOW}", id="navigation-top")
     bottom = nbformat.v4.new_markdown_cell(bar, id="navigation-bottom")
     framed = nbformat.from_dict(lesson)
+    for cell in framed.cells:
+        if solved and cell.cell_type == "markdown":
+            cell.source = BESIDE.sub(r"](../\1/", cell.source)
     framed.cells = [top, *framed.cells, bottom]
     return framed
 

@@ -1,23 +1,22 @@
 # %% [markdown]
-# # 07 · Receive: the service worker, and what the browser does before it
+# # 07 · Receive: what the browser does with a message, and what your worker must do
 #
-# The message has travelled. Now it reaches a browser that may have no page open at all. The browser
-# opens the seal and wakes a small script, whose one duty is to show something. You read that
-# script, feed it well and badly, and in the end take the browser's place and open a message by
-# hand.
+# The message reaches a browser, and perhaps none of your pages is open there. The browser decrypts
+# the message and starts a small script of yours, the *service worker*. The script has one duty: to
+# show something. You read it, feed it good and bad messages, and in the end you take the browser's
+# place and open a message by hand.
 
 # %% [markdown]
 # ## Where we are
 #
-# **What hurts without this.** The push service said `201`, and nothing appears; or a grey "This
-# site has been updated in the background" does. No server can tell you why: the fault is in the
-# worker, or in the keys.
+# **What hurts without this.** The push service said `201`, and nothing appears. No server can tell
+# you why.
 #
-# **At the end you can** read and change a service worker that receives push, predict what it shows
-# for any payload, replace a notification by its tag, say what a missing `waitUntil` costs, and
-# decrypt by hand what the browser decrypts.
+# **At the end you can** write a service worker that receives push, predict what it shows for any
+# payload, replace a notification by its tag, say what a missing `waitUntil` costs, handle a click,
+# and decrypt by hand what the browser decrypts.
 #
-# **Time:** 35 minutes. **Before this:** lessons 02 and 05; for the last part 03.
+# **Time:** 35 minutes. **Before this:** lessons 02 and 05; for section 8 also 03.
 
 # %%
 import hmac
@@ -27,7 +26,7 @@ from urllib.request import Request, urlopen
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tornado.websocket import websocket_connect
-from pushlab import Lab, PushOptions, PushSubscription, base64url, checks, p256
+from pushlab import Lab, PushOptions, PushSubscription, base64url, checks, p256, starter_file
 from pushlab import content_coding, encryption, examples, message_map
 
 lab = Lab()
@@ -38,33 +37,32 @@ lab
 #
 # | name | bytes | what it is | who knows it |
 # |---|---|---|---|
-# | **service worker** | a script | woken for an event, stopped after it | user agent, your server |
-# | **`push` event** | | wakes it; `event.data` is the plaintext or `null` | user agent |
-# | **plaintext** | 0 to 3993 | what you sealed: here JSON | both ends, nobody between |
-# | **`waitUntil`** | | "keep me alive until this promise is settled" | worker and browser |
-# | **`tag`** | text | which *shown* notification a new one replaces | both ends |
-# | **Topic** | 1 to 32 | which *waiting* message a new one replaces | sender, push service |
-# | **ua_private** | 32 | opens the seal; it never leaves the browser | user agent alone |
-# | **auth_secret** | 16 | goes into every key | both ends |
+# | **service worker** | a script | the browser starts it for an event and stops it afterwards | user agent, your server |
+# | **`push` event** | | starts the worker; `event.data` holds the plaintext, or is `null` | user agent |
+# | **plaintext** | 0 to 3993 | what you encrypted: here JSON | sender and worker |
+# | **`waitUntil`** | | "keep me running until this promise is settled" | worker and browser |
+# | **`tag`** | text | a new notification replaces the *shown* one with the same tag | sender and worker |
+# | **Topic** | 1 to 32 | a new message replaces the *waiting* one with the same topic | sender, push service |
+# | **ua_private** | 32 | the private key that opens the message; it never leaves the browser | user agent alone |
+# | **auth_secret** | 16 | a secret that goes into the encryption keys | user agent, application server |
 
 # %% [markdown]
-# ## 1 · What wakes the worker
+# ## 1 · What starts the worker
 #
-# The browser starts a service worker for an event and may stop it some seconds after the last one.
-# Variables are gone then. No page needs to be open. Subscribe and send in the panel if you like;
-# the cell below it does the same.
+# A browser starts a service worker for an event, and may stop it some seconds after the last one. The
+# worker's variables are gone then. No page needs to be open.
 #
-# *Look for* two lines of the user agent alone: `push received`, then `notification shown`. Both are
-# reports that our worker sends, because no server can see what happens there.
+# Subscribe and send in the panel if you like; the cell below it does the same. *Look for* two lines
+# that no server can see, and that the lab's worker reports: `push received`, `notification shown`.
 
 # %%
 lab.panel()
 
 # %% tags=["nbval-ignore-output"]
 browser = lab.open()
-if browser.state != "unregistered":  # your own hand was quicker
+if browser.state != "unregistered":  # you have pressed the buttons yourself
     browser.unregister()
-browser.subscribe()  # so that ours is the newest
+browser.subscribe()  # now this browser's subscription is the newest
 stored, before = lab.subscriptions()[-1], lab.journal.last
 lab.notify(stored.subscription.endpoint, "Good morning", "The worker is awake.")
 assert browser.wait_for_notification(title="Good morning").body == "The worker is awake."
@@ -75,45 +73,32 @@ assert [what for what in story if what in steps] == steps  # in just this order
 lab.diagram(after=before, title="One push")
 
 # %% [markdown]
-# The push service's arrow before them carried sealed bytes. **In between, the browser decrypted**:
-# the worker only ever meets plaintext.
+# The arrow from the push service carried encrypted bytes. The worker received plaintext. **The
+# browser decrypted in between**, before it started the worker.
 #
-# ## 2 · Read the worker
+# ## 2 · Read a worker, whole
 #
-# We ask the application server for the file, as the browser does each time the page is opened: one
-# changed byte makes a new worker. *Look for* the line that hands a promise to `waitUntil`, and for
-# the one that shows something.
+# This is `sw.js` of the [starter](starter/), a small app that you may copy. The lab's own worker does
+# the same, and reports. *Look for* the listeners, and for what each one hands to `waitUntil`.
 
 # %%
-import re
-
-worker = urlopen(lab.application_server.url + "sw.js").read().decode()
-
-
-def part(name):
-    return re.search(rf"^(async )?function {name}\(.*?^}}", worker, re.M | re.S)[0]
-
-
-wired = re.search(r'^addEventListener\("push",.*$', worker, re.M)[0]
-print(wired, part("receive"), part("show"), sep="\n\n")
-assert "event.waitUntil(receive(event.data))" in wired  # the whole promise, not a part of it
+starter_file("sw.js")
 
 # %% [markdown]
-# The listener is one line: *whatever `receive` still has to do, wait for it*. Within `receive` the
-# notification comes **first**, the report to a server second: a phone that has just woken in a
-# tunnel has no network. And `show` tries twice: options that a browser refuses must not cost the
-# message.
+# - `push`: the listener is one line. It hands the promise for *all* of its work to `waitUntil`.
+# - `receive` shows first. A worker that fetches first may show nothing.
+# - `read` never throws.
+# - `here` turns the sender's `url` into a page of your own site, and of no other.
 #
-# Old articles call `window.atob` or read `localStorage` here. A worker has no `window`; the handler
-# throws, and nobody sees it.
+# Older articles use `window` or `localStorage` here. A worker has neither, and nobody sees the error.
 #
 # ## 3 · From JSON to a notification
 #
-# The payload is yours: no specification says that it is JSON. Our application server writes `title`
-# and `options`, the two arguments of
-# [`showNotification`](https://notifications.spec.whatwg.org/#service-worker-api). `data` is shown
-# to nobody; it waits for the click. Here we post what the page's button posts, with more in it.
-# *Look for* what the browser itself reports in the end.
+# The payload's form is your decision: no specification says that it is JSON. The lab's application
+# server sends `title` and `options`, the two arguments of `showNotification`. The option `data` is
+# shown to nobody. It is kept with the notification, for the click.
+#
+# We post what the page's button posts, with more in it. What does the browser report in the end?
 
 # %%
 def notify_me(title, **options):
@@ -129,13 +114,17 @@ def notify_me(title, **options):
 print(notify_me("Train 9", body="Platform 4", tag="train-9", data={"page": "/trains/9"}))
 
 # %% [markdown]
-# The four values that you sent. What they *look* like is the system's business, so put what matters
-# into the title.
+# The browser reports the four values that you sent. The operating system decides what they look
+# like, so put what matters into the title. And remember the lock screen, which anybody can read:
+# "You have a new message" is safe there; a bank balance is not.
 #
-# ## 4 · Tag replaces what is shown, Topic what waits
+# ## 4 · A tag replaces what is shown, a topic what waits
 #
-# The train moves. Predict, after two more messages with the tag `train-9`: how many are shown, with
-# which platform?
+# The train moves. Predict, after two more messages with the tag `train-9`:
+#
+# - How many notifications are shown?
+# - Which platform do they name?
+# - What is their `data`?
 
 # %%
 notify_me("Train 9", body="Platform 7", tag="train-9")
@@ -144,20 +133,24 @@ trains = [one for one in browser.notifications() if one.tag == "train-9"]
 print(len(trains), "shown:", trains[0].body, trains[0].data)
 
 # %% [markdown]
-# One, the newest; and its `data` is gone with the old one, because a tag *replaces*, it merges
-# nothing. The replacement also comes without a sound unless the options say `renotify: true`.
+# One notification is shown, the newest. Its `data` is `None`, because a tag *replaces* the old
+# notification and merges nothing. The new one makes no sound unless the options say
+# `renotify: true` (Notifications API).
 #
-# Compare lesson 05: a **Topic** is a header, and the push service drops the older message *while it
-# waits*. A **tag** is within the plaintext, and the browser swaps what is *on the screen*. A closed
-# browser and three goals: without a topic three messages come, and the tag leaves one of them
-# visible. Use both.
+# A topic (lesson 05) is a header, and the push service drops the older message *while it waits*. A
+# tag is in the plaintext, and the browser replaces what is *on the screen*. Think of a closed browser
+# and three goals. Without a topic, three messages arrive when it opens, and the tag leaves one of
+# them visible. With both, one message arrives.
 #
-# ### Exercise: the screen
+# ### Exercise 1 · The screen
 #
 # `shown(messages: list[dict]) -> list[dict]`: what is on the screen after these messages, in the
-# order of their places. A message is `{"title": …, "options": {…}}`. One with a tag takes the place
-# of the shown one with the same tag. One without a tag, or with an empty one, goes to the end.
-# Return the messages themselves, and leave the list that you are given as it is.
+# order of their places. A message is `{"title": …, "options": {…}}`.
+#
+# - A message with a tag takes the place of the shown one with the same tag.
+# - A message without a tag, or with an empty one, goes to the end.
+#
+# Return the messages themselves, and do not change the list that you are given.
 
 # %%
 def shown(messages: list[dict]) -> list[dict]:
@@ -173,12 +166,11 @@ def shown(messages: list[dict]) -> list[dict]:
 checks.receive.shown(shown)
 
 # %% [markdown]
-# ## 5 · No payload, and a payload that is not JSON
+# ## 5 · No payload, and payloads that are not JSON
 #
-# A body is optional: lesson 05 sent a request without one, with no `Content-Encoding` and nothing
-# encrypted. In the worker `event.data` is then `null`, and a handler that says `event.data.json()`
-# throws. Ours asks first. We send that, JSON that is cut off, and JSON without a title; `push`
-# hands any bytes to the application server's sender. Predict what each shows.
+# A push message may come without a body. In the worker, `event.data` is then `null`, and the lab's
+# worker checks that. We send no payload, JSON that is cut off, and JSON without a title. Predict
+# what the worker shows for each.
 
 # %%
 def push(payload, to=stored):
@@ -195,21 +187,31 @@ for payload, body in [
     lab.wait_for("notification shown", before)
 
 # %% [markdown]
-# Something appears each time. A handler with `event.data.json()` throws on the first two: message
-# delivered, `push` event fired, **empty screen**. With the third it shows a notification named
-# *undefined*. `text()` never throws: a byte that is not UTF-8 becomes `U+FFFD`. (Firefox does that.
-# The Chromium that we tried gives the worker `null` for such bytes. So send UTF-8.)
+# The worker shows something for each. A handler that begins with `event.data.json()` would throw for
+# the first two: the `push` event fires, and **the screen stays empty**. For the third it would show
+# the title *undefined*. `event.data` has four methods, and you may call several of them:
 #
-# ### Exercise: the worker's decision
+# | method | gives | for text that is not JSON | for bytes that are not UTF-8 |
+# |---|---|---|---|
+# | `json()` | the parsed value | throws SyntaxError | throws SyntaxError |
+# | `text()` | a string | the text | `U+FFFD` in place of each wrong byte |
+# | `arrayBuffer()` | the bytes | the bytes | the bytes |
+# | `blob()` | a Blob with the bytes, its type empty | the same | the same |
 #
-# `notification_of(data: bytes | None) -> dict`: what our worker shows, as
+# That is what Firefox 153 does. In Chromium 156, `event.data` itself is `null` if the payload is not
+# UTF-8. In both, a payload of no bytes gives `null` ([07b](07b_worker_life.ipynb) runs it). So send
+# UTF-8, and check `event.data` before you use it.
+#
+# ### Exercise 2 · The worker's decision
+#
+# `notification_of(data: bytes | None) -> dict`: what the lab's worker shows for a payload, as
 # `{"title": …, "options": …}`.
 #
-# - A JSON object whose `title` is text: that title, and its `options`; `{}` if those are missing or
-#   no object.
-# - `None`: title `Push message`, options `{"body": "It came without a payload."}`.
-# - Everything else: title `Push message`, and as the `body` the text, with `U+FFFD` for what is not
-#   UTF-8.
+# - For a JSON object whose `title` is text: that title, and its `options`; `{}` if those are
+#   missing or no object.
+# - For `None`: the title `Push message`, the options `{"body": "It came without a payload."}`.
+# - For everything else: the title `Push message`, and the text as the `body`, with `U+FFFD` for
+#   what is not UTF-8.
 
 # %%
 def notification_of(data: bytes | None) -> dict:
@@ -229,12 +231,15 @@ def notification_of(data: bytes | None) -> dict:
 checks.receive.notification_of(notification_of)
 
 # %% [markdown]
-# ## 6 · Without `waitUntil`
+# ## 6 · Without `waitUntil`, and without a notification
 #
-# A listener returns at once; its promises are settled later. Once it has returned, the browser may
-# stop the worker, unless `waitUntil` was given a promise that is still open. Real browsers often
-# leave it running for seconds, so the fault sleeps on your desk and wakes on your users' phones. A
-# model does not wait. Here `yield` stands for `await`. Predict the two lists.
+# A listener returns at once, and its promises are settled later. Once it has returned, the browser
+# may stop the worker, unless `waitUntil` was given a promise that is still pending. On your desk this
+# fault hides itself: a browser often leaves the worker running for some seconds, and longer while
+# its developer tools are open. It appears on your users' phones.
+#
+# A model does not wait. In `show`, `yield` stands for `await`. Predict what is on the screen at the
+# end, with `waitUntil` and without.
 
 # %%
 def show(screen):
@@ -246,46 +251,53 @@ def wake(listener):
     promises, screen = [], []
     listener(promises.append, screen)  # promises.append plays event.waitUntil
     for promise in promises:
-        list(promise)  # the browser goes on until this promise is settled …
+        list(promise)  # the browser waits until this promise is settled …
     return screen  # … and may stop the worker now
 
 # %%
 print("with   ", wake(lambda wait_until, screen: wait_until(show(screen))))
 print("without", wake(lambda wait_until, screen: next(show(screen))))
-assert all("waitUntil(" in line for line in re.findall(r"=> event.*", worker))  # ours never forgets
+listeners = [line for line in starter_file("sw.js").split("\n") if line.startswith("addEventListener")]
+assert all("waitUntil" in line for line in listeners if "click" not in line)  # ours never forget
 
 # %% [markdown]
-# An empty screen has a price. `userVisibleOnly: true` promised that every push shows something.
-# **Chromium** forgives a little, then shows *This site has been updated in the background* in your
-# name. **Firefox** counts: with no page open and nothing shown, it ended our subscription at the
-# fifteenth such message. **Safari** withdraws the permission after about three. Then the endpoint
-# answers 410, and the sender's log is the first to show it.
+# Without `waitUntil` the screen stays empty. The word need not even be missing: in
+# `waitUntil(fetch(…))`, a notification that another `.then` shows is not waited for. Hand over the
+# promise of one `async` function that does everything.
 #
-# The word need not be missing: in `waitUntil(fetch(…))` a notification shown by another `.then` is
-# not waited for. Use one `async` function, and hand over what it returns.
-
-# %% [markdown]
+# With `userVisibleOnly: true` you promised that every push shows something. What browsers do with a
+# *silent push*, one that shows nothing:
+#
+# | browser | what happens | how we know |
+# |---|---|---|
+# | Firefox | after 15 of them with no page open, the subscription ends | measured, 153 |
+# | Chrome | it shows *This site has been updated in the background* | documented; 24 in our headless Chromium 156 showed nothing |
+# | Safari | it ends the subscription; no number is published | WebKit's blog "Meet Web Push", 2022 |
+#
 # ## 7 · The click
 #
-# A click on a notification is another event, perhaps hours later, for a worker that starts afresh.
-# *Look for* the two calls that a browser permits only right after a click. The click itself is
-# yours, on a desktop that shows notifications: this lesson cannot press the system's own button.
+# A click on a notification is another event. It may come hours later, to a worker that has been
+# started anew. *Look for* the two calls that a browser permits only just after a click.
 
 # %%
-print(part("comeForward"))
-assert "event.notification.close()" in worker  # some systems leave it on the screen otherwise
+print(starter_file("sw.js", 'addEventListener("notificationclick"', "async function open("))
 
 # %% [markdown]
-# *If a page of ours is open, come to it, else open one.* `includeUncontrolled` counts pages that
-# were loaded before the worker took over. No `fetch` stands before `focus()` and `openWindow()`:
-# the permission lasts a moment. To open `/trains/9`, one would read `event.notification.data`:
-# variables do not survive until then.
+# *If the page is open, come to it; otherwise open it.* The details:
+#
+# - `includeUncontrolled: true` also finds pages that were loaded before the worker took over.
+# - `client.url` is a whole URL. It never equals a path such as `/trains/9`, so `here` makes whole URLs.
+# - No `fetch` before `focus()` or `openWindow()`: the permission for them lasts a moment.
+# - What the click needs is in `notification.data`: no variable lives until then.
+# - Swiping a notification away is `notificationclose`. Do not count on it.
+#
+# No cell can click. Our tests click in Firefox 153.
 #
 # ## 8 · Be the browser: open it by hand
 #
-# Who decrypts? Not the worker. For once, let it be you. The key pair and the secret are the RFC's
-# example, known to all. The endpoint is real: we say to the push service what Firefox says, `hello`
-# and `register`, in JSON over a WebSocket.
+# Who decrypts? For once, you. The key pair and the secret are the example of RFC 8291. The endpoint
+# is real: we tell the push service what Firefox tells it, `hello` and `register`, in JSON over a
+# WebSocket.
 
 # %%
 socket = await websocket_connect(lab.push_service.ws_url)
@@ -298,9 +310,9 @@ registered = json.loads(await socket.read_message())
 print(registered["messageType"], registered["status"])
 
 # %% [markdown]
-# Registered, and the answer holds an endpoint. We store it with the two keys, as a page would have
-# it stored, and send. Predict: does the application server notice that this browser is made of
-# paper? *Look for* the 65 bytes of `as_public` in the map: x, y and the 04 before them.
+# The answer holds an endpoint. We store it with the two keys, as a page would, and send. Predict: does
+# the application server notice that this browser is only a few lines of Python? *Look for* the 65
+# bytes of `as_public` in the map: 04, x and y.
 
 # %% tags=["nbval-ignore-output"]
 ua_private = p256.load_private(examples.RFC8291.ua_private)
@@ -315,11 +327,11 @@ body = base64url.decode(frame["data"])
 message_map(body, title="What reaches the browser")
 
 # %% [markdown]
-# It does not: an endpoint and two keys are all that it knows of any browser. Your `ua_private` and
-# the message's `as_public` give the secret that the sender got from `as_private` and `ua_public`
-# ([RFC 8291 §3.1](https://www.rfc-editor.org/rfc/rfc8291#section-3.1)). From there on both compute
-# the same, and so **`key_info` has `ua_public` first here as well**, though now it is your own. The
-# second cell compares with the library, and lets pywebpush seal something too.
+# The application server notices nothing: of any browser it knows an endpoint and two keys. Now
+# decrypt. Your `ua_private` and the message's `as_public` give the secret that the sender computed
+# from `as_private` and `ua_public` (RFC 8291 §3.1). From there on, both sides compute the same. That
+# is why **`key_info` has `ua_public` first on this side too**, although it is now your own key. The
+# second cell compares with the library, and opens a message of pywebpush.
 
 # %%
 from pywebpush import WebPusher
@@ -341,16 +353,16 @@ theirs = WebPusher(subscription.to_json()).encode(b"Hello from pywebpush", "aes1
 print(encryption.decrypt(theirs, **secrets))
 
 # %% [markdown]
-# There it is, with `02` at its end: the delimiter. Zeros may follow it, to hide the length; a
-# receiver takes them off, then exactly one `02`. If a bit has changed, AES-GCM gives nothing at
-# all.
+# The plaintext is there, with the delimiter `02` at its end. Zeros may follow it, to hide the length. A
+# receiver removes the zeros, and then exactly one `02`. If a single bit has changed, AES-GCM gives no
+# plaintext at all.
 #
-# ### Exercise: decrypt
+# ### Exercise 3 · Decrypt
 #
-# `decrypt(body: bytes, ua_private, auth_secret: bytes) -> bytes`: the whole way by yourself,
-# without `content_coding`. `ua_private` is a key object as above; `p256.raw_public(ua_private)` are
-# its 65 bytes. The texts are `Content-Encoding: aes128gcm` and `Content-Encoding: nonce`, each with
-# a zero byte, then `01`. Zeros may follow the delimiter. With a changed bit it has to raise.
+# `decrypt(body: bytes, ua_private, auth_secret: bytes) -> bytes`: the whole way, without
+# `content_coding`. `p256.raw_public(ua_private)` gives the 65 bytes of the key object `ua_private`. The
+# two `info` texts are `Content-Encoding: aes128gcm` and `Content-Encoding: nonce`, each followed by a
+# zero byte, and then `01`. If a bit has changed, the function has to raise.
 
 # %%
 def decrypt(body: bytes, ua_private: ec.EllipticCurvePrivateKey, auth_secret: bytes) -> bytes:
@@ -372,9 +384,12 @@ checks.receive.decrypt(decrypt)
 # %% [markdown]
 # ## 9 · 201, and nothing shows
 #
-# Bits seldom flip, but a row in your database may hold a stale `auth`. We send with sixteen wrong
-# bytes, and then, as a control, with the right ones. Predict for the first: what does the push
-# service answer, what does the browser tell it, and what does the worker see?
+# A row in your database may hold an old `auth`. We send with sixteen wrong bytes and then, as a
+# control, with the right ones. Predict for the first message:
+#
+# - What does the push service answer?
+# - What does the browser tell the push service?
+# - What does the worker see?
 
 # %%
 from dataclasses import replace
@@ -389,49 +404,48 @@ print(story.count("push message"), "pushed,", story.count("push received"), "rec
 assert "Never seen" not in [one.title for one in browser.notifications()]
 
 # %% [markdown]
-# `201`, and an acknowledgement: the push service cannot look inside, and the browser takes the
-# message away, for it would not be better tomorrow. **The worker is not even woken**, and no
-# application server learns of it. When an accepted message does not appear, ask first: did the
-# `push` event fire? If so, look at the worker; if not, at the keys. We say goodbye in Firefox's
-# words, so that no letter box stays behind, and close.
+# The push service answers `201`, because it cannot look inside. The browser acknowledges the message
+# (Firefox with the code 101, which says that it could not decrypt). **The worker is not even
+# started**, and no application server learns of it. When an accepted message does not appear, ask:
+#
+# 1. Did the `push` event fire? If not, the device was away, or the keys are wrong.
+# 2. Did `showNotification()` resolve? If it rejected, its options are wrong.
+# 3. It resolved, and you see nothing? Then the operating system hides it: a switch for this browser,
+#    Focus, Do Not Disturb. No web page can find that out.
+#
+# We unregister in Firefox's words, so that no subscription is left behind, and close.
 
 # %%
 await socket.write_message(json.dumps({"messageType": "unregister", "channelID": "lesson-07"}))
 await socket.read_message()
 print(lab.notify(subscription.endpoint, "Still there?").status)
 socket.close()
-browser.close()
+lab.stop()
 
 # %% [markdown]
 # ## What you saw
 #
-# - The browser decrypts, then wakes the worker; the worker meets plaintext or `null`.
+# - The browser decrypts and then starts the worker; the worker gets plaintext or `null`.
 # - Show first, report later, and hand one promise for everything to `waitUntil`.
-# - Any payload must show something.
-# - A tag replaces what is shown, a Topic what waits.
-# - A message that cannot be opened is accepted, acknowledged and dropped, in silence.
+# - Every payload must show something.
+# - A message that cannot be decrypted is accepted, acknowledged and dropped, and nobody is told.
 #
-# **What we left out.** Buttons and pictures in a notification, which differ from system to system;
-# `pushsubscriptionchange`, which the worker also handles; and Safari's
-# [Declarative Web Push](https://webkit.org/blog/16535/meet-declarative-web-push/), a JSON payload
-# with `"web_push": 8030` that the browser can show without any worker.
+# **What we left out.** The worker's own life, `pushsubscriptionchange`, declarative messages and the
+# browsers' tools come in 07b. Buttons and pictures differ from system to system; MDN lists them.
 
 # %% [markdown]
 # ## Questions
 #
 # 1. A handler begins with `const data = await (await fetch("/news")).json()` and then shows it.
-#    Name two days on which it shows nothing.
-# 2. The push service knows the endpoint, the body and the VAPID key. What does it lack to open the
-#    message?
-# 3. Why may a worker not keep the number of unread messages in a variable?
+#    Name two situations in which it shows nothing.
+# 2. Why must a worker not keep the number of unread messages in a variable?
 #
 # <details><summary>Answers</summary>
 #
-# 1. A day without network when the message arrives from elsewhere than your server, and the day on
-#    which the session has expired and `/news` answers with a login page: that is HTML, and no JSON.
-# 2. `ua_private` (or `as_private`) and `auth_secret`. It has never had any of them.
-# 3. It is stopped between two events. IndexedDB keeps things; a variable does not.
+# 1. Your server is down or out of reach. And the session has expired, so that `/news` answers with a
+#    login page: that is HTML, and `json()` throws.
+# 2. The browser stops the worker between two events, and the variable is lost. IndexedDB keeps
+#    things.
 # </details>
 #
-# **Next:** [08 · Error clinic](08_error_clinic.ipynb), where you break each thing and read the
-# answers.
+# **Next:** [07b · The worker's life](07b_worker_life.ipynb): installed, waiting, active, and gone.
