@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import closing
@@ -134,6 +135,15 @@ import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+@pytest.fixture
+def short_path():
+    """Make a folder with a path that is short enough for the socket that Chromium has in it."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        yield Path(folder)
+
+
 KERNEL = """
 from pushlab import Lab
 lab = Lab(port=0, push_port=0)
@@ -143,16 +153,17 @@ browser.subscribe()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
-def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(tmp_path, chromium_installed):
+def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(
+    tmp_path, short_path, chromium_installed
+):
     """``./lab`` in a terminal without a screen, with a kernel that has a browser open."""
     import pty
 
     import psutil
     from jupyter_client.blocking import BlockingKernelClient
 
-    folders = {"TMPDIR": tmp_path / "tmp", "HOME": tmp_path, "PUSHLAB_DATA": tmp_path / "data"}
+    folders = {"TMPDIR": short_path, "HOME": tmp_path, "PUSHLAB_DATA": tmp_path / "data"}
     folders |= {f"JUPYTER_{name}_DIR": tmp_path / name for name in ("CONFIG", "DATA", "RUNTIME")}
-    folders["TMPDIR"].mkdir()
     environ = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environ |= {name: str(folder) for name, folder in folders.items()}
     ours, theirs = pty.openpty()
