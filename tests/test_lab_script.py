@@ -305,8 +305,9 @@ def test_what_a_command_needs_of_the_lock(script, extras, there, not_there):
 
 
 @pytest.mark.parametrize("uv", [None, "uv"])
-def test_each_file_is_checked_and_pushlab_itself_comes_alone(script, monkeypatch, uv):
+def test_each_file_is_checked_and_pushlab_itself_comes_alone(script, monkeypatch, tmp_path, uv):
     steps = []
+    monkeypatch.setattr(script, "VENV", tmp_path)
     monkeypatch.setattr(script, "step", steps.append)
     monkeypatch.setattr(script, "pip", lambda: ["pip"])
     script.install("test", uv)

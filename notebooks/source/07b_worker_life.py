@@ -26,6 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pushlab import Lab, PushOptions, PushSubscription, checks, starter_file
 
 lab = Lab()
+lab
 
 # %% [markdown]
 # ## The words

@@ -51,7 +51,6 @@ lab
 # `send` is the POST of lesson 05, except that it signs *whatever claims you say*.
 
 # %%
-signer = Vapid(lab.keys.private_key)  # pywebpush signs with it
 def send(text, to, keys=lab.keys, ttl=60, topic=None, **said):
     claims = {"aud": to.origin, "exp": int(time.time()) + 12 * 3600, "sub": keys.subject} | said
     token = jws.sign(vapid.HEADER, json.dumps(claims).encode(), keys.private_key)
@@ -87,6 +86,7 @@ def answers(service, flavours, *what, **said):
 # *Look for* two healthy answers: each case has such a control.
 
 # %%
+signer = Vapid(lab.keys.private_key)  # pywebpush signs with it
 os.environ["no_proxy"] = "127.0.0.1"  # The lab is right here: no proxy in between.
 phone = lab.open("virtual", name="Phone")
 phone.subscribe()

@@ -52,13 +52,19 @@ def _definitions(cells: list) -> dict[str, Any]:
     used = [one for function in functions for one in ast.walk(function)]
     needed = {one.id for one in used if isinstance(one, ast.Name)} - {"lab"}
     known: dict[str, Any] = {}
+    own = {function.name for function in functions}
     for node in nodes:
         value = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in needed
+        value = value and not own & {ast.unparse(one.func) for one in calls(node)}
         if value or isinstance(node, (ast.Import, ast.ImportFrom)) or node in functions:
             if _can_be_made(node, known):
                 code = compile(ast.Module([node], []), "a cell", "exec")
                 exec(code, known)  # noqa: S102 - the lessons' own source, as their notebooks run it
     return known
+
+
+def calls(node: ast.AST) -> list[ast.Call]:
+    return [one for one in ast.walk(node) if isinstance(one, ast.Call)]
 
 
 def _can_be_made(node: ast.AST, known: dict[str, Any]) -> bool:

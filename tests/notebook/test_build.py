@@ -150,6 +150,7 @@ def test_the_command_says_what_it_wrote(build, tmp_path, monkeypatch, capsys):
         "notebooks/00_small.ipynb",
         "notebooks/index.ipynb",
         "notebooks/glossary.ipynb",
+        "notebooks/SHA256SUMS",
     ]
     written = [(tmp_path / name).read_bytes() for name in said]
     assert build.main([]) == 0

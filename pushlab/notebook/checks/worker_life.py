@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from pushlab.errors import NotYet
-from pushlab.notebook.checks.core import Right
+from pushlab.notebook.checks.core import Right, type_is
+from pushlab.notebook.checks.guard import check
 
 Steps = list[tuple]
 
@@ -39,11 +40,13 @@ LIVES: list[tuple[str, Steps, tuple]] = [
 ]
 
 
+@check
 def workers(yours: Callable[[Steps], tuple]) -> Right:
     """Check ``workers(steps) -> (waiting, active)``. Service Workers, Activate and Skip Waiting."""
     for what, steps, (waiting, active) in LIVES:
         answer = yours(list(steps))
-        if not isinstance(answer, tuple) or len(answer) != 2:
+        type_is("the answer of workers", answer, tuple)
+        if len(answer) != 2:
             raise NotYet("workers should return a tuple of two: the version that waits, the active one")
         if answer == (active, waiting) != (waiting, active):
             raise NotYet(f"{what}: the two have changed places. The waiting one comes first")
@@ -64,11 +67,11 @@ addEventListener("notificationclick", (event) => event.notification.close());
 """
 
 
+@check
 def my_worker(yours: Callable[[str], str]) -> Right:
     """Check ``my_worker(worker) -> str``, as far as can be seen without running JavaScript."""
     answer = yours(WORKER)
-    if not isinstance(answer, str):
-        raise NotYet("my_worker should return the worker's source, a str: does it return something?")
+    type_is("the answer of my_worker", answer, str)
     if answer == WORKER:
         raise NotYet(
             "The source is unchanged. replace() changes nothing if it does not find its first text: "

@@ -109,7 +109,9 @@ def _without_comments(part: bytes) -> bytes:
 
 def _of_head(form: str, lines: list[str]) -> Captured:
     """Read a request line and the headers after it, as HTTP/1.1 writes them."""
-    method, target, _ = REQUEST_LINE.fullmatch(lines[0].strip()).groups()  # type: ignore[union-attr]
+    found = REQUEST_LINE.fullmatch(lines[0].strip())
+    assert found, "its callers have looked"
+    method, target = found[1], found[2]
     headers = _headers(lines[1:])
     captured = Captured(form, (method or "GET").upper(), target, headers, None, LEFT_OUT)
     if not target.startswith("/"):

@@ -98,6 +98,7 @@ b64url, b64url_decode = RIGHT["keys.b64url"]
 (what_next,) = RIGHT["send.what_next"]
 (again,) = RIGHT["operate.again"]
 (diagnose,) = RIGHT["operate.diagnose"]
+(workers,) = RIGHT["worker_life.workers"]
 
 
 def standard_decode(text):
@@ -550,5 +551,26 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "a sentence": lambda counts: f"it is the {diagnose(counts)}",
         "a capital": after("operate.diagnose", str.title),
         "nothing": lambda counts: None,
+    },
+    "worker_life.workers": {
+        "exchanged": after("worker_life.workers", lambda pair: pair[::-1]),
+        "nobody waits": after("worker_life.workers", lambda pair: (None, pair[1])),
+        "the newest is active": lambda steps: (
+            None,
+            max((n for w, n in steps if w == "file"), default=None),
+        ),
+        "a list": after("worker_life.workers", list),
+        "the active one alone": after("worker_life.workers", lambda pair: pair[1]),
+        "pages do not count": lambda steps: workers([one for one in steps if one[0] != "open"]),
+        "skip is forgotten": lambda steps: workers([one for one in steps if one[0] != "skip"]),
+    },
+    "worker_life.my_worker": {
+        "other quotes": lambda worker: worker.replace("showNotification('", "showNotification('🔔 "),
+        "no backticks": lambda worker: worker.replace("(title,", '("🔔 ${title}",'),
+        "no space": lambda worker: worker.replace("(title,", "(`🔔${title}`,"),
+        "a bell alone": lambda worker: worker.replace("(title,", '("🔔 ",'),
+        "only the new line": lambda worker: "registration.showNotification(`🔔 ${title}`, { body })",
+        "bytes": after("worker_life.my_worker", str.encode),
+        "forgets to return": lambda worker: None,
     },
 }

@@ -42,7 +42,7 @@ def test_the_starter_has_the_text_that_the_exercise_replaces():
     ("mistake", "said"),
     [
         ({"waits": False}, "an update under a page: the active worker is not right yet"),
-        ({"counts_all": True}, "a first visit: the active worker"),
+        ({"counts_all": True}, "a first visit: the two have changed places"),
         ({"keeps_closed": True}, "an update with no page open: the active worker"),
         ({"first_waits": True}, "two updates: the waiting worker"),
         ({"skips": False}, "skipWaiting: the active worker"),
@@ -57,8 +57,8 @@ def test_a_mistake_in_the_life_is_named(mistake, said):
     ("yours", "said"),
     [
         (lambda steps: workers(steps)[::-1], "changed places"),
-        (lambda steps: None, "a tuple of two"),
-        (lambda steps: list(workers(steps)), "a tuple of two"),
+        (lambda steps: None, "a tuple, and yours is None"),
+        (lambda steps: list(workers(steps)), "a tuple, and yours is a list"),
     ],
 )
 def test_another_form_of_the_answer_is_named(yours, said):
@@ -69,7 +69,7 @@ def test_another_form_of_the_answer_is_named(yours, said):
 @pytest.mark.parametrize(
     ("yours", "said"),
     [
-        (lambda worker: None, "does it return something"),
+        (lambda worker: None, "does your function return something"),
         (lambda worker: worker.replace("no such text", "🔔 "), "The source is unchanged"),
         (lambda worker: worker.replace("title,", "`🔔${title}`,", 1), "no bell with a space"),
         (lambda worker: my_worker(worker).replace("addEventListener", "", 1), "Something is gone"),

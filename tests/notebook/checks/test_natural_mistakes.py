@@ -784,4 +784,48 @@ TOLD: dict[str, dict[str, str]] = {
             "something? What print(…) shows is not returned"
         ),
     },
+    "worker_life.workers": {
+        "exchanged": ("a first visit: the two have changed places. The waiting one comes first"),
+        "nobody waits": (
+            "an update under a page: the waiting worker is not right yet. The steps are [('file', "
+            "1), ('open', 'A'), ('file', 2)]"
+        ),
+        "the newest is active": (
+            "an update under a page: the active worker is not right yet. The steps are [('file', "
+            "1), ('open', 'A'), ('file', 2)]"
+        ),
+        "a list": ("the answer of workers should be a tuple, and yours is a list of 2"),
+        "the active one alone": (
+            "the answer of workers should be a tuple, and yours is None: does your function return "
+            "something? What print(…) shows is not returned"
+        ),
+        "pages do not count": (
+            "an update under a page: the active worker is not right yet. The steps are [('file', "
+            "1), ('open', 'A'), ('file', 2)]"
+        ),
+        "skip is forgotten": (
+            "skipWaiting: the active worker is not right yet. The steps are [('file', 1), ('open', "
+            "'A'), ('file', 2), ('skip', None)]"
+        ),
+    },
+    "worker_life.my_worker": {
+        "other quotes": (
+            "The source is unchanged. replace() changes nothing if it does not find its first text:"
+            " is that written as in the file, with the same quotes and spaces?"
+        ),
+        "no backticks": ("JavaScript fills ${title} in only between backticks: `🔔 ${title}`"),
+        "no space": ("There is no bell with a space after it in the source"),
+        "a bell alone": ("The message's own title is no longer shown"),
+        "only the new line": (
+            "Something is gone that the worker needs: a listener, or the call that shows"
+        ),
+        "bytes": (
+            "the answer of my_worker should be a str, and yours is 316 bytes. decode() makes a text"
+            " of bytes"
+        ),
+        "forgets to return": (
+            "the answer of my_worker should be a str, and yours is None: does your function return "
+            "something? What print(…) shows is not returned"
+        ),
+    },
 }
