@@ -134,11 +134,14 @@ def test_each_command_of_the_script_is_in_the_table():
 
 def test_the_lessons_are_in_the_readme_and_in_the_guide_with_their_times():
     sources = {path.stem: path.read_text("utf-8") for path in ROOT.glob("notebooks/source/[0-9]*.py")}
-    listed = re.findall(r"\]\(notebooks/(\d\d_\w+)\.ipynb\)", section("README.md", "What next"))
+    listed = re.findall(r"\]\(notebooks/(\d\d\w?_\w+)\.ipynb\)", section("README.md", "What next"))
     assert listed == sorted(sources)
-    times = [(name[:2], re.search(r"\*\*Time:\*\* (\d+ minutes)", sources[name])[1]) for name in listed]
+    times = [
+        (name.partition("_")[0], re.search(r"\*\*Time:\*\* (\d+ minutes)", sources[name])[1])
+        for name in listed
+    ]
     guide = section("notebooks/INSTRUCTOR.md", "Lesson by lesson")
-    assert re.findall(r"^### (\d\d) · .+ \((\d+ minutes)\)$", guide, re.MULTILINE) == times
+    assert re.findall(r"^### (\d\d\w?) · .+ \((\d+ minutes)\)$", guide, re.MULTILINE) == times
 
 
 # --- the commands --------------------------------------------------------------------------------
