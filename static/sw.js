@@ -33,8 +33,9 @@ async function tellReceived(payload, data) {
 }
 
 // Return {kind, title, options} for any payload: JSON {"title", "options"}, the same as a
-// declarative push message, text, or nothing. JSON that does not parse is treated as text, because
-// an exception here would make a push that shows nothing.
+// declarative push message, text, or nothing. A "body" beside the title, as tutorials send it, is
+// shown too. JSON that does not parse is treated as text, because an exception here would make a push
+// that shows nothing.
 function read(data) {
   if (!data) {
     return { kind: "none", title: DEFAULT_TITLE, options: { body: "It came without a payload." } };
@@ -42,7 +43,8 @@ function read(data) {
   const text = data.text();
   const value = parse(text);
   if (typeof value?.title === "string") {
-    return { kind: "json", title: value.title, options: value.options };
+    const beside = typeof value.body === "string" ? { body: value.body } : undefined;
+    return { kind: "json", title: value.title, options: { ...beside, ...value.options } };
   }
   if (value?.web_push === 8030 && typeof value.notification?.title === "string") {
     const { title, ...options } = value.notification;

@@ -259,6 +259,8 @@ def read(plaintext: bytes | None) -> tuple[str, Notification]:
 
     >>> read(b'{"title": "Hello", "options": {"body": "ID: 7"}}')
     ('json', Notification(title='Hello', body='ID: 7', tag='', data=None))
+    >>> read(b'{"title": "Hello", "body": "as tutorials send it"}')
+    ('json', Notification(title='Hello', body='as tutorials send it', tag='', data=None))
     >>> read(b"just text")
     ('text', Notification(title='Push message', body='just text', tag='', data=None))
     >>> read(None)
@@ -277,6 +279,8 @@ def read(plaintext: bytes | None) -> tuple[str, Notification]:
     if not isinstance(title, str):
         return "text", Notification("Push message", text)
     options = options if isinstance(options, dict) else {}
+    if kind == "json" and isinstance(value.get("body"), str):
+        options = {"body": value["body"], **options}
     body, tag = str(options.get("body", "")), str(options.get("tag", ""))
     return kind, Notification(title, body, tag, options.get("data"))
 
