@@ -16,6 +16,7 @@ import asyncio
 import warnings
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,9 +24,10 @@ from pushlab import settings
 from pushlab.appserver import key_sources
 from pushlab.appserver.app import ApplicationServer, checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
+from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.web.certificate import Certificate
-from pushlab.errors import PortTaken, TimedOut
+from pushlab.errors import BadDatabaseUrl, PortTaken, TimedOut
 from pushlab.journal import Event, IsolatedCallback, Journal
 from pushlab.lab import jupyter, network, ports
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
@@ -35,10 +37,11 @@ from pushlab.lab.forgetting import ThrowAwaySubscriptions
 from pushlab.lab.invitation import Invitation
 from pushlab.lab.lifecycle import STOP_SECONDS, Lifecycle
 from pushlab.lab.listener import Listeners
+from pushlab.protocol import vapid
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
-from pushlab.server.database import checked_url, sqlite_url
+from pushlab.server.database import checked_url, is_file, sqlite_url
 from pushlab.throwaway import sweep
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
@@ -57,13 +60,15 @@ class LabRuntime(Lifecycle):
     many messages may wait there for one user agent. ``host`` opens the lab to a room: the address of
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
     the page is served by https. ``take_over`` stops a lab of another notebook or program that has the
-    same data folder. The environment variables PUSHLAB_PORT, PUSHLAB_PUSH_PORT and
-    PUSHLAB_DATA replace the arguments that are not given.
+    same data folder. ``subject`` says how a push service can reach you (``"mailto:…"`` or
+    ``"https:…"``), in place of what the key file or the environment says. The environment variables
+    PUSHLAB_PORT, PUSHLAB_PUSH_PORT and PUSHLAB_DATA replace the arguments that are not given.
 
     If one part cannot be started, the parts before it are stopped again, and nothing is left.
-    Raises BadArgument, BadPort, UnknownFlavour, BadHost, BadCertificate; DataFolderTaken if another
-    lab uses the data folder, UnusableFolder if it cannot be used; PortTaken if another program holds a
-    port; StoreError if a database fails. A lab that still runs when Python ends is stopped.
+    Raises BadArgument, BadPort, BadSubject, BadDatabaseUrl, UnknownFlavour, BadHost, BadCertificate;
+    DataFolderTaken if another lab uses the data folder, UnusableFolder if it cannot be used; PortTaken
+    if another program holds a port; StoreError if a database fails. A lab that still runs when Python
+    ends is stopped.
 
     >>> with LabRuntime(port=0, push_port=0, data="/tmp/lab") as lab:     # doctest: +SKIP
     ...     browser = lab.open()
@@ -87,11 +92,14 @@ class LabRuntime(Lifecycle):
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
         take_over: bool = False,
+        subject: str | None = None,
     ):
         super().__init__()
         # Wrong arguments are refused before anything is stopped or started.
         self._sender = checked_sender(sender)
         self._allow_endpoints = network.loopback_origins(allow_endpoints)
+        vapid.check_subject(subject)
+        self._subject = subject
         if database is not None:
             self._database = checked_url(database, "application server")
         flavour = Flavour.named(flavour)
@@ -101,12 +109,18 @@ class LabRuntime(Lifecycle):
         self._token = None if network.is_loopback(host) else settings.instructor_token()
         self._ports = settings.ports(port, push_port)
         self.data = absolute(settings.data_folder(data))
+        mailbox = self.data / "pushservice.sqlite3"
         if database is None:
             self._database = sqlite_url(self.data / "appserver.sqlite3")
+        elif is_file(self._database, mailbox, "application server"):
+            raise BadDatabaseUrl(
+                f"the application server's database would be the push service's file, {mailbox}",
+                "application server",
+            )
         self.journal = Journal(fault=self._faults.add)
         self._listeners = Listeners(self.journal, self._faults.add)
         self.push_service = PushService(
-            database=sqlite_url(self.data / "pushservice.sqlite3"),
+            database=sqlite_url(mailbox),
             journal=self.journal,
             flavour=flavour,
             message_limit=message_limit,
@@ -146,11 +160,14 @@ class LabRuntime(Lifecycle):
         undo.callback(self._close_browsers)
 
     def _prepare(self) -> None:
-        """Make the keys if they are missing. Raises UnusableFolder, KeyFileError."""
+        """Take the keys, and make them if they are missing. Raises UnusableFolder, KeyFileError."""
         try:
             self.key_source = key_sources.find(self.data / "vapid.env")
         except OSError as reason:
             raise unusable(self.data, reason) from None
+        if self._subject is not None:
+            keys = VapidKeys(self.key_source.keys.private_key, self._subject)
+            self.key_source = replace(self.key_source, keys=keys, subject_from="Lab(subject=…)")
         self.keys = self.key_source.keys
 
     def _connect_overrides(self, address: str) -> list[ConnectOverride]:

@@ -133,6 +133,23 @@ def sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path.absolute()))
 
 
+def is_file(url: URL, path: Path, owner: str) -> bool:
+    """Say whether a URL leads to this SQLite file, by whatever name. Raises BadDatabaseUrl.
+
+    >>> is_file(make_url("sqlite:////lab/../lab/push.db"), Path("/lab/push.db"), "push service")
+    True
+    """
+    file = _file_of(url, owner)
+    if file is None:
+        return False
+    try:
+        return Path(file).samefile(path)
+    except OSError:  # One of them is not there.
+        return Path(file).resolve() == path.resolve()
+    except ValueError:  # No file can have such a name.
+        return False
+
+
 def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = True) -> Database:
     """Open the database at an SQLAlchemy URL. Only its owner can read a new SQLite file.
 

@@ -18,6 +18,7 @@ from pushlab.errors import (
     BadDatabaseUrl,
     BadHost,
     BadPort,
+    BadSubject,
     BrowserFailed,
     BrowserNotFound,
     KeyFileError,
@@ -107,6 +108,15 @@ def test_a_lab_signs_with_the_keys_of_the_environment_and_makes_no_file(tmp_path
         browser.subscribe()
         assert lab.notify_all().accepted == 1
     assert not (tmp_path / "vapid.env").exists()
+
+
+def test_a_lab_s_own_subject_is_before_that_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("VAPID_SUBJECT", "mailto:environment@site.org")
+    with LabRuntime(port=0, push_port=0, data=tmp_path, subject="mailto:me@site.org") as lab:
+        assert lab.application_server.keys.subject == "mailto:me@site.org"
+        assert lab.key_source.subject_from == "Lab(subject=…)"
+    with LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
+        assert lab.keys.subject == "mailto:environment@site.org"
 
 
 def test_twenty_starts_and_stops_leave_no_thread(tmp_path):
@@ -212,6 +222,13 @@ CANNOT_START = {
     "allow_endpoints with a port that is none": (
         BadArgument,
         lambda _: {"allow_endpoints": ["http://127.0.0.1:70000"]},
+    ),
+    "subject": (BadSubject, lambda _: {"subject": "me@site.org"}),
+    "subject of a wrong type": (BadSubject, lambda _: {"subject": 7}),
+    "empty subject": (BadSubject, lambda _: {"subject": ""}),
+    "database that is the push service's": (
+        BadDatabaseUrl,
+        lambda folder: {"database": f"sqlite:///{folder}/data/../data/pushservice.sqlite3"},
     ),
     "flavour": (UnknownFlavour, lambda _: {"flavour": "vanilla"}),
     "flavour of a wrong type": (UnknownFlavour, lambda _: {"flavour": 7}),

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Collection
 from typing import Protocol
 
+from pushlab.appserver.delivery.contact import ContactWarning
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.delivery.response import NetworkFault, Response
 from pushlab.appserver.explain.outcome import Outcome
@@ -48,7 +49,7 @@ class DeliveryLog:
     """Record in the journal how messages are sent. Without a journal, record nothing.
 
     ``lab_origins`` are the push services that record their own requests in the same journal. A
-    ConnectOverride leads to one of them too.
+    ConnectOverride leads to one of them too. ``contact`` learns of the requests to all others.
 
     >>> journal = Journal()
     >>> DeliveryLog(journal).record("sign", aud="https://push.example.net")
@@ -56,9 +57,15 @@ class DeliveryLog:
       1 application server: sign
     """
 
-    def __init__(self, journal: Journal | None = None, lab_origins: Collection[str] = ()):
+    def __init__(
+        self,
+        journal: Journal | None = None,
+        lab_origins: Collection[str] = (),
+        contact: ContactWarning | None = None,
+    ):
         self._journal = journal
         self._lab_origins = lab_origins
+        self._contact = contact
 
     def record(
         self, what: str, stored: StoredSubscription | None = None, **detail: str | int | float
@@ -71,6 +78,7 @@ class DeliveryLog:
 
     def request(self, request: PreparedRequest) -> None:
         """Record a request that is about to be sent."""
+        self._warn(request)
         if request.override:
             self._override(request.override, request.stored)
         elif self._journal and not self._is_recorded_there(request):
@@ -99,7 +107,12 @@ class DeliveryLog:
 
     def quiet(self) -> "DeliveryLog":
         """Return the log for the many messages of a notify-all, which would fill the journal."""
-        return _QuietLog(self._journal, self._lab_origins)
+        return _QuietLog(self._journal, self._lab_origins, self._contact)
+
+    def _warn(self, request: PreparedRequest) -> None:
+        contact = self._contact
+        if contact and contact.due and not self._is_recorded_there(request):
+            contact.sending_to(request.stored.subscription.origin)
 
     def _override(self, override: ConnectOverride, stored: StoredSubscription) -> None:
         address = f"{override.address}:{override.port}"
@@ -118,8 +131,10 @@ def _names(stored: StoredSubscription | None) -> tuple[str, str]:
 class _QuietLog(DeliveryLog):
     """Record nothing but each ConnectOverride that is used, once."""
 
-    def __init__(self, journal: Journal | None, lab_origins: Collection[str]):
-        super().__init__(journal, lab_origins)
+    def __init__(
+        self, journal: Journal | None, lab_origins: Collection[str], contact: ContactWarning | None
+    ):
+        super().__init__(journal, lab_origins, contact)
         self._used: set[ConnectOverride] = set()
 
     def record(
@@ -129,6 +144,7 @@ class _QuietLog(DeliveryLog):
 
     def request(self, request: PreparedRequest) -> None:
         """Record the request's override, if it is the first to use it."""
+        self._warn(request)
         override = request.override
         if override and override not in self._used:
             self._used.add(override)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
+from pushlab.appserver.delivery.contact import ContactWarning
 from pushlab.appserver.delivery.delivery import Delivery, DeliveryContext, NoQueue
 from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.log import DeliveryLog, tell_outcome
@@ -98,7 +99,7 @@ class Sender:
         chance: Callable[[], float] = random.random,
     ):
         self.store = store
-        self.log = DeliveryLog(journal, lab_origins)
+        self.log = DeliveryLog(journal, lab_origins, ContactWarning(keys.subject))
         self.context = DeliveryContext(client, participants or Participants(clock), clock, sleep, chance)
         self._keys = keys
         self._work = PendingWork()
