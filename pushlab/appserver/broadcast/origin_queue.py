@@ -6,7 +6,7 @@ that is a claim. The answers to others show whether it is true:
     about a recipient or a message      nothing changes for others
     about the sender or push service    as soon as more than MAX_SHARE of the last answers say so, fewer
                                         may be under way; if nobody else was served lately, nothing
-                                        new begins for as long as Retry-After says
+                                        new begins for as long as Retry-After says, at most CLOSE_AFTER
 
     open ── nobody is served ──▶ paused ── the pause is over ──▶ probing ── CLOSE_AFTER is over ─▶ closed
      ▲                             ▲                               │                                 │
@@ -19,6 +19,9 @@ push service and ask for a pause. A push service that is overloaded, or refuses 
 PROBES_PER_SECOND messages at most, to recipients picked at random. So those who are refused for a
 reason of their own cannot hide the others behind them, in whatever order they come. One message that
 is taken opens the queue again.
+
+A pause is as long as the push service asks for, but no longer than CLOSE_AFTER: a sender that is to
+wait for a minute or a year waits for that long, asks once more, and gives up.
 
 If nothing has been taken for CLOSE_AFTER seconds, from MANY recipients, the queue is closed: what
 waits in it is given up, and the sender tells so. Even then a message is tried now and then, and opens
@@ -54,7 +57,7 @@ RECENT = 200
 """Answers after which the older ones count half in that part."""
 
 PROBE_PAUSE = 1.0
-"""Seconds between probes where no pause is asked for, or one longer than CLOSE_AFTER."""
+"""Seconds between probes where no pause is asked for."""
 
 PROBES_PER_SECOND = 5
 """Messages that are tried for each second of a pause, when it is over."""
@@ -195,7 +198,7 @@ class OriginQueue(Generic[Item, Again]):
             return None
         slowly = self._asked or self._throttled or not self._served
         rate = PROBES_PER_SECOND if slowly else PROBES_PER_SECOND_SERVED
-        seconds = self._asked if 0 < self._asked <= CLOSE_AFTER else PROBE_PAUSE
+        seconds = min(self._asked, CLOSE_AFTER) or PROBE_PAUSE
         self.state, self._asked = "paused", 0.0
         self._probes = max(1, int(seconds * rate))
         self.pauses += 1

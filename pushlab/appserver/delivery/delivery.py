@@ -202,6 +202,12 @@ class Delivery:
     def give_up(self, outcome: Outcome) -> Outcome:
         """Return the last outcome of a message that is not tried again."""
         times = "once" if self._attempts == 1 else f"{self._attempts} times"
+        if self._asked(outcome) > RETRY_DEADLINE:
+            limit = f"{RETRY_DEADLINE:g} seconds"
+            return outcome.adding(
+                f"The sender tried {times}, then gave up: it waits for {limit} at most, and is asked to "
+                "wait for longer."
+            )
         return outcome.adding(f"The sender tried {times}, then gave up.")
 
     def _asked(self, outcome: Outcome) -> float:

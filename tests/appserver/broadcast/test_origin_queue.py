@@ -127,6 +127,13 @@ def test_a_push_service_that_has_served_somebody_gets_more_probes_unless_it_asks
         assert [one.refuse() for _ in range(rate)] == [None] * (rate - 1) + [PROBE_PAUSE]
 
 
+def test_a_pause_that_is_asked_for_is_kept_as_long_as_the_sender_waits_at_all():
+    for asked in (CLOSE_AFTER, 60, YEAR):
+        one = queue()
+        assert one.refuse(asked=asked) == CLOSE_AFTER
+        assert not one.ready, "no probe before"
+
+
 def test_probes_are_picked_at_random():
     one = queue()
     one.refuse(asked=1)
