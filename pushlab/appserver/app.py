@@ -45,7 +45,7 @@ from pushlab.errors import (
     UnknownSubscription,
 )
 from pushlab.journal import Journal, Party
-from pushlab.protocol import origin
+from pushlab.protocol import base64url, origin
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import listen, log
@@ -207,19 +207,22 @@ class ApplicationServer:
 
     # --- what it does --------------------------------------------------------------------------
 
-    def subscribe(self, subscription: PushSubscription, display_name: str = "") -> bool:
+    def subscribe(
+        self, subscription: PushSubscription, display_name: str = "", made_for: bytes | None = None
+    ) -> bool:
         """Keep a subscription, and return whether it is new. It may wait for the database.
 
+        ``made_for`` is the application server key with which it was made; without it, this server's.
         One that is known with its keys, and comes again without any, keeps its keys. Raises
         EndpointNotAllowed, TooManySubscriptions, UnableToSaveSubscription, UnableToReadDatabase.
         """
-        key = self.keys.application_server_key
+        key = base64url.encode(made_for or self.keys.public)
         known = self.store.get(subscription.endpoint)
         if known and known.subscription.has_keys and not subscription.has_keys:
             subscription = known.subscription
         # A page sends its subscription at each load. The key that it was made for never changes, so
         # the first record of it stays right when the server has been given other keys since.
-        if known and known.subscription.p256dh == subscription.p256dh:
+        if made_for is None and known and known.subscription.p256dh == subscription.p256dh:
             key = known.application_server_key
         if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")

@@ -20,6 +20,7 @@ from pushlab.errors import (
     UnknownSubscription,
 )
 from pushlab.journal import Party
+from pushlab.protocol import base64url, p256
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.spelling import wrapping
 from pushlab.protocol.subscription import PushSubscription, label_of
@@ -47,6 +48,13 @@ WITHOUT_KEYS = (
     "shows a notification of its own."
 )
 """The warning in the answer to such a subscription."""
+
+
+FOR_ANOTHER_KEY = (
+    "The subscription was made for another application server key than this server signs with. It is "
+    "stored, but a push service refuses the messages to it. Let the page unsubscribe and subscribe "
+    "again with the key of /vapid."
+)
 
 
 class VapidHandler(Handler):
@@ -78,8 +86,10 @@ class HealthHandler(Handler):
 class AddSubscriptionHandler(Handler):
     """``POST /add-subscription``: 201 if it is new, 200 if it was stored already.
 
-    With the subscription's members there may be ``name``, the participant's name in the room. A
-    subscription without keys is stored too, and the answer has a ``warning``.
+    With the subscription's members there may be ``name``, the participant's name in the room, and
+    ``applicationServerKey`` or ``options`` with one, the key that the subscription was made for. Our
+    page leaves that out: it sends only subscriptions that were made for this server's key. A
+    subscription without keys, or for another key, is stored too, and the answer has a ``warning``.
     """
 
     recorded = True
@@ -89,16 +99,35 @@ class AddSubscriptionHandler(Handler):
         subscription = PushSubscription.from_json(request, keys_required=False)
         self.label = subscription.label
         display_name = shown_name(request.get("name")) or self.display_name
-        new = await asyncio.to_thread(self.server.subscribe, subscription, display_name)
+        made_for = key_in(request)
+        new = await asyncio.to_thread(self.server.subscribe, subscription, display_name, made_for)
         self.server.room.joined(subscription.endpoint, self.browser)
         status = 201 if new else 200
         self.set_status(status)
-        if subscription.has_keys:
-            self.record(status=status)
-            self.succeed()
-        else:
+        if not subscription.has_keys:
             self.record(status=status, keys="none")
             self.succeed(warning=WITHOUT_KEYS)
+        elif made_for not in (None, self.server.keys.public):
+            self.record(status=status, key="another")
+            self.succeed(warning=FOR_ANOTHER_KEY)
+        else:
+            self.record(status=status)
+            self.succeed()
+
+
+def key_in(request: Mapping[str, Any]) -> bytes | None:
+    """Return the key that a subscription was made for, or None if the request does not say.
+
+    Raises BadBase64url, BadPublicKey.
+
+    >>> key_in({"endpoint": "https://push.example.net/1"})
+    """
+    options = request.get("options")
+    beside = options.get("applicationServerKey") if isinstance(options, Mapping) else None
+    text = request.get("applicationServerKey", beside)
+    if text is None:
+        return None
+    return p256.raw_public(p256.load_public(base64url.decode(text)))
 
 
 class RemoveSubscriptionHandler(Handler):

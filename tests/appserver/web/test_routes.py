@@ -504,6 +504,28 @@ def test_a_subscription_without_keys_is_kept_with_a_warning(world, fetch, subscr
     world(scenario)
 
 
+def test_a_subscription_for_another_key_is_kept_with_that_key_and_a_warning(
+    world, fetch, subscriber, keys
+):
+    async def scenario(server, service):
+        add, someone = server.url + "add-subscription", subscriber(service.endpoint()).subscription
+        own, other = keys.application_server_key, VapidKeys.generate().application_server_key
+        for made_for, warned, stored in (
+            ({"applicationServerKey": own}, False, own),
+            ({"options": {"userVisibleOnly": True, "applicationServerKey": other}}, True, other),
+            ({}, False, other),  # It cannot be another one: without a word the first is right.
+            ({"applicationServerKey": None}, False, other),
+        ):
+            reply = await fetch(add, someone.to_json() | made_for)
+            assert ("another application server key" in str(reply.json["data"])) is warned
+            assert server.store.get(someone.endpoint).application_server_key == stored
+        for wrong, code in (("BA", "bad-public-key"), (7, "bad-base64url"), ("é", "bad-base64url")):
+            reply = await fetch(add, someone.to_json() | {"applicationServerKey": wrong})
+            assert reply.error == (400, code)
+
+    world(scenario)
+
+
 def test_keys_that_come_later_are_kept_when_the_subscription_comes_without_them(
     world, fetch, subscriber
 ):
