@@ -64,7 +64,8 @@ def send(text, to, keys=lab.keys, ttl=60, topic=None, **said):
 # `by_library` leaves all of it to pywebpush. `answers` brings one fault about at several vendors':
 # the lab's push service speaks in five **flavours**. `strict` is as the RFCs say; `mozilla`, `fcm`
 # (Google), `apple` and `wns` (Windows) refuse in the words of these vendors. Before the `←` stands
-# what *we* make of it, after it what *they* said; `…` hides an origin.
+# what *we* make of it, after it what *they* said, and in brackets how that is known, and from when;
+# `…` hides an origin.
 
 # %%
 def by_library(text, to, claims, flavour="strict", **options):
@@ -76,8 +77,9 @@ def by_library(text, to, claims, flavour="strict", **options):
 def answers(service, flavours, *what, **said):
     for name in flavours.split():
         service.flavour = name
-        text = explain(send(*what, **said), [what[1].origin]).text.split(" Its headers")[0]
-        print(f"{name:<8}", " ← ".join([text.split(" (RFC")[0], *text.split(" It says: ")[1:]]))
+        seen = explain(send(*what, **said), [what[1].origin])
+        ours, *theirs = seen.text.split(" Its headers")[0].split(" It says: ")
+        print(f"{name:<8}", " ← ".join([ours.split(" (RFC")[0], *theirs]), f"[{seen.source}]")
     service.flavour = "strict"
 
 # %% [markdown]
@@ -476,6 +478,9 @@ for step in tablet.unsubscribe(), tablet.close(), site.stop(), vendor.stop():
 # | 24 | no worker | its scope, its MIME type, not active yet |
 # | 26 | not on an iPhone | Home Screen first |
 # | 28 | minutes late | Urgency |
+#
+# An RFC stays as it is. A vendor's words are those of the month in brackets: where the answer before
+# you differs, believe the answer.
 #
 # **What we left out:** doing 21 to 24, 26 and 28, which happen before there is a subscription
 # (lesson 02) or on a phone.
