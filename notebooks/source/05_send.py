@@ -94,8 +94,8 @@ checks.send.headers(headers)
 # ## 2 · Send it
 #
 # Now we send to a live subscription. Our user agent is a virtual one called Phone, because it will
-# ride through a tunnel and fall asleep later. RFC 8030 demands https. The lab's push service speaks
-# plain http, since no byte leaves this machine; every other endpoint is https.
+# ride through a tunnel and fall asleep later. RFC 8030 demands https. The lab's push service
+# alone speaks plain http, because no byte leaves this machine.
 #
 # The first cell prepares a message: the token, which many messages share, and a fresh key pair and
 # salt, which each message needs. The second cell sends it and returns *whatever* answer comes.
@@ -378,9 +378,9 @@ assert len(phone.notifications()) == had + 3
 # ## 8 · By hand against the library
 #
 # pywebpush does in one call what you did in three lessons. The answer that it returns remembers the
-# request, so we can lay the two side by side. The second half of the cell steps into three traps:
-# claims that are not copied, no `ttl`, and a test of the answer that many programs use. *Look for* the
-# headers that only one of them has, and *predict* the last two lines.
+# request, so we can lay the two side by side. The second half of the cell steps into four traps: claims
+# that are not copied, no `ttl`, empty claims, and a test of the answer that many programs use. *Look for*
+# the headers that only one of the two has, and *predict* the last two lines.
 
 # %%
 common = {"subscription_info": subscription.to_json(), "timeout": 10,

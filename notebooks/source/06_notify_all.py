@@ -280,7 +280,8 @@ assert all(one.wait_for_notification(body="It rains.") for one in room[5:])
 #
 # ## 7 · What to do with an answer
 #
-# You can do four things with an answer, and the status is enough to choose.
+# You can do four things with an answer, and the status is enough to choose. (Only Windows' 406 is odd: see
+# lesson 05.)
 #
 # - **accepted**: you are done. If you send again, the phone rings twice.
 # - **gone**: remove the subscription. It never comes back.
