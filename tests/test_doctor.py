@@ -771,6 +771,8 @@ def test_files_serve_as_well_as_values(quiet, tmp_path):
         assert codes(lab.doctor(str(file), keys=str(tmp_path / "my.env"))) == ["auth-padded"]
         with pytest.raises(FileNotFoundError):
             lab.doctor("nowhere.json")
+        twice = json.dumps(json.dumps(sub()))
+        assert codes(lab.doctor(twice, keys=str(tmp_path / "my.env"))) == ["subscription-in-a-text"]
 
 
 # --- the report ----------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def examine(
 
 def _content(source: Source) -> JsonObject | str | bytes | None:
     """Return what is to be examined. Text that does not begin like JSON is a path."""
-    if isinstance(source, str) and not source.lstrip().startswith(("{", "[")):
+    if isinstance(source, str) and not source.lstrip().startswith(("{", "[", '"')):
         source = Path(source)
     return files.read(source) if isinstance(source, Path) else source
 

@@ -208,8 +208,8 @@ def examine_subject(
         seen = next((seen for pattern, seen in NO_CONTACTS if pattern.search(sub)), "")
         return fault("not-a-contact", seen or f"is {kind(sub)}, neither mailto: nor https:")
     if sub == DEFAULT_SUBJECT and vendor not in ("", "this machine"):
+        fix = f"Give your own: {command('keys --subject mailto:YOU')}."
         seen = f"{name} is the lab's default, whose mail nobody reads"
-        fix = f"Give your own: {command('keys --subject mailto:YOU')}"
         return [hint("subject-default", seen, US, BadSubject.rfc, fix)]
     if host := vapid.unreachable(sub):
         code = "localhost" if LOOPBACK.fullmatch(host.rpartition(": ")[0]) else "unreachable"

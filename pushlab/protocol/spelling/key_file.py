@@ -94,7 +94,8 @@ class KeyFile:
         'VAPID_PRIVATE_KEY=(the value of privateKey) and VAPID_PUBLIC_KEY=(the value of publicKey)'
         """
         halves = (("PRIVATE", self.private), ("PUBLIC", self.public))
-        parts = [f"VAPID_{half}_KEY=(the value of {one.name})" for half, one in halves if one]
+        parts = [f"VAPID_{half}_KEY=(the value of {one.name})" for half, one in halves
+                 if one and one.name != BOTH_COORDINATES]  # fmt: skip
         return " and ".join(parts)
 
     def __repr__(self) -> str:
@@ -108,6 +109,8 @@ WHOLE_FILE = ("of-another-tool", "no-key-file", "keys-exchanged", "private-key-b
 """Advice about a whole file: what is wrong with one value in it does not matter then."""
 
 OUR_NAME, ENV, JWK = "VAPID_PRIVATE_KEY", "a .env", "a JWK"
+BOTH_COORDINATES = "x and y"
+"""The members of a JWK that are its public half. No one can copy them into one line."""
 IMPORT = command("keys --import FILE")
 BURNT = "If the private key was given to browsers, everybody has it: make a new pair."
 EXCHANGE = f"Exchange the two: {IMPORT} does that. {BURNT}"
@@ -312,7 +315,7 @@ def _in_json(value: object) -> KeyFile | None:
 def _of_jwk(jwk: Mapping[str, object]) -> KeyFile:
     if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256"):
         return KeyFile(JWK)
-    halves = {"d": _spelling_of_jwk(jwk, "private"), "x and y": _spelling_of_jwk(jwk, "public")}
+    halves = {"d": _spelling_of_jwk(jwk, "private"), BOTH_COORDINATES: _spelling_of_jwk(jwk, "public")}
     private, public = (Found(name, one) if one else None for name, one in halves.items())
     return KeyFile(JWK, private, public)
 
@@ -323,7 +326,7 @@ def _in_set(jwks: list[Mapping[str, object]]) -> KeyFile:
     keys.sort(key=lambda jwk: "d" not in jwk)
     if not keys:
         return KeyFile("a JWK set", problem="It has no key of kty EC and crv P-256.")
-    return _by_names("a JWK set", [("privateKey", keys[0]), ("publicKey", keys[0])])
+    return replace(_of_jwk(keys[0]), form="a JWK set")
 
 
 def _walk(value: object, depth: int = 0) -> Members:

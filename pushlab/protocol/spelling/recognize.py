@@ -7,11 +7,11 @@ is reported. Nothing is accepted here: strict readers refuse first, and ask this
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pushlab.protocol.spelling.encodings import ALPHABETS, ENCODINGS, TWICE, Encoding
-from pushlab.protocol.spelling.shapes import LENGTHS, Kind, Shape, is_printable, shape_of
+from pushlab.protocol.spelling.shapes import LENGTHS, Kind, Shape, is_printable, scalar_of, shape_of
 from pushlab.protocol.spelling.things import Thing, thing_of
 
 MAX_LENGTH = 8192
@@ -124,6 +124,13 @@ def recognize(value: str | bytes) -> Spelling:
     # A reading that ends in unknown bytes says little: a path, too, may be read as base64.
     if thing := thing_of(value):
         return Spelling(thing=thing)
+    # Made-up keys are often printable. If nothing else has come of these bytes, they are a key.
+    if (
+        best.data
+        and len(best.layers) == 1
+        and (not best.layers[0].turn or best.layers[0].name in ALPHABETS)
+    ):
+        return replace(best, shape=scalar_of(best.data))
     return best
 
 

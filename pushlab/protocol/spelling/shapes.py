@@ -65,6 +65,20 @@ def shape_of(data: bytes) -> Shape | None:
     return next((Shape(form, raw) for form, raw in found if raw is not None), None)
 
 
+def scalar_of(data: bytes) -> Shape | None:
+    """Return 32 bytes as a private key, even if all of them are printable characters.
+
+    >>> shape_of(b"0123456789abcdefghijklmnopqrstuv"), scalar_of(b"0123456789abcdefghijklmnopqrstuv")
+    (None, <Shape scalar>)
+    """
+    form = next(form for form in SHAPES if form.read is _scalar)
+    try:
+        p256.load_private(data)
+    except BadPrivateKey:
+        return None
+    return Shape(form, data)
+
+
 # --- points --------------------------------------------------------------------------------------
 
 

@@ -174,6 +174,12 @@ def test_halves_in_each_others_place_are_seen_in_every_file(key, tool):
 
 
 @given(KEYS)
+def test_the_private_half_of_a_jwk_set_is_called_as_it_is_there(key):
+    file = key_file.read(json.dumps({"keys": [jwk(key)]}))
+    assert file.lines == "VAPID_PRIVATE_KEY=(the value of d)"
+
+
+@given(KEYS)
 def test_a_file_of_ours_needs_no_advice(key):
     public, private = halves(key)
     env = f"VAPID_PUBLIC_KEY={public}\nVAPID_PRIVATE_KEY={private}\nVAPID_SUBJECT={SUBJECT}\n"

@@ -207,3 +207,11 @@ def test_a_private_key_as_one_number_is_told():
 @pytest.mark.parametrize("value", [None, 7, [4, 5], {"0": 4}])
 def test_only_texts_and_bytes_are_looked_at(value):
     assert advise(value, Kind.PUBLIC) is None
+
+
+@pytest.mark.parametrize("raw", [bytes(range(0x20, 0x40)), b"A private key of 32 characters, ?"[:32]])
+def test_a_key_of_printable_bytes_is_one_if_it_is_nothing_else(raw):
+    """Nobody draws such a key, but people make one up for a test."""
+    found = recognize(base64url.encode(raw))
+    assert (found.kind, found.raw, found.name) == (Kind.PRIVATE, raw, "")
+    assert recognize(raw).kind is None, "this is a text"
