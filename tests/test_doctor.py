@@ -772,7 +772,7 @@ def test_files_serve_as_well_as_values(quiet, tmp_path):
         with pytest.raises(FileNotFoundError):
             lab.doctor("nowhere.json")
         twice = json.dumps(json.dumps(sub()))
-        assert codes(lab.doctor(twice, keys=str(tmp_path / "my.env"))) == ["subscription-in-a-text"]
+        assert codes(lab.doctor(twice, keys=str(tmp_path / "my.env"))) == ["subscription-json-in-json"]
 
 
 # --- the report ----------------------------------------------------------------------------------
