@@ -155,10 +155,9 @@ def script(monkeypatch):
 @pytest.mark.parametrize(("arguments", "mends"), [([], False), (["--fix"], True)])
 def test_it_runs_every_linter_with_this_configuration(script, monkeypatch, arguments, mends):
     ran = []
-    monkeypatch.setattr(script, "wait_for", lambda command, where: ran.append((command, where)) or 0)
+    monkeypatch.setattr(script, "wait_for", lambda command: ran.append(command) or 0)
     assert script.main(["lint", *arguments]) == 0
-    assert {where for _, where in ran} == {ROOT}, "where the configuration is found"
-    commands = [" ".join(command) for command, _ in ran]
+    commands = [" ".join(command) for command in ran]
     assert [sum(name in command for command in commands) for name in
             ("-m ruff check", "-m ruff format", "-m mypy", "oxlint")] == [1, 1, 1, 1]  # fmt: skip
     assert all("/venv-with-lint/bin/" in command for command in commands)
@@ -177,7 +176,7 @@ def test_there_is_no_other_configuration_that_a_linter_would_prefer():
 
 
 def test_it_runs_to_its_end_and_names_what_has_found_something(script, monkeypatch, capsys):
-    monkeypatch.setattr(script, "wait_for", lambda command, where: int("ruff" in command))
+    monkeypatch.setattr(script, "wait_for", lambda command: int("ruff" in command))
     assert script.main(["lint"]) == 1
     assert capsys.readouterr().err.endswith("Something is left to mend: ruff check, ruff format.\n")
 
@@ -189,9 +188,15 @@ def test_without_the_linters_it_says_how_to_install_them(script, monkeypatch):
 
 
 def test_it_takes_no_other_argument(script, capsys):
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit):
         script.main(["lint", "pushlab"])
-    assert ended.value.code == 2 and "--fix, or nothing" in capsys.readouterr().err
+    assert "--fix, or nothing" in capsys.readouterr().err
+
+
+def test_a_program_that_is_waited_for_runs_where_the_configuration_is(script):
+    assert (
+        script.wait_for([sys.executable, "-c", f"import os; assert os.getcwd() == {str(ROOT)!r}"]) == 0
+    )
 
 
 def test_ci_lints_before_it_tests():
