@@ -1,38 +1,39 @@
 # %% [markdown]
-# # 02 · Subscribe: what a browser hands out, and to whom
+# # 02 · Subscribe: what a browser hands out, and whose it is
 #
 # Before anybody can push, a browser has to hand out three things: an address to post to, a key to
 # encrypt for, and a secret. Together they are a *subscription*. Here you take the six steps that
-# lead to one, open the JSON that arrives, break it, and see what becomes of it when the server
-# forgets or the key changes.
+# lead to one, open the JSON that arrives, and build the routes that keep it: for people who have
+# several devices, log out, and share machines.
 
 # %% [markdown]
 # ## Where we are
 #
 # In lesson 01 the application server got its keys. Now the user agent makes its own.
 #
-# **What hurts without this.** A subscription comes from a stranger's page. A broken one is stored
-# without a sound and fails weeks later, when you send. A lost one is a visitor whom you cannot
-# reach, and who does not know it.
+# **What hurts without this.** A broken subscription is stored without a sound, and fails weeks
+# later. A lost one is a visitor whom you cannot reach. One that is tied to the wrong person shows
+# Alice's message to Bob.
 #
-# **At the end you can** capture a subscription from a page, say what endpoint, p256dh and auth
-# are and who knows each, check one, walk the six steps of permission, store and remove it.
+# **At the end you can** ask for permission well, capture a subscription, say who knows each part,
+# check, store, update and remove it, tie it to a person and a session, protect the routes, and say
+# what each platform allows.
 #
-# **Time:** 35 minutes. **Before this:** [00](00_start_here.ipynb); [01](01_keys.ipynb) helps.
+# **Time:** 40 minutes. **Before this:** [00](00_start_here.ipynb); [01](01_keys.ipynb) helps.
 
 # %%
-import base64
-import json
+import base64, json, os, socket, subprocess, sys, tempfile
+from http.cookiejar import CookieJar
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.parse import urlsplit
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
-from pushlab import Lab, PushlabError, PushSubscription, VapidKeys, base64url, byte_map, checks
-from pushlab import examples, trace
+from pushlab import Lab, PushSubscription, VapidKeys, base64url, byte_map, checks
+from pushlab import examples, starter_file, trace
 
 lab = Lab()
 print(lab)
-good = examples.RFC8291.subscription.to_json()  # an example that all the world knows
-web = build_opener(ProxyHandler({})).open  # the lab is on this machine: no proxy in between
+good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 
 # %% [markdown]
 # ## The words
@@ -41,13 +42,13 @@ web = build_opener(ProxyHandler({})).open  # the lab is on this machine: no prox
 # |---|---|---|---|
 # | **endpoint** | a URL | push service | all three parties |
 # | **p256dh**, a public key | 65 | user agent | user agent, application server |
-# | its private half | 32 | user agent | user agent alone: no script of the page sees it |
+# | its private half | 32 | user agent | user agent alone |
 # | **auth**, a secret | 16 | user agent | user agent, application server |
 # | **applicationServerKey** | 65 | application server | all three parties |
-# | **expirationTime** | number or null | push service | user agent, application server |
+# | **expirationTime** | ms since 1970, or null | user agent | user agent, application server |
 #
-# *Look at* p256dh and auth: the push service has neither. It can carry your messages for years
-# and read none.
+# The push service has neither p256dh nor auth: it can carry your messages for years and read none.
+# `expirationTime` is null in Firefox 153 and Chromium 156 (measured). Store it, and do not wait for it.
 #
 # ## 1 · The page, and its six steps
 #
@@ -56,86 +57,51 @@ web = build_opener(ProxyHandler({})).open  # the lab is on this machine: no prox
 # | 1 a secure context | user agent | plain http from another machine |
 # | 2 a browser that can | user agent | a browser inside an app; an iPhone without Home Screen |
 # | 3 a service worker | user agent | wrong folder, wrong MIME type, not active *yet* |
-# | 4 your permission | the person | asked too early, refused, private window |
-# | 5 a subscription | push service | out of reach; another key than before |
-# | 6 stored by the server | application server | broken JSON, an endpoint it does not allow |
+# | 4 permission | the person | asked too early, refused, private window |
+# | 5 a subscription | user agent, push service | another key: `InvalidStateError`; out of reach: `AbortError` |
+# | 6 stored | application server | broken JSON, an endpoint that it does not allow |
 #
-# The page shows the same six. Walk them by hand if you like: open a browser in the panel and
-# press its buttons slowly. The cells below do the same.
+# Walk them by hand in the panel if you like; the cells below do the same.
 
 # %%
 lab.panel()
 
 # %%
 browser = lab.open()
-if browser.state != "unregistered":  # your own hand was quicker
+if browser.state != "unregistered":  # you have pressed the buttons yourself
     browser.unregister()
 print(browser.state)
 
 # %% [markdown]
-# That is what the page says of itself: `unsupported` (step 1 or 2 failed), `unregistered`,
-# `registered` (step 3 is done), `subscribed`, or `denied` (the person said no).
+# ## 2 · A page to copy
 #
-# ## 2 · Steps 1 and 2: may this page, can this browser?
+# This is `app.js` of the [starter](starter/), a small app with nothing of the lab in it. *Look for*
+# the answers to these questions:
 #
-# A secure context is https or, on your own machine, `http://localhost` and `http://127.0.0.1`:
-# to a browser two *different* sites, each with its own permission.
-#
-# The cell fetches the page's script from the application server, as a real browser does (the
-# virtual one has the same in Python). *Look for* the three names whose absence ends the story.
+# - What is the first thing in the click?
+# - When does the page send its subscription to the server? There are two moments.
+# - What happens if the server's key has changed?
 
 # %%
-def shipped(file, begin, end="\n}"):
-    """Return a piece of the page's own JavaScript, as a browser loads it."""
-    with web(lab.application_server.url + file) as answer:
-        text = answer.read().decode()
-    start = text.index(begin)
-    return text[start : text.index(end, start) + len(end)]
-
-print(shipped("push.js", "export function missingParts"))
+starter_file("app.js")
 
 # %% [markdown]
-# `in` asks without touching. Outside a secure context `navigator.serviceWorker` does not exist,
-# and a page that does not ask dies of a TypeError.
+# - The click begins with `Notification.requestPermission()`. Firefox (since 72) and Safari ask only
+#   while they handle a click or a key (Mozilla's and WebKit's release notes), and an `await` before
+#   the question can lose that moment. Chrome also asks without a click. Do not use that.
+# - The page sends the subscription when it is made, and again at *each visit*.
+# - With another key, the page ends the old subscription and makes a new one.
+# - `userVisibleOnly` promises that every push shows something. Chromium 156 refuses to subscribe
+#   without it; Firefox 153 does not look (measured).
 #
-# ## 3 · Step 3: a service worker, and an active one
+# **Ask well.** The answer *no* lasts: only the person can change it, in the browser's settings. So
+# explain first, in your own words, what will come and how often, beside a button. Ask the browser when
+# somebody has pressed it. A person who closes the prompt has not said no: ask again at another click.
+# After several refusals Chrome shows a quiet icon in place of the prompt (documented, 2020). Older
+# articles pass a callback to `requestPermission()`; the promise is enough today.
 #
-# A push may come long after the page was closed, so a script stays behind for the browser to wake.
-# `register()` resolves when the browser *has* that script; installing it takes longer, and
-# `subscribe()` fails until it is active. *Look for* the line that waits.
-
-# %%
-print(shipped("push.js", "export async function register"))
-if browser.state == "unregistered":  # or you have pressed the button yourself
-    browser.register()
-print(browser.state)
-assert "registered" in [event.what for event in lab.journal.events()]  # the page reported it
-
-# %% [markdown]
-# The path is relative. A worker rules over the folder that it comes from: from `/js/sw.js` it
-# would not reach a page at `/`.
-#
-# ## 4 · Steps 4, 5 and 6: one click
-#
-# One press of *Subscribe to push* takes all three. Here are their pieces.
-
-# %%
-for file, begin in (
-    ("push.js", "export function askPermission"),
-    ("push.js", "export async function subscribe"),
-    ("server.js", "export function addSubscription"),
-):
-    print(shipped(file, begin), end="\n\n")
-
-# %% [markdown]
-# - **Permission** is the first thing in the click. Browsers ask only while they handle a gesture,
-#   and one `await` before the question can lose it.
-# - **`userVisibleOnly`** is a promise: every push shows something. Chromium insists on it.
-# - **`applicationServerKey`** is the server's public key. Only its private half may send here from
-#   now on ([RFC 8292 §4](https://www.rfc-editor.org/rfc/rfc8292#section-4)).
-#
-# We come back to that `catch`. Predict: in which order do the person and the two servers have
-# their say?
+# Now press *Subscribe* on the lab's page. Predict the order in which the person and the two servers
+# have their say.
 
 # %% tags=["nbval-ignore-output"]
 if browser.state == "subscribed":  # so that this cell may be run again
@@ -148,27 +114,32 @@ assert [what for what in story if what in steps] == steps  # in just this order
 lab.diagram(after=before, title="Steps 4, 5 and 6")
 
 # %% [markdown]
-# The person, the application server (its key), the push service (the endpoint), the application
-# server again. If the push service is out of reach (a firewall, Brave's setting, a phone without
-# Google's services), `subscribe()` throws **AbortError** or waits for ever; hence `patiently`.
+# First the person, then the application server (its key), then the push service (the endpoint), then
+# the application server again. The key need not be fetched: it is public, and may be in the page.
 #
-# The lab had answered the question beforehand. A person sees a prompt:
+# ## 3 · What each platform allows
 #
-# | the person | `Notification.permission` | what you can do |
+# | where | what it needs | how we know |
 # |---|---|---|
-# | allows | `granted` | subscribe, also tomorrow, without asking |
-# | closes the prompt | `default` | ask again at a click; a few times at most |
-# | blocks | `denied` | nothing, by script. Say where the browser's setting is |
+# | Chrome, Edge, Firefox on a desktop | permission | measured on Linux (153, 156); MDN 2025 |
+# | the same on Android | permission | MDN 2025 |
+# | Safari on a Mac | macOS 13, Safari 16, a gesture | WebKit's blog, 2022-06 |
+# | iPhone, iPad | 16.4, a web app on the Home Screen, a gesture | WebKit's blog, 2023-02 |
+# | a browser inside an app (WebView) | impossible | MDN 2025 |
+# | a private window | Firefox: no answer; Chromium: `AbortError` | measured |
+# | a frame of another site | open a page of your own instead | MDN 2025: no prompt there |
+# | Brave | its setting for Google's push messaging | reported, 2024 |
 #
-# *Denied* stays denied. So ask when somebody has pressed a button that says what they will get,
-# never when the page loads. With a screen, `lab.open(name="asked", grant=False)` opens a
-# browser that asks you.
+# **What browsers take back:** Chrome removes the permission of sites that send much and are seldom
+# visited (Chromium's blog, 2025-10). Firefox ends a subscription after 15 silent pushes (measured).
+# Clearing the site's data ends it everywhere. Then the endpoint answers 404 or 410, and the next visit
+# starts anew. **What older articles say:** GCM is gone, FCM is its successor, and you need no account
+# with either; Edge is a Chromium; Safari's own push API is history; and iOS *can*, see above.
 #
-# ## 5 · What arrives
+# ## 4 · What arrives
 #
-# The page sent `JSON.stringify(subscription)`. We write again what the application server stored
-# of it. *Look for* the nesting. The values stay out of this notebook: whoever has the endpoint can
-# try to ring, and whoever has `auth` can encrypt.
+# We look at what the lab's application server has stored. The values stay out of this notebook: an
+# endpoint is an address that only you should know, and with p256dh and auth one can encrypt for it.
 
 # %%
 stored = lab.subscriptions()[-1]  # the newest
@@ -179,10 +150,9 @@ for name, text in members["keys"].items():
     print(name, len(text), "characters of base64url")
 
 # %% [markdown]
-# Four characters carry three bytes: 87 carry 65, and 22 carry 16. base64url
-# ([RFC 4648 §5](https://www.rfc-editor.org/rfc/rfc4648#section-5)) has `-` and `_` where base64
-# has `+` and `/`, and browsers leave out the `=` at the end, which Python wants back. *Look at* the
-# first byte. The picture shows the RFC's example key, not your browser's.
+# Four characters carry three bytes: 87 carry 65, and 22 carry 16. base64url (RFC 4648 §5) has `-` and
+# `_` in place of `+` and `/`. Browsers leave out the `=` at the end, which Python wants back. *Look at*
+# the first byte. The picture shows the RFC's key, not your browser's.
 
 # %%
 def decode(text):
@@ -195,14 +165,12 @@ parts = [trace.Span(*cut, "SEC 1 §2.3.3") for cut in cuts]
 byte_map(parts, decode(good["keys"]["p256dh"]), "p256dh of the RFC's example")
 
 # %% [markdown]
-# A point on the curve P-256, just as the VAPID key is: from the bytes nobody can tell which of the
-# two is which. `auth` is no point, only 16 random bytes.
+# p256dh is a point on the curve P-256, as the VAPID key is. `auth` is 16 random bytes.
 #
 # ### Exercise 1 · `unpack`
 #
 # Write `unpack(subscription_json: str) -> tuple[str, bytes, bytes]`. In: the text that the page
-# sends. Out: the endpoint as it is, p256dh, auth. Use `decode`, or the package's strict
-# `base64url.decode`.
+# sends. Out: the endpoint as it is, p256dh, auth.
 
 # %%
 def unpack(subscription_json: str) -> tuple[str, bytes, bytes]:
@@ -217,26 +185,19 @@ def unpack(subscription_json: str) -> tuple[str, bytes, bytes]:
 checks.subscribe.unpack(unpack)
 
 # %% [markdown]
-# ## 6 · The endpoint decides
+# ## 5 · The endpoint decides
 #
-# You never choose a push service. The browser brings its own, and you learn it from the
-# endpoint's host: `updates.push.services.mozilla.com`, `fcm.googleapis.com`, `web.push.apple.com`,
-# `….notify.windows.com`; in the lab this machine, or the vendor's host that a lab Chromium
-# names.
-#
-# The rest of the URL is for the push service alone: never cut it, never guess one. It is a
-# *capability* ([RFC 8030 §8.3](https://www.rfc-editor.org/rfc/rfc8030#section-8.3)): to know it
-# is to be allowed to use it. Logs and notebooks show the **origin**, not a character more.
+# You never choose a push service. The browser brings its own, and you see it in the endpoint's host:
+# `updates.push.services.mozilla.com`, `fcm.googleapis.com`, `web.push.apple.com`,
+# `….notify.windows.com`. To know the rest is to be allowed to use it (RFC 8030 §8.3), so
+# logs and notebooks show the **origin** alone.
 #
 # ### Exercise 2 · `origin`
 #
-# Write `origin(endpoint: str) -> str`: scheme, `://`, host in lower case, and the port unless it
-# is the scheme's own (443 for https, 80 for http). No path, no slash at the end. This is the `aud`
-# of lesson 04, where one character too many means 403.
+# Write `origin(endpoint: str) -> str`: scheme, `://`, host in lower case, and the port unless it is
+# the scheme's own (443 for https, 80 for http). No path, no slash at the end. Lesson 04 needs it.
 
 # %%
-from urllib.parse import urlsplit
-
 def origin(endpoint: str) -> str:
     """Return scheme, host and port; the port only where it is not the usual one."""
     ### BEGIN SOLUTION
@@ -250,31 +211,30 @@ def origin(endpoint: str) -> str:
 checks.subscribe.origin(origin)
 
 # %% [markdown]
-# ## 7 · Break it
+# ## 6 · Break it, and see who notices
 #
-# `PushSubscription.from_json` checks at once: what exists is valid. We bend the keys of the RFC's
-# example in four well-known ways. Predict: which has the right lengths everywhere, and is wrong
-# all the same?
+# We bend the keys of the RFC's example in four ways. The lab checks when it stores, and pywebpush
+# takes the same JSON when it sends. Predict: how many of the four does each of them notice?
 
 # %%
+from pywebpush import WebPusher
 right = good["keys"]
-broken = {
-    "swapped": {"p256dh": right["auth"], "auth": right["p256dh"]},
-    "auth cut": right | {"auth": right["auth"][:-2]},
-    "auth padded": right | {"auth": right["auth"] + "=="},
-    "off the curve": right | {"p256dh": base64url.encode(b"\x04" + bytes(64))},
-}
+broken = {"swapped": {"p256dh": right["auth"], "auth": right["p256dh"]}}
+broken |= {"auth cut": right | {"auth": right["auth"][:-2]}, "auth padded": right | {"auth": right["auth"] + "=="}}
+broken["off the curve"] = right | {"p256dh": base64url.encode(b"\x04" + bytes(64))}  # x = y = 0
 for what, keys in broken.items():
-    try:
-        PushSubscription.from_json(good | {"keys": keys})
-    except PushlabError as error:
-        print(f"{what}: {error.detail}")
+    for who, take in (("lab", PushSubscription.from_json), ("pywebpush", WebPusher)):
+        try:
+            take(good | {"keys": keys})
+            print(f"{what}: taken by {who}")
+        except Exception as error:
+            print(f"{what}: refused by {who} ({type(error).__name__})")
 
 # %% [markdown]
-# The last: x = y = 0 is no point of P-256. Computing with such a point may give away a private
-# key, so [RFC 8291 §7](https://www.rfc-editor.org/rfc/rfc8291#section-7) wants it checked. The
-# padded one holds the right 16 bytes, but no browser writes padding: somebody has rewritten it on
-# the way, and we would like to know who.
+# The lab notices all four, and pywebpush one: to keep subscriptions is not its task. An `auth` of 15
+# bytes encrypts without complaint, the push service answers 201, and the browser drops what it cannot
+# decrypt. *So check keys when you save.* The padded one holds the right bytes, but no browser writes
+# padding: somebody has rewritten it on the way.
 #
 # ### Exercise 3 · `faults`
 #
@@ -307,146 +267,153 @@ def faults(subscription: dict) -> list[str]:
 checks.subscribe.faults(faults)
 
 # %% [markdown]
-# ## 8 · Hand it over yourself
+# ## 7 · Whose subscription is it?
 #
-# To the application server a page is somebody who speaks HTTP, and so are you. It takes the
-# RFC's example from us as from any page. Predict both statuses: of the first request, and of the
-# same one again.
+# A subscription belongs to a *browser*. A person has several, and a machine in a library has many
+# people. The lab's routes take a bare endpoint from anybody, because everybody here is you. A real
+# server ties it to a **session**: one person, in one browser. These are the starter's routes, in
+# Tornado and SQLite; any language and framework will do. *Look for* what ends a subscription.
 
 # %%
-def post(route, value):
-    headers = {"Content-Type": "application/json"}
-    request = Request(lab.application_server.url + route, json.dumps(value).encode(), headers)
+starter_file("server.py", "SCHEMA", "class AddSubscription", "class RemoveSubscription", "class NotifyMe")
+
+# %% [markdown]
+# - **Several devices**: one row for each session. `NotifyMe` queues a message for each.
+# - **Log-out** deletes the session, and the database deletes its subscription with it. The page then
+#   unsubscribes and closes what is still shown.
+# - **Upsert**: the endpoint is the primary key, so a page may send it at each visit.
+# - **The next person** in the same browser sends the same endpoint. The row of the one before goes
+#   first, with the messages that wait for it.
+# - **To know an endpoint is not to own it**: with other keys it is refused.
+#
+# We run it, `python server.py`, and are two people with cookies. Predict the statuses.
+
+# %%
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    here = f"http://127.0.0.1:{probe.getsockname()[1]}"
+where = os.environ | {"PORT": here.rpartition(":")[2], "DATA": tempfile.mkdtemp()}
+program = subprocess.Popen([sys.executable, starter_file("server.py").path], env=where, stderr=subprocess.PIPE)
+program.stderr.readline()  # it writes a line when it listens
+def say(cookies, route, value, site=here):
+    request = Request(f"{here}/{route}", json.dumps(value).encode(), {"Origin": site})
     try:
-        with web(request) as answer:
-            return answer.status, json.load(answer)
+        return build_opener(ProxyHandler({}), HTTPCookieProcessor(cookies)).open(request).status
     except HTTPError as error:
-        return error.code, json.load(error)
-
-post("remove-subscription", good)  # so that this cell may be run again
-for attempt in ("first", "again"):
-    print(attempt, *post("add-subscription", good))
-
-# %% [markdown]
-# `201`, it is new; then `200`, known and updated. A subscription is stored under its endpoint, so
-# to send it again does no harm.
-#
-# Now what a server must *not* take, and how to take one back. The second is well-formed and refused
-# all the same: who posts to any address can be sent into your own network. Ours takes https, and
-# plain http from the lab's push service alone.
+        return error.code
 
 # %%
-relative, http = {"endpoint": "/push/1"}, {"endpoint": "http://push.example.net/1"}
-half = {"p256dh": right["p256dh"]}
-for wrong in (relative, http, {"keys": half}, {"keys": broken["swapped"]}):
-    status, answer = post("add-subscription", good | wrong)
-    print(status, answer["error"]["id"])
-for attempt in ("first", "again"):
-    status, answer = post("remove-subscription", {"endpoint": good["endpoint"]})
-    print(f"remove, {attempt}:", status, answer.get("error", {}).get("id", "removed"))
+alice, bob = CookieJar(), CookieJar()
+print("without a session:", say(alice, "add-subscription", good))
+for cookies, name in ((alice, "alice"), (bob, "bob")):
+    say(cookies, "login", {"name": name, "password": f"{name}'s password"})
+print("new, and known:", say(alice, "add-subscription", good), say(alice, "add-subscription", good))
+print("with Alice's cookie, from another site:", say(alice, "notify-me", {}, "https://evil.example"))
+print("Bob removes Alice's:", say(bob, "remove-subscription", good), "and has none:", say(bob, "notify-me", {}))
+inside = {"endpoint": "http://192.168.0.1/", "keys": right}
+print("an endpoint in our network:", say(alice, "add-subscription", inside), "by http")
+print("by https:", say(alice, "add-subscription", inside | {"endpoint": "https://192.168.0.1/"}))
 
 # %% [markdown]
-# An id for programs, and beside it a sentence for people. (No keys at all is no fault here: the
-# lab stores such a subscription with a warning, and sends it messages without a payload.) To a
-# page that wants the subscription gone, the last 404 is as good as a 200. In Python the same is
-# `SubscriptionStore` with `save`, `get`, `all`, `remove`.
+# - **401**: no session.
+# - **201**, then **200**: new, then known.
+# - **403**: the browser sends Alice's cookie for a form on another site too (CSRF). The server compares
+#   the header `Origin`, which no page can forge. `SameSite=Lax` on the cookie is the second lock.
+# - Bob's removal gets **200** and removes nothing, since the row is not his. **409**: he has no device.
+# - The last two teach something: http is refused (**400**), but https to the same address is taken
+#   (**201**). *Check endpoints when you send, too*: a name that was public yesterday may lead into your
+#   network today. The starter looks at the address of each connection that it has opened.
 #
-# ## 9 · Send it again at every page load
+# ### Exercise 4 · `respond`
 #
-# Endpoints rotate, and servers forget. The page cannot know, so it sends its subscription
-# *whenever it is loaded*. We make the server forget, and load the page. Predict: 200 or 201?
+# Write `respond(kept: dict, user: str | None, route: str, body: dict) -> int`. `kept` maps an endpoint
+# to `{"user": …, "keys": …}`; change it, and return the status:
+#
+# - nobody is logged in (`None`): 401
+# - `add-subscription`, with `endpoint` and `keys`: 201, or 200 if it was known; it is this user's now.
+#   Known with other keys: 409, and nothing changes
+# - `remove-subscription`, with `endpoint`: 200; 404 if it is not this user's
+# - `notify-me`: 202; 409 if this user has no subscription
+
+# %%
+def respond(kept: dict, user: str | None, route: str, body: dict) -> int:
+    """Change ``kept`` as the route says, and return the status."""
+    ### BEGIN SOLUTION
+    endpoint = body.get("endpoint")
+    known, mine = kept.get(endpoint), [one for one in kept if kept[one]["user"] == user]
+    if user and route == "add-subscription" and known and known["keys"] != body["keys"]:
+        return 409
+    if user and route == "add-subscription":
+        kept[endpoint] = {"user": user, "keys": body["keys"]}
+        return 200 if known else 201
+    if user and route == "remove-subscription":
+        return 200 if endpoint in mine and kept.pop(endpoint) else 404
+    return 401 if not user else 202 if mine else 409
+    ### END SOLUTION
+
+# %% tags=["check"]
+checks.subscribe.respond(respond)
+
+# %% [markdown]
+# ## 8 · At each visit, and another key
+#
+# Servers forget, browsers replace, keys change. First the lab's server forgets, and then it gets
+# another key. Each time we do nothing but load the page (and press *Subscribe*, which the page offers
+# again when the key has changed). Predict: is it the same endpoint afterwards?
 
 # %%
 lab.application_server.store.remove(endpoint)  # as if last week's backup had been restored
 before = lab.journal.last
 browser = lab.open()  # the same browser loads the page anew
-print(lab.wait_for("POST /add-subscription", before).detail["status"])
+print("forgotten:", lab.wait_for("POST /add-subscription", before).detail["status"])
 assert lab.subscriptions()[-1].subscription.endpoint == endpoint  # and nobody pressed a button
-
-# %% [markdown]
-# 201: mended before anybody noticed. Many examples send it once, at the click, and lose people
-# ever after.
-#
-# ## 10 · Break it: another key
-#
-# Somebody deploys a new key pair: `GET /vapid` gives another key, and the page is loaded. A worker
-# has one subscription, and that belongs to the old key, so `subscribe()` with the new one throws
-# **InvalidStateError**. That is what the `catch` of section 4 is for: compare, unsubscribe,
-# subscribe again. Predict: what stays of the old subscription?
-
-# %%
 lab.application_server.keys = VapidKeys.generate()  # GET /vapid gives this one now
 browser = lab.open()
-lab.run(browser.agent.subscribe())  # the page has switched its button on again
+lab.run(browser.agent.subscribe())
 lab.application_server.keys = lab.keys  # the mistake is noticed, and the old key put back
 fresh = lab.subscriptions()[-1].subscription
-print("the same endpoint:", fresh.endpoint == endpoint)
-print("the same p256dh:", fresh.p256dh == ua_public)
-assert endpoint not in [one.subscription.endpoint for one in lab.subscriptions()]
+print("another key: the same endpoint:", fresh.endpoint == endpoint, "p256dh:", fresh.p256dh == ua_public)
+print("sent with the old key:", lab.notify(fresh.endpoint, "Are you there?").status)
 
 # %% [markdown]
-# Nothing stays. And now that the old key is back, this browser is subscribed for a key that nobody
-# has. Predict what the push service says to a message, and whether that removes the subscription.
+# The forgotten subscription is new again: 201, before anybody noticed. With another key, neither
+# endpoint nor p256dh stays. And whoever subscribed during the mistake cannot be
+# reached with the right key: **403**. That is the sender's fault, so the subscription is kept; only 404
+# and 410 remove one. The next visit mends it. *Keep one key pair, and store with each subscription the
+# key that it was made for.* Lesson 01 changes keys without losing people.
 
 # %%
-outcome = lab.notify(fresh.endpoint, "Are you there?")
-print(outcome.status, outcome.kind)
-assert lab.subscriptions()[-1].subscription == fresh  # a 403 removes nothing
+program.terminate()
+program.communicate()
 browser = lab.open()
 lab.run(browser.agent.subscribe())  # for the right key this time
 print(lab.notify(lab.subscriptions()[-1].subscription.endpoint, "Hello again").status)
 browser.close()  # a throw-away browser unsubscribes before it ends
-assert browser not in lab.browsers
 
 # %% [markdown]
-# **403** is the sender's fault, so the subscription is kept; only 404 and 410 remove one. *Keep
-# one key pair, and store with each subscription the key that it was made for*: ours does, in
-# `stored.application_server_key`.
-#
-# ## By hand, and by the library
-#
-# **pywebpush** takes the same JSON, and must come to the bytes of `decode`. Then it gets the four
-# broken ones. Predict how many it notices.
-
-# %%
-from pywebpush import WebPusher
-theirs = WebPusher(good)
-assert (theirs.receiver_key, theirs.auth_key) == (decode(right["p256dh"]), decode(right["auth"]))
-for what, keys in broken.items():
-    try:
-        print(f"{what}: taken, auth is", len(WebPusher(good | {"keys": keys}).auth_key), "bytes")
-    except Exception as error:
-        print(f"{what}: {type(error).__name__}")
-
-# %% [markdown]
-# One. The library sends and does not keep; it is not its task. But an `auth` of 15 bytes encrypts
-# without complaint, the push service answers 201, and the browser drops in silence what it cannot
-# decrypt. *Check when you save, not when you send.*
-#
 # ## What you saw
 #
 # - Six steps, and four who decide: the browser, the person, the push service, your server.
 # - An endpoint, 65 bytes that begin with 04, 16 secret bytes. The private key stays in the browser.
-# - The endpoint decides where you send; it is shown as its origin.
-# - Sent at every page load, a subscription mends what servers forget. It belongs to one key.
+# - A row belongs to a session. Log-out ends it, and every route asks whose it is.
+# - Check keys when you save, and addresses when you send as well.
+# - Sent at each visit, a subscription mends what servers forget.
 #
-# **What we left out:** the encryption (03), the worker's `pushsubscriptionchange` (07), how to
-# resolve a stranger's host safely, and what each vendor says (08).
+# **What we left out:** the encryption (03), what ends a subscription without you and
+# `pushsubscriptionchange` (07b), what each vendor says (08).
 
 # %% [markdown]
 # ## Questions
 #
 # 1. A colleague stores the endpoint alone, to save space. What can she still send?
 # 2. Somebody steals your table of subscriptions. Can he read messages that he recorded?
-# 3. A site asks as soon as it is loaded, and most say no. Why does a better text come too late?
-# 4. Two tabs of one site are open in one browser. How many subscriptions are there?
+# 3. Two tabs of one site are open in one browser. How many subscriptions are there?
 #
 # <details><summary>Answers</summary>
 #
 # 1. A message without payload. For any text she needs p256dh and auth.
 # 2. No: he lacks the browser's private key, and the one that the sender made for each message.
-# 3. *Denied* stays denied: only the person can change it, in the browser's settings.
-# 4. One. It belongs to the service worker, which both tabs share.
+# 3. One. It belongs to the service worker's registration, which both tabs share.
 # </details>
 #
 # **Next:** [03 · Encrypt](03_encrypt.ipynb), where p256dh and auth are put to use, byte by byte.

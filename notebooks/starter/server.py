@@ -475,7 +475,8 @@ async def main() -> None:
     """Serve until the program is told to stop, or sending fails."""
     push, stop = Push(), asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        with contextlib.suppress(NotImplementedError):  # Windows has none: Ctrl+C ends the program
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
     server = make_application(push).listen(
         PORT, "127.0.0.1", xheaders=BEHIND_PROXY, max_body_size=16 * 1024
     )

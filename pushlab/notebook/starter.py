@@ -9,10 +9,11 @@ LANGUAGES = {".js": "javascript", ".html": "html", ".py": "python"}
 
 
 class Code(str):
-    """Source text. As the last line of a cell it is shown with colours."""
+    """Source text of the file at ``path``. As the last line of a cell it is shown with colours."""
 
-    __slots__ = ("language",)
+    __slots__ = ("language", "path")
     language: str
+    path: Path
 
     def __repr__(self) -> str:
         return str(self)
@@ -40,12 +41,15 @@ def starter_file(name: str, *parts: str) -> Code:
     if parts:
         text = "\n\n".join(_part(text, begin) for begin in parts)
     code = Code(text)
-    code.language = LANGUAGES[path.suffix]
+    code.language, code.path = LANGUAGES[path.suffix], path
     return code
 
 
 def _part(text: str, begin: str) -> str:
-    found = re.search(rf"^{re.escape(begin)}.*(?:\n(?:[ \t].*|(?=\n)|[}})\]].*))*", text, re.MULTILINE)
+    line = rf"^{re.escape(begin)}.*"
+    string = r'(?<==\s"{3})\n[^"]*"{3}'  # a text of several lines, such as an SQL schema
+    block = r"(?:\n(?:[ \t].*|(?=\n)|[})\]].*))*"
+    found = re.search(f"{line}(?:{string}|{block})", text, re.MULTILINE)
     if found is None:
         raise ValueError(f"the starter has no line that begins with {begin}")
     return found[0].rstrip()

@@ -118,6 +118,10 @@ class Guarded:
                 )
         return result
 
+    def changing(self, *arguments: Any) -> Any:
+        """Call the function with the arguments themselves, because it is to change them."""
+        return self._call(arguments, {})
+
     def _call(self, arguments: tuple, named: dict) -> Any:
         with self._guard(arguments, named) as call:
             result = self._function(*arguments, **named)

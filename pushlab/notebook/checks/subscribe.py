@@ -1,12 +1,13 @@
-"""Checks of lesson 02: ``unpack`` a subscription, the ``origin`` of an endpoint, all ``faults``."""
+"""Checks of lesson 02: ``unpack`` a subscription, an ``origin``, all ``faults``, and ``respond``."""
 
+import copy
 import json
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from pushlab.errors import NotYet
 from pushlab.notebook.checks.core import Right, bytes_are, kind, text_is, type_is
-from pushlab.notebook.checks.guard import check
+from pushlab.notebook.checks.guard import Guarded, check
 from pushlab.protocol import base64url, p256
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.subscription import PushSubscription
@@ -162,3 +163,51 @@ def _compare(name: str, yours: list, right: list[str]) -> None:
         raise NotYet(f"{name}: there should be {len(right)}, and you name {len(yours)}{more}")
     if yours != right:
         raise NotYet(f"{name}: they are all there, in another order than the table's")
+
+
+ONE, TWO = ({"p256dh": "one", "auth": "one"}, {"p256dh": "two", "auth": "two"})
+PHONE = {"endpoint": "https://push.example.net/phone", "keys": ONE}
+LAPTOP = {"endpoint": "https://push.example.net/laptop", "keys": TWO}
+THIEF = {"endpoint": PHONE["endpoint"], "keys": TWO}
+ADD, REMOVE, NOTIFY = "add-subscription", "remove-subscription", "notify-me"
+
+# One request after the other: what it is, who sends it, the route, the body, the right status.
+REQUESTS: list[tuple[str, str | None, str, dict, int]] = [
+    ("a subscription from nobody", None, ADD, PHONE, 401),
+    ("a removal by nobody", None, REMOVE, PHONE, 401),
+    ("a notification for nobody", None, NOTIFY, {}, 401),
+    ("Alice, who has none, asks for a notification", "alice", NOTIFY, {}, 409),
+    ("Alice's phone", "alice", ADD, PHONE, 201),
+    ("Alice's phone at the next visit", "alice", ADD, PHONE, 200),
+    ("Alice's laptop", "alice", ADD, LAPTOP, 201),
+    ("Alice asks for a notification", "alice", NOTIFY, {}, 202),
+    ("Bob, who has none, asks for a notification", "bob", NOTIFY, {}, 409),
+    ("Bob removes Alice's phone", "bob", REMOVE, {"endpoint": PHONE["endpoint"]}, 404),
+    ("Bob sends the phone's endpoint with other keys", "bob", ADD, THIEF, 409),
+    ("Alice removes her laptop", "alice", REMOVE, {"endpoint": LAPTOP["endpoint"]}, 200),
+    ("Alice removes it again", "alice", REMOVE, {"endpoint": LAPTOP["endpoint"]}, 404),
+    ("Bob logs in at Alice's phone, which sends its subscription", "bob", ADD, PHONE, 200),
+    ("Alice, whose phone is Bob's now, asks for a notification", "alice", NOTIFY, {}, 409),
+    ("Bob asks for a notification", "bob", NOTIFY, {}, 202),
+]
+
+
+@check
+def respond(yours: Guarded) -> Right:
+    """Check ``respond(kept, user, route, body) -> status`` with a day's requests."""
+    kept: dict = {}
+    right: dict = {}
+    for what, user, route, body, status in REQUESTS:
+        answer = yours.changing(kept, user, route, copy.deepcopy(body))
+        type_is(f"{what}: the status", answer, int)
+        if answer != status:
+            raise NotYet(f"{what}: the status is not {answer}")
+        if route == ADD and status < 300:
+            right[body["endpoint"]] = {"user": user, "keys": body["keys"]}
+        elif route == REMOVE and status == 200:
+            del right[body["endpoint"]]
+        if len(kept) != len(right):
+            raise NotYet(f"{what}: afterwards kept should have {len(right)}, and yours has {len(kept)}")
+        if kept != right:
+            raise NotYet(f"{what}: kept has the right number, and holds something else than it should")
+    return Right(f"{len(REQUESTS)} requests of a day are answered, and nobody gets what is another's.")

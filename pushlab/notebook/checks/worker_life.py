@@ -43,15 +43,16 @@ LIVES: list[tuple[str, Steps, tuple]] = [
 @check
 def workers(yours: Callable[[Steps], tuple]) -> Right:
     """Check ``workers(steps) -> (waiting, active)``. Service Workers, Activate and Skip Waiting."""
-    for what, steps, (waiting, active) in LIVES:
-        answer = yours(list(steps))
+    answers = [yours(list(steps)) for _, steps, _ in LIVES]
+    for answer in answers:
         type_is("the answer of workers", answer, tuple)
-        if len(answer) != 2:
-            raise NotYet("workers should return a tuple of two: the version that waits, the active one")
-        if answer == (active, waiting) != (waiting, active):
-            raise NotYet(f"{what}: the two have changed places. The waiting one comes first")
-        for name, its, right in (("active", answer[1], active), ("waiting", answer[0], waiting)):
-            if its != right:
+    if any(len(answer) != 2 for answer in answers):
+        raise NotYet("workers should return a tuple of two: the version that waits, the active one")
+    if answers == [right[::-1] for _, _, right in LIVES]:
+        raise NotYet("The two have changed places: the waiting one comes first")
+    for (what, steps, right), answer in zip(LIVES, answers, strict=True):
+        for name, place in (("active", 1), ("waiting", 0)):
+            if answer[place] != right[place]:
                 raise NotYet(f"{what}: the {name} worker is not right yet. The steps are {steps}")
     return Right(f"{len(LIVES)} lives end as they do in a browser.")
 

@@ -38,6 +38,30 @@ def faults(subscription):
     return [name for name in wrong if wrong[name]]
 
 
+def respond(kept, user, route, body, *, owner=True, keys=True, upsert=True, own=True, empty=409):
+    """The right answer, with an argument for each mistake."""
+    if user is None:
+        return 401
+    endpoint = body.get("endpoint")
+    known, mine = kept.get(endpoint), [one for one in kept if kept[one]["user"] == user]
+    if route == "add-subscription":
+        if keys and known and known["keys"] != body["keys"]:
+            return 409
+        if owner or not known:
+            kept[endpoint] = {"user": user, "keys": body["keys"]}
+        return 200 if known and upsert else 201
+    if route == "remove-subscription":
+        if endpoint not in (mine if own else kept):
+            return 404
+        del kept[endpoint]
+        return 200
+    return 202 if mine else empty
+
+
+def mistaken(**mistake):
+    return lambda *request: respond(*request, **mistake)
+
+
 def undecoded(text):
     keys = json.loads(text)["keys"]
     return json.loads(text)["endpoint"], keys["p256dh"], keys["auth"]
@@ -116,6 +140,14 @@ WRONG = [
     ("faults", of(faults, lambda names: ["BadAuth"]), "'BadAuth' is no name of the table"),
     ("faults", of(faults, set), "should be a list, and yours is a set"),
     ("faults", lambda subscription: None, "does your function return something?"),
+    ("respond", mistaken(owner=False), "which sends its subscription: kept has the right number"),
+    ("respond", mistaken(keys=False), "with other keys: the status is not 200"),
+    ("respond", mistaken(upsert=False), "at the next visit: the status is not 201"),
+    ("respond", mistaken(own=False), "Bob removes Alice's phone: the status is not 200"),
+    ("respond", mistaken(empty=202), "who has none, asks for a notification: the status is not 202"),
+    ("respond", lambda kept, *rest: respond({}, *rest), "Alice's phone: afterwards kept should have 1"),
+    ("respond", lambda *request: str(respond(*request)), "the status should be an int, and yours is a str of 3"),
+    ("respond", lambda *request: None, "does your function return something?"),
 ]
 
 
@@ -125,6 +157,7 @@ WRONG = [
         ("unpack", unpack, "unpack is right: endpoint, 65 and 16 bytes, of two subscriptions."),
         ("origin", origin, "origin is right for 7 endpoints."),
         ("faults", faults, "faults is right for 15 subscriptions, two of them good."),
+        ("respond", respond, "16 requests of a day are answered, and nobody gets what is another's."),
     ],
 )
 def test_the_right_answer_passes(name, answer, said):
@@ -157,7 +190,7 @@ def stub(*_):
     raise NotImplementedError("your turn")
 
 
-@pytest.mark.parametrize("name", ["unpack", "origin", "faults"])
+@pytest.mark.parametrize("name", ["unpack", "origin", "faults", "respond"])
 def test_a_stub_comes_through(name):
     with pytest.raises(NotImplementedError, match="your turn"):
         getattr(subscribe, name)(stub)
