@@ -3,8 +3,8 @@
 #
 # Before anybody can push, a browser has to hand out three things: an address to post to, a key to
 # encrypt for, and a secret. Together they are a *subscription*. Here you take the six steps that
-# lead to one, open the JSON that arrives, and build the routes that keep it: for people who have
-# several devices, log out, and share machines.
+# lead to one, open the JSON that arrives, and build the routes that keep it, for people who log out
+# and share machines.
 
 # %% [markdown]
 # ## Where we are
@@ -48,7 +48,7 @@ good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 # | **expirationTime** | ms since 1970, or null | user agent | user agent, application server |
 #
 # The push service has neither p256dh nor auth: it can carry your messages for years and read none.
-# `expirationTime` is null in Firefox 153 and Chromium 156 (measured). Store it, and do not wait for it.
+# `expirationTime` is null in Firefox 153 and Chromium 156 (measured). Store it, and do not rely on it.
 #
 # ## 1 · The page, and its six steps
 #
@@ -61,7 +61,7 @@ good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 # | 5 a subscription | user agent, push service | another key: `InvalidStateError`; out of reach: `AbortError` |
 # | 6 stored | application server | broken JSON, an endpoint that it does not allow |
 #
-# Walk them by hand in the panel if you like; the cells below do the same.
+# Walk them in the panel if you like; the cells below do the same.
 
 # %%
 lab.panel()
@@ -90,7 +90,8 @@ starter_file("app.js")
 #   while they handle a click or a key (Mozilla's and WebKit's release notes), and an `await` before
 #   the question can lose that moment. Chrome also asks without a click. Do not use that.
 # - The page sends the subscription when it is made, and again at *each visit*.
-# - With another key, the page ends the old subscription and makes a new one.
+# - With another key, the page ends the old subscription and makes a new one. So it does when the server
+#   answers 410.
 # - `userVisibleOnly` promises that every push shows something. Chromium 156 refuses to subscribe
 #   without it; Firefox 153 does not look (measured).
 #
@@ -100,8 +101,8 @@ starter_file("app.js")
 # After several refusals Chrome shows a quiet icon in place of the prompt (documented, 2020). Older
 # articles pass a callback to `requestPermission()`; the promise is enough today.
 #
-# Now press *Subscribe* on the lab's page. Predict the order in which the person and the two servers
-# have their say.
+# The next cell presses *Subscribe* on the lab's page. Predict the order in which the person and the two
+# servers are asked.
 
 # %% tags=["nbval-ignore-output"]
 if browser.state == "subscribed":  # so that this cell may be run again
@@ -126,7 +127,7 @@ lab.diagram(after=before, title="Steps 4, 5 and 6")
 # | Safari on a Mac | macOS 13, Safari 16, a gesture | WebKit's blog, 2022-06 |
 # | iPhone, iPad | 16.4, a web app on the Home Screen, a gesture | WebKit's blog, 2023-02 |
 # | a browser inside an app (WebView) | impossible | MDN 2025 |
-# | a private window | Firefox: no answer; Chromium: `AbortError` | measured |
+# | a private window | Firefox: `subscribe()` never ends; Chromium: `AbortError` | measured |
 # | a frame of another site | open a page of your own instead | MDN 2025: no prompt there |
 # | Brave | its setting for Google's push messaging | reported, 2024 |
 #
@@ -134,7 +135,7 @@ lab.diagram(after=before, title="Steps 4, 5 and 6")
 # visited (Chromium's blog, 2025-10). Firefox ends a subscription after 15 silent pushes (measured).
 # Clearing the site's data ends it everywhere. Then the endpoint answers 404 or 410, and the next visit
 # starts anew. **What older articles say:** GCM is gone, FCM is its successor, and you need no account
-# with either; Edge is a Chromium; Safari's own push API is history; and iOS *can*, see above.
+# with either; Edge is a Chromium; Safari's own push API is history; and iOS has web push.
 #
 # ## 4 · What arrives
 #
@@ -393,10 +394,10 @@ browser.close()  # a throw-away browser unsubscribes before it ends
 # %% [markdown]
 # ## What you saw
 #
-# - Six steps, and four who decide: the browser, the person, the push service, your server.
+# - Six steps, and four who decide: browser, person, push service, your server.
 # - An endpoint, 65 bytes that begin with 04, 16 secret bytes. The private key stays in the browser.
 # - A row belongs to a session. Log-out ends it, and every route asks whose it is.
-# - Check keys when you save, and addresses when you send as well.
+# - Check keys when you save, and addresses also when you send.
 # - Sent at each visit, a subscription mends what servers forget.
 #
 # **What we left out:** the encryption (03), what ends a subscription without you and

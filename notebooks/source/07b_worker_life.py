@@ -98,7 +98,7 @@ answers
 #
 # - `SecurityError`: the script is not allowed for this scope. A worker at `/js/sw.js` may have the
 #   scope `/js/` and no more, unless the server sends the header `Service-Worker-Allowed`.
-# - `TypeError`: the script was not found (404), was redirected, or throws when it starts.
+# - `TypeError`: the script was not found (404), or throws when it starts.
 # - `SecurityError` again: the server calls the script `text/plain` or `text/html`. The second is
 #   what a single-page app answers to every unknown path.
 #
@@ -223,7 +223,7 @@ print("waiting:", waiting, "shown by:", {who: said[0]["version"] for who, said i
 #
 # **When does a browser look for a new file?** (Service Workers specification, read 2026-11)
 #
-# - When a page in its scope is loaded, or `register()` is called for it.
+# - When a page in its scope is loaded.
 # - When an event such as `push` starts the worker, if the last look was more than 24 hours ago.
 # - When a script calls `registration.update()`.
 #
@@ -371,20 +371,19 @@ print({name: lab.notify(row.subscription.endpoint, "Anybody?").status for name, 
 # %% [markdown]
 # Firefox tells its worker as soon as it has connected again: there was a subscription (`change`),
 # and there is no new one (`renewed` is false). The worker has to subscribe again. Chromium says
-# nothing, and `getSubscription()` still returns the dead one. Your server learns it from the `404`.
-# When the *permission* is withdrawn, we measured:
+# nothing, and `getSubscription()` still returns the dead one.
+# When the *permission* is withdrawn (measured):
 #
-# - Firefox 153 ends the subscription at once (410). The event comes when the permission is granted
-#   *again*.
-# - Chromium 156 answered nothing: the next message got a `201`, and then the browser ended the
-#   subscription, without the event.
+# - Firefox 153 ends the subscription at once. The event comes when the permission is granted *again*.
+# - Chromium 156 ends it when the next message arrives, without the event.
 #
 # **So use the event where it comes, and rely on the next visit** (lesson 02). The server removes what
-# answers 404 or 410.
+# answers 404 or 410, and remembers it. When the page sends such an endpoint, the starter's server
+# answers 410, and the page subscribes anew: a browser may not know that its subscription is dead.
 #
 # ## 9 · Look inside with the browsers' own tools
 #
-# Type these addresses into the address bar.
+# Type these into the address bar.
 #
 # **Firefox, `about:debugging#/runtime/this-firefox`**: *Push* fires a `push` event **without a
 # payload**, past server, push service and encryption. It tests the worker and nothing else.

@@ -9,8 +9,9 @@ async function post(route, value = {}) {
   const headers = { "Content-Type": "application/json" };
   const response = await fetch(route, { method: "POST", headers, body: JSON.stringify(value) });
   if (response.ok) return;
+  const { status } = response;
   const { error } = await response.json().catch(() => ({}));
-  throw new Error(error ?? `The server answers with status ${response.status}.`);
+  throw Object.assign(new Error(error ?? `The server answers with status ${status}.`), { status });
 }
 
 // Return this page's registration, or undefined. (`navigator.serviceWorker.ready` would wait for ever
@@ -32,6 +33,19 @@ async function subscribe() {
   return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: me.key });
 }
 
+// Tell the server of the subscription. It answers 410 if the push service has ended this one, of which
+// the browser may know nothing: then make another.
+async function save() {
+  const subscription = await subscribe();
+  try {
+    await post("add-subscription", subscription);
+  } catch (error) {
+    if (error.status !== 410) throw error;
+    await subscription.unsubscribe();
+    await post("add-subscription", await subscribe());
+  }
+}
+
 function base64url(buffer) {
   const base64 = btoa(String.fromCharCode(...new Uint8Array(buffer)));
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
@@ -41,7 +55,7 @@ function base64url(buffer) {
 async function turnOn() {
   const permission = await Notification.requestPermission();
   if (permission !== "granted") throw new Error("This browser does not allow notifications here.");
-  await post("add-subscription", await subscribe());
+  await save();
   localStorage.subscriber = me.user;
 }
 
@@ -74,7 +88,7 @@ async function begin() {
   me = await (await fetch("me")).json();
   const subscription = await getSubscription();
   if (!subscription || !me.user) return;
-  if (localStorage.subscriber === me.user) await post("add-subscription", await subscribe());
+  if (localStorage.subscriber === me.user) await save();
   else await subscription.unsubscribe();
 }
 

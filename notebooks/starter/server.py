@@ -8,7 +8,7 @@
 | VAPID_SUBJECT | whom a push service can tell about trouble: mailto: or https: | an example's address |
 | DATA | the folder of the database and of the VAPID key | data, beside this file |
 | PORT | the TCP port at 127.0.0.1 | 8000 |
-| BEHIND_PROXY | 1 if a proxy in front of this server speaks https | this server is reached directly |
+| BEHIND_PROXY | 1 if a proxy in front speaks https and passes Host on | it is reached directly |
 | TEST_PUSH_ORIGIN | a push service on this machine, such as http://127.0.0.1:8030 | none |
 
 TEST_PUSH_ORIGIN is the one exception to the rule that endpoints are https and public. Leave it out in
@@ -79,6 +79,7 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     session BLOB NOT NULL UNIQUE REFERENCES sessions ON DELETE CASCADE,
     seen REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS gone (endpoint TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY,
     endpoint TEXT NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
@@ -257,7 +258,7 @@ class LogOut(Handler):
 
 
 class AddSubscription(Handler):
-    """POST /add-subscription {endpoint, keys}: keep it for this session. 201 new, 200 known."""
+    """POST /add-subscription {endpoint, keys}: 201 new, 200 known, 410 ended at its push service."""
 
     def post(self) -> None:
         session = self.require_session()["id"]
@@ -266,7 +267,9 @@ class AddSubscription(Handler):
             keys = check_keys(self.body.get("keys"))
         except ValueError as error:
             raise HTTPError(400, str(error)) from None
-        query = "SELECT p256dh, auth, session FROM subscriptions WHERE endpoint = ?"
+        if self.database.execute("SELECT * FROM gone WHERE endpoint = ?", (endpoint,)).fetchone():
+            raise HTTPError(410, "The push service has ended this subscription: make a new one.")
+        query = "SELECT p256dh, auth FROM subscriptions WHERE endpoint = ?"
         known = self.database.execute(query, (endpoint,)).fetchone()
         # To know an endpoint is not to own it. A browser never changes the keys of an endpoint.
         if known and (known["p256dh"], known["auth"]) != keys:
@@ -399,8 +402,9 @@ class Push:
         elif status is None or status == 429 or status >= 500:
             self.try_later(message, status, pause)
         elif status in (404, 410):  # The subscription has ended, and its messages go with it.
-            gone = "DELETE FROM subscriptions WHERE endpoint = ?"
-            self.database.execute(gone, (message["endpoint"],))
+            endpoint = (message["endpoint"],)
+            self.database.execute("INSERT OR IGNORE INTO gone VALUES (?)", endpoint)
+            self.database.execute("DELETE FROM subscriptions WHERE endpoint = ?", endpoint)
             self.finish(message, f"{status}, subscription removed")
         elif status <= 202:
             self.finish(message, status)

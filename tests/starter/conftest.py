@@ -130,4 +130,5 @@ async def tunnel(reader, writer, targets: dict[str, int]) -> None:
             target.write(piece)
         target.close()
 
-    await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+    with contextlib.suppress(asyncio.CancelledError):  # the loop ends before the server's connection
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))

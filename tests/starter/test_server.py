@@ -227,6 +227,8 @@ def test_the_queue_retries_prunes_and_survives_a_restart(server, person, device,
     judy.say("notify-me")
     server.wait_for("410, subscription removed")
     assert judy.say("notify-me") == 409
+    assert judy.say("add-subscription", device("judy")) == 410, "the browser may not know, and we do"
+    assert judy.say("add-subscription", device("judy-2")) == 201
     assert not [line for line in server.lines if "/judy" in line], "an endpoint is a secret"
 
 
