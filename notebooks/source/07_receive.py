@@ -420,7 +420,7 @@ await socket.write_message(json.dumps({"messageType": "unregister", "channelID":
 await socket.read_message()
 print(lab.notify(subscription.endpoint, "Still there?").status)
 socket.close()
-lab.stop()
+browser.close()
 
 # %% [markdown]
 # ## What you saw

@@ -146,7 +146,11 @@ WRONG = [
     ("respond", mistaken(own=False), "Bob removes Alice's phone: the status is not 200"),
     ("respond", mistaken(empty=202), "who has none, asks for a notification: the status is not 202"),
     ("respond", lambda kept, *rest: respond({}, *rest), "Alice's phone: afterwards kept should have 1"),
-    ("respond", lambda *request: str(respond(*request)), "the status should be an int, and yours is a str of 3"),
+    (
+        "respond",
+        lambda *request: str(respond(*request)),
+        "the status should be an int, and yours is a str of 3",
+    ),
     ("respond", lambda *request: None, "does your function return something?"),
 ]
 
