@@ -90,13 +90,20 @@ class AutopushClient:
         request = HTTPRequest(
             self._push_url, headers=self._headers, connect_timeout=seconds, follow_redirects=False
         )
-        try:
-            self._socket = await websocket_connect(
+        connecting = asyncio.ensure_future(
+            websocket_connect(
                 request,
                 on_message_callback=self._receive,
                 subprotocols=["push-notification"],
                 max_message_size=MAX_FRAME,
             )
+        )
+        try:
+            self._socket = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # Tornado goes on connecting, and nobody would ever close the connection.
+            connecting.add_done_callback(_close)
+            raise
         except (OSError, HTTPClientError, WebSocketError) as error:
             raise BrowserFailed(f"The push service does not answer: {error}") from error
         try:
@@ -231,3 +238,9 @@ class AutopushClient:
         except (EncryptionError, FormatError):
             return DECRYPTION_ERROR, None
         return DELIVERED, plaintext
+
+
+def _close(connecting: asyncio.Future[WebSocketClientConnection]) -> None:
+    """Close a connection that has come too late."""
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()

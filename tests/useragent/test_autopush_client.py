@@ -1,5 +1,6 @@
 """The user agent's end of the connection, at a push service that says what no push service says."""
 
+import asyncio
 import json
 
 import pytest
@@ -40,6 +41,23 @@ class Hostile(WebSocketHandler):
         if "channelID" in message:
             answer.setdefault("channelID", message["channelID"])
         self.write_message(json.dumps(answer))
+
+
+class Late(WebSocketHandler):
+    """Begin a handshake, and end it when the test says so."""
+
+    def initialize(self, begun, go_on, closed):
+        self.begun, self.go_on, self.closed = begun, go_on, closed
+
+    async def prepare(self):
+        self.begun.set()
+        await self.go_on.wait()
+
+    def select_subprotocol(self, offered):
+        return offered[0]
+
+    def on_close(self):
+        self.closed.set()
 
 
 class Page(RequestHandler):
@@ -153,3 +171,22 @@ def test_a_page_of_another_program_is_an_error_in_words(run, options):
 def test_a_payload_that_is_nested_too_deeply_is_text():
     kind, notification = read(b"[" * 3993)
     assert (kind, len(notification.body)) == ("text", 3993)
+
+
+def test_a_connection_that_nobody_waits_for_any_more_is_closed(run):
+    async def scenario():
+        begun, go_on, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        server, url = served(Late, begun=begun, go_on=go_on, closed=closed)
+        client = AutopushClient(url, "test", lambda plaintext: None)
+        connecting = asyncio.ensure_future(client.connect())
+        await begun.wait()
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        go_on.set()
+        await closed.wait()
+        assert not client.connected
+        server.stop()
+        await server.close_all_connections()
+
+    run(scenario(), timeout=20)
