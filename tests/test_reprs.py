@@ -56,7 +56,6 @@ SHOWN = {
     "appserver.web.guard.Guard": {"host"},
     "journal.Event": {"source", "target", "what", "who", "detail", "label"},
     "lab.data_folder.Holder": {"program", "since"},
-    "lab.data_folder.Holder": {"program", "since"},
     "lab.invitation.Invitation": {"page_url"},
     "lab.jupyter.Jupyter": {"url", "inner"},
     "notebook.checks.error_clinic.Recorded": {"vendor", "fault", "headers", "body"},
