@@ -57,6 +57,10 @@ class Lifecycle:
     def _start(self, undo: ExitStack) -> None:
         """Start the parts, and register with ``undo`` how each is stopped."""
 
+    @abstractmethod
+    def _close_first(self, undo: ExitStack) -> None:
+        """Register with ``undo`` what has to be closed before the parts are stopped."""
+
     def _begin(self, take_over: bool) -> None:
         """Start the lab, and stop the one that this process had before.
 
@@ -78,6 +82,7 @@ class Lifecycle:
                 requests = StopRequests(self._be_taken_over)
                 undo.callback(self._end, requests.stop)
                 self.run(requests.start())
+                self._close_first(undo)
                 self._lock.note(requests.port, requests.secret)
                 self._undo = undo.pop_all()
             Lifecycle._running = self

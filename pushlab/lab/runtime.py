@@ -156,6 +156,8 @@ class LabRuntime(Lifecycle):
         self._throw_away.forget()  # Those of a lab that was killed.
         undo.callback(self._throw_away.forget)
         undo.callback(self.journal.subscribe(self._on_event))
+
+    def _close_first(self, undo: ExitStack) -> None:
         undo.callback(self._listeners.end)
         undo.callback(self._close_browsers)
 
