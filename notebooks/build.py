@@ -301,8 +301,7 @@ def main(arguments: list[str]) -> int:
 
 def sums() -> str:
     """Return the list of all notebooks as they are, by which ``./lab`` knows them and trusts them."""
-    made = [path for name in names() for path in paths(name)]
-    made += [NOTEBOOKS / "index.ipynb", NOTEBOOKS / "glossary.ipynb"]
+    made = [path for name in names() for path in paths(name)] + sorted(NOTEBOOKS.glob("[a-z]*.ipynb"))
     listed = {path.relative_to(NOTEBOOKS).as_posix(): digest(path.read_bytes()) for path in made}
     return "".join(f"{listed[name]}  {name}\n" for name in sorted(listed))
 

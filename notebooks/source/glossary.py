@@ -48,24 +48,26 @@
 # - **CEK**: The content encryption key, 16 bytes with which AES-GCM seals one message. Both ends
 #   derive it from the PRK, and it never travels
 #   ([RFC 8188 §2.2](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), [03](03_encrypt.ipynb)).
-# - **claim**: A statement in a token, such as `"exp": 1700000000`. A VAPID token makes three: for
-#   whom it is (`aud`), until when it is good (`exp`), and whom to contact (`sub`)
+# - **claim**: In a token, a statement: for whom it is (`aud`), until when it is good (`exp`), whom to
+#   contact (`sub`). In a queue of jobs, one statement of the database that takes a job, so that no
+#   other worker takes it too
 #   ([RFC 7519 §4](https://www.rfc-editor.org/rfc/rfc7519#section-4), [04](04_sign.ipynb)).
-# - **clients.claim()**: A call by which the active worker becomes the controller of pages that have
-#   none, or that have an older one. Without it, it gets them when they are loaded again
-#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07](07b_worker_life.ipynb)).
+# - **clients.claim()**: The method by which an active service worker becomes the controller of pages
+#   that were loaded before it. Without it, such a page has no controller, or an older one, until it
+#   is loaded again ([Service Workers](https://www.w3.org/TR/service-workers/),
+#   [07b](07b_worker_life.ipynb)).
 # - **Content-Encoding**: The header that says how a body was made, here `aes128gcm`. A message
 #   without a payload has no body, and needs no such header
 #   ([RFC 9110 §8.4](https://www.rfc-editor.org/rfc/rfc9110#section-8.4), [05](05_send.ipynb)).
-# - **controller**: The active worker that a page had when it was loaded, or that has claimed it since.
-#   It gets the page's requests ([Service Workers](https://www.w3.org/TR/service-workers/),
-#   [07](07b_worker_life.ipynb)).
+# - **controller**: The active service worker that a page had when it was loaded, or that has claimed
+#   the page since. Push needs none: its event goes to the active worker, with or without a page
+#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
 #
 # ## D
 #
 # - **declarative push**: A payload in JSON that a browser can show by itself, without waking the
 #   page's worker. Safari does so, and the other browsers hand the same JSON to the worker
-#   ([W3C Push API](https://www.w3.org/TR/push-api/), [07](07_receive.ipynb)).
+#   ([W3C Push API](https://www.w3.org/TR/push-api/), [07b](07b_worker_life.ipynb)).
 # - **delimiter**: The byte that ends the text in a record: `02` in the last one, `01` in all others.
 #   Zeros may follow it, to hide how long the text is
 #   ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2), [03](03_encrypt.ipynb)).
@@ -125,14 +127,14 @@
 # - **in flight**: Said of a request that was sent and has not been answered yet. A sender keeps many
 #   in flight at once, because nearly all of its time is waiting
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06](06_notify_all.ipynb)).
-# - **installing, waiting, active**: The three places for a worker in a registration. Only the active
-#   one gets events; a new one waits until no page uses the old one
-#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07](07b_worker_life.ipynb)).
+# - **installing, waiting, active**: The three places for a service worker in a registration. A new
+#   worker waits until no page uses the old one, and only the active one gets events
+#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
 #
 # ## J
 #
-# - **job**: One message for one subscription, as a row of a table that outlives the program. It is
-#   removed when it was accepted, or when it is no longer worth sending
+# - **job**: One message for one subscription, as a row in a table. A sender that was killed goes on
+#   with the rows that are left
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
 # - **JWK**: A key written as JSON, with its numbers in base64url. A public key of ours has `x` and
 #   `y` in it, and the private key `d` as well
@@ -155,12 +157,12 @@
 #
 # ## L
 #
-# - **lane**: A worker of a sender that sends to one vendor only. So a vendor that is slow or down keeps
-#   nobody waiting but its own subscribers ([RFC 8030 §8.4](https://www.rfc-editor.org/rfc/rfc8030#section-8.4),
-#   [09](09_operate.ipynb)).
-# - **lease**: The time for which a claim on a job holds. If the program that made it has died, the job
-#   is free again afterwards ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5),
-#   [09](09_operate.ipynb)).
+# - **lane**: A worker that sends to one vendor only. If that vendor is slow or down, nobody else's
+#   messages wait for it
+#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
+# - **lease**: How long the claim on a job holds. When it is over the job is free again, so a worker
+#   that was killed keeps nothing
+#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
 # - **Location**: The header of an answer 201 that names the message's own URL. A message that still
 #   waits can be withdrawn by a DELETE of it, where the push service allows that
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [05](05_send.ipynb)).
@@ -179,8 +181,8 @@
 # - **origin**: The scheme, the host and the port of a URL, with no path. `https://push.example.net`
 #   is the origin of an endpoint there, and a slash at its end would be too much
 #   ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4), [02](02_subscribe.ipynb)).
-# - **outcome**: What became of one message: accepted, gone, refused, to be tried again, or expired. It
-#   says whether the subscription stays, and what you do next
+# - **outcome**: What has become of one message: accepted, gone, refused, or to be tried again. A
+#   message that was never accepted before its TTL was over has expired
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
 #
 # ## P
@@ -224,16 +226,16 @@
 # - **pushsubscriptionchange**: An event in the service worker which says that the subscription has
 #   ended or was replaced without the page. Not every browser fires it, so a page sends its
 #   subscription to the server at every visit ([W3C Push API](https://www.w3.org/TR/push-api/),
-#   [07](07_receive.ipynb)).
+#   [07b](07b_worker_life.ipynb)).
 #
 # ## R
 #
 # - **record**: A piece of text that is sealed at once, with a delimiter and a tag of its own. A push
 #   message has exactly one
 #   ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2), [03](03_encrypt.ipynb)).
-# - **registration**: What `register()` makes: a scope, and the workers that are responsible for it. It
-#   stays when the page is gone, and a subscription belongs to it
-#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07](07b_worker_life.ipynb)).
+# - **registration**: What `register()` makes: a scope, and the service workers for it. It stays when
+#   the page is gone, and a push subscription belongs to it
+#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
 # - **Retry-After**: The header of an answer 429 or 503 that says how many seconds to wait before the
 #   next attempt. Whether to try again is said by the status, not by this header
 #   ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3),
@@ -260,9 +262,9 @@
 #   these exact bytes and which the public key verifies. A token has them side by side, 64 bytes, and
 #   not in DER ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4),
 #   [04](04_sign.ipynb)).
-# - **skipWaiting()**: A call by which a new worker asks to become active at once, while pages still use
-#   the old one ([Service Workers](https://www.w3.org/TR/service-workers/),
-#   [07](07b_worker_life.ipynb)). The page and the new worker must then understand one another.
+# - **skipWaiting()**: The method by which a new service worker becomes active at once. It does not
+#   wait until the pages of the old worker are closed
+#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
 # - **sub**: The claim that names whom to contact about the messages, as a `mailto:` or an `https:`
 #   URL. RFC 8292 does not demand it, and some push services do
 #   ([RFC 8292 §2.1](https://www.rfc-editor.org/rfc/rfc8292#section-2.1), [04](04_sign.ipynb)).
@@ -290,9 +292,9 @@
 # - **ua_private**, **ua_public**: The key pair that the browser makes in `subscribe()`. The public half
 #   is p256dh, and the private half never leaves the browser
 #   ([RFC 8291 §3.1](https://www.rfc-editor.org/rfc/rfc8291#section-3.1), [03](03_encrypt.ipynb)).
-# - **update**: The browser fetches a worker's script again and compares it with the one that it has,
-#   byte by byte. If they differ, the new one is installed
-#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07](07b_worker_life.ipynb)).
+# - **update**: The browser fetches the script of a service worker again and compares it byte by byte.
+#   If it differs, the browser installs it as a new worker beside the old one
+#   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
 # - **Urgency**: A header, from `very-low` to `high`, by which a push service decides whether to wake a
 #   device that saves its battery. It does not reach the browser
 #   ([RFC 8030 §5.3](https://www.rfc-editor.org/rfc/rfc8030#section-5.3), [05](05_send.ipynb)).
