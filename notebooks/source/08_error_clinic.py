@@ -19,8 +19,7 @@
 # [03](03_encrypt.ipynb) and [04](04_sign.ipynb) where a case sends you there.
 
 # %%
-import json, os, re, requests, tempfile, time
-from contextlib import suppress
+import contextlib, json, os, re, requests, tempfile, time
 from dataclasses import replace
 from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,6 +29,7 @@ from pushlab import ApplicationServer, Lab, PushlabError, PushOptions, PushRespo
 from pushlab import PushSubscription, VapidKeys, VirtualUserAgent, authorization, base64url
 from pushlab import build_request, checks, encrypt, encryption, explain, jws, vapid
 lab = Lab(database="sqlite://")  # in memory: nobody is in it but this lesson's patients
+signer = Vapid(lab.keys.private_key)  # pywebpush signs with it
 lab
 
 # %% [markdown]
@@ -88,7 +88,6 @@ def answers(service, flavours, *what, **said):
 # *Look for* two healthy answers: each case has such a control.
 
 # %%
-signer = Vapid(lab.keys.private_key)  # pywebpush signs with it
 os.environ["no_proxy"] = "127.0.0.1"  # The lab is right here: no proxy in between.
 phone = lab.open("virtual", name="Phone")
 phone.subscribe()
@@ -391,7 +390,7 @@ def copied(data, screen):
     screen.append(title)
 cut, news, screen = '{"title": "Tra', '{"title": "News"}', []
 for what, data, run in ("cut off", cut, list), ("no waitUntil", news, next), ("cured", news, list):
-    with suppress(ValueError):  # a worker dies alone
+    with contextlib.suppress(ValueError):  # a worker dies alone
         run(copied(data, screen))
     print(f"{what:<13}", screen)
 sent = lab.run(lab.application_server.sender.send(desk, cut.encode(), PushOptions()))
