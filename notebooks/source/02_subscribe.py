@@ -98,8 +98,9 @@ starter_file("app.js")
 # **Ask well.** The answer *no* lasts: only the person can change it, in the browser's settings. So
 # explain first, in your own words, what will come and how often, beside a button. Ask the browser when
 # somebody has pressed it. A person who closes the prompt has not said no: ask again at another click.
-# After several refusals Chrome shows a quiet icon in place of the prompt (documented, 2020). Older
-# articles pass a callback to `requestPermission()`; the promise is enough today.
+# After several refusals Chrome shows a quiet icon in place of the prompt (documented, 2020). The prompt
+# looks different on each platform, so do not show a picture of it. Older articles pass a callback to
+# `requestPermission()`; the promise is enough today.
 #
 # The next cell presses *Subscribe* on the lab's page. Predict the order in which the person and the two
 # servers are asked.
@@ -281,7 +282,8 @@ starter_file("server.py", "SCHEMA", "class AddSubscription", "class RemoveSubscr
 # %% [markdown]
 # - **Several devices**: one row for each session. `NotifyMe` queues a message for each.
 # - **Log-out** deletes the session, and the database deletes its subscription with it. The page then
-#   unsubscribes and closes what is still shown.
+#   unsubscribes and closes what is still shown. If a session expires without a log-out, the messages
+#   stop all the same.
 # - **Upsert**: the endpoint is the primary key, so a page may send it at each visit.
 # - **The next person** in the same browser sends the same endpoint. The row of the one before goes
 #   first, with the messages that wait for it.

@@ -86,8 +86,9 @@ starter_file("sw.js")
 
 # %% [markdown]
 # - `push`: the listener is one line. It hands the promise for *all* of its work to `waitUntil`.
-# - `receive` shows first. A worker that fetches first may show nothing.
-# - `read` never throws.
+# - `receive` shows the notification and does nothing before it. A worker that fetches something first
+#   may show nothing: a phone that has just woken up in a tunnel has no network.
+# - `read` never throws, whatever arrives.
 # - `here` turns the sender's `url` into a page of your own site, and of no other.
 #
 # Older articles use `window` or `localStorage` here. A worker has neither, and nobody sees the error.
@@ -285,13 +286,18 @@ print(starter_file("sw.js", 'addEventListener("notificationclick"', "async funct
 # %% [markdown]
 # *If the page is open, come to it; otherwise open it.* The details:
 #
+# - `notification.close()`: on some systems a clicked notification stays on the screen otherwise.
 # - `includeUncontrolled: true` also finds pages that were loaded before the worker took over.
 # - `client.url` is a whole URL. It never equals a path such as `/trains/9`, so `here` makes whole URLs.
 # - No `fetch` before `focus()` or `openWindow()`: the permission for them lasts a moment.
 # - What the click needs is in `notification.data`: no variable lives until then.
-# - Swiping a notification away is `notificationclose`. Do not count on it.
+# - `event.action` names the button that was pressed, if the notification has `actions`. Not every
+#   system shows buttons, so a click without an action must be enough.
+# - Swiping a notification away is the event `notificationclose`. Do not count on it: a system may
+#   remove a notification and tell nobody.
 #
-# No cell can click. Our tests click in Firefox 153.
+# No cell can click. Our tests click on a notification of Firefox 153, and Firefox opens the page. A
+# Chromium without a screen has nothing to click on, so there the tests call `open` itself.
 #
 # ## 8 · Be the browser: open it by hand
 #
@@ -411,7 +417,7 @@ assert "Never seen" not in [one.title for one in browser.notifications()]
 # 1. Did the `push` event fire? If not, the device was away, or the keys are wrong.
 # 2. Did `showNotification()` resolve? If it rejected, its options are wrong.
 # 3. It resolved, and you see nothing? Then the operating system hides it: a switch for this browser,
-#    Focus, Do Not Disturb. No web page can find that out.
+#    Focus, Do Not Disturb. No web page can find that out, so ask the person to look there.
 #
 # We unregister in Firefox's words, so that no subscription is left behind, and close.
 

@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pushlab import Lab, PushOptions, PushSubscription, checks, starter_file
 
 lab = Lab()
-lab
+print(lab)
 
 # %% [markdown]
 # ## The words
@@ -65,7 +65,7 @@ threading.Thread(target=site.serve_forever, daemon=True).start()
 # calls a JavaScript function in each page. (A virtual browser has no JavaScript. Without a real one,
 # each answer below is `{}`; the executed solution shows Firefox 153 and Chromium 156.)
 
-# %%
+# %% tags=["nbval-ignore-output"]
 opened = [lab.open(), lab.open("another")]
 real = [one for one in opened if one.kind != "virtual"]
 
@@ -218,8 +218,9 @@ print("waiting:", waiting, "shown by:", {who: said[0]["version"] for who, said i
 # Version 2 answers, and nobody waits. The page heard of it by the event `controllerchange`.
 #
 # The starter's worker does so without being asked: `skipWaiting()` in `install`, `clients.claim()`
-# in `activate`. That is right for a worker that only handles push. One that also caches a site's
-# files should wait, or offer a button "New version: reload".
+# in `activate`. That is right for a worker that only handles push, because the pages need nothing of
+# it. One that also caches a site's files should wait, or offer a button "New version: reload" that
+# sends the message above.
 #
 # **When does a browser look for a new file?** (Service Workers specification, read 2026-11)
 #
@@ -371,7 +372,8 @@ print({name: lab.notify(row.subscription.endpoint, "Anybody?").status for name, 
 # %% [markdown]
 # Firefox tells its worker as soon as it has connected again: there was a subscription (`change`),
 # and there is no new one (`renewed` is false). The worker has to subscribe again. Chromium says
-# nothing, and `getSubscription()` still returns the dead one.
+# nothing, and its `getSubscription()` still returns the dead subscription.
+#
 # When the *permission* is withdrawn (measured):
 #
 # - Firefox 153 ends the subscription at once. The event comes when the permission is granted *again*.
@@ -415,7 +417,6 @@ for one in opened:
     one.close()
 site.shutdown()
 site.server_close()
-lab.stop()
 
 # %% [markdown]
 # ## What you saw

@@ -99,6 +99,7 @@ b64url, b64url_decode = RIGHT["keys.b64url"]
 (again,) = RIGHT["operate.again"]
 (diagnose,) = RIGHT["operate.diagnose"]
 (workers,) = RIGHT["worker_life.workers"]
+(right_respond,) = RIGHT["subscribe.respond"]
 
 
 def standard_decode(text):
@@ -365,6 +366,12 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "None for a port": hostname_and_port,
         "the host alone": lambda endpoint: urlsplit(endpoint).netloc,
         "a slash at the end": after("subscribe.origin", "{}/".format),
+    },
+    "subscribe.respond": {
+        "a text": after("subscribe.respond", str),
+        "always fine": lambda kept, user, route, body: 200,
+        "nothing is kept": lambda kept, user, route, body: right_respond(dict(kept), user, route, body),
+        "forgets to return": lambda kept, user, route, body: None,
     },
     "subscribe.faults": {
         "one text": after("subscribe.faults", ", ".join),

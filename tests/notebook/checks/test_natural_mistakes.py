@@ -402,6 +402,15 @@ TOLD: dict[str, dict[str, str]] = {
             "at the end."
         ),
     },
+    "subscribe.respond": {
+        "a text": ("a subscription from nobody: the status should be an int, and yours is a str of 3"),
+        "always fine": "a subscription from nobody: the status is not 200",
+        "nothing is kept": "Alice's phone: afterwards kept should have 1, and yours has 0",
+        "forgets to return": (
+            "a subscription from nobody: the status should be an int, and yours is None: does your "
+            "function return something? What print(…) shows is not returned"
+        ),
+    },
     "subscribe.faults": {
         "one text": (
             "faults of the RFC's example, which is good should be a list, and yours is a str of 0"
