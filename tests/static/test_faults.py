@@ -428,7 +428,7 @@ def test_a_subscription_that_is_refused(patient):
         shown = patient.fails("subscribe")
         assert_says(shown, row, at="subscription")
         assert f"The error is “{error}" in shown["said"]
-        assert ("This is new to the page." in shown["said"]) == (row == "unknown")
+        assert ("This page does not know this error." in shown["said"]) == (row == "unknown")
         assert patient.state() == "registered"
         patient.parties.evaluate(AS_BEFORE)
     patient.is_well()

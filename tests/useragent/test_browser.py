@@ -19,7 +19,7 @@ from tornado.netutil import bind_sockets
 from tornado.tcpserver import TCPServer
 from tornado.web import Application, RequestHandler
 
-from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut
+from pushlab.errors import BrowserFailed, BrowserNotFound, TimedOut, UnusableFolder
 from pushlab.settings import patience
 from pushlab.useragent import browser, remote
 from pushlab.useragent.base import Notification
@@ -365,7 +365,7 @@ def test_a_window_needs_a_screen(installed, monkeypatch, run):
 
 def test_a_profile_that_cannot_be_written_is_said(installed, tmp_path, run):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(BrowserFailed, match="cannot be started"):
+    with pytest.raises(UnusableFolder, match="the profile .* cannot be used"):
         run(installed(profile=tmp_path / "file" / "profile").start())
 
 
@@ -406,7 +406,7 @@ def test_a_button_that_is_not_there_is_said(world, page):
 
 def test_a_page_that_never_gets_through_times_out(world, page, monkeypatch):
     impatient(page, monkeypatch)
-    with pytest.raises(TimedOut, match="not through with notify-all. Its console is silent"):
+    with pytest.raises(TimedOut, match="not finished with notify-all. Its console is silent"):
         world.run(page.notify_all())
 
 
@@ -668,7 +668,7 @@ def test_a_given_profile_is_kept_and_used_again_whoever_ends_the_browser_and_how
         group = other._process._process.pid
         other._process._process.kill()
         await other.closed()
-        with pytest.raises(BrowserFailed, match="gone"):
+        with pytest.raises(BrowserFailed, match="ended before"):
             await other.open(world.url)
         await other.close()
         await ended(group)
