@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 01 · Keys: one pair that names your server
 #
-# To every push service in the world, your server is one number of 32 bytes. From this number follow
-# 65 bytes that everybody may know, and every subscription is tied to them. In this lesson you make
-# both, write them in five ways, break them in more, and learn to recognise each of them at a glance.
-# At the end you change your keys and see who is lost.
+# Your server shows who it is with one number of 32 bytes, which it keeps secret. From this number
+# follow 65 bytes that everybody may know, and every subscription is tied to them. In this lesson you
+# make both, write them in five ways, break them in more, and learn to recognise each of them at a
+# glance. At the end you change your keys and see who is lost.
 
 # %% [markdown]
 # ## Where we are
@@ -13,7 +13,8 @@
 #
 # **What hurts without this.** Mistakes with keys are made early and noticed late. Somebody gives the
 # browser a PEM file where it wants 65 bytes. A zero byte is lost, in one key of 256. A server makes a
-# new pair overnight, and no subscriber hears from it again. The error messages rarely mention the key.
+# new pair overnight, and no subscriber hears from it until the next visit. The error messages rarely
+# mention the key.
 #
 # **At the end you can** make a P-256 key pair, write it raw, in base64url, as PEM, JWK and `.env`, say
 # why the browser wants 65 bytes that begin with 04, keep the pair safe, recognise a broken key, and
@@ -36,14 +37,14 @@ print("Ready: everything that this lesson needs is here.")
 # %% [markdown]
 # ## The words
 #
-# | name | length | what it is | who knows it |
+# | name | length | what it is | who knows or reads it |
 # |---|---|---|---|
 # | **private key**, `d` | 32 bytes | a number; it makes signatures | the application server alone |
 # | **public key**, a point | 65 bytes | `04`, then x and y; it verifies signatures | all three parties |
 # | **x**, **y** | 32 bytes each | the two numbers of the point | all three parties |
 # | **applicationServerKey** | 87 characters | the 65 bytes as base64url | all three parties |
 # | **DER** | 91 bytes if public | the point, after 26 bytes that name the curve | OpenSSL and others |
-# | **PEM** | text | DER in plain base64, between two lines of dashes | mostly files |
+# | **PEM** | text | DER in plain base64, between two lines of dashes | OpenSSL and others, from files |
 # | **JWK** | JSON | x, y and d, each as base64url | browsers, web libraries |
 # | **`.env`** | 3 lines | both keys in base64url, and a contact address | the application server alone |
 #
@@ -52,11 +53,11 @@ print("Ready: everything that this lesson needs is here.")
 # %% [markdown]
 # ## 1 · A pair, and whose
 #
-# The pair of this lesson belongs to the *application server*. Push services know it under the name
-# VAPID ([RFC 8292 §2](https://www.rfc-editor.org/rfc/rfc8292#section-2)). It **signs** requests and
-# encrypts nothing, although some well-known tutorials say otherwise. Messages are encrypted for
-# another pair, which belongs to the browser. Its public half is called p256dh, and it is a point on
-# P-256 too. That is why people confuse the two.
+# The pair of this lesson belongs to the *application server*, and is called the VAPID key pair
+# ([RFC 8292 §2](https://www.rfc-editor.org/rfc/rfc8292#section-2)). It **signs**: each request carries
+# a token that was signed with this pair (lesson 04). It encrypts nothing. Messages are encrypted for
+# another pair, which belongs to the browser. The public half of that one is called p256dh, and it is a
+# point on P-256 too. That is why people confuse the two pairs.
 #
 # Your own server gets a random pair, once in its life. For this lesson we take a private key that you
 # recognise wherever it appears: `20 21 22 …`. Never use it outside of this lesson.
@@ -70,9 +71,9 @@ print(len(private), "bytes,", public_key.key_size, "bits, on", public_key.curve.
 assert fresh.public_key() != public_key  # random: no two are the same
 
 # %% [markdown]
-# Computing the public key from the private one takes a millisecond. Computing it the other way would
-# take longer than anybody has. This notebook prints no private key, not even this one: outputs are
-# saved, shared and published, so make it a habit before it matters.
+# Computing the public key from the private one is quick. Computing the private key from the public one
+# would take longer than anybody has. This notebook prints no private key, not even this one: outputs
+# are saved, shared and published, so make it a habit before it matters.
 #
 # ## 2 · A point on a curve
 #
@@ -109,18 +110,19 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# Only the equation shows it. For each x just two values of y fit, y and p − y, so a changed bit never
-# leads to another valid point by accident. A program that skips this test can be led to compute on a
-# weaker curve, and to reveal a private key in this way. Therefore
+# The equation alone (4) shows the change: length, first byte and base64url are as before. For each x at
+# most two values of y fit, y and p − y. So it practically never happens that a changed bit leads to
+# another valid point. A program that skips this test can be led to compute on a weaker curve, and to
+# reveal a private key in this way. Therefore
 # [RFC 8291 §7](https://www.rfc-editor.org/rfc/rfc8291#section-7) asks for the test.
 #
 # ## 3 · The 65 bytes
 #
-# As bytes, a point is x and y one after the other, most significant byte first. In front of them
-# stands a byte that says how they are written
-# ([RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) refers to X9.62 for it). We
-# write the bytes by hand, and let a library do the same. *Look for* the one byte that is the same in
-# every key.
+# As bytes, a point is x and then y, each with its most significant byte first. In front of the two
+# numbers stands a byte that says how they are written
+# ([RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) refers to X9.62 for it). We write
+# the bytes by hand, and let a library do the same. *Look for* the one byte that is the same in every
+# key.
 
 # %%
 point = public_key.public_numbers()
@@ -137,7 +139,7 @@ byte_map(parts, public, title="The public key of this lesson")
 # **Why 04?** If you know x, then y is one of two numbers. So a point can also be *compressed*: a byte
 # `02` or `03` says which of the two it is, and x follows, 33 bytes in all. Web push uses the form from
 # which nobody has to compute y: `04`, then both numbers, 65 bytes. Without the `04` there are 64 bytes,
-# and they mean nothing to a browser.
+# and browsers refuse them (section 6).
 #
 # **Exercise 1.** Write `raw_public(key: ec.EllipticCurvePublicKey) -> bytes` yourself. It returns 65
 # bytes. The two integers are `key.public_numbers().x` and `.y`. In one key of 128, x or y begins with
@@ -195,14 +197,14 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# Python accepts all four texts, line break included, and returns the same key. Firefox and Chromium
-# accepted the four endings too when we tried them, but no line break. So one key can be written in
-# several ways. If a program compares keys as *text*, in a database perhaps, it takes one key for
-# several. A strict decoder accepts one text for each key.
+# Python accepts all four texts, line break included, and returns the same key. Firefox 153 and Chromium
+# 156 accepted the four endings too when we tried them, but no line break. So one key can be written in
+# several ways. If a program compares keys as *text*, in a database perhaps, one key looks like several
+# different ones. A strict decoder accepts one text for each key.
 #
 # **Exercise 2.** Write `b64url(data: bytes) -> str` and a strict `b64url_decode(text: str) -> bytes`.
-# Use Python's `base64`, which knows plain base64, or work bit by bit. For every text but the right one,
-# `b64url_decode` raises `ValueError`. A hint: what must come out if you encode the result again?
+# Use Python's module `base64`, or work bit by bit. For every text but the right one, `b64url_decode`
+# raises `ValueError`. A hint: what must come out if you encode the result again?
 
 # %%
 def b64url(data: bytes) -> str:
@@ -229,9 +231,9 @@ checks.keys.b64url(b64url, b64url_decode)
 # ## 5 · One pair, written in five ways
 #
 # Sooner or later, each library, secret store and colleague hands you a key in another form. `VapidKeys`
-# is a pair together with a contact address, and it reads and writes all five. A `.env` file has three
-# lines, `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY` and `VAPID_SUBJECT`. In production the same three
-# usually are environment variables, and `os.environ` has them.
+# is a pair together with a contact address. It reads all five forms, and the next cell writes them. A
+# `.env` file has three lines, `VAPID_PUBLIC_KEY`, `VAPID_PRIVATE_KEY` and `VAPID_SUBJECT`. In
+# production the same three usually are environment variables, and `os.environ` has them.
 #
 # We print lengths and no values, because every one of these texts holds the private key. *Look for*
 # what the asserts promise: all five are the same pair.
@@ -249,14 +251,14 @@ assert keys == VapidKeys.from_raw(base64url.decode(spelled["base64url"]))
 assert keys == VapidKeys.from_pem(spelled["PEM"]) == VapidKeys.from_jwk(spelled["JWK"])
 
 # %% [markdown]
-# When both halves are given, they have to belong together. `VapidKeys` refuses a public half of
-# another pair now, and not when a push service finds out next week.
+# When both halves are given, they have to belong together. `VapidKeys` refuses the public half of
+# another pair at once. Otherwise a push service would find the mistake, perhaps next week.
 #
-# **Exercise 3.** Write `to_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]`, which returns the pair
-# as a JSON Web Key ([RFC 7518 §6.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2)). In it `kty` is
-# `EC` and `crv` is `P-256`, while `x`, `y` and `d` are 32 bytes each, written with `base64url.encode`.
-# The numbers are in `key.private_numbers()`: d is its `private_value`, and x and y are in its
-# `public_numbers`.
+# **Exercise 3.** Write `to_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]`, which returns the
+# pair as a JSON Web Key ([RFC 7518 §6.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2)). In it
+# `kty` is `EC` and `crv` is `P-256`, while `x`, `y` and `d` are 32 bytes each, written with
+# `base64url.encode`. The numbers are in `key.private_numbers()`: d is its `private_value`, and x and y
+# are in its `public_numbers`.
 
 # %%
 def to_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
@@ -290,8 +292,8 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# Every P-256 *public* key in DER begins with `MFkw`. If you read `MIGH` or `MHcC` at the beginning, it is
-# a **private** one. If you see that in the source of a page, the key has leaked.
+# An uncompressed P-256 *public* key in DER begins with `MFkw`. If you read `MIGH` or `MHcC` at the
+# beginning, it is a **private** one. If you see that in the source of a page, the key has leaked.
 #
 # We gave such keys to `subscribe()` in the lab's two browsers (Firefox 153, Chromium 156), and this is
 # what they said:
@@ -307,8 +309,8 @@ except PushlabError as error:
 # In Chromium the text of `InvalidAccessError` is *The provided applicationServerKey is not valid*. An
 # `AbortError` here means that the browser accepted the key and the *push service* refused it. Chromium
 # says *push service error*, and uses the same words when it cannot reach the push service at all. So
-# look at the key first, and at the network next. (Both browsers take the 87 characters as text. The
-# helper with `atob` in so many pages is no longer needed.)
+# look at the key first, and at the network next. (Both browsers take the 87 characters as text. For
+# them, the helper with `atob` in so many pages is no longer needed.)
 #
 # Broken private keys are harder to notice. A number has no leading zeros, and many programs write only
 # as many bytes as the number needs. **Predict**: how many of 25,600 keys lose a byte? And do two
@@ -327,10 +329,11 @@ for read, form in ((Vapid.from_string, base64url.encode(short)), (VapidKeys.from
         print(str(error).split(". ")[0])
 
 # %% [markdown]
-# It happens to about one key in 256. The function `from_raw` of py_vapid accepts the short key.
-# `from_string`, to which pywebpush passes your setting, mistakes 31 bytes for DER and fails with *could
-# not deserialize key data*. So the same program works for 255 people and fails for one. To mend such a
-# key, put the zero byte back in front, and always write 32 bytes from then on.
+# 97 of the 25,600 keys lose a byte: about one in 256. And the two functions of py_vapid disagree.
+# `from_raw` accepts the short key. `from_string`, to which pywebpush passes your setting, mistakes 31
+# bytes for DER and fails with *could not deserialize key data*. So the same program works for 255
+# people and fails for one. To mend such a key, put the zero byte back in front, and always write 32
+# bytes from then on.
 #
 # **Exercise 4.** Write `what_is(text: str) -> str`, which says what is wrong with a public key. It
 # returns the first of these that is true: `"pem"` (the text begins with five dashes),
@@ -379,9 +382,9 @@ with TemporaryDirectory() as folder, chdir(folder):
         print(error)
 
 # %% [markdown]
-# Now somebody mistypes a file's name, `vapit` for `vapid`. **Predict** what py_vapid says to a path where
-# there is no file. *Look for* what is in the folder afterwards, for its mode, and whether the key in it
-# is ours.
+# Now somebody mistypes a file's name, `vapit` for `vapid`. **Predict** what py_vapid says to a path
+# where there is no file. *Look for* the file that is in the folder afterwards, for its mode, and
+# whether the key in it is ours.
 
 # %%
 os.umask(0o022)  # as on most machines: others may read what I write
@@ -394,11 +397,11 @@ with TemporaryDirectory() as folder, chdir(folder):
         print(error)
 
 # %% [markdown]
-# It says nothing. It makes a **new** pair, writes it to a file that everybody on the machine can read,
-# and continues. The server starts, new visitors subscribe, and every message to an old subscriber is
-# refused. The same happens to a container that starts with an empty disk. So a missing key must be an
-# error. (pywebpush is different: if there is no file at a path, it takes the path itself for a key. Its
-# error then depends on the characters of that path, and never says that the file is missing.)
+# py_vapid says nothing. It makes a **new** pair, writes it to a file that everybody on the machine can
+# read, and continues. The server starts, new visitors subscribe, and every message to an old subscriber
+# is refused. The same happens to a container that starts with an empty disk. So a missing key must be
+# an error. (pywebpush is different: if there is no file at a path, it takes the path itself for a key.
+# Its error then depends on the characters of that path, and never says that the file is missing.)
 #
 # ## 8 · Change keys without losing subscribers
 #
@@ -421,8 +424,9 @@ def send(row, pair: VapidKeys) -> int:
 print([send(row, new) for row in lab.subscriptions()])
 
 # %% [markdown]
-# Both are refused, because both were made for the old key. (Other push services say 400 or 401 where
-# the lab's says 403; lesson 08 lists them.) *The subscriptions are not dead*: remove none of them.
+# Both answers are 403, because both subscriptions were made for the old key. (Other push services say
+# 400 or 401 where the lab's says 403; lesson 08 lists them.) *The subscriptions are not dead*: remove
+# none of them.
 #
 # The right way keeps both pairs for a while. Each row of the database says which key it was made for,
 # and that pair signs. The page gives the new key to everybody who visits: it unsubscribes, and
@@ -440,13 +444,12 @@ lab.stop()
 
 # %% [markdown]
 # Everybody is reached, and one row is left with the old key. It is Late's, who has not visited yet. You
-# decide how long you wait. When you retire the old pair, whoever has not visited by then is lost, until
-# their next visit. Nothing can be done about that: only the browser can subscribe, and for that the
-# page or its worker must run.
+# decide how long you wait. When you retire the old pair, you can no longer reach those who have not
+# visited by then, until their next visit. Nothing can be done about that: only the browser can
+# subscribe, and for that the page or its worker must run.
 #
-# One thing waiting does not do: it does not lock out a thief. As long as an old subscription exists, its
-# push service accepts the old key. So after a theft, unsubscribe people as soon as they visit, and wait
-# weeks, not years.
+# Waiting does not lock out a thief. As long as an old subscription exists, its push service accepts the
+# old key. So after a theft, unsubscribe people as soon as they visit, and wait weeks, not years.
 
 # %% [markdown]
 # ## What you saw
@@ -472,7 +475,7 @@ lab.stop()
 # <details><summary>Answers</summary>
 #
 # 1. About half of your messages are refused, with 400, 401 or 403. They are signed with the pair that
-#    the subscription was not made for. Which half it is changes with the load.
+#    the subscription was not made for. Which ones are refused depends on which process sends them.
 # 2. No. Old subscriptions still accept the old key, and a thief who also has the endpoints can send to
 #    them. Each page has to unsubscribe, and to subscribe again with the new key.
 # 3. To the first: that was your private key, in DER, and now two people have it. To the second: thank

@@ -11,9 +11,9 @@
 #
 # In lesson 01 the application server got its keys. Now the user agent makes its own.
 #
-# **What hurts without this.** A broken subscription is stored without a sound, and fails weeks
-# later. A lost one is a visitor whom you cannot reach. One that is tied to the wrong person shows
-# Alice's message to Bob.
+# **What hurts without this.** A server stores a broken subscription without complaint, and sending
+# fails weeks later. When a subscription is lost, you cannot reach its owner. When it is tied to the
+# wrong person, Bob sees Alice's message.
 #
 # **At the end you can** ask for permission well, capture a subscription, say who knows each part,
 # check, store, update and remove it, tie it to a person and a session, protect the routes, and say
@@ -42,7 +42,7 @@ good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 # |---|---|---|---|
 # | **endpoint** | a URL | push service | all three parties |
 # | **p256dh**, a public key | 65 | user agent | user agent, application server |
-# | its private half | 32 | user agent | user agent alone |
+# | the private half of p256dh | 32 | user agent | user agent alone |
 # | **auth**, a secret | 16 | user agent | user agent, application server |
 # | **applicationServerKey** | 65 | application server | all three parties |
 # | **expirationTime** | ms since 1970, or null | user agent | user agent, application server |
@@ -55,7 +55,7 @@ good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 # | step | who decides | how it fails |
 # |---|---|---|
 # | 1 a secure context | user agent | plain http from another machine |
-# | 2 a browser that can | user agent | a browser inside an app; an iPhone without Home Screen |
+# | 2 a browser with web push | user agent | a browser inside an app; an iPhone without Home Screen |
 # | 3 a service worker | user agent | wrong folder, wrong MIME type, not active *yet* |
 # | 4 permission | the person | asked too early, refused, private window |
 # | 5 a subscription | user agent, push service | another key: `InvalidStateError`; out of reach: `AbortError` |
@@ -78,7 +78,7 @@ print(browser.state)
 # This is `app.js` of the [starter](starter/), a small app with nothing of the lab in it. *Look for*
 # the answers to these questions:
 #
-# - What is the first thing in the click?
+# - What does a click on the button do first?
 # - When does the page send its subscription to the server? There are two moments.
 # - What happens if the server's key has changed?
 
@@ -87,20 +87,23 @@ starter_file("app.js")
 
 # %% [markdown]
 # - The click begins with `Notification.requestPermission()`. Firefox (since 72) and Safari ask only
-#   while they handle a click or a key (Mozilla's and WebKit's release notes), and an `await` before
-#   the question can lose that moment. Chrome also asks without a click. Do not use that.
+#   while they handle a click or a key (Mozilla's and WebKit's release notes), and an `await` before the
+#   question can lose that moment. Chrome also asks without a click. Do not rely on that.
 # - The page sends the subscription when it is made, and again at *each visit*.
-# - With another key, the page ends the old subscription and makes a new one. So it does when the server
-#   answers 410.
+# - If the server's key has changed, the page ends the old subscription and makes a new one. It does the
+#   same when the server answers 410.
 # - `userVisibleOnly` promises that every push shows something. Chromium 156 refuses to subscribe
-#   without it; Firefox 153 does not look (measured).
+#   without it; Firefox 153 does not check it (measured).
 #
 # **Ask well.** The answer *no* lasts: only the person can change it, in the browser's settings. So
 # explain first, in your own words, what will come and how often, beside a button. Ask the browser when
-# somebody has pressed it. A person who closes the prompt has not said no: ask again at another click.
-# After several refusals Chrome shows a quiet icon in place of the prompt (documented, 2020). The prompt
-# looks different on each platform, so do not show a picture of it. Older articles pass a callback to
-# `requestPermission()`; the promise is enough today.
+# somebody has pressed that button. A person who closes the prompt has not said no, so you may ask at
+# another click. But a prompt that was closed three times is blocked in Chrome
+# [for a week or so](https://chromestatus.com/feature/6443143280984064) (documented, 2021). Chrome shows
+# a quiet icon in its place to people who usually refuse, and on sites that most people refuse
+# ([documented, 2020](https://blog.chromium.org/2020/01/introducing-quieter-permission-ui-for.html)).
+# The prompt looks different on each platform, so do not show a picture of it. Older
+# articles pass a callback to `requestPermission()`; the promise is enough today.
 #
 # The next cell presses *Subscribe* on the lab's page. Predict the order in which the person and the two
 # servers are asked.
@@ -116,8 +119,8 @@ assert [what for what in story if what in steps] == steps  # in just this order
 lab.diagram(after=before, title="Steps 4, 5 and 6")
 
 # %% [markdown]
-# First the person, then the application server (its key), then the push service (the endpoint), then
-# the application server again. The key need not be fetched: it is public, and may be in the page.
+# The person is asked first, then the application server (for its key), then the push service (for an
+# endpoint), then the application server again. The key is public, so it may also be in the page.
 #
 # ## 3 · What each platform allows
 #
@@ -133,15 +136,17 @@ lab.diagram(after=before, title="Steps 4, 5 and 6")
 # | Brave | its setting for Google's push messaging | reported, 2024 |
 #
 # **What browsers take back:** Chrome removes the permission of sites that send much and are seldom
-# visited (Chromium's blog, 2025-10). Firefox ends a subscription after 15 silent pushes (measured).
-# Clearing the site's data ends it everywhere. Then the endpoint answers 404 or 410, and the next visit
-# starts anew. **What older articles say:** GCM is gone, FCM is its successor, and you need no account
-# with either; Edge is a Chromium; Safari's own push API is history; and iOS has web push.
+# visited (Chromium's blog, 2025-10). Firefox ends a subscription after 15 silent pushes with no page
+# open (measured). When a site's service worker is unregistered, its subscription ends with it (Push
+# API). After that the endpoint answers 404 or 410, and the next visit starts anew. **Older articles are
+# out of date:** FCM has replaced GCM, and you need no account there; Edge is a Chromium; Safari has web
+# push beside its own older API (Apple, WWDC 2022); and iOS has web push.
 #
 # ## 4 · What arrives
 #
 # We look at what the lab's application server has stored. The values stay out of this notebook: an
-# endpoint is an address that only you should know, and with p256dh and auth one can encrypt for it.
+# endpoint is an address that only you should know, and whoever has p256dh and auth can encrypt for this
+# browser.
 
 # %%
 stored = lab.subscriptions()[-1]  # the newest
@@ -153,8 +158,8 @@ for name, text in members["keys"].items():
 
 # %% [markdown]
 # Four characters carry three bytes: 87 carry 65, and 22 carry 16. base64url (RFC 4648 §5) has `-` and
-# `_` in place of `+` and `/`. Browsers leave out the `=` at the end, which Python wants back. *Look at*
-# the first byte. The picture shows the RFC's key, not your browser's.
+# `_` in place of `+` and `/`. Browsers leave out the `=` at the end, and Python's decoder demands it.
+# *Look at* the first byte. The picture shows the RFC's key, not your browser's.
 
 # %%
 def decode(text):
@@ -191,8 +196,9 @@ checks.subscribe.unpack(unpack)
 #
 # You never choose a push service. The browser brings its own, and you see it in the endpoint's host:
 # `updates.push.services.mozilla.com`, `fcm.googleapis.com`, `web.push.apple.com`,
-# `….notify.windows.com`. To know the rest is to be allowed to use it (RFC 8030 §8.3), so
-# logs and notebooks show the **origin** alone.
+# `….notify.windows.com`. Whoever knows the whole URL may post there (RFC 8030 §8.3), unless the
+# subscription is tied to a VAPID key, as ours is. Logs and notebooks show the **origin** alone all the
+# same.
 #
 # ### Exercise 2 · `origin`
 #
@@ -233,15 +239,15 @@ for what, keys in broken.items():
             print(f"{what}: refused by {who} ({type(error).__name__})")
 
 # %% [markdown]
-# The lab notices all four, and pywebpush one: to keep subscriptions is not its task. An `auth` of 15
-# bytes encrypts without complaint, the push service answers 201, and the browser drops what it cannot
-# decrypt. *So check keys when you save.* The padded one holds the right bytes, but no browser writes
-# padding: somebody has rewritten it on the way.
+# The lab notices all four. pywebpush notices one, the swapped keys: checking what you store is not its
+# task. An `auth` of 15 bytes encrypts without complaint, the push service answers 201, and the browser
+# drops what it cannot decrypt. *So check keys when you save.* The padded `auth` holds the right bytes,
+# but no browser writes padding: somebody has rewritten it on the way.
 #
 # ### Exercise 3 · `faults`
 #
-# Write `faults(subscription: dict) -> list[str]`. In: the parsed JSON; a key that is there is good
-# base64url. Out: *all* its faults, in this order, or `[]`.
+# Write `faults(subscription: dict) -> list[str]`. In: the parsed JSON; you may trust that its keys are
+# valid base64url. Out: *all* its faults, in this order, or `[]`.
 #
 # | name | when |
 # |---|---|
@@ -285,11 +291,11 @@ starter_file("server.py", "SCHEMA", "class AddSubscription", "class RemoveSubscr
 #   unsubscribes and closes what is still shown. If a session expires without a log-out, the messages
 #   stop all the same.
 # - **Upsert**: the endpoint is the primary key, so a page may send it at each visit.
-# - **The next person** in the same browser sends the same endpoint. The row of the one before goes
-#   first, with the messages that wait for it.
-# - **To know an endpoint is not to own it**: with other keys it is refused.
+# - **The next person** in the same browser sends the same endpoint. Before it is stored, the server
+#   deletes the row of the person before, with the messages that wait for it.
+# - **To know an endpoint is not to own it**: a known endpoint with other keys is refused.
 #
-# We run it, `python server.py`, and are two people with cookies. Predict the statuses.
+# We run `python server.py`, and play two people, each with a cookie. Predict the statuses.
 
 # %%
 with socket.socket() as probe:
@@ -320,10 +326,11 @@ print("by https:", say(alice, "add-subscription", inside | {"endpoint": "https:/
 # %% [markdown]
 # - **401**: no session.
 # - **201**, then **200**: new, then known.
-# - **403**: the browser sends Alice's cookie for a form on another site too (CSRF). The server compares
-#   the header `Origin`, which no page can forge. `SameSite=Lax` on the cookie is the second lock.
+# - **403**: a form on another site may post to your server with Alice's cookie (CSRF). The server
+#   compares the header `Origin`, which no page can forge. The second lock is `SameSite=Lax`: with it,
+#   the browser leaves the cookie out of such a post.
 # - Bob's removal gets **200** and removes nothing, since the row is not his. **409**: he has no device.
-# - The last two teach something: http is refused (**400**), but https to the same address is taken
+# - The last two are a warning: http is refused (**400**), but https to the same address is taken
 #   (**201**). *Check endpoints when you send, too*: a name that was public yesterday may lead into your
 #   network today. The starter looks at the address of each connection that it has opened.
 #
@@ -335,7 +342,7 @@ print("by https:", say(alice, "add-subscription", inside | {"endpoint": "https:/
 # - nobody is logged in (`None`): 401
 # - `add-subscription`, with `endpoint` and `keys`: 201, or 200 if it was known; it is this user's now.
 #   Known with other keys: 409, and nothing changes
-# - `remove-subscription`, with `endpoint`: 200; 404 if it is not this user's
+# - `remove-subscription`, with `endpoint`: 200; 404 if it is not this user's (the starter says 200)
 # - `notify-me`: 202; 409 if this user has no subscription
 
 # %%
@@ -360,9 +367,9 @@ checks.subscribe.respond(respond)
 # %% [markdown]
 # ## 8 · At each visit, and another key
 #
-# Servers forget, browsers replace, keys change. First the lab's server forgets, and then it gets
-# another key. Each time we do nothing but load the page (and press *Subscribe*, which the page offers
-# again when the key has changed). Predict: is it the same endpoint afterwards?
+# First the lab's server forgets the subscription, and we only load the page. Then the server gets
+# another key; we load the page and press *Subscribe*, which it offers again. Predict for each: is it
+# the same endpoint afterwards?
 
 # %%
 lab.application_server.store.remove(endpoint)  # as if last week's backup had been restored
@@ -379,11 +386,11 @@ print("another key: the same endpoint:", fresh.endpoint == endpoint, "p256dh:", 
 print("sent with the old key:", lab.notify(fresh.endpoint, "Are you there?").status)
 
 # %% [markdown]
-# The forgotten subscription is new again: 201, before anybody noticed. With another key, neither
-# endpoint nor p256dh stays. And whoever subscribed during the mistake cannot be
-# reached with the right key: **403**. That is the sender's fault, so the subscription is kept; only 404
-# and 410 remove one. The next visit mends it. *Keep one key pair, and store with each subscription the
-# key that it was made for.* Lesson 01 changes keys without losing people.
+# After the server forgot, the endpoint is the same, and the server stored it as new: 201, before
+# anybody noticed. With another key, endpoint and p256dh are both new. And people who subscribed during
+# the mistake cannot be reached with the right key: **403**. That is the sender's fault, so the
+# subscription is kept; only 404 and 410 remove one. The next visit mends it. *Keep one key pair, and
+# store with each subscription the key that it was made for.* Lesson 01 changes keys with care.
 
 # %%
 program.terminate()
