@@ -42,7 +42,7 @@ print("Ready. This lesson starts no lab: it encrypts, and sends nothing.")
 # | **as_private** | 32 | a private key made for *this message* | the application server, for a moment |
 # | **as_public** | 65 | its public half, sent along with the message | everybody |
 # | **salt** | 16 | random bytes, made for *this message* | everybody |
-# | **ecdh_secret** | 32 | the secret that both key pairs share | both ends compute it |
+# | **ecdh_secret** | 32 | the secret that each side computes with the other's public key | both ends |
 # | **PRK** | 32 | *pseudorandom key*: what HKDF extracts from a secret | both ends compute it |
 # | **IKM** | 32 | *input keying material*: the secret that RFC 8188 starts from | both ends compute it |
 # | **CEK** | 16 | *content encryption key*: the key for AES-GCM | both ends compute it |
@@ -76,8 +76,8 @@ print(len(plaintext), "bytes to say:", plaintext.decode())
 assert ua_public == rfc.ua_public and as_public == rfc.as_public  # halves that belong together
 
 # %% [markdown]
-# We print no private key, not even one from an RFC. A habit that you keep in exercises is one that
-# you keep at work.
+# We print no private key, not even one from an RFC. What you do in exercises becomes your habit at
+# work.
 #
 # ## 2 · One secret from two sides
 #
@@ -97,16 +97,15 @@ assert base64url.encode(ecdh_secret) == "kyrL1jIIOHEzg3sM2ZWRHDRB62YACZhhSlknJ67
 #
 # ## 3 · Mix in the auth secret
 #
-# Two more things go into the secret
-# ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3)):
+# Two more things are mixed in ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3)):
 #
-# - `auth_secret`, so that knowing a public key is not enough to write to a user, and
+# - `auth_secret`, so that knowing a public key is not enough to encrypt for a user, and
 # - both public keys, so that the result belongs to exactly these two parties.
 #
 # HKDF does this in two steps, and each is one HMAC. *Extract* computes HMAC(salt, secret); its result
-# is a PRK. *Expand* computes an HMAC with that PRK as its key, over a text that names the purpose and
-# a counter byte. The text is called `info`. One HMAC gives 32 bytes, and we never need more, so the
-# counter is always `01`.
+# is a PRK. Here auth_secret serves as the salt, and the RFC calls the result PRK_key. *Expand*
+# computes an HMAC with the PRK as its key, over some bytes that name the purpose, called `info`, and a
+# counter byte. One HMAC gives 32 bytes, and we never need more, so the counter is always `01`.
 #
 # *Look for* the order of the two public keys, and for the byte between the text and the keys.
 
@@ -152,10 +151,10 @@ checks.encrypt.key_info(make_key_info)
 # %% [markdown]
 # ## 4 · A key and a nonce
 #
-# The rest follows [RFC 8188](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), which describes an
-# encryption for any HTTP body. It takes *some* secret, the IKM, and a fresh salt, and runs HKDF once
-# more. From the pseudorandom key (PRK) it derives two values, CEK and NONCE. Their `info` texts keep
-# them apart.
+# The rest follows [RFC 8188](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), which describes
+# `aes128gcm`, a way to encrypt any HTTP body. It takes *some* secret, the IKM, and a fresh salt, and
+# runs HKDF once more. From the pseudorandom key (PRK) we derive two values, CEK and NONCE. Their
+# `info` texts keep them apart.
 #
 # **Predict**: HMAC-SHA-256 always gives 32 bytes. Where do the lengths 16 and 12 come from?
 
@@ -169,8 +168,8 @@ assert base64url.encode(cek) == "oIhVW04MRdy2XN9CiKLxTg"  # Appendix A
 assert base64url.encode(nonce) == "4h_95klXJ5E_qnoN"
 
 # %% [markdown]
-# The 32 bytes are cut off: AES-128 takes a key of 16 bytes, and GCM takes a nonce of 12. Both ends
-# derive the nonce, so it does not have to travel.
+# Of each 32 bytes we keep the first 16 or 12, because AES-128 takes a key of 16 bytes, and RFC 8188
+# gives GCM a nonce of 12. Both ends derive the nonce, so it does not have to travel.
 #
 # ### Exercise 2: derive
 #
@@ -199,11 +198,11 @@ checks.encrypt.derive(derive)
 # ## 5 · Seal, and write the header
 #
 # AES-GCM encrypts one *record* at a time
-# ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2)). Behind the text of a record
-# stands a byte, the *delimiter*. It is `02` in the last record, and `01` in every record before it.
-# A push message has exactly one record, so its delimiter is always `02`. Zero bytes may follow the
-# delimiter, to hide how long the text is; we add none. AES-GCM then adds a **tag** of 16 bytes, which
-# fits these bytes under this key and nothing else.
+# ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2)). After the text of a record comes
+# one byte, the *delimiter*. It is `02` in the last record, and `01` in every record before it. A push
+# message has exactly one record, so its delimiter is always `02`. Zero bytes may follow the delimiter,
+# to hide how long the text is; we add none. AES-GCM then adds a **tag** of 16 bytes, which fits only
+# these bytes under this key and nonce.
 #
 # In front of the record stands a **header** that is not encrypted. It holds what the browser still
 # lacks to compute the same keys. *Look for* the four bytes of **rs**, and for the `04` with which
@@ -219,15 +218,15 @@ message_map(body, "The message of RFC 8291 §5")
 
 # %% [markdown]
 # You have written all 144 bytes of the RFC's message. (The request that the RFC prints says
-# `Content-Length: 145`. That is a known erratum; trust your `len()`.)
+# `Content-Length: 145`, although its body has 144 bytes. Trust your `len()`.)
 #
-# **rs** is the *record size*: no record may be longer than that. It is a limit, not a length.
-# **idlen** is the length of the **keyid** that follows it, and for web push the keyid is as_public.
-# Old tutorials put salt and key into HTTP headers. They describe `aesgcm`, the coding of an early
-# draft.
+# **rs** is the *record size*: no encrypted record may be longer. It is a limit, not a length: this
+# record has 58 bytes. **idlen** is the length of the **keyid** that follows it, and for web push the
+# keyid is as_public. Old tutorials put salt and key into HTTP headers. They describe `aesgcm`, the
+# content coding of an early draft.
 #
 # The next table shows the whole way once more. *Look for* what each value is made of. Only the salt,
-# auth_secret and the two key pairs are random; everything else is computed from them.
+# auth_secret and the two key pairs are random; everything else is computed from them and the text.
 
 # %%
 steps = trace.trace(
@@ -261,7 +260,7 @@ checks.encrypt.read_header(read_header)
 # ## 6 · What it costs
 #
 # The header takes 86 bytes, the delimiter 1 and the tag 16: together always 103. A push service must
-# accept bodies of up to 4096 bytes
+# not answer `413` (*too large*) to a body of up to 4096 bytes
 # ([RFC 8030 §7.2](https://www.rfc-editor.org/rfc/rfc8030#section-7.2)). **Predict** how long your text
 # may be, and who refuses one byte more. This time key and salt are fresh, as in real life.
 
@@ -274,8 +273,8 @@ except PushlabError as error:
     print(error)
 
 # %% [markdown]
-# Our own code refuses it, before a push service could answer `413`. What counts is bytes and not
-# characters: an emoji takes four bytes or more.
+# Your text may have 3993 bytes: 4096 − 103. Our own code refuses one byte more, before a push service
+# could answer `413`. What counts is bytes and not characters: most emoji take four bytes or more.
 #
 # ## 7 · Open it, as the user agent does
 #
@@ -298,9 +297,9 @@ assert padded.rstrip(b"\0") == plaintext + b"\2"  # zeros off, then the delimite
 #
 # ## 8 · Break it
 #
-# The next cell flips one bit in each part of the message. **Predict** for each part who notices: the
-# push service, the user agent, or nobody. One of the eight will surprise you. The package's `decrypt`
-# does what you have just done by hand, and says why it stops.
+# The next cell flips one bit in each of the eight parts that section 5 shows. **Predict** for each
+# part who notices: the push service, the user agent, or nobody. One of the eight will surprise you.
+# The package's `decrypt` does what you have just done by hand, and says why it stops.
 
 # %%
 def user_agent(body: bytes) -> str:
@@ -315,18 +314,19 @@ for span in trace.spans(body):
     print(f"{span.name:8}{user_agent(bytes(broken))}")
 
 # %% [markdown]
-# The **push service** cannot notice any of it, because it has no key. Lesson 05 sends a message that
-# nobody can decrypt, and gets `201` for it. The **user agent** notices seven of the eight, and shows
-# nothing: there is no push event, and your server is not told. *BadKeyid* means that the keyid is no
-# longer a public key on the curve.
+# The **push service** has no key, so it cannot check the tag. Lesson 05 sends a message that nobody
+# can decrypt, and gets `201` for it. The **user agent** notices seven of the eight, and shows nothing:
+# there is no push event, and your server is not told. *BadKeyid* means that the keyid is no longer a
+# public key of 65 bytes on the curve.
 #
-# And **rs**? The tag covers the record but not the header. Changes to salt and keyid are noticed all
-# the same, because CEK is computed from them. Nothing is computed from rs. Here it became enormous,
-# the one record still fits, and the text is shown. Firefox 153 and Chromium 156 did the same with all
-# eight when we tried them.
+# And **rs**? The tag covers the record but not the header. A change of the salt is noticed all the
+# same, because CEK is computed from it; a change of idlen or keyid leaves no valid key. But nothing is
+# computed from rs. It became enormous, the one record still fits, and the text is shown. Firefox 153
+# and Chromium 156 did the same with all eight when we tried them.
 #
-# Those were accidents on the way. A mistaken *sender* is another matter: it computes a perfect tag
-# for the wrong content. **Predict** which of these five mistakes the user agent can tell apart:
+# Those were accidents on the way. A mistaken *sender* is another matter: it computes a perfect tag,
+# but for the wrong content or with the wrong key. **Predict** which of these five mistakes the user
+# agent can tell apart:
 #
 # 1. the two public keys are exchanged in key_info
 # 2. the auth of another subscription
@@ -349,10 +349,10 @@ two = content_coding.encrypt(plaintext, ikm=ikm, salt=salt, rs=40, keyid=as_publ
 print("two records      ", user_agent(two))
 
 # %% [markdown]
-# Exchanged keys and a wrong auth look alike: *DecryptionFailed* means that some value differs, and
-# cannot mean which. So compare value by value with a known example, as the checks here do. The user
-# agent looks at a delimiter only after the tag has fitted. *BadDelimiter* therefore tells you that
-# your keys are right.
+# The user agent tells three groups apart: 1 and 2, 3 and 4, and 5. Mistakes 1 and 2 look alike:
+# *DecryptionFailed* means that some value differs, but not which. So compare value by value with a
+# known example, as the checks here do. Mistakes 3 and 4 are both *BadDelimiter*, which comes only
+# after the tag has fitted: your keys are right.
 #
 # Two records are correct by RFC 8188, and forbidden for web push by
 # [RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4). We sent such a message to two real
@@ -362,9 +362,8 @@ print("two records      ", user_agent(two))
 # ## 9 · Never twice
 #
 # Suppose a sender uses the same key pair and the same salt for two messages. Then CEK and NONCE are
-# the same too, and GCM adds the same stream of bits to both texts. An eavesdropper has both bodies
-# and can guess one of the texts. *Look for* what the last line prints, and notice that it uses no
-# key.
+# the same too, and GCM adds the same stream of bits to both texts. An eavesdropper has both bodies and
+# can guess one of the texts. *Look for* what the last line prints without using any key.
 
 # %%
 def xor(one: bytes, two: bytes) -> bytes:
@@ -377,8 +376,8 @@ assert xor(one, two)[:-1] == xor(*texts)  # the key has dropped out
 print(xor(xor(one, two)[:-1], texts[0]).decode())  # from two ciphertexts and one guess
 
 # %% [markdown]
-# The last line prints the *other* text, which was read without any key. It gets worse: reusing a nonce
-# also reveals the authentication key, and with it anybody can forge messages. That is why
+# The last line prints the *other* text. It gets worse: reusing a nonce also reveals the key from which
+# GCM computes its tags, and with it anybody can forge messages. That is why
 # [RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1) asks for a new salt whenever the
 # IKM is the same, and RFC 8291 asks for a new key pair for each message.
 #
@@ -409,9 +408,9 @@ checks.encrypt.encrypt(encrypt)
 # %% [markdown]
 # ## 10 · By hand, and by pywebpush
 #
-# `pywebpush` is the library that most Python senders use. It generates key and salt itself, so we use
-# `patch` to give it the RFC's for one message. The second message has a key and a salt of its own.
-# *Look for* equal bytes, and for a surprise in the third message.
+# `pywebpush` is the library that most Python senders use. It generates key and salt itself, so for one
+# message we use `patch` to give it the RFC's key and salt. The second message has a key and a salt of
+# its own. *Look for* equal bytes, and for a surprise in the third message.
 
 # %%
 pusher = WebPusher(rfc.subscription.to_json())
@@ -423,21 +422,21 @@ print("its own key and salt:", user_agent(pusher.encode(plaintext)["body"]))
 print("4080 bytes of text:  ", user_agent(pusher.encode(bytes(4080))["body"]))
 
 # %% [markdown]
-# Your steps are the steps of pywebpush. But pywebpush does not count: it turns a text that is too
-# long into two records, without an error. So count before you send.
+# Your steps are the steps of pywebpush. But pywebpush does not count (tried with 2.5.0): it turns a
+# text that is too long into two records, without an error. So count before you send.
 #
 # ## What you saw
 #
 # - Two sides compute one secret, each from its own private key and the other's public key.
 # - Five HMACs lead to CEK and NONCE. In three of them an `info` text names the purpose.
 # - 103 bytes surround the text: a header that is not encrypted, a delimiter, and a tag.
-# - Only the user agent notices damage, and your server never learns of it. (Firefox tells its push
-#   service that it could not decrypt; lesson 05 shows the code.) No answer to your server ever means
-#   "it was read".
+# - Only the user agent notices damage, though not in rs, and your server never learns of it. (Firefox
+#   tells its push service that it could not decrypt; lesson 05 shows the code.) No answer to your
+#   server ever means "it was read".
 # - A key pair and a salt serve one message. If they serve two, both texts can be read.
 #
-# **What we left out:** bodies of many records and their counter SEQ; how the curve, AES and GCM work
-# inside; padding, without which the push service knows how long your text is; and sending, which
+# **What we left out:** bodies of many records, each with its own nonce; how the curve, AES and GCM
+# work inside; padding, without which the push service knows how long your text is; and sending, which
 # is lesson 05.
 
 # %% [markdown]
@@ -453,10 +452,10 @@ print("4080 bytes of text:  ", user_agent(pusher.encode(bytes(4080))["body"]))
 # <details><summary>Answers</summary>
 #
 # 1. The thief cannot read them: that takes ua_private. The thief can write one. What stops it is the
-#    push service, because the thief cannot sign with your VAPID key.
+#    push service, if the subscription was made with your VAPID key: the thief cannot sign with it.
 # 2. The user agent notices. key_info holds both public keys whole, so IKM differs and the tag does not
 #    fit. This is why key_info holds them.
-# 3. No. Now only ua_private opens it.
+# 3. No. Reading it now takes ua_private, which only the browser has.
 # </details>
 #
 # **Next:** [04 · Sign](04_sign.ipynb), with another key, and for another reader.

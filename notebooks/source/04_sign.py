@@ -15,9 +15,9 @@
 # [RFC 8292](https://www.rfc-editor.org/rfc/rfc8292). It is voluntary because an application server
 # may leave it out; lesson 05 shows what happens then.
 #
-# **What hurts without this.** The push service answers 401 or 403 and explains next to nothing:
-# Apple says `BadJwtToken` to most mistakes. Often the cause is a single byte in the claims, or a
-# library that returns the signature in another format.
+# **What hurts without this.** The push service answers 401 or 403, and may explain next to nothing:
+# Apple documents one word, `BadJwtToken`, for five different mistakes. Often the cause is a single
+# byte in the claims, or a library that returns the signature in another format.
 #
 # **At the end you can** write and sign a token by hand, turn a signature from DER into the form that
 # a token needs, verify a token as a push service does, and say why the key that signs must not be
@@ -50,7 +50,7 @@ print("Ready. This lesson starts no lab: it signs, and sends nothing.")
 # |---|---|---|---|
 # | private key | 32 bytes | makes signatures | the application server alone |
 # | **k**, its public half | 65 bytes | verifies signatures; the page calls it `applicationServerKey` | all three parties |
-# | header | 27 bytes | names the algorithm | both servers |
+# | header | 27 bytes | names the algorithm | both servers (application, push) |
 # | claims | about 90 bytes | **aud**: for whom · **exp**: until when · **sub**: the contact | both servers |
 # | signature, r‖s | 64 bytes | two numbers of 32 bytes, one after the other | both servers |
 # | **t**, the token | about 240 characters | header, claims and signature in base64url | both servers |
@@ -59,21 +59,22 @@ print("Ready. This lesson starts no lab: it signs, and sends nothing.")
 #
 # ## 1 · What the token proves, and to whom
 #
-# The token proves to the **push service** that the sender holds the private half of *k*. The browser
-# named that same *k* when it subscribed, so the push service can compare the two. The push service
-# keeps the token: the user agent never sees it
+# The token proves to the **push service** that the sender holds the private key that belongs to *k*.
+# The browser named that same *k* when it subscribed, so the push service can compare the two. The push
+# service keeps the token to itself: the user agent never sees it
 # ([RFC 8292 §4.2](https://www.rfc-editor.org/rfc/rfc8292#section-4.2)).
 #
 # You will often read that "VAPID encrypts the content". It does not. It does not even sign the
-# content, because the body appears nowhere in the token. If somebody changes the body on its way,
-# it is the browser that notices, with the authentication tag of lesson 03.
+# content, because the body appears nowhere in the token. If somebody changes the body on its way, the
+# browser notices, by the tag of lesson 03.
 
 # %% [markdown]
 # ## 2 · Header and claims, as exact bytes
 #
 # A token consists of two JSON texts and a signature
 # ([RFC 8292 §2](https://www.rfc-editor.org/rfc/rfc8292#section-2)). The signature covers *bytes*, not
-# values, so one more space makes another token. There are three claims:
+# values, so one more space makes another token. There are three claims, of which the RFC demands the
+# first two:
 #
 # - **aud**, the audience: the *origin* of the endpoint. An origin is scheme and host, and the port
 #   if it is not the usual one. It has no path and no slash at its end.
@@ -82,9 +83,9 @@ print("Ready. This lesson starts no lab: it signs, and sends nothing.")
 # - **sub**, the subject: a `mailto:` or `https:` address at which a person can be reached. There is
 #   no space after the colon.
 #
-# Each text is written in base64url, and a dot joins the two. The result is the *signing input*.
-# *Look for* `eyJ`, which appears twice: `{"` always begins like that in base64url, and that is how
-# you recognise a JWT at a glance.
+# Each text is written in base64url, and a dot joins the two. The result is the *signing input*. *Look
+# for* `eyJ`, which appears twice: in base64url, `{"` and a letter always begin like that, and that is
+# how you recognise a JWT at a glance.
 
 # %%
 origin = "https://push.example.net"
@@ -103,8 +104,8 @@ assert signing_input == examples.RFC8292.token.rpartition(".")[0]  # the RFC's o
 # ## Exercise 1 · The claims
 #
 # Write `write_claims(endpoint: str, now: int, sub: str) -> bytes`: the claims for any endpoint, as
-# compact JSON in the order aud, exp, sub. Let exp be 12 hours after `now`. A well-known article
-# prints `"exp": "1469618703"`, with quotes, and they are wrong: exp is a number.
+# compact JSON in the order aud, exp, sub. Let exp be 12 hours after `now`. A well-known article, *The
+# Web Push Protocol*, prints `"exp": "1469618703"`, with quotes; but exp is a number.
 
 # %%
 def write_claims(endpoint: str, now: int, sub: str) -> bytes:
@@ -134,9 +135,9 @@ others = {len(private_key.sign(bytes([number]), ES256)) for number in range(256)
 print(len(der), "bytes; 256 other messages give", sorted(others))
 
 # %% [markdown]
-# The length is not 64, and it is not even constant. Libraries return signatures in **DER**, the
-# format in which certificates are written. DER puts a type and a length in front of each number,
-# and in front of both together. *Look for* the three parts that are neither r nor s.
+# The length is 70 and not 64, and it is not even constant. Libraries return signatures in **DER**, the
+# format in which certificates are written. DER puts a type and a length in front of each number, and
+# in front of both together. *Look for* the three parts that are neither r nor s.
 
 # %%
 edges = [0, 2, 4, 4 + der[3], 6 + der[3], len(der)]  # r begins at 4
@@ -147,20 +148,20 @@ parts = [trace.Span(*part, "RFC 3279 §2.2.3") for part in zip(edges, edges[1:],
 byte_map(parts, der, title="A signature in DER")
 
 # %% [markdown]
-# In this signature r and s have 32 bytes each, but they do not always. Integers in DER have a sign.
+# In this signature r and s have 32 bytes each, but that is not always so. Integers in DER have a sign.
 # If the first bit of r is set, a byte `00` is put in front, so that r does not look negative. This
-# happens to half of all numbers and makes them 33 bytes long; the same holds for s. Hence the
-# lengths 70, 71 and 72. DER also drops leading zero bytes, so now and then a signature has 69 bytes.
+# happens in half of all signatures, and r then takes 33 bytes; the same holds for s. Hence the lengths
+# 70, 71 and 72. DER also drops leading zero bytes, so now and then a signature has 69 bytes.
 #
 # Code that cuts at fixed places would pass a test with this one signature, and fail with three of
 # every four others.
 #
 # ## Exercise 2 · From DER to r‖s
 #
-# In a token r and s have exactly 32 bytes each, leading zeros included, with nothing between them
-# ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). This form is written r‖s:
-# r, followed by s. Write `to_raw(der: bytes) -> bytes`, which returns these 64 bytes. Slice the
-# bytes by hand, or use `utils.decode_dss_signature` of the library `cryptography`.
+# In a token r and s have exactly 32 bytes each, leading zeros included
+# ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)). This form is written r‖s: r,
+# followed by s. Write `to_raw(der: bytes) -> bytes`, which returns these 64 bytes. Slice the bytes by
+# hand, or use `utils.decode_dss_signature` of the library `cryptography`.
 
 # %%
 def to_raw(der: bytes) -> bytes:
@@ -188,10 +189,10 @@ assert len(signature) == 64 and len(token) == len(signing_input) + 1 + 86
 token_map(token, title="A VAPID token")
 
 # %% [markdown]
-# The request carries it in `Authorization`, with the public key beside it
+# The request carries the token in `Authorization`, with the public key beside it
 # ([RFC 8292 §3](https://www.rfc-editor.org/rfc/rfc8292#section-3)). It is a *bearer* token, which
-# means that whoever has it may use it. Somebody who copies it out of your log can post as you until
-# it expires. That is why this package shortens a token when it prints one.
+# means that whoever has it may use it. Somebody who copies it out of your log can post as you to this
+# push service until it expires. That is why this package shortens a token when it prints one.
 
 # %%
 line = f"vapid t={token}, k={base64url.encode(public)}"
@@ -241,6 +242,8 @@ print(len(raw), "bytes of r‖s,", len(as_der), "of DER: the signature holds")
 print(f"r begins with {raw[0]:02x}, s with {raw[32]:02x}")
 
 # %% [markdown]
+# Both numbers have their first bit set: hence 72 bytes.
+#
 # `verify` returns nothing. It raises an exception if the signature is wrong, and otherwise all is
 # well. Write your own code in the same way. If a function returned `False` for a forgery, one
 # forgotten `if` would let the forgery in.
@@ -262,16 +265,16 @@ for moment in (now, promised["exp"] + 1, now - 86400):
         print(error)
 
 # %% [markdown]
-# The same bytes are valid, expired, or valid for too long, depending on the clock that judges them.
-# A sender whose own clock is wrong gets the second or the third answer. No change to the code will
-# mend that; setting the clock will.
+# The same bytes are valid, expired, or valid for too long, depending on the clock that judges them. A
+# sender whose clock is far wrong gets the second or the third answer. Setting the clock mends that;
+# changing the code does not.
 #
 # ## Exercise 4 · Believe or refuse
 #
 # Write `verify(authorization: str, endpoint_origin: str, now: int) -> dict`. It returns the claims of
-# a valid token, and raises any exception you like for every other one. `vapid.parse` takes the
-# header apart and gives you `.t` and `.k`; it also reads headers without a space after the comma,
-# which some senders write. Sections 3 to 5 show everything else that you need.
+# a valid token, and raises any exception you like for every other one. `vapid.parse` takes the header
+# apart and gives you `.t` and `.k`; it also reads headers without a space after the comma, which some
+# senders write. Sections 3 to 5 show everything else you need.
 
 # %%
 def verify(authorization: str, endpoint_origin: str, now: int) -> dict:
@@ -292,8 +295,9 @@ checks.sign.verify(verify)
 # ## 6 · Break it: eleven tokens
 #
 # The next cells make eleven tokens with something wrong. The first seven are signed correctly, but
-# what they *say* is wrong. The last four say the right things, but are signed wrongly. One of the
-# eleven is accepted all the same, and its claims are printed. **Predict** which one.
+# what they *say* is wrong. The last four say the right things, but are signed wrongly, or (`alg`
+# `none`) not at all. One of the eleven is accepted all the same, and its claims are printed.
+# **Predict** which one.
 
 # %%
 wrong = {
@@ -323,8 +327,8 @@ for name, forged in broken.items():
         print(name, f"{error.status} {error}", sep="\n  ")
 
 # %% [markdown]
-# The token with a space in sub is accepted, because RFC 8292 §2.1 only recommends what sub should
-# look like. A library's own README shows exactly that space. What do the vendors do?
+# The token with a space in sub is accepted, because RFC 8292 §2.1 only recommends what sub should look
+# like. Google's guide *Sending Messages* (2016) printed exactly that space. What do the vendors do?
 #
 # - **Mozilla** wants sub to be a text, and looks no further (source of autopush-rs, July 2026).
 # - **Apple** refuses such a token with `403 BadJwtToken`, without naming the cause (reported by many
@@ -332,8 +336,8 @@ for name, forged in broken.items():
 #
 # That is why our `vapid.sign` refuses such a sub before anything is sent.
 #
-# Where the lab's push service says 403, Mozilla's says 401. *Neither of them means that a
-# subscription is dead.* Mend the token, and keep the subscriptions.
+# Where the lab's push service says 403, Mozilla's says 401 (autopush-rs again). *Neither of them means
+# that a subscription is dead.* Mend the token, and keep the subscriptions.
 #
 # ## 7 · The number k, once too often
 #
@@ -344,8 +348,8 @@ for name, forged in broken.items():
 #
 # Signing takes three lines of integer arithmetic
 # ([RFC 6979 §2.4](https://www.rfc-editor.org/rfc/rfc6979#section-2.4)). In them q is the order of the
-# curve, x is the private key, and h is the hash of the message. Here is a careless signer, who uses
-# the same k twice.
+# curve (the number of its points), x is the private key, and h is the hash of the message. Here is a
+# careless signer, who uses the same k twice.
 
 # %%
 def careless(message: bytes, k: int = 4) -> tuple[int, int, int]:
@@ -376,17 +380,16 @@ print("accepted:", vapid.verify(authorization(forged, public), origin=origin, no
 assert p256.raw_public(thief) == public  # the observer holds your private key
 
 # %% [markdown]
-# Nothing else. Two signatures and two lines of arithmetic reveal the private key. A games console
-# lost its signing key in this way in 2010. RFC 6979 avoids the danger: it computes k from the key
-# and the message, so no random number can repeat, and the same claims always give the same token.
-# That is what `deterministic_signing` asks for.
+# The observer needs nothing else. Two signatures and two lines of arithmetic reveal the private key.
+# Sony's PlayStation 3 lost its key in this way (shown at 27C3, December 2010). RFC 6979 avoids the
+# danger: it computes k from the key and the message. So another message gets another k, and the same
+# claims always give the same token. That is what `deterministic_signing` asks for.
 #
 # ## 8 · Why two key pairs
 #
-# The signing key and the encryption key are both points on the same curve. Why not use one pair for
-# everything? [RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) forbids it. We do
-# it anyway and encrypt with the VAPID key. *Look for* what somebody can see who has no private key
-# at all.
+# Your key for signatures and your key for encryption lie on the same curve. Why not use one pair for
+# everything? [RFC 8292 §3.2](https://www.rfc-editor.org/rfc/rfc8292#section-3.2) forbids it. We do it
+# anyway and encrypt with the VAPID key. *Look for* what somebody without any private key can see.
 
 # %%
 subscription, salt = examples.RFC8291.subscription, examples.RFC8291.salt
@@ -395,20 +398,20 @@ keyid = body[21:86]  # of the header, in the clear: lesson 03
 print("keyid is k:", keyid == public)
 
 # %% [markdown]
-# The RFC says that a push service *should* compare the two and answer 400. The lab's push service
-# does; do not rely on every other one. There are three reasons for two pairs:
+# Anybody can see that one pair does both. The RFC says that a push service *should* answer 400, but need
+# not look. The lab's push service looks. Three reasons for two pairs:
 #
 # - **Lifetime.** The VAPID key stays for years, because it is your name. An encryption key lives for
-#   one message, so a stolen one opens one message at most. With a single pair, whoever steals the
-#   key and a database of messages can read them all.
+#   one message, so a stolen one opens one message at most. With a single pair, whoever steals the key,
+#   your subscriptions and a store of messages can read them all.
 # - **Use.** The security proofs of ECDSA and of ECDH hold for keys that do nothing else.
 # - **Reader.** k convinces the push service; keyid is for the user agent alone.
 #
 # ## 9 · By hand, and by the library
 #
 # The library pywebpush signs with its companion, py_vapid. We give py_vapid the claims in reverse
-# order, and let each side verify the token of the other. *Look for* the one part that cannot be
-# equal.
+# order, and let py_vapid and pushlab each verify the other's token. *Look for* the one part that
+# cannot be equal.
 
 # %%
 from py_vapid import Vapid
@@ -421,9 +424,9 @@ print("the same signature:", f"{start}.{end}" == token)
 assert vapid.sign(vapid.Claims(**said), private_key) == token  # the package: all your bytes
 
 # %% [markdown]
-# The library's k is random, so its signature is new at every run. Remember two things about it.
-# `Vapid.verify` checks the signature alone, and looks at neither aud nor exp. And py_vapid signs an
-# exp that is a text, without complaint.
+# The library's k is random, so its signature is new at every run. Remember two things about py_vapid
+# (source of 1.9.6). `Vapid.verify` checks the signature alone, neither aud nor exp, and returns
+# `False` for a forgery. And `sign` accepts an exp that is a text, without complaint.
 #
 # You do not have to sign every message. One token serves *every* subscription at an origin until it
 # nears its expiry, and a push service can remember a token that it has verified
@@ -457,11 +460,11 @@ assert vapid.sign(vapid.Claims(**said), private_key) == token  # the package: al
 #
 # <details><summary>Answers</summary>
 #
-# 1. They can post as you to those endpoints of that one push service which they know, until exp.
-#    They cannot write messages that a browser can decrypt, unless they also have p256dh and auth.
+# 1. Until exp they can post as you to every endpoint that they know of that one push service. They
+#    cannot write messages that a browser can decrypt, unless they also have p256dh and auth.
 # 2. Most likely your machine's. If exp is only a few minutes ahead, a small error is enough.
-# 3. You need one token for each push service, renewed once or twice a day. You need one key pair for
-#    all of them. (The fresh pair that encrypts each message is not counted.)
+# 3. Two tokens, one for each push service; each is renewed once or twice a day. One key pair serves
+#    both. (The fresh pair that encrypts each message is not counted.)
 # </details>
 #
 # **Next:** [05 · Send](05_send.ipynb), where token and body become a request.

@@ -36,9 +36,9 @@ lab
 #
 # | in the request | what it is | who reads it |
 # |---|---|---|
-# | **endpoint** | the URL to POST to; it works for everybody who knows it | push service |
+# | **endpoint** | the URL to POST to; a secret, because whoever knows it can try | push service |
 # | **Authorization** | `vapid t=…, k=…`: token and key, from lesson 04 | push service |
-# | **TTL** | *time to live*: seconds that the message may wait, from 0 on; never left out | push service |
+# | **TTL** | *time to live*: seconds that the message may wait, 0 or more; required | push service |
 # | **Urgency** | `very-low`, `low`, `normal` or `high`: is it worth waking a phone? | push service |
 # | **Topic** | 1 to 32 base64url characters: which waiting message this one replaces | push service |
 # | **Content-Encoding** | `aes128gcm`: how the body was encrypted | push service, user agent |
@@ -53,9 +53,9 @@ lab
 # ## 1 · The request, by hand
 #
 # A push message is a plain HTTP POST to the endpoint
-# ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5)). We first write it as data, from
-# values that the RFCs print: endpoint and body from RFC 8291, the token from RFC 8292. Both use the
-# host `push.example.net`, so they fit together. *Look for* the parts that the picture hides.
+# ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5)). We first write the request as
+# data, from values that the RFCs print: endpoint and body from RFC 8291, the token from RFC 8292. Both
+# use the host `push.example.net`, so they fit together. *Look for* the parts that the picture hides.
 
 # %%
 rfc, token = examples.RFC8291, authorization(examples.RFC8292.token, examples.RFC8292.public)
@@ -67,8 +67,8 @@ assert build_request(rfc.subscription, rfc.body, token, PushOptions(ttl=60)) == 
 by_hand
 
 # %% [markdown]
-# The picture hides the path of the endpoint and most of the token, because both work for whoever
-# copies them. `TTL` and `Urgency` are instructions to the push service. `Content-Type` looks useless,
+# The picture hides the path of the endpoint and most of the token, because whoever copies both can
+# post as you. `TTL` and `Urgency` are instructions to the push service. `Content-Type` looks useless,
 # but without it curl and urllib label the body as form data, and some servers then try to parse your
 # ciphertext as a form (Tornado does, tried in November 2026).
 #
@@ -94,8 +94,8 @@ checks.send.headers(headers)
 # ## 2 · Send it
 #
 # Now we send to a live subscription. Our user agent is a virtual one called Phone, because it will
-# ride through a tunnel and fall asleep later. RFC 8030 demands https. The lab's push service
-# alone speaks plain http, because no byte leaves this machine.
+# ride through a tunnel and fall asleep later. RFC 8030 demands https. Only the lab's push service
+# speaks plain http, because no byte leaves this machine.
 #
 # The first cell prepares a message: the token, which many messages share, and a fresh key pair and
 # salt, which each message needs. The second cell sends it and returns *whatever* answer comes.
@@ -155,10 +155,11 @@ assert "Nobody will read this" not in [one.body for one in phone.notifications()
 
 # %% [markdown]
 # The answer was `201`, and nothing was shown. To the push service all ciphertext looks alike. Only the
-# user agent noticed. It told *the push service*, by acknowledging the message with code 101, *could
-# not decrypt* (100 means *delivered*). Then it dropped the message without waking the service worker.
-# Nobody tells you. So after a 201 without a notification, look into the browser's log and not into
-# yours. (These codes belong to Firefox's protocol, which our virtual user agent speaks.)
+# user agent noticed. It told *the push service*, by acknowledging the message with code 101, which
+# means *could not decrypt* (100 means *delivered*). Then it dropped the message without waking the
+# service worker. Nobody told your code. So after a 201 without a notification, look into the browser's
+# log, not your server's. (These codes belong to Firefox's protocol, which our virtual user agent
+# speaks.)
 #
 # ## 3 · What the push service says to mistakes
 #
@@ -180,21 +181,21 @@ for broken, request in mistakes.items():
     print(f"{broken:<18} {answer.status}  {explain(answer).kind:<8} {said.split(' (')[0]}")
 
 # %% [markdown]
-# The **status** says whose fault it is: 4xx is mostly yours. The **body** says what exactly is wrong;
-# without it, three of the seven mistakes are just 400. After 429 and 503 a **header**, `Retry-After`,
-# says when to try again.
+# The **status** says whose fault it is: 4xx is mostly yours. The **body** says what is wrong, in the
+# lab exactly: without it, three of the seven mistakes would be just 400. After 429 and 503 a
+# **header**, `Retry-After`, may say when to try again.
 #
 # Vendors differ. For *another key* Mozilla answers 401 (source code of its service), Google 403 and
 # Apple 400 (reported by senders, all July 2026). Windows leaves the body empty, and gives its reason
-# in a header, `X-WNS-Error-Description` (reported). So `explain()` reads all three, and a sender
-# decides by groups:
+# in a header, `X-WNS-Error-Description` (reported). So `explain()` reads status, body and headers, and
+# a sender decides by groups:
 #
 # | answer | what a sender does |
 # |---|---|
 # | 200 to 299 | nothing more |
 # | 404, 410 | remove this one subscription |
 # | 429, 500 to 599 | wait, send again, and give up at some time |
-# | 406 from Windows | the same, much later: it means *too many*, and the message was dropped |
+# | 406 from Windows | send less: it means *too many*, and the message was dropped (reported) |
 # | everything else | mend the sender, keep the subscription |
 #
 # Several well-known tutorials delete a subscription after *any* error. With them, one wrong key
@@ -221,13 +222,16 @@ def what_next(status: int, retry_after: str | None) -> str:
 checks.send.what_next(what_next)
 
 # %% [markdown]
+# `Retry-After` changes *when* you try again, and not *whether*.
+#
 # ## 4 · Must a request be signed?
 #
 # The unsigned message got 401. Is that always so? The V of VAPID stands for *voluntary*. RFC 8292
 # leaves it to the user agent: a subscription that was made **with** a key is restricted to that key,
 # and one made **without** a key takes messages from everybody who knows its endpoint
-# ([RFC 8292 §4](https://www.rfc-editor.org/rfc/rfc8292#section-4)). We make one without a key, and
-# speak to the push service as Firefox does: `hello`, then `register`. *Predict* three statuses.
+# ([RFC 8292 §4](https://www.rfc-editor.org/rfc/rfc8292#section-4)). We make a subscription without a
+# key, and speak to the push service as Firefox does: `hello`, then `register`. *Predict* three
+# statuses.
 
 # %%
 async def subscribe_without_key():
@@ -243,8 +247,9 @@ print("made without a key, unsigned:", post(replace(but(Authorization=None), url
 print("made without a key, signed:  ", post(replace(good, url=free)).status)
 
 # %% [markdown]
-# Only the first needs a signature. Yet you should always give a key and sign: without one, a leaked
-# endpoint is enough to send to your users, and not every browser subscribes at all.
+# 401, 201, 201: only the subscription with a key demands a signature. Yet you should always give a key
+# and sign: without a key, a leaked endpoint is enough to send to your users, and some browsers refuse
+# to subscribe.
 #
 # | browser | `subscribe()` without `applicationServerKey` |
 # |---|---|
@@ -260,7 +265,8 @@ print("made without a key, signed:  ", post(replace(good, url=free)).status)
 # each of them for as long as its TTL says; a TTL of 0 means *now or never*
 # ([RFC 8030 §5.2](https://www.rfc-editor.org/rfc/rfc8030#section-5.2)). `away()` is our tunnel: the
 # phone drops its connection, the push service notices, and at the end the phone connects again.
-# `waiting()` asks the lab's push service how long its queue for this phone is; no vendor tells you.
+# `waiting()` asks the lab's push service how long its queue for this phone is; no vendor that we know
+# tells you.
 
 # %%
 @contextmanager
@@ -294,11 +300,11 @@ phone.wait_for_notification(body=control)
 print([one.body for one in phone.notifications()[had:]])
 
 # %% [markdown]
-# All three messages were accepted with `201`, and one arrived. The message with TTL 0 was not kept at
-# all, and the second one left the queue when its second was over. The control shows that TTL 0 is no
-# fault in itself: the phone was there. (It also shows that nothing more is coming, because this lab
-# keeps messages in order. No specification promises that, so do not rely on it.) The year was cut to
-# 30 days. A push service may shorten a TTL, and only the **header** of the answer tells you.
+# All three messages were accepted with `201`, and only the one with a year arrived. The one with TTL 0
+# was not kept at all, and the one with TTL 1 left the queue after a second. The control shows that TTL
+# 0 is no fault in itself: the phone was there. (It also shows that nothing more is coming, because
+# this lab keeps messages in order. No specification promises that, so do not rely on it.) The year was
+# cut to 30 days. A push service may shorten a TTL, and only the **header** of the answer tells you.
 #
 # To choose a TTL, ask when the message becomes worthless: a call after 30 seconds, a lunch after an
 # hour. If you say nothing, pywebpush sends 0, and a closed laptop never gets anything.
@@ -333,19 +339,19 @@ assert len(pushed) == 2 and all(set(detail) == {"bytes"} for detail in pushed)
 lab.diagram(after=before, title="Three scores, one topic")
 
 # %% [markdown]
-# Without a topic all three scores came, late and out of date. With one, each score replaced the score
-# before it, including its TTL and Urgency. A phone that is connected would have got all three: the
-# **Topic** is about what *waits*, and a notification's **tag** (lesson 07) is about what is *shown*. A
-# topic is not encrypted, so use a code and not `dr-miller-appointment`.
+# Without a topic all three scores came, late and out of date. With a topic, each score replaced the
+# score before it, including its TTL and Urgency. A phone that is connected would have got all three:
+# the **Topic** is about what *waits*, and a notification's **tag** (lesson 07) is about what is
+# *shown*. A topic is not encrypted, so use a code and not `dr-miller-appointment`.
 #
 # ## 7 · Urgency, and a phone that sleeps
 #
 # A sleeping phone is not simply away. Its system switches the radio off and on to save the battery,
-# and the push service may wake it, or not. That is what **Urgency** is for
+# and the push service may wake the phone or let it sleep. That is what **Urgency** is for
 # ([RFC 8030 §5.3](https://www.rfc-editor.org/rfc/rfc8030#section-5.3)). Google documents for Android:
-# messages of *normal* priority wait until a phone in Doze wakes by itself, and *high* ones wake it
-# ([Firebase](https://firebase.google.com/docs/cloud-messaging/android/message-priority), read in
-# November 2026; written for FCM's own API).
+# *normal* messages may wait until a phone leaves Doze (its deep sleep), and *high* ones are tried at
+# once ([Firebase](https://firebase.google.com/docs/cloud-messaging/android/message-priority), read in
+# November 2026; written for the API of FCM, Google's push service).
 #
 # The lab has no batteries, so one line of the cell plays the phone's system: only `high` switches the
 # radio on. *Predict* the length of the queue before each message, and what wakes up with the third.
@@ -363,23 +369,24 @@ print([one.body for one in phone.notifications()[had:]])
 assert len(phone.notifications()) == had + 3
 
 # %% [markdown]
-# The urgent message switched the radio on, and the two that waited came along. So *low* does not mean
-# *unimportant*: it means "when you are awake anyway", and it is the right word for most messages.
-# Google may treat your *high* as *normal* if your messages often show nothing (same page). And urgency
-# and TTL are two questions: an urgent call with a TTL of 30 seconds is never late, it is missing.
+# The queue held 0, 1 and 2 messages. The urgent one switched the radio on, and the two that waited
+# came along. So *low* does not mean *unimportant*: it means "when you are awake anyway", and it is
+# right for every message that can wait. Google may treat your *high* as *normal* if your messages
+# often show nothing (same page). And urgency and TTL are two questions: an urgent call with a TTL of
+# 30 seconds never comes late, but it may never come.
 #
 # | message | TTL | Urgency | Topic |
 # |---|---|---|---|
 # | a call | 30 s | `high` | none |
-# | a chat message | a day | `high` or `normal` | one a conversation, if only the last counts |
+# | a chat message | a day | `high` or `normal` | one for each conversation, if only the last counts |
 # | a goal | the rest of the match | `normal` | the match |
 # | the weekly letter | two days | `very-low` | the letter |
 #
 # ## 8 · By hand against the library
 #
 # pywebpush does in one call what you did in three lessons. The answer that it returns remembers the
-# request, so we can lay the two side by side. The second half of the cell steps into four traps: claims
-# that are not copied, no `ttl`, empty claims, and a test of the answer that many programs use. *Look for*
+# request, so we can compare the two. The second half of the cell steps into four traps: claims that
+# are not copied, no `ttl`, empty claims, and a test of the answer that many programs use. *Look for*
 # the headers that only one of the two has, and *predict* the last two lines.
 
 # %%
@@ -398,25 +405,26 @@ except WebPushException as error:
 
 # %% [markdown]
 # It is the same request: the same length, the same record size (`00 00 10 00` is 4096) and key length
-# (`41` is 65). The push service accepted both tokens. Salt and key pair are fresh, so the other bytes
+# (`41` is 65). The push service accepts both tokens. Salt and key pair are fresh, so the other bytes
 # differ; with both fixed, lesson 03 gets equal bytes. pywebpush sends no Content-Type, and no Urgency
 # unless you pass one in `headers`.
 #
-# - **Your dictionary changed.** It now holds the `aud` of this push service, and the next vendor will
-#   refuse it. Pass a copy.
+# - **Your dictionary changed.** It now holds the `aud` of this push service, so the next vendor will
+#   refuse a token made from it. Pass a copy.
 # - **TTL is 0** unless you say otherwise.
 # - **Empty claims send no Authorization**: hence 401 here, at a subscription with a key.
-# - **`if error.response:` is False**, because requests calls every answer from 400 on false. Code that
-#   asks so never sees a 410 either, and never removes a dead subscription. Ask `is not None`.
+# - **`if error.response:` is False**, because in `requests` every answer with a status of 400 or more
+#   is false. Such code never sees a 410 either, and never removes a dead subscription. Test
+#   `is not None`.
 #
 # (Tried with pywebpush 2.5.0.)
 #
 # ## 9 · The same, with a browser that is closed
 #
-# Now we use a real Firefox or Chromium, if there is one. It subscribes and is then *closed*, process
-# and all. It keeps its profile, because with a new one it would be another browser. `lab.notify()` is
-# the application server's own sender: your ten lines, and then exercise 2. In the panel you can set
-# TTL, Urgency and Topic by hand.
+# Now we use a real Firefox or Chromium, if there is one, and otherwise the virtual user agent. It
+# subscribes and is then *closed*, process and all. It keeps its profile, because with a new profile it
+# would be another browser. `lab.notify()` is the application server's own sender: it posts as `post()`
+# does, and then decides as in exercise 2. In the panel you can set TTL, Urgency and Topic by hand.
 
 # %%
 phone.close()
@@ -445,21 +453,21 @@ browser.close()
 # There was no browser and no page, but the push service kept the messages. One score and the lunch
 # came as soon as the program ran again, without a click.
 #
-# A browser that is closed gets nothing until it starts. (Chrome on a computer has a setting that keeps
-# it running in the background after its last window is closed; then it is not closed in this sense.)
+# On a computer, a closed browser gets nothing until it starts (measured here). Chrome can be set to go
+# on running after its last window is closed; then it is not closed in this sense.
 #
 # ## 10 · One thing that our sender does wrong
 #
 # An endpoint comes from a stranger, and so does its answer. Suppose the answer is `302`, with a
-# `Location` *inside* your network. `post()` follows it, and so does pywebpush: the POST becomes a GET of
-# that address, and if something there answers 200, the message counts as sent. Endpoints do not move,
-# so a sender should follow nothing.
+# `Location` *inside* your network. `post()` follows that `Location`, and so does pywebpush: the POST
+# becomes a GET of that address, and if something there answers 200, the message counts as sent.
+# Endpoints do not move, so a sender should follow no redirect.
 #
 # ### Exercise 3 · `send(url, headers, body) -> int`
 #
-# In: the endpoint (it may end in a query, as Windows' do), a dict, bytes. POST them. Out: the status of
-# *the first* answer, whether it is 201, 410 or 302, and never an exception. The standard library's
-# `http.client` does not follow redirects.
+# In: the endpoint (it may end in a query, as those of Windows do), a dict, bytes. POST them. Out: the
+# status of *the first* answer, whether it is 201, 410 or 302, and never an exception. The standard
+# library's `http.client` does not follow redirects.
 
 # %%
 def send(url: str, headers: dict[str, str], body: bytes) -> int:
@@ -482,32 +490,35 @@ checks.send.send(send)
 # - The request is one POST: instructions for the push service, a token, and a body it cannot read.
 # - `201` says *accepted*. It does not say delivered, readable or seen.
 # - Read status, body and headers: each says something that the others do not.
-# - A subscription made with a key takes signed messages only; one made without takes any.
+# - A subscription made with a key takes only messages signed with that key; one made without takes
+#   any.
 # - TTL decides whether a message survives a tunnel, Topic which one does, Urgency whether a phone
 #   wakes for it.
 # - Remove on 404 and 410, try again on 429 and 5xx, and mend your sender on the rest.
 #
 # **What we left out:** thousands of subscribers, and how to try again without harm (06 and 09);
-# receipts ([RFC 8030 §5.1](https://www.rfc-editor.org/rfc/rfc8030#section-5.1)), which we have seen no
-# vendor document; withdrawing a message that waits, by a DELETE of its `Location`.
+# receipts ([RFC 8030 §5.1](https://www.rfc-editor.org/rfc/rfc8030#section-5.1)), which no vendor
+# documents as far as we know; withdrawing a message that waits, by a DELETE of its `Location`.
 
 # %% [markdown]
 # ## Questions
 #
-# 1. A colleague counts 201s and calls the number "delivered". What has he counted?
+# 1. Your colleagues count 201s and call the number "delivered". What have they counted?
 # 2. Your football ticker uses TTL 86400 and no topic. What does a phone get after a day's flight?
 # 3. All sends to one vendor suddenly answer 403. What do you do first, and what must you not do?
-# 4. Somebody has copied an endpoint from your log. What can he do with it?
+# 4. Somebody has copied an endpoint from your log. What can they do with it?
 #
 # <details><summary>Answers</summary>
 #
 # 1. Messages that push services have accepted. They include those for phones at the bottom of a lake,
 #    those with TTL 0 that nobody was there for, and those that no browser can decrypt.
-# 2. Every goal of every match. With a topic for each match, it gets each match's last score.
+# 2. Every goal of every match of that day. With a topic for each match, it gets each match's last
+#    score.
 # 3. Read the words in the body, then look at key, `aud` and clock. Do not remove anything: the
 #    subscriptions are alive.
-# 4. If the subscription was made with your key, nothing: he cannot sign. If it was made without, he can
-#    send to it, though without p256dh and auth only messages that are empty or unreadable.
+# 4. If the subscription was made with your key, nothing, unless the log also held a token: they cannot
+#    sign. If it was made without, they can send to it, but without p256dh and auth only messages that
+#    are empty or unreadable.
 # </details>
 #
 # **Next:** [06 · Notify all](06_notify_all.ipynb), the same POST, a thousand times.
