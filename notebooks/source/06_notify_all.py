@@ -13,8 +13,8 @@
 # you had. All of this happens on the evening when the news matters.
 #
 # **At the end you can** send to a whole class with a fixed number of workers, reuse one token, remove
-# the subscriptions that are gone and no others, try again with an end, ask an application server for it
-# over HTTP, and measure a sender honestly.
+# the subscriptions that are gone and no others, retry a limited number of times, ask an application
+# server over HTTP to do all this, and measure a sender honestly.
 #
 # **Time:** 40 minutes. **Before this:** lessons 03, 04 and 05, and a first acquaintance with `async`
 # and `await`.
@@ -30,7 +30,7 @@ from tornado.httpclient import AsyncHTTPClient
 from pushlab import ApplicationServer, Claims, Lab, PushOptions, PushResponse, bar_chart, bench_chart
 from pushlab import build_request, checks, encrypt, explain, line_chart, vapid
 os.environ["no_proxy"] = "127.0.0.1"
-lab = Lab(database="sqlite://", allow_endpoints=["https://127.0.0.1:9"])  # only this class
+lab = Lab(database="sqlite://", allow_endpoints=["https://127.0.0.1:9"])  # in memory, for this lesson
 lab
 
 # %% [markdown]
@@ -42,15 +42,15 @@ lab
 # | **body** | plaintext + 103 | that text, encrypted for *one* browser | only that browser can read it |
 # | **token** (`t`) | some 250 | says who you are, for some hours | you, and *one* push service |
 # | **aud** | an origin | the push service that a token is for | the same two |
-# | **worker** | | a coroutine that sends, takes the next subscription, sends, … | you |
+# | **worker** | | a coroutine that sends to one subscription after another (no *service worker*) | you |
 # | **in flight** | | sent, and not yet answered | you |
 #
 # ## 1 · A class of thirty
 #
 # Thirty real browsers would fill your memory, so these are *virtual* user agents. They speak Firefox's
-# protocol with the push service and decrypt as a browser does, but they have no screen. The two servers
-# cannot tell the difference. *Look for* two numbers: how many subscriptions there are, and how many push
-# services.
+# protocol with the push service and decrypt as a browser does, but they have no screen. Neither of the
+# lab's servers can tell the difference. *Look for* two numbers: how many subscriptions there are, and
+# how many push services.
 
 # %%
 room = [lab.open("virtual", name=f"Desk {number:02}") for number in range(1, 31)]
@@ -83,7 +83,7 @@ assert all(browser.wait_for_notification(body="By a loop") for browser in room)
 #
 # 1. Suppose that a push service on the internet answers after 50 ms. How long does the loop take for
 #    100,000 subscribers?
-# 2. We put a subscription into the list whose endpoint refuses the connection: port 9 of this machine,
+# 2. We put into the list a subscription whose endpoint refuses the connection: port 9 of this machine,
 #    where nobody listens. How many of the thirty get the message?
 
 # %%
@@ -99,14 +99,14 @@ except Exception as error:
 # The loop would take more than an hour, and nearly all of it is waiting. And ten of thirty got the
 # message: **one dead endpoint has stopped the loop.** Twenty people get nothing because of somebody they
 # do not know. A server that takes the connection and never answers is worse: without `timeout=5` the
-# loop would not even fail, but stand there until you come to look. Both faults come from one habit: *wait
-# for this one, then go on*.
+# loop would not even fail, but wait until you stop it. Both faults come from one habit: *wait for
+# this one, then go on*.
 #
 # ## 3 · What a message costs, counted
 #
-# Before we make it faster we count, because counts are the same on every machine. The two functions hold
-# what you built in lessons 03 and 04. The first keeps each token until an hour before its end. *Predict*
-# how often each function really works for thirty messages.
+# Before we make it faster we count, because counts are the same on every machine. The first function
+# signs a token (lesson 04) and keeps it until an hour before its end. The second encrypts (lesson 03).
+# *Predict* how many signatures and how many encryptions thirty messages need.
 
 # %%
 headers, tally = {}, Counter()  # headers: aud → (until when, Authorization)
@@ -134,7 +134,8 @@ assert tally["signatures"] == len(origins) and tally["encryptions"] >= len(every
 # **One signature, not thirty.** A token says *who* sends, *to which push service*, and *until when*.
 # Nothing in it depends on the subscription or the text, so one token serves all messages to a push
 # service. [RFC 8292 §5](https://www.rfc-editor.org/rfc/rfc8292#section-5) recommends reusing it, because
-# the push service can then remember that it has checked it. pywebpush, used plainly, signs every message.
+# the push service can then remember that it has checked the token. Called plainly, pywebpush signs every
+# message.
 #
 # **Thirty encryptions, not one.** Why not encrypt once and post the same bytes to everybody? Try it: we
 # post the body for desk 1 to desk 2, with a proper token. *Predict* who notices, and what the application
@@ -152,12 +153,12 @@ lab.diagram(after=before, title="A body for desk 1, posted to desk 2")
 
 # %% [markdown]
 # The answer was `201`, and nothing was shown. The push service cannot read the message, so it could not
-# notice. The browser could not decrypt it. It told *its push service* so with code 101, and dropped it:
-# there is no `push` event, and your server hears nothing.
+# notice. The browser noticed: it could not decrypt the message, told *its push service* so (code 101 of
+# Firefox's protocol), and dropped it. There is no `push` event, and your server hears nothing.
 #
-# It must be so. The encryption key is computed from *that* browser's p256dh, and *that* browser's auth
-# goes into it as well ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3)). Bytes that
-# everybody can open would need a secret that everybody shares, and a secret of thirty people is none.
+# Nothing else is possible. The encryption key is computed from *that* browser's p256dh and auth
+# ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3)). Bytes that everybody can open
+# would need a secret that everybody shares, and what thirty people share is no secret.
 #
 # ## 4 · Workers
 #
@@ -195,23 +196,24 @@ assert all(browser.wait_for_notification(body="By workers") for browser in room)
 #
 # Now we draw a curve. The lab's push service is on this machine, so `distance` keeps each message 10 ms
 # longer on its way, as if the push service were in the next town. The second line is what *workers ÷
-# distance* promises. *Look for* the place where the measured line leaves it. What has run out there?
+# distance* promises. *Look for* the place where the measured line leaves the promised one. What has run
+# out there?
 
 # %% tags=["nbval-ignore-output"]
 best, promised = Counter(), [(count, count / 0.01) for count in (1, 2, 4)]
 for count in (1, 2, 4, 8, 16, 30) * 2:  # The better of two turns counts.
     begin = time.perf_counter()
-    assert await by_workers(count, everyone, ttl=0, distance=0.01) == {201: 30}  # All arrived.
+    assert await by_workers(count, everyone, ttl=0, distance=0.01) == {201: 30}  # All were accepted.
     best[count] = max(best[count], 30 / (time.perf_counter() - begin))
 lines = {"measured": list(best.items()), "workers ÷ 10 ms": promised}
 line_chart(lines, "To wait for many at once", x="workers", y="messages/s")
 
 # %% [markdown]
-# On the left the time goes into *waiting*, and twice as many workers are nearly twice as fast. On the right
-# it goes into *computing*: ECDH, HTTP, and in this lab also the push service and the browsers, all in one
-# Python process. From there on more workers only make a longer queue. The right number grows with the
-# distance. pushlab's own sender finds it from the answers: it begins with 100 in flight, and asks for more
-# as long as that brings more, up to 800.
+# On the left the time goes into *waiting*, so more workers send more. On the right the processor's time
+# has run out: it goes into *computing*, for ECDH, HTTP, and in this lab also the push service and the
+# browsers, all in one Python process. From there on more workers only make a longer queue. The right
+# number grows with the distance. pushlab's own sender finds it for each push service: it begins with 100
+# in flight, and asks for more while that brings more, up to 800.
 #
 # ## 5 · From the shelf, over HTTP
 #
@@ -254,17 +256,17 @@ with tempfile.TemporaryDirectory() as folder:
     lab.run(other.stop())
 
 # %% [markdown]
-# **409 Conflict** says that the request is right and the state is not: there is nobody to notify. The page
-# can tell its user. **500** with `unable-to-save-subscription` says that the fault is the server's. The
-# page must not believe that it is subscribed: it keeps the subscription and sends it again later. The
-# words for people are in `message`, and programs compare `id`.
+# **409 Conflict** is the client's business: the request is right, but there is nobody to notify. The
+# page can tell its user. **500** with `unable-to-save-subscription` says that the fault is the server's.
+# The page must not believe that it is subscribed: it keeps the subscription and sends it again later.
+# The words for people are in `message`, and programs compare `id`.
 #
 # ## 6 · Five are gone, and one is dead
 #
-# Now the evening as it really is. Five people have unsubscribed, but your server never heard of it: we put
-# their rows back. And the endpoint at port 9 is in the database as well. *Predict the four numbers.* In
-# this cell we only start it. One of the thirty-one will be tried several times, which takes some seconds,
-# so we read on meanwhile.
+# Now the evening as it really is. Five people have unsubscribed, and we put their rows back, as if your
+# server had never heard of it. The endpoint at port 9 goes into the database as well. *Predict the four
+# numbers.* The cell only starts the sending. One of the thirty-one will be tried several times, which
+# takes some seconds, so we read on meanwhile.
 
 # %%
 for browser in room[:5]:
@@ -286,15 +288,15 @@ assert all(one.wait_for_notification(body="It rains.") for one in room[5:])
 # - **accepted**: you are done. If you send again, the phone rings twice.
 # - **gone**: remove the subscription. It never comes back.
 # - **refused**: *you* are wrong, in bytes, token or size. Do not send the same again, and **never remove**:
-#   a wrong key is refused for everybody at once. Code that removes "on any error", as in more than one
-#   well-known tutorial, loses all its subscribers in one night.
+#   a wrong key is refused for everybody at once. Code that removes "on any error", as MDN's Service
+#   Worker Cookbook does (its source), loses all its subscribers in one night.
 # - **retry**, also when there is no answer at all: the trouble may pass. Wait longer each time, and at least
 #   as long as `Retry-After` says
-#   ([RFC 8030 §8.4](https://www.rfc-editor.org/rfc/rfc8030#section-8.4)). *Give up* in the end. Add some
-#   chance to each pause, or all your retries come back in the same instant.
+#   ([RFC 8030 §8.4](https://www.rfc-editor.org/rfc/rfc8030#section-8.4)). *Give up* in the end.
+#   Make each pause partly random, or all your retries come back in the same instant.
 #
 # With `requests`, which pywebpush uses, there is a famous trap: `if error.response:` is *false* for a 410,
-# so the gone are never removed. Write `is not None`.
+# so what is gone is never removed. Write `if error.response is not None:`.
 #
 # *Predict* which of ten statuses may cost you a subscription, and what has become of our thirty-one.
 
@@ -308,10 +310,11 @@ assert len(kept) == 26 and dead.endpoint in kept  # No answer is no goodbye: the
 assert store.remove(dead.endpoint)
 
 # %% [markdown]
-# Everybody who is there has the message. Five subscriptions are removed, and the next round will not try
-# them. The dead one was tried four times, then counted as failed, and *kept*: a push service that is down
-# for an hour must not cost you the people who use it. What to do with an endpoint that has failed for weeks
-# is your own decision. Make it on purpose, and not in an `except`.
+# Only 404 and 410 cost a subscription. All 25 who are there have the message. Five subscriptions are
+# removed, and the next round will not try them. The dead one was tried four times, counts as retried and
+# as failed, and is *kept*: a push service that is down for an hour must not cost you the people who use
+# it. What to do with an endpoint that has failed for weeks is your own decision. Make it on purpose, and
+# not in an `except`.
 #
 # ## 8 · Measured
 #
@@ -339,7 +342,7 @@ for browser in room[5:]:
 seconds = {"loop": [], "one_worker": [], "workers": [], "notify_all": []}
 for send in [loop, one_worker, workers, notify_all] * 5:
     begin = time.perf_counter()
-    assert await send() == 25  # Each sender has reached everyone, on any machine.
+    assert await send() == 25  # The push service accepted every message.
     seconds[send.__name__].append(time.perf_counter() - begin)
 for browser in room[5:]:
     lab.run(browser.agent.connect())
@@ -350,16 +353,18 @@ bench_chart(lab.data / "bench.json") or live
 # %% [markdown]
 # From the loop to *one worker* two things change: the token is signed once, and another HTTP client sends.
 # From one worker to *sixteen* only the waiting changes, and here nothing is far away, so there is little to
-# gain. `notify_all` also keeps its connections open, where Tornado's simple client opens one for each
-# message. Over a real distance the two that send one after the other fall back by about the number of
-# workers. No sender can save the one encryption for each subscriber.
+# gain. In our run the last step brought most: `notify_all` keeps its connections open, where Tornado's
+# simple client opens one for each message. Over a real distance the two that send one after the other
+# are slower by a factor of about the number of workers. No sender can save the one encryption for each
+# subscriber.
 #
 # ## Exercises
 #
 # **1 · `tokens_needed(endpoints: list[str]) -> set[str]`.** In: endpoints. Out: the `aud` of each token that
 # you must sign to reach them all. An origin is scheme, host and port, and a port that is the scheme's own
-# (443 for https, 80 for http) is left out
-# ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4)).
+# (443 for https, 80 for http) is not written
+# ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4) and
+# [§6.1](https://www.rfc-editor.org/rfc/rfc6454#section-6.1)).
 
 # %%
 def tokens_needed(endpoints):
@@ -398,9 +403,10 @@ checks.notify_all.delay(delay)
 # %% [markdown]
 # **3 · `async def fan_out(send, subscriptions, workers) -> list`.** In: a coroutine function
 # `send(subscription)`, an iterable that may be very long, and a number. Out: what `send` returned for each
-# subscription, *in the order of the subscriptions*. Where it raised, the exception itself stands in the list,
-# and the others are sent all the same. At most `workers` sends are in flight, and as many as possible; there
-# are no more tasks than that. The check uses no clock: it holds messages back and counts.
+# subscription, *in the order of the subscriptions*. Where `send` raised, its exception stands in the
+# list, and the others are sent all the same. At most `workers` sends are in flight, and as many as
+# possible; there are no more tasks than `workers`. The check uses no clock: it holds messages back and
+# counts.
 
 # %%
 async def fan_out(send, subscriptions, workers):
@@ -434,8 +440,8 @@ checks.notify_all.fan_out(fan_out)
 # push service offers it). A queue on disk, for the day when the power fails half-way, and a lane for each
 # vendor: lesson 09 builds both. Several processes and machines: one Python process computes on one core, so a
 # larger sender gives parts of the table to several processes, and then to several machines. Each part is this
-# lesson once more; what is new is that no two of them may take the same row, and that one token and one pace
-# serve a push service *together*.
+# lesson once more. What is new: no two of them may take the same row, and *together* they share one
+# token and one pace for each push service.
 
 # %% [markdown]
 # ## Questions

@@ -3,8 +3,8 @@
 #
 # The message reaches a browser, and perhaps none of your pages is open there. The browser decrypts
 # the message and starts a small script of yours, the *service worker*. The script has one duty: to
-# show something. You read it, feed it good and bad messages, and in the end you take the browser's
-# place and open a message by hand.
+# show something. You read this script, send it good and bad messages, and in the end you take the
+# browser's place and decrypt a message by hand.
 
 # %% [markdown]
 # ## Where we are
@@ -52,8 +52,9 @@ lab
 # A browser starts a service worker for an event, and may stop it some seconds after the last one. The
 # worker's variables are gone then. No page needs to be open.
 #
-# Subscribe and send in the panel if you like; the cell below it does the same. *Look for* two lines
-# that no server can see, and that the lab's worker reports: `push received`, `notification shown`.
+# Subscribe and send in the panel if you like; the cell below it does the same. In the diagram, *look
+# for* two steps that no server can see, and that the lab's worker reports: `push received`,
+# `notification shown`.
 
 # %%
 lab.panel()
@@ -78,8 +79,9 @@ lab.diagram(after=before, title="One push")
 #
 # ## 2 · Read a worker, whole
 #
-# This is `sw.js` of the [starter](starter/), a small app that you may copy. The lab's own worker does
-# the same, and reports. *Look for* the listeners, and for what each one hands to `waitUntil`.
+# This is `sw.js` of the [starter](starter/), a small app that you may copy. The lab's own worker is
+# built alike, but reads another form of JSON (section 3), and reports. *Look for* the listeners, and
+# for what each one hands to `waitUntil`.
 
 # %%
 starter_file("sw.js")
@@ -91,13 +93,14 @@ starter_file("sw.js")
 # - `read` never throws, whatever arrives.
 # - `here` turns the sender's `url` into a page of your own site, and of no other.
 #
-# Older articles use `window` or `localStorage` here. A worker has neither, and nobody sees the error.
+# Older articles use `window` or `localStorage` here. A worker has neither: the code throws, and nobody
+# sees the error.
 #
 # ## 3 · From JSON to a notification
 #
 # The payload's form is your decision: no specification says that it is JSON. The lab's application
 # server sends `title` and `options`, the two arguments of `showNotification`. The option `data` is
-# shown to nobody. It is kept with the notification, for the click.
+# shown to nobody: the browser keeps it with the notification, for the click.
 #
 # We post what the page's button posts, with more in it. What does the browser report in the end?
 
@@ -121,7 +124,7 @@ print(notify_me("Train 9", body="Platform 4", tag="train-9", data={"page": "/tra
 #
 # ## 4 · A tag replaces what is shown, a topic what waits
 #
-# The train moves. Predict, after two more messages with the tag `train-9`:
+# The platform changes. Predict, after two more messages with the tag `train-9`:
 #
 # - How many notifications are shown?
 # - Which platform do they name?
@@ -139,8 +142,8 @@ print(len(trains), "shown:", trains[0].body, trains[0].data)
 # `renotify: true` (Notifications API).
 #
 # A topic (lesson 05) is a header, and the push service drops the older message *while it waits*. A
-# tag is in the plaintext, and the browser replaces what is *on the screen*. Think of a closed browser
-# and three goals. Without a topic, three messages arrive when it opens, and the tag leaves one of
+# tag is in the plaintext, and the browser replaces what is *on the screen*. Think of three goals while
+# the browser is closed. Without a topic, three messages arrive when it opens, and the tag leaves one of
 # them visible. With both, one message arrives.
 #
 # ### Exercise 1 · The screen
@@ -170,7 +173,7 @@ checks.receive.shown(shown)
 # ## 5 · No payload, and payloads that are not JSON
 #
 # A push message may come without a body. In the worker, `event.data` is then `null`, and the lab's
-# worker checks that. We send no payload, JSON that is cut off, and JSON without a title. Predict
+# worker checks for that. We send no payload, JSON that is cut off, and JSON without a title. Predict
 # what the worker shows for each.
 
 # %%
@@ -188,20 +191,22 @@ for payload, body in [
     lab.wait_for("notification shown", before)
 
 # %% [markdown]
-# The worker shows something for each. A handler that begins with `event.data.json()` would throw for
-# the first two: the `push` event fires, and **the screen stays empty**. For the third it would show
-# the title *undefined*. `event.data` has four methods, and you may call several of them:
+# For no payload the worker shows a sentence of its own, for the other two the text as it came. A handler
+# that begins with `event.data.json()` would throw for the first two: the `push` event fires, and **the
+# screen stays empty**. For the third it would show the title *undefined*. `event.data` has five methods,
+# and you may call several of them:
 #
 # | method | gives | for text that is not JSON | for bytes that are not UTF-8 |
 # |---|---|---|---|
-# | `json()` | the parsed value | throws SyntaxError | throws SyntaxError |
-# | `text()` | a string | the text | `U+FFFD` in place of each wrong byte |
+# | `json()` | the parsed value | throws SyntaxError | parses what `text()` gives, or throws |
+# | `text()` | a string | the text | a string with `U+FFFD` where it is wrong |
 # | `arrayBuffer()` | the bytes | the bytes | the bytes |
+# | `bytes()` | the bytes, as a `Uint8Array` (MDN) | the same | the same |
 # | `blob()` | a Blob with the bytes, its type empty | the same | the same |
 #
-# That is what Firefox 153 does. In Chromium 156, `event.data` itself is `null` if the payload is not
-# UTF-8. In both, a payload of no bytes gives `null` ([07b](07b_worker_life.ipynb) runs it). So send
-# UTF-8, and check `event.data` before you use it.
+# That is the Push API, and Firefox 153 as far as we tried it. In Chromium 156, `event.data` itself is
+# `null` if the payload is not UTF-8. In both, a payload of no bytes gives `null`
+# ([07b](07b_worker_life.ipynb) runs it). So send UTF-8, and check `event.data` before you use it.
 #
 # ### Exercise 2 · The worker's decision
 #
@@ -234,13 +239,13 @@ checks.receive.notification_of(notification_of)
 # %% [markdown]
 # ## 6 · Without `waitUntil`, and without a notification
 #
-# A listener returns at once, and its promises are settled later. Once it has returned, the browser
-# may stop the worker, unless `waitUntil` was given a promise that is still pending. On your desk this
-# fault hides itself: a browser often leaves the worker running for some seconds, and longer while
-# its developer tools are open. It appears on your users' phones.
+# A listener returns at once, and its promises are settled later. Once the listener has returned, the
+# browser may stop the worker, unless `waitUntil` was given a promise that is still pending. On your
+# desk this fault hides itself: a browser often leaves the worker running for some seconds, and longer
+# while its developer tools are open. A phone may stop it sooner.
 #
-# A model does not wait. In `show`, `yield` stands for `await`. Predict what is on the screen at the
-# end, with `waitUntil` and without.
+# The model below stops at once. In `show`, `yield` stands for `await`. Predict what is on the screen at
+# the end, with `waitUntil` and without.
 
 # %%
 def show(screen):
@@ -262,8 +267,8 @@ listeners = [line for line in starter_file("sw.js").split("\n") if line.startswi
 assert all("waitUntil" in line for line in listeners if "click" not in line)  # ours never forget
 
 # %% [markdown]
-# Without `waitUntil` the screen stays empty. The word need not even be missing: in
-# `waitUntil(fetch(…))`, a notification that another `.then` shows is not waited for. Hand over the
+# With `waitUntil` the screen shows *News*; without, it stays empty. The promise can also be the wrong
+# one: `waitUntil(fetch(…))` does not wait for a notification that another `.then` shows. Hand over the
 # promise of one `async` function that does everything.
 #
 # With `userVisibleOnly: true` you promised that every push shows something. What browsers do with a
@@ -271,14 +276,14 @@ assert all("waitUntil" in line for line in listeners if "click" not in line)  # 
 #
 # | browser | what happens | how we know |
 # |---|---|---|
-# | Firefox | after 15 of them with no page open, the subscription ends | measured, 153 |
+# | Firefox | 15 end the subscription (no page open); fewer, days after a visit | measured, 153; its source |
 # | Chrome | it shows *This site has been updated in the background* | documented; 24 in our headless Chromium 156 showed nothing |
-# | Safari | it ends the subscription; no number is published | WebKit's blog "Meet Web Push", 2022 |
+# | Safari | the third ends the subscription | blog "Meet Web Push", 2022; WebKit's source |
 #
 # ## 7 · The click
 #
 # A click on a notification is another event. It may come hours later, to a worker that has been
-# started anew. *Look for* the two calls that a browser permits only just after a click.
+# started anew. *Look for* the two calls that a browser permits only for a moment after a click.
 
 # %%
 print(starter_file("sw.js", 'addEventListener("notificationclick"', "async function open("))
@@ -302,7 +307,7 @@ print(starter_file("sw.js", 'addEventListener("notificationclick"', "async funct
 # ## 8 · Be the browser: open it by hand
 #
 # Who decrypts? For once, you. The key pair and the secret are the example of RFC 8291. The endpoint
-# is real: we tell the push service what Firefox tells it, `hello` and `register`, in JSON over a
+# is the lab's: we tell its push service what Firefox tells it, `hello` and `register`, in JSON over a
 # WebSocket.
 
 # %%
@@ -337,7 +342,7 @@ message_map(body, title="What reaches the browser")
 # decrypt. Your `ua_private` and the message's `as_public` give the secret that the sender computed
 # from `as_private` and `ua_public` (RFC 8291 §3.1). From there on, both sides compute the same. That
 # is why **`key_info` has `ua_public` first on this side too**, although it is now your own key. The
-# second cell compares with the library, and opens a message of pywebpush.
+# second cell compares your result with the library's, and opens a message that pywebpush encrypted.
 
 # %%
 from pywebpush import WebPusher
@@ -359,16 +364,16 @@ theirs = WebPusher(subscription.to_json()).encode(b"Hello from pywebpush", "aes1
 print(encryption.decrypt(theirs, **secrets))
 
 # %% [markdown]
-# The plaintext is there, with the delimiter `02` at its end. Zeros may follow it, to hide the length. A
-# receiver removes the zeros, and then exactly one `02`. If a single bit has changed, AES-GCM gives no
-# plaintext at all.
+# The plaintext is there, with the delimiter `02` at its end. Zeros may follow the `02`, to hide the
+# length. A receiver removes the zeros, and then exactly one `02`. If a single bit has changed,
+# AES-GCM gives no plaintext at all.
 #
 # ### Exercise 3 · Decrypt
 #
 # `decrypt(body: bytes, ua_private, auth_secret: bytes) -> bytes`: the whole way, without
 # `content_coding`. `p256.raw_public(ua_private)` gives the 65 bytes of the key object `ua_private`. The
 # two `info` texts are `Content-Encoding: aes128gcm` and `Content-Encoding: nonce`, each followed by a
-# zero byte, and then `01`. If a bit has changed, the function has to raise.
+# zero byte, and then by HKDF's counter `01`. If a bit has changed, the function has to raise.
 
 # %%
 def decrypt(body: bytes, ua_private: ec.EllipticCurvePrivateKey, auth_secret: bytes) -> bytes:
@@ -419,7 +424,7 @@ assert "Never seen" not in [one.title for one in browser.notifications()]
 # 3. It resolved, and you see nothing? Then the operating system hides it: a switch for this browser,
 #    Focus, Do Not Disturb. No web page can find that out, so ask the person to look there.
 #
-# We unregister in Firefox's words, so that no subscription is left behind, and close.
+# We unregister in Firefox's words, so that no subscription is left behind. The next message gets `410`.
 
 # %%
 await socket.write_message(json.dumps({"messageType": "unregister", "channelID": "lesson-07"}))
@@ -434,7 +439,8 @@ browser.close()
 # - The browser decrypts and then starts the worker; the worker gets plaintext or `null`.
 # - Show first, report later, and hand one promise for everything to `waitUntil`.
 # - Every payload must show something.
-# - A message that cannot be decrypted is accepted, acknowledged and dropped, and nobody is told.
+# - A message that cannot be decrypted is accepted, acknowledged and dropped. Your server and your worker
+#   are not told.
 #
 # **What we left out.** The worker's own life, `pushsubscriptionchange`, declarative messages and the
 # browsers' tools come in 07b. Buttons and pictures differ from system to system; MDN lists them.
@@ -442,16 +448,16 @@ browser.close()
 # %% [markdown]
 # ## Questions
 #
-# 1. A handler begins with `const data = await (await fetch("/news")).json()` and then shows it.
+# 1. A handler begins with `const data = await (await fetch("/news")).json()` and then shows `data`.
 #    Name two situations in which it shows nothing.
 # 2. Why must a worker not keep the number of unread messages in a variable?
 #
 # <details><summary>Answers</summary>
 #
-# 1. Your server is down or out of reach. And the session has expired, so that `/news` answers with a
+# 1. Your server is down or out of reach; or the session has expired, so that `/news` answers with a
 #    login page: that is HTML, and `json()` throws.
-# 2. The browser stops the worker between two events, and the variable is lost. IndexedDB keeps
-#    things.
+# 2. The browser may stop the worker between two events, and then the variable is lost. IndexedDB keeps
+#    the number.
 # </details>
 #
 # **Next:** [07b · The worker's life](07b_worker_life.ipynb): installed, waiting, active, and gone.

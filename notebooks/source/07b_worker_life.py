@@ -2,13 +2,13 @@
 # # 07b · The worker's life: installed, waiting, active, and gone
 #
 # You change your service worker, load the page, and the old one still runs. Somebody gets every
-# notification twice. Both have one cause: a worker has a life of its own, longer than any
-# page's. Here you see each stage of it in real browsers, with a site served from this notebook.
+# notification twice. Both have one cause: a worker has a life of its own, longer than that of any
+# page. Here you see each stage of it in real browsers, with a site served from this notebook.
 
 # %% [markdown]
 # ## Where we are
 #
-# **What hurts without this.** You mend the worker, and your users go on with the old one.
+# **What hurts without this.** You mend the worker, and your users' browsers go on with the old one.
 # `navigator.serviceWorker.ready` never resolves. A subscription ends, and nobody tells you.
 #
 # **At the end you can** say which version of a worker runs and when the next one takes over,
@@ -35,7 +35,7 @@ print(lab)
 # |---|---|
 # | **registration** | what `register()` makes: a scope, and the workers for it. It stays when the page is gone |
 # | **scope** | the folder whose pages belong to the registration |
-# | **installing, waiting, active** | the three places for a worker in a registration. Only the active one gets events |
+# | **installing, waiting, active** | a registration's three places. Only the active worker gets `push` |
 # | **controller** | the active worker that a page had when it was loaded, or that has claimed it since |
 # | **update** | the browser fetches the script again and compares it, byte by byte |
 # | **`skipWaiting()`** | the worker's wish to become active at once |
@@ -61,9 +61,10 @@ site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
 threading.Thread(target=site.serve_forever, daemon=True).start()
 
 # %% [markdown]
-# Next, all real browsers of this machine. `visit()` loads the page in each, and `ask(function)`
-# calls a JavaScript function in each page. (A virtual browser has no JavaScript. Without a real one,
-# each answer below is `{}`; the executed solution shows Firefox 153 and Chromium 156.)
+# Next, we open the real browsers of this machine. `visit()` loads the page in each, and
+# `ask(function)` calls a JavaScript function in each page. (A virtual browser has no JavaScript.
+# Without a real one, each answer below is `{}`; the executed solution shows Firefox 153 and
+# Chromium 156.)
 
 # %% tags=["nbval-ignore-output"]
 opened = [lab.open(), lab.open("another")]
@@ -94,18 +95,18 @@ answers
 # %% [markdown]
 # `ready` waits, and it never rejects (the specification says so). It waits for ever if nobody calls
 # `register()`, if the registration failed, or if the worker's scope does not cover this page. So
-# call `register()` first and look at *its* error, as the starter does. Three that people meet:
+# call `register()` first and look at *its* error, as the starter does. Three errors that people meet:
 #
 # - `SecurityError`: the script is not allowed for this scope. A worker at `/js/sw.js` may have the
 #   scope `/js/` and no more, unless the server sends the header `Service-Worker-Allowed`.
 # - `TypeError`: the script was not found (404), or throws when it starts.
-# - `SecurityError` again: the server calls the script `text/plain` or `text/html`. The second is
-#   what a single-page app answers to every unknown path.
+# - `SecurityError` again: the server sends the script as `text/plain` or `text/html`. The second is
+#   what a single-page app sends for every unknown path.
 #
 # ## 3 · Registered, and what arrives
 #
-# The worker of our site shows its version, and tells the page what it got. *Look for* the listener
-# `message`: through it we shall ask a waiting worker to take over.
+# The worker of our site shows its version for each push, and tells the page what it got. *Look for*
+# the listener of `message`: through it we shall ask a waiting worker to take over.
 
 # %%
 WORKER = """const VERSION = 1;
@@ -124,7 +125,7 @@ addEventListener("pushsubscriptionchange", (event) =>
 # %% [markdown]
 # `register()` resolves when the browser has the script, *before* the worker is active. At that
 # moment Chromium 156 refuses `subscribe()` (`AbortError: … no active Service Worker`), and Firefox 153
-# accepts it: we measured both. So this function waits until the worker is active.
+# accepts the call: we measured both. So this function waits until the worker is active.
 
 # %%
 SUBSCRIBE = """async (key, script) => {
@@ -167,9 +168,9 @@ for payload in (None, b"", b"text", b'{"a": 1}', b"caf\xe9"):
     print(payload, {who: said[0]["data"] for who, said in heard().items()})
 
 # %% [markdown]
-# The browsers differ for `caf\xe9`, which is not UTF-8. Firefox puts `U+FFFD` into the text, and
-# `json()` throws. In Chromium, `event.data` is `null`, as if nothing had been sent. For no payload
-# and for an empty one, both give `null`.
+# The browsers differ only for `caf\xe9`, which is not UTF-8. Firefox puts `U+FFFD` into the text, and
+# `json()` throws, because that text is no JSON. In Chromium, `event.data` is `null`, as if nothing had
+# been sent. For no payload and for an empty one, both give `null`.
 #
 # ## 4 · A real update
 #
@@ -197,8 +198,8 @@ assert set(versions.values()) <= {1}
 print(states, versions, sep="\n")
 
 # %% [markdown]
-# Version 2 is installed and **waits**, and version 1 showed the message. A browser never changes
-# the worker under a page that is open, because page and worker may need each other's version. The
+# Version 2 is installed and **waits**. Version 1 is active and showed the message. By itself, a browser
+# never changes the worker of an open page, because the two may need each other's version. The
 # waiting worker takes over when no page with the old controller is left. A *reload* is not enough:
 # the new page begins before the old one ends. Or the worker asks for it: we send it a message, and
 # it calls `skipWaiting()`.
@@ -215,7 +216,7 @@ send(b"Who are you now?")
 print("waiting:", waiting, "shown by:", {who: said[0]["version"] for who, said in heard().items()})
 
 # %% [markdown]
-# Version 2 answers, and nobody waits. The page heard of it by the event `controllerchange`.
+# Version 2 answers, and no worker waits. The event `controllerchange` told the page.
 #
 # The starter's worker does so without being asked: `skipWaiting()` in `install`, `clients.claim()`
 # in `activate`. That is right for a worker that only handles push, because the pages need nothing of
@@ -225,12 +226,12 @@ print("waiting:", waiting, "shown by:", {who: said[0]["version"] for who, said i
 # **When does a browser look for a new file?** (Service Workers specification, read 2026-11)
 #
 # - When a page in its scope is loaded.
-# - When an event such as `push` starts the worker, if the last look was more than 24 hours ago.
+# - When the worker gets an event such as `push`, if the last look was more than 24 hours ago.
 # - When a script calls `registration.update()`.
 #
-# By default it asks the server, past the HTTP cache; only files that the worker imports may come
-# from there. It compares byte by byte. A new file with a syntax error, or a 404, changes nothing:
-# `update()` rejects with a TypeError, and the old worker goes on (tried in both browsers).
+# By default the browser asks the server, past the HTTP cache; only files that the worker imports may
+# come from that cache. It compares byte by byte. A new file with a syntax error, or a 404, changes
+# nothing: `update()` rejects with a TypeError, and the old worker goes on (tried in both browsers).
 #
 # ### Exercise 1 · Who waits, who is active
 #
@@ -281,10 +282,10 @@ for subscriptions in (old, rows):
 print({who: [one["version"] for one in said] for who, said in heard(2).items()})
 
 # %% [markdown]
-# There are two registrations and two endpoints, and each message to everybody is shown twice, by two
-# workers. On your server they look like two devices. The same happens with two libraries that each
-# bring a worker (Firebase's has a scope of its own), and within *one* worker when two scripts both
-# listen to `push`.
+# One browser has two registrations, and so two subscriptions, and shows each message to everybody
+# twice. On your server the two endpoints look like two devices. The same happens with two libraries
+# that each bring a worker (Firebase's has the scope `/firebase-cloud-messaging-push-scope`), and within
+# *one* worker when two scripts both listen to `push`.
 #
 # To mend it, list `getRegistrations()` in the console of a browser that shows the fault, and let the
 # page unregister the scope that you no longer use. Predict: what does its endpoint answer then?
@@ -297,12 +298,13 @@ for name, row in old.items():
     print(name, outcome.status, outcome.kind)
 
 # %% [markdown]
-# `410`: `unregister()` has ended the subscription as well, in both browsers. It does not tell your
-# server. So the order on a page is: tell the server, `unsubscribe()`, `unregister()`.
+# It answers `410`: `unregister()` has ended the subscription as well, in both browsers. Nobody tells
+# your server. So the order on a page is: tell the server, `unsubscribe()`, `unregister()`.
 #
 # ## 6 · A message that needs no worker
 #
-# Safari reads a *declarative* message by itself. This is the smallest one:
+# A *declarative* message says itself what to show, and Safari shows it without your worker. This is
+# the smallest one. What do our browsers do with it?
 
 # %% tags=["nbval-ignore-output"]
 declared = {"web_push": 8030, "notification": {"title": "News", "navigate": "https://example.com/"}}
@@ -313,14 +315,14 @@ print({who: said[0]["data"][0] == declared for who, said in heard().items()})
 
 # %% [markdown]
 # `web_push` must be 8030, and `title` and `navigate` must be there. A click opens the address in
-# `navigate`, without any code of yours. Safari knows this since iOS 18.4 and, on macOS, Safari 18.5
+# `navigate`, without any code of yours. Safari has this since iOS 18.4 and, on macOS, Safari 18.5
 # (WebKit's blog "Meet Declarative Web Push", 2025-03, and "WebKit Features in Safari 18.5", 2025-05).
 # `window.pushManager` subscribes there without a worker. A worker may still change the notification.
-# If it fails, Safari shows the declared one, so a broken worker costs no message.
+# If the worker fails, Safari shows the declared one, so a broken worker costs no message.
 #
 # Firefox 153 and Chromium 156 give the format to the worker like any JSON, as you have just seen, and
-# without a `push` listener they show nothing (measured). A worker that reads both formats serves
-# all; the lab's does.
+# without a `push` listener they show nothing (measured). A worker that reads both formats serves all
+# three; the lab's worker does.
 #
 # ## 7 · Change the worker, and see it
 #
@@ -352,7 +354,7 @@ right
 # A subscription may end without you: the push service forgets it, or the person withdraws the
 # permission. The specification has the event `pushsubscriptionchange` for that. We provoke it: our
 # own worker comes back, and the lab's push service loses its database. Predict: which browser tells
-# its worker?
+# its worker? And what do the endpoints answer?
 
 # %%
 FILES["/sw.js"] = WORKER + "addEventListener('install', () => skipWaiting());"
@@ -379,8 +381,8 @@ print({name: lab.notify(row.subscription.endpoint, "Anybody?").status for name, 
 # - Firefox 153 ends the subscription at once. The event comes when the permission is granted *again*.
 # - Chromium 156 ends it when the next message arrives, without the event.
 #
-# **So use the event where it comes, and rely on the next visit** (lesson 02). The server removes what
-# answers 404 or 410, and remembers it. When the page sends such an endpoint, the starter's server
+# **So use the event where it comes, and rely on the next visit** (lesson 02). The server removes an
+# endpoint that answers 404 or 410, and remembers it. When the page sends it again, the starter's server
 # answers 410, and the page subscribes anew: a browser may not know that its subscription is dead.
 #
 # ## 9 · Look inside with the browsers' own tools
@@ -388,7 +390,7 @@ print({name: lab.notify(row.subscription.endpoint, "Anybody?").status for name, 
 # Type these into the address bar.
 #
 # **Firefox, `about:debugging#/runtime/this-firefox`**: *Push* fires a `push` event **without a
-# payload**, past server, push service and encryption. It tests the worker and nothing else.
+# payload**, without your server, push service or encryption. It tests the worker and nothing else.
 #
 # ![Firefox: a worker in about:debugging](images/firefox-about-debugging.png)
 #
@@ -401,14 +403,14 @@ print({name: lab.notify(row.subscription.endpoint, "Anybody?").status for name, 
 #
 # ![Chromium: an active and a waiting worker](images/chromium-serviceworker-internals.png)
 #
-# **Chromium, `chrome://gcm-internals`**: press *Start Recording*, then send. The first table has what
+# **Chromium, `chrome://gcm-internals`**: press *Start Recording*, then send. The first table lists what
 # arrived, the second what could not be decrypted. If both stay empty, look at the sender.
 #
 # ![Chromium: one message received, one that failed to decrypt](images/chromium-gcm-internals.png)
 #
-# In Chromium's developer tools, *Application → Service Workers* has a field **Push** that also skips
-# everything but the worker. *Update on reload* there lets every new worker skip the waiting: switch it
-# off before you believe that updates work.
+# In Chromium's developer tools, *Application → Service Workers* has a field **Push** that also tests
+# the worker alone. *Update on reload* there lets every new worker skip the waiting: switch it off
+# before you believe that updates work.
 
 # %%
 for row in rows.values():
@@ -421,7 +423,7 @@ site.server_close()
 # %% [markdown]
 # ## What you saw
 #
-# - `ready` waits for ever when nothing is registered; `register()` tells what is wrong.
+# - `ready` waits for ever when nothing is registered; `register()` says what is wrong.
 # - A changed worker is installed and waits until the old pages are gone, or skips the waiting.
 # - One scope, one registration, one subscription. Two scopes mean two notifications.
 # - `unregister()` ends the subscription, and your server learns it from a 410.
@@ -435,8 +437,8 @@ site.server_close()
 #
 # 1. You mended `sw.js` an hour ago, and it does not skip the waiting. A user has had your page open
 #    since yesterday. Which version shows the next message, and until when?
-# 2. Your server calls every unknown path `index.html`. What does a browser say to `register("sw.js")`
-#    after you have moved the file?
+# 2. Your server answers every unknown path with `index.html`. What does a browser say to
+#    `register("sw.js")` after you have moved the file?
 # 3. Firefox's *Push* button shows a notification, and your server's message does not. What have you
 #    learnt?
 #
@@ -446,8 +448,9 @@ site.server_close()
 #    the new file: when a page is loaded, or at an event after 24 hours.
 # 2. A SecurityError: the script is `text/html`. Workers that are registered already go on with the
 #    old file.
-# 3. The worker runs, and the system shows its notifications. The fault is before the worker:
-#    endpoint, keys, token, or a push service out of reach.
+# 3. The worker runs, and the system shows its notifications. The fault is before the worker
+#    (endpoint, keys, token, a push service out of reach), or the worker fails at your payload: the
+#    button sends none.
 # </details>
 #
 # **Next:** [08 · Error clinic](08_error_clinic.ipynb), where you break each thing and read the
