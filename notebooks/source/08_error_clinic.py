@@ -1,18 +1,19 @@
 # %% [markdown]
 # # 08 · Error clinic: twenty-two cases, and what cures them
 #
-# Everything in this lesson is broken, and each patient says only what hurts: "nothing arrives",
-# "403 since Monday". You predict, bring the fault about *for real*, read the answer, name the cause
-# and mend it. Cured is who passes the same send afterwards.
+# Everything in this lesson is broken, and each patient tells you only what hurts: "nothing
+# arrives", or "403 since Monday". You predict, bring the fault about *for real*, read the answer,
+# name the cause and mend it. A case is cured when the same send succeeds.
 
 # %% [markdown]
 # ## Where we are
 #
-# **What hurts without this.** One mistake looks different at each vendor, two different ones look
-# alike, and the worst look like success. Who guesses, changes keys, and then it *is* broken.
+# **What hurts without this.** One mistake looks different at each vendor, two mistakes look alike,
+# and the worst look like success. If you guess and change your keys, the subscriptions really *are*
+# broken.
 #
-# **At the end you can** tell from status, body and headers of any vendor's answer which party is at
-# fault, reproduce and mend the usual faults, and prevent the one that cannot be mended: deleted
+# **At the end you can** tell from status, body and headers of an answer which party is at fault,
+# reproduce and mend the usual faults, and prevent the one that cannot be mended: deleted
 # subscribers.
 #
 # **Time:** 40 minutes. **Before this:** [05 · Send](05_send.ipynb), and a look at
@@ -38,17 +39,17 @@ lab
 # | name | length | who knows it | when it is wrong |
 # |---|---|---|---|
 # | **p256dh** | 65 bytes | user agent, application server | 201, and nothing shows |
-# | **auth** | 16 bytes | the same two | 201, and nothing shows |
-# | **k** | 65 bytes | everyone | refused |
+# | **auth** | 16 bytes | user agent, application server | 201, and nothing shows |
+# | **k**, the public VAPID key | 65 bytes | everyone | refused |
 # | **aud**, **exp** | an origin, seconds | application server, push service | refused |
-# | **TTL** | seconds | the same two | 201, and lost |
-# | **body** | at most 4096 bytes | user agent alone can read it | 413, or nothing shows |
+# | **TTL** | seconds | application server, push service | 201, and lost |
+# | **body** | at most 4096 bytes | only the user agent can read it | 413; or 201, and nothing shows |
 #
-# Those that say `201` no status will ever tell you of.
+# Where the table says 201, no status will ever reveal the fault.
 #
 # ## The examination room
 #
-# `send` is the POST of lesson 05, except that it signs *whatever claims you say*.
+# `send` is the POST of lesson 05, except that it signs *whatever claims you give it*.
 
 # %%
 def send(text, to, keys=lab.keys, ttl=60, topic=None, **said):
@@ -61,11 +62,11 @@ def send(text, to, keys=lab.keys, ttl=60, topic=None, **said):
     return PushResponse(got.status_code, tuple(got.headers.items()), got.content, got.reason)
 
 # %% [markdown]
-# `by_library` leaves all of it to pywebpush. `answers` brings one fault about at several vendors':
-# the lab's push service speaks in five **flavours**. `strict` is as the RFCs say; `mozilla`, `fcm`
-# (Google), `apple` and `wns` (Windows) refuse in the words of these vendors. Before the `←` stands
-# what *we* make of it, after it what *they* said, and in brackets how that is known, and from when;
-# `…` hides an origin.
+# `by_library` leaves everything to pywebpush. `answers` brings one fault about in several of the
+# lab's **flavours**: `strict` answers as the RFCs say, and `mozilla`, `fcm` (Google), `apple` and
+# `wns` (Windows) in these vendors' words, as far as we know them. Each line says what *we* make of
+# the answer; after `←`, what *they* said; in brackets, how that is known, and from which month. `…`
+# hides an origin.
 
 # %%
 def by_library(text, to, claims, flavour="strict", **options):
@@ -83,9 +84,9 @@ def answers(service, flavours, *what, **said):
     service.flavour = "strict"
 
 # %% [markdown]
-# Some faults need *two* push services, so we start another, on a port of its own: another origin,
-# another `aud`. A phone is subscribed at the first, a tablet at the second, both for the same key.
-# *Look for* two healthy answers: each case has such a control.
+# Some faults need *two* push services, so we start another one on a port of its own: it is another
+# origin and needs another `aud`. A phone is subscribed at the first, a tablet at the second, both
+# for the same key. *Look for* two 201s: each case has such a control.
 
 # %%
 os.environ["no_proxy"] = "127.0.0.1"  # The lab is right here: no proxy in between.
@@ -106,9 +107,10 @@ print([send("Good morning", one).status for one in (first, second)])
 #
 # ## Cases 7, 9, 10 · "The key is in the file, I can see it"
 #
-# Four key files: a mistyped *path* where the key should be, PEM text, a public key in DER, and a
-# number that lost a byte. Libraries say `Incorrect padding` or `Could not deserialize key data`,
-# and browsers `The provided applicationServerKey is not valid`. Predict what a linter can say.
+# Here are four wrong key files: a mistyped *path* where the key should be, PEM text, a public key
+# in DER, and a private key that lost a byte. Libraries say `Incorrect padding` or
+# `Could not deserialize key data`, and Chromium says `The provided applicationServerKey is not
+# valid`. *Predict* what the lab's doctor says of each file.
 
 # %%
 pair, PRIVATE = VapidKeys.from_raw(bytes(range(0x20, 0x40))), "VAPID_PRIVATE_KEY="
@@ -124,15 +126,16 @@ with tempfile.TemporaryDirectory() as folder:
         print(f"{name:<9}", *[f"{one.code}: {one.fix}" for one in told] or ["nothing to say"])
 
 # %% [markdown]
-# The doctor *measures*. **The cure:** 32 bytes private, 65 public that begin with `04`. One number
-# in 256 begins with a zero byte, and who writes it as a number drops it: pad it on the left. For
-# DER keep the last 65 bytes. (`lab.doctor()` says more.)
+# The doctor *measures* the keys, so it names every fault. **The cure:** a private key has 32 bytes,
+# a public one 65 that begin with `04`. One private key in 256 begins with a zero byte, and whatever
+# writes it as a number drops that byte: put it back in front. Of DER keep the last 65 bytes.
+# (`lab.doctor()` says more.)
 #
 # ## Case 19 · "Subscribe does nothing for some of us"
 #
 # For an hour the server gave out another key. Whoever subscribed then is tied to it. Now the old
-# key is back, and the *browser* is the one who notices. Predict which two errors a real one throws:
-# for the DER of case 9, and for the right key while the wrong one is subscribed.
+# key is back, and the *browser* notices first. *Predict* which error a real browser throws for the
+# DER of case 9, and which for the right key while the wrong one is subscribed.
 
 # %%
 ask = """async (key) => (await navigator.serviceWorker.ready).pushManager.subscribe(
@@ -149,16 +152,18 @@ right = lab.keys.application_server_key
 print([one.application_server_key == right for one in lab.subscriptions()])
 
 # %% [markdown]
-# `InvalidAccessError` is no key at all; `InvalidStateError` is *another* key than the subscribed
-# one. (A virtual browser throws neither.) **The cure** is in the page: compare
-# `subscription.options.applicationServerKey` with today's, unsubscribe, subscribe. *Look for* two
-# `True`: phone and browser, no third.
+# For the DER it is `InvalidAccessError`: no key at all. For the right key it is
+# `InvalidStateError`: *another* key than the subscribed one. (A virtual browser throws neither.)
+# **The cure** is in the page: compare `subscription.options.applicationServerKey` with today's key,
+# and if they differ, unsubscribe and subscribe again. The two `True` are the phone and the browser.
 #
 # ## Cases 11, 20, 27 · What you save
 #
-# "Since we tidied up, new people get nothing": somebody renamed two columns. A stranger registers
-# an endpoint inside your own network. And last week's backup was restored, without this week's
-# people. Predict which of the three a server notices by itself, and when.
+# - **11.** "Since we tidied up, new people get nothing": two columns were exchanged.
+# - **27.** A stranger registers an endpoint inside your own network.
+# - **20.** Last week's backup was restored, without this week's people.
+#
+# *Predict* which of the three a server notices by itself, and when.
 
 # %%
 swapped = dict(zip(("auth", "p256dh"), first.to_json()["keys"].values()))
@@ -175,21 +180,24 @@ again = lab.wait_for("POST /add-subscription", before).detail["status"]
 print(send("Case 11 is cured", PushSubscription.from_json(cured)).status, again)
 
 # %% [markdown]
-# Two at once, if you check when *saving*, while a person still sits before the page. 65 bytes are
-# p256dh and 16 are auth, so rows can be sorted out. The fault is called the user agent's, since
-# these are its values; it cannot know who swapped them.
+# The server notices the first two if it checks when *saving*, while the person is still at the
+# page. p256dh has 65 bytes and auth has 16, so exchanged ones can be sorted out. (The message
+# blames the user agent, whose values these are. The check cannot know who exchanged them.)
 #
-# The endpoint comes from a stranger: take https to public hosts, and **follow nothing**. pywebpush
-# follows a 302, turns your POST into a GET of whatever is there, and calls it success.
+# An endpoint comes from a stranger. Accept only https URLs of public hosts, and **follow no
+# redirect**. pywebpush follows a 302, turns your POST into a GET of whatever is there, and takes
+# its 200 for success.
 #
-# The restored backup nobody notices. The page sends its subscription *at each load*, so 201, *new*,
-# mends it, and endpoints that browsers rotate as well.
+# Nobody notices the restored backup. The page mends it by sending its subscription *at each load*:
+# the last 201 means *new*. That also helps when a browser has replaced its endpoint.
 #
 # ## Cases 12, 16 · "Too much"
 #
-# The weekly letter works in English; the German one has 3900 characters, and 3993 are allowed.
-# Predict which texts are accepted. Then a tablet is switched off, and our vendor keeps one message.
-# Predict the status of the next at three vendors, and which of them our sender tries again.
+# **12.** The weekly letter works in English. The German one has 3900 characters, and the limit is
+# 3993. *Predict* which of four texts are accepted.
+#
+# **16.** A tablet is switched off, and our second service keeps only one message for it. *Predict*
+# the status of the next one in three flavours, and after which the lab's sender tries again.
 
 # %%
 letters = "a" * 3993, "a" * 3994, "ä" * 3900, '{"title": "The weekly letter"}'
@@ -206,17 +214,19 @@ answers(vendor, "strict mozilla wns", "Case 16, again", second)
 lab.run(tablet.connect())
 
 # %% [markdown]
-# `ä` is one character and two bytes, and pywebpush counts nothing: 4080 bytes become **two
-# records**, which [RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4) forbids. **The
-# cure:** measure `len(text.encode())`; push a title and an id. Android's Firefox takes about 3000.
+# The limit is in bytes, and `ä` has two. So the German letter is refused, like 3994 times `a`; the
+# others are accepted. pywebpush counts nothing: it cuts 4080 bytes into **two records**, which
+# [RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4) forbids. **The cure:** measure
+# `len(text.encode())`; push a title and an id. Firefox on Android takes about 3000 bytes (reported
+# by senders).
 #
-# Too *many* is 429, 503 or 406. The first two we send again, after `Retry-After`; what is `dropped`
-# is lost: send less.
+# Too *many* messages is 429 (`strict`), 503 (Mozilla) or 406 (Windows). After the first two our
+# sender tries again, when `Retry-After` is over. Windows has `dropped` the message: send less.
 #
 # ## Cases 1, 8 · "403 since Monday"
 #
-# On Monday the server moved. *Nobody has touched the keys.* Predict whom it hits: old subscribers,
-# new ones, or all? And how many *statuses* five vendors have for it.
+# On Monday the server moved. "*Nobody has touched the keys.*" *Predict* which subscribers this
+# hits: the old ones, the new ones, or all? And how many *statuses* do five flavours have for this?
 
 # %%
 answers(lab.push_service, "strict mozilla fcm apple wns", "Case 1", first, keys=monday)
@@ -229,17 +239,23 @@ except PushlabError as error:
     print("pushlab: ", error.hint, "· the old key:", send("Case 1 is cured", first).status)
 
 # %% [markdown]
-# All the old ones, not those who came since: **one** diagnosis, three statuses. By the status alone
-# you would have mended a header for Apple and a login for Mozilla. Windows says nothing at all.
+# It hits the old ones; the new ones subscribed with the new key. It is **one** fault with three
+# statuses. By the status alone you would have mended a header for Apple (400) and a login for
+# Mozilla (401). What Windows says is not known, so `wns` says nothing.
 #
-# And who made new keys? py_vapid, where it finds none, without a word. **The cure:** put the old
-# pair back; keep one, with a backup; load it strictly. Store with each subscription the key that it
-# was made for. Monday's people need case 19.
+# And who made new keys? py_vapid does, without a word, when it finds no file. **The cure:** put the
+# old pair back; keep one, with a backup, and load it with code that fails if it is missing. Store
+# with each subscription the key that it was made for. Monday's people then need the cure of case
+# 19.
 #
 # ## Cases 2, 3, 5, 6 · "Every example on the internet, and none works"
 #
-# Claims left empty; `aud` with a path; `exp` in quotes (as in a famous article), and 25 hours "to
-# be safe"; a space after `mailto:`. All are *signed* without complaint. Predict who minds which.
+# - **2.** The claims are empty.
+# - **3.** `aud` has a path.
+# - **5.** `exp` is in quotes, as in a famous article, or 25 hours ahead, "to be safe".
+# - **6.** `sub` has a space after `mailto:`, names localhost, or is a bare address.
+#
+# Nothing complains before it is *sent*. *Predict* which service refuses which.
 
 # %%
 late, four, two = int(time.time()) + 25 * 3600, "strict mozilla fcm apple", "strict apple"
@@ -255,16 +271,22 @@ for name, flavours, said in faults:
     answers(lab.push_service, flavours, name, first, **said)
 
 # %% [markdown]
-# pywebpush asks `if vapid_claims:`, and an empty dict is false. Hence no `Authorization` and 401,
-# *who are you?*, against 403, *I do not believe you* ([RFC 8292
-# §4.2](https://www.rfc-editor.org/rfc/rfc8292#section-4.2)); Mozilla and Apple have one status for
-# both. Apple has one word for all, and alone wants a contact that leads somewhere: log your claims
-# (not the token), since only your copy can tell. If a right `exp` is refused, look at the *clock*.
+# **2.** pywebpush asks `if vapid_claims:`, and an empty dict is false, so it sends no
+# `Authorization`. The RFC's 401 means *who are you?* and its 403 *I do not believe you*
+# ([RFC 8292 §4.2](https://www.rfc-editor.org/rfc/rfc8292#section-4.2)). Mozilla has 401 for both,
+# Apple 403.
+#
+# **3, 5.** Every service that we asked refuses these. If a correct `exp` is refused, look at the
+# *clock*.
+#
+# **6.** `strict` accepts all three. Apple wants a contact that leads to somebody, and has one word
+# for every fault: log your claims (not the token), since only your copy can tell which is wrong.
 #
 # ## Case 4 · "Only the first vendor works"
 #
-# `notify_all` goes through the list with one set of claims. Firefox users are happy, Chrome users
-# get nothing; in another order it is the other way round. Predict what the dictionary then holds.
+# `notify_all` goes through the list with one dictionary of claims. Firefox users are happy, Chrome
+# users get nothing; in another order it is the other way round. *Predict* what the dictionary holds
+# afterwards.
 
 # %%
 claims, both = {"sub": lab.keys.subject}, (first, second)
@@ -274,8 +296,9 @@ fresh = {"sub": lab.keys.subject}
 print("a copy for each:", [by_library("Case 4 is cured", one, dict(fresh)) for one in both])
 
 # %% [markdown]
-# pywebpush writes `aud` and `exp` into *your* dictionary, and keeps what it finds there. The second
-# push service is right to refuse: else one vendor could use your token at another.
+# It also holds `aud` and `exp`. pywebpush writes them into *your* dictionary, and at the next call
+# keeps what it finds. The second push service is right to refuse that token: otherwise one vendor
+# could use yours at another.
 #
 # ### Exercise 1 · `claims_for(endpoint, now, common) -> dict`
 #
@@ -297,7 +320,8 @@ checks.error_clinic.claims_for(claims_for)
 # %% [markdown]
 # ### Exercise 2 · `triage(status, body, headers) -> str`
 #
-# You have seen enough answers. In: an int, bytes, a dict of headers. Out: the first word that fits.
+# You have seen enough answers. In: an int, bytes, a dict of headers. Out: the first word whose
+# condition holds. *Said* means: in the body, or in a header's value.
 #
 # | word | when | the cure |
 # |---|---|---|
@@ -305,11 +329,11 @@ checks.error_clinic.claims_for(claims_for)
 # | `gone` | 404, 410 | remove the subscription |
 # | `slower` | 406, 429, 5xx | send less, and later |
 # | `key` | `mismatch`, `do not correspond` or `k is not the key` is said | the subscribed key |
-# | `ttl` | TTL is spoken of, in the body or in a header's value | say a TTL above 0 |
-# | `token` | 401, 403 | sign a right token |
-# | `request` | all else | mend headers or body |
+# | `ttl` | `ttl` is said | ask for a TTL above 0 |
+# | `token` | 401, 403 | sign a correct token |
+# | `request` | everything else | mend headers or body |
 #
-# Capitals and small letters mean the same. The check asks about `checks.error_clinic.RECORDED`,
+# Capital and small letters count as the same. The check asks about `checks.error_clinic.RECORDED`,
 # answers that people have met, and about more.
 
 # %%
@@ -330,9 +354,14 @@ checks.error_clinic.triage(triage)
 # %% [markdown]
 # ## Cases 14, 15 · "Nothing arrives overnight"
 #
-# What is sent at night reaches nobody in the morning, and every answer was 201. We send two
-# messages, the first without a word of TTL; the weather twice, under one **Topic**; a score twice,
-# with one **tag**. Predict how many of six arrive, and which stay on the screen.
+# What is sent at night reaches nobody in the morning, although every answer was 201. We send six
+# messages to a phone that is away:
+#
+# - two alone, the first without a word about TTL;
+# - the weather twice, under one **Topic**;
+# - a score twice, with one **tag**.
+#
+# *Predict* how many arrive, and which stay on the screen.
 
 # %%
 before, had = lab.journal.last, len(phone.agent.received)
@@ -349,18 +378,21 @@ answers(lab.push_service, "strict apple wns", "14", first, ttl=0)
 answers(lab.push_service, "strict apple", "15", first, topic="break")
 
 # %% [markdown]
-# Six times 201. pywebpush sends `TTL: 0` when you say nothing, and 0 is *now or never* ([RFC 8030
-# §5.2](https://www.rfc-editor.org/rfc/rfc8030#section-5.2)); Windows refuses it, with an empty body
-# and the reason in a **header**. **The cure:** say after how long it is worthless.
+# Six were accepted and four arrived. The first was lost: pywebpush sends `TTL: 0` when you say
+# nothing, and 0 is *now or never*
+# ([RFC 8030 §5.2](https://www.rfc-editor.org/rfc/rfc8030#section-5.2)). *Topic* replaces what waits
+# at the push service: the sun replaced the rain. *tag* replaces what is shown: both scores came,
+# and only `2:0` stayed.
 #
-# *Topic* replaces what waits at the push service, *tag* what is shown. A Topic is at most 32
-# characters of base64url; Apple decodes it, so 5 or 9 of them are refused.
+# **The cure:** say after how long a message is worthless. Windows refuses a TTL of 0, with an empty
+# body and the reason in a **header**. A Topic has at most 32 characters of base64url; Apple decodes
+# it, and refuses 5 or 9 characters, a length that no bytes encode to.
 #
 # ## Case 13 · "201, and nothing shows"
 #
 # Somebody has subscribed anew. The server ran `UPDATE … SET endpoint = …`, and left the two keys.
-# We send to that row, then to the whole new subscription. Predict two statuses, and look for the
-# two **codes** in the diagram.
+# We send to that row, then to the whole new subscription. *Predict* two statuses, and *look for*
+# the **codes** with which the browser acknowledges.
 
 # %% tags=["nbval-ignore-output"]
 phone.unsubscribe()
@@ -373,15 +405,16 @@ assert "Case 13" not in [one.body for one in phone.notifications()]
 lab.diagram(after=before, title="Two messages accepted, one shown")
 
 # %% [markdown]
-# Both are acknowledged, but the first with **101**, *could not decrypt*: it was sealed for a key
-# that the browser threw away. There is no `push` event, and no word to you. **The cure:** replace
-# endpoint, p256dh and auth *together*.
+# Both are 201, and both are acknowledged, but the first with code **101**, *could not decrypt*: it
+# was encrypted for a key that the browser threw away. There is no `push` event, and nobody tells
+# you. **The cure:** replace endpoint, p256dh and auth *together*.
 #
 # ## Case 25 · "This site has been updated in the background"
 #
 # Here the `push` event *does* come, and the worker shows nothing. `copied` models a handler from an
-# article: `yield` stands for `await`, where the browser may stop it without `waitUntil`. Predict
-# three screens; the fourth line is *our* worker, in the real browser.
+# article: `yield` stands for an `await`, where the browser may stop the handler if there is no
+# `waitUntil`. `next` stops the model there, `list` lets it end. *Predict* three screens. The fourth
+# line is *our* worker with the first payload.
 
 # %%
 def copied(data, screen):
@@ -397,16 +430,21 @@ sent = lab.run(lab.application_server.sender.send(desk, cut.encode(), PushOption
 print(sent.status, browser.wait_for_notification(body=cut).title)
 
 # %% [markdown]
-# **The cure:** hand the whole promise to `waitUntil`, and show *something* for any payload.
-# Chromium shows that sentence in your name, Safari withdraws the permission after about three.
+# The first two are empty: reading half a JSON text fails, and the second handler was stopped. Our
+# worker shows such a payload as text. **The cure:** give `waitUntil` the whole promise, and show
+# *something* for any payload. Otherwise Chrome shows the sentence of this case's title in your
+# name, and Safari ends the subscription (both documented, see lesson 07).
 #
-# So when 201 shows nothing, ask first: was there a `push` event? If so, the worker. If not: TTL and
-# a closed browser, or the keys.
+# So when 201 shows nothing, first ask: was there a `push` event? If so, look at the worker. If not:
+# TTL and a closed browser, or the keys.
 #
 # ## Cases 17, 18 · "One bad night, and nobody is left"
 #
-# `old` is really gone. Predict what `if answer:` says of a 410, how far a loop without `try` comes,
-# and who is left after Monday's keys if *refused* means *removed*.
+# `old` is really gone, and comes first. *Predict*:
+#
+# 1. Is `if answer:` true for a 410?
+# 2. How many does a loop without `try` reach?
+# 3. Who is left after Monday's keys, if *refused* means *removed*?
 
 # %%
 people, reached = {"earlier": old, "phone": first, "tablet": second}, []
@@ -423,16 +461,16 @@ night = {who: explain(send("17", to, keys=monday)).kind for who, to in people.it
 print(night, "· left, if only gone goes:", [who for who, kind in night.items() if kind != "gone"])
 
 # %% [markdown]
-# `requests` calls each answer from 400 on *false*, so `if answer:` skips the 410, and the dead pile
-# up. One of them, without a `try` *inside* the loop, silences all after it.
-#
-# *Remove upon any error* would have cost everybody. **403 says something about you, 410 something
-# about them.** A wrong key can be put back; a deleted subscription cannot.
+# 1. No: `requests` calls each answer from 400 on *false*. So `if answer:` skips the 410, and dead
+#    subscriptions pile up.
+# 2. None: without a `try` *inside* the loop, one dead subscription silences all after it.
+# 3. Nobody. **A 403 says something about you, a 410 something about them.** A wrong key can be put
+#    back; a deleted subscription cannot.
 #
 # ### Exercise 3 · `keep(status) -> bool`
 #
 # In: the status of an answer. Out: `True` if the subscription stays. Only two statuses end one
-# ([RFC 8030 §7.3](https://www.rfc-editor.org/rfc/rfc8030#section-7.3) names one, vendors the
+# ([RFC 8030 §7.3](https://www.rfc-editor.org/rfc/rfc8030#section-7.3) names one, vendors use the
 # other).
 
 # %%
@@ -446,7 +484,7 @@ def keep(status: int) -> bool:
 checks.error_clinic.keep(keep)
 
 # %% [markdown]
-# Tuesday, with the old key: *look for* whom it reaches. Then the clinic closes.
+# On Tuesday the old key is back. *Look for* those whom it reaches. Then the clinic closes.
 
 # %%
 print({who: send("Good night", to).status for who, to in people.items()})
@@ -457,20 +495,22 @@ for step in tablet.unsubscribe(), tablet.close(), site.stop(), vendor.stop():
     lab.run(step)
 
 # %% [markdown]
+# Everybody who had not left was reached, because nobody else was removed.
+#
 # ## What you saw: the card on the wall
 #
 # | | what people say | look at |
 # |---|---|---|
-# | 1, 8 | all old ones refused, new ones fine | the stored applicationServerKey; who made new keys |
-# | 2 | 401 everywhere | is there an Authorization? |
-# | 3, 5, 6 | 403 everywhere; only Apple | `aud`, `exp`, the clock; `sub` |
-# | 4 | one vendor refuses | shared claims |
-# | 7, 9, 10 | bad key, says a library | its length |
-# | 11, 20, 27 | new people missing | what you save, and how often |
+# | 1, 8 | all old subscribers refused, new ones fine | the stored applicationServerKey; who made new keys |
+# | 2 | 401 everywhere (Apple: 403) | is there an Authorization? |
+# | 3, 5, 6 | refused everywhere; by Apple only | `aud`, `exp`, the clock; `sub` |
+# | 4 | only the first vendor accepts | shared claims |
+# | 7, 9, 10 | a library says: bad key | its length |
+# | 11, 20, 27 | new people are missing | what you save, and how often |
 # | 12, 16 | 413; 429, 503, 406 | bytes; Retry-After |
-# | 13, 25 | 201, and nothing | was there a `push` event? |
-# | 14, 15 | nothing at night; only the last | TTL; Topic and tag |
-# | 17, 18 | fewer each day, or none removed | your own `DELETE`, your loop |
+# | 13, 25 | 201, and nothing shows | was there a `push` event? |
+# | 14, 15 | nothing at night; only the last one | TTL; Topic and tag |
+# | 17, 18 | fewer people each day, or none removed | your own `DELETE`, your loop |
 # | 19 | InvalidStateError | another applicationServerKey |
 # | 21 | AbortError | Brave's setting, Play services, a firewall |
 # | 22, 23 | no prompt | an earlier no, a gesture lost; iframe, plain http |
@@ -478,23 +518,23 @@ for step in tablet.unsubscribe(), tablet.close(), site.stop(), vendor.stop():
 # | 26 | not on an iPhone | Home Screen first |
 # | 28 | minutes late | Urgency |
 #
-# An RFC stays as it is. A vendor's words are those of the month in brackets: where the answer before
-# you differs, believe the answer.
+# An RFC stays as it is. A vendor's words are those of the month in brackets: where the answer
+# before you differs, believe the answer.
 #
-# **What we left out:** doing 21 to 24, 26 and 28, which happen before there is a subscription
+# **What we left out:** cases 21 to 24, 26 and 28. They happen before there is a subscription
 # (lesson 02) or on a phone.
 
 # %% [markdown]
 # ## Questions
 #
-# 1. Half of your sends answer 403, in no order. You run two servers. What do you compare?
+# 1. Half of your messages are answered 403, in no order. You run two servers. What do you compare?
 # 2. Apple says `BadJwtToken`, every other vendor accepts. Which claim do you read first?
 # 3. Why is a healthy subscription part of every case?
 #
 # <details><summary>Answers</summary>
 #
 # 1. Their public keys. One of them has made its own pair.
-# 2. `sub`: a space, a bare address, or localhost.
+# 2. `sub`: it has a space, is a bare address, or names localhost.
 # 3. Without it, "refused" could as well be the network, the clock or the lab.
 # </details>
 #

@@ -12,8 +12,8 @@
 # out or the program is restarted half-way, and nobody can say who has got the message.
 #
 # **At the end you can** keep messages in a queue that survives `kill -9`, say where a duplicate can
-# still come from, give each vendor a lane, tell from a board whether your key, your claims or a push
-# service is at fault, and plan a move of keys or domain.
+# still come from, give each vendor a worker of its own, tell from a board whether your key, your
+# claims or a push service is at fault, and plan a move of keys or domain.
 #
 # **Time:** 40 minutes. **Before this:** [05 · Send](05_send.ipynb),
 # [06 · Notify all](06_notify_all.ipynb), and a little SQL.
@@ -72,8 +72,9 @@ people = [lab.run(join(kind)) for kind in KINDS * 5]
 # second job for the same pair impossible.
 #
 # The first cell makes four tables: subscriptions, messages, jobs and a log. The second one writes a
-# message and all its jobs together, or nothing at all: `BEGIN IMMEDIATE` opens a transaction, and `with
-# db` commits it, or undoes it when something raises.
+# message and all its jobs together, or nothing at all: `BEGIN IMMEDIATE` opens a transaction, and
+# `with db` commits it, or undoes it when something raises. (With `WAL`, others can read while one
+# writes.)
 
 # %%
 def connect(path):
@@ -102,9 +103,9 @@ def enqueue(db, title, topic, ttl, now):
 # %% [markdown]
 # ## 3 · A claim
 #
-# Suppose that two workers first *look* for a free job and then *mark* it. Both may find the same one. So
-# looking and marking must be one statement. Our mark is a **lease**, the time until which the job belongs
-# to this worker. If the worker dies, its lease runs out, and the job is free again.
+# Suppose that two workers first *look* for a free job and then *mark* it. Both may find the same one.
+# So looking and marking must be one statement. Our mark is a **lease**, the time until which the job
+# belongs to this worker. If the worker dies, its lease runs out, and the job is free again.
 
 # %%
 def claim(db, vendor, now, lease=60):
@@ -116,9 +117,10 @@ def claim(db, vendor, now, lease=60):
     return rows[0] if rows else None
 
 # %% [markdown]
-# (`RETURNING` needs SQLite 3.35, of 2021. In PostgreSQL add `FOR UPDATE SKIP LOCKED` to the inner
-# `SELECT`.) The lease must be longer than the longest attempt, or a second worker sends while the first
-# still waits for its answer. Ours waits 10 seconds at most, so 60 are enough.
+# (`GLOB` lets `*` stand for every vendor. `RETURNING` needs SQLite 3.35, of 2021. In PostgreSQL add
+# `FOR UPDATE SKIP LOCKED` to the inner `SELECT`.) The lease must be longer than the longest attempt,
+# or a second worker sends while the first still waits for its answer. Ours waits 10 seconds at most,
+# so 60 are enough.
 #
 # ## 4 · One attempt
 #
@@ -127,8 +129,8 @@ def claim(db, vendor, now, lease=60):
 # nothing can be sent to must not stop the others. What the vendor says goes into the log. The endpoint,
 # the token and the text of the message do not, because a log has many readers.
 #
-# The first cell below sends. The second decides what the answer means, in the groups of lesson 05. The
-# third writes it down.
+# The first cell below sends. The second decides what the answer means, in the groups of lesson 05. (A
+# 406 is tried again: Windows has dropped that message.) The third writes it down.
 
 # %%
 def post(row, left, key, claims):
@@ -178,10 +180,11 @@ def record(db, job, now, outcome, *answer):
 #
 # ## 5 · The program, and where it is killed
 #
-# The loop is short. Its argument `after` is there for the experiment alone: it is told of each step, and
-# our program uses it to stop at the place where we want to kill it. The second cell writes the functions
-# of your own cells into a file, with `inspect.getsource`, and a process of its own will run that file. The
-# key travels in the environment of the process, because every user of a machine can read command lines.
+# The loop is short. Its argument `after` is there for the experiment alone: `work` calls it after
+# each step, and our program's own `after` stops at the place where we want to kill it. The second
+# cell writes the functions of your own cells into a file, with `inspect.getsource`, and a process of
+# its own will run that file. The key travels in the environment of the process, because every user of
+# a machine can read command lines.
 
 # %%
 def work(db, vendor, clock, send, after=lambda step, job: None):
@@ -215,9 +218,9 @@ print(script.write_text(top + "\n".join(parts) + main, "utf-8"), "characters")
 # 2. The push service has *answered* for person 6, and that is not recorded yet.
 # 3. The same happens with person 9, whose browser is away.
 #
-# The fourth start has a clock that is 61 seconds ahead, so that we need not wait for the leases. It also
-# finds a second message, our control: when that has arrived, nothing of the first is on its way any more.
-# *Predict* how often persons 3, 6, 9 and all the others receive the first message.
+# The fourth start has a clock that is 61 seconds ahead, so that we need not wait for the leases. It
+# also finds a second message, our control: when that has arrived, nothing of the first is on its way
+# any more. *Predict* how often persons 3, 6, 9 and all the others receive the first message.
 
 # %%
 db, now = connect(path), time.time()
@@ -246,40 +249,41 @@ print("6 sees:", [(note.title, note.tag) for note in lab.run(people[5].notificat
 # %% [markdown]
 # Nobody was forgotten, and only person 6 received the message twice.
 #
-# - **Person 3:** the claim was there, but the message had not been sent. The lease ran out, and the fourth
-#   start sent it once.
-# - **Person 6:** the push service had the message, but our table did not say so. This gap cannot be closed.
-#   Sending happens at the push service and recording happens here, so one of them comes first. A program
-#   that records first *loses* a message when it is killed in between, and one that sends first *doubles*
-#   it. We chose to double.
+# - **Person 3:** the claim was there, but the message had not been sent. The lease ran out, and the
+#   fourth start sent it once.
+# - **Person 6:** the push service had the message, but our table did not say so. This gap cannot be
+#   closed. Sending happens at the push service and recording happens here, so one of them comes
+#   first. A program that records first *loses* a message when it is killed in between, and one that
+#   sends first *doubles* it. We chose to double.
 # - **Person 9:** the program was killed at the same place, but the first copy still *waited*. The second
 #   copy had the same **Topic** and replaced it.
 #
-# Look at what person 6 *sees*: one Lunch. Both copies had the same **tag**, so the second replaced the
-# first on the screen. Give each message its own Topic and tag, and a duplicate does no harm. (Our topics
-# have 8 characters because Apple refuses topics of 5, 9 or 13, as senders reported in July 2026; the lab's
-# `apple` refuses them too.)
+# Look at what person 6 *sees*: one Lunch. Both copies had the same **tag**, so the second replaced
+# the first on the screen. Give each message its own Topic and tag, and a duplicate does no harm. (Our
+# topics have 8 characters because Apple refuses topics of 5, 9 or 13, as senders report (September
+# 2026); the lab's `apple` refuses them too.)
 
 # %% [markdown]
 # ## 6 · Retries, and a TTL that shrinks
 #
-# A message that is made at noon with a TTL of an hour is worthless at one o'clock. If your queue tries
-# again at 12:50 and asks for an hour once more, the message lives until 13:50. So `attempt` asks for the
-# seconds that are *left*, and gives up when none are.
+# A message that is made at noon with a TTL of an hour is worthless at one o'clock. If your queue
+# tries again at 12:50 and asks for an hour once more, the message lives until 13:50. So `attempt`
+# asks for the seconds that are *left*, and gives up when none are.
 #
 # ### Exercise 1 · `again(tries, retry_after, now, ends) -> float | None`
 #
-# Our `record` has two faults: it ignores `Retry-After`, and it plans attempts after the message's end. Write
-# what it should do instead. In: how many attempts there were (1, 2, …); the header's text, or `None`; the
-# time, and when the message becomes worthless, both in seconds since 1970. Out: the *time* of the next
-# attempt, or `None` if that is not before `ends`.
+# Our `record` has two faults: it ignores `Retry-After`, and it plans attempts after the message's
+# end. Write what it should do instead. In: how many attempts there were (1, 2, …); the header's text,
+# or `None`; the time, and when the message becomes worthless, both in seconds since 1970. Out: the
+# *time* of the next attempt, or `None` if that is not before `ends`.
 #
-# - The first pause is 30 s, each further one is twice the last, and none of these is longer than an hour.
+# - The first pause is 30 s, each further one is twice the last, and none of these is longer than an
+#   hour.
 # - If there is a `Retry-After`, the pause is not shorter than that. It holds seconds or a date
 #   ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
 #
-# In real life add some chance to each pause, or all retries come back in the same second. And when a vendor
-# says 429 or 503, let its whole lane wait, and not only this job.
+# In real life add a random part to each pause, or all retries come back in the same second. And when
+# a vendor says 429 or 503, let its whole lane wait, and not only this job.
 
 # %%
 def again(tries: int, retry_after: str | None, now: float, ends: float) -> float | None:
@@ -299,9 +303,9 @@ checks.operate.again(again)
 # %% [markdown]
 # ## 7 · A board, and a lane for each vendor
 #
-# One number for all vendors hides what matters. When a vendor that few of your people use fails completely,
-# the total hardly moves. So our board counts by **vendor and outcome**. It asks two tables, the jobs that
-# still wait and the log. Its last column is what the vendor said last.
+# One number for all vendors hides what matters. When a vendor that few of your people use fails
+# completely, the total hardly moves. So our board counts by **vendor and outcome**. It asks two
+# tables, the jobs that still wait and the log. Its last column is what the vendor said last.
 
 # %%
 def counts(db, message):
@@ -327,10 +331,10 @@ goals, noon = {}, int(time.time()) + 100
 news = enqueue(db, "News", "news-001", 3600, noon)
 
 # %% [markdown]
-# A single worker for all vendors waits for the slowest of them. A **lane** is a worker that claims the jobs
-# of one vendor only. In the next cell `wns` does not answer until the other three lanes are done. Two people
-# have unsubscribed in the cell above. *Predict* the row of `wns` while the board is live, and *look for* the
-# two who left.
+# A single worker for all vendors waits for the slowest of them. A **lane** is a worker that claims
+# the jobs of one vendor only. In the next cell `wns` does not answer until the other three lanes are
+# done. Two people have unsubscribed in the cell above. *Predict* the row of `wns` while the board is
+# live, and *look for* the two who left.
 
 # %% tags=["nbval-ignore-output"]
 def lane(vendor):
@@ -347,14 +351,14 @@ with ThreadPoolExecutor() as pool:
 live.update(board(db, news))
 
 # %% [markdown]
-# Three rows were filled while `wns` waited. The two *gone* are no incident, because people leave every day.
-# `record` has removed them, and nobody else.
+# Three rows were filled while `wns` had five jobs *waiting*. The two *gone* are those who left. They
+# are no incident, because people leave every day. `record` has removed them, and nobody else.
 #
 # ## 8 · Two incidents, from the board alone
 #
-# On Monday and on Tuesday something breaks. The cell does not show you what. On Tuesday the workers run at
-# noon, and again 30 and 90 seconds later. *Diagnose* both days from their boards: whose fault is it, and what
-# do you do first?
+# On Monday and on Tuesday something breaks. The cell does not show you what. On Tuesday the workers
+# run at noon, and again 30 and 90 seconds later. *Diagnose* both days from their boards: whose fault
+# is it, and what do you do first?
 
 # %%
 def day(name, *seconds):
@@ -367,13 +371,15 @@ day("Monday", 0)
 day("Tuesday", 0, 30, 90)
 
 # %% [markdown]
-# **Monday: every vendor refuses.** Four companies do not break in the same minute. What they have in common is
-# you, and their words say the rest: your *key* is not the one of the subscriptions. Put the old key back, and
-# remove nobody. The alarm to set is: more *refused* than *accepted* at **every** vendor.
+# **Monday: every vendor refuses.** Four companies do not break in the same minute. What they have in
+# common is you, and their words say the rest: your *key* is not the one of the subscriptions. Put the
+# old key back, and remove nobody. The alarm to set is: more *refused* than *accepted* at **every**
+# vendor.
 #
-# **Tuesday: one vendor gives no answer, and the others accept.** That push service is down, or something
-# between you and it is. There is nothing to mend, because the queue waits. The alarm to set is: no answers
-# from **one** vendor, or its oldest job is too old. If *all* vendors were silent, it would be your own network.
+# **Tuesday: one vendor gives no answer, and the others accept.** That push service is down, or
+# something between you and it is. There is nothing to mend, because the queue waits. The alarm to set
+# is: no answers from **one** vendor, or its oldest job is too old. If *all* vendors were silent, it
+# would be your own network.
 #
 # Now we mend both. The refused jobs wait again, and the push service is started. Then Wednesday comes.
 # *Diagnose* it before you read on.
@@ -391,15 +397,15 @@ day("Wednesday", 0)
 # %% [markdown]
 # The TTL shrank from attempt to attempt. At the fourth, the last jobs of Tuesday were accepted.
 #
-# **Wednesday** looks like Monday, but *one* vendor accepts. So the key is right, and the fault is something that
-# must differ between vendors. Google names it: the `aud` claim. Somebody had made the claims once, for the
-# first endpoint, and used them for all vendors. If you had overlooked the row that accepts, you would have
-# changed the key, and made things worse.
+# **Wednesday** looks like Monday, but *one* vendor accepts. So the key is right, and the fault is
+# something that must differ between vendors. Google names it: the `aud` claim. Somebody had made the
+# claims once, for the first endpoint, and used them for all vendors. If you had overlooked the row
+# that accepts, you would have changed the key, and made things worse.
 #
 # ### Exercise 2 · `diagnose(counts) -> str`
 #
-# In: what `counts(db, message)` returns, for each vendor a dict of the six outcomes. Out: the first word of this
-# table that fits. Ignore a vendor that has nothing but zeros.
+# In: what `counts(db, message)` returns, for each vendor a dict of the six outcomes. Out: the first
+# word of this table that fits. Ignore a vendor that has nothing but zeros.
 #
 # | word | when |
 # |---|---|
@@ -410,9 +416,9 @@ day("Wednesday", 0)
 # | `down` | a vendor has more *retry* than *accepted* |
 # | `fine` | everything else |
 #
-# (A dead lane is the worst of the six, because nothing fails: no error is counted anywhere. One cause is a job
-# at which the worker raises something that nobody catches. It ends the lane, and is the first in line when the
-# lane starts again. That is why `post` catches everything.)
+# (A dead lane is the worst of the six, because nothing fails: no error is counted anywhere. One cause
+# is a job at which the worker raises something that nobody catches. It ends the lane, and is the
+# first in line when the lane starts again. That is why `post` catches everything.)
 
 # %%
 def diagnose(counts: dict[str, dict[str, int]]) -> str:
@@ -432,8 +438,8 @@ checks.operate.diagnose(diagnose)
 # %% [markdown]
 # ## 9 · What the board cannot see
 #
-# **Accepted is not seen.** Suppose that everything is accepted, and somebody says "I got nothing". Ask in this
-# order:
+# **Accepted is not seen.** Suppose that everything is accepted, and somebody says "I got nothing".
+# Ask in this order:
 #
 # | question | how to tell | if not |
 # |---|---|---|
@@ -443,43 +449,47 @@ checks.operate.diagnose(diagnose)
 # | Did `showNotification()` resolve? | a report after it | the permission; the worker's code |
 # | Does the system show it? | only the person can tell | settings of the system, Focus |
 #
-# *Resolved* means that the browser has handed the notification over. No web API tells what the operating system
-# does with it. So count the reports beside *accepted*: the difference is what you really lose.
+# *Resolved* means that the browser has handed the notification over. No web API tells what the
+# operating system does with it. So count the reports beside *accepted*: the difference is what you
+# really lose.
 #
 # **Limits that vendors set** (read in November 2026):
 #
-# - Chrome slows down sites that send much and are used little. Above 1,000 messages a minute they may get 429,
-#   for 1 to 14 days ([documented](https://developer.chrome.com/blog/web-push-rate-limits), January 2026).
-# - FCM allows a project 600,000 messages a minute
-#   ([documented](https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas) for its own API; whether
-#   web push has the same limit, we do not know).
+# - Chrome limits sites that send much and are used little, to no less than 1,000 messages a minute,
+#   for 1 to 14 days. Above the limit they get 429
+#   ([documented](https://developer.chrome.com/blog/web-push-rate-limits), January 2026).
+# - FCM allows a project 600,000 messages a minute by default
+#   ([documented](https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas) for its own
+#   API; whether web push has the same limit, we do not know).
 # - Mozilla cuts a TTL to 30 days (source code of its service).
-# - Windows answers 406 and Apple 429 when there are too many messages (documented for their own APIs, without
-#   numbers).
+# - Windows answers 406 and Apple 429 when there are too many messages (documented for their own APIs,
+#   without numbers).
 #
 # ## 10 · Moving house, and testing
 #
-# A subscription belongs to one key *and* to one origin. Lesson 01 changes a key step by step; this is the plan.
+# A subscription belongs to one key *and* to one origin. Lesson 01 changes a key step by step; this is
+# the plan.
 #
 # | when | a new key | a new domain |
 # |---|---|---|
 # | weeks before | store with each row the key it was made for | tell people on the old site |
-# | the day | the page unsubscribes and subscribes with the new key; the sender signs each row with its own key | the new site asks for permission: it cannot be moved |
+# | the day | the page unsubscribes and subscribes with the new key; the sender signs with the key of each row | the new site asks for permission, which cannot be moved |
 # | weeks after | with each visit there are fewer old rows | the old worker goes on; its clicks open the new site |
 # | the end | delete the rows of the old key | switch the old site off |
 #
-# **In CI** test everything that needs no vendor: the bytes against the RFC's example, the answers of the four
-# flavours, a kill in the middle, and a real browser with this lab's push service. **By hand**, before a release,
-# send one message through each real vendor to devices of your own.
+# **In CI** test everything that needs no vendor: the bytes against the RFC's example, the answers of
+# the four flavours, a kill in the middle, and a real browser with this lab's push service. **By
+# hand**, before a release, send one message through each real vendor to devices of your own.
 #
 # ## 11 · Two chores, and good night
 #
-# *Prune by age too.* A lost phone may never answer 410. Let the page send its subscription at each visit, store
-# the time in `seen`, and remove rows older than half a year.
+# *Prune by age too.* For a lost phone you may never get a 410. Let the page send its subscription at
+# each visit, store the time in `seen`, and remove rows older than half a year.
 #
-# *Keep quiet at night.* What is not urgent waits for the *reader's* morning. Store the reader's time zone, which
-# the page knows (`Intl.DateTimeFormat().resolvedOptions().timeZone`), and let `due` be that morning. *Predict*
-# when three people get a message of Saturday 22:30 UTC, in the night when Europe changes to summer time.
+# *Keep quiet at night.* What is not urgent waits for the *reader's* morning. Store the reader's time
+# zone, which the page knows (`Intl.DateTimeFormat().resolvedOptions().timeZone`), and let `due` be
+# that morning. *Predict* when three people get a message of Saturday 22:30 UTC, in the night when
+# Europe changes to summer time.
 
 # %%
 db.execute("UPDATE subscriptions SET seen = seen - 200 * 86400 WHERE id IN (7, 8)")  # long ago
@@ -495,18 +505,20 @@ for zone in map(zoneinfo.ZoneInfo, ("Europe/Paris", "America/New_York", "Asia/To
     print(f"{zone!s:<17}{morning(evening, zone):%A %H:%M}")
 
 # %% [markdown]
-# All three times are UTC. New York gets the message at once, because it is early evening there. Tokyo gets it at
-# its eight o'clock, half an hour later. Paris gets it at 06:00 UTC; a day earlier its eight o'clock was 07:00 UTC.
+# All three times are UTC. New York gets the message at once, because it is early evening there. Tokyo
+# gets it at its eight o'clock, half an hour later. Paris gets it at 06:00 UTC; a day earlier its
+# eight o'clock was 07:00 UTC.
 #
 # ## What you saw
 #
 # - A web request writes jobs down, and workers claim them: one row for each message and subscription.
-# - A program that is killed between answer and record doubles one message. Topic and tag make that harmless.
+# - A program that is killed between answer and record doubles one message. Topic and tag make that
+#   harmless.
 # - A retry asks for the TTL that is left.
 # - A board by vendor and outcome tells your key, your claims, a vendor and a dead lane apart.
 #
-# **What we left out:** several machines with one queue, where a database server takes SQLite's place; receipts;
-# dashboards.
+# **What we left out:** several machines with one queue, where a database server takes SQLite's place;
+# receipts; dashboards.
 
 # %% [markdown]
 # ## Questions
@@ -518,11 +530,12 @@ for zone in map(zoneinfo.ZoneInfo, ("Europe/Paris", "America/New_York", "Asia/To
 #
 # <details><summary>Answers</summary>
 #
-# 1. Topic and tag make it harmless, and a longer lease prevents it. `UNIQUE` does not help, because it is the
-#    same row.
-# 2. No. The subscriptions are alive, and your key is wrong. With the old key back, the refused jobs are sent.
-# 3. At the reports of the `push` handler. If there are none, look at the subscription and its keys, else at the
-#    phone's settings.
+# 1. Topic and tag make it harmless, and a longer lease prevents it. `UNIQUE` does not help, because
+#    both workers send the same row.
+# 2. No. The subscriptions are alive, and your key is wrong. With the old key back, the refused jobs
+#    are sent.
+# 3. At the reports of the `push` handler. If there are none, look at the subscription and its keys.
+#    If there are, look at the phone's settings.
 # </details>
 #
 # **Next:** use it. Take your own site, and begin with the table of jobs.

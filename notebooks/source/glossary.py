@@ -31,7 +31,8 @@
 #   browser's public key cannot write to it
 #   ([RFC 8291 §3.2](https://www.rfc-editor.org/rfc/rfc8291#section-3.2), [02](02_subscribe.ipynb)).
 # - **Authorization**: The header of a request that carries the token and the public key, as
-#   `vapid t=…, k=…`. A push service answers 401 if it is missing and 403 if it does not believe it
+#   `vapid t=…, k=…`. By the RFC a push service answers 401 if the header is missing and 403 if it
+#   does not believe the token; vendors differ
 #   ([RFC 8292 §3](https://www.rfc-editor.org/rfc/rfc8292#section-3), [05](05_send.ipynb)).
 #
 # ## B
@@ -66,7 +67,7 @@
 # ## D
 #
 # - **declarative push**: A payload in JSON that a browser can show by itself, without waking the
-#   page's worker. Safari does so, and the other browsers hand the same JSON to the worker
+#   page's worker. Safari does so, and Firefox and Chromium hand the same JSON to the worker
 #   ([W3C Push API](https://www.w3.org/TR/push-api/), [07b](07b_worker_life.ipynb)).
 # - **delimiter**: The byte that ends the text in a record: `02` in the last one, `01` in all others.
 #   Zeros may follow it, to hide how long the text is
@@ -100,7 +101,8 @@
 # ## G
 #
 # - **gesture**: An action of the person, such as a click or a key press, which a browser remembers
-#   for a moment. Browsers want one before they ask for permission or open a window
+#   for a moment. Firefox and Safari ask for permission only during one, and a worker opens a window
+#   only after a click
 #   ([HTML](https://html.spec.whatwg.org/multipage/interaction.html#tracking-user-activation),
 #   [02](02_subscribe.ipynb)).
 # - **gone**: What an answer 404 or 410 says of a subscription: it has ended, and never comes back.
@@ -112,17 +114,17 @@
 # - **header**: In a body, the first 86 bytes in the clear: salt, rs, the length of keyid, and keyid.
 #   In a token, the first part, which names the algorithm
 #   ([RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1), [03](03_encrypt.ipynb)).
-# - **HKDF**: A recipe that makes keys of a secret with HMAC, in two steps: extract, then expand. The
-#   `info` of the second step keeps keys for different purposes apart
+# - **HKDF**: A recipe that makes keys from a secret with HMAC, in two steps: extract, then expand.
+#   The `info` of the second step keeps keys for different purposes apart
 #   ([RFC 5869](https://www.rfc-editor.org/rfc/rfc5869), [03](03_encrypt.ipynb)).
-# - **HMAC**: A function that makes 32 bytes of a key and a message, with the hash SHA-256. Without
+# - **HMAC**: A function that makes 32 bytes from a key and a message, with the hash SHA-256. Without
 #   the key nobody can compute them, or tell them from random bytes
 #   ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104), [03](03_encrypt.ipynb)).
 #
 # ## I
 #
 # - **IKM**: Input keying material, the secret of 32 bytes with which RFC 8188 begins. RFC 8291 makes
-#   it of the ECDH secret, `auth_secret` and both public keys
+#   it from the ECDH secret, `auth_secret` and both public keys
 #   ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3), [03](03_encrypt.ipynb)).
 # - **in flight**: Said of a request that was sent and has not been answered yet. A sender keeps many
 #   in flight at once, because nearly all of its time is waiting
@@ -164,7 +166,7 @@
 #   that was killed keeps nothing
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
 # - **Location**: The header of an answer 201 that names the message's own URL. A message that still
-#   waits can be withdrawn by a DELETE of it, where the push service allows that
+#   waits can be withdrawn by a DELETE of that URL, where the push service allows that
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [05](05_send.ipynb)).
 #
 # ## N
@@ -205,14 +207,14 @@
 # - **plaintext**: The text before it is encrypted, at most 3993 bytes in one push message. The
 #   browser alone can read it again
 #   ([RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4), [03](03_encrypt.ipynb)).
-# - **PRK**: A pseudorandom key, the 32 bytes that HKDF extracts of a secret. CEK and NONCE are derived
-#   from it ([RFC 8188 §2.2](https://www.rfc-editor.org/rfc/rfc8188#section-2.2),
+# - **PRK**: A pseudorandom key, the 32 bytes that HKDF extracts from a secret. CEK and NONCE are
+#   derived from it ([RFC 8188 §2.2](https://www.rfc-editor.org/rfc/rfc8188#section-2.2),
 #   [03](03_encrypt.ipynb)).
 # - **private key**, **d**: A number of 32 bytes, never 0, that only its owner knows. Whoever has it can
 #   sign as the application server, or read as the browser
 #   ([RFC 7518 §6.2.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2.2), [01](01_keys.ipynb)).
-# - **public key**: A point of the curve that belongs to a private key, as 65 bytes: `04`, x and y. It
-#   may be shown to everybody: it verifies a signature, or is encrypted for
+# - **public key**: A point of the curve that belongs to a private key, as 65 bytes: `04`, x and y.
+#   It may be shown to everybody: with it others verify a signature, or encrypt for its owner
 #   ([RFC 5480 §2.2](https://www.rfc-editor.org/rfc/rfc5480#section-2.2), [01](01_keys.ipynb)).
 # - **push event**: What the browser fires in the service worker when a message has arrived and could
 #   be decrypted. The worker has to show something for it
@@ -236,10 +238,9 @@
 # - **registration**: What `register()` makes: a scope, and the service workers for it. It stays when
 #   the page is gone, and a push subscription belongs to it
 #   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
-# - **Retry-After**: The header of an answer 429 or 503 that says how many seconds to wait before the
-#   next attempt. Whether to try again is said by the status, not by this header
-#   ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3),
-#   [05](05_send.ipynb)).
+# - **Retry-After**: The header of an answer 429 or 503 that says how long to wait before the next
+#   attempt, in seconds or as a date. Whether to try again is said by the status, not by this header
+#   ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3), [05](05_send.ipynb)).
 # - **rs**: The record size in a body's header: four bytes, the high ones first. In a push message it
 #   is larger than the one record, mostly 4096
 #   ([RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1), [03](03_encrypt.ipynb)).
@@ -314,11 +315,11 @@
 # ## W
 #
 # - **waitUntil**: A method of an event in the service worker that is given a promise: the browser
-#   keeps the worker alive until that is settled. Without it, the browser may stop the worker before
-#   anything is shown ([Service Workers](https://www.w3.org/TR/service-workers/),
+#   keeps the worker alive until the promise is settled. Without it, the browser may stop the worker
+#   before anything is shown ([Service Workers](https://www.w3.org/TR/service-workers/),
 #   [07](07_receive.ipynb)).
-# - **worker**: In a sender, a coroutine that sends a message, then takes the next, until none is left.
-#   It has nothing to do with a service worker
+# - **worker**: In a sender, a coroutine, thread or process that sends a message, then takes the
+#   next, until none is left. It has nothing to do with a service worker
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06](06_notify_all.ipynb)).
 #
 # ## X
