@@ -130,7 +130,7 @@
 #   in flight at once, because nearly all of its time is waiting
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06](06_notify_all.ipynb)).
 # - **installing, waiting, active**: The three places for a service worker in a registration. A new
-#   worker waits until no page uses the old one, and only the active one gets events
+#   worker waits until no page uses the old one, and only the active one gets `push` events
 #   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
 #
 # ## J

@@ -406,7 +406,7 @@ class Push:
             self.database.execute("INSERT OR IGNORE INTO gone VALUES (?)", endpoint)
             self.database.execute("DELETE FROM subscriptions WHERE endpoint = ?", endpoint)
             self.finish(message, f"{status}, subscription removed")
-        elif status <= 202:
+        elif status < 300:
             self.finish(message, status)
         else:  # Our mistake. The subscription may be good, so it stays.
             self.finish(message, f"{status}: look at our key, token and payload", logging.ERROR)
@@ -426,7 +426,11 @@ class Push:
             )
         except WebPushException as error:
             response = error.response
-        except (requests.RequestException, OSError) as error:
+            if response is None:  # It could not be encrypted or signed, so nothing was sent.
+                log.error("%s: %s", message["host"], error.message)
+                return None, 0.0
+        except (requests.RequestException, OSError, ValueError) as error:
+            # A ValueError is a name that is no host, or an answer that is no HTTP.
             log.warning("%s: %s", message["host"], type(error).__name__)
             return None, 0.0
         return response.status_code, retry_after(response.headers.get("Retry-After", ""))
@@ -453,11 +457,11 @@ class Push:
 
 def retry_after(text: str) -> float:
     """Return the seconds that a Retry-After header asks for: a number, or a date (RFC 9110 §10.2.3)."""
-    if text.isdigit():
-        return float(text)
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
     try:
         return email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

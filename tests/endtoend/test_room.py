@@ -40,7 +40,7 @@ def full(room):
 
 
 def test_the_instructor_is_told_how_to_invite(room):
-    assert f"pushlab join {room.url}" in room.said
+    assert f"./lab join {room.url}" in room.said
     assert "█▀▀" in room.said or "▀▀█" in room.said, "a QR code"
     assert len(room.token) >= 22, "128 bits"
 
@@ -79,7 +79,7 @@ def test_who_has_no_token_notifies_nobody_and_is_told_why(full):
     for seat in full.seats.values():
         assert seat.do("page", function="() => document.getElementById('notify-all').disabled")
         said = seat.do("page", function="() => document.body.innerText")
-        assert "Notify all is the instructor" in said and "on the instructor’s screen" in said
+        assert "Only the instructor can use Notify all" in said and "on the instructor’s screen" in said
     assert full.heard() == {}, "the next test begins with its own message"
 
 

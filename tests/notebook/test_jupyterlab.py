@@ -185,7 +185,8 @@ def test_a_notebook_that_is_not_trusted_shows_its_pictures(lesson, page, home):
         nbformat.v4.new_output("execute_result", picture._repr_mimebundle_(), execution_count=1)
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), home / "notebooks" / "foreign.ipynb")
-    page.evaluate("jupyterapp.commands.execute('docmanager:open', { path: 'foreign.ipynb' })")
+    opening = "jupyterapp.commands.execute('docmanager:open', { path: 'foreign.ipynb' })"
+    page.evaluate(f"async () => {{ await {opening}; }}")
     shown = page.get_by_alt_text("a card")
     expect(shown).to_be_visible()
     assert shown.evaluate("(picture) => picture.decode().then(() => picture.naturalWidth)") == 200

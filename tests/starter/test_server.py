@@ -258,7 +258,8 @@ def test_no_connection_leads_into_this_network_and_none_is_redirected(
 def test_retry_after_is_seconds_or_a_date(module):
     assert module.retry_after("120") == 120
     assert module.retry_after("Fri, 01 Jan 2100 00:00:00 GMT") > 1e9
-    assert module.retry_after("") == module.retry_after("soon") == 0
+    assert module.retry_after("") == module.retry_after("soon") == module.retry_after("²") == 0
+    assert module.retry_after("Fri, 01 Jan 0001 00:00:00 +2359") <= 0
 
 
 def test_the_starter_needs_nothing_of_the_lab():
