@@ -71,10 +71,8 @@ def send(text, to, keys=lab.keys, ttl=60, topic=None, **said):
 # %%
 def by_library(text, to, claims, flavour="strict", **options):
     lab.push_service.flavour = flavour
-    try:
-        return webpush(to.to_json(), text, signer, claims, timeout=10, **options).status_code
-    except WebPushException as error:
-        return error.response.status_code
+    try: return webpush(to.to_json(), text, signer, claims, timeout=10, **options).status_code
+    except WebPushException as error: return error.response.status_code
 def answers(service, flavours, *what, **said):
     for name in flavours.split():
         service.flavour = name

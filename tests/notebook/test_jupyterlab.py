@@ -66,6 +66,14 @@ CUT = """() => [...document.querySelectorAll(".jp-OutputArea-output")].flatMap((
     .map((one) => one.outerHTML.slice(0, 120));
 })"""
 
+# JupyterLab stumbles over a notebook that is closed before it has its kernel.
+CLOSE = """async () => {
+  const notebook = jupyterapp.shell.currentWidget;
+  await notebook.sessionContext.ready;
+  await notebook.sessionContext.shutdown();
+  notebook.dispose();
+}"""
+
 FOLDERS = {"firefox": "solutions", "chromium": "chromium"}
 
 
@@ -184,13 +192,15 @@ def test_a_notebook_that_is_not_trusted_shows_its_pictures(lesson, page, home):
     cell.outputs = [
         nbformat.v4.new_output("execute_result", picture._repr_mimebundle_(), execution_count=1)
     ]
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), home / "notebooks" / "foreign.ipynb")
+    spec = {"kernelspec": {"name": "python3", "display_name": "python3"}}
+    foreign = nbformat.v4.new_notebook(cells=[cell], metadata=spec)
+    nbformat.write(foreign, home / "notebooks" / "foreign.ipynb")
     opening = "jupyterapp.commands.execute('docmanager:open', { path: 'foreign.ipynb' })"
     page.evaluate(f"async () => {{ await {opening}; }}")
     shown = page.get_by_alt_text("a card")
     expect(shown).to_be_visible()
     assert shown.evaluate("(picture) => picture.decode().then(() => picture.naturalWidth)") == 200
-    page.evaluate("jupyterapp.shell.currentWidget.dispose()")
+    page.evaluate(CLOSE)
 
 
 @pytest.mark.parametrize("theme", THEMES)

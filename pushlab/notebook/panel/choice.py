@@ -14,6 +14,9 @@ from pushlab.notebook.panel.parts import named
 
 Entry = tuple[str, Any]
 
+NOTHING = object()
+"""The value of the entry that stands for no entry. With None, some versions of traitlets choose none."""
+
 
 class Choice:
     """A list to choose from. ``nothing`` is the text that it shows when it has no entry.
@@ -27,7 +30,7 @@ class Choice:
     """
 
     def __init__(self, name: str, description: str, nothing: str) -> None:
-        self._nothing: tuple[Entry, ...] = ((nothing, None),)
+        self._nothing: tuple[Entry, ...] = ((nothing, NOTHING),)
         self._lock = threading.Lock()
         self.widget = named(widgets.Dropdown(options=self._nothing, description=description), name)
         self.widget.layout.width = "auto"
@@ -35,7 +38,7 @@ class Choice:
     @property
     def chosen(self) -> Any:
         """The value of the chosen entry, or None if there is none."""
-        return self.widget.value
+        return None if self.widget.value is NOTHING else self.widget.value
 
     def offer(self, entries: Sequence[Entry]) -> None:
         """Replace the entries. If the chosen one is not among them, the first is chosen."""

@@ -42,7 +42,7 @@ def test_the_starter_has_the_text_that_the_exercise_replaces():
     ("mistake", "said"),
     [
         ({"waits": False}, "an update under a page: the active worker is not right yet"),
-        ({"counts_all": True}, "a first visit: the two have changed places"),
+        ({"counts_all": True}, "a first visit: the active worker"),
         ({"keeps_closed": True}, "an update with no page open: the active worker"),
         ({"first_waits": True}, "two updates: the waiting worker"),
         ({"skips": False}, "skipWaiting: the active worker"),

@@ -794,7 +794,7 @@ TOLD: dict[str, dict[str, str]] = {
         ),
     },
     "worker_life.workers": {
-        "exchanged": ("a first visit: the two have changed places. The waiting one comes first"),
+        "exchanged": "The two have changed places: the waiting one comes first",
         "nobody waits": (
             "an update under a page: the waiting worker is not right yet. The steps are [('file', "
             "1), ('open', 'A'), ('file', 2)]"
