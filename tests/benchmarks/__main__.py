@@ -55,8 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def can_be_written(file: Path) -> bool:
-    """Say whether a file is there, or can be made; it is made."""
+    """Say whether a file is there, or can be made; it is made, and its folder with it."""
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a"):
             return True
     except (OSError, ValueError):
