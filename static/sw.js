@@ -34,8 +34,8 @@ async function tellReceived(payload, data) {
 
 // Return {kind, title, options} for any payload: JSON {"title", "options"}, the same as a
 // declarative push message, text, or nothing. A "body" beside the title, as tutorials send it, is
-// shown too. JSON that does not parse is treated as text, because an exception here would make a push
-// that shows nothing.
+// shown too. JSON that does not parse is treated as text, because an exception here would make a
+// push that shows nothing.
 function read(data) {
   if (!data) {
     return { kind: "none", title: DEFAULT_TITLE, options: { body: "It came without a payload." } };
