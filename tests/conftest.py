@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
@@ -104,6 +105,13 @@ def leaves_nothing():
         assert listening() <= ports
 
     return watched
+
+
+@pytest.fixture
+def short_path():
+    """Make a folder with a path that is short enough for the socket that Chromium has in it."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        yield Path(folder)
 
 
 def listening() -> set[int]:

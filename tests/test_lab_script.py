@@ -10,7 +10,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from contextlib import closing
@@ -135,13 +134,6 @@ import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-
-
-@pytest.fixture
-def short_path():
-    """Make a folder with a path that is short enough for the socket that Chromium has in it."""
-    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-        yield Path(folder)
 
 
 KERNEL = """

@@ -4,9 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -41,13 +39,6 @@ def until(process, word: str) -> str:
         if word in line:
             return line
     raise AssertionError(f"it ended without {word}: {process.stderr.read()}")
-
-
-@pytest.fixture
-def short_path():
-    """Make a folder with a path that is short enough for the socket that Chromium has in it."""
-    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-        yield Path(folder)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
