@@ -48,10 +48,12 @@ function isForeignFrame() {
 }
 
 // If a page asks for the notifications after one was made and before the system shows it, Chromium
-// forgets it. So this is no part of `look()`, and the page asks some time after the last event.
+// forgets it (read in its source, platform_notification_context_impl.cc). So the page asks while the
+// worker shows none: both take this lock.
 export async function notificationsShown() {
   const registration = missingParts().length ? null : await ourRegistration();
-  return (await registration?.getNotifications()) ?? [];
+  if (!registration) return [];
+  return navigator.locks.request("notifications", () => registration.getNotifications());
 }
 
 export function missingParts() {

@@ -9,6 +9,7 @@
 const DEFAULT_TITLE = "Push message";
 const DEFAULT_OPTIONS = { icon: "icon.png" };
 const PATIENCE = 5000; // for the application server, in milliseconds
+const LOCK_PATIENCE = 1000; // for a page that asks which notifications are shown, in milliseconds
 
 // ---- push -------------------------------------------------------------------------------------
 
@@ -65,13 +66,32 @@ function parse(text) {
 // Return the name of the error if the browser refused the options, and otherwise undefined.
 async function show({ title, options }) {
   try {
-    await registration.showNotification(title, { ...DEFAULT_OPTIONS, ...options });
+    await display(title, { ...DEFAULT_OPTIONS, ...options });
     return undefined;
   } catch (error) {
     // This browser refuses the sender's options, but the text must be shown all the same.
-    await registration.showNotification(title, { ...DEFAULT_OPTIONS, body: options?.body ?? "" });
+    await display(title, { ...DEFAULT_OPTIONS, body: options?.body ?? "" });
     await report("error", { action: "show", error: error.name });
     return error.name;
+  }
+}
+
+// Show a notification while no page asks for the list of them: between the two moments in which
+// Chromium stores a notification and shows it, the question makes it forget the notification (see
+// `notificationsShown` in push.js). A push must be shown in any case, so the worker waits a second
+// at most. Notifications may be shown side by side, so the lock is a shared one.
+async function display(title, options) {
+  let begun = false;
+  const begin = () => {
+    begun = true;
+    return registration.showNotification(title, options);
+  };
+  try {
+    const signal = AbortSignal.timeout(LOCK_PATIENCE);
+    await navigator.locks.request("notifications", { mode: "shared", signal }, begin);
+  } catch (error) {
+    if (begun) throw error;
+    await begin();
   }
 }
 

@@ -82,9 +82,11 @@ ENDPOINT = """async () => {
   return subscription?.endpoint ?? null;
 }"""
 
+# The lock is the one that the page and its worker take: see `notificationsShown` in static/push.js.
 NOTIFICATIONS = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
-  const notifications = (await registration?.getNotifications()) ?? [];
+  const ask = () => registration?.getNotifications() ?? [];
+  const notifications = await navigator.locks.request("notifications", ask);
   return notifications.map(({ title, body, tag, data }) => ({ title, body, tag, data }));
 }"""
 

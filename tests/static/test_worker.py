@@ -18,7 +18,8 @@ from .conftest import permit, press, settle, visit
 
 SHOWN = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
-  const shown = await registration.getNotifications();
+  const ask = () => registration.getNotifications();
+  const shown = await navigator.locks.request("notifications", ask);
   return shown.map(({ title, body, tag, data, icon }) => ({ title, body, tag, data, icon }));
 }"""
 
@@ -99,6 +100,42 @@ def test_every_push_is_shown(listening):
         listed = listening.page.locator("#notifications li").all_inner_texts()
         assert Counter(listed) == Counter("\n".join(filter(None, one)) for one in now.elements())
         shown = now
+
+
+# Asks again and again which notifications are shown, as a page does that is told of every step.
+ASK_ALL_THE_TIME = """async () => {
+  const { notificationsShown } = await import("./push.js");
+  window.asking = true;
+  window.asked = 0;
+  (async () => { for (; window.asking; window.asked++) await notificationsShown(); })();
+}"""
+
+
+def test_a_page_that_asks_meanwhile_makes_the_browser_forget_nothing(listening):
+    listening.page.evaluate(ASK_ALL_THE_TIME)
+    for number in range(40):
+        listening.deliver(f"message {number}")
+    shown = listening.shows(40)
+    assert listening.page.evaluate("() => window.asking = false || window.asked") > 40
+    assert {one["body"] for one in shown} == {f"message {number}" for number in range(40)}
+
+
+@pytest.mark.parametrize("lock", ["held", "missing"])
+def test_a_push_is_shown_when_there_is_no_lock_to_be_had(listening, lock):
+    """A page that has stopped in the middle of its question, or a browser without such locks."""
+    if lock == "held":
+        listening.page.evaluate(
+            "() => void navigator.locks.request('notifications', () => new Promise(() => {}))"
+        )
+    else:
+        listening.worker.evaluate("() => { LockManager.prototype.request = undefined; }")
+    listening.deliver("All the same")
+    body = (
+        "registration => registration.getNotifications().then((shown) => shown.map((one) => one.body))"
+    )
+    listed = f"() => navigator.serviceWorker.getRegistration().then({body})"
+    expect(listening.page.locator("#events li").last).to_contain_text("shown")
+    assert listening.page.evaluate(listed) == ["All the same"]
 
 
 def test_the_senders_options_are_kept(listening):

@@ -202,9 +202,9 @@ class Chromium(Browser):
         """Return the notifications that Chromium says it shows.
 
         If a page asks after a notification was made and before the system shows it, Chromium forgets
-        the notification. So the page is asked only when Chromium's own record has changed, and
-        AFTER_DISPLAY seconds later. A notification that is in the record and that the page does not
-        know counts as shown.
+        the notification. The lab's page and worker take turns; another page's worker may not. So the
+        page is asked only when Chromium's own record has changed, and AFTER_DISPLAY seconds later. A
+        notification that is in the record and that the page does not know counts as shown.
         """
         while (news := self._news) is not None:
             if (wait := news + AFTER_DISPLAY - asyncio.get_running_loop().time()) > 0:
