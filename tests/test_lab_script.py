@@ -17,10 +17,13 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
 from pushlab.settings import patience
+
+from .run import kernels
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "lab"
@@ -155,11 +158,14 @@ def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(
     from jupyter_client.blocking import BlockingKernelClient
 
     folders = {"TMPDIR": short_path, "HOME": tmp_path, "PUSHLAB_DATA": tmp_path / "data"}
-    folders |= {f"JUPYTER_{name}_DIR": tmp_path / name for name in ("CONFIG", "DATA", "RUNTIME")}
+    folders |= {f"JUPYTER_{name}_DIR": tmp_path / name for name in ("CONFIG", "DATA")}
+    folders["JUPYTER_RUNTIME_DIR"] = runtime = short_path / "runtime"
     environ = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environ |= {name: str(folder) for name, folder in folders.items()}
     ours, theirs = pty.openpty()
     command = [sys.executable, str(SCRIPT), "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
+    if kernels.connection(runtime / f"kernel-{uuid4()}-ipc"):
+        command.append("--KernelManager.transport=ipc")
     process = subprocess.Popen(
         [sys.executable, "-c", IN_TERMINAL, *command], stdin=theirs, stdout=theirs, stderr=theirs,
         env=environ, cwd=tmp_path, start_new_session=True,
@@ -178,11 +184,10 @@ def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(
         request = urllib.request.Request(f"{found[1]}api/kernels", b"{}", headers)
         with urllib.request.urlopen(request, timeout=patience(60)) as answer:
             number = json.load(answer)["id"]
-        client = BlockingKernelClient(
-            connection_file=str(folders["JUPYTER_RUNTIME_DIR"] / f"kernel-{number}.json")
-        )
+        client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{number}.json"))
         client.load_connection_file()
-        client.start_channels()
+        # With the heartbeat, a kernel that is busy for a second would count as dead.
+        client.start_channels(hb=False)
         client.wait_for_ready(timeout=patience(120))
         reply = client.execute_interactive(KERNEL, timeout=patience(180))
         assert reply["content"]["status"] == "ok", reply["content"]
