@@ -7,6 +7,8 @@ Firefox and in a real Chromium. (``test_panels`` tests the panel without a front
 """
 
 import base64
+import sqlite3
+from contextlib import closing
 
 import nbformat
 import pytest
@@ -72,6 +74,14 @@ CLOSE = """async () => {
   await notebook.sessionContext.ready;
   await notebook.sessionContext.shutdown();
   notebook.dispose();
+}"""
+
+# Run the first code cell, and return what became of it.
+RUN_FIRST = """async () => {
+  const { content } = jupyterapp.shell.currentWidget;
+  content.activeCellIndex = content.widgets.findIndex((cell) => cell.model.type === "code");
+  await jupyterapp.commands.execute("notebook:run-cell");
+  return content.activeCell.model.toJSON();
 }"""
 
 FOLDERS = {"firefox": "solutions", "chromium": "chromium"}
@@ -210,3 +220,29 @@ def test_axe_finds_nothing_on_the_panel_and_nothing_is_cut(lesson, page, theme):
         page.set_viewport_size({"width": width, "height": 1000})
         assert violations(page, ".pushlab-panel") == []
         assert page.evaluate(CUT) == []
+
+
+def test_kernel_restart_leaves_nothing_and_the_first_cell_runs_again(lesson, page, kind, home):
+    """The menu's Restart, with a browser of the panel that has subscribed."""
+    part(page, f"open-{kind}").click()
+    expect(part(page, "result")).to_contain_text("opened the client page")
+    part(page, "subscribe").click()
+    expect(part(page, "result")).to_contain_text("subscribed")
+    assert count_subscriptions(home) == 1
+    page.evaluate("() => void jupyterapp.commands.execute('notebook:restart-kernel')")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    restarted = (
+        "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.info.then(() => true)"
+    )
+    page.wait_for_function("() => !document.querySelector('.jp-Dialog')")
+    assert page.evaluate(restarted)
+    cell = nbformat.from_dict(page.evaluate(RUN_FIRST))
+    assert cell.execution_count == 1
+    assert [output for output in cell.outputs if "ename" in output or "stderr" in str(output)] == []
+    assert count_subscriptions(home) == 0
+    assert page.faults == []
+
+
+def count_subscriptions(home) -> int:
+    with closing(sqlite3.connect(home / "pushlab" / "appserver.sqlite3")) as database:
+        return database.execute("SELECT count(*) FROM subscriptions").fetchone()[0]

@@ -38,7 +38,7 @@ SPACES = re.compile(rf"[\s{INVISIBLE}]+")
 QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»", "<": ">"}
 PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{2}(?:([:,-]? ?)[0-9A-Fa-f]{2}(?:\2[0-9A-Fa-f]{2})*)?)")
-NUMBER = re.compile(r"-?\d{1,3}")
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,2})")  # with a zero in front it is hexadecimal
 DECIMAL = re.compile(r"[0-9]{70,78}")
 """A number of 32 bytes, but for one in ten million of them."""
 NAMED = re.compile(r"(?:export\s+)?([A-Za-z][\w.-]{0,60})\s*[:=]\s*(?=[^=\s])(.+)", re.DOTALL)
@@ -195,6 +195,8 @@ def _value(text: str) -> Inside:
 # fmt: off
 ENCODINGS: tuple[Encoding, ...] = (
     Encoding("is-pem", "PEM text", "Take the key out of the PEM, or keep the PEM as a file.", _pem),
+    Encoding("byte-list", "a list of numbers, one for each byte",
+        "Write the same bytes as base64url.", _numbers),
     Encoding("in-hex", "hexadecimal", "Write the same bytes as base64url.", _hex),
     Encoding("in-decimal", "a number in decimal digits",
         "Write it as 32 bytes, the most significant first, and these as base64url.", _decimal),
@@ -205,8 +207,6 @@ ENCODINGS: tuple[Encoding, ...] = (
         "Write - for +, _ for /, and leave out the = at the end.", _plain),
     Encoding("spare-bits", "base64 whose last character has bits that belong to no byte",
         "Copy it again, with its last character, or encode the bytes anew.", lenient_base64),
-    Encoding("byte-list", "a list of numbers, one for each byte",
-        "Write the same bytes as base64url.", _numbers),
     Encoding("python-bytes", "Python's b'…'", "Call .decode() on it before you write it.",
         _python_bytes),
     Encoding("quoted", "a text in quotes", "Leave out the quotes.", _unquoted),

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pushlab.protocol import base64url, p256
@@ -85,6 +85,7 @@ def test_a_number_that_lost_or_gained_a_byte(key):
         assert (found.name, found.raw) == ("31-bytes", raw)
 
 
+@example(bytes([10] * 16), "byte-list without brackets")  # as hexadecimal it would be 16 times 0x10
 @given(st.binary(min_size=16, max_size=16), st.sampled_from(sorted(writers.WRITINGS)))
 def test_an_auth_secret_in_every_writing(secret, writing):
     text = writers.WRITINGS[writing](secret)
