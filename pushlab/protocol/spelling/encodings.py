@@ -128,7 +128,12 @@ def _python_bytes(text: str) -> Inside:
         return None
     if not isinstance(value, bytes):
         return None
-    return value.decode("ascii") if value.isascii() and value.decode("ascii").isprintable() else value
+    if not value.isascii() or not value.decode("ascii").isprintable():
+        return value
+    inside = value.decode("ascii")
+    # As many characters as a key has bytes: hardly a text in base64, which would be longer or shorter.
+    in_hex = len(value) > min(RAW_LENGTHS) and HEX.fullmatch(inside)
+    return value if len(value) in RAW_LENGTHS and not in_hex else inside
 
 
 def _unspaced(text: str) -> Inside:

@@ -86,6 +86,7 @@ def test_a_number_that_lost_or_gained_a_byte(key):
 
 
 @example(bytes([10] * 16), "byte-list without brackets")  # as hexadecimal it would be 16 times 0x10
+@example(b"!" * 16, "python-bytes")  # every byte is a character that can be printed
 @given(st.binary(min_size=16, max_size=16), st.sampled_from(sorted(writers.WRITINGS)))
 def test_an_auth_secret_in_every_writing(secret, writing):
     text = writers.WRITINGS[writing](secret)
