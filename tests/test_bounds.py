@@ -42,6 +42,7 @@ SERVERS = ("journal", "server", "pushservice", "appserver")
 EXCEPTIONS = {
     "Event.detail": "what one event says: the routes let in 8 members, of bounded length",
     "VendorResponse.headers": "a constant of the table of flavours",
+    "PlannedAnswer.headers": "a part of one request to plan an answer, and no longer than it",
     "Message._numbers": "the fields of a definition, and not of a message that came",
     "Run.outcomes": "read from the database to be returned: six names of outcomes",
     "Notification.options": "in the body of one request, and no longer than it",

@@ -3,17 +3,19 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import NoReturn
+from ipaddress import ip_address
+from typing import Any, NoReturn
 
 from sqlalchemy import URL
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
-from pushlab.errors import LabError, LabStopped, RequestError, StoreError, WrongHost
+from pushlab.errors import BadArgument, LabError, LabStopped, RequestError, StoreError, WrongHost
 from pushlab.journal import Journal
 from pushlab.protocol import origin
+from pushlab.pushservice.answers import PlannedAnswers
 from pushlab.pushservice.autopush import MAX_FRAME, PING_SECONDS, AutopushHandler
 from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.chromium.checkin import Browsers, CheckinHandler, RegistrationHandler
@@ -22,9 +24,17 @@ from pushlab.pushservice.chromium.listeners import (
     ChromiumServers,
     ListenersHandler,
 )
+from pushlab.pushservice.control import (
+    AnswerHandler,
+    ExpireHandler,
+    MessagesHandler,
+    SubscribeHandler,
+)
 from pushlab.pushservice.flavours import Flavour
+from pushlab.pushservice.https import HttpsServer
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.presence import PresenceHandler
+from pushlab.pushservice.receivers import Receivers
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.server.http import (
@@ -38,6 +48,8 @@ from pushlab.server.http import (
 )
 from pushlab.server.limits import BoundedHTTPServer
 from pushlab.text import show
+
+Route = Rule | tuple[str, type[RequestHandler], dict[str, Any]]
 
 SWEEP_SECONDS = 60
 """How often the messages of all user agents are searched for expired ones."""
@@ -56,7 +68,10 @@ class PushService:
     The service speaks plain HTTP, which RFC 8030 §3 forbids. The deviation is deliberate: no
     certificate authority issues a certificate for this machine's own address, and messages are
     encrypted for the user agent anyway. Chromium requires TLS, and has two more ports (see
-    ``chromium``).
+    ``chromium``). So do some senders, and there is one for them (see ``https``).
+
+    ``answers`` and ``receivers`` are for tests of senders. With ``control``, such tests can use them
+    over HTTP (see ``control``); only a service at the loopback may have that.
 
     >>> import asyncio
     >>> async def example():
@@ -76,6 +91,7 @@ class PushService:
         clock: Callable[[], float] = time.time,
         flavour: str = "strict",
         message_limit: int = 1000,
+        control: bool = False,
     ):
         if type(message_limit) is not int or message_limit < 1:
             raise LabError(f"message_limit is {message_limit!r}, and must be a whole number from 1 on")
@@ -86,14 +102,20 @@ class PushService:
         self._server: BoundedHTTPServer | None = None
         self._undo = AsyncExitStack()
         self._connections: set[AutopushHandler] = set()
-        self._chromium = ChromiumServers(clock, lambda: self.flavour)
+        self.answers = PlannedAnswers()
+        self._chromium = ChromiumServers(clock, lambda: self.flavour, self.answers)
+        self._https = HttpsServer()
+        self._control = control
 
-    async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        """Listen at a TCP port (0: any free one), and at two more ports for Chromium.
+    async def start(self, port: int = 0, host: str = "127.0.0.1", https_port: int | None = None) -> None:
+        """Listen at a TCP port (0: any free one), at two more for Chromium, and at one with https.
 
-        If a step fails, everything that the steps before it opened is closed again. Raises
-        PortTaken, UnableToReadDatabase, UnableToWriteDatabase, DatabaseLocked.
+        ``https_port``: None is the one that this database had last time, or a free one; 0 is any free
+        one. If a step fails, everything that the steps before it opened is closed again. Raises
+        PortTaken, BadPort, BadArgument, UnableToReadDatabase, UnableToWriteDatabase, DatabaseLocked.
         """
+        if self._control and not ip_address(host).is_loopback:
+            raise BadArgument(f"control is for this machine alone, and {host} is on a network")
         async with AsyncExitStack() as undo:
             listener = undo.enter_context(listen(port, host))
             self._store = Store(self._database)
@@ -101,13 +123,18 @@ class PushService:
             mailbox = Mailbox(self._message_limit)
             self.broker = Broker(mailbox, self._store, self.journal, self._clock)
             self._chromium.remember(self._store, host)
+            self._https.remember(self._store, host)
             self._host, self._port = host, listener.getsockname()[1]
             self._browsers = Browsers(self.broker.mailbox)
             undo.push_async_callback(self._chromium.close)
             self._chromium.open(self.broker, self._browsers, self._store, host)
+            self.receivers = Receivers(self.broker, self.endpoint)
+            undo.push_async_callback(self._https.close)
+            self._https.open(self._https_application(), self._store, host, https_port)
             server = BoundedHTTPServer(self._application())
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._close_connections)
+            undo.callback(self.receivers.end)
             undo.callback(server.stop)
             server.add_socket(listener)
             sweeper = PeriodicCallback(self._sweep, SWEEP_SECONDS * 1000)
@@ -151,8 +178,21 @@ class PushService:
 
     @property
     def origin(self) -> str:
-        """The origin of every endpoint but Chromium's: the ``aud`` of its tokens (RFC 8292 §2)."""
+        """The origin of the endpoints by plain http: the ``aud`` of their tokens (RFC 8292 §2)."""
         return origin.serialize("http", self._host, self.port)
+
+    @property
+    def https_origin(self) -> str:
+        """The origin of the same endpoints by https. Raises LabStopped before the first start."""
+        return self._https.origin
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The certificate authority that senders by https have to trust, in PEM.
+
+        It stays the same with the same database. Raises LabStopped before the first start.
+        """
+        return self._https.ca_pem
 
     @property
     def ws_url(self) -> str:
@@ -170,31 +210,64 @@ class PushService:
         Returns None for an endpoint that this service does not know.
         """
         start, _, token = endpoint.rpartition("/")
-        ours = {self.origin, *(f"https://{host}" for host in self.chromium.hosts)}
+        ours = {self.origin, self.https_origin, *(f"https://{host}" for host in self.chromium.hosts)}
         known = "/".join(start.split("/", 3)[:3]) in ours
         return self.broker.presence(token) if known else None
 
-    def endpoint(self, token: str) -> str:
-        """Return the URL of a push resource."""
-        return f"{self.origin}/wpush/v2/{token}"
+    def endpoint(self, token: str, https: bool = False) -> str:
+        """Return the URL of a push resource. ``https``: the one for senders that need https."""
+        return f"{self.https_origin if https else self.origin}/wpush/v2/{token}"
+
+    def https_endpoint(self, endpoint: str) -> str:
+        """Return the https URL of an endpoint of this service."""
+        return self.endpoint(endpoint.rpartition("/")[2], https=True)
 
     def _application(self) -> Application:
         broker = {"broker": self.broker}
         autopush = {"endpoint": self.endpoint, "connections": self._connections}
-        webpush = {"origin": lambda: self.origin, "now": self._clock}
+        return self._serving(
+            Rule(_WebSocketHandshake(), AutopushHandler, broker | autopush),
+            *self._for_senders(lambda request: self.origin),
+            (r"/presence", PresenceHandler, {"presence": self.presence}),
+            (r"/chromium", ListenersHandler, {"listeners": lambda: self.chromium}),
+            (r"/checkin", CheckinHandler, {"browsers": self._browsers, "now": self._clock}),
+            (r"/c2dm/register3", RegistrationHandler, broker | {"browsers": self._browsers}),
+            *self._for_tests(),
+        )
+
+    def _https_application(self) -> Application:
+        return self._serving(*self._for_senders(self._asked_origin))
+
+    def _for_senders(self, origin: Callable[[HTTPServerRequest], str]) -> list[Route]:
+        broker = {"broker": self.broker}
+        webpush = {"origin": origin, "now": self._clock, "answers": self.answers}
         webpush |= {"flavour": lambda: self.flavour}
+        return [
+            (r"/", FrontPage, broker | {"ws_url": self.ws_url}),
+            (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, broker | webpush),
+            (r"/m/([A-Za-z0-9_-]+)", MessageResource, broker),
+        ]
+
+    def _for_tests(self) -> list[Route]:
+        parts = {"receivers": self.receivers, "answers": self.answers}
+        routes: list[Route] = [
+            (r"/test/subscribe", SubscribeHandler, parts),
+            (r"/test/messages/([A-Za-z0-9_-]+)", MessagesHandler, parts),
+            (r"/test/expire/([A-Za-z0-9_-]+)", ExpireHandler, parts),
+            (r"/test/answer/([A-Za-z0-9_-]+)", AnswerHandler, parts),
+        ]
+        return routes if self._control else []
+
+    def _asked_origin(self, request: HTTPServerRequest) -> str:
+        """Return the origin of the endpoint that a sender has: by https it may be any of our names."""
+        try:
+            return origin.origin_of(f"https://{request.host}")
+        except ValueError:
+            return self.https_origin  # Its port is no number of a port.
+
+    def _serving(self, *routes: Route) -> Application:
         return Application(
-            [
-                Rule(_Refused(self._host), RefusalHandler),
-                Rule(_WebSocketHandshake(), AutopushHandler, broker | autopush),
-                (r"/", FrontPage, broker | {"ws_url": self.ws_url}),
-                (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, broker | webpush),
-                (r"/m/([A-Za-z0-9_-]+)", MessageResource, broker),
-                (r"/presence", PresenceHandler, {"presence": self.presence}),
-                (r"/chromium", ListenersHandler, {"listeners": lambda: self.chromium}),
-                (r"/checkin", CheckinHandler, {"browsers": self._browsers, "now": self._clock}),
-                (r"/c2dm/register3", RegistrationHandler, broker | {"browsers": self._browsers}),
-            ],
+            [Rule(_Refused(self._host), RefusalHandler), *routes],
             default_handler_class=UnknownPathHandler,
             # No access log: it would hold endpoints, which are secrets. The journal has the events.
             log_function=lambda handler: None,

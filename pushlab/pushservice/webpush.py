@@ -8,14 +8,15 @@ Chromium's endpoints have other paths, at hosts of its vendor: see ``chromium.li
 
 In the flavour ``strict`` the responses follow the RFCs, with the reason in the body; ``flavours``
 holds the responses of the others. A request is checked in this order: does the subscription exist,
-may this application server send to it, are the options valid, is the body in a valid coding?
+may this application server send to it, are the options valid, is the body in a valid coding? What
+passes is answered 201, or as a test has planned (see ``answers``).
 """
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tornado.httputil import format_timestamp, responses
+from tornado.httputil import HTTPServerRequest, format_timestamp, responses
 
 from pushlab.errors import (
     BadContentEncoding,
@@ -32,6 +33,7 @@ from pushlab.protocol import vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.pushservice import mozilla
+from pushlab.pushservice.answers import PlannedAnswer, PlannedAnswers
 from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
@@ -56,11 +58,14 @@ class PushResource(StreamedBody):
     def initialize(
         self,
         broker: Broker,
-        origin: Callable[[], str],
+        origin: Callable[[HTTPServerRequest], str],
         now: Callable[[], float],
         flavour: Callable[[], Flavour],
+        answers: PlannedAnswers,
     ) -> None:
-        self.broker, self.origin, self.now, self.flavour = broker, origin, now, flavour()
+        """``origin(request)`` is that of the endpoint: the ``aud`` of its tokens (RFC 8292 §2)."""
+        self.broker, self.now, self.flavour, self.answers = broker, now, flavour(), answers
+        self.origin = origin(self.request)
 
     def set_default_headers(self) -> None:
         super().set_default_headers()
@@ -85,14 +90,22 @@ class PushResource(StreamedBody):
             old = self._coding()
             if old is None:
                 self._compare_keys(signer)
-            message = self.broker.accept(subscription, bytes(self.body), options, old)
+            planned, message = self.answers.next_for(token), None
+            if planned is None or planned.accepts:
+                message = self.broker.accept(subscription, bytes(self.body), options, old)
         except PushlabError as error:
             status = self.flavour.answer(error).status
             self._record_answer(subscription, status, error=error.code)
             raise
-        self._answer_created(message)
-        self._record_answer(subscription, 201)
-        self.broker.dispatch(subscription, message)
+        if planned is not None:
+            self.answers.use(token)
+            self._answer_as_planned(planned)
+            self._record_answer(subscription, planned.status, planned=True)
+        elif message is not None:
+            self._answer_created(message)
+            self._record_answer(subscription, 201)
+        if message is not None:
+            self.broker.dispatch(subscription, message)
 
     def requested_options(self) -> PushOptions:
         """Read the headers TTL, Urgency and Topic. Raises what PushOptions.from_headers raises."""
@@ -115,7 +128,7 @@ class PushResource(StreamedBody):
         if headers.get("Authorization") is None and subscription.key is None:
             return None
         credentials = self.flavour.credentials(headers)
-        origin, key = self.origin(), subscription.key
+        origin, key = self.origin, subscription.key
         claims = vapid.verify(credentials, origin=origin, now=self.now(), subscribed_key=key)
         self.flavour.check_claims(claims)
         return credentials.k
@@ -148,10 +161,22 @@ class PushResource(StreamedBody):
 
     def _answer_created(self, message: Message) -> None:
         self.set_status(201)
-        self.set_header("Location", f"{self.origin()}/m/{message.id}")
+        self.set_header("Location", f"{self.origin}/m/{message.id}")
         self.set_header("TTL", str(message.ttl))
         self.clear_header("Content-Type")
         self.finish()
+
+    def _answer_as_planned(self, planned: PlannedAnswer) -> None:
+        self._clear_our_headers()
+        for name, value in planned.headers.items():
+            self.set_header(name, value)
+        self.set_status(planned.status)
+        self.finish(planned.body or None)
+
+    def _clear_our_headers(self) -> None:
+        """Leave the headers to the vendor, or to the plan: a sender could come to rely on ours."""
+        for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options"):
+            self.clear_header(name)
 
     def write_error(self, status_code: int, **kwargs) -> None:
         error = kwargs.get("exc_info", (None, None))[1]
@@ -160,9 +185,7 @@ class PushResource(StreamedBody):
             return
         status, headers, body, _source = self.flavour.answer(error)
         if body is not None:
-            # Only the vendor's headers: a sender could come to rely on ours.
-            for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options"):
-                self.clear_header(name)
+            self._clear_our_headers()
         for name, value in headers.items():
             self.set_header(name, value)
         if body is None:
@@ -181,9 +204,9 @@ class PushResource(StreamedBody):
         self.broker.journal.record(AS, PS, "POST message", name, "", **detail)
 
     def _record_answer(
-        self, subscription: Subscription | DeliveryError, status: int, **detail: str
+        self, subscription: Subscription | DeliveryError, status: int, **detail: Any
     ) -> None:
-        what, name = f"{status} {responses[status]}", _display_name(subscription)
+        what, name = f"{status} {responses.get(status, 'Unknown')}", _display_name(subscription)
         self.broker.journal.record(PS, AS, what, name, **detail)
 
 

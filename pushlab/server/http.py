@@ -75,8 +75,9 @@ def listen(port: int, host: str) -> socket.socket:
     """
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise BadPort(f"the port is {port!r}, which is not a port")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as reason:
         raise PortTaken(f"port {port} of {host}: {reason.strerror}") from None
     listener.setblocking(False)

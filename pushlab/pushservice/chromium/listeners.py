@@ -9,10 +9,7 @@ server of the lab must connect to that port instead: ``tls_port`` and ``ca_pem``
     application ── HTTPS ─▶ /fcm/send/TOKEN, /wp/TOKEN     tls_port, for the hosts of the vendor
 """
 
-import json
-import logging
 import re
-import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -20,27 +17,20 @@ from dataclasses import dataclass, field
 from tornado.routing import Rule
 from tornado.web import Application
 
-from pushlab.errors import LabStopped, PortTaken, StoreError
 from pushlab.protocol.origin import serialize
+from pushlab.pushservice.answers import PlannedAnswers
 from pushlab.pushservice.broker import Broker
-from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.pushservice.chromium.checkin import Browsers
 from pushlab.pushservice.chromium.mcs import McsServer
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.store import Store
+from pushlab.pushservice.tls_ports import TlsPorts
 from pushlab.pushservice.webpush import MessageResource, PushResource
-from pushlab.server.http import StreamedBody, UnknownPathHandler, listen, log
+from pushlab.server.http import StreamedBody, UnknownPathHandler
 from pushlab.server.limits import BoundedHTTPServer
 
 VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 """The hosts that a Chromium writes into its endpoints, by the channel that it was built for."""
-
-CERTIFICATE_AND_PORTS = "chromium"
-"""The name under which the store keeps the certificate and the ports."""
-
-# A client that does not trust the certificate ends the handshake. Tornado logs that, and without a
-# handler the line would be printed to the terminal.
-logging.getLogger("tornado.general").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -91,49 +81,28 @@ class ChromiumServers:
     after a restart of the process if the store is the same. So a running browser can connect again.
     """
 
-    def __init__(self, clock: Callable[[], float], flavour: Callable[[], Flavour]):
-        self._clock, self._flavour = clock, flavour
-        self._certificates: Certificates | None = None
-        self._ports = (0, 0)
+    def __init__(
+        self, clock: Callable[[], float], flavour: Callable[[], Flavour], answers: PlannedAnswers
+    ):
+        self._clock, self._flavour, self._answers = clock, flavour, answers
+        self._tls = TlsPorts("chromium", 2, "a Chromium will have to be started again")
         self._undo = AsyncExitStack()
 
     def remember(self, store: Store, host: str) -> None:
-        """Read the certificate and the ports from the store, if it has them.
-
-        For another ``host`` a new certificate is made. Raises UnableToReadDatabase.
-        """
-        if self._certificates is not None:
-            return
-        if kept := json.loads(store.kept(CERTIFICATE_AND_PORTS) or b"{}"):
-            self._ports = tuple(kept["ports"])
-            if kept["names"] == names_at(host):
-                self._certificates = Certificates.from_json(kept)
+        """Read the certificate and the ports from the store. Raises UnableToReadDatabase."""
+        self._tls.remember(store, names_at(host))
 
     def open(self, broker: Broker, browsers: Browsers, store: Store, host: str) -> None:
-        """Listen at both ports, and keep them and the certificate in the store.
-
-        If this fails, ``close`` closes what has been opened so far.
-        """
-        certificates = self._certificates or Certificates.make(names_at(host))
-        self._certificates, context = certificates, certificates.context
-        opened = self._undo.enter_context
-        web, mcs = (opened(_listen(port, host)) for port in self._ports)
-        self._host, self._ports = host, (web.getsockname()[1], mcs.getsockname()[1])
-        self._keep(store, certificates)
+        """Listen at both ports. If this fails, ``close`` closes what has been opened so far."""
+        self._host = host
+        web, mcs = self._tls.open(store, names_at(host), host, self._undo)
+        context = self._tls.certificates.context
         self._web = BoundedHTTPServer(self._application(broker), ssl_options=context)
         self._mcs = McsServer(broker, browsers, self._clock, context)
         for server, listener in ((self._web, web), (self._mcs, mcs)):
             self._undo.push_async_callback(server.close_all_connections)
             self._undo.callback(server.stop)
             server.add_socket(listener)
-
-    def _keep(self, store: Store, certificates: Certificates) -> None:
-        value = json.dumps(certificates.to_json() | {"ports": self._ports}).encode("ascii")
-        try:
-            if value != store.kept(CERTIFICATE_AND_PORTS):
-                store.keep(CERTIFICATE_AND_PORTS, value)
-        except StoreError as error:
-            log.warning("a Chromium will have to be started again after a restart: %s", error)
 
     async def close(self) -> None:
         """Close both ports, and every connection at them."""
@@ -145,15 +114,13 @@ class ChromiumServers:
 
         Raises LabStopped before the first ``open``.
         """
-        if self._certificates is None:
-            raise LabStopped("the push service has not been started")
-        web, mcs = self._ports
+        certificates, (web, mcs) = self._tls.certificates, self._tls.numbers
         return ChromiumListeners(
             checkin_url=f"{origin}/checkin",
             registration_url=f"{origin}/c2dm/register3",
             mcs_url=serialize("https", self._host, mcs),
-            spki=self._certificates.spki,
-            ca_pem=self._certificates.ca_pem,
+            spki=certificates.spki,
+            ca_pem=certificates.ca_pem,
             hosts=VENDOR_HOSTS,
             tls_port=web,
         )
@@ -168,9 +135,10 @@ class ChromiumServers:
         for host in VENDOR_HOSTS:
             arguments: dict[str, object] = {
                 "broker": broker,
-                "origin": lambda origin=f"https://{host}": origin,
+                "origin": lambda request, origin=f"https://{host}": origin,
                 "now": self._clock,
                 "flavour": self._flavour,
+                "answers": self._answers,
             }
             resources: list[Rule | list | tuple] = [
                 (r"/(?:fcm/send|wp|preprod/wp)/([A-Za-z0-9_-]+)", PushResource, arguments),
@@ -178,11 +146,3 @@ class ChromiumServers:
             ]
             application.add_handlers(re.escape(host), resources)
         return application
-
-
-def _listen(port: int, host: str) -> socket.socket:
-    """Listen at this port, or at a free one if another program has taken it meanwhile."""
-    try:
-        return listen(port, host)
-    except PortTaken:
-        return listen(0, host)

@@ -1,12 +1,16 @@
 """A certificate authority that issues one certificate, and whose private key is then deleted.
 
-Chromium connects to its push service only over TLS, and its endpoints are https URLs at a host of
-its vendor. So the lab needs a certificate for that host, which only the lab's own programs trust:
-the browser gets ``spki``, the sender ``ca_pem``. The authority's private key is deleted as soon as
-it has signed, so it can never sign another certificate.
+Two ports of the push service speak TLS, and each has an authority of its own:
 
-A browser gets ``spki`` once, when it is started. The push service keeps the certificate and its key
-in the database, so that a running browser still trusts it after a kill and a restart.
+- Chromium connects only over TLS, and its endpoints are https URLs at a host of its vendor. So the
+  lab needs a certificate for that host, which only the lab's own programs trust: the browser gets
+  ``spki``, the lab's sender ``ca_pem``.
+- Senders that refuse plain http need a certificate for this machine. A person has them trust
+  ``ca_pem``, which therefore must vouch for no other host.
+
+An authority's private key is deleted as soon as it has signed, so it can never sign another
+certificate. The push service keeps the certificate and its key in the database, so that whoever was
+told to trust it still does after a kill and a restart.
 """
 
 import base64

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pushlab.pushservice.chromium.certificates import Certificates
+from pushlab.pushservice.certificates import Certificates
 
 NAMES = ["push.example.net", "127.0.0.1"]
 
