@@ -21,12 +21,14 @@ import secrets
 import sys
 import urllib.request
 from pathlib import Path
+from typing import TypeVar
 
 from pushlab.errors import BadArgument, BadPort, LabError
 
 APPLICATION_SERVER_PORT = 8292
 PUSH_SERVICE_PORT = 8030
 PORTS = range(2**16)
+PortOrNone = TypeVar("PortOrNone", int, int | None)
 MIN_TOKEN = 12  # characters of an instructor's token that a person chooses
 
 # Requests of the lab to itself go to no proxy, even if the environment names one.
@@ -50,11 +52,18 @@ def ports(port: int | None = None, push_port: int | None = None) -> tuple[int, i
     return both
 
 
+def checked_port(argument: str, given: PortOrNone) -> PortOrNone:
+    """Return an argument that is a port, or None. Raises BadPort, which names the argument."""
+    if given is None:
+        return None
+    if not isinstance(given, int) or isinstance(given, bool) or given not in PORTS:
+        raise BadPort(f"{argument} is {given!r}, which is no port")
+    return given
+
+
 def _port(argument: str, given: int | None, variable: str, usual: int) -> int:
     if given is not None:
-        if not isinstance(given, int) or isinstance(given, bool) or given not in PORTS:
-            raise BadPort(f"{argument} is {given!r}, which is no port")
-        return given
+        return checked_port(argument, given)
     text = os.environ.get(variable)
     if text is None:
         return usual

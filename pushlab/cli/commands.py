@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str]) -> argparse.Namespace:
     whole = parser({
         "demo": _demo, "serve": _serve, "browser": _join, "join": _join, "keys": _keys,
-        "subscriptions": _subscriptions, "send": _send, "doctor": _doctor, "inspect": _inspect,
+        "subscription": _subscription, "subscriptions": _subscriptions, "send": _send,
+        "doctor": _doctor, "inspect": _inspect,
     })  # fmt: skip
     if any("\0" in argument for argument in arguments):  # No operating system passes one on.
         whole.error("an argument has a NUL")
@@ -125,11 +126,13 @@ def _serve(options: argparse.Namespace) -> int:
             LabRuntime(
                 port=options.port,
                 push_port=options.push_port,
+                https_port=options.https_port,
                 data=options.data,
                 sender=options.sender,
                 database=options.database,
                 allow_endpoints=options.allow_endpoint,
                 flavour=options.flavour,
+                control=options.control,
                 host=options.host,
                 certfile=options.certfile,
                 keyfile=options.keyfile,
@@ -161,9 +164,22 @@ def _serve_until_asked_to_end(lab: "LabRuntime", undo: ExitStack, quiet: bool) -
         if not quiet:
             opens = command(f"browser firefox {page}")
             print(f"Open that page, or type in another terminal: {opens}\nStop with Ctrl-C.", flush=True)
+            _tell_senders(lab)
         follow()
     while True:
         signal.pause() if hasattr(signal, "pause") else input()
+
+
+def _tell_senders(lab: "LabRuntime") -> None:
+    """Print how a sender in each language reaches the push service by https."""
+    from pushlab.lab.authority import how_to_trust
+
+    subscribes = command("subscription --https")
+    print(f"\nSenders by https: {lab.push_service.https_origin}; for a subscription type {subscribes}")
+    print(f"They have to trust the authority in {lab.ca_file}:")
+    for language, line in how_to_trust(lab.ca_file):
+        print(f"  {language:<10}{line}")
+    print(flush=True)
 
 
 def _say_why_it_ends(lab: "LabRuntime") -> None:
@@ -204,6 +220,12 @@ def _keys(options: argparse.Namespace) -> int:
     from pushlab.cli.keys import keys
 
     return keys(options.file, options.source, options.subject, options.json)
+
+
+def _subscription(options: argparse.Namespace) -> int:
+    from pushlab.cli.subscription import subscription
+
+    return subscription(options.data, options.json, options.https, options.key)
 
 
 def _subscriptions(options: argparse.Namespace) -> int:

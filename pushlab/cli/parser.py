@@ -119,7 +119,8 @@ def parser(runs: Mapping[str, Run]) -> Parser:
     whole = Parser(prog=command() if command() != "jupyter lab" else "pushlab",
                    description="Web push, taken apart to the byte.")  # fmt: skip
     commands = whole.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for about in (_demo, _serve, _browser, _join, _keys, _subscriptions, _send, _doctor, _inspect):
+    for about in (_demo, _serve, _browser, _join, _keys, _subscription, _subscriptions, _send, _doctor,
+                  _inspect):  # fmt: skip
         called, description = about.__name__[1:], (about.__doc__ or "").strip()
         added = commands.add_parser(
             called, help=description, description=description, prog=command(called)
@@ -155,6 +156,12 @@ def _serve(serve: Parser) -> None:
         "--port", type=port, help="port of the application server (8292; 0: any free one)"
     )
     serve.add_argument("--push-port", type=port, help="port of the push service (8030; 0: any free one)")
+    serve.add_argument(
+        "--https-port",
+        type=port,
+        help="port of the push service for senders that need https (that of last time, or a free one; "
+        "0: any free one)",
+    )
     serve.add_argument("--data", type=path, help="the folder with keys and databases")
     serve.add_argument(
         "--database", type=text, help="the application server's database, as SQLAlchemy's URL"
@@ -171,6 +178,9 @@ def _serve(serve: Parser) -> None:
     serve.add_argument("--flavour", type=text, default="strict", metavar="NAME",
                        help="whose answers the push service gives: strict (the RFCs), mozilla, fcm, "
                        "apple or wns")  # fmt: skip
+    serve.add_argument("--control", action="store_true",
+                       help="for tests of senders: the push service has routes that make "
+                       "subscriptions, show what arrived, and plan answers")  # fmt: skip
     serve.add_argument("--quiet", action="store_true", help="print only the addresses, and no log")
     serve.add_argument(
         "--certfile", type=path, metavar="PEM", help="serve the page over https with this certificate"
@@ -214,6 +224,24 @@ def _keys(keys: Parser) -> None:
         "--subject", type=text, help="the contact that push services may write to: mailto:… or https:…"
     )
     keys.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _subscription(made: Parser) -> None:
+    """Make a subscription for your sender at a lab that runs, and show what arrives."""
+    made.add_argument("--data", type=path, help="the data folder of that lab")
+    made.add_argument(
+        "--json",
+        type=path,
+        metavar="FILE",
+        help="write the subscription to this file, and not to standard output",
+    )
+    made.add_argument("--https", action="store_true", help="give the https URL of its endpoint")
+    made.add_argument(
+        "--key",
+        type=text,
+        metavar="PUBLIC",
+        help="the only public key that may send to it, in base64url (default: any)",
+    )
 
 
 def _subscriptions(stored: Parser) -> None:

@@ -45,6 +45,7 @@ class Holder:
     """Who has a lock: what a person calls the program, its process, and since when.
 
     ``port`` and ``secret`` are for the request to stop; without a port it cannot be asked.
+    ``push_service`` is what a user agent connects to, and ``https`` the origin for senders by https.
     """
 
     program: str
@@ -52,6 +53,8 @@ class Holder:
     since: str
     port: int = 0
     secret: str = field(default="", repr=False)
+    push_service: str = ""
+    https: str = ""
 
     def __str__(self) -> str:
         return f"{self.program} (process {self.pid}, since {self.since})"
@@ -119,13 +122,16 @@ class DataFolderLock:
                     ) from None
             time.sleep(0.05)  # No event tells a process that another one has given a lock back.
 
-    def note(self, port: int = 0, secret: str = "") -> None:
-        """Write into the file who has the lock, and how to ask for its stop."""
+    def note(self, port: int = 0, secret: str = "", **addresses: str) -> None:
+        """Write into the file who has the lock, and how to ask for its stop.
+
+        ``addresses``: those of the push service, by their names in Holder.
+        """
         if self._file is None:
             return
         holder = {"pid": os.getpid(), "program": program(), "since": clock()}
         if port:
-            holder |= {"port": port, "secret": secret}
+            holder |= {"port": port, "secret": secret} | addresses
         with suppress(OSError):  # A full disk: the lock holds all the same.
             if hasattr(os, "fchmod"):
                 os.fchmod(self._file.fileno(), 0o600)
@@ -147,6 +153,30 @@ class DataFolderLock:
         self._file.truncate()
         self._file.write(content)
         self._file.flush()
+
+
+def holder_of(folder: Path) -> Holder | None:
+    """Return who has the lock of a data folder; None if nobody has, and no lab runs there.
+
+    Raises UnusableFolder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UnusableFolder(f"{folder} is no folder")
+    if not (folder / NAME).exists():
+        return None
+    try:
+        with open_for_lock(folder / NAME) as file:
+            holder = _holder(file)
+            if holder is None:  # Nobody: and who is about to take the lock must not find it taken.
+                return None
+            try:
+                lock(file)
+            except OSError:
+                return holder  # On a file system without locks, what is written has to do.
+            unlock(file)
+    except OSError as reason:
+        raise unusable(folder, reason) from None
+    return None  # It was killed.
 
 
 def is_same(folder: Path, other: Path) -> bool:
@@ -201,6 +231,8 @@ def _holder(file: BinaryIO) -> Holder | None:
             str(found["since"])[:5],
             int(found.get("port", 0)),
             str(found.get("secret", "")),
+            one_line(str(found.get("push_service", ""))),
+            one_line(str(found.get("https", ""))),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

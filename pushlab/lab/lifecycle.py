@@ -58,6 +58,10 @@ class Lifecycle:
         """Start the parts, and register with ``undo`` how each is stopped."""
 
     @abstractmethod
+    def _addresses(self) -> dict[str, str]:
+        """Return where the push service is, once it is started, for other programs of this user."""
+
+    @abstractmethod
     def _close_first(self, undo: ExitStack) -> None:
         """Register with ``undo`` what has to be closed before the parts are stopped."""
 
@@ -83,7 +87,7 @@ class Lifecycle:
                 undo.callback(self._end, requests.stop)
                 self.run(requests.start())
                 self._close_first(undo)
-                self._lock.note(requests.port, requests.secret)
+                self._lock.note(requests.port, requests.secret, **self._addresses())
                 self._undo = undo.pop_all()
             Lifecycle._running = self
 

@@ -27,9 +27,9 @@ from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.web.certificate import Certificate
-from pushlab.errors import BadDatabaseUrl, PortTaken, TimedOut
+from pushlab.errors import BadArgument, BadDatabaseUrl, PortTaken, TimedOut
 from pushlab.journal import Event, IsolatedCallback, Journal
-from pushlab.lab import jupyter, network, ports
+from pushlab.lab import authority, jupyter, network, ports
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
 from pushlab.lab.browsers import CLOSE_SECONDS, OpenBrowsers
 from pushlab.lab.data_folder import absolute, unusable
@@ -57,7 +57,9 @@ class LabRuntime(Lifecycle):
     ``"pushlab"`` or ``"pywebpush"``; ``allow_endpoints`` are origins of other push services on this
     machine that may use plain http; ``flavour`` says whose error messages the push service sends
     (``"strict"``, ``"mozilla"``, ``"fcm"``, ``"apple"`` or ``"wns"``), and ``message_limit`` how
-    many messages may wait there for one user agent. ``host`` opens the lab to a room: the address of
+    many messages may wait there for one user agent. ``https_port`` is the push service's TCP port for
+    senders that need https (0: any free one; None: that of last time), and ``control`` gives it routes
+    for tests of senders (see ``pushservice.control``). ``host`` opens the lab to a room: the address of
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
     the page is served by https. ``take_over`` stops a lab of another notebook or program that has the
     same data folder. ``subject`` says how a push service can reach you (``"mailto:…"`` or
@@ -82,12 +84,14 @@ class LabRuntime(Lifecycle):
         *,
         port: int | None = None,
         push_port: int | None = None,
+        https_port: int | None = None,
         data: str | Path | None = None,
         sender: Literal["pushlab", "pywebpush"] = "pushlab",
         database: str | None = None,
         allow_endpoints: Collection[str] = (),
         flavour: str = "strict",
         message_limit: int = 1000,
+        control: bool = False,
         host: str = network.LOOPBACK,
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
@@ -104,10 +108,13 @@ class LabRuntime(Lifecycle):
             self._database = checked_url(database, "application server")
         flavour = Flavour.named(flavour)
         self._host = host = network.checked(host)
+        if control and not network.is_loopback(host):
+            raise BadArgument(f"control is for this machine alone, and the lab would listen at {host}")
         self._certificate = Certificate.load(certfile, keyfile)
         # In a room only the instructor may notify all. At the loopback there is nobody else.
         self._token = None if network.is_loopback(host) else settings.instructor_token()
         self._ports = settings.ports(port, push_port)
+        self._https_port = settings.checked_port("https_port", https_port)
         self.data = absolute(settings.data_folder(data))
         mailbox = self.data / "pushservice.sqlite3"
         if database is None:
@@ -124,6 +131,7 @@ class LabRuntime(Lifecycle):
             journal=self.journal,
             flavour=flavour,
             message_limit=message_limit,
+            control=control,
         )
         self._throw_away = ThrowAwaySubscriptions(self.data, self._remove_subscription)
         self._browsers = OpenBrowsers(self.run, self._throw_away.forget_of)
@@ -137,7 +145,8 @@ class LabRuntime(Lifecycle):
         port, push_port = self._ports
         try:
             undo.callback(self._end, self.push_service.stop)
-            self.run(self.push_service.start(push_port, self._host))
+            self.run(self.push_service.start(push_port, self._host, self._https_port))
+            self._write_authority()
             self.application_server = ApplicationServer(
                 keys=self.keys,
                 database=self._database,
@@ -152,7 +161,8 @@ class LabRuntime(Lifecycle):
             undo.callback(self._end, self.application_server.stop)
             self.run(self.application_server.start(port, self._host))
         except PortTaken as error:
-            raise PortTaken(ports.holder(self._host, port, push_port) or error.detail) from None
+            wanted = (port, push_port, self._https_port or 0)
+            raise PortTaken(ports.holder(self._host, *wanted) or error.detail) from None
         self._throw_away.forget()  # Those of a lab that was killed.
         undo.callback(self._throw_away.forget)
         undo.callback(self.journal.subscribe(self._on_event))
@@ -172,12 +182,23 @@ class LabRuntime(Lifecycle):
             self.key_source = replace(self.key_source, keys=keys, subject_from="Lab(subject=…)")
         self.keys = self.key_source.keys
 
+    def _write_authority(self) -> None:
+        """Write the authority of the push service's https port for the senders of this user."""
+        try:
+            self.ca_file = authority.write(self.data, self.push_service.ca_pem)
+        except OSError as reason:
+            raise unusable(self.data, reason) from None
+
+    def _addresses(self) -> dict[str, str]:
+        service = self.push_service
+        return {"push_service": service.ws_url, "https": service.https_origin}
+
     def _connect_overrides(self, address: str) -> list[ConnectOverride]:
         """Return how requests to a Chromium's endpoints, which name a vendor's host, reach the lab."""
         listeners = self.push_service.chromium
-        authority = listeners.ca_pem.decode("ascii")
+        ca_pem = listeners.ca_pem.decode("ascii")
         return [
-            ConnectOverride(host, TOKEN_PREFIX, listeners.tls_port, authority, address)
+            ConnectOverride(host, TOKEN_PREFIX, listeners.tls_port, ca_pem, address)
             for host in listeners.hosts
         ]
 

@@ -25,7 +25,14 @@ from tornado.websocket import (
     websocket_connect,
 )
 
-from pushlab.errors import BrowserFailed, EncryptionError, FormatError, MalformedJson, TimedOut
+from pushlab.errors import (
+    BrowserFailed,
+    EncryptionError,
+    FormatError,
+    MalformedJson,
+    PushlabError,
+    TimedOut,
+)
 from pushlab.protocol import base64url, encryption, p256, strict_json
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
@@ -51,7 +58,7 @@ class Channel:
 
     id: str
     ua_private: ec.EllipticCurvePrivateKey
-    application_server_key: bytes
+    application_server_key: bytes | None
     subscription: PushSubscription
 
 
@@ -60,12 +67,20 @@ class AutopushClient:
 
     A connection that breaks stays closed until ``connect()`` is called again.
     ``on_push(plaintext)`` is called for every message that could be decrypted, with None for a message
-    without a payload.
+    without a payload; ``on_fault(error)`` for every other one; ``on_close()`` when the connection ends.
     """
 
-    def __init__(self, push_url: str, user_agent: str, on_push: Callable[[bytes | None], None]):
+    def __init__(
+        self,
+        push_url: str,
+        user_agent: str,
+        on_push: Callable[[bytes | None], None],
+        *,
+        on_fault: Callable[[PushlabError], None] = lambda error: None,
+        on_close: Callable[[], None] = lambda: None,
+    ):
         self._push_url, self._headers = push_url, {"User-Agent": user_agent}
-        self._on_push = on_push
+        self._on_push, self._on_fault, self._on_close = on_push, on_fault, on_close
         self._uaid: str | None = None
         self.channel: Channel | None = None
         self._socket: WebSocketClientConnection | None = None
@@ -131,16 +146,18 @@ class AutopushClient:
             await self._closed.wait()  # Tornado cuts the connection after 5 s without an answer.
             self._socket = None
 
-    async def subscribe(self, application_server_key: bytes) -> PushSubscription:
+    async def subscribe(self, application_server_key: bytes | None) -> PushSubscription:
         """Register a channel for this application server; return the subscription.
 
-        ``application_server_key`` is the uncompressed point, 65 bytes. Each subscription
-        has a new key pair and a new auth secret (RFC 8291 §3.1, §3.2).
+        ``application_server_key`` is the uncompressed point, 65 bytes, or None if anybody may send.
+        Each subscription has a new key pair and a new auth secret (RFC 8291 §3.1, §3.2).
         """
         channel_id = str(uuid.uuid4())
-        key = base64url.encode(application_server_key)
-        padded = key + "=" * (-len(key) % 4)  # Firefox pads it
-        answer = await self._ask("register", {"channelID": channel_id, "key": padded}, channel_id)
+        message: dict[str, object] = {"channelID": channel_id}
+        if application_server_key is not None:
+            key = base64url.encode(application_server_key)
+            message["key"] = key + "=" * (-len(key) % 4)  # Firefox pads it
+        answer = await self._ask("register", message, channel_id)
         if (status := answer.get("status")) != 200:
             said = status if isinstance(status, int) else strict_json.kind(status)
             raise BrowserFailed(f"The push service refused to register: {said}")
@@ -188,6 +205,7 @@ class AutopushClient:
                 self._socket.close()  # our end of it, too
                 self._socket = None
             self._closed.set()
+            self._on_close()
             for waiting in self._answers.values():
                 if not waiting.done():
                     waiting.set_exception(BrowserFailed("The push service closed the connection"))
@@ -235,7 +253,8 @@ class AutopushClient:
             auth_secret = channel.subscription.auth
             assert auth_secret is not None, "a channel's subscription has keys"
             plaintext = encryption.decrypt(body, ua_private=channel.ua_private, auth_secret=auth_secret)
-        except (EncryptionError, FormatError):
+        except (EncryptionError, FormatError) as error:
+            self._on_fault(error)
             return DECRYPTION_ERROR, None
         return DELIVERED, plaintext
 

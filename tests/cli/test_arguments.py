@@ -49,11 +49,13 @@ BAD: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--host": ["", "0.0.0.0", "localhost", "192.0.2.77", "1.2.3", "127.1", "::1", LONG, "a\0b"],
             "--port": PORTS,
             "--push-port": PORTS,
+            "--https-port": PORTS,
             "--data": FOLDERS,
             "--database": DATABASES,
             "--sender": CHOICES,
             "--allow-endpoint": ORIGINS,
             "--flavour": CHOICES,
+            "--control": FLAG,
             "--quiet": FLAG,
             "--certfile": [*FILES, "{binary}", "{file}"],
             "--keyfile": [*FILES, "{binary}", "{file}"],
@@ -87,6 +89,15 @@ BAD: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--subject": [f"{text}|--file|{{data}}/new.env"
                           for text in [*TEXTS, "nobody", "mailto:", "http://127.0.0.1/", LONG]],
             "--json": FLAG,
+        },
+    ),
+    "subscription": (
+        [],
+        {
+            "--data": ["{file}", "", LONG, "a\0b"],
+            "--json": ["{folder}", "{file}/s.json", "{missing}/s.json", "", LONG, "a\0b"],
+            "--https": FLAG,
+            "--key": [*TEXTS, "BCVxsr7N", LONG, "private"],
         },
     ),
     "subscriptions": (

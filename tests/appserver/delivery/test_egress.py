@@ -205,7 +205,7 @@ def test_the_same_endpoint_allowed_is_delivered_to(run, send, push_service, auth
 
 
 def test_a_route_leads_to_its_own_port_and_opens_no_other(run, send, push_service, authority):
-    from pushlab.pushservice.chromium.certificates import Certificates
+    from pushlab.pushservice.certificates import Certificates
 
     made = Certificates.make(["push.example.net"])
 
