@@ -133,6 +133,7 @@ def _serve(options: argparse.Namespace) -> int:
                 allow_endpoints=options.allow_endpoint,
                 flavour=options.flavour,
                 control=options.control,
+                aud_without_port=options.aud_without_port,
                 host=options.host,
                 certfile=options.certfile,
                 keyfile=options.keyfile,
@@ -140,11 +141,11 @@ def _serve(options: argparse.Namespace) -> int:
             )
         )
         undo.callback(_say_why_it_ends, lab)
-        _serve_until_asked_to_end(lab, undo, options.quiet)
+        _serve_until_asked_to_end(lab, undo, options)
     return 0
 
 
-def _serve_until_asked_to_end(lab: "LabRuntime", undo: ExitStack, quiet: bool) -> None:
+def _serve_until_asked_to_end(lab: "LabRuntime", undo: ExitStack, options: argparse.Namespace) -> None:
     from pushlab.cli.log import EventLog
     from pushlab.lab.lifecycle import end_this_program
 
@@ -155,30 +156,30 @@ def _serve_until_asked_to_end(lab: "LabRuntime", undo: ExitStack, quiet: bool) -
         print(f"VAPID keys from {lab.key_source.keys_from}", file=sys.stderr)
 
     def follow() -> None:
-        if sys.stdout and not quiet:
+        if sys.stdout and not options.quiet:
             undo.callback(EventLog(lab.journal, sys.stdout).close)
 
     if lab.invitation:
         _invite(lab.invitation, follow)
     else:
-        if not quiet:
+        if not options.quiet:
             opens = command(f"browser firefox {page}")
             print(f"Open that page, or type in another terminal: {opens}\nStop with Ctrl-C.", flush=True)
-            _tell_senders(lab)
+            _tell_senders(lab, options.control)
         follow()
     while True:
         signal.pause() if hasattr(signal, "pause") else input()
 
 
-def _tell_senders(lab: "LabRuntime") -> None:
+def _tell_senders(lab: "LabRuntime", control: bool) -> None:
     """Print how a sender in each language reaches the push service by https."""
-    from pushlab.lab.authority import how_to_trust
+    from pushlab.lab.authority import instructions
 
     subscribes = command("subscription --https")
     print(f"\nSenders by https: {lab.push_service.https_origin}; for a subscription type {subscribes}")
-    print(f"They have to trust the authority in {lab.ca_file}:")
-    for language, line in how_to_trust(lab.ca_file):
-        print(f"  {language:<10}{line}")
+    print(f"They have to trust the authority in {lab.ca_file}:\n{instructions(lab.ca_file)}")
+    if control:
+        print(f"Tests of senders: POST {lab.push_service.origin}/test/subscribe")
     print(flush=True)
 
 

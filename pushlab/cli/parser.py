@@ -181,6 +181,9 @@ def _serve(serve: Parser) -> None:
     serve.add_argument("--control", action="store_true",
                        help="for tests of senders: the push service has routes that make "
                        "subscriptions, show what arrived, and plan answers")  # fmt: skip
+    serve.add_argument("--aud-without-port", action="store_true",
+                       help="take tokens that leave out the port of aud, as libraries for PHP, Java, "
+                       "Ruby, Rust and .NET make them")  # fmt: skip
     serve.add_argument("--quiet", action="store_true", help="print only the addresses, and no log")
     serve.add_argument(
         "--certfile", type=path, metavar="PEM", help="serve the page over https with this certificate"

@@ -57,7 +57,11 @@ def subscription(data: Path | None, file: Path | None, https: bool, key: str | N
             made = dataclasses.replace(made, endpoint=f"{lab.https}{urlsplit(made.endpoint).path}")
         _hand_out(made, file)
         if https:
-            _tell_whom_to_trust(folder / authority.NAME)
+            trusts = authority.instructions(folder / authority.NAME)
+            _tell(f"Your sender has to trust the authority of this lab:\n{trusts}")
+        else:
+            _tell(f"For a try: {command('send')} {file or 'FILE'}")
+        _tell("What arrives is shown here. Ctrl-C ends the subscription: its endpoint is then gone.")
 
     with suppress(KeyboardInterrupt):
         asyncio.run(_stay(lab.push_service, raw, hand_out))
@@ -93,15 +97,6 @@ def _hand_out(made: PushSubscription, file: Path | None) -> None:
     else:
         private_file.write(file, f"{text}\n".encode(), overwrite=True)
         print(f"{made} is in {file}", flush=True)
-    send = command(f"send {file or 'FILE'}")
-    _tell(f"Send to it from your own program, or with {send}. What arrives is shown here.")
-    _tell("Stop with Ctrl-C: then the subscription ends, and its endpoint is answered 410.")
-
-
-def _tell_whom_to_trust(path: Path) -> None:
-    _tell("Your sender has to trust the authority of this lab:")
-    for language, line in authority.how_to_trust(path):
-        _tell(f"  {language:<10}{line}")
 
 
 def _tell(line: str) -> None:

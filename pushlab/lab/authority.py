@@ -36,23 +36,26 @@ def how_to_trust(path: Path, system: str = os.name) -> list[tuple[str, str]]:
     store_of_java = f"-keystore {store} -storepass pushlab"
     trust_store = "-Djavax.net.ssl.trustStore"
     return [
-        ("Node", _set(system, NODE_EXTRA_CA_CERTS=file)),
-        ("Python", _set(system, SSL_CERT_FILE=file, REQUESTS_CA_BUNDLE=file)),
-        ("Go, Ruby", _set(system, SSL_CERT_FILE=file)),
-        ("curl", _set(system, CURL_CA_BUNDLE=file)),
+        ("Node", _set(system, path, "NODE_EXTRA_CA_CERTS")),
+        ("Python", _set(system, path, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")),
+        ("Go, Ruby", _set(system, path, "SSL_CERT_FILE")),
+        ("curl", _set(system, path, "CURL_CA_BUNDLE")),
         ("PHP", f"php -d openssl.cafile={file} -d curl.cainfo={file} YOUR_SENDER.php"),
         ("Java", f"keytool -importcert -noprompt -alias pushlab -file {file} {store_of_java}"),
         ("", f"java {trust_store}={store} {trust_store}Password=pushlab YourSender"),
     ]
 
 
-def _set(system: str, **variables: str) -> str:
+def instructions(path: Path) -> str:
+    """Return those lines as a table for a terminal."""
+    return "\n".join(f"  {language:<10}{line}" for language, line in how_to_trust(path))
+
+
+def _set(system: str, path: Path, *names: str) -> str:
     if system == "nt":  # As in cmd.exe; PowerShell writes $env:NAME = "value".
-        return " & ".join(f"set {name}={value}" for name, value in variables.items())
-    return "export " + " ".join(f"{name}={value}" for name, value in variables.items())
+        return " & ".join(f'set "{name}={path}"' for name in names)
+    return " ".join(["export", *(f"{name}={_quoted(str(path), system)}" for name in names)])
 
 
 def _quoted(path: str, system: str) -> str:
-    if system == "nt":
-        return f'"{path}"' if " " in path else path
-    return shlex.quote(path)
+    return f'"{path}"' if system == "nt" else shlex.quote(path)

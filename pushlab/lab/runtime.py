@@ -59,7 +59,8 @@ class LabRuntime(Lifecycle):
     (``"strict"``, ``"mozilla"``, ``"fcm"``, ``"apple"`` or ``"wns"``), and ``message_limit`` how
     many messages may wait there for one user agent. ``https_port`` is the push service's TCP port for
     senders that need https (0: any free one; None: that of last time), and ``control`` gives it routes
-    for tests of senders (see ``pushservice.control``). ``host`` opens the lab to a room: the address of
+    for tests of senders (see ``pushservice.control``). ``aud_without_port`` takes tokens that leave out
+    the port of ``aud``, as many libraries make them. ``host`` opens the lab to a room: the address of
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
     the page is served by https. ``take_over`` stops a lab of another notebook or program that has the
     same data folder. ``subject`` says how a push service can reach you (``"mailto:…"`` or
@@ -92,6 +93,7 @@ class LabRuntime(Lifecycle):
         flavour: str = "strict",
         message_limit: int = 1000,
         control: bool = False,
+        aud_without_port: bool = False,
         host: str = network.LOOPBACK,
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
@@ -107,9 +109,9 @@ class LabRuntime(Lifecycle):
         if database is not None:
             self._database = checked_url(database, "application server")
         flavour = Flavour.named(flavour)
+        if control and not network.is_loopback(str(host)):
+            raise BadArgument(f"control is for this machine alone, and host is {host!r}")
         self._host = host = network.checked(host)
-        if control and not network.is_loopback(host):
-            raise BadArgument(f"control is for this machine alone, and the lab would listen at {host}")
         self._certificate = Certificate.load(certfile, keyfile)
         # In a room only the instructor may notify all. At the loopback there is nobody else.
         self._token = None if network.is_loopback(host) else settings.instructor_token()
@@ -132,6 +134,7 @@ class LabRuntime(Lifecycle):
             flavour=flavour,
             message_limit=message_limit,
             control=control,
+            aud_without_port=aud_without_port,
         )
         self._throw_away = ThrowAwaySubscriptions(self.data, self._remove_subscription)
         self._browsers = OpenBrowsers(self.run, self._throw_away.forget_of)

@@ -28,6 +28,16 @@ def serialize(scheme: str, host: str, port: int | None = None) -> str:
     return f"{scheme}://{host}:{port}"
 
 
+def without_port(origin: str) -> str:
+    """Return an origin without its port, as many libraries write it into ``aud``.
+
+    >>> without_port("https://[::1]:8446"), without_port("https://push.example.net")
+    ('https://[::1]', 'https://push.example.net')
+    """
+    parts = urlsplit(origin)
+    return serialize(parts.scheme, parts.hostname or "")
+
+
 def origin_of(url: str) -> str:
     """Return the origin of a URL. Raises ValueError if it has no host, or a scheme without a port.
 

@@ -70,6 +70,9 @@ class PushService:
     encrypted for the user agent anyway. Chromium requires TLS, and has two more ports (see
     ``chromium``). So do some senders, and there is one for them (see ``https``).
 
+    RFC 8292 §2 wants the port in ``aud``, and many libraries leave it out, because no vendor's origin
+    has one. ``aud_without_port`` takes their tokens as well.
+
     ``answers`` and ``receivers`` are for tests of senders. With ``control``, such tests can use them
     over HTTP (see ``control``); only a service at the loopback may have that.
 
@@ -92,6 +95,7 @@ class PushService:
         flavour: str = "strict",
         message_limit: int = 1000,
         control: bool = False,
+        aud_without_port: bool = False,
     ):
         if type(message_limit) is not int or message_limit < 1:
             raise LabError(f"message_limit is {message_limit!r}, and must be a whole number from 1 on")
@@ -105,7 +109,7 @@ class PushService:
         self.answers = PlannedAnswers()
         self._chromium = ChromiumServers(clock, lambda: self.flavour, self.answers)
         self._https = HttpsServer()
-        self._control = control
+        self._control, self._aud_without_port = control, aud_without_port
 
     async def start(self, port: int = 0, host: str = "127.0.0.1", https_port: int | None = None) -> None:
         """Listen at a TCP port (0: any free one), at two more for Chromium, and at one with https.
@@ -241,7 +245,7 @@ class PushService:
     def _for_senders(self, origin: Callable[[HTTPServerRequest], str]) -> list[Route]:
         broker = {"broker": self.broker}
         webpush = {"origin": origin, "now": self._clock, "answers": self.answers}
-        webpush |= {"flavour": lambda: self.flavour}
+        webpush |= {"flavour": lambda: self.flavour, "aud_without_port": self._aud_without_port}
         return [
             (r"/", FrontPage, broker | {"ws_url": self.ws_url}),
             (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, broker | webpush),

@@ -14,11 +14,14 @@ passes is answered 201, or as a test has planned (see ``answers``).
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from tornado.httputil import HTTPServerRequest, format_timestamp, responses
 
 from pushlab.errors import (
+    BadAudience,
     BadContentEncoding,
     BadUrgency,
     BodyTooLarge,
@@ -32,6 +35,7 @@ from pushlab.journal import Party
 from pushlab.protocol import vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.origin import without_port
 from pushlab.pushservice import mozilla
 from pushlab.pushservice.answers import PlannedAnswer, PlannedAnswers
 from pushlab.pushservice.broker import Broker
@@ -62,8 +66,13 @@ class PushResource(StreamedBody):
         now: Callable[[], float],
         flavour: Callable[[], Flavour],
         answers: PlannedAnswers,
+        aud_without_port: bool = False,
     ) -> None:
-        """``origin(request)`` is that of the endpoint: the ``aud`` of its tokens (RFC 8292 §2)."""
+        """``origin(request)`` is that of the endpoint: the ``aud`` of its tokens (RFC 8292 §2).
+
+        ``aud_without_port``: whether a token that leaves out the origin's port is taken too.
+        """
+        self.aud_without_port = aud_without_port
         self.broker, self.now, self.flavour, self.answers = broker, now, flavour(), answers
         self.origin = origin(self.request)
 
@@ -128,10 +137,18 @@ class PushResource(StreamedBody):
         if headers.get("Authorization") is None and subscription.key is None:
             return None
         credentials = self.flavour.credentials(headers)
-        origin, key = self.origin, subscription.key
-        claims = vapid.verify(credentials, origin=origin, now=self.now(), subscribed_key=key)
-        self.flavour.check_claims(claims)
+        self.flavour.check_claims(self._verified(credentials, subscription.key))
         return credentials.k
+
+    def _verified(self, credentials: vapid.Credentials, key: bytes | None) -> vapid.Claims:
+        verify = partial(vapid.verify, credentials, now=self.now(), subscribed_key=key)
+        try:
+            return verify(origin=self.origin)
+        except BadAudience:
+            if self.aud_without_port:
+                with suppress(BadAudience):
+                    return verify(origin=without_port(self.origin))
+            raise
 
     def _coding(self) -> OldCoding | None:
         """Return the headers of the older coding, or None if the body is in aes128gcm, or empty.

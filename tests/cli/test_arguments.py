@@ -56,6 +56,7 @@ BAD: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--allow-endpoint": ORIGINS,
             "--flavour": CHOICES,
             "--control": FLAG,
+            "--aud-without-port": FLAG,
             "--quiet": FLAG,
             "--certfile": [*FILES, "{binary}", "{file}"],
             "--keyfile": [*FILES, "{binary}", "{file}"],

@@ -106,10 +106,17 @@ def test_demo_in_words():
 
 
 def test_serve_prints_one_line_and_stops_when_asked(tmp_path):
-    with serving(tmp_path) as (page, push, process):
+    with serving(tmp_path, "--https-port", "0", "--control") as (page, push, process):
         with urllib.request.urlopen(page + "health", timeout=patience(60)) as answer:
             health = json.load(answer)["data"]
         assert health["push_service"] == push.replace("http", "ws")
+        rest = iter(process.stdout.readline, "")
+        said = next(line for line in rest if line.startswith("Senders by https: "))
+        origin = re.match(r"Senders by https: (https://localhost:[0-9]+); ", said)[1]
+        assert any(f"NODE_EXTRA_CA_CERTS={tmp_path}/push-service-ca.pem\n" in line for line in rest)
+        assert any(f"{push}test/subscribe" in line for line in rest)
+        status, made = post(push + "test/subscribe", {"https": True})
+        assert status == 201 and made["subscription"]["endpoint"].startswith(origin + "/")
         process.send_signal(signal.SIGINT)
         assert process.wait(patience(120)) == 0
 

@@ -133,7 +133,7 @@ def test_stop_twice_is_harmless(lab):
     assert not lab.running
 
 
-@pytest.mark.parametrize("taken", ["port", "push_port"])
+@pytest.mark.parametrize("taken", ["port", "push_port", "https_port"])
 def test_a_port_that_something_else_holds(tmp_path, leaves_nothing, monkeypatch, taken):
     monkeypatch.setenv("PUSHLAB_PATIENCE", "0.1")  # It never says who it is.
     with socket.socket() as other:
@@ -204,6 +204,9 @@ CANNOT_START = {
     "data with a NUL": (BadArgument, lambda _: {"data": "a\0b"}),
     "port over 65535": (LabError, lambda _: {"port": 70000}),
     "push port over 65535": (LabError, lambda _: {"push_port": 70000}),
+    "https port over 65535": (BadPort, lambda _: {"https_port": 65536}),
+    "https port of a wrong type": (BadPort, lambda _: {"https_port": "8446"}),
+    "control in a room": (BadArgument, lambda _: {"host": "192.0.2.77", "control": True}),
     "port of a wrong type": (LabError, lambda _: {"port": "8292"}),
     "push port of a wrong type": (LabError, lambda _: {"push_port": 80.5}),
     "half a certificate": (BadCertificate, lambda _: {"certfile": "lab.pem"}),

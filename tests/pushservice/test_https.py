@@ -76,6 +76,28 @@ def test_the_audience_is_the_origin_that_was_asked(bench, http):
     bench(scenario)
 
 
+def test_an_audience_without_its_port_is_taken_if_that_is_asked_for(bench, http):
+    async def scenario(bench):
+        agent, sender, subscription = await bench.subscribed()
+        for to, audience, status in (
+            (at(bench, subscription), "https://localhost", 201),
+            (at(bench, subscription), "https://localhost/", 403),
+            (at(bench, subscription), "https://127.0.0.1", 403),
+            (subscription, "http://127.0.0.1", 201),
+            (subscription, "https://127.0.0.1", 403),
+        ):
+            request = sender.request(to, b"hello")
+            request.headers["Authorization"] = sender.authorization(to, aud=audience)
+            response = await (http(request) if to is subscription else trusting(bench, request))
+            assert response.code == status, (to.origin, audience)
+            if status == 403:
+                assert repr(to.origin) in json.loads(response.body)["error"]["message"]
+            else:
+                await agent.ack(await agent.notification())
+
+    bench(scenario, aud_without_port=True)
+
+
 def test_the_authority_vouches_for_this_machine_alone_and_shows_no_key(bench, run):
     async def scenario(bench):
         service = bench.service
