@@ -83,7 +83,7 @@ async def _stay(push_url: str, key: bytes | None, hand_out: Callable[[PushSubscr
         hand_out(await client.subscribe(key))
         while (line := await lines.get()) is not None:
             print(f"{time.strftime('%H:%M:%S')}  {one_line(line)}", flush=True)
-        raise LabStopped("the lab has stopped, and this subscription waits there for its user agent")
+        raise LabStopped("the lab has stopped, and nobody reads what comes to this subscription")
     finally:
         if client.connected:
             await client.unsubscribe()

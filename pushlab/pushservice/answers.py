@@ -99,9 +99,12 @@ class PlannedAnswers:
             raise TooManyRequests(f"{MAX_PLANS} answers are planned, and wait for messages")
         self._plans.setdefault(_token(endpoint), []).append((answer, times))
 
-    def clear(self) -> None:
-        """Forget all plans."""
-        self._plans.clear()
+    def clear(self, endpoint: str | None = None) -> None:
+        """Forget the plans for an endpoint, or all plans."""
+        if endpoint is None:
+            self._plans.clear()
+        else:
+            self._plans.pop(_token(endpoint), None)
 
     @property
     def pending(self) -> int:

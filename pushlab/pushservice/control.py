@@ -89,7 +89,9 @@ class ExpireHandler(ControlHandler):
     """``POST /test/expire/ID``: the endpoint is gone, as if its user agent had unsubscribed."""
 
     def post(self, id: str) -> None:
-        self.receivers.find(id).expire()
+        receiver = self.receivers.find(id)
+        receiver.expire()
+        self.answers.clear(receiver.subscription.endpoint)  # Nothing would ever use them up.
         self.finish({"id": id})
 
 

@@ -120,8 +120,10 @@ def test_an_expired_subscription_is_gone_and_what_arrived_can_be_read(bench):
         assert (await sender.send(subscription)).code == 201
         waiting = asyncio.create_task(control.messages(id, "?count=2&timeout=60"))
         await control.messages(id)
+        await control.post(f"answer/{id}", {"status": 500})
         for _ in range(2):
             assert await control.post(f"expire/{id}") == (200, {"id": id})
+        assert bench.service.answers.pending == 0
         assert (await sender.send(subscription)).code == 410
         assert [one["text"] for one in await waiting] == ["hello"], "no more can come"
 
