@@ -26,6 +26,7 @@ _PUBLIC = {
     "pushlab.useragent.firefox.browser": ["Firefox"],
     "pushlab.useragent.virtual": ["VirtualUserAgent"],
     "pushlab.notebook": ["Lab"],
+    "pushlab.notebook.inspection": ["inspect"],
     "pushlab.notebook.starter": ["starter_file"],
     "pushlab.notebook.pictures.charts": ["bar_chart", "bench_chart", "line_chart"],
     "pushlab.notebook.pictures.gallery": ["byte_map", "message_map", "token_map", "trace_table"],
@@ -44,6 +45,8 @@ _DRAWN = {
     "pushlab.protocol.vapid": ["Claims", "Credentials"],
     "pushlab.appserver.explain.outcome": ["Outcome"],
     "pushlab.appserver.delivery.response": ["PushResponse"],
+    "pushlab.doctor.inspection": ["Inspection"],
+    "pushlab.notebook.inspection": ["Inspected"],
 }
 _SOURCE = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULE = {name: f"{package}.{name}" for package, names in _MODULES.items() for name in names}

@@ -5,21 +5,30 @@ text of the message are shown only when that is asked for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+from pushlab import files
 from pushlab.doctor.findings import Report
 from pushlab.doctor.request import examine_request
 from pushlab.errors import BadArgument, BadBase64url, BadPrivateKey, PushlabError
 from pushlab.protocol import base64url, content_coding, encryption, jws, p256, strict_json, trace, vapid
+from pushlab.protocol.spelling import captured
 from pushlab.protocol.spelling.captured import Captured
 from pushlab.protocol.strict_json import is_number
 from pushlab.protocol.trace import Span, Step
+from pushlab.reader import Advice, advice
 from pushlab.text import one_line, show
 
 PRIVATE = ("private", "privateKey", "private_key", "ua_private", "d")
 AUTH = ("auth", "auth_secret", "authSecret")
 """Names that a file may give to the two keys of a user agent."""
+
+TO_SHOW_SECRETS = Advice("secrets=True", terminal="--show-secrets")
+
+MAX_SIZE = 16 * 1024 * 1024
+"""Bytes of the longest file. A HAR file has everything that a page has loaded."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +121,7 @@ class Inspection:
                 yield f"  {step}" + (f"\n    {base64url.encode(step.value)}" if secrets else "")
         if self.plaintext is not None:
             text = one_line(self.plaintext.decode("utf-8", "replace"))
-            shown = f": {text}" if secrets else "; --show-secrets shows it"
+            shown = f": {text}" if secrets else f"; {advice(TO_SHOW_SECRETS)} shows it"
             yield f"  plaintext, {len(self.plaintext)} bytes{shown}"
         if self.fault:
             yield f"\nNot opened: {self.fault}"
@@ -138,6 +147,40 @@ class Inspection:
             said["steps"] = {step.name: base64url.encode(step.value) for step in self.steps}
             said["plaintext"] = (self.plaintext or b"").decode("utf-8", "replace")
         return said
+
+
+def inspect_content(
+    content: bytes,
+    now: float,
+    *,
+    body: bytes | None = None,
+    receiver: Receiver | None = None,
+    source: Path | None = None,
+) -> list[Inspection]:
+    """Take apart each request in a file or a text. Raises BadArgument if there is none, and OSError.
+
+    ``body``: the body by itself, if the tool left it out; ``source``: the file of the content, beside
+    which an .http file may name one with the body.
+    """
+    requests = captured.read(content)
+    if not requests:
+        raise BadArgument(
+            f"{source or 'this'} holds no request that can be read",
+            hint="Give raw HTTP, the text of curl -v or --trace, a HAR file, or an .http file",
+        )
+    folder = source.parent if source else Path()
+    return [inspect_request(_with_body(one, body, folder), now, receiver) for one in requests]
+
+
+def _with_body(request: Captured, body: bytes | None, folder: Path) -> Captured:
+    """Add the body that is given by itself, or the one in the file that an .http file names."""
+    if body is None and request.body_file:
+        body = files.read(folder / request.body_file)
+    if body is None:
+        return request
+    content, written = captured.body_of(body)
+    form = f"{request.form}, body in {written}" if written else request.form
+    return replace(request, body=content, without="", form=form)
 
 
 def inspect_request(request: Captured, now: float, receiver: Receiver | None = None) -> Inspection:

@@ -4,35 +4,39 @@
 when the first of them is drawn. The ``repr`` of an object does not change.
 
 No picture shows a secret: of an endpoint only the origin is drawn, of a token only the first
-characters, of auth and of the values of a derivation only the lengths. ``trace_table`` is the one
-picture that shows values.
+characters, of auth and of the values of a derivation only the lengths. Values are shown by
+``trace_table``, and by ``inspect(…, secrets=True)``.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import Outcome, explain
+from pushlab.doctor.findings import Finding, Level
+from pushlab.doctor.inspection import Inspection
 from pushlab.errors import PushlabError
 from pushlab.journal import Party
+from pushlab.notebook.inspection import Inspected
 from pushlab.notebook.pictures import svg, theme
-from pushlab.notebook.pictures.bytemaps import byte_block, parts_of
+from pushlab.notebook.pictures.bytemaps import byte_block, parts_of, token_blocks
 from pushlab.notebook.pictures.sequence import COLOURS
 from pushlab.notebook.pictures.svg import Block
-from pushlab.notebook.pictures.tables import TableRow, count, table
-from pushlab.protocol import base64url, trace
+from pushlab.notebook.pictures.tables import TableRow, count, hexadecimal, table
+from pushlab.protocol import base64url, trace, vapid
 from pushlab.protocol.content_coding import ContentKeys, Header
 from pushlab.protocol.delivery import LONG, PushOptions, PushRequest
 from pushlab.protocol.encryption import Derivation
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.protocol.trace import Span
 from pushlab.protocol.vapid import Claims, Credentials
-from pushlab.text import show
+from pushlab.text import one_line, show
 
 USER_AGENT = COLOURS[Party.USER_AGENT]
 PUSH_SERVICE = COLOURS[Party.PUSH_SERVICE]
 APPLICATION_SERVER = COLOURS[Party.APPLICATION_SERVER]
+WRONG, DOUBTFUL = "#b0263f", "#86590a"  # the reds and yellows that theme.DARK knows
 
 # A header of a request: what it says, and the source.
 REQUEST_HEADERS: Mapping[str, tuple[str, str]] = {
@@ -82,17 +86,21 @@ def request(thing: PushRequest) -> list[Block]:
     """Draw a request: method, URL without its path, each header, and the body."""
     url = f"{thing.origin}/…"
     lines = [TableRow(thing.method, "", "the endpoint; its path is a secret", url, "RFC 8030 §5")]
-    for name, value in thing.headers.items():
-        meaning, rfc = REQUEST_HEADERS.get(name.lower(), ("no header of web push", ""))
-        if name.lower() not in REQUEST_HEADERS or name.lower() == "authorization":
-            value = LONG.sub(r"\1…", str(value))
-        lines.append(TableRow(name, "", meaning, str(value), rfc))
+    lines += _header_rows(thing.headers.items())
     parts, said = _body_parts(thing.body)
     lines.append(TableRow("body", count(len(thing.body)), said))
     drawn = [byte_block(parts, thing.body)] if thing.body else []
     said = "PushRequest: application server → push service"
     wide = sum(block.width for block in drawn)
     return [table(lines, said, APPLICATION_SERVER, width=wide), *drawn]
+
+
+def _header_rows(headers: Iterable[tuple[str, str]]) -> Iterable[TableRow]:
+    for name, value in headers:
+        meaning, rfc = REQUEST_HEADERS.get(name.lower(), ("no header of web push", ""))
+        if name.lower() not in REQUEST_HEADERS or name.lower() == "authorization":
+            value = LONG.sub(r"\1…", str(value))
+        yield TableRow(name, "", meaning, str(value), rfc)
 
 
 def _body_parts(body: bytes) -> tuple[list[Span], str]:
@@ -241,6 +249,83 @@ def derivation(thing: Derivation | ContentKeys) -> list[Block]:
     return [table(lines, f"{type(thing).__name__}: lengths only", APPLICATION_SERVER)]
 
 
+def inspected(thing: Inspected) -> list[Block]:
+    """Draw each request; keys, whole tokens and messages too if they were asked for."""
+    return [block for one in thing for block in inspection(one, thing.secrets)]
+
+
+def inspection(thing: Inspection, secrets: bool = False) -> list[Block]:
+    """Draw a request that was taken apart: headers, token, body, derivation, and what is wrong."""
+    blocks = [*_token(thing, secrets), *_body(thing), *_opened(thing, secrets)]
+    wide = max((block.width for block in blocks), default=0)
+    findings = table(
+        map(_finding, thing.report), f"Findings: {thing.report.summary}", svg.FAINT, width=wide
+    )
+    return [_captured(thing, max(wide, findings.width)), *blocks, findings]
+
+
+def _captured(thing: Inspection, wide: float) -> Block:
+    request = thing.request
+    origin = "/".join(request.url.split("/", 3)[:3])
+    where = f"{show(origin)}/…" if origin else "(no URL)"
+    ours = [pair for pair in request.headers if pair[0].lower() in REQUEST_HEADERS]
+    lines = [
+        TableRow(show(request.method), "", "the endpoint; its path is a secret", where, "RFC 8030 §5"),
+        *_header_rows(
+            (name, show(value) if name.lower() != "authorization" else value) for name, value in ours
+        ),
+    ]
+    if others := len(request.headers) - len(ours):
+        lines.append(TableRow("…", "", count(others, "other header")))
+    return table(lines, f"A request, from {show(request.form)}", APPLICATION_SERVER, width=wide)
+
+
+def _token(thing: Inspection, secrets: bool) -> list[Block]:
+    """Draw the token and its claims. Whoever has its signature can send, so that is a secret."""
+    if not thing.token:
+        return []
+    text = vapid.parse(thing.request.values("Authorization")[0]).t
+    if not secrets:
+        last = thing.token[-1]
+        text = text[: last.start] + "·" * len(last)
+    said = TableRow("claims", "", thing.claims, "", "RFC 8292 §2")
+    drawn = token_blocks(thing.token, text)
+    wide = max(block.width for block in drawn)
+    return [table([said], "Its token", APPLICATION_SERVER, width=wide), *drawn]
+
+
+def _body(thing: Inspection) -> list[Block]:
+    if not thing.body or not thing.request.body:
+        return []
+    drawn = byte_block(thing.body, thing.request.body)
+    said = f"Its body: {count(len(thing.request.body))}"
+    return [table([], said, APPLICATION_SERVER, width=drawn.width), drawn]
+
+
+def _opened(thing: Inspection, secrets: bool) -> list[Block]:
+    """Draw how the user agent opens the body: every value on the way, and the plaintext or the fault."""
+    lines = [
+        TableRow(step.name, count(len(step.value)), step.formula,
+                 hexadecimal(step.value) if secrets else "", step.rfc)
+        for step in thing.steps
+    ]  # fmt: skip
+    if thing.plaintext is not None:
+        text = one_line(thing.plaintext.decode("utf-8", "replace")) if secrets else ""
+        hidden = "" if secrets else "secrets=True shows it"
+        lines.append(TableRow("plaintext", count(len(thing.plaintext)), hidden, text, "RFC 8291 §4"))
+    if thing.fault:
+        lines.append(TableRow("not opened", "", thing.fault, "", "", WRONG))
+    if not lines:
+        return []
+    return [table(lines, "Opened with the receiver's keys", USER_AGENT, formulas=True)]
+
+
+def _finding(one: Finding) -> TableRow:
+    colour = {Level.BAD: WRONG, Level.HINT: DOUBTFUL}.get(one.level, APPLICATION_SERVER)
+    said = f"{show(one.seen)}. {show(one.fix)}" if one.fix else show(one.seen)
+    return TableRow(str(one.level), one.fault, said, "", one.source, colour)
+
+
 def _date(seconds: float) -> str:
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -259,4 +344,6 @@ DRAWINGS: Mapping[type, Callable[..., list[Block]]] = {
     Header: header,
     Derivation: derivation,
     ContentKeys: derivation,
+    Inspection: inspection,
+    Inspected: inspected,
 }

@@ -12,8 +12,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import pushlab
+from pushlab import inspect
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.explain.outcome import Outcome, explain
+from pushlab.doctor.inspection import Receiver
 from pushlab.errors import PlaintextTooLong
 from pushlab.journal import Party
 from pushlab.notebook import rich
@@ -47,6 +49,7 @@ CREATED = PushResponse(
     b"",
     "Created",
 )
+RECEIVER, NOW = Receiver(RFC8291.ua_private, RFC8291.auth_secret), 1453500000
 THINGS = {
     "request": REQUEST,
     "request without body": build_request(RFC8291.subscription, None, AUTHORIZATION, PushOptions()),
@@ -60,6 +63,8 @@ THINGS = {
     "derivation": DERIVATION,
     "content keys": content_coding.derive(bytes(16), bytes(16)),
 }
+INSPECTED = inspect(REQUEST, receiver=RECEIVER, at=NOW)
+"""Its picture shows the part of a token that anybody may read: ``test_inspection`` looks for secrets."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +80,9 @@ def display(tmp_path_factory):
     InteractiveShell.clear_instance()
 
 
-@pytest.mark.parametrize("thing", THINGS.values(), ids=THINGS)
+@pytest.mark.parametrize(
+    "thing", [*THINGS.values(), INSPECTED, INSPECTED[0]], ids=[*THINGS, "inspected", "inspection"]
+)
 def test_an_object_is_a_picture_and_its_own_words(display, thing):
     shown = display(thing)
     assert set(shown) == {"text/html", "text/plain"}
