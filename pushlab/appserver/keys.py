@@ -161,9 +161,12 @@ class VapidKeys:
 
     def to_env(self) -> str:
         """Return the text of a ``.env`` file, private key included."""
-        private = base64url.encode(p256.raw_private(self.private_key))
-        values = (self.application_server_key, private, self.subject)
+        values = (self.application_server_key, self.to_base64url(), self.subject)
         return "".join(f"{name}={value}\n" for name, value in zip(NAMES, values, strict=True))
+
+    def to_base64url(self) -> str:
+        """Return the private key alone, 32 bytes, in the form that most libraries take."""
+        return base64url.encode(p256.raw_private(self.private_key))
 
     def to_pem(self) -> bytes:
         """Return the private key as PKCS #8 PEM, not encrypted. Source: RFC 5958."""

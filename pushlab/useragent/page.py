@@ -128,6 +128,11 @@ class ClientPage(ABC):
             await self._open(page_url)
             await self.settled()
 
+    async def visit(self, url: str) -> None:
+        """Open any page and wait until it is loaded."""
+        async with self._turn:
+            await self._open(url)
+
     async def screenshot(self) -> bytes:
         """Return a PNG of the whole page, also of what is below the edge of the window."""
         async with self._turn:

@@ -98,6 +98,7 @@ def test_every_form_of_a_file_gives_the_same_key(form, tmp_path):
 def test_what_is_written_is_byte_exact():
     keys = VapidKeys.from_raw(RAW, subject="mailto:me@example.com")
     assert keys.to_env() == ENV
+    assert keys.to_base64url() == base64url.encode(RAW)
     assert keys.to_pem() == PKCS8.encode()
     assert keys.to_jwk() == JWK
 

@@ -248,6 +248,10 @@ class Chromium(Browser):
         await self._running().command("Browser.setPermission", permission)
         self._granted.add(origin)
 
+    async def run_in_every_page(self, script: str) -> None:
+        """Run a script in each page that is opened from now on, before the page's own scripts."""
+        await self._command("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+
     async def _capture(self) -> bytes:
         size = (await self._command("Page.getLayoutMetrics", {}))["cssContentSize"]
         shot = {"captureBeyondViewport": True, "clip": size | {"scale": 1}}
