@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from pushlab import testing
 from pushlab.settings import patience
+from pushlab.testing import missing
 
 from .run import artifacts as artifacts_of_a_run
 from .run import chance, kernels, progress, schedule
@@ -33,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for plugin in (chance, schedule, kernels, artifacts_of_a_run):
         config.pluginmanager.register(plugin)
+    if not config.pluginmanager.is_registered(testing):
+        # Only an environment in which this version is installed loads it by itself.
+        config.pluginmanager.register(testing)
     # A shell lets its background jobs ignore Ctrl-C, and so would each program that a test interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -186,9 +191,3 @@ def found_or_missing(module: str) -> str:
         return str(import_module(module).find())
     except BrowserNotFound as error:
         missing(str(error))
-
-
-def missing(what: str):
-    if os.environ.get("PUSHLAB_REQUIRE_BROWSERS"):
-        pytest.fail(f"{what} PUSHLAB_REQUIRE_BROWSERS is set, so this is a failure.")
-    pytest.skip(what)

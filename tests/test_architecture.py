@@ -56,6 +56,11 @@ TABLE = {
     "cli.jupyterlab": ({"cli.trust", "throwaway"}, {"jupyterlab"}),
     "cli.trust": (set(), {"nbformat"}),
     "__main__": ({"cli"}, set()),
+    "testing": (
+        {"testing", "lab.loop", "lab.browser", "appserver.keys", "pushservice", "useragent", "protocol"}
+        | GROUND,
+        {"pytest"},
+    ),
 }
 # Within the application server: delivery knows nothing of broadcast, and nothing of the web.
 WITHIN = {
@@ -95,7 +100,7 @@ FLOORS = [
     {"protocol", "server", "fetch"},
     PARTIES,
     {"lab", "doctor"},
-    {"notebook", "cli", "__main__"},
+    {"notebook", "cli", "testing", "__main__"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
