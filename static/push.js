@@ -48,8 +48,8 @@ function isForeignFrame() {
 }
 
 // If a page asks for the notifications after one was made and before the system shows it, Chromium
-// forgets it (read in its source, platform_notification_context_impl.cc). So the page asks while the
-// worker shows none: both take this lock.
+// forgets it: platform_notification_context_impl.cc. So the page asks while the worker shows none,
+// and both take this lock.
 export async function notificationsShown() {
   const registration = missingParts().length ? null : await ourRegistration();
   if (!registration) return [];
