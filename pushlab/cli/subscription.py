@@ -60,7 +60,7 @@ def subscription(data: Path | None, file: Path | None, https: bool, key: str | N
             trusts = authority.instructions(folder / authority.NAME)
             _tell(f"Your sender has to trust the authority of this lab:\n{trusts}")
         else:
-            _tell(f"For a try: {command('send')} {file or 'FILE'}")
+            _tell(f"To try it: {command('send')} {file or 'FILE'}")
         _tell("What arrives is shown here. Ctrl-C ends the subscription: its endpoint is then gone.")
 
     with suppress(KeyboardInterrupt):

@@ -30,7 +30,7 @@ class ControlClient:
         return response.code, json.loads(response.body)
 
     async def get(self, path: str, **headers) -> tuple[int, dict]:
-        request = HTTPRequest(f"{self.url}/{path}", headers=headers, request_timeout=patience(60))
+        request = HTTPRequest(f"{self.url}/{path}", headers=headers, request_timeout=patience(120))
         response = await fetch(request)
         return response.code, json.loads(response.body)
 
@@ -50,7 +50,7 @@ def test_what_is_sent_is_what_arrives(bench):
         control, sender = ControlClient(bench), bench.sender()
         id, subscription = await control.subscribe()
         assert await control.messages(id, "?count=0") == []
-        waiting = asyncio.create_task(control.messages(id, f"?count=2&timeout={patience(10):g}"))
+        waiting = asyncio.create_task(control.messages(id, "?count=2&timeout=60"))
         for text, options in (("Grüße 🎉".encode(), {"ttl": 60, "topic": "t"}), (b"\xff\0", {"ttl": 0})):
             assert (await sender.send(subscription, text, urgency="high", **options)).code == 201
         first, second = await waiting

@@ -31,6 +31,14 @@ async def trusting(bench, request: HTTPRequest) -> HTTPResponse:
     return await fetch(request)
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def port_of(bench) -> int:
     return urlsplit(bench.service.https_origin).port
 
@@ -38,8 +46,7 @@ def port_of(bench) -> int:
 def test_a_message_by_https_arrives_at_whichever_name_it_was_sent(bench):
     async def scenario(bench):
         agent, sender, subscription = await bench.subscribed()
-        names = NAMES if socket.has_dualstack_ipv6() else NAMES[:2]
-        for name in names:
+        for name in NAMES if has_ipv6() else NAMES[:2]:
             response = await trusting(bench, sender.request(at(bench, subscription, name), b"hello"))
             assert response.code == 201, (name, response.body)
             location = response.headers["Location"]
