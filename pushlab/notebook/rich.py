@@ -256,31 +256,44 @@ def inspected(thing: Inspected) -> list[Block]:
 
 def inspection(thing: Inspection, secrets: bool = False) -> list[Block]:
     """Draw a request that was taken apart: headers, token, body, derivation, and what is wrong."""
-    blocks = [*_token(thing, secrets), *_body(thing), *_opened(thing, secrets)]
-    wide = max((block.width for block in blocks), default=0)
-    findings = table(
-        map(_finding, thing.report), f"Findings: {thing.report.summary}", svg.FAINT, width=wide
-    )
-    return [_captured(thing, max(wide, findings.width)), *blocks, findings]
+    wide = max(block.width for block in _parts_of(thing, secrets, 0))
+    return _parts_of(thing, secrets, wide)  # Now all bars are as long as the widest part.
 
 
-def _captured(thing: Inspection, wide: float) -> Block:
+def _parts_of(thing: Inspection, secrets: bool, wide: float) -> list[Block]:
+    findings = map(_finding, thing.report)
+    return [
+        table(
+            _captured(thing),
+            f"A request, from {show(thing.request.form)}",
+            APPLICATION_SERVER,
+            width=wide,
+        ),
+        *_token(thing, secrets, wide),
+        *_body(thing, wide),
+        *_opened(thing, secrets, wide),
+        table(findings, f"Findings: {thing.report.summary}", svg.FAINT, width=wide),
+    ]
+
+
+def _captured(thing: Inspection) -> list[TableRow]:
     request = thing.request
     origin = "/".join(request.url.split("/", 3)[:3])
     where = f"{show(origin)}/…" if origin else "(no URL)"
-    ours = [pair for pair in request.headers if pair[0].lower() in REQUEST_HEADERS]
-    lines = [
-        TableRow(show(request.method), "", "the endpoint; its path is a secret", where, "RFC 8030 §5"),
-        *_header_rows(
-            (name, show(value) if name.lower() != "authorization" else value) for name, value in ours
-        ),
+    headers = [
+        (name, value if name.lower() == "authorization" else show(value))
+        for name, value in request.headers
+        if name.lower() in REQUEST_HEADERS
     ]
-    if others := len(request.headers) - len(ours):
-        lines.append(TableRow("…", "", count(others, "other header")))
-    return table(lines, f"A request, from {show(request.form)}", APPLICATION_SERVER, width=wide)
+    first = TableRow(
+        show(request.method), "", "the endpoint; its path is a secret", where, "RFC 8030 §5"
+    )
+    others = len(request.headers) - len(headers)
+    rest = [TableRow("…", "", count(others, "other header"))] if others else []
+    return [first, *_header_rows(headers), *rest]
 
 
-def _token(thing: Inspection, secrets: bool) -> list[Block]:
+def _token(thing: Inspection, secrets: bool, wide: float) -> list[Block]:
     """Draw the token and its claims. Whoever has its signature can send, so that is a secret."""
     if not thing.token:
         return []
@@ -289,41 +302,39 @@ def _token(thing: Inspection, secrets: bool) -> list[Block]:
         last = thing.token[-1]
         text = text[: last.start] + "·" * len(last)
     said = TableRow("claims", "", thing.claims, "", "RFC 8292 §2")
-    drawn = token_blocks(thing.token, text)
-    wide = max(block.width for block in drawn)
-    return [table([said], "Its token", APPLICATION_SERVER, width=wide), *drawn]
+    heading = table([said], "Its token", APPLICATION_SERVER, width=wide)
+    return [heading, *token_blocks(thing.token, text)]
 
 
-def _body(thing: Inspection) -> list[Block]:
-    if not thing.body or not thing.request.body:
+def _body(thing: Inspection, wide: float) -> list[Block]:
+    body = thing.request.body
+    if not body or not thing.body:
         return []
-    drawn = byte_block(thing.body, thing.request.body)
-    said = f"Its body: {count(len(thing.request.body))}"
-    return [table([], said, APPLICATION_SERVER, width=drawn.width), drawn]
+    heading = table([], f"Its body: {count(len(body))}", APPLICATION_SERVER, width=wide)
+    return [heading, byte_block(thing.body, body)]
 
 
-def _opened(thing: Inspection, secrets: bool) -> list[Block]:
+def _opened(thing: Inspection, secrets: bool, wide: float) -> list[Block]:
     """Draw how the user agent opens the body: every value on the way, and the plaintext or the fault."""
-    lines = [
-        TableRow(step.name, count(len(step.value)), step.formula,
-                 hexadecimal(step.value) if secrets else "", step.rfc)
-        for step in thing.steps
-    ]  # fmt: skip
+    lines = []
+    for step in thing.steps:
+        value = hexadecimal(step.value) if secrets else ""
+        lines.append(TableRow(step.name, count(len(step.value)), step.formula, value, step.rfc))
     if thing.plaintext is not None:
         text = one_line(thing.plaintext.decode("utf-8", "replace")) if secrets else ""
         hidden = "" if secrets else "secrets=True shows it"
         lines.append(TableRow("plaintext", count(len(thing.plaintext)), hidden, text, "RFC 8291 §4"))
     if thing.fault:
         lines.append(TableRow("not opened", "", thing.fault, "", "", WRONG))
-    if not lines:
-        return []
-    return [table(lines, "Opened with the receiver's keys", USER_AGENT, formulas=True)]
+    heading = "Opened with the receiver's keys"
+    return [table(lines, heading, USER_AGENT, formulas=True, width=wide)] if lines else []
 
 
 def _finding(one: Finding) -> TableRow:
     colour = {Level.BAD: WRONG, Level.HINT: DOUBTFUL}.get(one.level, APPLICATION_SERVER)
-    said = f"{show(one.seen)}. {show(one.fix)}" if one.fix else show(one.seen)
-    return TableRow(str(one.level), one.fault, said, "", one.source, colour)
+    whose = f". Fault: {one.fault}" if one.fault else ""
+    fix = f". {one.fix}" if one.fix else ""
+    return TableRow(one.level.value, "", show(f"{one.seen}{whose}{fix}"), "", one.source, colour)
 
 
 def _date(seconds: float) -> str:

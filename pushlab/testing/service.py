@@ -54,6 +54,10 @@ class RunningPushService:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Be a push service that is down: from now on a sender cannot connect."""
         self.run(self.service.stop())
 
     def __repr__(self) -> str:
@@ -121,6 +125,11 @@ class RunningPushService:
 
     def answers(self) -> list[Event]:
         """Return what senders have been answered so far, oldest first."""
+        # Each answer is recorded right after it was sent, in the same turn of the loop. So this asks in
+        # a later turn, and has every answer that a sender has.
+        return self.call(self._answers)
+
+    def _answers(self) -> list[Event]:
         parties = (Party.PUSH_SERVICE, Party.APPLICATION_SERVER)
         return [one for one in self.service.journal.events() if (one.source, one.target) == parties]
 
@@ -155,7 +164,7 @@ class RunningPushService:
 
     def nothing_came(self, count: int, wanted: int, seconds: float) -> TimedOut:
         """Make the error that says what arrived, and how the push service has answered the sender."""
-        answers = self.answers()[-ANSWERS_TOLD:]
+        answers = self._answers()[-ANSWERS_TOLD:]
         told = ", ".join(map(_told, answers))
         said = f"The push service has answered: {told}" if told else "Nobody has sent anything"
         refusal = _refusal(answers[-1]) if answers else None
@@ -202,8 +211,8 @@ class ReceivingSubscription:
 
     @property
     def messages(self) -> list[ReceivedMessage]:
-        """What has arrived so far, oldest first. This does not wait."""
-        return self._receiver.messages
+        """What has arrived so far, oldest first: each message for which a sender has its 201."""
+        return self._push_service.call(lambda: self._receiver.messages)
 
     def received(self, count: int = 1, timeout: float | None = None) -> list[ReceivedMessage]:
         """Wait until ``count`` messages have arrived, and return all that have, oldest first.

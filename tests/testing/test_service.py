@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import requests
 from pywebpush import WebPushException, webpush
 
 from pushlab import VapidKeys
@@ -29,6 +30,13 @@ def test_what_arrives_is_decrypted_with_its_options(push_subscription, vapid_key
     assert (first.text, first.plaintext, first.ttl) == ("é", "é".encode(), 7)
     assert (first.urgency, first.topic, second.text) == ("high", "t", "two")
     assert push_subscription.messages == [first, second]
+
+
+def test_what_a_sender_knows_the_test_knows(push_service, push_subscription, vapid_keys):
+    """The push service answers first and then takes its notes, and the sender may be faster."""
+    for number in range(1, 30):
+        send(push_subscription, vapid_keys)
+        assert (len(push_subscription.messages), len(push_service.answers())) == (number, number)
 
 
 def test_it_waits_for_a_message_that_is_still_on_its_way(push_service, push_subscription, vapid_keys):
@@ -97,6 +105,14 @@ def test_answers_are_planned_for_one_subscription_or_for_all(
     assert [one.what for one in push_service.answers()][:2] == ["429 Too Many Requests"] * 2
     with pytest.raises(BadField):
         push_service.answer(42)
+
+
+def test_a_push_service_can_be_down(push_service, push_subscription, vapid_keys):
+    send(push_subscription, vapid_keys)
+    push_service.stop()
+    with pytest.raises(requests.ConnectionError):
+        send(push_subscription, vapid_keys)
+    assert len(push_subscription.received()) == 1
 
 
 def test_the_flavour_is_a_vendor_s(push_service, push_subscription, vapid_keys):

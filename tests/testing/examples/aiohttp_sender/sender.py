@@ -13,7 +13,10 @@ ATTEMPTS = 3
 async def send(
     session: aiohttp.ClientSession, subscription: dict, text: str, private_key: str, contact: str
 ) -> int:
-    """Send a message, again where that can help, and return the last status."""
+    """Send a message, again where that can help, and return the last status.
+
+    Raises aiohttp.ClientError if there is no answer.
+    """
     attempts_left = ATTEMPTS
     while True:
         attempts_left -= 1

@@ -9,6 +9,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from pywebpush import WebPushException, webpush
+from requests import RequestException
 
 
 @csrf_exempt
@@ -21,8 +22,8 @@ def subscribe(request: HttpRequest) -> JsonResponse:
             vapid_claims={"sub": settings.VAPID_CONTACT}, ttl=60, timeout=10,
             headers={"Urgency": "low", "Topic": "welcome"},
         )  # fmt: skip
-    except WebPushException as error:
-        why = "" if error.response is None else error.response.text
+    except (WebPushException, RequestException) as error:
+        why = "the push service did not answer" if error.response is None else error.response.text
         return JsonResponse({"error": why}, status=400)
     cache.set("subscriptions", [*cache.get("subscriptions", []), subscription])
     return JsonResponse({}, status=201)

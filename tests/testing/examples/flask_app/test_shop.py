@@ -36,3 +36,9 @@ def test_a_push_service_that_is_busy_loses_no_customer(client, push_service, pus
     push_subscription.answer(503, headers={"Retry-After": "60"})
     assert client.post("/orders/9/ship").json == {"subscribed": 1, "reached": 0}
     assert client.post("/orders/9/ship").json == {"subscribed": 1, "reached": 1}
+
+
+def test_a_push_service_that_is_down_loses_no_customer(client, push_service, push_subscription):
+    client.post("/subscriptions", json=push_subscription.to_json())
+    push_service.stop()
+    assert client.post("/orders/9/ship").json == {"subscribed": 1, "reached": 0}
