@@ -148,6 +148,8 @@ class RunningPushService:
         try:
             return self._loop.run(coroutine, doing=doing)
         except PushlabError as error:
+            if isinstance(error, TimedOut) and _in_a_coroutine():
+                error.hint = "The loop of this test was blocked meanwhile: await areceived() instead"
             raise error.with_traceback(None) from None
 
     async def arun(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -173,6 +175,14 @@ class RunningPushService:
             fault="application server",
             hint=refusal.hint if refusal else "",
         )
+
+
+def _in_a_coroutine() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _told(answer: Event) -> str:

@@ -48,6 +48,16 @@ def test_it_waits_for_a_message_that_is_still_on_its_way(push_service, push_subs
     assert asyncio.run(scenario())[0].text == "Hello"
 
 
+def test_a_coroutine_may_block_and_is_told_so_if_nothing_comes(push_subscription, vapid_keys):
+    async def scenario():
+        await asyncio.to_thread(send, push_subscription, vapid_keys)
+        assert push_subscription.received()[0].text == "Hello"
+        push_subscription.received(2, timeout=0)
+
+    with pytest.raises(TimedOut, match=r"await areceived\(\) instead"):
+        asyncio.run(scenario())
+
+
 def test_nothing_that_comes_is_told_with_what_was_answered(push_service, push_subscription, vapid_keys):
     with pytest.raises(TimedOut, match="0 of 1 messages came .* Nobody has sent anything"):
         push_subscription.received(timeout=0)
