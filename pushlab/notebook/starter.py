@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
-LANGUAGES = {".js": "javascript", ".html": "html", ".py": "python"}
+LANGUAGES = {".js": "javascript", ".html": "html", ".py": "python", ".webmanifest": "json"}
 
 
 class Code(str):

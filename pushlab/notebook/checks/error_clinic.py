@@ -1,4 +1,4 @@
-"""Checks of lesson 08: claims for any vendor, the meaning of a response, which subscription to keep.
+"""Checks of lessons 08 and 08b: claims for any vendor, what a response means, whom to keep and trust.
 
 ``RECORDED`` has responses of the vendors' push services to known faults, as people have reported
 them: shortened, and without secrets. The check of ``triage`` uses these and a few more. The lesson
@@ -6,6 +6,7 @@ itself shows no recorded responses: there, the lab's push service responds.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -188,3 +189,48 @@ def keep(yours: Callable[[int], bool]) -> core.Right:
         core.type_is(f"keep({status})", given, bool)
         core.value_is(f"keep({status})", given, right, hint=hint, rfc="RFC 8030 §7.3")
     return core.Right("Only those who have left are removed.")
+
+
+HTTPS = "Only https keeps the token and the endpoint from whoever listens on the way"
+TEXTS = "The addresses are texts: ip_address(text) makes an address of one"
+INSIDE = "An address there belongs to a network of your own, and not to the public internet"
+DESTINATIONS: tuple[tuple[str, str, list[str], bool, str], ...] = (
+    ("a push service", "https://push.example.com/v2/lesson", ["34.107.243.93"], True,
+     "It is https, and its one address is public"),
+    ("a push service with IPv6", "https://push.example.com/v2/lesson",
+     ["34.107.243.93", "2a00:1450:4001:829::200e"], True, "Both of its addresses are public"),
+    ("an endpoint with a query", "https://wns.example.net:8443/w/?token=BQYA%2fw%3d",
+     ["20.90.152.133"], True, "Ports and queries are not asked about"),
+    ("plain http", "http://push.example.com/v2/lesson", ["34.107.243.93"], False, HTTPS),
+    ("https in the path alone", "http://push.example.com/https://", ["34.107.243.93"], False, HTTPS),
+    ("a router", "https://router.example.com/admin", ["192.168.0.1"], False, INSIDE),
+    ("this machine", "https://localhost/", ["127.0.0.1", "::1"], False, INSIDE),
+    ("the metadata of a cloud", "https://meta.example.com/", ["169.254.169.254"], False,
+     "169.254.0.0/16 is link-local: a cloud keeps its machines' passwords there"),
+    ("a network behind a provider", "https://cgn.example.com/", ["100.64.0.1"], False,
+     "Of 100.64.0.1, is_private and is_global are both False: ask what you want to know"),
+    ("IPv6 of your own", "https://nas.example.com/", ["fd00::1"], False, INSIDE),
+    ("IPv4 in IPv6's clothes", "https://odd.example.com/", ["::ffff:10.0.0.7"], False, INSIDE),
+    ("one address outside, one inside", "https://two.example.com/", ["34.107.243.93", "10.0.0.7"],
+     False, "A connection may go to any of a host's addresses, so each of them counts"),
+    ("a public name before the @", "https://push.example.com@10.0.0.7/", ["10.0.0.7"], False,
+     "What stands before an @ is no host"),
+    ("a host without an address", "https://none.example.com/", [], False,
+     "There is nowhere to send to; and all() of nothing is True"),
+)  # fmt: skip
+"""A name, an endpoint, its host's addresses, whether to send, and what another answer overlooks."""
+
+
+@check
+def may_send(yours: Callable[[str, list[str]], bool]) -> core.Right:
+    """Check ``may_send(endpoint, addresses) -> bool``. RFC 8030 §8."""
+    for what, endpoint, addresses, right, hint in DESTINATIONS:
+        try:
+            given = yours(endpoint, list(addresses))
+        except NotYet as told:
+            if not re.search(r"no attribute 'is_(global|private)'", told.detail):
+                raise
+            raise NotYet(f"{told.detail}. {TEXTS}") from None
+        core.type_is(f"may_send() for {what}", given, bool)
+        core.value_is(f"may_send() for {what}", given, right, hint=hint, rfc="RFC 8030 §8")
+    return core.Right(f"{len(DESTINATIONS)} endpoints, and yours leads into no network of your own.")

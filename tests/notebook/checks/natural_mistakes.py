@@ -9,6 +9,7 @@ import http.client
 import itertools
 import json
 import urllib.request
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -94,6 +95,7 @@ def interrupted(text):
 b64url, b64url_decode = RIGHT["keys.b64url"]
 (derive,) = RIGHT["encrypt.derive"]
 (triage,) = RIGHT["error_clinic.triage"]
+(may_send,) = RIGHT["error_clinic.may_send"]
 (what_is,) = RIGHT["keys.what_is"]
 (what_next,) = RIGHT["send.what_next"]
 (again,) = RIGHT["operate.again"]
@@ -523,6 +525,34 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "the other way round": lambda status: status in (404, 410),
         "a word": lambda status: "keep" if status not in (404, 410) else "remove",
         "all refusals": lambda status: status < 400,
+    },
+    "error_clinic.may_send": {
+        "not private": lambda endpoint, addresses: (
+            endpoint.startswith("https://")
+            and bool(addresses)
+            and not any(ip_address(one).is_private for one in addresses)
+        ),
+        "any": lambda endpoint, addresses: (
+            endpoint.startswith("https://") and any(ip_address(one).is_global for one in addresses)
+        ),
+        "all of nothing": lambda endpoint, addresses: (
+            endpoint.startswith("https://") and all(ip_address(one).is_global for one in addresses)
+        ),
+        "https anywhere": lambda endpoint, addresses: (
+            "https://" in endpoint and may_send("https://", addresses)
+        ),
+        "http too": lambda endpoint, addresses: may_send("https://", addresses),
+        "the list itself": lambda endpoint, addresses: (
+            endpoint.startswith("https://") and [ip_address(one).is_global for one in addresses]
+        ),
+        "a text has no such attribute": lambda endpoint, addresses: all(
+            one.is_global for one in addresses
+        ),
+        "known prefixes": lambda endpoint, addresses: (
+            endpoint.startswith("https://")
+            and bool(addresses)
+            and not any(one.startswith(("10.", "127.", "192.168.", "172.16.")) for one in addresses)
+        ),
     },
     "operate.again": {
         "a pause": lambda tries, header, now, ends: (

@@ -1,6 +1,7 @@
-"""The checks of lesson 08: what they accept, what they name, and what they never reveal."""
+"""The checks of lessons 08 and 08b: what they accept, what they name, and what they never reveal."""
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,7 +11,7 @@ from pushlab.appserver.explain.outcome import explain
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import error_clinic as checks
 
-ALL = [checks.triage, checks.claims_for, checks.keep]
+ALL = [checks.triage, checks.claims_for, checks.keep, checks.may_send]
 NOW, HALF_A_DAY = 1_700_000_000, 12 * 60 * 60
 
 
@@ -229,3 +230,35 @@ def test_keep_names_the_first_status_that_is_wrong(wrong, words):
     message = said(checks.keep, wrong)
     assert words in message
     assert "True" not in message and "False" not in message
+
+
+# --- may_send -------------------------------------------------------------------------------------
+
+
+def right_may_send(endpoint, addresses):
+    known = [ip_address(one) for one in addresses]
+    return endpoint.startswith("https://") and bool(known) and all(one.is_global for one in known)
+
+
+def test_may_send_is_right():
+    assert repr(checks.may_send(right_may_send)).startswith("✓ 14 endpoints")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda e, a: right_may_send("https://", a), "for plain http"),
+        (lambda e, a: "https" in e and right_may_send("https://", a), "https in the path alone"),
+        (lambda e, a: e.startswith("https://"), "for a router"),
+        (lambda e, a: right_may_send(e, a) or "::1" in a, "for this machine"),
+        (lambda e, a: right_may_send(e, a[:1]), "each of them counts"),
+        (lambda e, a: right_may_send(e, a or ["1.1.1.1"]), "all() of nothing is True"),
+        (lambda e, a: right_may_send(e, a) or a == ["100.64.0.1"], "is_private and is_global"),
+        (lambda e, a: right_may_send(e, a) and ":8443" not in e, "for an endpoint with a query"),
+        (lambda e, a: right_may_send(e, a) and len(a) == 1, "a push service with IPv6"),
+        (lambda e, a: int(right_may_send(e, a)), "should be a bool, and yours is an int"),
+        (lambda e, a: None, "should be a bool, and yours is None"),
+    ],
+)
+def test_may_send_names_the_first_endpoint_that_is_wrong(wrong, words):
+    assert words in said(checks.may_send, wrong)

@@ -721,6 +721,38 @@ TOLD: dict[str, dict[str, str]] = {
             "subscriber gets the same answer: whoever removes upon it removes them all"
         ),
     },
+    "error_clinic.may_send": {
+        "not private": (
+            "may_send() for a network behind a provider (RFC 8030 §8) is not right yet. Of "
+            "100.64.0.1, is_private and is_global are both False: ask what you want to know"
+        ),
+        "any": (
+            "may_send() for one address outside, one inside (RFC 8030 §8) is not right yet. A "
+            "connection may go to any of a host's addresses, so each of them counts"
+        ),
+        "all of nothing": (
+            "may_send() for a host without an address (RFC 8030 §8) is not right yet. There is "
+            "nowhere to send to; and all() of nothing is True"
+        ),
+        "https anywhere": (
+            "may_send() for https in the path alone (RFC 8030 §8) is not right yet. Only https "
+            "keeps the token and the endpoint from whoever listens on the way"
+        ),
+        "http too": (
+            "may_send() for plain http (RFC 8030 §8) is not right yet. Only https keeps the token "
+            "and the endpoint from whoever listens on the way"
+        ),
+        "the list itself": ("may_send() for a push service should be a bool, and yours is a list of 1"),
+        "a text has no such attribute": (
+            "<lambda>(a str of 34, a list of 1) raises AttributeError in line …, `one.is_global "
+            "for one in addresses`: 'str' object has no attribute 'is_global'. The addresses are "
+            "texts: ip_address(text) makes an address of one"
+        ),
+        "known prefixes": (
+            "may_send() for the metadata of a cloud (RFC 8030 §8) is not right yet. 169.254.0.0/16 "
+            "is link-local: a cloud keeps its machines' passwords there"
+        ),
+    },
     "operate.again": {
         "a pause": (
             "again(1, None, now, now + 3600) (RFC 8030 §8.4) is not right yet. It is a pause, and "
