@@ -74,7 +74,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     whole = parser({
         "demo": _demo, "serve": _serve, "browser": _join, "join": _join, "keys": _keys,
         "subscription": _subscription, "subscriptions": _subscriptions, "send": _send,
-        "doctor": _doctor, "inspect": _inspect,
+        "doctor": _doctor, "inspect": _inspect, "conformance": _conformance,
     })  # fmt: skip
     if any("\0" in argument for argument in arguments):  # No operating system passes one on.
         whole.error("an argument has a NUL")
@@ -284,6 +284,12 @@ def _inspect(options: argparse.Namespace) -> int:
         secrets=options.show_secrets,
         as_json=options.json,
     )
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    from pushlab.cli.conformance import conformance
+
+    return conformance(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

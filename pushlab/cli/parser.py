@@ -111,6 +111,14 @@ def page(value: str) -> str:
     return value
 
 
+def loopback_page(value: str) -> str:
+    """Take the address of a route on this machine: the examination's endpoints are of use here alone."""
+    host = network.host_of(text(value))
+    if host is None or not network.is_loopback(host):
+        raise argparse.ArgumentTypeError(f"{value!r} is not the http address of an app on this machine")
+    return value
+
+
 # --- the commands ---------------------------------------------------------------------------------
 
 
@@ -119,8 +127,7 @@ def parser(runs: Mapping[str, Run]) -> Parser:
     whole = Parser(prog=command() if command() != "jupyter lab" else "pushlab",
                    description="Web push, taken apart to the byte.")  # fmt: skip
     commands = whole.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for about in (_demo, _serve, _browser, _join, _keys, _subscription, _subscriptions, _send, _doctor,
-                  _inspect):  # fmt: skip
+    for about in COMMANDS:
         called, description = about.__name__[1:], (about.__doc__ or "").strip()
         added = commands.add_parser(
             called, help=description, description=description, prog=command(called)
@@ -302,3 +309,47 @@ def _inspect(inspect: Parser) -> None:
                          help="check the token at this time, in seconds since 1970")  # fmt: skip
     inspect.add_argument("--show-secrets", action="store_true", help="show keys and the message too")
     inspect.add_argument("--json", action="store_true", help="print one JSON object in each line")
+
+
+def _conformance(conformance: Parser) -> None:
+    """Examine a sender of push messages: a command, an app, or whatever you send by hand."""
+    conformance.add_argument(
+        "sender", nargs="*", metavar="-- COMMAND",
+        help="a command that sends one message; its arguments may have {subscription} and {payload} "
+        "(files), {subscription_json}, {endpoint}, {p256dh}, {auth}, {ttl}, {urgency}, {topic}, "
+        "{vapid_public}, {vapid_private}, {vapid_pem} (a file), {subject}; without a subscription "
+        "among them it is on standard input",
+    )  # fmt: skip
+    routes = {
+        "--subscribe": "the app's route that takes subscriptions, or just the app's address if it has "
+        "the codelab's routes",
+        "--send": "the app's route that sends to one subscription, or to all",
+        "--send-all": "the app's route that sends to all, if it has one more",
+        "--unsubscribe": "the app's route that removes a subscription",
+    }
+    for option, what in routes.items():
+        conformance.add_argument(option, type=loopback_page, metavar="URL", help=what)
+    bodies = {
+        "--subscribe-body": "what is posted to subscribe (default: the subscription)",
+        "--send-body": "what is posted to send (default: endpoint, notification and options)",
+    }
+    for option, what in bodies.items():
+        conformance.add_argument(option, type=filled, metavar="TEMPLATE", help=what)
+    conformance.add_argument("--http", action="store_true", help="endpoints with plain http")
+    conformance.add_argument("--port", type=port, help="port of the first push service; the second has the "
+                             "next one (8188; for a command any free ones)")  # fmt: skip
+    conformance.add_argument("--key", type=text, metavar="PUBLICKEY",
+                             help="the sender's public key (learned from its first message)")  # fmt: skip
+    conformance.add_argument("--case", type=text, action="append", default=[], metavar="ID",
+                             help="one case, or one group of cases; may be repeated")  # fmt: skip
+    conformance.add_argument("--list", action="store_true", help="say what each case is, and end")
+    conformance.add_argument("--json", action="store_true", help="print one JSON object in each line")
+    conformance.add_argument("--junit", type=path, metavar="FILE", help="write JUnit's XML, for CI")
+    conformance.add_argument("--html", type=path, metavar="FILE", help="write a page with pictures")
+    conformance.add_argument("--seed", type=whole_number, help="repeat a run's random numbers")
+
+
+COMMANDS = (
+    _demo, _serve, _browser, _join, _keys, _subscription, _subscriptions, _send, _doctor, _inspect,
+    _conformance,
+)  # fmt: skip

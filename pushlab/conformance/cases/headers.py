@@ -1,0 +1,146 @@
+"""Group ``headers``: what the sender asks of the push service, RFC 8030."""
+
+from collections import Counter
+
+from pushlab.conformance.case import Judgement, failed, not_applicable, not_reached, passed, warned
+from pushlab.conformance.cases.body import is_old
+from pushlab.conformance.cases.registry import poses
+from pushlab.conformance.examination import Examination, nothing_came
+from pushlab.conformance.exchange import Exchange
+from pushlab.conformance.strict import Headers
+from pushlab.errors import BadTopic, BadTtl, BadUrgency, DeliveryError, MissingTtl
+from pushlab.protocol.delivery import PushOptions
+
+TTL, URGENCY, TOPIC = 2419, "high", "examined-upd_8"
+
+LISTS = {"cache-control", "accept", "accept-encoding", "connection", "via", "te", "expect", "cookie"}
+"""Headers that may be repeated: their values are lists, RFC 9110 §5.3."""
+
+
+async def asked(exam: Examination, name: str) -> tuple[Exchange, bool]:
+    """Return a message that was asked for with this option, and whether the sender can set it."""
+    if name not in exam.sender.sets:
+        return await exam.ordinary(), False
+    exchange = await exam.shared("options", lambda: exam.send(ttl=TTL, urgency=URGENCY, topic=TOPIC))
+    return exchange, True
+
+
+@poses("headers.ttl-present")
+async def ttl_present(exam: Examination) -> Judgement:
+    """Look for TTL."""
+    exchange = await exam.ordinary()
+    if exchange.requests[0].header("TTL") is None:
+        return failed("there is no TTL", exchange)
+    return passed(f"TTL: {exchange.requests[0].header('TTL')}", exchange)
+
+
+@poses("headers.ttl-value")
+async def ttl_value(exam: Examination) -> Judgement:
+    """Judge the value of TTL."""
+    exchange, named = await asked(exam, "ttl")
+    if not exchange.requests:
+        return not_reached(nothing_came(exchange, exam.service), exchange)
+    try:
+        options = PushOptions.from_headers(Headers(exchange.requests[0].request))
+    except MissingTtl:
+        return not_reached("there is no TTL: see headers.ttl-present", exchange)
+    except BadTtl as error:
+        return failed(error.detail, exchange)
+    except DeliveryError:
+        options = None
+    value = (exchange.requests[0].header("TTL") or "").strip()
+    if not named:
+        zero = value.strip("0") == ""
+        if zero and exam.sender.form == "command":
+            return warned("TTL is 0: the message is lost if the browser is closed", exchange)
+        return passed(f"{value} seconds", exchange)
+    if options is not None and options.ttl != TTL:
+        return failed(f"TTL is {value}, and {TTL} was asked for", exchange)
+    return passed(f"TTL is {value}, as it was asked for", exchange)
+
+
+@poses("headers.urgency")
+async def urgency(exam: Examination) -> Judgement:
+    """Judge the value of Urgency."""
+    exchange, named = await asked(exam, "urgency")
+    if not exchange.requests:
+        return not_reached(nothing_came(exchange, exam.service), exchange)
+    value = exchange.requests[0].header("Urgency")
+    try:
+        options = PushOptions.from_headers(_but(exchange, "Urgency"))
+    except BadUrgency as error:
+        return failed(error.detail, exchange)
+    if named and options.urgency != URGENCY:
+        return failed(f"Urgency is {value or 'missing'}, and {URGENCY} was asked for", exchange)
+    if not named and value is None:
+        return not_applicable("the sender names no urgency; without it, it is normal", exchange)
+    return passed(f"Urgency: {value}", exchange)
+
+
+@poses("headers.topic")
+async def topic(exam: Examination) -> Judgement:
+    """Judge the value of Topic."""
+    exchange, named = await asked(exam, "topic")
+    if not exchange.requests:
+        return not_reached(nothing_came(exchange, exam.service), exchange)
+    value = exchange.requests[0].header("Topic")
+    try:
+        options = PushOptions.from_headers(_but(exchange, "Topic"))
+    except BadTopic as error:
+        return failed(error.detail, exchange)
+    if named and options.topic != TOPIC:
+        return failed(f"Topic is {value or 'missing'}, and {TOPIC} was asked for", exchange)
+    if not named and value is None:
+        return not_applicable("the sender names no topic", exchange)
+    return passed(f"Topic: {value}", exchange)
+
+
+def _but(exchange: Exchange, name: str) -> Headers:
+    """Return the headers of a request with one option alone, and a TTL that is right."""
+    headers = Headers(exchange.requests[0].request)
+    values = headers.get_list
+
+    def get_list(asked: str) -> list[str]:
+        return values(asked) if asked == name else ["0"] if asked == "TTL" else []
+
+    headers.get_list = get_list
+    return headers
+
+
+@poses("headers.content-encoding")
+async def content_encoding(exam: Examination) -> Judgement:
+    """Judge Content-Encoding."""
+    exchange = await exam.ordinary()
+    arrived = exchange.requests[0]
+    if is_old(arrived):
+        return not_reached("the body is in aesgcm: see bytes.coding", exchange)
+    value = arrived.header("Content-Encoding")
+    if not arrived.body and value is None:
+        return not_applicable("the message has no body", exchange)
+    if value is None:
+        return failed("there is no Content-Encoding", exchange)
+    if value.strip().lower() != "aes128gcm":
+        return failed(f"Content-Encoding is {value[:40]}", exchange)
+    return passed("aes128gcm", exchange)
+
+
+@poses("headers.content-length")
+async def content_length(exam: Examination) -> Judgement:
+    """Judge Content-Length."""
+    exchange = await exam.ordinary()
+    arrived = exchange.requests[0]
+    value = arrived.header("Content-Length")
+    if value is None and arrived.body:
+        return warned("the body comes in chunks, without Content-Length", exchange)
+    return passed(f"{value or 0} bytes", exchange)
+
+
+@poses("headers.duplicates")
+async def duplicates(exam: Examination) -> Judgement:
+    """Look for headers that are there twice."""
+    exchange = await exam.ordinary()
+    names = Counter(name.lower() for name, _ in exchange.requests[0].request.headers)
+    twice = sorted(name for name, times in names.items() if times > 1 and name not in LISTS)
+    if twice:
+        return failed(f"twice: {', '.join(twice)}", exchange)
+    return passed(f"{len(names)} headers, each once", exchange)

@@ -1,0 +1,230 @@
+"""A command that sends one message: it is run once for each, in a process group of its own.
+
+Its subscription comes as a file, as an argument or by standard input, the payload as a file. Exit status
+0 says that the message was accepted. Whatever it starts is ended with it.
+"""
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from pushlab.appserver.keys import VapidKeys
+from pushlab.conformance.exchange import Message, Said
+from pushlab.protocol import base64url, p256
+from pushlab.throwaway import ThrowAwayFolder
+
+PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
+
+SUBSCRIPTION = {"subscription", "subscription_json", "endpoint"}
+"""Placeholders of the subscription. A command that names none of them reads it from standard input."""
+
+NAMES = SUBSCRIPTION | {
+    "payload", "p256dh", "auth", "ttl", "urgency", "topic", "vapid_public", "vapid_private", "vapid_pem",
+    "subject",
+}  # fmt: skip
+
+KEPT = 2**16
+"""Bytes of its output that are kept. What comes after them is read and forgotten."""
+
+TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The variables that name a file of authorities, for Node, OpenSSL, requests and curl."""
+
+MARK = "PUSHLAB_CONFORMANCE"
+"""The variable by which everything is found that the command has started and left."""
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks at the memory."""
+
+
+class CommandSender:
+    """Run ``command`` for each message. ``authority``: PEM of the examination's authority, if any.
+
+    ``limit``: seconds after which a run is ended; ``keys``: for the placeholders ``vapid_…``.
+    """
+
+    form = "command"
+    ends = reports = True
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        authority: bytes | None = None,
+        keys: VapidKeys | None = None,
+        limit: float = 30.0,
+        at_once: int | None = None,
+    ) -> None:
+        self.command, self.limit = tuple(command), limit
+        self.keys = keys or VapidKeys.generate()
+        self.named = {name for part in command for name in PLACEHOLDER.findall(part)} & NAMES
+        self.sets = frozenset(self.named & {"payload", "ttl", "urgency", "topic"})
+        self.at_once = at_once or max(4, 2 * (os.cpu_count() or 1))
+        self._authority = authority
+        self._mark = secrets.token_hex(16)
+        self._folder: ThrowAwayFolder | None = None
+        self._number = 0
+
+    @property
+    def uses_our_keys(self) -> bool:
+        """Whether the private key is handed over by a placeholder."""
+        return bool(self.named & {"vapid_private", "vapid_pem"})
+
+    async def open(self) -> None:
+        """Make the folder of the files that the command is given."""
+        self._folder = ThrowAwayFolder("conformance")
+        if self._authority is not None:
+            (self._folder.path / "ca.pem").write_bytes(self._authority)
+        pem = self._folder.path / "vapid.pem"
+        pem.touch(0o600)
+        pem.write_bytes(
+            self.keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        )
+
+    async def close(self) -> None:
+        """End every process that a run has left, and delete the files."""
+        await asyncio.to_thread(_end_marked, self._mark)
+        if self._folder is not None:
+            self._folder.delete()
+
+    async def send(self, message: Message) -> Said:
+        """Run the command once."""
+        assert self._folder is not None, "open() comes first"
+        self._number += 1
+        files = self._folder.path / str(self._number)
+        files.mkdir()
+        values = self._values(message, files)
+        arguments = [PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), part)
+                     for part in self.command]  # fmt: skip
+        given = b"" if self.named & SUBSCRIPTION else values["subscription_json"].encode()
+        return await self._run(arguments, given, message.measured)
+
+    def _values(self, message: Message, files: Path) -> dict[str, str]:
+        subscription = message.recipient.subscription
+        text = json.dumps(subscription.to_json())
+        (files / "subscription.json").write_text(text, encoding="utf-8")
+        (files / "payload").write_bytes(message.payload)
+        assert self._folder is not None
+        return {
+            "subscription": str(files / "subscription.json"),
+            "subscription_json": text,
+            "payload": str(files / "payload"),
+            "endpoint": subscription.endpoint,
+            "p256dh": base64url.encode(subscription.p256dh or b""),
+            "auth": base64url.encode(subscription.auth or b""),
+            "ttl": str(message.ttl),
+            "urgency": message.urgency,
+            "topic": message.topic,
+            "vapid_public": self.keys.application_server_key,
+            "vapid_private": base64url.encode(p256.raw_private(self.keys.private_key)),
+            "vapid_pem": str(self._folder.path / "vapid.pem"),
+            "subject": self.keys.subject,
+        }
+
+    def _environment(self) -> Mapping[str, str]:
+        environment = dict(os.environ) | {MARK: self._mark}
+        if self._authority is not None and self._folder is not None:
+            environment |= dict.fromkeys(TRUST, str(self._folder.path / "ca.pem"))
+        return environment
+
+    async def _run(self, arguments: list[str], given: bytes, measured: bool) -> Said:
+        began = time.monotonic()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return Said(fault=f"{arguments[0]} cannot be run: {getattr(error, 'strerror', error)}")
+        run = _Run(process)
+        fault = ""
+        beside = [asyncio.create_task(work) for work in (run.feed(given), run.read())]
+        if measured:
+            beside.append(asyncio.create_task(run.watch()))
+        try:
+            async with asyncio.timeout(self.limit):
+                await process.wait()
+        except TimeoutError:
+            fault = f"it had not ended after {self.limit:g} s, and was ended"
+        finally:
+            _end_group(process.pid)
+            await process.wait()
+            # Whoever left the group may hold the pipe open.
+            await asyncio.wait(beside[:2], timeout=1)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+        status = process.returncode or 0
+        said = f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
+        return Said(
+            accepted=status == 0 and not fault,
+            text=run.output.decode("utf-8", "replace"),
+            status=fault or said,
+            seconds=time.monotonic() - began,
+            memory=run.peak,
+        )
+
+
+class _Run:
+    """One run of the command: its output, and the most memory that it has held."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.output = bytearray()
+        self.peak = 0
+
+    async def feed(self, given: bytes) -> None:
+        """Write its standard input."""
+        assert self._process.stdin is not None
+        with suppress(OSError):  # It may have closed its standard input, or ended.
+            self._process.stdin.write(given)
+            await self._process.stdin.drain()
+        self._process.stdin.close()
+
+    async def read(self) -> None:
+        """Read to the end, and keep the beginning: a pipe that nobody reads stops the command."""
+        assert self._process.stdout is not None
+        while piece := await self._process.stdout.read(2**16):
+            self.output += piece[: max(0, KEPT - len(self.output))]
+
+    async def watch(self) -> None:
+        """Note the most memory that it and its children hold at one time."""
+        while True:
+            self.peak = max(self.peak, await asyncio.to_thread(_memory, self._process.pid))
+            await asyncio.sleep(LOOK_EVERY)
+
+
+def _memory(pid: int) -> int:
+    total = 0
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += one.memory_info().rss
+    return total
+
+
+def _end_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _end_marked(mark: str) -> None:
+    """End the processes that left their group: each has the mark of this examination."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(MARK) == mark and process.pid != os.getpid():
+                process.kill()
