@@ -11,6 +11,7 @@ from pushlab.conformance.case import Case, Result
 from pushlab.conformance.examination import Examination, Timing
 from pushlab.conformance.examiner import chosen, examine, exit_status
 from pushlab.conformance.report import jsonl, terminal
+from pushlab.conformance.senders.app import AppSender, Routes
 from pushlab.conformance.senders.base import Sender
 from pushlab.conformance.senders.command import CommandSender
 from pushlab.conformance.service import HOSTS, ExaminationService
@@ -46,7 +47,9 @@ async def _examine(options: argparse.Namespace, cases: tuple[Case, ...], results
     certificates = None if options.http else Certificates.make(HOSTS)
     sender = _sender(options, certificates)
     timing = Timing()
-    service = ExaminationService(certificates, seed=seed, patience=timing.patience)
+    port = options.port if options.port is not None else 8188 if options.subscribe else 0
+    ports = (port, port + 1) if port else (0, 0)
+    service = ExaminationService(certificates, ports=ports, seed=seed, patience=timing.patience)
     exam = Examination(sender, service, key=_key(options, sender), timing=timing, seed=seed)
     try:
         await service.start()
@@ -63,6 +66,16 @@ async def _examine(options: argparse.Namespace, cases: tuple[Case, ...], results
 
 def _sender(options: argparse.Namespace, certificates: Certificates | None) -> Sender:
     authority = None if certificates is None else certificates.ca_pem
+    if options.subscribe:
+        routes = Routes.of(
+            options.subscribe, options.send or "", options.send_all or "", options.unsubscribe or ""
+        )
+        bodies = {
+            name: given
+            for name in ("subscribe_body", "send_body")
+            if (given := getattr(options, name)) is not None
+        }
+        return AppSender(routes, **bodies)
     return CommandSender(options.sender, authority=authority)
 
 

@@ -336,10 +336,10 @@ def _conformance(conformance: Parser) -> None:
     for option, what in bodies.items():
         conformance.add_argument(option, type=filled, metavar="TEMPLATE", help=what)
     conformance.add_argument("--http", action="store_true", help="endpoints with plain http")
-    conformance.add_argument("--port", type=port, help="port of the first push service; the second has the "
-                             "next one (8188; for a command any free ones)")  # fmt: skip
-    conformance.add_argument("--key", type=text, metavar="PUBLICKEY",
-                             help="the sender's public key (learned from its first message)")  # fmt: skip
+    two_ports = "port of the first push service; the second has the next one (8188; for a command any)"
+    conformance.add_argument("--port", type=port, help=two_ports)
+    learned = "the sender's public key (learned from its first message)"
+    conformance.add_argument("--key", type=text, metavar="PUBLICKEY", help=learned)
     conformance.add_argument("--case", type=text, action="append", default=[], metavar="ID",
                              help="one case, or one group of cases; may be repeated")  # fmt: skip
     conformance.add_argument("--list", action="store_true", help="say what each case is, and end")

@@ -1,4 +1,4 @@
-"""Examine a sender: does it keep to the RFCs, and what does it make of what goes wrong?
+"""Examine a sender by the RFCs, and by what goes wrong in the field.
 
     case.py          a case, its level, its verdict
     table.py         every case: what is sent, what must be seen, by which rule

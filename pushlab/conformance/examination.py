@@ -4,11 +4,13 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pushlab.conformance.answer import STRICT, Plan
+from pushlab.conformance.answer import ACCEPTED, STRICT, Plan, always
 from pushlab.conformance.exchange import Exchange, Message
+from pushlab.conformance.senders.app import AppSender
 from pushlab.conformance.senders.base import Sender
 from pushlab.conformance.service import ExaminationService
 from pushlab.errors import PushlabError
@@ -28,18 +30,20 @@ class Timing:
     ``arrival``: for a message to come; ``pause``: the Retry-After that it gives; ``retry``: for
     another attempt, beyond the pause; ``quiet``: without a request, after which no more is expected;
     ``patience``: for a sender that waits for an answer; ``case``, ``total``: for one case, for all.
-    ``messages``: how many are compared for their salts; ``fresh``: seconds that these may take.
+    ``messages``: how many are compared for their salts; ``fresh``: seconds that these may take;
+    ``subscribers``: the most that one message goes to.
     """
 
     arrival: float = 5.0
     pause: int = 1
     retry: float = 15.0
     quiet: float = 5.0
-    patience: float = 20.0
-    case: float = 60.0
+    patience: float = 35.0
+    case: float = 90.0
     total: float = 300.0
     messages: int = 200
     fresh: float = 20.0
+    subscribers: int = 2000
 
 
 class Unreached(Exception):
@@ -70,6 +74,7 @@ class Examination:
         self.timing, self.clock = timing or Timing(), clock
         self.chance = random.Random(seed)
         self.sent: list[Exchange] = []
+        self.keeper = sender if isinstance(sender, AppSender) else None
         self._slots = asyncio.Semaphore(sender.at_once)
         self._shared: dict[str, asyncio.Task[Any]] = {}
 
@@ -113,21 +118,51 @@ class Examination:
         observation: asyncio.Task[T] = self._shared[name]
         return await asyncio.shield(observation)
 
-    async def ordinary(self) -> Exchange:
-        """Return the ordinary message, by which most of the cases judge. Raises Unreached."""
-        exchange = await self.shared("ordinary", self.send)
+    def require(self, exchange: Exchange) -> Exchange:
+        """Return an exchange in which a request has come. Raises Unreached."""
         if not exchange.requests:
             raise Unreached(nothing_came(exchange, self.service), exchange)
         return exchange
 
-    async def learn_key(self) -> None:
-        """Learn the sender's public key from its first message. Raises Unreached."""
+    async def ordinary(self) -> Exchange:
+        """Return the ordinary message, by which most of the cases judge. Raises Unreached."""
+        return self.require(await self.shared("ordinary", self.send))
+
+    async def second(self) -> Exchange:
+        """Return a message to a second subscription. Raises Unreached."""
+        return self.require(await self.shared("second", self.send))
+
+    async def elsewhere(self) -> Exchange:
+        """Return a message to the second push service. Raises Unreached."""
+        return self.require(await self.shared("elsewhere", lambda: self.send(service=1)))
+
+    async def learn(self) -> None:
+        """Learn the sender's public key, and whether an app sends to all. Raises Unreached."""
         exchange = await self.ordinary()
-        given = exchange.requests[0].header("Authorization")
-        try:
-            self.key = vapid.parse(given).k
-        except PushlabError:
-            return  # The cases of the token say what is wrong with it; subscriptions stay unrestricted.
+        if self.key is None:
+            # The cases of the token say what is wrong with it; subscriptions stay unrestricted then.
+            with suppress(PushlabError):
+                self.key = vapid.parse(exchange.requests[0].header("Authorization")).k
+        if self.keeper is not None and not self.keeper.sends_to_all:
+            await self.second()
+            await exchange.message.recipient.wait_for(2, min(0.5, self.timing.quiet))
+            if len(exchange) > 1:
+                self.keeper.sends_to_all, self.keeper.at_once = True, 1
+
+    # --- apps ---------------------------------------------------------------------------------------
+
+    async def notify(self, exchange: Exchange) -> None:
+        """Let an app send once more to a subscription that it was given. Raises Unreached."""
+        assert self.keeper is not None
+        async with self._slots:
+            said = await self.keeper.notify(exchange.message.recipient, exchange.message)
+        if said.fault:
+            raise Unreached(said.fault, exchange)
+
+    async def witness(self) -> None:
+        """Wait until a message has come that was sent last: what was to come before it has come."""
+        self.require(await self.send(plan=always(ACCEPTED)))
+        await asyncio.sleep(min(0.3, self.timing.quiet))
 
     async def close(self) -> None:
         """End what is still under way."""

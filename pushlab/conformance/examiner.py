@@ -12,8 +12,11 @@ from pushlab.conformance.table import CASES
 MODULES = (body, token, headers, answers, many, safety)
 """The modules whose functions pose the cases."""
 
-SLOW = ("answers.time-out", "answers.slow-drip", "answers.500", "answers.body-50mb", "many.one-slow")
+SLOW = ("answers.time-out", "answers.slow-drip", "answers.500", "answers.body-50mb")
 """The cases that wait longest. They begin first, and the others are posed meanwhile."""
+
+ALONE = ("many", "safety")
+"""The groups whose messages reach the subscriptions of other cases too."""
 
 
 async def examine(exam: Examination, cases: Sequence[Case] = CASES) -> AsyncIterator[Result]:
@@ -26,27 +29,28 @@ async def examine(exam: Examination, cases: Sequence[Case] = CASES) -> AsyncIter
             yield Result(case, Verdict.NOT_REACHED, fault.why, fault.exchange)
         return
     end = exam.clock() + exam.timing.total
-    if exam.sender.at_once == 1:
-        for case in cases:
-            yield await _judged(exam, case, end)
-        return
+    together = [case for case in cases if exam.sender.at_once > 1 and case.group not in ALONE]
     tasks = {
         case.id: asyncio.create_task(_judged(exam, case, end))
-        for case in sorted(cases, key=lambda case: case.id not in SLOW)
+        for case in sorted(together, key=lambda case: case.id not in SLOW)
     }
     try:
-        for case in cases:
+        for case in together:
             yield await tasks[case.id]
     finally:
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+    for case in cases:
+        if case.id not in tasks:
+            exam.service.retire()
+            yield await _judged(exam, case, end)
 
 
 async def _opening(exam: Examination) -> Unreached | None:
     """Let the sender send its first message, from which its key is learned; return why it cannot."""
     try:
-        await exam.learn_key()
+        await exam.learn()
     except Unreached as fault:
         return fault
     return None

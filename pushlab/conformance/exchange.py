@@ -1,5 +1,6 @@
 """What passed between a sender and the push service of the examination, and what the sender said."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -49,7 +50,8 @@ class Arrived:
 
     ``connection``: the number of its TCP connection; ``answer``: what it was answered, in words;
     ``not_before``: when the sender may come again; ``waited``: seconds that the sender waited for an
-    answer that never came whole; ``taken``: bytes of a long answer that the sender took.
+    answer that never came whole; ``taken``: bytes of a long answer that the sender took;
+    ``ended``: set once the answer has ended, however it did.
     """
 
     request: Captured = field(repr=False)
@@ -61,6 +63,7 @@ class Arrived:
     not_before: float = 0.0
     waited: float = 0.0
     taken: int = 0
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     @property
     def body(self) -> bytes:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.conformance.answer import STRICT, Plan
-from pushlab.protocol import base64url, encryption, p256
+from pushlab.errors import BadKeyid, BadPublicKey
+from pushlab.protocol import base64url, content_coding, encryption, p256
+from pushlab.protocol.content_coding import Header
 from pushlab.protocol.subscription import PushSubscription
 
 if TYPE_CHECKING:
@@ -52,8 +54,19 @@ class Recipient:
         return self.subscription.label
 
     def open(self, body: bytes) -> bytes:
-        """Decrypt a body as the user agent does. Raises EncryptionError."""
-        return encryption.decrypt(body, ua_private=self._private, auth_secret=self._auth)
+        """Decrypt a body as the user agent does, though it may have several records.
+
+        Raises EncryptionError. Another case says whether there are several.
+        """
+        header = Header.parse(body)
+        try:
+            as_public = p256.load_public(header.keyid)
+        except BadPublicKey as error:
+            raise BadKeyid(error.detail) from None
+        ecdh_secret = self._private.exchange(ec.ECDH(), as_public)
+        public = p256.raw_public(self._private)
+        _, _, ikm = encryption.combine(ecdh_secret, self._auth, public, header.keyid)
+        return content_coding.decrypt(body, ikm=ikm)
 
     def derive(self, body: bytes) -> encryption.Derivation:
         """Return every value between the keys and the plaintext of a body. Raises EncryptionError."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 from pushlab.conformance import http1
-from pushlab.conformance.answer import STRICT, Answer, Manner, Plan
+from pushlab.conformance.answer import STRICT, Answer, Manner, Plan, always
 from pushlab.conformance.exchange import Arrived
 from pushlab.conformance.http1 import NotHttp
 from pushlab.conformance.recipients import Recipient
@@ -116,6 +116,11 @@ class ExaminationService:
         self._recipients[made.path] = made
         return made
 
+    def retire(self) -> None:
+        """Let every subscription until now be gone: a message to all is no concern of theirs."""
+        for recipient in self._recipients.values():
+            recipient.plan = always(Answer(410))
+
     # --- connections ------------------------------------------------------------------------------
 
     def _served(self, number: int) -> Serve:
@@ -192,6 +197,7 @@ class ExaminationService:
             await self._misbehave(answer, arrived, reader, writer)
         finally:
             arrived.waited = self.clock() - now
+            arrived.ended.set()
         return False
 
     async def _write_whole(
@@ -246,6 +252,11 @@ def _strict(request: Captured, recipient: Recipient, now: float) -> Answer:
 
 
 async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Write, and wait until most of it has been sent. Raises ConnectionResetError."""
+    # drain() returns at once where nothing is buffered, and nothing is once the connection is lost.
+    await asyncio.sleep(0)
+    if writer.transport.is_closing():
+        raise ConnectionResetError
     writer.write(data)
     await writer.drain()
 

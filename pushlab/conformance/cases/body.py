@@ -4,19 +4,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from pushlab.conformance.case import (
-    Judgement,
-    failed,
-    not_applicable,
-    not_reached,
-    passed,
-    warned,
-)
+from pushlab.conformance.case import Judgement, failed, not_applicable, not_reached, passed, warned
 from pushlab.conformance.cases.registry import poses
-from pushlab.conformance.examination import Examination, nothing_came
+from pushlab.conformance.examination import Examination, Unreached, nothing_came
 from pushlab.conformance.exchange import Arrived, Exchange
-from pushlab.errors import BadPublicKey, EncryptionError
-from pushlab.protocol import p256
+from pushlab.conformance.strict import MAX_BODY
+from pushlab.errors import (
+    BadDelimiter,
+    BadPublicKey,
+    BadRecordSize,
+    DecryptionFailed,
+    EncryptionError,
+    MalformedJson,
+)
+from pushlab.protocol import p256, strict_json
 from pushlab.protocol.content_coding import MIN_RECORD, Header
 from pushlab.protocol.encryption import MAX_PLAINTEXT
 
@@ -24,8 +25,8 @@ HEADER = 86
 """Bytes of the header of a push message: salt 16, rs 4, idlen 1, keyid 65."""
 
 PAYLOADS = {
-    "ascii": b"Hello, Notifications! 0123456789 {}[]\"'\\/",
-    "utf8": "Grüße, été, Привет, γειά".encode(),
+    "ascii": b"Hello, Notifications! {}[]\"'\\/\r\na second line\n",
+    "utf8": "Grüße, été, Привет, γειά, 你好 €".encode(),
     "emoji": "🔔 Push 👩‍💻 🇪🇺 𝄞".encode(),
     "empty": b"",
     "one-byte": b"!",
@@ -46,10 +47,44 @@ def is_old(arrived: Arrived) -> bool:
     return coding == "aesgcm" or (coding != "aes128gcm" and arrived.header("Encryption") is not None)
 
 
-def unreadable(arrived: Arrived, exchange: Exchange) -> Judgement | None:
-    """Return why a body cannot be judged at all; None if it can."""
+def header_of(exchange: Exchange) -> Header:
+    """Return the header of the first body. Raises Unreached if another case says why there is none."""
+    arrived = exchange.requests[0]
     if is_old(arrived):
-        return not_reached("the body is in aesgcm: see bytes.coding", exchange)
+        raise Unreached("the body is in aesgcm: see bytes.coding", exchange)
+    try:
+        return Header.parse(arrived.body)
+    except EncryptionError as error:
+        raise Unreached(f"{error.detail}: see bytes.header-length", exchange) from None
+
+
+def opened(exchange: Exchange) -> bytes:
+    """Decrypt the first body, whose records may be several. Raises EncryptionError, Unreached."""
+    arrived, recipient = exchange.requests[0], exchange.message.recipient
+    if not arrived.body:
+        return b""
+    header = header_of(exchange)
+    if len(header.keyid) != p256.POINT:
+        raise Unreached(f"the keyid has {_count(len(header.keyid))}: see bytes.keyid-length", exchange)
+    try:
+        return recipient.open(arrived.body)
+    except DecryptionFailed:
+        if record_begins(exchange) not in (None, HEADER):
+            raise Unreached("no record at byte 86: see bytes.header-length", exchange) from None
+        raise
+
+
+def record_begins(exchange: Exchange) -> int | None:
+    """Return the byte at which the record begins that decrypts; None if there is none near byte 86."""
+    body, recipient = exchange.requests[0].body, exchange.message.recipient
+    for stray in range(5):
+        try:
+            recipient.open(body[:HEADER] + body[HEADER + stray :])
+        except BadDelimiter:
+            return HEADER + stray
+        except EncryptionError:
+            continue
+        return HEADER + stray
     return None
 
 
@@ -60,48 +95,55 @@ async def sent(exam: Examination, name: str) -> Exchange:
 
 async def arrives(exam: Examination, name: str) -> Judgement:
     """Judge whether a payload decrypts to what was given."""
-    if "payload" not in exam.sender.sets:
-        return await _arrives_somehow(exam)
-    exchange = await sent(exam, name)
+    named = "payload" in exam.sender.sets
+    exchange = await sent(exam, name) if named else await exam.ordinary()
     if not exchange.requests:
         return failed(nothing_came(exchange, exam.service), exchange)
-    arrived = exchange.requests[0]
-    if old := unreadable(arrived, exchange):
-        return old
     try:
-        plaintext = exchange.message.recipient.open(arrived.body)
+        plaintext = opened(exchange)
+    except BadDelimiter:
+        return not_reached("the padding is wrong: see bytes.padding", exchange)
     except EncryptionError as error:
         return failed(f"the body does not decrypt: {error.detail}", exchange)
     wanted = PAYLOADS[name]
+    if not named:
+        return not_applicable(f"{OURS}; its message decrypts", exchange)
     if plaintext == wanted:
         return passed(f"{_count(len(wanted))} arrived as they were given", exchange)
-    if exam.sender.form == "app" and wanted in plaintext:
-        return passed(f"the payload has the {_count(len(wanted))} that were given", exchange)
+    if exam.keeper is not None and has_text(plaintext, wanted.decode()):
+        return passed(f"in the app's payload are the {_count(len(wanted))} that were given", exchange)
     return failed(_difference(wanted, plaintext), exchange)
 
 
-async def _arrives_somehow(exam: Examination) -> Judgement:
-    exchange = await exam.ordinary()
-    arrived = exchange.requests[0]
-    if old := unreadable(arrived, exchange):
-        return old
+def has_text(plaintext: bytes, text: str) -> bool:
+    """Say whether an app's payload, which is JSON as a rule, holds a text as it was given."""
+    if text.encode() in plaintext:
+        return True
     try:
-        if arrived.body:
-            exchange.message.recipient.open(arrived.body)
-    except EncryptionError as error:
-        return failed(f"the body does not decrypt: {error.detail}", exchange)
-    return not_applicable(f"{OURS}; its message decrypts", exchange)
+        return _holds(strict_json.parse(plaintext), text)
+    except MalformedJson:
+        return False
+
+
+def _holds(value: object, text: str) -> bool:
+    if isinstance(value, dict):
+        return any(_holds(one, text) for one in value.values())
+    if isinstance(value, list):
+        return any(_holds(one, text) for one in value)
+    return value == text
 
 
 def _difference(wanted: bytes, came: bytes) -> str:
-    if came == wanted.decode("utf-8").encode("utf-8", "replace").decode("utf-8").encode("utf-16"):
-        return "the payload was encoded as UTF-16"
-    if came.rstrip(b"\r\n\0") == wanted:
-        return f"{_count(len(came) - len(wanted))} follow the payload: {came[len(wanted) :][:8]!r}"
+    if came in (wanted.decode().encode(form) for form in ("utf-16", "utf-16-le", "utf-16-be")):
+        return "the payload arrived as UTF-16"
+    if came == wanted.replace(b"\r\n", b"\n"):
+        return "the ends of lines were changed"
+    if came.rstrip(b"\r\n\0") == wanted.rstrip(b"\r\n"):
+        return f"{_count(len(came))} arrived, and {len(wanted)} were given: the end is another"
     at = next((at for at, (a, b) in enumerate(zip(wanted, came, strict=False)) if a != b), None)
     if at is None:
-        return f"{_count(len(came))} arrived, of the {len(wanted)} that were given"
-    return f"another payload arrived: {_count(len(came))}, which differ from byte {at} on"
+        return f"{_count(len(came))} arrived, and {len(wanted)} were given"
+    return f"another payload arrived: {_count(len(came))}, and byte {at} differs"
 
 
 def _count(number: int) -> str:
@@ -118,55 +160,69 @@ for _name in ("ascii", "utf8", "emoji", "one-byte"):
 @poses("bytes.empty")
 async def empty(exam: Examination) -> Judgement:
     """Pose an empty payload."""
-    if "payload" not in exam.sender.sets:
+    if "payload" not in exam.sender.sets or exam.keeper is not None:
         return not_applicable(OURS)
     exchange = await sent(exam, "empty")
     if not exchange.requests:
         return warned(
             f"the sender sends no empty message: {nothing_came(exchange, exam.service)}", exchange
         )
-    arrived = exchange.requests[0]
-    if not arrived.body:
+    if not exchange.requests[0].body:
         return passed("a request without a body", exchange)
-    if old := unreadable(arrived, exchange):
-        return old
     try:
-        plaintext = exchange.message.recipient.open(arrived.body)
+        plaintext = opened(exchange)
+    except BadDelimiter:
+        return not_reached("the padding is wrong: see bytes.padding", exchange)
     except EncryptionError as error:
         return failed(f"the body does not decrypt: {error.detail}", exchange)
-    if plaintext and exam.sender.form != "app":
+    if plaintext:
         return failed(f"{_count(len(plaintext))} arrived, and none was given", exchange)
     return passed("a body that decrypts to nothing", exchange)
+
+
+async def is_exact(exam: Examination) -> bool:
+    """Say whether the sender sends a payload as it is given: many apps put it into JSON."""
+    if "payload" not in exam.sender.sets:
+        return False
+    if exam.keeper is None:
+        return True
+    exchange = exam.require(await sent(exam, "one-byte"))
+    try:
+        return opened(exchange) == PAYLOADS["one-byte"]
+    except EncryptionError:
+        return True
 
 
 @poses("bytes.largest")
 async def largest(exam: Examination) -> Judgement:
     """Pose the longest payload."""
-    judgement = await arrives(exam, "largest")
-    exchange = judgement.exchange
-    if exchange and exchange.requests and "payload" in exam.sender.sets:
-        length = len(exchange.requests[0].body)
-        if length > HEADER + MAX_PLAINTEXT + MIN_RECORD:
-            return failed(f"the body has {length} bytes, over 4096", exchange)
-    return judgement
+    if not await is_exact(exam):
+        return not_applicable(OURS)
+    exchange = await sent(exam, "largest")
+    if exchange.requests and (length := len(exchange.requests[0].body)) > MAX_BODY:
+        return failed(f"the body has {length} bytes, over {MAX_BODY}", exchange)
+    return await arrives(exam, "largest")
 
 
 @poses("bytes.too-large")
 async def too_large(exam: Examination) -> Judgement:
     """Pose a payload that is a byte too long."""
-    if "payload" not in exam.sender.sets:
+    if not await is_exact(exam):
         return not_applicable(OURS)
     exchange = await sent(exam, "too-large")
+    said = exchange.said
     if not exchange.requests:
-        if exchange.said.accepted:
-            return failed(
-                "nothing was sent, and the sender says that the message was accepted", exchange
-            )
+        if said.accepted:
+            return failed("nothing was sent, and the sender says that it was accepted", exchange)
         return passed("the sender refuses it", exchange)
     status = exchange.requests[-1].status
-    if exchange.said.accepted:
+    if status < 400:
+        return failed(
+            f"a body of {len(exchange.requests[-1].body)} bytes: not all of it was sent", exchange
+        )
+    if said.accepted:
         return failed(f"the answer was {status}, and the sender says that it was accepted", exchange)
-    if exchange.said.accepted is None:
+    if said.accepted is None:
         return warned(f"the sender sent it, and the answer was {status}", exchange)
     return passed(f"the sender sent it, and reports the answer {status}", exchange)
 
@@ -174,88 +230,92 @@ async def too_large(exam: Examination) -> Judgement:
 @poses("bytes.one-record")
 async def one_record(exam: Examination) -> Judgement:
     """Pose a short payload, and one that http_ece and others cut in two."""
-    if "payload" not in exam.sender.sets:
+    if not await is_exact(exam):
         return _judge_records(await exam.ordinary())
     short, long = await asyncio.gather(sent(exam, "80"), sent(exam, "4080"))
-    if not short.requests:
-        return not_reached(nothing_came(short, exam.service), short)
-    judgement = _judge_records(short)
+    judgement = _judge_records(exam.require(short))
     return _judge_records(long) if long.requests and judgement.verdict == "pass" else judgement
 
 
 def _judge_records(exchange: Exchange) -> Judgement:
-    arrived = exchange.requests[0]
-    if old := unreadable(arrived, exchange):
-        return old
-    try:
-        header = Header.parse(arrived.body)
-    except EncryptionError as error:
-        return not_reached(f"the header cannot be read: {error.detail}", exchange)
-    length = len(arrived.body) - len(header)
+    header = header_of(exchange)
+    length = len(exchange.requests[0].body) - len(header)
     records = -(-length // header.rs)
-    given = f"of {_count(len(exchange.message.payload))}"
     if records > 1:
-        return failed(
-            f"a payload {given} comes in {records} records of at most {header.rs} bytes", exchange
-        )
+        given = _count(len(exchange.message.payload))
+        return failed(f"a payload of {given} comes in {records} records of rs {header.rs}", exchange)
     return passed("one record", exchange)
 
 
-async def judged_by_header(
-    exam: Examination, judge: Callable[[Header, bytes, Exchange], Judgement]
-) -> Judgement:
-    """Judge the header of the ordinary message."""
+async def with_body(exam: Examination) -> Exchange | Judgement:
+    """Return the ordinary message, or the judgement that it has no body."""
     exchange = await exam.ordinary()
-    arrived = exchange.requests[0]
-    if old := unreadable(arrived, exchange):
-        return old
-    if not arrived.body:
+    if not exchange.requests[0].body:
         return not_applicable("the message has no body", exchange)
-    try:
-        return judge(Header.parse(arrived.body), arrived.body, exchange)
-    except EncryptionError as error:
-        return failed(f"the header cannot be read: {error.detail}", exchange)
+    return exchange
 
 
 @poses("bytes.record-size")
 async def record_size(exam: Examination) -> Judgement:
     """Judge rs. RFC 8291 §4: it is greater than plaintext, delimiter, padding and tag together."""
-
-    def judge(header: Header, body: bytes, exchange: Exchange) -> Judgement:
-        record = len(body) - len(header)
-        if record >= header.rs:
-            return failed(f"rs is {header.rs}, and the record has {_count(record)}", exchange)
-        return passed(f"rs is {header.rs}, and the record has {_count(record)}", exchange)
-
-    return await judged_by_header(exam, judge)
+    exchange = await with_body(exam)
+    if isinstance(exchange, Judgement):
+        return exchange
+    arrived = exchange.requests[0]
+    if is_old(arrived):
+        return not_reached("the body is in aesgcm: see bytes.coding", exchange)
+    try:
+        header = Header.parse(arrived.body)
+    except BadRecordSize as error:
+        return failed(error.detail, exchange)
+    except EncryptionError as error:
+        return not_reached(f"{error.detail}: see bytes.header-length", exchange)
+    record = len(arrived.body) - len(header)
+    if record == header.rs:
+        return failed(f"rs is {header.rs}, as long as the record: it has to be greater", exchange)
+    if record > header.rs:
+        return not_reached(
+            f"{_count(record)} follow, and rs is {header.rs}: see bytes.one-record", exchange
+        )
+    return passed(f"rs is {header.rs}, and the record has {_count(record)}", exchange)
 
 
 @poses("bytes.keyid-length")
 async def keyid_length(exam: Examination) -> Judgement:
     """Judge the sender's key in the header."""
-
-    def judge(header: Header, body: bytes, exchange: Exchange) -> Judgement:
-        try:
-            p256.load_public(header.keyid)
-        except BadPublicKey as error:
-            return failed(f"keyid: {error.detail}", exchange)
-        return passed("65 bytes, an uncompressed point", exchange)
-
-    return await judged_by_header(exam, judge)
+    exchange = await with_body(exam)
+    if isinstance(exchange, Judgement):
+        return exchange
+    keyid = header_of(exchange).keyid
+    try:
+        p256.load_public(keyid)
+    except BadPublicKey as error:
+        return failed(f"keyid: {error.detail}", exchange)
+    return passed("65 bytes, an uncompressed point", exchange)
 
 
 @poses("bytes.header-length")
 async def header_length(exam: Examination) -> Judgement:
-    """Judge the length of the header."""
-
-    def judge(header: Header, body: bytes, exchange: Exchange) -> Judgement:
-        if len(header) != HEADER:
-            return failed(f"the header has {_count(len(header))}, not {HEADER}", exchange)
-        if len(body) < HEADER + MIN_RECORD:
-            return failed(f"{_count(len(body) - HEADER)} follow the header: no record", exchange)
-        return passed(f"{HEADER} bytes", exchange)
-
-    return await judged_by_header(exam, judge)
+    """Judge where the header ends and the record begins."""
+    exchange = await with_body(exam)
+    if isinstance(exchange, Judgement):
+        return exchange
+    arrived = exchange.requests[0]
+    if is_old(arrived):
+        return not_reached("the body is in aesgcm: see bytes.coding", exchange)
+    try:
+        length = len(Header.parse(arrived.body))
+    except BadRecordSize as error:
+        return not_reached(f"{error.detail}: see bytes.record-size", exchange)
+    except EncryptionError as error:
+        return failed(error.detail, exchange)
+    if length != HEADER:
+        return not_reached(f"idlen is {length - 21}: see bytes.keyid-length", exchange)
+    if len(arrived.body) < HEADER + MIN_RECORD:
+        return failed(f"{_count(len(arrived.body) - HEADER)} follow the header: no record", exchange)
+    if (begins := record_begins(exchange)) not in (None, HEADER):
+        return failed(f"the record begins at byte {begins}, not at {HEADER}", exchange)
+    return passed(f"{HEADER} bytes", exchange)
 
 
 async def many_messages(exam: Examination) -> list[Exchange]:
@@ -284,8 +344,8 @@ async def judged_by_many(exam: Examination, part: Callable[[Header], bytes], wha
         return not_applicable("it takes many messages, and each is made by hand")
     await exam.shared("many messages", lambda: many_messages(exam))
     exchange = await exam.ordinary()
-    if old := unreadable(exchange.requests[0], exchange):
-        return old
+    if is_old(exchange.requests[0]):
+        return not_reached("the body is in aesgcm: see bytes.coding", exchange)
     seen = Counter(part(header) for header in _headers(exam.sent))
     again = sum(times - 1 for times in seen.values())
     total = sum(seen.values())
@@ -325,21 +385,18 @@ async def fresh_key(exam: Examination) -> Judgement:
 async def padding(exam: Examination) -> Judgement:
     """Judge what follows the plaintext."""
     named = "payload" in exam.sender.sets
-    exchange = await sent(exam, "padding") if named else await exam.ordinary()
-    if not exchange.requests:
-        return not_reached(nothing_came(exchange, exam.service), exchange)
-    arrived = exchange.requests[0]
-    if old := unreadable(arrived, exchange):
-        return old
+    exchange = exam.require(await sent(exam, "padding")) if named else await exam.ordinary()
+    if not exchange.requests[0].body:
+        return not_applicable("the message has no body", exchange)
     try:
-        plaintext = exchange.message.recipient.open(arrived.body)
-        record = len(arrived.body) - len(Header.parse(arrived.body))
-    except EncryptionError as error:
-        if error.code != "bad-delimiter":
-            return not_reached(f"the body does not decrypt: {error.detail}", exchange)
+        plaintext = opened(exchange)
+    except BadDelimiter as error:
         return failed(error.detail, exchange)
+    except EncryptionError as error:
+        return not_reached(f"the body does not decrypt: {error.detail}", exchange)
+    record = len(exchange.requests[0].body) - HEADER
     zeros = record - MIN_RECORD - len(plaintext)
-    return passed(f"{_count(zeros)} of zeros" if zeros else "no padding", exchange)
+    return passed(f"{_count(zeros)} of zeros" if zeros > 0 else "no padding", exchange)
 
 
 @poses("bytes.coding")

@@ -1,1 +1,241 @@
-"""Group ``safety``."""
+"""Group ``safety``: what an app takes from strangers.
+
+Nothing is ever sent to an address that is not this machine's: the answer to such a subscription
+decides, and what was taken is removed again. At this machine there is a trap, a port of the
+examination that no request may reach.
+"""
+
+import json
+from typing import Any
+
+from pushlab.conformance.answer import ACCEPTED, Answer, Plan, always
+from pushlab.conformance.case import Judgement, failed, not_applicable, passed, warned
+from pushlab.conformance.cases.many import notify_all, subscribed
+from pushlab.conformance.cases.registry import poses
+from pushlab.conformance.examination import PAYLOAD, Examination, Unreached
+from pushlab.conformance.exchange import Exchange, Message, Said
+from pushlab.conformance.recipients import Recipient
+
+NO_APP = "a command takes no subscriptions from strangers"
+
+FOREIGN = "https://foreign.example"
+
+
+def at(recipient: Recipient, endpoint: str) -> dict[str, Any]:
+    """Return a subscription that is right but for its endpoint."""
+    return recipient.subscription.to_json() | {"endpoint": endpoint}
+
+
+async def taken_at(exam: Examination, endpoints: list[str]) -> list[str]:
+    """Subscribe with these endpoints; return those that the app takes. Raises Unreached."""
+    assert exam.keeper is not None
+    recipient = exam.service.recipient(key=exam.key)
+    taken = []
+    for endpoint in endpoints:
+        said = await exam.keeper.subscribe_with(at(recipient, endpoint))
+        if said.fault and not said.status:
+            raise Unreached(said.fault)
+        if said.accepted:
+            taken.append(endpoint)
+    return taken
+
+
+async def trapped(exam: Examination, endpoints: list[str]) -> Judgement:
+    """Pose endpoints at the trap: they must be refused, or never sent to."""
+    if exam.keeper is None:
+        return not_applicable(NO_APP)
+    taken = await taken_at(exam, endpoints)
+    if not taken:
+        return passed("refused")
+    before = exam.service.trapped
+    for endpoint in taken:
+        await exam.keeper.notify_at(endpoint)
+    await exam.witness()
+    for endpoint in taken:
+        await exam.keeper.unsubscribe_at(endpoint)
+    where = ", ".join(endpoint.rpartition("/")[0] for endpoint in taken)
+    if exam.service.trapped > before:
+        return failed(f"it connected to {where}")
+    return passed(f"taken, and not connected to: {where}")
+
+
+@poses("safety.endpoint-http")
+async def endpoint_http(exam: Examination) -> Judgement:
+    """Pose plain http."""
+    port = exam.service.trap_port
+    return await trapped(exam, [f"http://localhost:{port}/wpush/http"])
+
+
+@poses("safety.endpoint-loopback")
+async def endpoint_loopback(exam: Examination) -> Judgement:
+    """Pose this machine's own addresses, as three texts."""
+    port = exam.service.trap_port
+    hosts = ("127.0.0.1", "2130706433", "[::1]")
+    return await trapped(exam, [f"https://{host}:{port}/wpush/loopback" for host in hosts])
+
+
+async def far(exam: Examination, hosts: list[str]) -> Judgement:
+    """Pose endpoints at addresses to which nothing may be sent, and nothing is."""
+    if exam.keeper is None:
+        return not_applicable(NO_APP)
+    taken = await taken_at(exam, [f"https://{host}/wpush/far" for host in hosts])
+    for endpoint in taken:
+        await exam.keeper.unsubscribe_at(endpoint)
+    if taken:
+        where = ", ".join(endpoint.removesuffix("/wpush/far") for endpoint in taken)
+        return warned(f"{where} taken; whether it is sent to was not tried")
+    return passed("refused")
+
+
+@poses("safety.endpoint-private")
+async def endpoint_private(exam: Examination) -> Judgement:
+    """Pose private addresses."""
+    return await far(exam, ["10.0.0.1", "192.168.0.1", "[fd00::1]"])
+
+
+@poses("safety.endpoint-link-local")
+async def endpoint_link_local(exam: Examination) -> Judgement:
+    """Pose a link-local address, where clouds have their metadata."""
+    return await far(exam, ["169.254.169.254"])
+
+
+@poses("safety.endpoint-redirect")
+async def endpoint_redirect(exam: Examination) -> Judgement:
+    """Pose redirects to the trap."""
+    if exam.keeper is None:
+        return not_applicable(NO_APP)
+    location = f"http://127.0.0.1:{exam.service.trap_port}/"
+    before = exam.service.trapped
+    exchange = None
+    for status in (302, 307):
+        plan = always(Answer(status, {"Location": location}))
+        exchange = exam.require(await exam.send(plan=plan))
+    await exam.witness()
+    if exam.service.trapped > before:
+        return failed("it followed the redirect, and connected to this machine", exchange)
+    return passed("not followed", exchange)
+
+
+@poses("safety.same-endpoint-twice")
+async def same_endpoint_twice(exam: Examination) -> Judgement:
+    """Pose one subscription two times."""
+    if exam.keeper is None:
+        return not_applicable(NO_APP)
+    (recipient,) = await subscribed(exam, 1, always(ACCEPTED))
+    again = await exam.keeper.subscribe(recipient)
+    exchange = await _notified(exam, recipient)
+    if len(exchange) > 1:
+        return failed(f"it got {len(exchange)} messages", exchange)
+    if not exchange.requests:
+        return failed("it got no message", exchange)
+    return passed(f"one message; the second subscription was answered {again.status}", exchange)
+
+
+async def _notified(exam: Examination, recipient: Recipient) -> Exchange:
+    """Let the app send to one, by the route that reaches all if there is one, and wait for it."""
+    assert exam.keeper is not None
+    exchange = Exchange(Message(recipient, PAYLOAD), Said())
+    if exam.keeper.has_notify_all:
+        reply = await notify_all(exam, recipient)
+        await recipient.wait_for(1, exam.timing.arrival)
+        await exam.witness()
+        reply.cancel()
+    else:
+        await exam.notify(exchange)
+        await recipient.wait_for(1, exam.timing.arrival)
+        await exam.witness()
+    return exchange
+
+
+def junk(recipient: Recipient) -> dict[str, bytes]:
+    """Return what is no subscription, by a name for each."""
+    good = recipient.subscription.to_json()
+    keys = good["keys"]
+    short = {"p256dh": keys["p256dh"][:40], "auth": keys["auth"]}
+    off = {"p256dh": "B" + "A" * 86, "auth": keys["auth"]}
+    values: dict[str, Any] = {
+        "null": None,
+        "a number": 8030,
+        "an empty object": {},
+        "an array": [good],
+        "endpoint a number": good | {"endpoint": 8030},
+        "endpoint a path": good | {"endpoint": "/wpush/v2/x"},
+        "endpoint javascript:": good | {"endpoint": "javascript:alert(1)"},
+        "p256dh too short": good | {"keys": short},
+        "p256dh no point": good | {"keys": off},
+        "auth too short": good | {"keys": {"p256dh": keys["p256dh"], "auth": "AAAA"}},
+        "keys a text": good | {"keys": "p256dh"},
+        "1 MB": good | {"endpoint": good["endpoint"] + "x" * 2**20},
+    }
+    texts = {name: json.dumps(value).encode() for name, value in values.items()}
+    return texts | {
+        "no JSON": b"{endpoint: 'https",
+        "no UTF-8": b'{"endpoint": "\xff\xfe"}',
+        "nothing": b"",
+    }
+
+
+@poses("safety.junk-subscriptions")
+async def junk_subscriptions(exam: Examination) -> Judgement:
+    """Pose junk, and then look whether sending still works."""
+    if exam.keeper is None:
+        return not_applicable(NO_APP)
+    (recipient,) = await subscribed(exam, 1, always(ACCEPTED))
+    wrong = []
+    for name, body in junk(exam.service.recipient()).items():
+        said = await exam.keeper.post(exam.keeper.routes.subscribe, body, ())
+        code = said.status.removeprefix("HTTP ")[:3]
+        # Whoever is sent 1 MB may close the connection before all of it has come.
+        if not code.startswith("4") and not (said.fault and name == "1 MB"):
+            wrong.append(f"{name}: {code or said.fault}")
+    exchange = await _notified(exam, recipient)
+    if not exchange.requests:
+        return failed("after the junk, a good subscription gets no message any more", exchange)
+    if wrong:
+        return failed(f"answered otherwise than 4xx: {'; '.join(wrong)}", exchange)
+    return passed("each is answered 4xx, and sending still works", exchange)
+
+
+@poses("safety.foreign-origin")
+async def foreign_origin(exam: Examination) -> Judgement:
+    """Pose what a page of another site can post without asking: text, with its own Origin."""
+    app = exam.keeper
+    if app is None:
+        return not_applicable(NO_APP)
+    headers = (("Origin", FOREIGN), ("Sec-Fetch-Site", "cross-site"), ("Content-Type", "text/plain"))
+    (mine,) = await subscribed(exam, 1, always(ACCEPTED))
+    theirs = exam.service.recipient(key=exam.key, plan=always(ACCEPTED))
+    body = json.dumps(theirs.subscription.to_json()).encode()
+    said = await app.post(app.routes.subscribe, body, headers)
+    message = Message(mine, PAYLOAD)
+    await app.post(app.routes.send, app.send_body(mine, message), headers)
+    await exam.witness()
+    exchange = Exchange(message, Said())
+    if mine.arrived and not app.sends_to_all:
+        return failed(f"a page of {FOREIGN} made it send a message", exchange)
+    if said.accepted:
+        return failed(f"a page of {FOREIGN} subscribed: {said.status}", exchange)
+    return passed(f"refused: {said.status or said.fault}", exchange)
+
+
+def removals(recipient: Recipient) -> list[dict[str, Any]]:
+    """Return what somebody may post who does not know the endpoint."""
+    endpoint = recipient.subscription.endpoint
+    wanted = ["", "%", "*", recipient.origin, endpoint[:-8], endpoint[:-8] + "%", None, {"$ne": None}]
+    return [{}, *({"endpoint": one} for one in wanted)]
+
+
+@poses("safety.foreign-removal")
+async def foreign_removal(exam: Examination) -> Judgement:
+    """Pose removals by somebody who does not know the endpoint."""
+    if exam.keeper is None:
+        return not_applicable(NO_APP)
+    if not exam.keeper.removes:
+        return not_applicable("it has no route that removes: name one with --unsubscribe")
+    (recipient,) = await subscribed(exam, 1, Plan(then=ACCEPTED))
+    for body in removals(recipient):
+        await exam.keeper.post(exam.keeper.routes.unsubscribe, json.dumps(body).encode(), ())
+    exchange = await _notified(exam, recipient)
+    if not exchange.requests:
+        return failed("somebody who does not know the endpoint removed the subscription", exchange)
+    return passed("the subscription still gets messages", exchange)

@@ -61,7 +61,7 @@ class CommandSender:
         *,
         authority: bytes | None = None,
         keys: VapidKeys | None = None,
-        limit: float = 30.0,
+        limit: float = 45.0,
         at_once: int | None = None,
     ) -> None:
         self.command, self.limit = tuple(command), limit
