@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import random
+import shlex
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 from pushlab.conformance.case import Case, Result
 from pushlab.conformance.examination import Examination, Timing
@@ -13,6 +15,7 @@ from pushlab.conformance.examiner import chosen, examine, exit_status
 from pushlab.conformance.report import jsonl, terminal
 from pushlab.conformance.senders.app import AppSender, Routes
 from pushlab.conformance.senders.base import Sender
+from pushlab.conformance.senders.by_hand import ByHand
 from pushlab.conformance.senders.command import CommandSender
 from pushlab.conformance.service import HOSTS, ExaminationService
 from pushlab.errors import BadArgument
@@ -21,20 +24,39 @@ from pushlab.pushservice.chromium.certificates import Certificates
 from pushlab.reader import command
 from pushlab.text import show
 
+APP_PORT = 8188
+"""Port of the first push service, if a person has to know it before: the number of aes128gcm's RFC."""
+
 
 def conformance(options: argparse.Namespace) -> int:
-    """Examine a sender, print the report, and return the exit status. Raises BadArgument, OSError."""
+    """Examine a sender, write the reports, and return the exit status. Raises BadArgument, OSError."""
     cases = chosen(options.case, _unknown_case)
     if options.list:
         for case in cases:
             print("\n".join(terminal.listed(case)))
         return 0
+    for path in (options.junit, options.html):
+        if path is not None:  # Before the examination, which takes a minute, and not after it.
+            path.open("ab").close()
     results: list[Result] = []
+    facts: dict[str, str] = {}
     try:
-        asyncio.run(_examine(options, cases, results))
+        asyncio.run(_examine(options, cases, results, facts))
     finally:
         _print_closing(results, options.json)
+        _write_reports(options, results, facts)
     return exit_status(results)
+
+
+def _write_reports(options: argparse.Namespace, results: list[Result], facts: dict[str, str]) -> None:
+    if options.junit is not None:
+        from pushlab.conformance.report import junit
+
+        options.junit.write_bytes(junit.document(results))
+    if options.html is not None:
+        from pushlab.cli.conformance_page import page  # The pictures cost half a second.
+
+        options.html.write_text(page(results, facts), encoding="utf-8")
 
 
 def _unknown_case(id: str) -> BadArgument:
@@ -42,19 +64,25 @@ def _unknown_case(id: str) -> BadArgument:
     return BadArgument(f"there is no case {show(id, limit=60)}", hint=hint)
 
 
-async def _examine(options: argparse.Namespace, cases: tuple[Case, ...], results: list[Result]) -> None:
+async def _examine(
+    options: argparse.Namespace,
+    cases: tuple[Case, ...],
+    results: list[Result],
+    facts: dict[str, str],
+) -> None:
     seed = random.randrange(2**32) if options.seed is None else options.seed
     certificates = None if options.http else Certificates.make(HOSTS)
-    sender = _sender(options, certificates)
     timing = Timing()
-    port = options.port if options.port is not None else 8188 if options.subscribe else 0
-    ports = (port, port + 1) if port else (0, 0)
-    service = ExaminationService(certificates, ports=ports, seed=seed, patience=timing.patience)
+    sender = _sender(options, certificates)
+    service = ExaminationService(
+        certificates, ports=_ports(options), seed=seed, patience=timing.patience
+    )
     exam = Examination(sender, service, key=_key(options, sender), timing=timing, seed=seed)
     try:
         await service.start()
         await sender.open()
-        _print_opening(options, service, seed)
+        facts |= _facts(options, service, seed)
+        _print_opening(facts, options.json)
         async for result in examine(exam, cases):
             results.append(result)
             print(jsonl.line(result) if options.json else terminal.line(result), flush=True)
@@ -62,6 +90,13 @@ async def _examine(options: argparse.Namespace, cases: tuple[Case, ...], results
         await exam.close()
         await sender.close()
         await service.stop()
+
+
+def _ports(options: argparse.Namespace) -> tuple[int, int]:
+    """Return the ports of both push services: an app has to be told of them before."""
+    usual = 0 if options.sender else APP_PORT
+    port = usual if options.port is None else options.port
+    return (port, port + 1) if port else (0, 0)
 
 
 def _sender(options: argparse.Namespace, certificates: Certificates | None) -> Sender:
@@ -76,7 +111,10 @@ def _sender(options: argparse.Namespace, certificates: Certificates | None) -> S
             if (given := getattr(options, name)) is not None
         }
         return AppSender(routes, **bodies)
-    return CommandSender(options.sender, authority=authority)
+    if options.sender:
+        return CommandSender(options.sender, authority=authority)
+    say = partial(print, file=sys.stderr if options.json else sys.stdout, flush=True)
+    return ByHand(say, sys.stdin)
 
 
 def _key(options: argparse.Namespace, sender: Sender) -> bytes | None:
@@ -88,10 +126,19 @@ def _key(options: argparse.Namespace, sender: Sender) -> bytes | None:
     return None
 
 
-def _print_opening(options: argparse.Namespace, service: ExaminationService, seed: int) -> None:
-    clock = f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%dT%H:%M:%SZ}"
-    said = f"push services {' and '.join(service.origins)}  seed {seed}  clock {clock}"
-    print(said, file=sys.stderr if options.json else sys.stdout, flush=True)
+def _facts(options: argparse.Namespace, service: ExaminationService, seed: int) -> dict[str, str]:
+    who = shlex.join(options.sender) if options.sender else options.subscribe or "by hand"
+    return {
+        "examined": who,
+        "push services": " and ".join(service.origins),
+        "clock": f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "seed": str(seed),
+    }
+
+
+def _print_opening(facts: dict[str, str], as_json: bool) -> None:
+    for name, value in facts.items():
+        print(f"{name:<13}  {value}", file=sys.stderr if as_json else sys.stdout, flush=True)
 
 
 def _print_closing(results: list[Result], as_json: bool) -> None:

@@ -164,6 +164,24 @@ class Examination:
         self.require(await self.send(plan=always(ACCEPTED)))
         await asyncio.sleep(min(0.3, self.timing.quiet))
 
+    async def forget(self) -> None:
+        """Let an app forget the subscriptions until now: a message to all is no concern of theirs.
+
+        Without a route that removes, they are answered 410 from now on.
+        """
+        retired = iter(self.service.retire())
+        keeper = self.keeper
+        if keeper is None or not keeper.removes:
+            return
+
+        async def forget_some() -> None:
+            for recipient in retired:
+                await keeper.unsubscribe_at(recipient.subscription.endpoint)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.timing.fresh):
+                await asyncio.gather(*(forget_some() for _ in range(keeper.at_once)))
+
     async def close(self) -> None:
         """End what is still under way."""
         for task in self._shared.values():

@@ -43,7 +43,8 @@ async def examine(exam: Examination, cases: Sequence[Case] = CASES) -> AsyncIter
         await asyncio.gather(*tasks.values(), return_exceptions=True)
     for case in cases:
         if case.id not in tasks:
-            exam.service.retire()
+            if exam.keeper is not None:
+                await exam.forget()
             yield await _judged(exam, case, end)
 
 

@@ -40,6 +40,9 @@ DRIP_EVERY = 0.2
 """Seconds between two bytes of a slow answer."""
 
 GARBAGE = b"\x00\xff\x16\x03 this is not HTTP\r\n\r\n"
+GONE = always(Answer(410))
+"""The plan of a subscription that no case needs any more."""
+
 IDLE = 60
 """Seconds after which a connection without a request is closed."""
 
@@ -116,10 +119,12 @@ class ExaminationService:
         self._recipients[made.path] = made
         return made
 
-    def retire(self) -> None:
-        """Let every subscription until now be gone: a message to all is no concern of theirs."""
-        for recipient in self._recipients.values():
-            recipient.plan = always(Answer(410))
+    def retire(self) -> list[Recipient]:
+        """Let every subscription until now be gone; return those that were not gone before."""
+        retired = [one for one in self._recipients.values() if one.plan is not GONE]
+        for recipient in retired:
+            recipient.plan = GONE
+        return retired
 
     # --- connections ------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ MEGABYTE = 2**20
 GREW = 25 * MEGABYTE
 """Bytes by which the memory may grow while an answer of 50 MB comes."""
 
+NOT_SEEN = "not tried again, and what became of it is not seen"
 LIES = "the sender says that the message was accepted"
 ONE_TRY = "the command tries once and reports the failure: to try again is up to its caller"
 
@@ -67,13 +68,17 @@ async def gone(exam: Examination, status: int) -> Judgement:
     if exam.sender.form != "app" and exchange.said.accepted:
         return failed(f"the answer was {status}, and {LIES}", exchange)
     if exam.keeper is None:
-        return passed("reported, and not repeated; to remove it is up to its caller", exchange)
+        return passed(f"{_reported(exam)}not repeated; to remove it is up to its caller", exchange)
     before = len(exchange)
     await exam.notify(exchange)
     await exam.witness()
     if len(exchange) > before:
         return failed(f"a message was sent to it after {status}", exchange)
     return passed("removed: the next message does not come", exchange)
+
+
+def _reported(exam: Examination) -> str:
+    return "reported, and " if exam.sender.reports else ""
 
 
 # --- the message is refused -----------------------------------------------------------------------
@@ -87,7 +92,7 @@ async def refused(exam: Examination, status: int) -> Judgement:
     if exam.sender.form != "app" and exchange.said.accepted:
         return failed(f"the answer was {status}, and {LIES}", exchange)
     if exam.keeper is None:
-        return passed("reported, and not repeated", exchange)
+        return passed(f"{_reported(exam)}not repeated", exchange)
     before = len(exchange)
     await exam.notify(exchange)
     if not await exchange.message.recipient.wait_for(before + 1, exam.timing.arrival):
@@ -133,7 +138,7 @@ async def _one_attempt(exam: Examination, exchange: Exchange, answer: Answer) ->
         return failed("not tried again: the message is lost", exchange)
     if said.accepted:
         return failed(f"after {answer}, {LIES}", exchange)
-    return not_applicable(ONE_TRY, exchange)
+    return not_applicable(ONE_TRY if exam.sender.reports else NOT_SEEN, exchange)
 
 
 @poses("answers.500")

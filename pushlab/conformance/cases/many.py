@@ -13,7 +13,7 @@ TEN, TWENTY = 10, 20
 MOST_CONNECTIONS = 500
 """Connections to one push service at a time."""
 
-NO_APP = "a command sends one message; to send many is up to its caller"
+NO_APP = "it sends one message at a time; to send many is up to its caller"
 NO_ROUTE = "it has no route that sends to all: name one with --send-all"
 
 

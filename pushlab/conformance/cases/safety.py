@@ -16,7 +16,7 @@ from pushlab.conformance.examination import PAYLOAD, Examination, Unreached
 from pushlab.conformance.exchange import Exchange, Message, Said
 from pushlab.conformance.recipients import Recipient
 
-NO_APP = "a command takes no subscriptions from strangers"
+NO_APP = "it takes no subscriptions from strangers"
 
 FOREIGN = "https://foreign.example"
 

@@ -265,7 +265,7 @@ ONE_SHOT = "a command that sends one message has no token to use again"
 @poses("token.reused")
 async def reused(exam: Examination) -> Judgement:
     """Compare the tokens of two messages."""
-    if exam.sender.form in ("command", "by hand"):
+    if exam.sender.form in ("command", "by hand"):  # Any other form lives longer than a message.
         return not_applicable(ONE_SHOT)
     one = await ordinary(exam)
     exchange = await exam.second()
