@@ -43,8 +43,9 @@ def conformance(options: argparse.Namespace) -> int:
     try:
         asyncio.run(_examine(options, cases, results, facts))
     finally:
-        _print_closing(results, options.json)
-        _write_reports(options, results, facts)
+        if facts:  # It had begun. After Ctrl-C there is a report too, of what has been judged.
+            _print_closing(results, options.json)
+            _write_reports(options, results, facts)
     return exit_status(results)
 
 

@@ -19,10 +19,11 @@ from pushlab.notebook.pictures import theme
 from pushlab.notebook.pictures.gallery import byte_map, message_map, token_map
 from pushlab.notebook.pictures.sequence import sequence
 from pushlab.protocol import base64url
+from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import LONG
 from pushlab.protocol.trace import Span
 
-AS, PS, UA = Party.APPLICATION_SERVER, Party.PUSH_SERVICE, Party.USER_AGENT
+AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 
 GROUPS = {
     "bytes": "The encrypted body",
@@ -134,13 +135,12 @@ def _result(result: Result) -> str:
         "sends": escape(case.sends),
         "expects": escape(case.expects),
         "rule": linked(case.rule),
-        "took": f"{result.seconds:.1f} s",
     }
     parts = [_definitions(facts)]
     if faulty:
         parts.append(f'<p class="fix"><b>What to do.</b> {escape(case.fix)}</p>')
     if faulty and result.exchange is not None and result.exchange.requests:
-        parts += _pictures(result, result.exchange)
+        parts += _pictures(result.exchange)
     opened = " open" if verdict is Verdict.FAIL else ""
     return f'<details{opened} id="{case.id}">{head}<div class="inside">{"".join(parts)}</div></details>'
 
@@ -162,9 +162,9 @@ def linked(rule: str) -> str:
 # --- pictures -------------------------------------------------------------------------------------
 
 
-def _pictures(result: Result, exchange: Exchange) -> Iterator[str]:
-    yield "<h3>What passed</h3>"
-    yield theme.inline(sequence(list(events(result, exchange))))
+def _pictures(exchange: Exchange) -> Iterator[str]:
+    yield "<h3>Who sent what</h3>"
+    yield theme.inline(sequence(list(events(exchange))))
     arrived = exchange.requests[0]
     yield "<h3>The request</h3>"
     yield _headers(arrived)
@@ -178,7 +178,7 @@ def _pictures(result: Result, exchange: Exchange) -> Iterator[str]:
         )
 
 
-def events(result: Result, exchange: Exchange) -> Iterator[Event]:
+def events(exchange: Exchange) -> Iterator[Event]:
     """Yield what passed between the sender and the push service, as a journal has it."""
     began = exchange.requests[0].at
     numbers = iter(range(1, 10**6))
@@ -191,8 +191,6 @@ def events(result: Result, exchange: Exchange) -> Iterator[Event]:
         yield Event(next(numbers), arrived.at, AS, PS, "POST message", detail=detail)
         waited = {"after": f"{arrived.waited:.1f} s"} if arrived.waited else {}
         yield Event(next(numbers), arrived.answered_at, PS, AS, arrived.answer, detail=waited)
-    if result.case.group == "bytes":
-        yield Event(next(numbers), began, UA, UA, result.why)
 
 
 def _headers(arrived: Arrived) -> str:
@@ -214,10 +212,23 @@ def _bytes(body: bytes) -> str:
     try:
         return message_map(body).markup
     except PushlabError as error:
-        whole = Span(
-            0, len(body), "body", f"not the body of a push message: {error.detail}", "RFC 8291 §4"
-        )
-        return byte_map([whole], body).markup
+        return byte_map(list(_parts(body, error.detail)), body).markup
+
+
+def _parts(body: bytes, fault: str) -> Iterator[Span]:
+    """Name the parts of a body that is not that of a push message, as far as its own header says."""
+    try:
+        header = Header.parse(body)
+    except PushlabError:
+        yield Span(0, len(body), "body", fault, "RFC 8188 §2.1")
+        return
+    yield Span(0, 16, "salt", "random, new for each message", "RFC 8188 §2.1")
+    yield Span(16, 20, "rs", f"record size {header.rs}", "RFC 8188 §2.1")
+    yield Span(20, 21, "idlen", f"{len(header.keyid)} bytes of keyid follow", "RFC 8188 §2.1")
+    yield Span(21, len(header), "keyid", "the sender's public key: 65 bytes", "RFC 8291 §4")
+    for number, start in enumerate(range(len(header), len(body), header.rs)):
+        end = min(start + header.rs, len(body))
+        yield Span(start, end, f"record {number}", fault, "RFC 8291 §4")
 
 
 def _token(arrived: Arrived) -> str:

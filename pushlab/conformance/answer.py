@@ -64,6 +64,8 @@ class Answer:
 
 def phrase(status: int) -> str:
     """Return the reason phrase of a status, RFC 9110 §15."""
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # Its name before RFC 9110.
+        return "Content Too Large"
     try:
         return HTTPStatus(status).phrase
     except ValueError:

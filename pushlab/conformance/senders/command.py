@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import signal
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.conformance.exchange import Message, Said
 from pushlab.protocol import base64url, p256
 from pushlab.throwaway import ThrowAwayFolder
+from pushlab.useragent.process import WINDOWS, guard
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 
@@ -42,8 +44,8 @@ TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_
 MARK = "PUSHLAB_CONFORMANCE"
 """The variable by which everything is found that the command has started and left."""
 
-LOOK_EVERY = 0.05
-"""Seconds between two looks at the memory."""
+LOOK_EVERY = 0.02
+"""Seconds between two looks at whether it has ended, and at its memory."""
 
 
 class CommandSender:
@@ -139,72 +141,108 @@ class CommandSender:
     async def _run(self, arguments: list[str], given: bytes, measured: bool) -> Said:
         began = time.monotonic()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env=self._environment(),
-                start_new_session=True,
-            )
+            run = Run(arguments, self._environment())
         except (OSError, ValueError) as error:
             return Said(fault=f"{arguments[0]} cannot be run: {getattr(error, 'strerror', error)}")
-        run = _Run(process)
-        fault = ""
-        beside = [asyncio.create_task(work) for work in (run.feed(given), run.read())]
-        if measured:
-            beside.append(asyncio.create_task(run.watch()))
         try:
-            async with asyncio.timeout(self.limit):
-                await process.wait()
-        except TimeoutError:
-            fault = f"it had not ended after {self.limit:g} s, and was ended"
-        finally:
-            _end_group(process.pid)
-            await process.wait()
+            reading = asyncio.create_task(run.read())
+            run.feed(given)
+            ended = await run.ended(self.limit, measured)
+            run.end_group()
             # Whoever left the group may hold the pipe open.
-            await asyncio.wait(beside[:2], timeout=1)
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
-        status = process.returncode or 0
-        said = f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
+            await asyncio.wait([reading], timeout=1)
+        finally:
+            run.close()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         return Said(
-            accepted=status == 0 and not fault,
+            accepted=ended and run.status == 0,
             text=run.output.decode("utf-8", "replace"),
-            status=fault or said,
+            status=run.described if ended else f"it had not ended after {self.limit:g} s, and was ended",
             seconds=time.monotonic() - began,
             memory=run.peak,
         )
 
 
-class _Run:
-    """One run of the command: its output, and the most memory that it has held."""
+class Run:
+    """One run of the command, in a process group that ends with this program. Raises OSError.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    ``output``: the beginning of what it wrote; ``peak``: the most memory that was seen, in bytes.
+    asyncio's own subprocess waits for the pipes too, which a child in the background holds open.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        self._guard = None if WINDOWS else guard(self._process.pid)
+        self._pipe: asyncio.BaseTransport | None = None
         self.output = bytearray()
         self.peak = 0
 
-    async def feed(self, given: bytes) -> None:
-        """Write its standard input."""
+    @property
+    def status(self) -> int | None:
+        """The exit status; negative for a signal, None while it runs."""
+        return self._process.poll()
+
+    @property
+    def described(self) -> str:
+        """How it has ended."""
+        status = self.status or 0
+        return f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
+
+    def feed(self, given: bytes) -> None:
+        """Write its standard input, which a pipe holds whole."""
         assert self._process.stdin is not None
         with suppress(OSError):  # It may have closed its standard input, or ended.
             self._process.stdin.write(given)
-            await self._process.stdin.drain()
-        self._process.stdin.close()
+            self._process.stdin.flush()
+        with suppress(OSError):
+            self._process.stdin.close()
 
     async def read(self) -> None:
         """Read to the end, and keep the beginning: a pipe that nobody reads stops the command."""
-        assert self._process.stdout is not None
-        while piece := await self._process.stdout.read(2**16):
+        loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        self._pipe, _ = await loop.connect_read_pipe(lambda: protocol, self._process.stdout)
+        while piece := await reader.read(2**16):
             self.output += piece[: max(0, KEPT - len(self.output))]
 
-    async def watch(self) -> None:
-        """Note the most memory that it and its children hold at one time."""
-        while True:
-            self.peak = max(self.peak, await asyncio.to_thread(_memory, self._process.pid))
+    async def ended(self, seconds: float, measured: bool) -> bool:
+        """Wait until it has ended, for at most ``seconds``; say whether it has."""
+        end = time.monotonic() + seconds
+        while self.status is None:
+            if time.monotonic() > end:
+                return False
+            if measured:
+                self.peak = max(self.peak, await asyncio.to_thread(_memory, self._process.pid))
             await asyncio.sleep(LOOK_EVERY)
+        return True
+
+    def end_group(self) -> None:
+        """End the command, and all that it has started in its group."""
+        if WINDOWS:
+            self._process.kill()
+        else:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End everything, and close its pipes and its guard."""
+        self.end_group()
+        self._process.wait()
+        if self._pipe is not None:
+            self._pipe.close()
+        elif self._process.stdout is not None:
+            self._process.stdout.close()
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
 
 
 def _memory(pid: int) -> int:
@@ -215,11 +253,6 @@ def _memory(pid: int) -> int:
             with suppress(psutil.Error):
                 total += one.memory_info().rss
     return total
-
-
-def _end_group(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def _end_marked(mark: str) -> None:

@@ -41,7 +41,7 @@ class Template:
                 self._json = strict_json.parse(text)
             except MalformedJson as error:
                 hint = 'Write placeholders as strings: "{endpoint}"'
-                raise BadArgument(f"the template is no JSON: {error.detail}", hint=hint) from None
+                raise BadArgument(f"the template: {error.detail}", hint=hint) from None
 
     @property
     def names(self) -> set[str]:
