@@ -20,7 +20,7 @@ from pushlab.conformance.senders.command import CommandSender
 from pushlab.conformance.service import HOSTS, ExaminationService
 from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, p256
-from pushlab.pushservice.chromium.certificates import Certificates
+from pushlab.pushservice.certificates import Certificates
 from pushlab.reader import command
 from pushlab.text import show
 

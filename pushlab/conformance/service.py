@@ -23,7 +23,7 @@ from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.strict import refusal
 from pushlab.errors import PortTaken
 from pushlab.protocol.spelling.captured import Captured
-from pushlab.pushservice.chromium.certificates import Certificates
+from pushlab.pushservice.certificates import Certificates
 
 HOSTS = ("localhost", "127.0.0.1")
 """The host of each of the two origins: two names, so that no port is needed to tell them apart."""
