@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from pushlab.conformance.answer import ACCEPTED, Answer, Plan, always
-from pushlab.conformance.case import Judgement, failed, not_applicable, passed, warned
+from pushlab.conformance.case import Judgement, Verdict, failed, not_applicable, passed, warned
 from pushlab.conformance.cases.many import notify_all, subscribed
 from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import PAYLOAD, Examination, Unreached
@@ -17,6 +17,8 @@ from pushlab.conformance.exchange import Exchange, Message, Said
 from pushlab.conformance.recipients import Recipient
 
 NO_APP = "it takes no subscriptions from strangers"
+
+REFUSED = "refused"
 
 FOREIGN = "https://foreign.example"
 
@@ -46,7 +48,7 @@ async def trapped(exam: Examination, endpoints: list[str]) -> Judgement:
         return not_applicable(NO_APP)
     taken = await taken_at(exam, endpoints)
     if not taken:
-        return passed("refused")
+        return passed(REFUSED)
     before = exam.service.trapped
     for endpoint in taken:
         await exam.keeper.notify_at(endpoint)
@@ -66,25 +68,36 @@ async def endpoint_http(exam: Examination) -> Judgement:
     return await trapped(exam, [f"http://localhost:{port}/wpush/http"])
 
 
+async def loopback(exam: Examination) -> Judgement:
+    """Pose this machine's own addresses, as three texts; once for all cases that ask."""
+    hosts = ("127.0.0.1", "2130706433", "[::1]")
+    endpoints = [f"https://{host}:{exam.service.trap_port}/wpush/loopback" for host in hosts]
+    return await exam.shared("loopback", lambda: trapped(exam, endpoints))
+
+
 @poses("safety.endpoint-loopback")
 async def endpoint_loopback(exam: Examination) -> Judgement:
-    """Pose this machine's own addresses, as three texts."""
-    port = exam.service.trap_port
-    hosts = ("127.0.0.1", "2130706433", "[::1]")
-    return await trapped(exam, [f"https://{host}:{port}/wpush/loopback" for host in hosts])
+    """Pose this machine's own addresses."""
+    return await loopback(exam)
 
 
 async def far(exam: Examination, hosts: list[str]) -> Judgement:
     """Pose endpoints at addresses to which nothing may be sent, and nothing is."""
     if exam.keeper is None:
         return not_applicable(NO_APP)
+    near = await loopback(exam)
     taken = await taken_at(exam, [f"https://{host}/wpush/far" for host in hosts])
     for endpoint in taken:
         await exam.keeper.unsubscribe_at(endpoint)
-    if taken:
-        where = ", ".join(endpoint.removesuffix("/wpush/far") for endpoint in taken)
-        return warned(f"{where} taken; whether it is sent to was not tried")
-    return passed("refused")
+    if not taken:
+        return passed(REFUSED)
+    where = ", ".join(endpoint.removesuffix("/wpush/far") for endpoint in taken)
+    if near.verdict is Verdict.PASS and near.why != REFUSED:
+        return not_applicable(
+            f"{where} taken, and nothing was sent there to try it: this app judges an address when it "
+            "connects, and did not connect to this machine's own"
+        )
+    return warned(f"{where} taken; nothing was sent there to try it")
 
 
 @poses("safety.endpoint-private")
