@@ -33,6 +33,18 @@ TABLE = {
     "lab.loop": ({"errors", "reader", "settings"}, set()),
     "lab.invitation": ({"reader"}, {"segno"}),
     "lab.network": ({"errors", "settings", "protocol", "fetch"}, set()),
+    "conformance": (
+        {
+            "conformance",
+            "protocol",
+            "appserver.keys",
+            "pushservice.certificates",
+            "pushservice.flavours",
+            "useragent.process",
+        }
+        | GROUND,
+        {"cryptography", "psutil", "tornado"},
+    ),
     "doctor": (
         {
             "doctor",
@@ -53,6 +65,11 @@ TABLE = {
         {"ipywidgets", "IPython"},
     ),
     "cli": ({"cli", "lab", "doctor", "protocol", "fetch", "server.database"} | PARTIES | GROUND, set()),
+    "cli.conformance": (
+        {"cli", "conformance", "appserver.keys", "pushservice", "protocol"} | GROUND,
+        set(),
+    ),
+    "cli.conformance_page": ({"conformance", "notebook.pictures", "protocol"} | GROUND, set()),
     "cli.jupyterlab": ({"cli.trust", "throwaway"}, {"jupyterlab"}),
     "cli.trust": (set(), {"nbformat"}),
     "__main__": ({"cli"}, set()),
@@ -99,7 +116,7 @@ FLOORS = [
     GROUND,
     {"protocol", "server", "fetch"},
     PARTIES,
-    {"lab", "doctor"},
+    {"lab", "doctor", "conformance"},
     {"notebook", "cli", "testing", "__main__"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

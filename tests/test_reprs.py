@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import random
 import re
 from collections.abc import Iterator
 
@@ -18,6 +19,9 @@ from pushlab.appserver.delivery.pywebpush_client import PywebpushRequest
 from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
+from pushlab.conformance.answer import Answer
+from pushlab.conformance.exchange import Message
+from pushlab.conformance.recipients import Recipient
 from pushlab.doctor.findings import Finding, Report, bad
 from pushlab.doctor.inspection import Receiver, inspect_request
 from pushlab.protocol import base64url
@@ -54,6 +58,13 @@ SHOWN = {
     "appserver.store.StoredSubscription": {"application_server_key", "display_name"},
     "appserver.web.certificate.Certificate": {"names"},
     "appserver.web.guard.Guard": {"host"},
+    "conformance.answer.Plan": {"answers"},
+    "conformance.case.Case": {"id", "rule", "title", "sends", "expects", "fix"},
+    "conformance.case.Judgement": {"why"},
+    "conformance.case.Result": {"why"},
+    "conformance.exchange.Arrived": {"answer"},
+    "conformance.exchange.Said": {"status", "fault"},
+    "conformance.senders.app.Routes": {"subscribe", "send", "send_all", "unsubscribe"},
     "journal.Event": {"source", "target", "what", "who", "detail", "label"},
     "lab.data_folder.Holder": {"program", "since", "push_service", "https"},
     "lab.invitation.Invitation": {"page_url"},
@@ -117,6 +128,10 @@ MADE = {
     ),
     "protocol.spelling.recognize.Spelling": lambda: recognize(base64url.encode(SECRET_KEY)),
     "protocol.spelling.shapes.Shape": lambda: shape_of(SECRET_KEY),
+    "conformance.answer.Answer": lambda: Answer(429, pause=2),  # planned by a case, and no secret
+    "conformance.exchange.Message": lambda: Message(
+        Recipient(f"https://push.example.net/{MARK}", random.Random(0)), MARK.encode()
+    ),
     "doctor.findings.Finding": lambda: bad("ttl-text", "ttl is text", "user agent", "RFC 8030", "Fix."),
     "doctor.findings.Report": lambda: Report(
         (bad("ttl-text", "ttl", "user agent", "RFC 8030", "Fix."),)
@@ -213,6 +228,8 @@ def test_no_class_writes_a_text_of_its_own_unseen():
     }
     assert found - CLASSES.keys() <= {
         "appserver.keys.VapidKeys",  # test_keys, test_secrets
+        "conformance.answer.Manner", "conformance.case.Level", "conformance.case.Verdict",  # words
+        "conformance.recipients.Recipient",  # test_service
         "doctor.findings.Level", "journal.Party", "protocol.delivery.Urgency",  # words
         "protocol.spelling.shapes.Kind",
         "pushservice.flavours.Flavour",

@@ -22,6 +22,7 @@ from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.certificates import Certificates
 from pushlab.reader import command
+from pushlab.settings import PORTS
 from pushlab.text import show
 
 APP_PORT = 8188
@@ -35,6 +36,7 @@ def conformance(options: argparse.Namespace) -> int:
         for case in cases:
             print("\n".join(terminal.listed(case)))
         return 0
+    _check(options)
     for path in (options.junit, options.html):
         if path is not None:  # Before the examination, which takes a minute, and not after it.
             path.open("ab").close()
@@ -47,6 +49,18 @@ def conformance(options: argparse.Namespace) -> int:
             _print_closing(results, options.json)
             _write_reports(options, results, facts)
     return exit_status(results)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Check what the options are together. Raises BadArgument."""
+    if options.sender and options.subscribe:
+        raise BadArgument("a command and an app are given", hint="Examine one of them at a time")
+    others = ("send", "send_all", "unsubscribe", "subscribe_body", "send_body")
+    if named := [name for name in others if getattr(options, name) and not options.subscribe]:
+        option = f"--{named[0].replace('_', '-')}"
+        raise BadArgument(f"{option} belongs to an app", hint="Name the app's route with --subscribe")
+    if options.port == PORTS[-1]:
+        raise BadArgument(f"port {options.port} is the last one, and two in a row are needed")
 
 
 def _write_reports(options: argparse.Namespace, results: list[Result], facts: dict[str, str]) -> None:

@@ -33,6 +33,8 @@ DATABASES = ["", "nonsense", "sqlite+nosuch:///x", "sqlite:////nowhere/at/all", 
 URLS = ["", "nonsense", "127.0.0.1:8292", "ftp://127.0.0.1/", "http://", "http://127.0.0.1:99999/",
         "http://127.0.0.1:0/", "http://[::1/", "http://user@127.0.0.1/", "http://a b/", "a\0b",
         "http://127.0.0.1\n.example/", "javascript:alert(1)"]  # fmt: skip
+REPORTS = ["{folder}", "{file}/report", "", LONG, "a\0b"]
+LOOPBACK_URLS = [*URLS, "http://192.0.2.1/", "https://push.example.net/"]
 ORIGINS = ["", "127.0.0.1:8443", "https://push.example.net", "http://127.0.0.1/push", "a\0b", LONG]
 CHOICES = ["", "netscape", LONG, "a\0b"]
 TEXTS = ["", " ", "a\nb", "\x1b[2J", "\udcff", "a\0b"]
@@ -146,6 +148,27 @@ BAD: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--json": FLAG,
         },
     ),
+    "conformance": (
+        [],
+        {
+            "sender": ["a\0b"],
+            "--subscribe": LOOPBACK_URLS,
+            "--send": LOOPBACK_URLS,
+            "--send-all": LOOPBACK_URLS,
+            "--unsubscribe": LOOPBACK_URLS,
+            "--subscribe-body": ["", " ", f"{{|--subscribe|{URL}", "a\0b"],
+            "--send-body": ["", " ", f"{{|--subscribe|{URL}", "a\0b"],
+            "--http": FLAG,
+            "--port": PORTS,
+            "--key": [f"{key}|--|true" for key in (*TEXTS, "AAAA", "B" * 87, LONG)],
+            "--case": [f"{id}|--list" for id in (*TEXTS, "nosuch", "bytes.", LONG)],
+            "--list": FLAG,
+            "--json": FLAG,
+            "--junit": [f"{file}|--|true" for file in REPORTS],
+            "--html": [f"{file}|--|true" for file in REPORTS],
+            "--seed": ["abc", "", "1.5", "1_0", "9" * 5000, "a\0b"],
+        },
+    ),
 }  # fmt: skip
 MORE = [
     [],
@@ -165,6 +188,9 @@ MORE = [
     ["send", "{subscription}", "{subscription}"],
     ["subscriptions", "--data", "{data}", "--clear", "--remove", "ada"],
     ["keys", "--import", "{keys}", "--file", "{other_keys}"],
+    ["conformance", "--port", "65535", "--", "true"],
+    ["conformance", "--send", URL],
+    ["conformance", "--subscribe", URL, "--", "true"],
 ]
 
 
