@@ -34,6 +34,12 @@ OWN_ENDPOINTS = """(() => {
   };
 })();"""
 
+INTO_VIEW = """(id) => {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`no element has the id ${id}`);
+  element.scrollIntoView({ block: "nearest", behavior: "instant" });
+}"""
+
 
 class VirtualBrowser:
     """A user agent in Python, with one subscription: a browser without page, worker and screen.
@@ -167,7 +173,8 @@ class RealBrowser:
             raise TimedOut(f"{function} was not true within {seconds:g} s.{last}") from None
 
     def click(self, element_id: str) -> None:
-        """Click with the mouse on the element with this id, which must be in view."""
+        """Click with the mouse on the element with this id. Raises BrowserFailed if there is none."""
+        self.evaluate(INTO_VIEW, element_id)
         self._run(self.agent.click(element_id), "clicks")
 
     def notifications(self) -> list[Notification]:
