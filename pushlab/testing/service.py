@@ -27,6 +27,8 @@ WAIT_SECONDS = 10
 ANSWERS_TOLD = 5
 """Answers of the push service that are told if no message comes. The cause is one of the last."""
 
+BLOCKED = "This call blocked the loop of the test: await areceived(), or asyncio.to_thread(…)"
+
 Key = VapidKeys | bytes | str | None
 
 
@@ -149,7 +151,7 @@ class RunningPushService:
             return self._loop.run(coroutine, doing=doing)
         except PushlabError as error:
             if isinstance(error, TimedOut) and _in_a_coroutine():
-                error.hint = "The loop of this test was blocked meanwhile: await areceived() instead"
+                error.hint = BLOCKED
             raise error.with_traceback(None) from None
 
     async def arun(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

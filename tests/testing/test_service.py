@@ -54,7 +54,7 @@ def test_a_coroutine_may_block_and_is_told_so_if_nothing_comes(push_subscription
         assert push_subscription.received()[0].text == "Hello"
         push_subscription.received(2, timeout=0)
 
-    with pytest.raises(TimedOut, match=r"await areceived\(\) instead"):
+    with pytest.raises(TimedOut, match=r"await areceived\(\)"):
         asyncio.run(scenario())
 
 
