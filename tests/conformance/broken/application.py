@@ -2,20 +2,19 @@
 
     GET  /vapid                                          the public key, base64url
     POST /add-subscription     a PushSubscription        201 new, 200 known, 400 refused
-    POST /remove-subscription  {"endpoint"}              200, 404 unknown, 403 of somebody else
+    POST /remove-subscription  {"endpoint"}              200, 404 unknown
     POST /notify-me            {"endpoint", "payload"}   what became of the message
     POST /notify-all           {"payload"}               what became of each message
 
 ``payload`` is text; ``payload64`` in its place is base64 of bytes. Both may have ``ttl``, ``urgency``
-and ``topic`` beside them. The cookie ``owner`` says whose subscription it is.
+and ``topic`` beside them.
 """
 
 import asyncio
 import base64
 import ipaddress
 import json
-import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
@@ -42,7 +41,6 @@ class App:
         self.sender, self.allowed = sender, frozenset(allowed)
         self.sender.permits = self.permits
         self.subscriptions: list[PushSubscription] = []
-        self.owners: dict[str, str] = {}  # by endpoint
 
     async def start(self, port: int = 0) -> str:
         """Listen at 127.0.0.1, and return the app's origin."""
@@ -68,14 +66,13 @@ class App:
 
     # --- what is stored -------------------------------------------------------------------------
 
-    def add(self, text: bytes, owner: str) -> bool:
+    def add(self, text: bytes) -> bool:
         """Store a subscription, and return whether it is new. Raises Refused."""
         subscription = self.read(text)
         self.check(subscription.endpoint)
         if self.knows(subscription.endpoint):
             return False
         self.subscriptions.append(subscription)
-        self.owners.setdefault(subscription.endpoint, owner)
         return True
 
     def read(self, text: bytes) -> PushSubscription:
@@ -92,44 +89,30 @@ class App:
             return
         if url.scheme not in self.schemes():
             raise Refused("the endpoint is not https")
-        if url.hostname == "localhost":
-            raise Refused("the endpoint is at this machine")
-        if not self.permits(endpoint, url.hostname or ""):
+        if url.hostname == "localhost" or not self.may_be_stored(url.hostname or ""):
             raise Refused("the endpoint is at no public address")
 
     def schemes(self) -> set[str]:
         return {"https"}
 
+    def may_be_stored(self, host: str) -> bool:
+        """Say whether an endpoint's host is public. A name is judged when it is connected to."""
+        return is_public(host, otherwise=True)
+
     def permits(self, url: str, address: str) -> bool:
-        """Say whether a URL may be connected to at an address. A name is no address yet: it may."""
-        if origin_of(url) in self.allowed:
-            return True
-        try:
-            return self.is_public(ipaddress.ip_address(address.strip("[]")))
-        except ValueError:
-            return True
-
-    def is_public(self, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-        return ip.is_global and not ip.is_multicast
-
-    def find(self, endpoint: str) -> PushSubscription | None:
-        return next((one for one in self.subscriptions if one.endpoint == endpoint), None)
+        """Say whether a URL may be connected to at this address."""
+        return origin_of(url) in self.allowed or is_public(address, otherwise=False)
 
     def knows(self, endpoint: str) -> bool:
         return self.find(endpoint) is not None
 
-    def remove(self, endpoint: str, owner: str) -> bool:
-        """Remove a subscription, and return whether there was one. Raises Refused."""
-        if not self.owns(owner, endpoint):
-            raise Refused("this is the subscription of somebody else")
-        return self.forget(endpoint)
+    def remove(self, endpoint: str) -> bool:
+        """Remove a subscription, and return whether there was one."""
+        return self.forget(lambda one: one.endpoint == endpoint)
 
-    def owns(self, owner: str, endpoint: str) -> bool:
-        return self.owners.get(endpoint, owner) == owner
-
-    def forget(self, endpoint: str) -> bool:
+    def forget(self, fits: Callable[[PushSubscription], bool]) -> bool:
         count = len(self.subscriptions)
-        self.subscriptions = [one for one in self.subscriptions if one.endpoint != endpoint]
+        self.subscriptions = [one for one in self.subscriptions if not fits(one)]
         return len(self.subscriptions) < count
 
     def trusts(self, origin: str | None, host: str) -> bool:
@@ -144,7 +127,7 @@ class App:
         """Send to one, and forget it if it has ended."""
         report = await self.sender.send(subscription, payload, options)
         if report.outcome is Outcome.GONE:
-            self.forget(subscription.endpoint)
+            self.remove(subscription.endpoint)
         return report
 
     async def notify_all(self, payload: bytes, options: PushOptions) -> list[Report]:
@@ -160,6 +143,15 @@ class App:
         return reports
 
 
+def is_public(host: str, *, otherwise: bool) -> bool:
+    """Say whether an address is public; ``otherwise``: the answer for a name."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return otherwise
+    return ip.is_global and not ip.is_multicast
+
+
 def print_none(handler: RequestHandler) -> None:
     """Log nothing of a request: the examination tells what it has sent."""
 
@@ -171,13 +163,6 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         if not self.app.trusts(self.request.headers.get("Origin"), self.request.host):
             raise HTTPError(403)
-
-    def owner(self) -> str:
-        """Return whose request this is; who has no cookie gets one."""
-        if not (owner := self.get_cookie("owner")):
-            owner = secrets.token_urlsafe()
-            self.set_cookie("owner", owner, httponly=True, samesite="Lax")
-        return owner
 
     def json(self) -> dict:
         try:
@@ -209,7 +194,7 @@ class Vapid(Handler):
 class AddSubscription(Handler):
     def post(self) -> None:
         try:
-            is_new = self.app.add(self.request.body, self.owner())
+            is_new = self.app.add(self.request.body)
         except Refused as reason:
             self.set_status(400)
             self.finish({"error": str(reason)})
@@ -220,14 +205,9 @@ class AddSubscription(Handler):
 
 class RemoveSubscription(Handler):
     def post(self) -> None:
-        try:
-            was_there = self.app.remove(str(self.json().get("endpoint")), self.owner())
-        except Refused as reason:
-            self.set_status(403)
-            self.finish({"error": str(reason)})
-        else:
-            self.set_status(200 if was_there else 404)
-            self.finish({})
+        endpoint = self.json().get("endpoint")
+        self.set_status(200 if isinstance(endpoint, str) and self.app.remove(endpoint) else 404)
+        self.finish({})
 
 
 class NotifyMe(Handler):
