@@ -51,11 +51,11 @@ def noticed_by(case: str) -> Callable[[One], One]:
 
 
 @noticed_by("bytes.ascii")
-class TextMode(Message):
-    """Reads the payload in text mode, which turns CR LF into LF."""
+class Escaped(Message):
+    """Escapes the payload for HTML, where nobody reads HTML."""
 
     def encode(self, payload: bytes) -> bytes:
-        return payload.replace(b"\r\n", b"\n")
+        return payload.replace(b'"', b"&quot;")
 
 
 @noticed_by("bytes.utf8")
@@ -138,25 +138,26 @@ class ExactRecordSize(Message):
 
     def seal(self, plaintext: bytes, ikm: bytes, salt: bytes, as_public: bytes) -> bytes:
         body = super().seal(plaintext, ikm, salt, as_public)
-        return body[:16] + (len(body) - 86).to_bytes(4, "big") + body[20:]
+        rs = max(content_coding.MIN_RS, len(body) - 86)
+        return body[:16] + rs.to_bytes(4, "big") + body[20:]
 
 
 @noticed_by("bytes.keyid-length")
-class NoKeyidLength(Message):
-    """Leaves idlen at 0, which RFC 8188 has by default, and writes the key all the same."""
+class HybridKey(Message):
+    """Writes the key in the hybrid form of X9.62, which begins with 06 or 07 and not with 04."""
 
     def seal(self, plaintext: bytes, ikm: bytes, salt: bytes, as_public: bytes) -> bytes:
-        body = super().seal(plaintext, ikm, salt, as_public)
-        return body[:20] + b"\0" + body[21:]
+        hybrid = bytes([6 + as_public[-1] % 2]) + as_public[1:]
+        return super().seal(plaintext, ikm, salt, hybrid)
 
 
 @noticed_by("bytes.header-length")
 class StrayByte(Message):
-    """Writes a byte between the key and the record."""
+    """Writes a line end between the header and the record."""
 
     def seal(self, plaintext: bytes, ikm: bytes, salt: bytes, as_public: bytes) -> bytes:
         body = super().seal(plaintext, ikm, salt, as_public)
-        return body[:86] + b"\n" + body[86:]
+        return body if len(body) == 4096 else body[:86] + b"\n" + body[86:]
 
 
 @noticed_by("bytes.fresh-salt")
@@ -220,11 +221,11 @@ class OldCoding(Message):
 
 
 @noticed_by("token.scheme")
-class DraftScheme(Message):
-    """Names the scheme as the draft did: WebPush."""
+class Bearer(Message):
+    """Names the scheme Bearer, as most other services have it."""
 
     def credentials(self, token: str, public: bytes) -> str:
-        return super().credentials(token, public).replace("vapid", "WebPush", 1)
+        return super().credentials(token, public).replace("vapid", "Bearer", 1)
 
 
 @noticed_by("token.k")
@@ -408,11 +409,12 @@ class Chunked(Sender):
 
 
 @noticed_by("headers.duplicates")
-class TtlTwice(Message):
-    """Sends TTL twice: once by itself and once from the options of the caller."""
+class ContentTypeTwice(Message):
+    """Sends Content-Type twice: once from the library and once from its caller."""
 
-    def ttl(self, options: PushOptions) -> Headers:
-        return super().ttl(options) * 2
+    def headers(self, authorization: str, coding: Headers, options: PushOptions) -> Headers:
+        headers = super().headers(authorization, coding, options)
+        return [*headers, ("Content-Type", "application/json")]
 
 
 # --- answers --------------------------------------------------------------------------------------
