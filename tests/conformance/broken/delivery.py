@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import count
 
 import pycurl
 from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
@@ -51,7 +52,8 @@ class Report:
 
     outcome: Outcome
     status: int
-    why: str
+    why: str = ""
+    attempts: int = 1
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.status or 'no answer'} {self.why}".rstrip()
@@ -85,22 +87,21 @@ class Sender:
 
     async def send(self, subscription: PushSubscription, payload: bytes, options: PushOptions) -> Report:
         """Send a message, with as many attempts as it takes and is sensible."""
-        attempt = 0
-        while True:
+        for attempts in count(1):
             try:
                 headers, body = self.message.request(subscription, payload, options)
             except TooLong as reason:
                 return Report(Outcome.FAILED, 0, str(reason))
             answer = await self.post(subscription.endpoint, headers, body)
             if self.accepts(answer.status):
-                return Report(Outcome.ACCEPTED, answer.status, "")
+                return Report(Outcome.ACCEPTED, answer.status, attempts=attempts)
             if self.ends(answer.status):
-                return Report(Outcome.GONE, answer.status, self.reason(answer))
-            delay = self.delay(answer, attempt)
+                return Report(Outcome.GONE, answer.status, self.reason(answer), attempts)
+            delay = self.delay(answer, attempts)
             if delay is None:
-                return Report(Outcome.FAILED, answer.status, self.reason(answer))
-            attempt += 1
+                return Report(Outcome.FAILED, answer.status, self.reason(answer), attempts)
             await asyncio.sleep(delay)
+        raise AssertionError("there is always another number")
 
     # --- what an answer means -------------------------------------------------------------------
 
@@ -116,13 +117,13 @@ class Sender:
         """Say whether the same message may be accepted later."""
         return answer.status in (0, 429) or answer.status >= 500
 
-    def delay(self, answer: Answer, attempt: int) -> float | None:
-        """Return the seconds until the next attempt, or None if there is none."""
-        if attempt >= len(BACKOFF) or not self.is_temporary(answer):
+    def delay(self, answer: Answer, attempts: int) -> float | None:
+        """Return the seconds until the next attempt after so many, or None if there is none."""
+        if attempts > len(BACKOFF) or not self.is_temporary(answer):
             return None
         asked = self.retry_after(answer)
         if asked is None:
-            return BACKOFF[attempt] * random.uniform(1, 1.25)
+            return BACKOFF[attempts - 1] * random.uniform(1, 1.25)
         return asked if asked <= LONGEST_WAIT else None
 
     def retry_after(self, answer: Answer) -> float | None:
@@ -161,11 +162,13 @@ class Sender:
         )  # fmt: skip
         for name, value in headers:
             request.headers.add(name, value)
-        response = await self.client.fetch(request, raise_error=False)
-        error = response.error if isinstance(response.error, CurlError) else None
-        # An answer that was not read to its end has a status all the same.
-        status = int(lines[0].split(" ")[1]) if error and lines else 0 if error else response.code
-        return Answer(status, response.headers, bytes(read), error.message or "" if error else "")
+        try:
+            response = await self.client.fetch(request, raise_error=False)
+        except CurlError as error:
+            # An answer that was not read to its end has a status all the same.
+            status = int(lines[0].split(" ")[1]) if lines else 0
+            return Answer(status, body=bytes(read), text=error.message or "")
+        return Answer(response.code, response.headers, bytes(read))
 
     def connect(self, url: str, address: tuple) -> "socket.socket | int":
         """Open a socket for libcurl, if the address may be connected to."""

@@ -28,7 +28,7 @@ from pushlab.protocol.encryption import MAX_PLAINTEXT
 from pushlab.protocol.subscription import PushSubscription
 
 from .application import App
-from .delivery import Answer, Report, Sender
+from .delivery import Answer, Outcome, Report, Sender
 from .message import LIFETIME, Headers, Key, Message, TooLong
 
 Faulty = type[Message] | type[Sender] | type[App]
@@ -221,11 +221,11 @@ class OldCoding(Message):
 
 
 @noticed_by("token.scheme")
-class Bearer(Message):
-    """Names the scheme Bearer, as most other services have it."""
+class JwtScheme(Message):
+    """Names the scheme JWT, as some other services have it."""
 
     def credentials(self, token: str, public: bytes) -> str:
-        return super().credentials(token, public).replace("vapid", "Bearer", 1)
+        return super().credentials(token, public).replace("vapid", "JWT", 1)
 
 
 @noticed_by("token.k")
@@ -474,8 +474,8 @@ def at_once(status: int, fits: Callable[[str], bool], doc: str) -> type[Sender]:
     class AtOnce(Sender):
         __doc__ = doc
 
-        def delay(self, answer: Answer, attempt: int) -> float | None:
-            delay = super().delay(answer, attempt)
+        def delay(self, answer: Answer, attempts: int) -> float | None:
+            delay = super().delay(answer, attempts)
             hasty = answer.status == status and fits(answer.headers.get("Retry-After", ""))
             return 0.0 if hasty and delay is not None else delay
 
@@ -500,7 +500,6 @@ def is_date(text: str) -> bool:
 
 
 FAULTS |= {
-    "answers.201": not_a_success(201, "Takes only 200 for a success, as of most other services."),
     "answers.200": not_a_success(200, "Takes only the codes of RFC 8030 for a success."),
     "answers.202": not_a_success(202, "Takes no 202, which RFC 8030 §5.1 has for receipts."),
     "answers.404": not_an_end(404, "Removes a subscription after 410 alone."),
@@ -520,13 +519,34 @@ FAULTS |= {
     "answers.reset": given_up(
         lambda answer: "reset" in answer.text, "Gives up when the connection is reset."
     ),
-    "answers.hang-up": given_up(
-        lambda answer: "mpty reply" in answer.text or "eof" in answer.text,
-        "Gives up when the connection is closed without an answer.",
-    ),
     "answers.301": followed(301, "Follows a permanent redirect."),
     "answers.307": followed(307, "Follows a redirect that keeps the method."),
 }
+
+
+@noticed_by("answers.hang-up")
+class GivesUpAtHangUp(Sender):
+    """Gives up when the connection is closed without an answer."""
+
+    def limit(self, curl: pycurl.Curl) -> None:
+        super().limit(curl)
+        # On a connection that was used before, libcurl itself tries again, and does not say so.
+        curl.setopt(pycurl.FRESH_CONNECT, 1)
+
+    def is_temporary(self, answer: Answer) -> bool:
+        hung_up = "mpty reply" in answer.text or "eof" in answer.text
+        return not hung_up and super().is_temporary(answer)
+
+
+@noticed_by("answers.201")
+class WaitsForReceipt(Sender):
+    """Takes 201 for half a success: it waits for a receipt that nobody has asked for."""
+
+    async def send(self, subscription: PushSubscription, payload: bytes, options: PushOptions) -> Report:
+        report = await super().send(subscription, payload, options)
+        if (report.status, report.attempts) == (201, 1):
+            return Report(Outcome.FAILED, 201, "no receipt has come")
+        return report
 
 
 @noticed_by("answers.time-out")
@@ -560,9 +580,21 @@ class PatientWithDrips(Sender):
     """Limits the time between two bytes and not that of the whole answer."""
 
     def limit(self, curl: pycurl.Curl) -> None:
+        last = 0, time.monotonic()
+
+        def progress(_: int, received: int, *__: int) -> int:
+            nonlocal last
+            now = time.monotonic()
+            if received > last[0]:
+                last = received, now
+            return int(now - last[1] > self.timeout)
+
         curl.setopt(pycurl.TIMEOUT_MS, 0)
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        curl.setopt(pycurl.XFERINFOFUNCTION, progress)
+        # libcurl asks progress() each second only where a speed limit is set too.
         curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
-        curl.setopt(pycurl.LOW_SPEED_TIME, max(1, int(self.timeout)))
+        curl.setopt(pycurl.LOW_SPEED_TIME, 3600)
 
 
 @noticed_by("answers.garbage")
