@@ -12,7 +12,7 @@ from itertools import count
 
 import pycurl
 from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
-from tornado.httpclient import HTTPRequest
+from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
 from pushlab.protocol.delivery import PushOptions
@@ -163,12 +163,16 @@ class Sender:
         for name, value in headers:
             request.headers.add(name, value)
         try:
-            response = await self.client.fetch(request, raise_error=False)
+            response = await self.fetch(request)
         except CurlError as error:
             # An answer that was not read to its end has a status all the same.
             status = int(lines[0].split(" ")[1]) if lines else 0
             return Answer(status, body=bytes(read), text=error.message or "")
         return Answer(response.code, response.headers, bytes(read))
+
+    async def fetch(self, request: HTTPRequest) -> HTTPResponse:
+        """Let libcurl send a request. Raises CurlError."""
+        return await self.client.fetch(request, raise_error=False)
 
     def connect(self, url: str, address: tuple) -> "socket.socket | int":
         """Open a socket for libcurl, if the address may be connected to."""

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from tornado.curl_httpclient import CurlAsyncHTTPClient
+from tornado.httpclient import HTTPRequest, HTTPResponse
 
 from pushlab.protocol import base64url, content_coding, jws, p256
 from pushlab.protocol.content_coding import Header, aead, derive
@@ -592,9 +594,16 @@ class PatientWithDrips(Sender):
         curl.setopt(pycurl.TIMEOUT_MS, 0)
         curl.setopt(pycurl.NOPROGRESS, 0)
         curl.setopt(pycurl.XFERINFOFUNCTION, progress)
-        # libcurl asks progress() each second only where a speed limit is set too.
+        # libcurl asks progress() each second where a speed limit is set too, and nothing else goes on.
         curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
         curl.setopt(pycurl.LOW_SPEED_TIME, 3600)
+
+    async def fetch(self, request: HTTPRequest) -> HTTPResponse:
+        client = CurlAsyncHTTPClient(force_instance=True, max_clients=1)
+        try:
+            return await client.fetch(request, raise_error=False)
+        finally:
+            client.close()
 
 
 @noticed_by("answers.garbage")
