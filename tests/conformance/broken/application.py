@@ -87,13 +87,10 @@ class App:
         url = urlsplit(endpoint)
         if origin_of(endpoint) in self.allowed:
             return
-        if url.scheme not in self.schemes():
+        if url.scheme != "https":
             raise Refused("the endpoint is not https")
         if url.hostname == "localhost" or not self.may_be_stored(url.hostname or ""):
             raise Refused("the endpoint is at no public address")
-
-    def schemes(self) -> set[str]:
-        return {"https"}
 
     def may_be_stored(self, host: str) -> bool:
         """Say whether an endpoint's host is public. A name is judged when it is connected to."""
@@ -105,6 +102,9 @@ class App:
 
     def knows(self, endpoint: str) -> bool:
         return self.find(endpoint) is not None
+
+    def find(self, endpoint: str) -> PushSubscription | None:
+        return next((one for one in self.subscriptions if one.endpoint == endpoint), None)
 
     def remove(self, endpoint: str) -> bool:
         """Remove a subscription, and return whether there was one."""
