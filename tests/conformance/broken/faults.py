@@ -666,16 +666,10 @@ flavour(
 # --- many -----------------------------------------------------------------------------------------
 
 
-@noticed_by("many.one-slow")
-class OneAfterTheOther(App):
-    """Waits for each answer before the next message is sent."""
+class InTurn(App):
+    """Begin the next message when the one before has an answer, or after ``patience`` seconds."""
 
-    async def notify_all(self, payload: bytes, options: PushOptions) -> list[Report]:
-        return [await self.notify(one, payload, options) for one in list(self.subscriptions)]
-
-
-class Stopping(App):
-    """Begin one message after the other, and stop after a certain answer. A slow one is not awaited."""
+    patience: float | None = None
 
     def __init__(self, sender: Sender, *args: Any):
         super().__init__(sender, *args)
@@ -691,7 +685,8 @@ class Stopping(App):
         sender.post = noting
 
     def stops(self, answer: Answer) -> bool:
-        raise NotImplementedError
+        """Say whether nobody gets the message after this answer."""
+        return False
 
     async def notify_all(self, payload: bytes, options: PushOptions) -> list[Report]:
         self.goes_on, begun = True, []
@@ -699,10 +694,19 @@ class Stopping(App):
             self.answered.clear()
             begun.append(asyncio.create_task(self.notify(subscription, payload, options)))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.answered.wait(), 0.2)
+                await asyncio.wait_for(self.answered.wait(), self.patience)
             if not self.goes_on:
                 break
         return list(await asyncio.gather(*begun))
+
+
+@noticed_by("many.one-slow")
+class OneAfterTheOther(InTurn):
+    """Waits for each answer before the next message is sent."""
+
+
+class Stopping(InTurn):
+    patience = 0.2
 
 
 @noticed_by("many.one-dead")
@@ -718,7 +722,7 @@ class StopsAtTheRefused(Stopping):
     """Stops when a connection fails: the error leaves the loop."""
 
     def stops(self, answer: Answer) -> bool:
-        return answer.status == 0
+        return answer.status == 0 and "timed out" not in answer.text
 
 
 @noticed_by("many.each-once")
