@@ -41,7 +41,7 @@ def read() -> Job:
     parser = argparse.ArgumentParser()
     parser.add_argument("--subscription", type=Path, required=True)
     parser.add_argument("--payload", type=Path, required=True)
-    parser.add_argument("--ttl", type=int, required=True)
+    parser.add_argument("--ttl", type=int, default=0)
     parser.add_argument("--urgency", default="")
     parser.add_argument("--topic", default="")
     parser.add_argument("--vapid-private", required=True)

@@ -3,7 +3,7 @@
 POST /add-subscription   a PushSubscription
 POST /notify-all         {"payload"}
 
-python flask_app.py PORT VAPID_PRIVATE
+python flask_app.py PORT FOLDER VAPID_PRIVATE
 """
 
 import sys
@@ -11,7 +11,7 @@ import sys
 from flask import Flask, request
 from flask_pywebpush import WebPush, WebPushException
 
-port, vapid_private = sys.argv[1:]
+port, _, vapid_private = sys.argv[1:]
 app = Flask(__name__)
 push = WebPush(app, private_key=vapid_private, sender_info="mailto:push@example.com")
 subscriptions = {}

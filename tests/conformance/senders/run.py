@@ -2,24 +2,27 @@
 
 Each sender is installed, in the version of the table below, into a folder that is thrown away. Then
 ``pushlab conformance`` examines it by its wrapper, which is a file of this folder. The verdicts go into
-the table of README.md, one folder up. It needs PyPI and the npm registry, Node 20 and an hour.
+the table of README.md, one folder up. It needs PyPI, the npm registry and Node, and takes half an hour.
+Run it with the Python that has pushlab.
 
     --folder DIR   install there, and keep it: what is there already is not installed again
-    --results DIR  keep what pushlab said, a JSON file for each sender
+    --results DIR  keep what pushlab said: a file of JSON lines for each sender
     --table        examine nothing: write the table from the files in --results
 """
 
 import argparse
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +30,17 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 README = HERE.parent / "README.md"
-BEGIN, END = "<!-- what follows is written by senders/run.py -->", "<!-- until here -->"
+BEGIN, END = "<!-- written by senders/run.py, from here -->", "<!-- to here -->"
 
-MESSAGE = (
-    "--subscription={subscription}", "--payload={payload}", "--ttl={ttl}", "--urgency={urgency}",
-    "--topic={topic}", "--vapid-private={vapid_private}", "--subject={subject}",
-)  # fmt: skip
+MESSAGE = {
+    "subscription": "--subscription={subscription}",
+    "payload": "--payload={payload}",
+    "ttl": "--ttl={ttl}",
+    "urgency": "--urgency={urgency}",
+    "topic": "--topic={topic}",
+    "vapid": "--vapid-private={vapid_private}",
+    "subject": "--subject={subject}",
+}
 """The arguments of a wrapper. A private key may begin with a hyphen, hence the signs of equality."""
 
 MARKS = {"pass": "✓", "fail": "**✗**", "warn": "!", "na": "·", "not-reached": "?"}
@@ -40,64 +48,205 @@ MARKS = {"pass": "✓", "fail": "**✗**", "warn": "!", "na": "·", "not-reached
 
 @dataclass(frozen=True)
 class Subject:
-    """A sender: its wrapper, what is installed, and what the wrapper cannot hand on to it."""
+    """A sender: its wrapper, and what is installed, the sender itself first.
+
+    ``lacks``: what of a message it cannot set; ``subscribe``, ``sends``: an app's route and its body.
+    """
 
     name: str
     wrapper: str
     packages: tuple[str, ...]
     lacks: tuple[str, ...] = ()
+    subscribe: tuple[str, str] = ("", "")
+    sends: tuple[str, str] = ("", "")
 
     @property
     def is_python(self) -> bool:
         return self.wrapper.endswith(".py")
 
     @property
-    def is_app(self) -> bool:
-        return self.wrapper.endswith("_app.py")
+    def file(self) -> str:
+        """A name for files."""
+        return self.wrapper.partition(".")[0]
 
     @property
     def release(self) -> str:
-        """The version of the package that is examined."""
-        return self.packages[0].rpartition("@" if not self.is_python else "==")[2]
+        """The version of the sender."""
+        return self.packages[0].rpartition("==" if self.is_python else "@")[2]
 
 
-# What a package brings with it is pinned too where it makes a difference: who signs, encrypts, sends.
+# What signs, encrypts and sends for a package is pinned too: it decides what is seen.
 PYWEBPUSH = (
-    "pywebpush==2.5.0", "py-vapid==1.9.6", "http-ece==1.2.1", "requests==2.32.5", "aiohttp==3.13.2",
+    "pywebpush==2.5.0", "py-vapid==1.9.6", "http-ece==1.2.1", "requests==2.34.2", "aiohttp==3.14.5",
 )  # fmt: skip
+SAVE_INFORMATION = """{"status_type": "subscribe", "subscription": "{subscription}",
+    "browser": "firefox", "user_agent": "", "group": "all"}"""
+NOTIFY_ALL = "/notify-all", '{"payload": "{payload}", "ttl": "{ttl}"}'
 SUBJECTS = (
     Subject("pywebpush", "pywebpush_sync.py", PYWEBPUSH),
-    Subject("pywebpush async", "pywebpush_async.py", PYWEBPUSH),
-    Subject("webpush", "webpush_py.py", ("webpush==1.0.6", "requests==2.32.5")),
+    Subject("pywebpush, async", "pywebpush_async.py", PYWEBPUSH),
+    Subject("webpush", "webpush_py.py", ("webpush==1.0.6", "requests==2.34.2", "PyJWT==2.15.1")),
     Subject("webpush-rs", "webpush_rust.py", ("webpush-rs==0.1.4",), ("ttl", "urgency", "topic")),
-    Subject("web-push", "web_push.mjs", ("web-push@3.6.7", "http_ece@1.2.0", "jws@4.0.0")),
-    Subject("@block65", "block65.mjs", ("@block65/webcrypto-web-push@2.0.0",)),
-    Subject("@pushforge", "pushforge.mjs", ("@pushforge/builder@2.0.5",)),
+    Subject("web-push", "web_push.mjs", ("web-push@3.6.7", "http_ece@1.2.0", "jws@4.0.1")),
+    Subject("@block65/webcrypto-web-push", "block65.mjs", ("@block65/webcrypto-web-push@2.0.0",)),
+    Subject("@pushforge/builder", "pushforge.mjs", ("@pushforge/builder@2.0.5",)),
     Subject("webpush-webcrypto", "webpush_webcrypto.mjs", ("webpush-webcrypto@1.0.5",)),
-    Subject("django-webpush", "django_app.py", ("django-webpush==0.3.6", "Django==5.2.8", *PYWEBPUSH)),
-    Subject("flask-pywebpush", "flask_app.py", ("flask-pywebpush==1.1", "Flask==3.1.2", *PYWEBPUSH)),
+    Subject(
+        "django-webpush",
+        "django_app.py",
+        ("django-webpush==0.3.6", "Django==5.2.19", *PYWEBPUSH),
+        subscribe=("/webpush/save_information", SAVE_INFORMATION),
+        sends=NOTIFY_ALL,
+    ),
+    Subject(
+        "flask-pywebpush",
+        "flask_app.py",
+        ("flask-pywebpush==1.1", "Flask==3.1.3", *PYWEBPUSH),
+        subscribe=("/add-subscription", ""),
+        sends=NOTIFY_ALL,
+    ),
 )
 
 
-def install(subject: Subject, folder: Path) -> tuple[str, ...]:
+# --- installing -----------------------------------------------------------------------------------
+
+
+def install(subject: Subject, folder: Path) -> list[str]:
     """Install a sender, and return the command that runs its wrapper."""
-    place = folder / "-".join(package.strip("@").replace("/", "-") for package in subject.packages[:1])
+    place = folder / subject.file
     if subject.is_python:
         python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", place], check=True)
             pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, *subject.packages], check=True)
-        return str(python), str(HERE / subject.wrapper)
-    place.mkdir(parents=True, exist_ok=True)
+        return [str(python), str(HERE / subject.wrapper)]
     if not (place / "node_modules").exists():
-        npm = shutil.which("npm") or "npm"
-        subprocess.run(
-            [npm, "install", "--silent", "--no-audit", "--no-fund", "--no-save", *subject.packages],
-            cwd=place,
-            check=True,
-        )
-    # A module is looked for beside the file that imports it.
+        place.mkdir(parents=True, exist_ok=True)
+        npm = [shutil.which("npm") or "npm", "install", "--prefix", place, "--no-save"]
+        quiet = ["--silent", "--no-audit", "--no-fund"]
+        subprocess.run([*npm, *quiet, *subject.packages], check=True)
+    # Node looks for a package beside the file that imports it.
     for name in ("arguments.mjs", subject.wrapper):
-        shutil.copy(HERE / name, place / name)
-    return "node", str(place / subject.wrapper)
+        shutil.copy(HERE / name, place)
+    return ["node", str(place / subject.wrapper)]
+
+
+# --- examining ------------------------------------------------------------------------------------
+
+
+def examine(subject: Subject, command: list[str], folder: Path) -> list[str]:
+    """Examine a sender, and return the lines of JSON that pushlab prints."""
+    conformance = [sys.executable, "-m", "pushlab", "conformance", "--json"]
+    if not subject.subscribe[0]:
+        arguments = [one for name, one in MESSAGE.items() if name not in subject.lacks]
+        return lines_of([*conformance, "--", *command, *arguments])
+    with serving(command, folder) as origin:
+        (subscribe, body), (send, message) = subject.subscribe, subject.sends
+        # An app is started before the examination makes its authority: so it is examined without TLS.
+        routes = ["--http", "--subscribe", origin + subscribe, "--send", origin + send]
+        bodies = ["--subscribe-body", body] if body else []
+        return lines_of([*conformance, *routes, *bodies, "--send-body", message])
+
+
+def lines_of(command: list[str]) -> list[str]:
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"pushlab conformance ended with {done.returncode}")
+    return done.stdout.splitlines()
+
+
+@contextmanager
+def serving(command: list[str], folder: Path) -> Iterator[str]:
+    """Start an app at a free port, and end it at last."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    scalar = secrets.token_bytes(31).rjust(32, b"\1")
+    arguments = [str(port), str(folder), urlsafe_b64encode(scalar).decode().rstrip("=")]
+    app = subprocess.Popen([*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            if app.poll() is not None:
+                raise SystemExit(f"{command[-1]} ended by itself, with {app.returncode}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        app.terminate()
+        app.wait()
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def table(results: dict[str, dict[str, dict]]) -> str:
+    """Return the verdicts, cases × senders, and the reason of each fail."""
+    subjects = [subject for subject in SUBJECTS if subject.file in results]
+    head = ["case", *(f"{subject.name} {subject.release}" for subject in subjects)]
+    rows = [head, ["---", *[":---:"] * len(subjects)]]
+    for case in next(iter(results.values())):
+        verdicts = [results[subject.file][case]["verdict"] for subject in subjects]
+        rows.append([f"`{case}`", *(MARKS[verdict] for verdict in verdicts)])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines += ["", "✓ pass · **✗** fail · ! warning · `·` not applicable · ? not reached", ""]
+    lines += ["What failed, in the words of the report:", ""]
+    for subject in subjects:
+        fails = [one for one in results[subject.file].values() if one["verdict"] == "fail"]
+        lines.append(f"- **{subject.name}**: {len(fails)} of {len(results[subject.file])}")
+        lines += [f"  - `{one['case']}` ({one['level']}): {one['why']}" for one in fails]
+    return "\n".join(lines)
+
+
+def read(path: Path) -> dict[str, dict]:
+    """Return the results of a sender by case."""
+    found = map(json.loads, path.read_text("utf-8").splitlines())
+    return {one["case"]: one for one in found if "case" in one}
+
+
+def write_table(folder: Path) -> None:
+    """Put the table of the results in a folder into README.md."""
+    results = {one.file: path for one in SUBJECTS if (path := folder / f"{one.file}.jsonl").exists()}
+    date = datetime.fromtimestamp(max(path.stat().st_mtime for path in results.values()), UTC)
+    text = table({name: read(path) for name, path in results.items()})
+    before, _, rest = README.read_text("utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    dated = f"Examined on {date:%Y-%m-%d} with Python {sys.version.split()[0]} and Node {node()}."
+    README.write_text(f"{before}{BEGIN}\n\n{dated}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def node() -> str:
+    version = subprocess.run(["node", "--version"], stdout=subprocess.PIPE, text=True)
+    return version.stdout.strip().removeprefix("v")
+
+
+def main() -> None:
+    """Install, examine, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    files = [subject.file for subject in SUBJECTS]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(files)}; all for none")
+    parser.add_argument("--folder", type=Path, metavar="DIR")
+    parser.add_argument("--results", type=Path, metavar="DIR")
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(files):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory(prefix="pushlab-senders-") as throw_away:
+        folder, results = given.folder or Path(throw_away), given.results or Path(throw_away) / "results"
+        results.mkdir(parents=True, exist_ok=True)
+        for subject in [] if given.table else SUBJECTS:
+            if given.names and subject.file not in given.names:
+                continue
+            print(f"{subject.name} {subject.release}", flush=True)
+            command = install(subject, folder.resolve())
+            with tempfile.TemporaryDirectory(dir=folder) as data:
+                lines = examine(subject, command, Path(data))
+            print(f"    {lines[-1]}", flush=True)
+            (results / f"{subject.file}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+        write_table(results)
+
+
+if __name__ == "__main__":
+    main()
