@@ -38,18 +38,39 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402  Django is set u
 from django.http import JsonResponse  # noqa: E402  Django is set up first
 from django.urls import include, path  # noqa: E402  Django is set up first
 from django.views.decorators.csrf import csrf_exempt  # noqa: E402  Django is set up first
+from pywebpush import WebPushException  # noqa: E402  Django is set up first
 from webpush import send_group_notification  # noqa: E402  Django is set up first
+from webpush.models import SubscriptionInfo  # noqa: E402  Django is set up first
+from webpush.utils import send_to_subscription  # noqa: E402  Django is set up first
+
+
+@csrf_exempt
+def notify_me(request):
+    """Send to one subscription, and say what the library returns or raises."""
+    body = json.loads(request.body)
+    subscription = SubscriptionInfo.objects.filter(endpoint=body["endpoint"]).first()
+    if subscription is None:
+        return JsonResponse({}, status=404)
+    try:
+        response = send_to_subscription(subscription, body["payload"], int(body.get("ttl") or 0))
+    except WebPushException as error:
+        return JsonResponse({"error": str(error)}, status=502)
+    return JsonResponse({"status": getattr(response, "status_code", "removed")})
 
 
 @csrf_exempt
 def notify_all(request):
-    """Send to everybody, and answer 200 unless the library raises an error."""
+    """Send to everybody. What the library raises is answered with 500."""
     body = json.loads(request.body)
     send_group_notification("all", body["payload"], ttl=int(body.get("ttl") or 0))
     return JsonResponse({})
 
 
-urlpatterns = [path("webpush/", include("webpush.urls")), path("notify-all", notify_all)]
+urlpatterns = [
+    path("webpush/", include("webpush.urls")),
+    path("notify-me", notify_me),
+    path("notify-all", notify_all),
+]
 
 if __name__ == "__main__":
     call_command("migrate", verbosity=0)

@@ -24,16 +24,28 @@ def add_subscription():
     return {}, 201
 
 
+def send(subscription):
+    """Send what is asked for to one, and return what the library says: nothing, or an error."""
+    try:
+        push.send(subscription, request.json["payload"], ttl=int(request.json.get("ttl") or 0))
+    except WebPushException as error:
+        return str(error)
+    return ""
+
+
+@app.post("/notify-me")
+def notify_me():
+    """Send to one subscription."""
+    if (subscription := subscriptions.get(request.json["endpoint"])) is None:
+        return {}, 404
+    error = send(subscription)
+    return {"error": error}, 502 if error else 200
+
+
 @app.post("/notify-all")
 def notify_all():
-    """Send to everybody, and return what the library says."""
-    errors = []
-    for subscription in list(subscriptions.values()):
-        try:
-            push.send(subscription, request.json["payload"], ttl=int(request.json.get("ttl") or 0))
-        except WebPushException as error:
-            errors.append(str(error))
-    return {"errors": errors}, 502 if errors else 200
+    """Send to everybody."""
+    return {"errors": list(filter(None, map(send, list(subscriptions.values()))))}
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ MARKS = {"pass": "✓", "fail": "**✗**", "warn": "!", "na": "·", "not-reached
 class Subject:
     """A sender: its wrapper, and what is installed, the sender itself first.
 
-    ``lacks``: what of a message it cannot set; ``subscribe``, ``sends``: an app's route and its body.
+    ``lacks``: what of a message it cannot set; ``subscribe``: an app's route, and what is posted to it.
     """
 
     name: str
@@ -58,7 +58,6 @@ class Subject:
     packages: tuple[str, ...]
     lacks: tuple[str, ...] = ()
     subscribe: tuple[str, str] = ("", "")
-    sends: tuple[str, str] = ("", "")
 
     @property
     def is_python(self) -> bool:
@@ -81,7 +80,7 @@ PYWEBPUSH = (
 )  # fmt: skip
 SAVE_INFORMATION = """{"status_type": "subscribe", "subscription": "{subscription}",
     "browser": "firefox", "user_agent": "", "group": "all"}"""
-NOTIFY_ALL = "/notify-all", '{"payload": "{payload}", "ttl": "{ttl}"}'
+NOTIFY_ME = '{"endpoint": "{endpoint}", "payload": "{payload}", "ttl": "{ttl}"}'
 SUBJECTS = (
     Subject("pywebpush", "pywebpush_sync.py", PYWEBPUSH),
     Subject("pywebpush, async", "pywebpush_async.py", PYWEBPUSH),
@@ -95,15 +94,13 @@ SUBJECTS = (
         "django-webpush",
         "django_app.py",
         ("django-webpush==0.3.6", "Django==5.2.19", *PYWEBPUSH),
-        subscribe=("/webpush/save_information", SAVE_INFORMATION),
-        sends=NOTIFY_ALL,
+        subscribe=("webpush/save_information", SAVE_INFORMATION),
     ),
     Subject(
         "flask-pywebpush",
         "flask_app.py",
         ("flask-pywebpush==1.1", "Flask==3.1.3", *PYWEBPUSH),
-        subscribe=("/add-subscription", ""),
-        sends=NOTIFY_ALL,
+        subscribe=("add-subscription", '"{subscription}"'),
     ),
 )
 
@@ -142,11 +139,11 @@ def examine(subject: Subject, command: list[str], folder: Path) -> list[str]:
         arguments = [one for name, one in MESSAGE.items() if name not in subject.lacks]
         return lines_of([*conformance, "--", *command, *arguments])
     with serving(command, folder) as origin:
-        (subscribe, body), (send, message) = subject.subscribe, subject.sends
         # An app is started before the examination makes its authority: so it is examined without TLS.
-        routes = ["--http", "--subscribe", origin + subscribe, "--send", origin + send]
-        bodies = ["--subscribe-body", body] if body else []
-        return lines_of([*conformance, *routes, *bodies, "--send-body", message])
+        route, body = subject.subscribe
+        routes = ["--subscribe", f"{origin}/{route}", "--send", f"{origin}/notify-me"]
+        every = ["--send-all", f"{origin}/notify-all", "--send-body", NOTIFY_ME]
+        return lines_of([*conformance, "--http", *routes, *every, "--subscribe-body", body])
 
 
 def lines_of(command: list[str]) -> list[str]:
