@@ -16,6 +16,7 @@ import pytest
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import PushlabError
+from pushlab.lab import authority
 from pushlab.lab.runtime import LabRuntime
 from pushlab.protocol import base64url
 from pushlab.settings import DIRECT, patience
@@ -130,6 +131,7 @@ def test_serve_prints_no_secret_and_keeps_what_it_keeps_to_itself(tmp_path):
         if os.name == "posix":
             assert stat.S_IMODE(data.stat().st_mode) == 0o700
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()}
+            del modes[authority.NAME]  # a certificate, which is public
             assert set(modes.values()) == {0o600} and "vapid.env" in modes, modes
             assert {"appserver.sqlite3", "pushservice.sqlite3"} <= set(modes)
         process.terminate()
