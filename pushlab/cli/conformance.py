@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import random
 import shlex
 import sys
@@ -9,6 +10,8 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
+from pushlab import settings
+from pushlab.appserver import private_file
 from pushlab.conformance.case import Case, Result
 from pushlab.conformance.examination import Examination, Timing
 from pushlab.conformance.examiner import chosen, examine, exit_status
@@ -19,11 +22,17 @@ from pushlab.conformance.senders.by_hand import ByHand
 from pushlab.conformance.senders.command import CommandSender
 from pushlab.conformance.service import HOSTS, ExaminationService
 from pushlab.errors import BadArgument
+from pushlab.lab import authority
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.certificates import Certificates
 from pushlab.reader import command
 from pushlab.settings import PORTS
 from pushlab.text import show
+
+KEPT, AUTHORITY = "conformance.json", "conformance-ca.pem"
+"""Files in the data folder: the certificates with their private key, and what an app has to trust."""
+
+BODIES = ("subscribe_body", "send_body", "unsubscribe_body")
 
 APP_PORT = 8188
 """Port of the first push service, if a person has to know it before: the number of aes128gcm's RFC."""
@@ -55,7 +64,7 @@ def _check(options: argparse.Namespace) -> None:
     """Check what the options are together. Raises BadArgument."""
     if options.sender and options.subscribe:
         raise BadArgument("a command and an app are given", hint="Examine one of them at a time")
-    others = ("send", "send_all", "unsubscribe", "subscribe_body", "send_body")
+    others = ("send", "send_all", "unsubscribe", *BODIES)
     if named := [name for name in others if getattr(options, name) and not options.subscribe]:
         option = f"--{named[0].replace('_', '-')}"
         raise BadArgument(f"{option} belongs to an app", hint="Name the app's route with --subscribe")
@@ -86,7 +95,7 @@ async def _examine(
     facts: dict[str, str],
 ) -> None:
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    certificates = None if options.http else Certificates.make(HOSTS)
+    certificates = None if options.http else _certificates(options)
     timing = Timing()
     sender = _sender(options, certificates)
     service = ExaminationService(
@@ -97,7 +106,7 @@ async def _examine(
         await service.start()
         await sender.open()
         facts |= _facts(options, service, seed)
-        _print_opening(facts, options.json)
+        _print_opening(options, facts)
         async for result in examine(exam, cases):
             results.append(result)
             print(jsonl.line(result) if options.json else terminal.line(result), flush=True)
@@ -105,6 +114,25 @@ async def _examine(
         await exam.close()
         await sender.close()
         await service.stop()
+
+
+def _certificates(options: argparse.Namespace) -> Certificates:
+    """Return the certificates of the push services.
+
+    A command is told which authority to trust each time it is run. An app has to be told before, and a
+    person too, so theirs are kept in the data folder.
+    """
+    if options.sender:
+        return Certificates.make(HOSTS)
+    folder = settings.data_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / KEPT
+    if path.exists():
+        return Certificates.from_json(json.loads(private_file.read(path)))
+    made = Certificates.make(HOSTS)
+    private_file.write(path, json.dumps(made.to_json()).encode())
+    (folder / AUTHORITY).write_bytes(made.ca_pem)
+    return made
 
 
 def _ports(options: argparse.Namespace) -> tuple[int, int]:
@@ -120,11 +148,7 @@ def _sender(options: argparse.Namespace, certificates: Certificates | None) -> S
         routes = Routes.of(
             options.subscribe, options.send or "", options.send_all or "", options.unsubscribe or ""
         )
-        bodies = {
-            name: given
-            for name in ("subscribe_body", "send_body")
-            if (given := getattr(options, name)) is not None
-        }
+        bodies = {name: given for name in BODIES if (given := getattr(options, name)) is not None}
         return AppSender(routes, **bodies)
     if options.sender:
         return CommandSender(options.sender, authority=authority)
@@ -151,9 +175,14 @@ def _facts(options: argparse.Namespace, service: ExaminationService, seed: int) 
     }
 
 
-def _print_opening(facts: dict[str, str], as_json: bool) -> None:
-    for name, value in facts.items():
-        print(f"{name:<13}  {value}", file=sys.stderr if as_json else sys.stdout, flush=True)
+def _print_opening(options: argparse.Namespace, facts: dict[str, str]) -> None:
+    lines = [f"{name:<13}  {value}" for name, value in facts.items()]
+    if options.subscribe:
+        lines.append(f"The app has to allow endpoints at {facts['push services']}.")
+    if not options.sender and not options.http:
+        path = (settings.data_folder() / AUTHORITY).resolve()
+        lines.append(f"Before it starts, let it trust {path}:\n{authority.instructions(path)}")
+    print("\n".join(lines), file=sys.stderr if options.json else sys.stdout, flush=True)
 
 
 def _print_closing(results: list[Result], as_json: bool) -> None:

@@ -332,6 +332,7 @@ def _conformance(conformance: Parser) -> None:
     bodies = {
         "--subscribe-body": "what is posted to subscribe (default: the subscription)",
         "--send-body": "what is posted to send (default: endpoint, notification and options)",
+        "--unsubscribe-body": "what is posted to remove a subscription (default: its endpoint)",
     }
     for option, what in bodies.items():
         conformance.add_argument(option, type=filled, metavar="TEMPLATE", help=what)

@@ -176,7 +176,7 @@ class Examination:
 
         async def forget_some() -> None:
             for recipient in retired:
-                await keeper.unsubscribe_at(recipient.subscription.endpoint)
+                await keeper.unsubscribe_with(recipient.subscription.to_json())
 
         with suppress(TimeoutError):
             async with asyncio.timeout(self.timing.fresh):

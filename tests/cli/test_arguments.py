@@ -158,6 +158,7 @@ BAD: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--unsubscribe": LOOPBACK_URLS,
             "--subscribe-body": ["", " ", f"{{|--subscribe|{URL}", "a\0b"],
             "--send-body": ["", " ", f"{{|--subscribe|{URL}", "a\0b"],
+            "--unsubscribe-body": ["", " ", f"{{|--subscribe|{URL}", "a\0b"],
             "--http": FLAG,
             "--port": PORTS,
             "--key": [f"{key}|--|true" for key in (*TEXTS, "AAAA", "B" * 87, LONG)],

@@ -20,19 +20,21 @@ NO_ROUTE = "it has no route that sends to all: name one with --send-all"
 async def subscribed(exam: Examination, count: int, plan: Plan) -> list[Recipient]:
     """Give the app some subscriptions. Raises Unreached."""
     assert exam.keeper is not None
+    keeper = exam.keeper
     found = [exam.service.recipient(key=exam.key, plan=plan) for _ in range(count)]
-    waiting = iter(found)
+    waiting, refused = iter(found), list[Said]()
 
     async def subscribe_some() -> None:
-        assert exam.keeper is not None
         for recipient in waiting:
-            said = await exam.keeper.subscribe(recipient)
+            said = await keeper.subscribe(recipient)
             if not said.accepted:
-                raise Unreached(f"the app refuses a subscription: {said.fault or said.status}")
+                refused.append(said)
+            if refused:
+                return
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(count, exam.sender.at_once)):
-            group.create_task(subscribe_some())
+    await asyncio.gather(*(subscribe_some() for _ in range(min(count, exam.sender.at_once))))
+    if refused:
+        raise Unreached(f"the app refuses a subscription: {refused[0].fault or refused[0].status}")
     return found
 
 

@@ -5,7 +5,6 @@ decides, and what was taken is removed again. At this machine there is a trap, a
 examination that no request may reach.
 """
 
-import json
 from typing import Any
 
 from pushlab.conformance.answer import ACCEPTED, Answer, Plan, always
@@ -42,6 +41,14 @@ async def taken_at(exam: Examination, endpoints: list[str]) -> list[str]:
     return taken
 
 
+async def forget(exam: Examination, endpoints: list[str]) -> None:
+    """Let the app remove what it should not have taken."""
+    assert exam.keeper is not None
+    recipient = exam.service.recipient()
+    for endpoint in endpoints:
+        await exam.keeper.unsubscribe_with(at(recipient, endpoint))
+
+
 async def trapped(exam: Examination, endpoints: list[str]) -> Judgement:
     """Pose endpoints at the trap: they must be refused, or never sent to."""
     if exam.keeper is None:
@@ -53,8 +60,7 @@ async def trapped(exam: Examination, endpoints: list[str]) -> Judgement:
     for endpoint in taken:
         await exam.keeper.notify_at(endpoint)
     await exam.witness()
-    for endpoint in taken:
-        await exam.keeper.unsubscribe_at(endpoint)
+    await forget(exam, taken)
     where = ", ".join(endpoint.rpartition("/")[0] for endpoint in taken)
     if exam.service.trapped > before:
         return failed(f"it connected to {where}")
@@ -87,8 +93,7 @@ async def far(exam: Examination, hosts: list[str]) -> Judgement:
         return not_applicable(NO_APP)
     near = await loopback(exam)
     taken = await taken_at(exam, [f"https://{host}/wpush/far" for host in hosts])
-    for endpoint in taken:
-        await exam.keeper.unsubscribe_at(endpoint)
+    await forget(exam, taken)
     if not taken:
         return passed(REFUSED)
     where = ", ".join(endpoint.removesuffix("/wpush/far") for endpoint in taken)
@@ -160,13 +165,11 @@ async def _notified(exam: Examination, recipient: Recipient) -> Exchange:
     return exchange
 
 
-def junk(recipient: Recipient) -> dict[str, bytes]:
-    """Return what is no subscription, by a name for each."""
+def junk(recipient: Recipient) -> dict[str, object]:
+    """Return what is no subscription, by a name for each. Bytes stand for a body that is not JSON."""
     good = recipient.subscription.to_json()
     keys = good["keys"]
-    short = {"p256dh": keys["p256dh"][:40], "auth": keys["auth"]}
-    off = {"p256dh": "B" + "A" * 86, "auth": keys["auth"]}
-    values: dict[str, Any] = {
+    return {
         "null": None,
         "a number": 8030,
         "an empty object": {},
@@ -174,14 +177,11 @@ def junk(recipient: Recipient) -> dict[str, bytes]:
         "endpoint a number": good | {"endpoint": 8030},
         "endpoint a path": good | {"endpoint": "/wpush/v2/x"},
         "endpoint javascript:": good | {"endpoint": "javascript:alert(1)"},
-        "p256dh too short": good | {"keys": short},
-        "p256dh no point": good | {"keys": off},
-        "auth too short": good | {"keys": {"p256dh": keys["p256dh"], "auth": "AAAA"}},
+        "p256dh too short": good | {"keys": keys | {"p256dh": keys["p256dh"][:40]}},
+        "p256dh no point": good | {"keys": keys | {"p256dh": "B" + "A" * 86}},
+        "auth too short": good | {"keys": keys | {"auth": "AAAA"}},
         "keys a text": good | {"keys": "p256dh"},
         "1 MB": good | {"endpoint": good["endpoint"] + "x" * 2**20},
-    }
-    texts = {name: json.dumps(value).encode() for name, value in values.items()}
-    return texts | {
         "no JSON": b"{endpoint: 'https",
         "no UTF-8": b'{"endpoint": "\xff\xfe"}',
         "nothing": b"",
@@ -195,8 +195,11 @@ async def junk_subscriptions(exam: Examination) -> Judgement:
         return not_applicable(NO_APP)
     (recipient,) = await subscribed(exam, 1, always(ACCEPTED))
     wrong = []
-    for name, body in junk(exam.service.recipient()).items():
-        said = await exam.keeper.post(exam.keeper.routes.subscribe, body, ())
+    for name, value in junk(exam.service.recipient()).items():
+        if isinstance(value, bytes):
+            said = await exam.keeper.subscribe_raw(value)
+        else:
+            said = await exam.keeper.subscribe_with(value)
         code = said.status.removeprefix("HTTP ")[:3]
         # Whoever is sent 1 MB may close the connection before all of it has come.
         if not code.startswith("4") and not (said.fault and name == "1 MB"):
@@ -215,13 +218,12 @@ async def foreign_origin(exam: Examination) -> Judgement:
     app = exam.keeper
     if app is None:
         return not_applicable(NO_APP)
-    headers = (("Origin", FOREIGN), ("Sec-Fetch-Site", "cross-site"), ("Content-Type", "text/plain"))
+    headers = {"Origin": FOREIGN, "Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"}
     (mine,) = await subscribed(exam, 1, always(ACCEPTED))
     theirs = exam.service.recipient(key=exam.key, plan=always(ACCEPTED))
-    body = json.dumps(theirs.subscription.to_json()).encode()
-    said = await app.post(app.routes.subscribe, body, headers)
+    said = await app.subscribe_with(theirs.subscription.to_json(), headers)
     message = Message(mine, PAYLOAD)
-    await app.post(app.routes.send, app.send_body(mine, message), headers)
+    await app.notify(mine, message, headers)
     await exam.witness()
     exchange = Exchange(message, Said())
     if mine.arrived and not app.sends_to_all:
@@ -235,7 +237,7 @@ def removals(recipient: Recipient) -> list[dict[str, Any]]:
     """Return what somebody may post who does not know the endpoint."""
     endpoint = recipient.subscription.endpoint
     wanted = ["", "%", "*", recipient.origin, endpoint[:-8], endpoint[:-8] + "%", None, {"$ne": None}]
-    return [{}, *({"endpoint": one} for one in wanted)]
+    return [{"endpoint": one} for one in wanted]
 
 
 @poses("safety.foreign-removal")
@@ -246,8 +248,8 @@ async def foreign_removal(exam: Examination) -> Judgement:
     if not exam.keeper.removes:
         return not_applicable("it has no route that removes: name one with --unsubscribe")
     (recipient,) = await subscribed(exam, 1, Plan(then=ACCEPTED))
-    for body in removals(recipient):
-        await exam.keeper.post(exam.keeper.routes.unsubscribe, json.dumps(body).encode(), ())
+    for value in removals(recipient):
+        await exam.keeper.unsubscribe_with(value)
     exchange = await _notified(exam, recipient)
     if not exchange.requests:
         return failed("somebody who does not know the endpoint removed the subscription", exchange)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -22,6 +22,8 @@ MAX_REPLY = 2**20
 
 AT_ONCE = 8
 """Messages that the app is asked for at the same time."""
+
+NO_HEADERS: Mapping[str, str] = {}
 
 CLIENTS = 32
 """Requests to the app that may be under way at the same time."""
@@ -52,8 +54,9 @@ class Routes:
 
 
 class AppSender:
-    """Post to an app's routes. ``subscribe_body``, ``send_body``: templates of what it takes.
+    """Post to an app's routes.
 
+    ``subscribe_body``, ``send_body`` and ``unsubscribe_body`` are templates of what it takes;
     ``limit``: seconds that a reply may take. Raises BadArgument for a template that cannot be read.
     """
 
@@ -67,11 +70,12 @@ class AppSender:
         *,
         subscribe_body: str = template.SUBSCRIBE,
         send_body: str = template.SEND,
+        unsubscribe_body: str = template.UNSUBSCRIBE,
         limit: float = 45.0,
     ) -> None:
         self.routes, self.limit = routes, limit
         self._subscribe, self._send = Template(subscribe_body), Template(send_body)
-        self._unsubscribe = Template(template.UNSUBSCRIBE)
+        self._unsubscribe = Template(unsubscribe_body)
         self.sets = frozenset(self._send.names & {"payload", "ttl", "urgency", "topic"})
         self.sends_to_all = "endpoint" not in self._send.names
         self._client: AsyncHTTPClient | None = None
@@ -114,20 +118,17 @@ class AppSender:
         """Hand over a subscription."""
         return await self.subscribe_with(recipient.subscription.to_json())
 
-    async def subscribe_with(self, subscription: dict[str, Any]) -> Said:
-        """Hand over any members in place of a subscription."""
-        keys = subscription.get("keys", {})
-        values = {
-            "subscription": subscription,
-            "endpoint": subscription.get("endpoint"),
-            "p256dh": keys.get("p256dh"),
-            "auth": keys.get("auth"),
-        }
-        return await self._post(self.routes.subscribe, *self._subscribe.fill(values))
+    async def subscribe_with(self, value: object, headers: Mapping[str, str] = NO_HEADERS) -> Said:
+        """Hand over any value in place of a subscription."""
+        body, media_type = self._subscribe.fill(_members(value))
+        return await self._post(self.routes.subscribe, body, media_type, headers)
 
-    async def notify(self, recipient: Recipient, message: Message) -> Said:
+    async def notify(
+        self, recipient: Recipient, message: Message, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Said:
         """Let the app send to a subscription that it has."""
-        said = await self._post(self.routes.send, *self._send.fill(_values(recipient, message)))
+        body, media_type = self._send.fill(_values(recipient, message))
+        said = await self._post(self.routes.send, body, media_type, headers)
         return replace(said, accepted=None) if said.accepted and self.sends_to_all else said
 
     async def notify_all(self, message: Message) -> Said:
@@ -146,23 +147,17 @@ class AppSender:
         }
         return await self._post(self.routes.send, *self._send.fill(values))
 
-    async def unsubscribe_at(self, endpoint: str) -> None:
-        """Let the app forget an endpoint, if it has a route for that."""
+    async def unsubscribe_with(self, value: object) -> None:
+        """Let the app forget a subscription, or any value in its place, if it has a route for that."""
         if self.removes:
-            await self._post(self.routes.unsubscribe, *self._unsubscribe.fill({"endpoint": endpoint}))
+            await self._post(self.routes.unsubscribe, *self._unsubscribe.fill(_members(value)))
 
-    def send_body(self, recipient: Recipient, message: Message) -> bytes:
-        """Return what ``notify`` posts."""
-        return self._send.fill(_values(recipient, message))[0]
-
-    async def post(self, url: str, body: bytes, headers: Sequence[tuple[str, str]]) -> Said:
-        """Post any bytes to one of the routes."""
-        fields = dict(headers)
-        media_type = fields.pop("Content-Type", "application/json")
-        return await self._post(url, body, media_type, fields)
+    async def subscribe_raw(self, body: bytes) -> Said:
+        """Post any bytes in place of the body with a subscription."""
+        return await self._post(self.routes.subscribe, body, "application/json")
 
     async def _post(
-        self, url: str, body: bytes, media_type: str, headers: dict[str, str] | None = None
+        self, url: str, body: bytes, media_type: str, headers: Mapping[str, str] = NO_HEADERS
     ) -> Said:
         assert self._client is not None, "open() comes first"
         began = time.monotonic()
@@ -170,7 +165,7 @@ class AppSender:
             url,
             method="POST",
             body=body,
-            headers={"Content-Type": media_type, **(headers or {})},
+            headers={"Content-Type": media_type, **headers},
             follow_redirects=False,
             connect_timeout=self.limit,
             request_timeout=self.limit,
@@ -187,6 +182,19 @@ class AppSender:
             why = getattr(error, "strerror", None) or str(error)
             return Said(fault=f"the app at {urlsplit(url).netloc} cannot be reached: {why}")
         return _said(response, path, time.monotonic() - began)
+
+
+def _members(value: object) -> dict[str, Any]:
+    """Return what the templates of a subscription can name, of any value in its place."""
+    members = value if isinstance(value, Mapping) else {}
+    keys = members.get("keys")
+    keys = keys if isinstance(keys, Mapping) else {}
+    return {
+        "subscription": value,
+        "endpoint": members.get("endpoint"),
+        "p256dh": keys.get("p256dh"),
+        "auth": keys.get("auth"),
+    }
 
 
 def _values(recipient: Recipient, message: Message) -> dict[str, Any]:
