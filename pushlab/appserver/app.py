@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from tornado.web import Application
 from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
-from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, place_of
+from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
 from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
@@ -39,7 +38,6 @@ from pushlab.appserver.web.instructor import InstructorAccess
 from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import (
     BadArgument,
-    EndpointNotAllowed,
     LabStopped,
     NoSubscriptions,
     TooManyRequests,
@@ -218,7 +216,6 @@ class ApplicationServer:
         One that is known with its keys, and comes again without any, keeps its keys. Raises
         EndpointNotAllowed, TooManySubscriptions, UnableToSaveSubscription, UnableToReadDatabase.
         """
-        self._check_address(subscription)
         key = base64url.encode(made_for or self.keys.public)
         known = self.store.get(subscription.endpoint)
         if known and known.subscription.has_keys and not subscription.has_keys:
@@ -230,19 +227,6 @@ class ApplicationServer:
         if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
         return self.store.save(subscription, key, display_name)
-
-    def _check_address(self, subscription: PushSubscription) -> None:
-        """Raise EndpointNotAllowed for an endpoint at an address to which nothing would be sent.
-
-        A name is looked up when a message is sent, and its addresses are judged then, each time.
-        """
-        host = place_of(subscription.origin)[1]
-        try:
-            ip_address(host)
-        except ValueError:
-            return
-        if not EgressPolicy(self._allowed_origins).permits(subscription.endpoint, host):
-            raise EndpointNotAllowed(f"{host} is an address of this machine, or not a public one")
 
     async def notify(
         self,
