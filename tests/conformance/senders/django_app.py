@@ -15,7 +15,13 @@ from django.conf import settings
 port, folder, vapid_private = sys.argv[1:]
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/db.sqlite3"}},
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": f"{folder}/db.sqlite3",
+            "OPTIONS": {"timeout": 60},
+        }
+    },
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "webpush"],
     MIDDLEWARE=[
         "django.contrib.sessions.middleware.SessionMiddleware",
@@ -44,10 +50,21 @@ from webpush.models import SubscriptionInfo  # noqa: E402  Django is set up firs
 from webpush.utils import send_to_subscription  # noqa: E402  Django is set up first
 
 
-@csrf_exempt
-def notify_me(request):
+def post(view):
+    """Let programs post to a view, and no page of another site."""
+
+    @csrf_exempt
+    def guarded(request):
+        if "Origin" in request.headers:
+            return JsonResponse({}, status=403)
+        return view(json.loads(request.body))
+
+    return guarded
+
+
+@post
+def notify_me(body):
     """Send to one subscription, and say what the library returns or raises."""
-    body = json.loads(request.body)
     subscription = SubscriptionInfo.objects.filter(endpoint=body["endpoint"]).first()
     if subscription is None:
         return JsonResponse({}, status=404)
@@ -58,10 +75,9 @@ def notify_me(request):
     return JsonResponse({"status": getattr(response, "status_code", "removed")})
 
 
-@csrf_exempt
-def notify_all(request):
+@post
+def notify_all(body):
     """Send to everybody. What the library raises is answered with 500."""
-    body = json.loads(request.body)
     send_group_notification("all", body["payload"], ttl=int(body.get("ttl") or 0))
     return JsonResponse({})
 

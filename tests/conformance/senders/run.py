@@ -43,6 +43,7 @@ MESSAGE = {
 }
 """The arguments of a wrapper. A private key may begin with a hyphen, hence the signs of equality."""
 
+GROUPS = ("bytes", "token", "headers", "answers", "many", "safety")
 MARKS = {"pass": "✓", "fail": "**✗**", "warn": "!", "na": "·", "not-reached": "?"}
 
 
@@ -50,14 +51,17 @@ MARKS = {"pass": "✓", "fail": "**✗**", "warn": "!", "na": "·", "not-reached
 class Subject:
     """A sender: its wrapper, and what is installed, the sender itself first.
 
-    ``lacks``: what of a message it cannot set; ``subscribe``: an app's route, and what is posted to it.
+    ``lacks``: what of a message it cannot set; ``subscribe``: an app's route, what is posted to it to
+    subscribe, and what to unsubscribe, "" if it cannot;
+    ``groups``: of cases that the package has a part in, all for none.
     """
 
     name: str
     wrapper: str
     packages: tuple[str, ...]
     lacks: tuple[str, ...] = ()
-    subscribe: tuple[str, str] = ("", "")
+    subscribe: tuple[str, str, str] = ("", "", "")
+    groups: tuple[str, ...] = ()
 
     @property
     def is_python(self) -> bool:
@@ -94,13 +98,19 @@ SUBJECTS = (
         "django-webpush",
         "django_app.py",
         ("django-webpush==0.3.6", "Django==5.2.19", *PYWEBPUSH),
-        subscribe=("webpush/save_information", SAVE_INFORMATION),
+        subscribe=(
+            "webpush/save_information",
+            SAVE_INFORMATION,
+            SAVE_INFORMATION.replace('"subscribe"', '"unsubscribe"'),
+        ),
     ),
     Subject(
         "flask-pywebpush",
         "flask_app.py",
         ("flask-pywebpush==1.1", "Flask==3.1.3", *PYWEBPUSH),
-        subscribe=("add-subscription", '"{subscription}"'),
+        subscribe=("add-subscription", '"{subscription}"', ""),
+        # It keeps no subscriptions: what it makes of an answer is pywebpush's and the wrapper's.
+        groups=("bytes", "token", "headers"),
     ),
 )
 
@@ -132,23 +142,40 @@ def install(subject: Subject, folder: Path) -> list[str]:
 # --- examining ------------------------------------------------------------------------------------
 
 
-def examine(subject: Subject, command: list[str], folder: Path) -> list[str]:
+def examine(subject: Subject, command: list[str]) -> list[str]:
     """Examine a sender, and return the lines of JSON that pushlab prints."""
-    conformance = [sys.executable, "-m", "pushlab", "conformance", "--json"]
     if not subject.subscribe[0]:
         arguments = [one for name, one in MESSAGE.items() if name not in subject.lacks]
-        return lines_of([*conformance, "--", *command, *arguments])
-    with serving(command, folder) as origin:
-        # An app is started before the examination makes its authority: so it is examined without TLS.
-        route, body = subject.subscribe
-        routes = ["--subscribe", f"{origin}/{route}", "--send", f"{origin}/notify-me"]
-        every = ["--send-all", f"{origin}/notify-all", "--send-body", NOTIFY_ME]
-        return lines_of([*conformance, "--http", *routes, *every, "--subscribe-body", body])
+        return lines_of("--", *command, *arguments)
+    lines = []
+    # Each group has an app of its own, since it leaves subscriptions behind.
+    for group in subject.groups or GROUPS:
+        with tempfile.TemporaryDirectory() as data, serving(command, Path(data)) as origin:
+            lines += lines_of("--case", group, *routes(subject, origin))
+    return lines
 
 
-def lines_of(command: list[str]) -> list[str]:
+def routes(subject: Subject, origin: str) -> list[str]:
+    """Return the options that tell what an app takes."""
+    route, subscribe, unsubscribe = subject.subscribe
+    given = {
+        "--subscribe": f"{origin}/{route}",
+        "--send": f"{origin}/notify-me",
+        "--send-all": f"{origin}/notify-all",
+        "--subscribe-body": subscribe,
+        "--send-body": NOTIFY_ME,
+    }
+    if unsubscribe:
+        given |= {"--unsubscribe": f"{origin}/{route}", "--unsubscribe-body": unsubscribe}
+    # An app is started before the examination makes its authority: so it is examined without TLS.
+    return ["--http", *(part for option in given.items() for part in option)]
+
+
+def lines_of(*arguments: str) -> list[str]:
+    """Run pushlab conformance, and return what it prints."""
+    command = [sys.executable, "-m", "pushlab", "conformance", "--json", *arguments]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8")
-    if done.returncode not in (0, 1):
+    if not done.stdout:
         raise SystemExit(f"pushlab conformance ended with {done.returncode}")
     return done.stdout.splitlines()
 
@@ -185,8 +212,8 @@ def table(results: dict[str, dict[str, dict]]) -> str:
     head = ["case", *(f"{subject.name} {subject.release}" for subject in subjects)]
     rows = [head, ["---", *[":---:"] * len(subjects)]]
     for case in next(iter(results.values())):
-        verdicts = [results[subject.file][case]["verdict"] for subject in subjects]
-        rows.append([f"`{case}`", *(MARKS[verdict] for verdict in verdicts)])
+        found = [results[subject.file].get(case) for subject in subjects]
+        rows.append([f"`{case}`", *(MARKS[one["verdict"]] if one else "" for one in found)])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines += ["", "✓ pass · **✗** fail · ! warning · `·` not applicable · ? not reached", ""]
     lines += ["What failed, in the words of the report:", ""]
@@ -238,8 +265,7 @@ def main() -> None:
                 continue
             print(f"{subject.name} {subject.release}", flush=True)
             command = install(subject, folder.resolve())
-            with tempfile.TemporaryDirectory(dir=folder) as data:
-                lines = examine(subject, command, Path(data))
+            lines = examine(subject, command)
             print(f"    {lines[-1]}", flush=True)
             (results / f"{subject.file}.jsonl").write_text("\n".join(lines), encoding="utf-8")
         write_table(results)
