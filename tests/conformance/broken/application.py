@@ -14,6 +14,7 @@ import asyncio
 import base64
 import ipaddress
 import json
+import socket
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
@@ -55,9 +56,9 @@ class App:
         self.server = HTTPServer(
             Application([(path, handler, settings) for path, handler in routes], log_function=print_none)
         )
-        [socket] = bind_sockets(port, "127.0.0.1")
-        self.server.add_socket(socket)
-        return f"http://127.0.0.1:{socket.getsockname()[1]}"
+        [listener] = bind_sockets(port, "127.0.0.1")
+        self.server.add_socket(listener)
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     async def stop(self) -> None:
         self.server.stop()
@@ -148,7 +149,10 @@ def is_public(host: str, *, otherwise: bool) -> bool:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return otherwise
+        try:
+            ip = ipaddress.IPv4Address(socket.inet_aton(host))  # 2130706433 and 0x7f.1 are 127.0.0.1
+        except OSError:
+            return otherwise
     return ip.is_global and not ip.is_multicast
 
 
