@@ -177,12 +177,11 @@ assert lab.keys.public != subscription.p256dh  # two key pairs, for two purposes
 # %%
 before = lab.journal.last
 browser.notify_me()
-shown = browser.wait_for_notification()
-print(shown.title)
+lab.wait_for("notification shown", before)  # this one, and none that you have sent before
+print(browser.wait_for_notification().title)
 
 # %% tags=["nbval-ignore-output"]
 lab.wait_for("acknowledge", before)
-lab.wait_for("notification shown", before)
 lab.diagram(after=before, title="Notify me")
 
 # %% [markdown]

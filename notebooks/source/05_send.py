@@ -185,9 +185,9 @@ for broken, request in mistakes.items():
 # lab exactly: without it, three of the seven mistakes would be just 400. After 429 and 503 a
 # **header**, `Retry-After`, may say when to try again.
 #
-# Vendors differ. For *another key* Mozilla answers 401 (source code of its service), Google 403 and
-# Apple 400 (reported by senders, all July 2026). Windows leaves the body empty, and gives its reason
-# in a header, `X-WNS-Error-Description` (reported). So `explain()` reads status, body and headers, and
+# Vendors differ. For *another key* Mozilla answers 401 (source code of its service, July 2026), Google 403 and
+# Apple 400 (both reported by senders; the newest report about Google is of July 2025). Windows leaves the
+# body empty, and gives its reason in a header, `X-WNS-Error-Description` (reported, September 2026). So `explain()` reads status, body and headers, and
 # a sender decides by groups:
 #
 # | answer | what a sender does |
@@ -427,7 +427,9 @@ except WebPushException as error:
 # does, and then decides as in exercise 2. In the panel you can set TTL, Urgency and Topic by hand.
 
 # %%
+before = lab.journal.last
 phone.close()
+lab.wait_for("disconnect", before)  # the next cell waits for another one
 browser = lab.open(name="Lesson 05", profile=lab.data / "lesson-05")
 if browser.state != "unregistered":  # an earlier run has left something in this profile
     browser.unregister()

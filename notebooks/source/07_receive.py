@@ -278,7 +278,7 @@ assert all("waitUntil" in line for line in listeners if "click" not in line)  # 
 # |---|---|---|
 # | Firefox | 15 end the subscription (no page open); fewer, days after a visit | measured, 153; its source |
 # | Chrome | it shows *This site has been updated in the background* | documented; 24 in our headless Chromium 156 showed nothing |
-# | Safari | the third ends the subscription | blog "Meet Web Push", 2022; WebKit's source |
+# | Safari | the third ends the subscription | Apple, for a beta: "after three push events" (WWDC 2022, session 10098); WebKit's source |
 #
 # ## 7 · The click
 #

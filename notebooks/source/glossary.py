@@ -257,7 +257,8 @@
 #   browser offer service workers and push
 #   ([Secure Contexts](https://www.w3.org/TR/secure-contexts/), [02](02_subscribe.ipynb)).
 # - **service worker**: A script that the browser keeps when the page is gone, starts for an event and
-#   stops soon after it. Push needs one, because a message may arrive with no page open
+#   stops soon after it. A message may arrive with no page open, so it goes to the worker, or in
+#   Safari to the browser itself if it is declarative
 #   ([Service Workers](https://www.w3.org/TR/service-workers/), [07](07_receive.ipynb)).
 # - **signature**, **r**, **s**: Two numbers of 32 bytes each, which only the private key can make for
 #   these exact bytes and which the public key verifies. A token has them side by side, 64 bytes, and
@@ -330,6 +331,6 @@
 #
 # ## Numbers
 #
-# - **201 Created**: The answer of a push service that has stored a message. It does not say that the
+# - **201 Created**: The answer of a push service that has accepted a message. It does not say that the
 #   message was delivered, could be decrypted, or was seen
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [05](05_send.ipynb)).

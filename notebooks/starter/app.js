@@ -14,8 +14,8 @@ async function post(route, value = {}) {
   throw Object.assign(new Error(error ?? `The server answers with status ${status}.`), { status });
 }
 
-// Return this page's registration, or undefined. (`navigator.serviceWorker.ready` would wait for ever
-// if the registration had failed.)
+// Return this page's registration, or undefined if there is none. `navigator.serviceWorker.ready` would
+// wait for ever then: it waits for a registration, and never fails.
 async function getRegistration() {
   return isSupported ? navigator.serviceWorker.getRegistration() : undefined;
 }
@@ -24,8 +24,8 @@ async function getSubscription() {
   return (await getRegistration())?.pushManager.getSubscription();
 }
 
-// Return a subscription for the server's key. For the same key, subscribe() returns the one that is
-// there. For another key it fails until the old one has ended.
+// Return a subscription for the server's key. pushManager.subscribe() returns the one that exists if it
+// was made for the same key, and fails if it was made for another: so that one is ended first.
 async function subscribe() {
   const { pushManager } = await navigator.serviceWorker.ready; // subscribe() needs an active worker
   const old = await pushManager.getSubscription();
@@ -51,7 +51,8 @@ function base64url(buffer) {
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-// The question comes first: after an `await`, Firefox and Safari may not ask any more.
+// Ask for the permission before any other `await`: Firefox and Safari show the question only while they
+// handle the click.
 async function turnOn() {
   const permission = await Notification.requestPermission();
   if (permission !== "granted") throw new Error("This browser does not allow notifications here.");
@@ -59,7 +60,7 @@ async function turnOn() {
   localStorage.subscriber = me.user;
 }
 
-// The server comes first: if unsubscribe() fails, nothing is sent any more all the same.
+// Tell the server first: then nothing is sent any more, even if unsubscribe() fails.
 async function turnOff() {
   const subscription = await getSubscription();
   if (!subscription) return;

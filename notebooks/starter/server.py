@@ -21,6 +21,7 @@ import contextlib
 import email.utils
 import hashlib
 import hmac
+import io
 import ipaddress
 import json
 import logging
@@ -30,7 +31,9 @@ import random
 import re
 import secrets
 import signal
+import socket
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,6 +58,7 @@ TEST_PUSH_ORIGIN = os.environ.get("TEST_PUSH_ORIGIN", "")
 SESSION_DAYS = 30
 TTL = 24 * 3600  # seconds that a message is worth delivering
 AT_ONCE = 10  # requests to push services at one time
+ANSWER_SECONDS = 20  # for an answer's status and headers
 log = logging.getLogger("push")
 
 # On some machines a script is text/plain, and a browser refuses to run that.
@@ -126,7 +130,10 @@ def load_key() -> tuple[Vapid02, str]:
 
 
 def check_endpoint(endpoint: object) -> str:
-    """Return the endpoint. Raises ValueError unless a push service may have it."""
+    """Return the endpoint. Raises ValueError unless it may be the URL of a push service.
+
+    Where its host's name leads is looked at when a message is sent: see PublicConnection.
+    """
     if not isinstance(endpoint, str) or not re.fullmatch(r"[!-~]{1,2048}", endpoint):
         raise ValueError("The subscription has no endpoint.")
     url = urlsplit(endpoint)
@@ -332,13 +339,30 @@ class PublicConnection(HTTPSConnection):
             raise OSError("the endpoint's host has no public address")
         return connection
 
+    def getresponse(self):
+        """End the connection if status and headers take too long. A timeout is for each piece."""
+        timer = threading.Timer(ANSWER_SECONDS, self.sock.shutdown, [socket.SHUT_RDWR])
+        timer.start()
+        try:
+            return super().getresponse()
+        finally:
+            timer.cancel()
+
 
 class PublicPool(HTTPSConnectionPool):
     ConnectionCls = PublicConnection
 
 
+def drop_body(response: requests.Response, **_: object) -> None:
+    """Leave an answer's body unread. It has nothing that we need, and may never end."""
+    if response.headers.get("Content-Length") == "0":
+        response.raw.drain_conn()  # there is no body, and the connection can be used again
+    response.close()
+    response.raw = io.BytesIO()
+
+
 def open_session() -> requests.Session:
-    """Return the connections to push services: public addresses, and no redirects.
+    """Return the connections to push services: public addresses, no redirects, no bodies.
 
     A proxy that HTTPS_PROXY names has to refuse such addresses itself.
     """
@@ -347,6 +371,7 @@ def open_session() -> requests.Session:
     session = requests.Session()
     session.mount("https://", adapter)
     session.get_redirect_target = lambda response: None
+    session.stream, session.hooks["response"] = True, [drop_body]
     return session
 
 
@@ -357,7 +382,7 @@ class Push:
         self.database = open_database()
         self.vapid, self.public_key = load_key()
         self.requests = open_session()
-        self.news = asyncio.Event()
+        self.news, self.sending = asyncio.Event(), set()
 
     def notify(
         self, user: str, title: str, body: str, *, tag: str = "", url: str = "", ttl: int = TTL
@@ -383,15 +408,26 @@ class Push:
         """
         query = """SELECT messages.*, p256dh, auth FROM messages JOIN subscriptions USING (endpoint)
             WHERE due <= ? ORDER BY due LIMIT ?"""
-        while True:
-            self.news.clear()
-            due = self.database.execute(query, (time.time(), AT_ONCE)).fetchall()
-            await asyncio.gather(*(self.attempt(message) for message in due))
-            if not due:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self.news.clear()
+                for message in self.database.execute(query, (time.time(), AT_ONCE)).fetchall():
+                    # A slow push service keeps its own messages waiting, and takes one of the places.
+                    if message["id"] not in self.sending and len(self.sending) < AT_ONCE:
+                        self.sending.add(message["id"])
+                        tasks.create_task(self.attempt(message))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.news.wait(), timeout=1)
 
     async def attempt(self, message: sqlite3.Row) -> None:
+        """Send one message once, and make its place free."""
+        try:
+            await self.send(message)
+        finally:
+            self.sending.remove(message["id"])
+            self.news.set()
+
+    async def send(self, message: sqlite3.Row) -> None:
         """Send one message once, and decide what becomes of it."""
         seconds = int(message["expires"] - time.time())  # what is left of its time to live
         status, pause = None, 0.0
@@ -421,7 +457,7 @@ class Push:
                 vapid_private_key=self.vapid,
                 vapid_claims={"sub": SUBJECT},  # a new dict each time: webpush() writes into it
                 ttl=ttl,
-                timeout=20,
+                timeout=ANSWER_SECONDS,
                 requests_session=self.requests,
             )
         except WebPushException as error:

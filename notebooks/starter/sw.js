@@ -48,7 +48,7 @@ function here(path) {
 
 addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(open(event.notification.data.url));
+  event.waitUntil(open(event.notification.data?.url ?? here("")));
 });
 
 // No fetch before this: the browser allows focus() and openWindow() only just after the click.
@@ -62,12 +62,19 @@ async function open(url) {
 
 addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
-// Not every browser tells, and the session may have ended: the page does the same at each visit.
+// Do not rely on this event: not every browser fires it. The page does the same at each visit, also if
+// nobody is logged in now.
 async function renew({ newSubscription }) {
   const { user, key } = await (await fetch("me")).json();
   if (!user) return;
   const options = { userVisibleOnly: true, applicationServerKey: key };
   const subscription = newSubscription ?? (await registration.pushManager.subscribe(options));
+  if ((await save(subscription)).status !== 410) return;
+  await subscription.unsubscribe(); // the push service has ended this one: make another
+  await save(await registration.pushManager.subscribe(options));
+}
+
+function save(subscription) {
   const headers = { "Content-Type": "application/json" };
-  await fetch("add-subscription", { method: "POST", headers, body: JSON.stringify(subscription) });
+  return fetch("add-subscription", { method: "POST", headers, body: JSON.stringify(subscription) });
 }

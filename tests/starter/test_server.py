@@ -1,5 +1,8 @@
 """The starter's server, over HTTP: whose subscription is whose, what it accepts, and its queue."""
 
+import asyncio
+import contextlib
+import http.client
 import importlib.util
 import json
 import re
@@ -10,6 +13,7 @@ from collections import deque
 import pytest
 import requests
 from tornado.httpserver import HTTPServer
+from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
@@ -50,8 +54,14 @@ class Take(RequestHandler):
     def initialize(self, service):
         self.service = service
 
-    def post(self):
+    async def post(self):
         self.service.take(self)
+        if self.request.path == "/endless":
+            with contextlib.suppress(StreamClosedError):
+                while True:  # a body that never ends
+                    self.write(b" ")
+                    await self.flush()
+                    await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +263,41 @@ def test_no_connection_leads_into_this_network_and_none_is_redirected(
                 session.post(f"https://{host}:{inside.getsockname()[1]}/", timeout=patience(10))
         service.answers.append((307, {"Location": "http://127.0.0.1:9/"}))
         assert session.post(origin_and_service[0] + "/away", timeout=patience(10)).status_code == 307
+
+
+def test_a_body_that_never_ends_keeps_nobody_waiting(server, person, device, service):
+    mallory = person(server, "mallory")
+    mallory.log_in()
+    mallory.say("add-subscription", device("endless"))
+    server.lines.clear()
+    for status in (201, 403):  # of a refusal, the library reads the body
+        service.answers.append((status, {}))
+        assert mallory.say("notify-me") == 202
+        server.wait_for(f": {status}")
+
+
+def test_headers_that_never_end_end_the_connection(module, monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = module.PublicConnection("127.0.0.1", timeout=patience(10))
+        connection.sock = socket.create_connection(listener.getsockname())
+        with listener.accept()[0] as peer, contextlib.closing(connection):
+            stop = threading.Event()
+            drip = threading.Thread(target=drip_headers, args=(peer, stop))
+            drip.start()
+            connection.request("POST", "/")
+            with pytest.raises((http.client.HTTPException, OSError)):
+                connection.getresponse()
+            stop.set()
+            drip.join()
+
+
+def drip_headers(peer: socket.socket, stop: threading.Event) -> None:
+    """Write a header that has no end, as long as somebody reads it."""
+    with contextlib.suppress(OSError):
+        peer.sendall(b"HTTP/1.1 201 Created\r\nX: ")
+        while not stop.wait(0.02):
+            peer.sendall(b"x")
 
 
 def test_retry_after_is_seconds_or_a_date(module):
