@@ -24,7 +24,7 @@
 # client page of the lab cites the cases by the same numbers.
 
 # %%
-import json, os, re, requests, tempfile, time
+import json, os, re, requests, tempfile, textwrap, time
 from dataclasses import replace
 from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -84,7 +84,8 @@ def answers(service, flavours, way, *what, **said):
         seen = explain(way(*what, **said), [what[1].origin])
         ours, *theirs = seen.text.split(" Its headers")[0].split(" It says: ")
         print(f"{name:<8}", ours.split(" (RFC")[0])
-        print(" " * 8, *[f"“{words}”" for words in theirs], f"[{seen.source}]")
+        known = " ".join([*[f"“{words}”" for words in theirs], f"[{seen.source}]"])
+        print(textwrap.indent(textwrap.fill(known, 88), " " * 9))
     service.flavour = "strict"
 
 # %% [markdown]
