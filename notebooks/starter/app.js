@@ -14,8 +14,8 @@ async function post(route, value = {}) {
   throw Object.assign(new Error(error ?? `The server answers with status ${status}.`), { status });
 }
 
-// Return this page's registration, or undefined if there is none. `navigator.serviceWorker.ready` would
-// wait for ever then: it waits for a registration, and never fails.
+// Return this page's registration, or undefined if there is none. `navigator.serviceWorker.ready`
+// would wait for ever then.
 async function getRegistration() {
   return isSupported ? navigator.serviceWorker.getRegistration() : undefined;
 }
@@ -24,8 +24,8 @@ async function getSubscription() {
   return (await getRegistration())?.pushManager.getSubscription();
 }
 
-// Return a subscription for the server's key. pushManager.subscribe() returns the one that exists if it
-// was made for the same key, and fails if it was made for another: so that one is ended first.
+// Return a subscription for the server's key. pushManager.subscribe() returns the one that exists if
+// it was made for the same key, and fails if it was made for another: so that one is ended first.
 async function subscribe() {
   const { pushManager } = await navigator.serviceWorker.ready; // subscribe() needs an active worker
   const old = await pushManager.getSubscription();
@@ -33,8 +33,8 @@ async function subscribe() {
   return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: me.key });
 }
 
-// Tell the server of the subscription. It answers 410 if the push service has ended this one, of which
-// the browser may know nothing: then make another.
+// Tell the server of the subscription. It answers 410 if the push service has ended this one. The
+// browser may know nothing of that: then make another.
 async function save() {
   const subscription = await subscribe();
   try {
@@ -51,8 +51,8 @@ function base64url(buffer) {
   return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-// Ask for the permission before any other `await`: Firefox and Safari show the question only while they
-// handle the click.
+// Ask for the permission before any other `await`: Firefox and Safari show the question only while
+// they handle the click.
 async function turnOn() {
   const permission = await Notification.requestPermission();
   if (permission !== "granted") throw new Error("This browser does not allow notifications here.");

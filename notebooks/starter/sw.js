@@ -62,8 +62,8 @@ async function open(url) {
 
 addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
-// Do not rely on this event: not every browser fires it. The page does the same at each visit, also if
-// nobody is logged in now.
+// Do not rely on this event: not every browser fires it, and nobody may be logged in when it comes.
+// The page does the same at each visit.
 async function renew({ newSubscription }) {
   const { user, key } = await (await fetch("me")).json();
   if (!user) return;

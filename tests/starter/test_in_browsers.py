@@ -258,6 +258,8 @@ def test_the_server_forgets_and_the_next_visit_mends_it(world, person):
 
     async def scenario():
         await world.press("on", "Notifications are on.")
+        await world.browser.evaluate(CLEAR)
+        await world.shows()
         endpoint = await world.browser.evaluate(ENDPOINT)
         world.server.execute("DELETE FROM subscriptions")
         await asyncio.to_thread(world.server.restart)
@@ -265,6 +267,8 @@ def test_the_server_forgets_and_the_next_visit_mends_it(world, person):
         await world.visit()
         assert await world.browser.evaluate(ENDPOINT) == endpoint
         assert elsewhere.say("notify-me") == 202
+        # The next test restarts the server, and closes what is listed: nothing may be on its way then.
+        await world.shows(("Hello", "This is a test.", world.server.url))
 
     world.run(scenario())
 
