@@ -66,7 +66,7 @@ TABLE = {
     ),
     "cli": ({"cli", "lab", "doctor", "protocol", "fetch", "server.database"} | PARTIES | GROUND, set()),
     "cli.conformance": (
-        {"cli", "conformance", "appserver.keys", "pushservice", "protocol"} | GROUND,
+        {"cli", "conformance", "appserver.keys", "lab.authority", "pushservice", "protocol"} | GROUND,
         set(),
     ),
     "cli.conformance_page": ({"conformance", "notebook.pictures", "protocol"} | GROUND, set()),
