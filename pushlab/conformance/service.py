@@ -43,6 +43,8 @@ GARBAGE = b"\x00\xff\x16\x03 this is not HTTP\r\n\r\n"
 GONE = always(Answer(410))
 """The plan of a subscription that no case needs any more."""
 
+DISTRUST = "the sender closed a TLS connection without a request: does it trust the authority?"
+
 IDLE = 60
 """Seconds after which a connection without a request is closed."""
 
@@ -155,17 +157,33 @@ class ExaminationService:
     ) -> None:
         connection = next(self._numbers)
         if self._context is not None:
-            await writer.start_tls(self._context)
-        origin = self.origins[number]
-        while True:
+            try:
+                await writer.start_tls(self._context)
+            except OSError as fault:  # ssl.SSLError is one
+                raise NotHttp(_handshake_fault(fault)) from None
+        request = await self._first_request(reader, writer, self.origins[number])
+        while request is not None and await self._answer(request, reader, writer, connection):
             async with asyncio.timeout(IDLE):
-                request = await http1.read_request(reader, writer, origin)
-            if request is None or not await self._answer(request, reader, writer, connection):
-                break
+                request = await http1.read_request(reader, writer, self.origins[number])
         with suppress(OSError, ssl.SSLError):
             writer.close()
             async with asyncio.timeout(2):
                 await writer.wait_closed()
+
+    async def _first_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, origin: str
+    ) -> Captured | None:
+        """Read the first request of a connection. Raises NotHttp if by TLS there is none.
+
+        Some senders look at the certificate after the handshake, and then close the connection.
+        """
+        request = None
+        async with asyncio.timeout(IDLE):
+            with suppress(ConnectionError):
+                request = await http1.read_request(reader, writer, origin)
+        if request is None and self._context is not None:
+            raise NotHttp(DISTRUST)
+        return request
 
     async def _trap(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.trapped += 1
@@ -198,10 +216,11 @@ class ExaminationService:
         if answer.manner is Manner.WHOLE:
             await self._write_whole(answer, writer, recipient, now)
             return True
+        began = time.monotonic()
         try:
             await self._misbehave(answer, arrived, reader, writer)
         finally:
-            arrived.waited = self.clock() - now
+            arrived.waited = time.monotonic() - began
             arrived.ended.set()
         return False
 
@@ -234,8 +253,8 @@ class ExaminationService:
                 await _closed_by_peer(reader, self.patience)
             case Manner.DRIP:
                 await _write(writer, head)
-                end = self.clock() + self.patience
-                while self.clock() < end:
+                end = time.monotonic() + self.patience
+                while time.monotonic() < end:
                     await _write(writer, b"x")
                     arrived.taken += 1
                     if await _closed_by_peer(reader, DRIP_EVERY):
@@ -278,14 +297,16 @@ async def _closed_by_peer(reader: asyncio.StreamReader, seconds: float) -> bool:
 
 
 def _words(fault: Exception) -> str:
-    """Say what went wrong on a connection before a request could be read."""
-    if isinstance(fault, ssl.SSLError):
-        reason = (fault.reason or "").replace("_", " ").lower()
-        if "unknown ca" in reason or "certificate" in reason:
-            return "the sender does not trust the certificate of the examination"
-        if "http request" in reason:
-            return "the sender spoke http to the port of https"
-        return f"TLS failed: {reason or 'the sender ended the handshake'}"
     if isinstance(fault, asyncio.IncompleteReadError):
         return f"a body ended after {len(fault.partial)} bytes"
     return str(fault)
+
+
+def _handshake_fault(fault: OSError) -> str:
+    """Say why there was no TLS. Not every sender says it before it closes the connection."""
+    reason = (getattr(fault, "reason", "") or "").replace("_", " ").lower()
+    if "http request" in reason:
+        return "the sender spoke http to the port of https"
+    if "unknown ca" in reason or "certificate" in reason:
+        return "the sender does not trust the certificate of the examination"
+    return DISTRUST

@@ -11,6 +11,7 @@ from pushlab.conformance.exchange import Arrived, Exchange
 from pushlab.conformance.strict import MAX_BODY
 from pushlab.errors import (
     BadDelimiter,
+    BadKeyid,
     BadPublicKey,
     BadRecordSize,
     DecryptionFailed,
@@ -68,6 +69,8 @@ def opened(exchange: Exchange) -> bytes:
         raise Unreached(f"the keyid has {_count(len(header.keyid))}: see bytes.keyid-length", exchange)
     try:
         return recipient.open(arrived.body)
+    except BadKeyid as error:
+        raise Unreached(f"{error.detail}: see bytes.keyid-length", exchange) from None
     except DecryptionFailed:
         if record_begins(exchange) not in (None, HEADER):
             raise Unreached("no record at byte 86: see bytes.header-length", exchange) from None

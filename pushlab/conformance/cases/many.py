@@ -67,6 +67,7 @@ async def one_of_ten(exam: Examination, plan: Plan, what: str) -> Judgement:
     reply = await notify_all(exam, odd)
     try:
         late = await arrivals(recipients, exam.timing.arrival)
+        await odd.wait_for(1, exam.timing.arrival)
     finally:
         reply.cancel()
     exchange = Exchange(Message(odd, PAYLOAD), Said())

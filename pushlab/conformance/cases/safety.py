@@ -14,6 +14,7 @@ from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import PAYLOAD, Examination, Unreached
 from pushlab.conformance.exchange import Exchange, Message, Said
 from pushlab.conformance.recipients import Recipient
+from pushlab.protocol.origin import origin_of
 
 NO_APP = "it takes no subscriptions from strangers"
 
@@ -22,31 +23,27 @@ REFUSED = "refused"
 FOREIGN = "https://foreign.example"
 
 
-def at(recipient: Recipient, endpoint: str) -> dict[str, Any]:
-    """Return a subscription that is right but for its endpoint."""
-    return recipient.subscription.to_json() | {"endpoint": endpoint}
-
-
-async def taken_at(exam: Examination, endpoints: list[str]) -> list[str]:
-    """Subscribe with these endpoints; return those that the app takes. Raises Unreached."""
+async def taken_at(exam: Examination, endpoints: list[str]) -> list[dict[str, Any]]:
+    """Subscribe with these endpoints; return the subscriptions that the app takes. Raises Unreached."""
     assert exam.keeper is not None
-    recipient = exam.service.recipient(key=exam.key)
     taken = []
     for endpoint in endpoints:
-        said = await exam.keeper.subscribe_with(at(recipient, endpoint))
+        subscription = exam.service.recipient(key=exam.key).subscription.to_json()
+        subscription["endpoint"] = endpoint
+        said = await exam.keeper.subscribe_with(subscription)
         if said.fault and not said.status:
             raise Unreached(said.fault)
         if said.accepted:
-            taken.append(endpoint)
+            taken.append(subscription)
     return taken
 
 
-async def forget(exam: Examination, endpoints: list[str]) -> None:
-    """Let the app remove what it should not have taken."""
+async def forget(exam: Examination, taken: list[dict[str, Any]]) -> str:
+    """Let the app remove what it should not have taken, and return where that was."""
     assert exam.keeper is not None
-    recipient = exam.service.recipient()
-    for endpoint in endpoints:
-        await exam.keeper.unsubscribe_with(at(recipient, endpoint))
+    for subscription in taken:
+        await exam.keeper.unsubscribe_with(subscription)
+    return ", ".join(origin_of(subscription["endpoint"]) for subscription in taken)
 
 
 async def trapped(exam: Examination, endpoints: list[str]) -> Judgement:
@@ -57,11 +54,10 @@ async def trapped(exam: Examination, endpoints: list[str]) -> Judgement:
     if not taken:
         return passed(REFUSED)
     before = exam.service.trapped
-    for endpoint in taken:
-        await exam.keeper.notify_at(endpoint)
+    for subscription in taken:
+        await exam.keeper.notify_at(subscription["endpoint"])
     await exam.witness()
-    await forget(exam, taken)
-    where = ", ".join(endpoint.rpartition("/")[0] for endpoint in taken)
+    where = await forget(exam, taken)
     if exam.service.trapped > before:
         return failed(f"it connected to {where}")
     return passed(f"taken, and not connected to: {where}")
@@ -93,10 +89,9 @@ async def far(exam: Examination, hosts: list[str]) -> Judgement:
         return not_applicable(NO_APP)
     near = await loopback(exam)
     taken = await taken_at(exam, [f"https://{host}/wpush/far" for host in hosts])
-    await forget(exam, taken)
+    where = await forget(exam, taken)
     if not taken:
         return passed(REFUSED)
-    where = ", ".join(endpoint.removesuffix("/wpush/far") for endpoint in taken)
     if near.verdict is Verdict.PASS and near.why != REFUSED:
         return not_applicable(
             f"{where} taken, and nothing was sent there to try it: this app judges an address when it "
@@ -150,14 +145,21 @@ async def same_endpoint_twice(exam: Examination) -> Judgement:
 
 
 async def _notified(exam: Examination, recipient: Recipient) -> Exchange:
-    """Let the app send to one, by the route that reaches all if there is one, and wait for it."""
-    assert exam.keeper is not None
+    """Let the app send to one, by the route that reaches all if there is one, and wait for it.
+
+    Raises Unreached if such a message reaches nobody, whatever has been posted before.
+    """
     exchange = Exchange(Message(recipient, PAYLOAD), Said())
-    if exam.keeper.has_notify_all:
-        reply = await notify_all(exam, recipient)
-        await recipient.wait_for(1, exam.timing.arrival)
-        await exam.witness()
-        reply.cancel()
+    if exam.keeper is not None and exam.keeper.has_notify_all:
+        (control,) = await subscribed(exam, 1, always(ACCEPTED))
+        reply = await notify_all(exam, control)
+        try:
+            if not await control.wait_for(1, exam.timing.arrival):
+                raise Unreached("one message to all reaches nobody: see many.each-once")
+            await recipient.wait_for(1, exam.timing.arrival)
+            await exam.witness()
+        finally:
+            reply.cancel()
     else:
         await exam.notify(exchange)
         await recipient.wait_for(1, exam.timing.arrival)
