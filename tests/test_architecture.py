@@ -66,7 +66,15 @@ TABLE = {
     ),
     "cli": ({"cli", "lab", "doctor", "protocol", "fetch", "server.database"} | PARTIES | GROUND, set()),
     "cli.conformance": (
-        {"cli", "conformance", "appserver.keys", "lab.authority", "pushservice", "protocol"} | GROUND,
+        {
+            "cli",
+            "conformance",
+            "appserver.private_file",
+            "lab.authority",
+            "protocol",
+            "pushservice.certificates",
+        }
+        | GROUND,
         set(),
     ),
     "cli.conformance_page": ({"conformance", "notebook.pictures", "protocol"} | GROUND, set()),

@@ -196,7 +196,7 @@ def events(exchange: Exchange) -> Iterator[Event]:
 def _headers(arrived: Arrived) -> str:
     request = arrived.request
     origin = "/".join(request.url.split("/", 3)[:3])
-    rows = [("", f"{request.method} {origin}/…"), *request.headers]
+    rows = [("request", f"{request.method} {origin}/…"), *request.headers]
     cells = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td><code>{escape(shown)}</code></td></tr>'
         for name, shown in ((name, _shown(name, value)) for name, value in rows)

@@ -4,18 +4,22 @@ from collections.abc import Iterable, Iterator
 
 from pushlab.conformance.case import Case, Result, Verdict
 from pushlab.conformance.report.jsonl import counts
+from pushlab.conformance.table import CASES
+from pushlab.text import one_line
 
 WIDTH = max(map(len, Verdict))
+ID = max(len(case.id) for case in CASES)
 
 
 def line(result: Result) -> str:
     """Return one result."""
-    return f"{result.verdict:<{WIDTH}}  {result.case.id:<24}  {result.case.level:<8}  {result.why}"
+    case, why = result.case, one_line(result.why)
+    return f"{result.verdict:<{WIDTH}}  {case.id:<{ID}}  {case.level:<8}  {why}"
 
 
 def listed(case: Case) -> Iterator[str]:
     """Yield the lines that describe a case."""
-    yield f"{case.id:<24}  {case.level:<8}  {case.rule}"
+    yield f"{case.id:<{ID}}  {case.level:<8}  {case.rule}"
     yield f"    sends    {case.sends}"
     yield f"    expects  {case.expects}"
     yield f"    fix      {case.fix}"
@@ -30,7 +34,7 @@ def closing(results: Iterable[Result]) -> Iterator[str]:
         yield "What to do:"
     for one in faults:
         yield f"{one.verdict}  {one.case.id} ({one.case.level}, {one.case.rule})"
-        yield f"      {one.why}"
+        yield f"      {one_line(one.why)}"
         yield f"      {one.case.fix}"
     yield ""
     yield ", ".join(f"{number} {name}" for name, number in counts(results).items())
