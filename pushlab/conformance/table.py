@@ -51,7 +51,7 @@ CASES = (
          "Put the 65 bytes that begin with 04 there: not PEM, not DER, not compressed."),
     Case("bytes.header-length", MUST, "RFC 8188 §2.1", "a header of 86 bytes",
          "the ordinary message", "the body begins with salt (16), rs (4), idlen (1) and keyid (65)",
-         "Write the header in this order; rs is big-endian."),
+         "Write the header in this order, rs big-endian, and the record right after it."),
     Case("bytes.fresh-salt", MUST, "RFC 8188 §2.1", "a salt for each message",
          "200 messages, or as many as 20 seconds allow", "no salt comes twice",
          "Take 16 random bytes for each message from the system's generator."),

@@ -114,7 +114,7 @@ async def tried_again(exam: Examination, answer: Answer, *, pause: float = 0.0) 
     gap = after.at - before.at
     if after.at < before.not_before - CLOCKS:
         asked = before.not_before - before.at
-        return failed(f"sent again after {gap:.1f} s, and {asked:.1f} s were asked for", exchange)
+        return failed(f"sent again after {gap:.2f} s, and {asked:.1f} s were asked for", exchange)
     if gap < pause:
         return failed(f"sent again after {gap:.2f} s: at once", exchange)
     if len(exchange) > 2:
