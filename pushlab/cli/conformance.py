@@ -101,7 +101,7 @@ async def _examine(
     service = ExaminationService(
         certificates, ports=_ports(options), seed=seed, patience=timing.patience
     )
-    exam = Examination(sender, service, key=_key(options, sender), timing=timing, seed=seed)
+    exam = Examination(sender, service, key=_key(options, sender), timing=timing)
     try:
         await service.start()
         await sender.open()

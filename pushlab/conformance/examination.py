@@ -1,7 +1,6 @@
 """One examination: a sender, the push service that it meets, and what is known of it so far."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -57,7 +56,7 @@ class Unreached(Exception):
 class Examination:
     """What the cases share. ``key``: the sender's public key, once it is known.
 
-    ``seed``: of what is random; ``clock``: seconds since 1970.
+    ``clock``: seconds since 1970.
     """
 
     def __init__(
@@ -67,12 +66,10 @@ class Examination:
         *,
         key: bytes | None = None,
         timing: Timing | None = None,
-        seed: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.sender, self.service, self.key = sender, service, key
         self.timing, self.clock = timing or Timing(), clock
-        self.chance = random.Random(seed)
         self.sent: list[Exchange] = []
         self.keeper = sender if isinstance(sender, AppSender) else None
         self._slots = asyncio.Semaphore(sender.at_once)

@@ -68,10 +68,6 @@ class Recipient:
         _, _, ikm = encryption.combine(ecdh_secret, self._auth, public, header.keyid)
         return content_coding.decrypt(body, ikm=ikm)
 
-    def derive(self, body: bytes) -> encryption.Derivation:
-        """Return every value between the keys and the plaintext of a body. Raises EncryptionError."""
-        return encryption.derive_received(body, ua_private=self._private, auth_secret=self._auth)
-
     async def note(self, arrived: "Arrived") -> None:
         """Keep a request, and tell those who wait for it."""
         async with self._changed:

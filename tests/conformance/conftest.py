@@ -5,8 +5,12 @@ from pushlab.conformance.examination import Examination, Timing
 from pushlab.conformance.examiner import chosen, examine
 from pushlab.conformance.senders.base import Sender
 from pushlab.conformance.service import ExaminationService
+from pushlab.settings import patience
 
-QUICK = Timing(quiet=0.5, patience=4.0, messages=20, subscribers=100)
+QUICK = Timing(
+    arrival=patience(5), retry=patience(15), case=patience(90), total=patience(300), fresh=patience(20),
+    quiet=0.5, patience=10, messages=20, subscribers=100,
+)  # fmt: skip
 """As a user's examination, but for what takes long. A sender's own time limit is below its patience."""
 
 
