@@ -174,12 +174,12 @@ class Sender:
         """Let libcurl send a request. Raises CurlError."""
         return await self.client.fetch(request, raise_error=False)
 
-    def connect(self, url: str, address: tuple) -> "socket.socket | int":
-        """Open a socket for libcurl, if the address may be connected to."""
+    def connect(self, url: str, address: tuple) -> int:
+        """Return the number of a socket for libcurl, if the address may be connected to."""
         family, kind, protocol, place = address
         if not self.permits(url, place[0]):
             return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        return socket.socket(family, kind, protocol).detach()
 
     def keep(self, chunk: bytes, read: bytearray) -> int:
         """Keep what the server sends; return 0, which ends the transfer, when it is too much."""

@@ -1,0 +1,182 @@
+"""For each case there is a sender that fails in this case, and in no other: see ``broken/faults.py``."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pushlab.appserver.keys import VapidKeys
+from pushlab.conformance.case import Result, Verdict
+from pushlab.conformance.examination import Examination, Timing
+from pushlab.conformance.examiner import examine
+from pushlab.conformance.senders.app import AppSender, Routes
+from pushlab.conformance.service import ExaminationService
+from pushlab.conformance.table import CASES
+from pushlab.settings import patience
+
+from .broken.faults import FAULTS
+from .broken.in_process import InProcess
+from .broken.message import Key
+from .broken.sender import make, make_app
+
+ROOT = Path(__file__).parents[2]
+SEND = (
+    '{"endpoint": "{endpoint}", "payload": "{payload}", '
+    '"ttl": "{ttl}", "urgency": "{urgency}", "topic": "{topic}"}'
+)
+SUBJECT = "mailto:push@example.com"
+SHORT = Timing(arrival=2, retry=3, quiet=0.3, patience=8, case=60, total=240, messages=20, fresh=5)
+"""Seconds that a right sender does not wait, since it waits for what comes."""
+
+AT_ONCE = 6
+"""Examinations at a time: most of it is waiting."""
+
+
+def key() -> Key:
+    return Key(VapidKeys.generate().private_key)
+
+
+async def of_a_sender(fault: str, groups: tuple[str, ...], timing: Timing) -> list[Result]:
+    """Examine the sender that has a fault, "" for none, in this process."""
+    service = ExaminationService(None, patience=timing.patience)
+    await service.start()
+    sender = InProcess(make(key(), SUBJECT, fault, timeout=3))
+    try:
+        return await results(Examination(sender, service, timing=timing), groups)
+    finally:
+        await sender.close()
+        await service.stop()
+
+
+async def of_an_app(fault: str, groups: tuple[str, ...], timing: Timing) -> list[Result]:
+    """Examine the app that has a fault, "" for none, over HTTP in this process."""
+    service = ExaminationService(None, patience=timing.patience)
+    await service.start()
+    app = make_app(key(), SUBJECT, fault, allowed=service.origins, timeout=3)
+    sender = AppSender(Routes.of(await app.start()), send_body=SEND)
+    sender.at_once = 40
+    await sender.open()
+    try:
+        return await results(Examination(sender, service, timing=timing), groups)
+    finally:
+        await sender.close()
+        await app.stop()
+        await service.stop()
+
+
+async def results(exam: Examination, groups: tuple[str, ...]) -> list[Result]:
+    try:
+        return [one async for one in examine(exam, [case for case in CASES if case.group in groups])]
+    finally:
+        await exam.close()
+
+
+def noticed(found: list[Result]) -> dict[str, str]:
+    """Return the cases that fail or warn, and why."""
+    return {
+        one.case.id: f"{one.verdict}: {one.why}"
+        for one in found
+        if one.verdict in (Verdict.FAIL, Verdict.WARN)
+    }
+
+
+def test_each_case_has_a_fault_that_it_is_to_notice():
+    assert set(FAULTS) == {case.id for case in CASES}
+    assert all(fault.__doc__ for fault in FAULTS.values())
+
+
+@pytest.mark.parametrize(
+    ("groups", "examined", "timing"),
+    [
+        (("bytes", "token", "headers"), of_a_sender, SHORT),
+        (("answers",), of_an_app, SHORT),
+        (("many",), of_an_app, Timing(**vars(SHORT) | {"subscribers": 640})),
+        (("safety",), of_an_app, SHORT),
+    ],
+    ids=["message", "answers", "many", "safety"],
+)
+def test_each_fault_is_noticed_by_its_case_alone(run, groups, examined, timing):
+    faults = ["", *(case.id for case in CASES if case.group in groups)]
+
+    async def scenario() -> dict[str, list[Result]]:
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one(fault: str) -> list[Result]:
+            async with slots:
+                return await examined(fault, groups, timing)
+
+        return dict(zip(faults, await asyncio.gather(*map(one, faults)), strict=True))
+
+    found = run(scenario())
+    assert {one.verdict for one in found.pop("")} <= {Verdict.PASS, Verdict.NA}
+    missed = {fault: noticed(one) for fault, one in found.items() if set(noticed(one)) != {fault}}
+    assert missed == {}
+
+
+def conformance(*arguments: str) -> dict[str, str]:
+    """Run the command, and return the verdicts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pushlab", "conformance", "--json", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=patience(60),
+    )
+    found = map(json.loads, done.stdout.splitlines())
+    return {one["case"]: one["verdict"] for one in found if "case" in one}
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_command_notices_the_faults_of_a_program():
+    names = ("subscription", "payload", "ttl", "urgency", "topic", "vapid-private")
+    values = [f"--{name}={{{name.replace('-', '_')}}}" for name in names]
+    cases = ("token.k", "headers.topic", "answers.flavour-wns")
+    asked = [part for case in cases for part in ("--case", case)]
+    for fault in ("", *cases):
+        wrong = ["--fault", fault] if fault else []
+        program = [sys.executable, "-m", "tests.conformance.broken.sender", *wrong, *values]
+        found = conformance(*asked, "--", *program)
+        assert set(found) == set(cases)
+        assert {case for case, verdict in found.items() if verdict in ("fail", "warn")} == {fault} - {""}
+
+
+@contextmanager
+def serving(fault: str, port: int) -> Iterator[str]:
+    """Run the app as a program of its own, and yield its origin."""
+    origins = [f"http://{host}:{port + n}" for n, host in enumerate(("localhost", "127.0.0.1"))]
+    allow = [part for origin in origins for part in ("--allow", origin)]
+    program = [sys.executable, "-m", "tests.conformance.broken.app", *allow]
+    program += ["--fault", fault] if fault else []
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as app:
+        try:
+            yield app.stdout.readline().strip()
+        finally:
+            app.terminate()
+
+
+def two_ports() -> int:
+    """Return a port that is free, and whose next one is."""
+    while True:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            try:
+                two.bind(("127.0.0.1", one.getsockname()[1] + 1))
+            except OSError:
+                continue
+            return one.getsockname()[1]
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_command_notices_the_faults_of_an_app():
+    case = "safety.same-endpoint-twice"
+    for fault, verdict in (("", "pass"), (case, "fail")):
+        port = two_ports()
+        with serving(fault, port) as origin:
+            options = ("--http", "--port", str(port), "--subscribe", origin, "--send-body", SEND)
+            assert conformance("--case", case, *options) == {case: verdict}
