@@ -30,9 +30,15 @@ export function jwk({ publicKey, privateKey }) {
   return { kty: "EC", crv: "P-256", x, y, d: privateKey };
 }
 
-// For the libraries that describe a request and leave it to fetch to send it.
+// For the libraries that describe a request and leave it to fetch to send it. Of a refusal, the
+// beginning is shown.
 export async function post(endpoint, request) {
   const response = await fetch(endpoint, { method: "POST", ...request });
-  console.log(response.status, await response.text());
-  process.exitCode = response.ok ? 0 : 1;
+  console.log(response.status);
+  if (response.ok) return;
+  process.exitCode = 1;
+  const reader = response.body?.getReader();
+  const { value } = (await reader?.read()) ?? {};
+  await reader?.cancel();
+  console.log(Buffer.from(value ?? []).toString("utf8").slice(0, 4096));
 }
