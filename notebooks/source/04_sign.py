@@ -262,7 +262,7 @@ for moment in (now, promised["exp"] + 1, now - 86400):
     try:
         print(vapid.verify(credentials, origin=origin, now=moment))
     except PushlabError as error:
-        print(error)
+        print(str(error).partition(" Fault")[0])
 
 # %% [markdown]
 # The same bytes are valid, expired, or valid for too long, depending on the clock that judges them. A

@@ -134,7 +134,7 @@ def post(request):
 before = lab.journal.last
 answer = post(assemble("Written by hand", ttl=60))
 shown = phone.wait_for_notification(body="Written by hand")
-print(answer.status, answer.reason, [name for name, _ in answer.headers if name != "Date"])
+print(answer.status, answer.reason, *[name for name, _ in answer.headers if name != "Date"])
 print("TTL:", answer.header("TTL"), "· shown:", shown.body)
 assert answer.header("Location").startswith(subscription.origin)  # the rest of it is a secret
 assert lab.wait_for("acknowledge", before).detail["code"] == 100  # remember this number
@@ -431,8 +431,7 @@ before = lab.journal.last
 phone.close()
 lab.wait_for("disconnect", before)  # the next cell waits for another one
 browser = lab.open(name="Lesson 05", profile=lab.data / "lesson-05")
-if browser.state != "unregistered":  # an earlier run has left something in this profile
-    browser.unregister()
+if browser.state != "unregistered": browser.unregister()  # an earlier run has left something
 browser.subscribe()
 endpoint = lab.subscriptions()[-1].subscription.endpoint
 lab.panel()

@@ -269,7 +269,7 @@ with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/vapid.env", "w") as file:
             file.write(text)
         told = [one for one in lab.doctor(keys=file.name) if re.match("pri|pub", one.code)]
-        print(f"{name:<9}", *[f"{one.code}: {one.fix}" for one in told] or ["nothing to say"])
+        print(f"{name:<9}", *[f"{one.code}\n{'':<10}{one.fix}" for one in told] or ["nothing to say"])
 
 # %% [markdown]
 # The doctor *measures* the keys, so it names every fault. **The cure:** a private key has 32 bytes,

@@ -401,7 +401,7 @@ asked.clear()
 status = by_library("27", trap, requests_session=firm).status
 print("cured:    ", status, "· GET /admin:", asked.count("/admin"))
 try: lab.application_server.subscribe(replace(trap, endpoint="http://192.168.0.1/admin"))
-except PushlabError as error: print("the lab:  ", error)
+except PushlabError as error: print("the lab:  ", error.detail)
 
 # %% [markdown]
 # pywebpush 2.5.0 follows the 302, turns your POST into a GET of `/admin`, and takes its 200 for success.

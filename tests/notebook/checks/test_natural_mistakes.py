@@ -688,6 +688,10 @@ TOLD: dict[str, dict[str, str]] = {
             "'str'. Text and bytes do not mix: encode() makes bytes of a text, decode() a text of "
             "bytes"
         ),
+        "the text first": (
+            "triage() of a 503 from somebody is not right yet. The words are in an order: here the "
+            "status decides, before the text is looked at"
+        ),
         "gone upon 403": (
             "triage() of a 403 from Google is not right yet. The fault is the sender's, and every "
             "subscriber gets the same answer: whoever removes upon it removes them all"
@@ -709,6 +713,10 @@ TOLD: dict[str, dict[str, str]] = {
             "exp (RFC 8292 §2) should be an int, and yours is a str of 10. Write a whole number, "
             "without quotes or fraction"
         ),
+        "a clock of its own": (
+            "exp (RFC 8292 §2) is not right yet. That is 12 hours from this machine's clock: the "
+            "time is given to you, as an argument"
+        ),
     },
     "error_clinic.keep": {
         "the other way round": (
@@ -722,6 +730,12 @@ TOLD: dict[str, dict[str, str]] = {
         ),
     },
     "error_clinic.may_send": {
+        "all at once": (
+            "<lambda>(a str of 34, a list of 1) raises ValueError in line …, "
+            '`endpoint.startswith("https://") and ip_address(addresses).is_global`: '
+            "['34.107.243.93'] does not appear to be an IPv4 or IPv6 address. ip_address() takes "
+            "one of the addresses at a time, and no name of a host"
+        ),
         "not private": (
             "may_send() for a network behind a provider (RFC 8030 §8) is not right yet. Of "
             "100.64.0.1, is_private and is_global are both False: ask what you want to know"
@@ -742,7 +756,10 @@ TOLD: dict[str, dict[str, str]] = {
             "may_send() for plain http (RFC 8030 §8) is not right yet. Only https keeps the token "
             "and the endpoint from whoever listens on the way"
         ),
-        "the list itself": ("may_send() for a push service should be a bool, and yours is a list of 1"),
+        "the list itself": (
+            "may_send() for a push service should be a bool, and yours is a list. Of two values, and "
+            "returns one: bool(…) makes True or False of it"
+        ),
         "a text has no such attribute": (
             "<lambda>(a str of 34, a list of 1) raises AttributeError in line …, `one.is_global "
             "for one in addresses`: 'str' object has no attribute 'is_global'. The addresses are "
