@@ -69,6 +69,7 @@ print({who: by_library("Good morning", to).status for who, to in people.items()}
 # 1. Is `if answer:` true for a 410?
 # 2. How many people does a loop without `try` reach?
 # 3. Who is left in the morning, if *refused* means *removed*?
+# 4. Do four vendors and the RFC agree on the status of a subscription that is gone? (the second cell)
 
 # %%
 reached, monday = [], VapidKeys.generate()
@@ -96,6 +97,8 @@ lab.push_service.flavour = "strict"
 # 2. None: without a `try` *inside* the loop, one dead subscription silences all after it.
 # 3. Nobody. **A 403 says something about you, a 410 something about them.** A wrong key can be put
 #    back; a deleted subscription cannot.
+# 4. They agree on 410, as far as it is known: the brackets say RFC where no vendor's answer is. Where
+#    RFC 8030 says 404 for one that has expired, a vendor may say 410, so a sender treats both alike.
 #
 # ### Exercise 1 · `keep(status) -> bool`
 #
@@ -120,7 +123,7 @@ checks.error_clinic.keep(keep)
 # [07b](07b_worker_life.ipynb). Its worker is the naive one of many articles. Then we open the real
 # browsers of this machine: `visit()` loads the page in each, `ask(function)` calls a JavaScript
 # function there. (A virtual browser has no JavaScript. Without a real one, the cells of cases 19 and 21
-# to 25 print nothing; the executed solution shows Firefox 153 and Chromium 156.)
+# to 25 give no answers; the executed solution shows those of Firefox 153 and Chromium 156.)
 
 # %%
 WORKER = """addEventListener("push", (event) =>
@@ -381,8 +384,8 @@ print("as text, as a number:", [one.title for one in phones[1].notifications()[-
 # **The cure:** tell people with an iPhone how to add the site to the Home Screen, and offer your button
 # only where `"PushManager" in window`.
 #
-# If it worked once and stopped, think of silent pushes first (case 25). Apple's answer is then 410
-# (status from RFC 8030; reported), and the next visit subscribes anew.
+# If it worked once and stopped, think of silent pushes first (case 25). The endpoint then answers 404
+# or 410, and the next visit subscribes anew.
 #
 # ## Case 27 · "Our server calls addresses that it should not know"
 #
