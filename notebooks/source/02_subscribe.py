@@ -22,15 +22,15 @@
 # **Time:** 40 minutes. **Before this:** [00](00_start_here.ipynb); [01](01_keys.ipynb) helps.
 
 # %%
-import base64, json, os, socket, subprocess, sys, tempfile
+import base64, json, os, socket, sys, tempfile
 from http.cookiejar import CookieJar
+from subprocess import PIPE, Popen
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
-
+from pywebpush import WebPusher
 from pushlab import Lab, PushSubscription, VapidKeys, base64url, byte_map, checks
 from pushlab import examples, starter_file, trace
-
 lab = Lab()
 print(lab)
 good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
@@ -225,10 +225,9 @@ checks.subscribe.origin(origin)
 # takes the same JSON when it sends. Predict: how many of the four does each of them notice?
 
 # %%
-from pywebpush import WebPusher
-right = good["keys"]
-broken = {"swapped": {"p256dh": right["auth"], "auth": right["p256dh"]}}
-broken |= {"auth cut": right | {"auth": right["auth"][:-2]}, "auth padded": right | {"auth": right["auth"] + "=="}}
+right, auth = good["keys"], good["keys"]["auth"]
+broken = {"swapped": {"p256dh": auth, "auth": right["p256dh"]}}
+broken |= {"auth cut": right | {"auth": auth[:-2]}, "auth padded": right | {"auth": auth + "=="}}
 broken["off the curve"] = right | {"p256dh": base64url.encode(b"\x04" + bytes(64))}  # x = y = 0
 for what, keys in broken.items():
     for who, take in (("lab", PushSubscription.from_json), ("pywebpush", WebPusher)):
@@ -283,7 +282,8 @@ checks.subscribe.faults(faults)
 # Tornado and SQLite; any language and framework will do. *Look for* what ends a subscription.
 
 # %%
-starter_file("server.py", "SCHEMA", "class AddSubscription", "class RemoveSubscription", "class NotifyMe")
+parts = "class AddSubscription", "class RemoveSubscription", "class NotifyMe"
+starter_file("server.py", "SCHEMA", *parts)
 
 # %% [markdown]
 # - **Several devices**: one row for each session. `NotifyMe` queues a message for each.
@@ -302,7 +302,7 @@ with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     here = f"http://127.0.0.1:{probe.getsockname()[1]}"
 where = os.environ | {"PORT": here.rpartition(":")[2], "DATA": tempfile.mkdtemp()}
-program = subprocess.Popen([sys.executable, starter_file("server.py").path], env=where, stderr=subprocess.PIPE)
+program = Popen([sys.executable, starter_file("server.py").path], env=where, stderr=PIPE)
 program.stderr.readline()  # it writes a line when it listens
 def say(cookies, route, value, site=here):
     request = Request(f"{here}/{route}", json.dumps(value).encode(), {"Origin": site})
@@ -318,7 +318,8 @@ for cookies, name in ((alice, "alice"), (bob, "bob")):
     say(cookies, "login", {"name": name, "password": f"{name}'s password"})
 print("new, and known:", say(alice, "add-subscription", good), say(alice, "add-subscription", good))
 print("with Alice's cookie, from another site:", say(alice, "notify-me", {}, "https://evil.example"))
-print("Bob removes Alice's:", say(bob, "remove-subscription", good), "and has none:", say(bob, "notify-me", {}))
+print("Bob removes Alice's:", say(bob, "remove-subscription", good))
+print("Bob has none:", say(bob, "notify-me", {}))
 inside = {"endpoint": "http://192.168.0.1/", "keys": right}
 print("an endpoint in our network:", say(alice, "add-subscription", inside), "by http")
 print("by https:", say(alice, "add-subscription", inside | {"endpoint": "https://192.168.0.1/"}))
@@ -382,7 +383,7 @@ browser = lab.open()
 lab.run(browser.agent.subscribe())
 lab.application_server.keys = lab.keys  # the mistake is noticed, and the old key put back
 fresh = lab.subscriptions()[-1].subscription
-print("another key: the same endpoint:", fresh.endpoint == endpoint, "p256dh:", fresh.p256dh == ua_public)
+print("same endpoint, p256dh:", fresh.endpoint == endpoint, fresh.p256dh == ua_public)
 print("sent with the old key:", lab.notify(fresh.endpoint, "Are you there?").status)
 
 # %% [markdown]

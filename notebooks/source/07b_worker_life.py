@@ -119,8 +119,8 @@ addEventListener("push", (event) => event.waitUntil(Promise.all([
   registration.showNotification(`version ${VERSION}`),
   tell({ version: VERSION, data: look(event.data) })])));
 addEventListener("message", () => skipWaiting());
-addEventListener("pushsubscriptionchange", (event) =>
-  event.waitUntil(tell({ change: event.oldSubscription !== null, renewed: event.newSubscription !== null })));"""
+addEventListener("pushsubscriptionchange", (event) => event.waitUntil(tell(
+  { change: event.oldSubscription !== null, renewed: event.newSubscription !== null })));"""
 
 # %% [markdown]
 # `register()` resolves when the browser has the script, *before* the worker is active. At that

@@ -82,7 +82,8 @@ except WebPushException as error:
 print(answer.status_code, "· if answer:", bool(answer), "· is not None:", answer is not None)
 print("no try:", reached, "· cured:", [by_library("18", to).status for to in people.values()])
 night = {who: explain(by_library("17", to, monday)).kind for who, to in people.items()}
-print(night, "· left, if only gone goes:", [who for who, kind in night.items() if kind != "gone"])
+print(night)
+print("left, if only gone goes:", [who for who, kind in night.items() if kind != "gone"])
 
 # %%
 for name in ["strict", "mozilla", "fcm", "apple", "wns"]:
