@@ -29,8 +29,8 @@
     │   └── DatabaseLocked, DatabaseClosed, BadDatabaseUrl, DatabaseDriverMissing
     ├── LabError              the laboratory itself
     │   ├── BadArgument, UnreadableFile, UnusableFolder, DataFolderTaken
-    │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, TimedOut, FetchFailed
-    │   └── LabStopped, UnknownFlavour, BadHost, BadCertificate
+    │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, ProgramFailed, TimedOut,
+    │   └── FetchFailed, LabStopped, UnknownFlavour, BadHost, BadCertificate
     └── ExerciseError         what a learner has written
         └── NotYet, YourTurn
 

@@ -12,7 +12,7 @@ from pushlab.reader import Advice, command
 # ruff: noqa: E501
 
 __all__ = [
-    "LabError", "BadArgument", "UnreadableFile", "UnusableFolder", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "TimedOut", "FetchFailed",
+    "LabError", "BadArgument", "UnreadableFile", "UnusableFolder", "DataFolderTaken", "PortTaken", "BadPort", "BrowserNotFound", "BrowserFailed", "ProgramFailed", "TimedOut", "FetchFailed",
     "LabStopped", "UnknownFlavour", "BadHost", "BadCertificate",
     "ExerciseError", "NotYet", "YourTurn",
 ]
@@ -54,6 +54,10 @@ class BrowserNotFound(LabError):
 
 class BrowserFailed(LabError):
     """The browser did not do what it was asked to do."""
+
+class ProgramFailed(LabError, fault="the program that was started"):
+    """A program that the lab was asked to run does not serve."""
+    hint = "Run it in a terminal, with a number in PORT, and read what it says"
 
 class TimedOut(LabError):
     """The lab waited, and what it waited for did not come."""

@@ -14,7 +14,7 @@ Every public method is synchronous, and may be called from any thread but the la
 
 import asyncio
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from pushlab.lab.forgetting import ThrowAwaySubscriptions
 from pushlab.lab.invitation import Invitation
 from pushlab.lab.lifecycle import STOP_SECONDS, Lifecycle
 from pushlab.lab.listener import Listeners
+from pushlab.lab.program import Program, Programs
 from pushlab.protocol import vapid
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
@@ -138,6 +139,7 @@ class LabRuntime(Lifecycle):
         )
         self._throw_away = ThrowAwaySubscriptions(self.data, self._remove_subscription)
         self._browsers = OpenBrowsers(self.run, self._throw_away.forget_of)
+        self._programs = Programs(self.push_service)
         self._remembering: set[asyncio.Task[None]] = set()
         sweep()
         self._begin(take_over)
@@ -172,7 +174,8 @@ class LabRuntime(Lifecycle):
 
     def _close_first(self, undo: ExitStack) -> None:
         undo.callback(self._listeners.end)
-        undo.callback(self._close_browsers)
+        undo.callback(self._end, self._programs.stop)
+        undo.callback(self._close_browsers)  # They unsubscribe first, at the server of their page.
 
     def _prepare(self) -> None:
         """Take the keys, and make them if they are missing. Raises UnusableFolder, KeyFileError."""
@@ -312,6 +315,16 @@ class LabRuntime(Lifecycle):
         finally:
             self._faults.show()
 
+    # --- programs of one's own -------------------------------------------------------------------
+
+    def serve(self, command: str | Path | Sequence[str]) -> Program:
+        """Run a push server of your own, which may send to this lab's push service.
+
+        ``command`` is the path of a Python file, or a list of arguments. ``Program`` has the variables
+        that it is told things by. It ends when the lab stops. Raises ProgramFailed.
+        """
+        return self.run(self._programs.start(command), doing="Your program is starting")
+
     # --- the user agents -------------------------------------------------------------------------
 
     def open(
@@ -322,6 +335,7 @@ class LabRuntime(Lifecycle):
         headless: bool | None = None,
         profile: str | Path | None = None,
         grant: bool = True,
+        page: str = "",
     ) -> LabBrowser:
         """Start a user agent that uses the lab's push service, and open the client page in it.
 
@@ -329,10 +343,12 @@ class LabRuntime(Lifecycle):
         installed; PUSHLAB_BROWSER overrides) or ``"another"`` (the next that is not open).
         ``headless`` defaults to whether this machine lacks a screen. ``profile`` is a folder to keep;
         without one the profile is deleted at the end. ``grant`` answers the permission prompt
-        beforehand. Running the cell again returns the same browser, with the page loaded anew.
+        beforehand. ``page`` is the address of a page of your own at this machine, in place of the lab's.
+        Running the cell again returns the same browser, with the page loaded anew.
 
         Raises BrowserNotFound or BrowserFailed, and LabStopped if the lab is stopped meanwhile.
         """
+        page_url = page or self.application_server.url
         installed = installed_browsers() if kind in ("auto", "another") else []
         if kind == "auto":
             kind = installed[0]
@@ -344,7 +360,7 @@ class LabRuntime(Lifecycle):
                 return VirtualUserAgent(self.push_service.ws_url, name=name or "Virtual")
             return real_browser(
                 kind,
-                self.application_server.url,
+                page_url,
                 self.push_service.ws_url,
                 self.push_service.chromium,
                 headless=headless,
@@ -355,7 +371,7 @@ class LabRuntime(Lifecycle):
         opening = self._browsers.open(
             kind,
             name,
-            self.application_server.url,
+            page_url,
             installed=installed,
             make=make,
             keeps_profile=profile is not None,

@@ -157,7 +157,7 @@ class ClientPage(ABC):
             outcome = await self.evaluate(THROUGH)
         except TimedOut:
             raise TimedOut(f"The page has not finished with {button}. {self._console_says()}") from None
-        if outcome["kind"] == "error":
+        if outcome.get("kind") == "error":
             raise BrowserFailed(f"The page says: {outcome['text']}")
 
     async def _press(self, button: str) -> None:
