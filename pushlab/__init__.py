@@ -26,6 +26,7 @@ _PUBLIC = {
     "pushlab.useragent.firefox.browser": ["Firefox"],
     "pushlab.useragent.virtual": ["VirtualUserAgent"],
     "pushlab.notebook": ["Lab"],
+    "pushlab.notebook.examination": ["examine"],
     "pushlab.notebook.inspection": ["inspect"],
     "pushlab.notebook.starter": ["starter_file"],
     "pushlab.notebook.pictures.charts": ["bar_chart", "bench_chart", "line_chart"],

@@ -61,7 +61,7 @@ TABLE = {
     "notebook.pictures": ({"notebook.pictures", "protocol", "journal"}, set()),
     "notebook.checks": ({"notebook.checks", "protocol", "journal", "errors", "text"}, set()),
     "notebook": (
-        {"notebook", "lab", "doctor", "appserver", "useragent.base", "protocol"} | GROUND,
+        {"notebook", "lab", "doctor", "conformance", "appserver", "useragent.base", "protocol"} | GROUND,
         {"ipywidgets", "IPython"},
     ),
     "cli": ({"cli", "lab", "doctor", "protocol", "fetch", "server.database"} | PARTIES | GROUND, set()),

@@ -238,6 +238,8 @@ def test_no_class_writes_a_text_of_its_own_unseen():
         "notebook.checks.core.Right", "notebook.panel.panel.Panel", "notebook.pictures.svg.Svg",
         "notebook.starter.Code",  # a file that everybody may read
         "pushservice.chromium.protobuf.Message",  # a description, and no content
+        "notebook.examination.Examined",  # test_examination
+        "lab.program.Program",  # the name of a file
         "notebook.inspection.Inspected",  # test_inspection
         "testing.browsers.RealBrowser",  # its name alone
         "testing.service.ReceivingSubscription", "testing.service.RunningPushService",  # test_service
