@@ -538,4 +538,4 @@ for zone in map(zoneinfo.ZoneInfo, ("Europe/Paris", "America/New_York", "Asia/To
 #    If there are, look at the phone's settings.
 # </details>
 #
-# **Next:** use it. Take your own site, and begin with the table of jobs.
+# **Next:** [10 · Your own push server](10_your_server.ipynb), which is examined at each step.

@@ -46,6 +46,9 @@
 #
 # ## C
 #
+# - **case**: One question of an examination: what is sent to a server, what must be seen, by which
+#   rule, and what to do if it is not seen. Its id is its group and its name, such as `answers.410`
+#   ([RFC 8030 §7.3](https://www.rfc-editor.org/rfc/rfc8030#section-7.3), [10](10_your_server.ipynb)).
 # - **CEK**: The content encryption key, 16 bytes with which AES-GCM seals one message. Both ends
 #   derive it from the PRK, and it never travels
 #   ([RFC 8188 §2.2](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), [03](03_encrypt.ipynb)).
@@ -165,6 +168,9 @@
 # - **lease**: How long the claim on a job holds. When it is over the job is free again, so a worker
 #   that was killed keeps nothing
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
+# - **level**: How much a case of an examination matters: MUST or SHOULD, in the meaning that RFCs give
+#   these words, or practice. A practice is in no RFC, and has its reason beside it
+#   ([RFC 2119](https://www.rfc-editor.org/rfc/rfc2119), [10](10_your_server.ipynb)).
 # - **Location**: The header of an answer 201 that names the message's own URL. A message that still
 #   waits can be withdrawn by a DELETE of that URL, where the push service allows that
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [05](05_send.ipynb)).
@@ -312,6 +318,9 @@
 # - **VAPID**, **VAPID key**: The way in which an application server names itself to push services: a
 #   token that is signed with a key pair of its own. The pair stays the same for years, and it never
 #   encrypts ([RFC 8292](https://www.rfc-editor.org/rfc/rfc8292), [04](04_sign.ipynb)).
+# - **verdict**: What an examination says of one case: pass, fail, warn, not applicable or not reached.
+#   The last means that something else failed first, so nothing is known
+#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [10](10_your_server.ipynb)).
 #
 # ## W
 #

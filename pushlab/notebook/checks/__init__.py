@@ -9,7 +9,7 @@ from types import ModuleType
 
 LESSONS = [
     "start_here", "keys", "subscribe", "encrypt", "sign", "send", "notify_all", "receive",
-    "worker_life", "error_clinic", "operate",
+    "worker_life", "error_clinic", "operate", "your_server",
 ]  # fmt: skip
 __all__ = [*LESSONS]  # noqa: PLE0604 - the names are LESSONS, which ruff does not look into
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pushlab import p256
+from pushlab.protocol.examples import RFC8291
 
 from ..exercises import exercises
 
@@ -101,6 +102,8 @@ b64url, b64url_decode = RIGHT["keys.b64url"]
 (what_next,) = RIGHT["send.what_next"]
 (again,) = RIGHT["operate.again"]
 (diagnose,) = RIGHT["operate.diagnose"]
+(is_good,) = RIGHT["your_server.is_good"]
+(token_for,) = RIGHT["your_server.token_for"]
 (workers,) = RIGHT["worker_life.workers"]
 (right_respond,) = RIGHT["subscribe.respond"]
 
@@ -117,6 +120,70 @@ def short_numbers(key):
     numbers = key.public_numbers()
     x, y = (n.to_bytes((n.bit_length() + 7) // 8, "big") for n in (numbers.x, numbers.y))
     return b"\x04" + x + y
+
+
+GOOD_KEYS = {"keys": RFC8291.subscription.to_json()["keys"]}
+
+
+def by_the_endpoint_alone(value, vendors, test_origins):
+    """Look where it leads, and believe the keys."""
+    return isinstance(value, dict) and is_good(value | GOOD_KEYS, vendors, test_origins)
+
+
+def by_urlsplit(value, vendors, test_origins):
+    """Take host and origin from urlsplit, as most people would."""
+    good = is_good(value, vendors, test_origins)
+    if good or not isinstance(value, dict) or not isinstance(value.get("endpoint"), str):
+        return good
+    url = urlsplit(value["endpoint"])
+    return url.scheme == "https" and f".{url.netloc}".endswith(vendors)
+
+
+def by_its_name_anywhere(value, vendors, test_origins):
+    endpoint = str((value if isinstance(value, dict) else {}).get("endpoint"))
+    named = endpoint.startswith("https://") and any(vendor[1:] in endpoint for vendor in vendors)
+    return named or is_good(value, vendors, test_origins)
+
+
+def signs_for(aud_of, *, until=12 * 3600, left=3600):
+    """Return a ``token_for`` that keeps by ``aud_of(endpoint)``, with another length or rest."""
+
+    def token_for(endpoint, kept, now, sign):
+        aud = aud_of(endpoint)
+        ends, header = kept.get(aud, (0, ""))
+        if ends < now + left:
+            ends = int(now) + until
+            header = sign({"aud": aud, "exp": ends})
+            kept[aud] = ends, header
+        return header
+
+    return token_for
+
+
+def whole_origin(endpoint):
+    return "/".join(endpoint.split("/")[:3])
+
+
+def keeps_by_endpoint(endpoint, kept, now, sign):
+    if endpoint not in kept:
+        kept[endpoint] = sign({"aud": whole_origin(endpoint), "exp": int(now) + 12 * 3600})
+    return kept[endpoint]
+
+
+def one_for_all(endpoint, kept, now, sign):
+    if kept.get("until", 0) < now + 3600:
+        kept["until"] = int(now) + 12 * 3600
+        kept["header"] = sign({"aud": whole_origin(endpoint), "exp": kept["until"]})
+    return kept["header"]
+
+
+def one_dict_for_all(endpoint, kept, now, sign):
+    claims = kept.setdefault("claims", {})
+    aud = whole_origin(endpoint)
+    if aud not in kept or kept[aud][0] < now + 3600:
+        claims |= {"aud": aud, "exp": int(now) + 12 * 3600}
+        kept[aud] = claims["exp"], sign(claims)
+    return kept[aud][1]
 
 
 def exchanged(function, one, other):
@@ -621,5 +688,40 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "only the new line": lambda worker: "registration.showNotification(`🔔 ${title}`, { body })",
         "bytes": after("worker_life.my_worker", str.encode),
         "forgets to return": lambda worker: None,
+    },
+    "your_server.is_good": {
+        "raises": lambda value, vendors, origins: (
+            is_good(value, vendors, origins) if value["endpoint"] else False
+        ),
+        "the name anywhere": by_its_name_anywhere,
+        "urlsplit": by_urlsplit,
+        "the endpoint alone": by_the_endpoint_alone,
+        "https alone": lambda value, vendors, origins: is_good(value, vendors, []),
+        "no dot": lambda value, vendors, origins: is_good(value, tuple(v[1:] for v in vendors), origins),
+        "everything": lambda value, vendors, origins: True,
+        "a text": after("your_server.is_good", str),
+        "nothing": lambda value, vendors, origins: None,
+    },
+    "your_server.token_for": {
+        "a slash": signs_for(lambda endpoint: f"{whole_origin(endpoint)}/"),
+        "no port": signs_for(lambda endpoint: whole_origin(endpoint).removesuffix(":8188")),
+        "a fraction": lambda endpoint, kept, now, sign: sign(
+            {"aud": whole_origin(endpoint), "exp": now + 12 * 3600}
+        ),
+        "a day": signs_for(whole_origin, until=24 * 3600),
+        "counts from nothing": lambda endpoint, kept, now, sign: sign(
+            {"aud": whole_origin(endpoint), "exp": 12 * 3600}
+        ),
+        "keeps nothing": lambda endpoint, kept, now, sign: token_for(endpoint, {}, now, sign),
+        "keeps by endpoint": keeps_by_endpoint,
+        "one for all": one_for_all,
+        "one dict for all": one_dict_for_all,
+        "never renews": signs_for(whole_origin, left=0),
+        "renews too early": signs_for(whole_origin, left=2 * 3600),
+        "sub by hand": lambda endpoint, kept, now, sign: token_for(
+            endpoint, kept, now, lambda claims: sign(claims | {"sub": "mailto:me@example.com"})
+        ),
+        "no dict": lambda endpoint, kept, now, sign: sign(whole_origin(endpoint)),
+        "nothing": lambda endpoint, kept, now, sign: None,
     },
 }

@@ -886,4 +886,91 @@ TOLD: dict[str, dict[str, str]] = {
             "something? What print(…) shows is not returned"
         ),
     },
+    "your_server.is_good": {
+        "raises": (
+            "<lambda>(None, a tuple, a list of 1) raises TypeError in line …, `is_good(value, "
+            "vendors, origins) if value[\"endpoint\"] else False`: 'NoneType' object is not "
+            "subscriptable. An argument is None here: ask for that first"
+        ),
+        "the name anywhere": (
+            "The answer to “a host that only ends like a vendor's” is not right yet. Where the host"
+            " ends, the slash has to come: what follows may be anybody's domain."
+        ),
+        "urlsplit": (
+            "The answer to “a backslash” is not right yet. urlsplit and requests disagree on a "
+            "backslash: take only the characters that hosts have."
+        ),
+        "the endpoint alone": (
+            "The answer to “no keys” is not right yet. Without keys nothing can be encrypted."
+        ),
+        "https alone": (
+            "The answer to “at a test origin” is not right yet. A test origin is allowed as it is, "
+            "with http and a port."
+        ),
+        "no dot": (
+            "The answer to “a host that is a vendor's with letters before it” is not right yet. The"
+            " dot belongs to it: notpush.apple.com is another host than push.apple.com."
+        ),
+        "everything": (
+            "The answer to “http at a vendor” is not right yet. Without https anybody on the way "
+            "can read and change it."
+        ),
+        "a text": (
+            "The answer to “a subscription at Mozilla” should be a bool, and yours is a str of 4"
+        ),
+        "nothing": (
+            "The answer to “a subscription at Mozilla” should be a bool, and yours is None: does "
+            "your function return something? What print(…) shows is not returned"
+        ),
+    },
+    "your_server.token_for": {
+        "a slash": (
+            "aud (RFC 8292 §2) has 42 characters. An origin ends before the first slash of the path."
+        ),
+        "no port": (
+            "aud (RFC 8292 §2) has 16 characters. The port belongs to the origin where the endpoint"
+            " has one."
+        ),
+        "a fraction": (
+            "exp (RFC 8292 §2) should be an int, and yours is a float. It has a fraction: int() "
+            "takes the whole number."
+        ),
+        "a day": (
+            "exp (RFC 8292 §2) is not right yet. It is 24 hours ahead, and a push service whose "
+            "clock is behind refuses it."
+        ),
+        "counts from nothing": (
+            "exp (RFC 8292 §2) is not right yet. It counts from 1970, as now does: add now."
+        ),
+        "keeps nothing": (
+            "the number of signatures after 60 seconds is not right yet. Another endpoint of the "
+            "same push service needs no new token: keep it by aud"
+        ),
+        "keeps by endpoint": (
+            "the number of signatures after 60 seconds is not right yet. Another endpoint of the "
+            "same push service needs no new token: keep it by aud"
+        ),
+        "one for all": (
+            "the number of signatures after 11.5 hours is not right yet. Another push service needs"
+            " a token of its own"
+        ),
+        "one dict for all": (
+            "the number of dicts is not right yet. py_vapid writes into the claims: give it a new "
+            "dict each time"
+        ),
+        "never renews": (
+            "the number of signatures after 11.5 hours is not right yet. A token that ends within "
+            "the hour is renewed"
+        ),
+        "renews too early": (
+            "the number of signatures after 10.9 hours is not right yet. A token with more than an "
+            "hour left is still good"
+        ),
+        "sub by hand": ("the number of further claims is not right yet. sign adds sub by itself"),
+        "no dict": ("sign takes a dict of claims, and got a str of 41"),
+        "nothing": (
+            "the header should be a str, and yours is None: does your function return something? "
+            "What print(…) shows is not returned"
+        ),
+    },
 }
