@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pywebpush import WebPushException, webpush
 
@@ -14,7 +14,7 @@ from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.conformance.answer import Answer, always
-from pushlab.conformance.case import Verdict
+from pushlab.conformance.case import Result, Verdict
 from pushlab.conformance.examination import Examination, Timing
 from pushlab.conformance.examiner import chosen, examine, exit_status
 from pushlab.conformance.exchange import Message, Said
@@ -107,30 +107,44 @@ def test_our_own_sender_passes_everything(run):
     assert "sent again after" in results["answers.429-seconds"].why
 
 
-def test_our_own_app_passes_everything(run):
-    async def scenario():
-        service = ExaminationService(None)
-        await service.start()  # Its ports are free ones, and the app has to be told of them before.
-        server = ApplicationServer(keys=VapidKeys.generate(), allowed_origins=service.origins)
-        await server.start()
-        app = AppSender(Routes.of(server.url.rstrip("/")))
-        exam = Examination(app, service, timing=QUICK)
-        # Its own time limit is half a minute, and the sender alone has shown what it does then.
-        ids = [case.id for case in CASES if case.id not in ("answers.time-out", "answers.slow-drip")]
-        try:
-            await app.open()
-            results = {one.case.id: one async for one in examine(exam, chosen(ids, LookupError))}
-        finally:
-            await exam.close()
-            await app.close()
-            await server.stop()
-            await service.stop()
-        assert of(results, FAIL, WARN, NOT_REACHED) == {}
-        whole = {"bytes.empty", "bytes.largest", "bytes.too-large"}
-        far = {"safety.endpoint-private", "safety.endpoint-link-local"}
-        assert set(of(results, NA)) == whole | far
+async def examined_app(
+    routes: Callable[[str], Routes], *ids: str
+) -> tuple[AppSender, dict[str, Result]]:
+    """Examine the lab's application server by the routes that ``routes`` makes of its address."""
+    service = ExaminationService(None)
+    await service.start()  # Its ports are free ones, and the app has to be told of them before.
+    server = ApplicationServer(keys=VapidKeys.generate(), allowed_origins=service.origins)
+    await server.start()
+    app = AppSender(routes(server.url.rstrip("/")))
+    exam = Examination(app, service, timing=QUICK)
+    try:
+        await app.open()
+        return app, {one.case.id: one async for one in examine(exam, chosen(ids, LookupError))}
+    finally:
+        await exam.close()
+        await app.close()
+        await server.stop()
+        await service.stop()
 
-    run(scenario())
+
+def test_our_own_app_passes_everything(run):
+    # Its own time limit is half a minute, and the sender alone has shown what it does then.
+    ids = [case.id for case in CASES if case.id not in ("answers.time-out", "answers.slow-drip")]
+    _, results = run(examined_app(Routes.of, *ids))
+    assert of(results, FAIL, WARN, NOT_REACHED) == {}
+    whole = {"bytes.empty", "bytes.largest", "bytes.too-large"}
+    far = {"safety.endpoint-private", "safety.endpoint-link-local"}
+    assert set(of(results, NA)) == whole | far
+
+
+def test_an_app_that_sends_to_all_alone_is_found_out_and_examined_one_case_at_a_time(run):
+    def everybody(url: str) -> Routes:
+        return Routes(f"{url}/add-subscription", f"{url}/notify-all", "", f"{url}/remove-subscription")
+
+    ids = ["bytes", "token", "headers", "answers.410", "answers.401", "many.each-once", "safety"]
+    app, results = run(examined_app(everybody, *ids))
+    assert (app.sends_to_all, app.at_once) == (True, 1)
+    assert of(results, FAIL, WARN, NOT_REACHED) == {}
 
 
 # What is known of pywebpush 2: facts that its users can look up.

@@ -228,7 +228,7 @@ async def foreign_origin(exam: Examination) -> Judgement:
     await app.notify(mine, message, headers)
     await exam.witness()
     exchange = Exchange(message, Said())
-    if mine.arrived and not app.sends_to_all:
+    if mine.arrived:
         return failed(f"a page of {FOREIGN} made it send a message", exchange)
     if said.accepted:
         return failed(f"a page of {FOREIGN} subscribed: {said.status}", exchange)
