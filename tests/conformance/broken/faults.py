@@ -673,13 +673,13 @@ class InTurn(App):
 
     def __init__(self, sender: Sender, *args: Any):
         super().__init__(sender, *args)
-        self.answered, self.goes_on = asyncio.Event(), True
+        self.awaited: dict[str, asyncio.Future[Answer]] = {}  # by endpoint: its first answer
         post = sender.post
 
         async def noting(url: str, headers: Headers, body: bytes) -> Answer:
             answer = await post(url, headers, body)
-            self.goes_on = self.goes_on and not self.stops(answer)
-            self.answered.set()
+            if (first := self.awaited.pop(url, None)) and not first.done():
+                first.set_result(answer)
             return answer
 
         sender.post = noting
@@ -689,14 +689,13 @@ class InTurn(App):
         return False
 
     async def notify_all(self, payload: bytes, options: PushOptions) -> list[Report]:
-        self.goes_on, begun = True, []
+        begun = []
         for subscription in list(self.subscriptions):
-            self.answered.clear()
+            first = self.awaited[subscription.endpoint] = asyncio.Future()
             begun.append(asyncio.create_task(self.notify(subscription, payload, options)))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.answered.wait(), self.patience)
-            if not self.goes_on:
-                break
+                if self.stops(await asyncio.wait_for(first, self.patience)):
+                    break
         return list(await asyncio.gather(*begun))
 
 
