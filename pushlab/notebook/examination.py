@@ -22,6 +22,7 @@ from pushlab.conformance.service import ExaminationService
 from pushlab.errors import BadArgument, ProgramFailed
 from pushlab.lab.loop import BackgroundLoop
 from pushlab.lab.program import Program
+from pushlab.reader import in_a_kernel
 from pushlab.text import show
 
 SUBSCRIBERS = 60
@@ -229,14 +230,13 @@ class _Progress:
 
     def __init__(self, of: int) -> None:
         self._of, self._line = of, None
-        if "ipykernel" in sys.modules and _has_kernel():
-            from IPython.display import display
+        if in_a_kernel():
             from ipywidgets import HTML  # A quarter of a second, where no panel was shown before.
 
             self._line = HTML()
             bundle = self._line._repr_mimebundle_()
             bundle.pop("text/plain", None)
-            display(bundle, raw=True)
+            sys.modules["IPython"].display.display(bundle, raw=True)
 
     def show(self, found: Sequence[Result]) -> None:
         """Show how many cases have been judged, and how."""
@@ -247,9 +247,3 @@ class _Progress:
         """Take the line away."""
         if self._line is not None:
             self._line.layout.display = "none"
-
-
-def _has_kernel() -> bool:
-    from IPython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None) is not None

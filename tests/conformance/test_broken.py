@@ -96,15 +96,17 @@ def test_each_case_has_a_fault_that_it_is_to_notice():
     assert all(fault.__doc__ for fault in FAULTS.values())
 
 
+LONG = pytest.mark.usefixtures("programs")  # too long for a quick run
+
+
 @pytest.mark.parametrize(
     ("groups", "examined"),
     [
-        (("bytes", "token", "headers"), of_a_sender),
-        (("answers",), of_an_app),
-        (("many",), of_an_app),
-        (("safety",), of_an_app),
+        pytest.param(("bytes", "token", "headers"), of_a_sender, id="message"),
+        pytest.param(("answers",), of_an_app, id="answers", marks=LONG),
+        pytest.param(("many",), of_an_app, id="many", marks=LONG),
+        pytest.param(("safety",), of_an_app, id="safety", marks=LONG),
     ],
-    ids=["message", "answers", "many", "safety"],
 )
 def test_each_fault_is_noticed_by_its_case_alone(run, monkeypatch, groups, examined):
     # So many examinations delay an attempt that is made at once. The right sender waits longer.

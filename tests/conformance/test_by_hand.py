@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import queue
 import urllib.request
 from pathlib import Path
 
@@ -53,8 +54,21 @@ def test_a_message_that_comes_is_judged(run):
 
 
 def test_an_empty_line_skips_a_message(run):
-    person = Person()
-    results = run(examined(ByHand(person, io.StringIO("\n" * 9)), "bytes.ascii", "token.k"))
+    class Unwilling(Person):
+        """Presses Enter whenever something is asked for."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+        def __call__(self, text: str) -> None:
+            super().__call__(text)
+            self.lines.put("\n")
+
+    person = Unwilling()
+    typed = iter(person.lines.get, "")
+    results = run(examined(ByHand(person, typed), "bytes.ascii", "token.k"))
+    person.lines.put("")
     assert {result.why for result in results.values()} == {"it was skipped"}
 
 

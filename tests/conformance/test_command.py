@@ -82,11 +82,12 @@ def test_what_a_command_does_wrong_is_a_sentence(run):
 
 def test_nothing_is_left_of_what_it_has_started(run):
     """One child is in its group; the other has left it, and holds the pipe open."""
-    children = "sleep 600 & echo $!; setsid sleep 600 & exit 0"
+    children = f"sleep 600 & echo $!; setsid sleep 600 & echo ${MARK}"
     said = sent(run, "sh", "-c", children)
     assert said.accepted and said.seconds < 20
-    assert not psutil.pid_exists(int(said.text)) or is_dead(int(said.text))
-    left = [one for one in psutil.process_iter() if one.pid != os.getpid() and marked(one)]
+    pid, mark = said.text.split()
+    assert is_dead(int(pid))
+    left = [one for one in psutil.process_iter() if has_mark(one, mark)]
     assert left == []
 
 
@@ -97,9 +98,9 @@ def is_dead(pid: int) -> bool:
         return True
 
 
-def marked(process: psutil.Process) -> bool:
+def has_mark(process: psutil.Process, mark: str) -> bool:
     try:
-        return MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE
+        return process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 
+import pytest
 from pywebpush import WebPushException, webpush
 
 from pushlab.appserver.app import ApplicationServer
@@ -127,6 +128,7 @@ async def examined_app(
         await service.stop()
 
 
+@pytest.mark.usefixtures("programs")  # It takes long.
 def test_our_own_app_passes_everything(run):
     # Its own time limit is half a minute, and the sender alone has shown what it does then.
     ids = [case.id for case in CASES if case.id not in ("answers.time-out", "answers.slow-drip")]
@@ -158,6 +160,7 @@ PYWEBPUSH: Mapping[str, tuple[Verdict, str]] = {
 }
 
 
+@pytest.mark.usefixtures("programs")  # It takes long.
 def test_pywebpush_has_the_faults_that_are_known_of_it(run):
     # It looks for the alphabet of 50 MB, which takes a minute of the processor: no need to show that.
     ids = [case.id for case in CASES if case.id != "answers.body-50mb"]

@@ -59,8 +59,8 @@ class ByHand:
         if self._missed >= 2:
             return Said(fault="two messages in a row did not come, and no more were asked for")
         self._number += 1
+        self._skip.clear()  # A line that was typed before skips nothing.
         self._say("\n".join(self._instructions(message)))
-        self._skip.clear()
         waiting = {
             asyncio.create_task(message.recipient.wait_for(1, self.limit)),
             asyncio.create_task(self._skip.wait()),
