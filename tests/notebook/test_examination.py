@@ -49,6 +49,12 @@ def test_a_right_app_passes_and_a_broken_one_is_told_what_to_do(app, leaves_noth
     assert fix in broken._repr_html_() and fix not in right._repr_html_()
 
 
+def test_a_reply_that_nobody_waits_for_any_more_is_not_logged(app, caplog):
+    """A kernel shows a log below the cell that runs. The slow endpoint holds the reply up."""
+    assert examine(app, "many.one-slow").passed == ["many.one-slow"]
+    assert caplog.messages == []
+
+
 def test_a_program_that_does_not_serve_is_a_result_for_each_case(tmp_path, programs, leaves_nothing):
     script = tmp_path / "server.py"
     script.write_text("raise ValueError('my fault')", "utf-8")

@@ -172,8 +172,11 @@ class AppSender:
             validate_cert=False,  # It is on this machine, often with a certificate that it has signed.
         )
         path = urlsplit(url).path
+        # A case may cancel its wait. Tornado would log whatever then becomes of the request.
+        reply = asyncio.ensure_future(self._client.fetch(request, raise_error=False))
+        reply.add_done_callback(_seen)
         try:
-            response = await self._client.fetch(request, raise_error=False)
+            response = await asyncio.shield(reply)
         except HTTPTimeoutError:
             return Said(fault=f"POST {path} had no reply after {self.limit:g} s")
         except HTTPClientError as error:
@@ -195,6 +198,12 @@ def _members(value: object) -> dict[str, Any]:
         "p256dh": keys.get("p256dh"),
         "auth": keys.get("auth"),
     }
+
+
+def _seen(reply: asyncio.Future[HTTPResponse]) -> None:
+    """Take the error of a request that nobody waits for any more."""
+    if not reply.cancelled():
+        reply.exception()
 
 
 def _values(recipient: Recipient, message: Message) -> dict[str, Any]:
