@@ -98,19 +98,17 @@ def test_each_case_has_a_fault_that_it_is_to_notice():
     assert all(fault.__doc__ for fault in FAULTS.values())
 
 
-LONG = pytest.mark.usefixtures("programs")  # too long for a quick run
+def test_each_fault_of_a_message_is_noticed_by_its_case_alone(run, monkeypatch):
+    each_is_noticed_alone(run, monkeypatch, ("bytes", "token", "headers"), of_a_sender)
 
 
-@pytest.mark.parametrize(
-    ("groups", "examined"),
-    [
-        pytest.param(("bytes", "token", "headers"), of_a_sender, id="message"),
-        pytest.param(("answers",), of_an_app, id="answers", marks=LONG),
-        pytest.param(("many",), of_an_app, id="many", marks=LONG),
-        pytest.param(("safety",), of_an_app, id="safety", marks=LONG),
-    ],
-)
-def test_each_fault_is_noticed_by_its_case_alone(run, monkeypatch, groups, examined):
+@pytest.mark.usefixtures("programs")  # It takes long.
+@pytest.mark.parametrize("group", ["answers", "many", "safety"])
+def test_each_fault_of_an_app_is_noticed_by_its_case_alone(run, monkeypatch, group):
+    each_is_noticed_alone(run, monkeypatch, (group,), of_an_app)
+
+
+def each_is_noticed_alone(run, monkeypatch, groups, examined):
     # So many examinations delay an attempt that is made at once. The right sender waits longer.
     monkeypatch.setattr(answers, "AT_ONCE", 0.8 * BACKOFF[0])
     faults = ["", *(case.id for case in CASES if case.group in groups)]
