@@ -180,3 +180,20 @@ def test_the_commands_of_the_documents_have_the_options_that_are_named():
         if arguments and re.fullmatch("[a-z]+", arguments[0]) and arguments[0] not in OF_CONTRIBUTORS:
             given = set(re.findall(r"--[a-z-]+", " ".join(arguments)))
             assert given <= options(arguments[0]), f"{document}: ./lab {' '.join(arguments)}"
+
+
+def test_the_readme_counts_as_the_table_of_senders_does():
+    page = [line.strip("|").split("|") for line in DOCUMENTS["tests/conformance/README.md"].splitlines()]
+    cases = [[cell.strip() for cell in row] for row in page if len(row) == 11]
+    names, verdicts = cases[0][1:], list(zip(*cases[2:], strict=True))[1:]
+    assert names and f"{len(cases) - 2} cases" in section("README.md", "Examine a push server")
+    told = [
+        [cell.strip() for cell in line.strip("|").split("|")][:3]
+        for line in section("README.md", "Examine a push server").splitlines()
+        if line.startswith("| ") and not line.startswith("| sender")
+    ]
+    counted = [
+        [name, str(row.count("✓")), str(row.count("**✗**"))]
+        for name, row in zip(names, verdicts, strict=True)
+    ]
+    assert told == counted
