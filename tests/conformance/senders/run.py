@@ -2,8 +2,8 @@
 
 Each sender is installed, in the version of the table below, into a folder that is thrown away. Then
 ``pushlab conformance`` examines it by its wrapper, which is a file of this folder. The verdicts go into
-the table of README.md, one folder up. It needs PyPI, the npm registry and Node, and takes half an hour.
-Run it with the Python that has pushlab.
+the table of README.md, one folder up. It needs PyPI, the npm registry and Node, and takes a quarter of
+an hour. Run it with the Python that has pushlab.
 
     --folder DIR   install there, and keep it: what is there already is not installed again
     --results DIR  keep what pushlab said: a file of JSON lines for each sender
