@@ -268,7 +268,8 @@ def main() -> None:
             lines = examine(subject, command)
             print(f"    {lines[-1]}", flush=True)
             (results / f"{subject.file}.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        write_table(results)
+        if given.results or not given.names:  # Some alone would take the others out of the table.
+            write_table(results)
 
 
 if __name__ == "__main__":
