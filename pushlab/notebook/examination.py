@@ -28,7 +28,7 @@ from pushlab.text import show
 SUBSCRIBERS = 60
 """To so many does the largest message go. The command's own examination has 2,000."""
 
-QUIET = 1.0
+QUIET = 0.5
 """Seconds without a request after which no more is expected."""
 
 MANY = 14
@@ -46,6 +46,12 @@ MARKS = {
     Verdict.WARN: ("!", YELLOW),
     Verdict.NA: ("–", FAINT),
     Verdict.NOT_REACHED: ("?", FAINT),
+}
+
+
+WORDS = {verdict.value: verdict.value for verdict in Verdict} | {
+    Verdict.NA.value: "not applicable",
+    Verdict.NOT_REACHED.value: "not reached",
 }
 
 
@@ -110,7 +116,7 @@ def _said(result: Result) -> str:
 
 
 def _counted(results: Sequence[Result]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in counts(results).items() if number)
+    return ", ".join(f"{number} {WORDS[name]}" for name, number in counts(results).items() if number)
 
 
 def _mark(verdict: Verdict) -> str:
@@ -134,7 +140,11 @@ def _table(results: Sequence[Result]) -> str:
     if not results:
         return ""
     rows = (
-        (_mark(one.verdict), f"<code>{one.case.id}</code>", escape(_said(one)) + _fix(one))
+        (
+            _mark(one.verdict),
+            f'<code style="white-space:nowrap">{one.case.id}</code>',
+            escape(_said(one)) + _fix(one),
+        )
         for one in results
     )
     cell = '<td style="text-align:left;vertical-align:top">'
@@ -145,7 +155,7 @@ def _table(results: Sequence[Result]) -> str:
 def _fix(result: Result) -> str:
     if result.verdict not in (Verdict.FAIL, Verdict.WARN):
         return ""
-    return f'<br><span style="color:{FAINT}">{escape(result.case.fix)}</span>'
+    return f'<br><span style="color:{FAINT}">{result.case.level}: {escape(result.case.fix)}</span>'
 
 
 def examine(
@@ -164,7 +174,7 @@ def examine(
 
     >>> examine(["no such program"], "bytes.ascii", "bytes.utf8")
     ? bytes.ascii                no such program cannot be run: No such file or directory
-    2 not-reached
+    2 not reached
     """
     wanted = chosen(cases, _unknown)
     progress = _Progress(len(wanted))

@@ -46,7 +46,7 @@ def test_a_right_app_passes_and_a_broken_one_is_told_what_to_do(app, leaves_noth
     assert repr(right).endswith("\n3 pass")
     assert broken.failed == ["token.aud-exact"] and "bytes.coding" in broken.passed
     fix = BY_ID["token.aud-exact"].fix
-    assert fix in broken._repr_html_() and fix not in right._repr_html_()
+    assert f"MUST: {fix}" in broken._repr_html_() and fix not in right._repr_html_()
 
 
 def test_a_reply_that_nobody_waits_for_any_more_is_not_logged(app, caplog):
@@ -62,7 +62,7 @@ def test_a_program_that_does_not_serve_is_a_result_for_each_case(tmp_path, progr
         found = examine(script)
     assert found.not_reached == [case.id for case in CASES]
     first, counted = repr(found).splitlines()
-    assert "it says: ValueError: my fault" in first and counted == f"{len(CASES)} not-reached"
+    assert "it says: ValueError: my fault" in first and counted == f"{len(CASES)} not reached"
 
 
 def test_an_unknown_case_starts_nothing(tmp_path):

@@ -78,7 +78,7 @@ def is_good(function: Guarded) -> core.Right:
     return core.Right(f"{good} are taken, and {len(SENT) - good} refused.")
 
 
-NOW = 1_790_000_000.75
+NOW = 1_790_000_000.25
 MOZILLA, FCM, HERE = (
     "https://updates.push.services.mozilla.com",
     "https://fcm.googleapis.com",
