@@ -167,7 +167,7 @@ def routes(subject: Subject, origin: str) -> list[str]:
     }
     if unsubscribe:
         given |= {"--unsubscribe": f"{origin}/{route}", "--unsubscribe-body": unsubscribe}
-    # An app is started before the examination makes its authority: so it is examined without TLS.
+    # Without TLS, so that an app needs to trust no authority of this machine.
     return ["--http", *(part for option in given.items() for part in option)]
 
 
