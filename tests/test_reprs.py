@@ -62,7 +62,7 @@ SHOWN = {
     "conformance.case.Case": {"id", "rule", "title", "sends", "expects", "fix"},
     "conformance.case.Judgement": {"why"},
     "conformance.case.Result": {"why"},
-    "conformance.exchange.Arrived": {"answer"},
+    "conformance.arrived.Arrived": {"answer"},
     "conformance.exchange.Said": {"status", "fault"},
     "conformance.senders.app.Routes": {"subscribe", "send", "send_all", "unsubscribe"},
     "journal.Event": {"source", "target", "what", "who", "detail", "label"},

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
+from pushlab.conformance.arrived import Arrived
 from pushlab.conformance.case import Result, Verdict
-from pushlab.conformance.exchange import Arrived, Exchange
+from pushlab.conformance.exchange import Exchange
 from pushlab.conformance.report.jsonl import counts
 from pushlab.errors import PushlabError
 from pushlab.journal import Event, Party

@@ -2,18 +2,15 @@
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.conformance.answer import STRICT, Plan
+from pushlab.conformance.arrived import Arrived
 from pushlab.errors import BadKeyid, BadPublicKey
 from pushlab.protocol import base64url, content_coding, encryption, p256
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.subscription import PushSubscription
-
-if TYPE_CHECKING:
-    from pushlab.conformance.exchange import Arrived
 
 TOKEN = 32
 """Random bytes of an endpoint: RFC 8030 §8.3 asks for 120 bits."""
@@ -68,7 +65,7 @@ class Recipient:
         _, _, ikm = encryption.combine(ecdh_secret, self._auth, public, header.keyid)
         return content_coding.decrypt(body, ikm=ikm)
 
-    async def note(self, arrived: "Arrived") -> None:
+    async def note(self, arrived: Arrived) -> None:
         """Keep a request, and tell those who wait for it."""
         async with self._changed:
             self.arrived.append(arrived)

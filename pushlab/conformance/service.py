@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from pushlab.conformance import http1
 from pushlab.conformance.answer import STRICT, Answer, Manner, Plan, always
-from pushlab.conformance.exchange import Arrived
+from pushlab.conformance.arrived import Arrived
 from pushlab.conformance.http1 import NotHttp
 from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.strict import refusal

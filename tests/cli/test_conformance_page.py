@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from pushlab.cli.conformance_page import linked, page
+from pushlab.conformance.arrived import Arrived
 from pushlab.conformance.case import Result, Verdict
-from pushlab.conformance.exchange import Arrived, Exchange, Message, Said
+from pushlab.conformance.exchange import Exchange, Message, Said
 from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.table import CASES
 from pushlab.protocol import base64url

@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from pushlab.conformance.arrived import Arrived
 from pushlab.conformance.case import Judgement, failed, not_applicable, not_reached, passed, warned
 from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import Examination, Unreached, nothing_came
-from pushlab.conformance.exchange import Arrived, Exchange
+from pushlab.conformance.exchange import Exchange
 from pushlab.conformance.strict import MAX_BODY
 from pushlab.errors import (
     BadDelimiter,
