@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pushlab import Lab, PushlabError, checks, examine
 lab, folder = Lab(), tempfile.TemporaryDirectory()
 script = pathlib.Path(folder.name) / "server.py"  # your file
-os.environ |= {"PUSH_TIMEOUT": "2", "NO_PROXY": "127.0.0.1"}  # an impatient server is examined sooner
+os.environ |= {"PUSH_TIMEOUT": "2", "NO_PROXY": "127.0.0.1"}  # impatient: examined sooner
 lab
 
 # %% [markdown]
@@ -64,7 +64,8 @@ examine(script)
 # `is_ours` come in section 3.)
 
 # %%
-top = """import asyncio, base64, email.utils, json, os, pathlib, random, re, requests, sqlite3, time
+top = """import asyncio, base64, email.utils, json, os, pathlib, random, re, requests
+import sqlite3, time, traceback
 from concurrent.futures import ThreadPoolExecutor
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -73,9 +74,8 @@ from pywebpush import WebPusher
 from tornado.web import Application, RequestHandler, StaticFileHandler
 HERE, setting, TOKENS = pathlib.Path(__file__).parent, os.environ.get, {}
 DATA, TIMEOUT = pathlib.Path(setting("DATA", HERE)), float(setting("PUSH_TIMEOUT", "10"))
-SUBJECT = setting("VAPID_SUBJECT", "mailto:me@example.com")
-TEST_ORIGINS = setting("TEST_PUSH_ORIGINS", "").split()
-HTTP = requests.Session()"""
+SUBJECT, HTTP = setting("VAPID_SUBJECT", "mailto:me@example.com"), requests.Session()
+TEST_ORIGINS = setting("TEST_PUSH_ORIGINS", "").split()"""
 
 # %%
 route = """class Route(RequestHandler):
@@ -97,7 +97,8 @@ KEY, DB = Vapid02.from_file(DATA / "vapid.pem"), open_database(DATA / "push.db")
 async def main():
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(10))
     routes = [(path, Route, {"answer": answer}) for path, answer in ROUTES.items()]
-    files = r"/(index\.html|sw\.js|)", StaticFileHandler, {"path": HERE, "default_filename": "index.html"}
+    options = {"path": HERE, "default_filename": "index.html"}
+    files = r"/(index\.html|sw\.js|)", StaticFileHandler, options
     server = Application([*routes, files])
     server.listen(int(setting("PORT", "8000")), "127.0.0.1", max_body_size=16_000)
     await asyncio.Event().wait()  # for ever
@@ -120,7 +121,8 @@ def keep(*functions):
     parts.update({one.__name__: inspect.getsource(one) for one in functions})
     found = [name for name in parts if parts[name].startswith(f"async def {name}(body)")]
     routes = ", ".join(f'"/{name.replace("_", "-")}": {name}' for name in found)
-    script.write_text("\n".join([top, *parts.values(), route, f"ROUTES = {{{routes}}}", main]), "utf-8")
+    text = "\n".join([top, *parts.values(), route, f"ROUTES = {{{routes}}}", main])
+    script.write_text(text, "utf-8")
 
 # %% [markdown]
 # ## 3 · The key, and a table
@@ -180,12 +182,13 @@ print(len(requests.get(site.url + "vapid", timeout=10).text))
 def is_good(value: object, vendors: tuple[str, ...], test_origins: list[str]) -> bool:
     ### BEGIN SOLUTION
     try:
-        origin, host = re.fullmatch(r"(https?://([a-z0-9.:-]+))/[!-~]+", value["endpoint"]).groups()
-        keys = value["keys"]
-        point, auth = (base64.urlsafe_b64decode(keys[name] + "==") for name in ("p256dh", "auth"))
+        found = re.fullmatch(r"(https?://([a-z0-9.:-]+))/[!-~]+", value["endpoint"])
+        keys = [value["keys"][name] + "==" for name in ("p256dh", "auth")]
+        point, auth = map(base64.urlsafe_b64decode, keys)
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return False
+    origin, host = found.groups() if found else ("", "")
     at_vendor = origin.startswith("https:") and f".{host}".endswith(vendors)
     return (at_vendor or origin in test_origins) and (len(point), len(auth)) == (65, 16)
     ### END SOLUTION
@@ -199,8 +202,9 @@ checks.your_server.is_good(is_good)
 
 # %%
 async def add_subscription(body):
-    hosts = "fcm.googleapis.com jmt17.google.com push.services.mozilla.com push.apple.com notify.windows.com"
-    if not is_good(body, tuple(f".{host}" for host in hosts.split()), TEST_ORIGINS):
+    vendors = (".fcm.googleapis.com", ".jmt17.google.com", ".push.services.mozilla.com",
+               ".push.apple.com", ".notify.windows.com")
+    if not is_good(body, vendors, TEST_ORIGINS):
         return 400, {"error": "This is no subscription that we can send to."}
     row = body["endpoint"], body["keys"]["p256dh"], body["keys"]["auth"]
     DB.execute("INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?)", row)
@@ -237,13 +241,14 @@ def token_for(endpoint: str, kept: dict, now: float, sign) -> str:
 checks.your_server.token_for(token_for)
 
 # %% [markdown]
-# `sealed` makes the headers and the encrypted body, with pywebpush, which takes bytes and not text.
+# `sealed` makes the headers and the encrypted body. (pywebpush encrypts bytes, and no text.)
 # `post` sends them. It is careful with the answer, because an endpoint is somebody else's server:
 #
 # - It follows no redirect, which could lead into your network.
 # - It has a time-out, and reads at most 500 bytes of a refusal. It reads nothing of a success.
 # - It returns the *reason* of a refusal, which Windows has in a header and the others in the body.
-# - Whatever is raised becomes an answer too, since the other subscribers must not suffer from it.
+# - Whatever is raised becomes an answer too, since the other subscribers must not suffer from it. A
+#   fault of our own is also written to the log, and `examine` shows the last one below its table.
 
 # %%
 def sign(claims):
@@ -251,21 +256,22 @@ def sign(claims):
 def sealed(row, text, options):
     to = {"endpoint": row["endpoint"], "keys": {"p256dh": row["p256dh"], "auth": row["auth"]}}
     headers = {"TTL": str(options.get("ttl", 3600)), "Content-Encoding": "aes128gcm"}
-    headers |= {name: options[name.lower()] for name in ("Urgency", "Topic") if name.lower() in options}
+    headers |= {name: options[name] for name in ("urgency", "topic") if name in options}
     headers["Authorization"] = token_for(row["endpoint"], TOKENS, time.time(), sign)
-    return headers, WebPusher(to).encode(text.encode(), "aes128gcm")["body"]
+    return {"headers": headers, "data": WebPusher(to).encode(text.encode(), "aes128gcm")["body"]}
 
 # %%
 def reason_of(answer):
     told = b"" if answer.status_code < 300 else next(answer.iter_content(500), b"")
     return answer.headers.get("X-WNS-Error-Description") or told.decode(errors="replace")
 def post(row, text, options):
+    limits = {"timeout": TIMEOUT, "allow_redirects": False, "stream": True}
     try:
-        headers, body = sealed(row, text, options)
-        limits = {"timeout": TIMEOUT, "allow_redirects": False, "stream": True}
-        with HTTP.post(row["endpoint"], body, headers=headers, **limits) as answer:
+        with HTTP.post(row["endpoint"], **sealed(row, text, options), **limits) as answer:
             return answer.status_code, reason_of(answer), answer.headers.get("Retry-After", "")
     except Exception as error:
+        if not isinstance(error, requests.RequestException):
+            traceback.print_exc()  # no fault of the network, but ours
         return None, type(error).__name__, ""
 
 # %% [markdown]
@@ -278,8 +284,8 @@ async def send(row, message, options):
     status, _, _ = await asyncio.to_thread(post, row, json.dumps(message), options)
     return "accepted", status  # too kind, until section 6
 async def notify_me(body):
-    endpoint = str(body.get("endpoint"))
-    for row in DB.execute("SELECT * FROM subscriptions WHERE endpoint = ?", [endpoint]).fetchall():
+    query = "SELECT * FROM subscriptions WHERE endpoint = ?"
+    for row in DB.execute(query, [str(body.get("endpoint"))]).fetchall():
         outcome, *details = await send(row, body.get("notification"), body.get("options", {}))
         return 200 if outcome == "accepted" else 502, {"outcome": outcome, "details": details}
     return 404, {}
@@ -319,10 +325,10 @@ def pause(attempt, retry_after):
 # %%
 async def send(row, message, options):
     for attempt in range(4):
-        status, reason, retry_after = await asyncio.to_thread(post, row, json.dumps(message), options)
+        status, reason, later = await asyncio.to_thread(post, row, json.dumps(message), options)
         if meaning(status) != "retry" or attempt == 3:
             break
-        await asyncio.sleep(pause(attempt, retry_after))
+        await asyncio.sleep(pause(attempt, later))
     if meaning(status) == "gone":
         DB.execute("DELETE FROM subscriptions WHERE endpoint = ?", [row["endpoint"]])
     return meaning(status), status, reason
@@ -376,7 +382,7 @@ async def remove_subscription(body):
     DB.execute("DELETE FROM subscriptions WHERE endpoint = ?", [str(body.get("endpoint"))])
     return 200, {}
 keep(is_ours, remove_subscription)
-print("the frame:", (top + route + main).count("\n"), "· yours:", "".join(parts.values()).count("\n"))
+print("frame:", (top + route + main).count("\n"), "yours:", "".join(parts.values()).count("\n"))
 examine(script)
 
 # %% [markdown]
@@ -413,7 +419,7 @@ dataset.state = "registered"; </script></html>"""
 
 # %%
 worker = """addEventListener("push", (event) => event.waitUntil(show(event.data?.json())));
-const show = ({ title, options } = { title: "News" }) => registration.showNotification(title, options);"""
+const show = ({ title, options } = {}) => registration.showNotification(title ?? "News", options);"""
 (script.parent / "index.html").write_text(page, "utf-8")
 (script.parent / "sw.js").write_text(worker, "utf-8")
 browser = lab.open(page=(site := lab.serve(script)).url)

@@ -6,6 +6,7 @@ each examination, and ended with it. Push services of the examination's own rece
 
 import asyncio
 import queue
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -24,6 +25,9 @@ from pushlab.lab.loop import BackgroundLoop
 from pushlab.lab.program import Program
 from pushlab.reader import in_a_kernel
 from pushlab.text import show
+
+ERROR = re.compile(r"^(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b.*", re.MULTILINE)
+"""The last line of a traceback, in Python and in Node."""
 
 SUBSCRIBERS = 60
 """To so many does the largest message go. The command's own examination has 2,000."""
@@ -56,7 +60,12 @@ WORDS = {verdict.value: verdict.value for verdict in Verdict} | {
 
 
 class Examined(tuple[Result, ...]):
-    """The results of an examination: a table as the last line of a cell, and lines of text elsewhere."""
+    """The results of an examination: a table as the last line of a cell, and lines of text elsewhere.
+
+    ``log``: the end of what the program has written meanwhile.
+    """
+
+    log = ""
 
     def _with(self, verdict: Verdict) -> list[str]:
         return [one.case.id for one in self if one.verdict is verdict]
@@ -78,7 +87,15 @@ class Examined(tuple[Result, ...]):
 
     def __repr__(self) -> str:
         lines = [f"{MARKS[one.verdict][0]} {one.case.id:<26} {_said(one)}" for one in _rows(self)]
-        return "\n".join([*lines, _counted(self)])
+        return "\n".join([*lines, _counted(self), *self._last_error()])
+
+    def _last_error(self) -> list[str]:
+        """Return the last error in the program's log, if not all is well: it often says why."""
+        errors = ERROR.findall(self.log)
+        is_well = all(one.verdict in (Verdict.PASS, Verdict.NA) for one in self)
+        if is_well or not errors or any(errors[-1] in one.why for one in self):
+            return []
+        return [f"The program's last error: {show(errors[-1], limit=300)}"]
 
     def _repr_html_(self) -> str:
         if len(self) >= MANY:
@@ -91,6 +108,9 @@ class Examined(tuple[Result, ...]):
         return (
             f"{''.join(parts)}{_table(shown)}"
             f'<p style="color:{FAINT};margin:.4em 0">{escape(_counted(self))}</p>'
+            + "".join(
+                f'<p style="color:{RED};margin:.4em 0">{escape(one)}</p>' for one in self._last_error()
+            )
         )
 
 
@@ -190,11 +210,13 @@ def examine(
             except queue.Empty:
                 continue
             progress.show(found)
-        future.result()
+        log = future.result()
     finally:
         loop.stop()  # It cancels what is under way, and that ends the program.
         progress.close()
-    return Examined(found)
+    examined = Examined(found)
+    examined.log = log
+    return examined
 
 
 def _unknown(id: str) -> BadArgument:
@@ -207,7 +229,8 @@ async def _examine(
     cases: Sequence[Case],
     timing: Timing,
     tell: Callable[[Result], None],
-) -> None:
+) -> str:
+    """Pose the cases, tell each result, and return the end of the program's log."""
     service = ExaminationService(None, patience=timing.patience)
     await service.start()
     program = Program(server, service.origins)
@@ -230,6 +253,7 @@ async def _examine(
             await sender.close()
         await asyncio.to_thread(program.stop)
         await service.stop()
+    return program.log
 
 
 class _Progress:

@@ -65,6 +65,28 @@ def test_a_program_that_does_not_serve_is_a_result_for_each_case(tmp_path, progr
     assert "it says: ValueError: my fault" in first and counted == f"{len(CASES)} not reached"
 
 
+BROKEN = """
+import http.server, json, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        return json.loads("{}")["endpoint <b>"]
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_what_a_server_raises_is_shown_below_the_table(tmp_path, programs):
+    """Its traceback goes to a log that nobody sees: the table alone would say "no reply"."""
+    script = tmp_path / "server.py"
+    script.write_text(BROKEN, "utf-8")
+    found = examine(script, "bytes.ascii")
+    assert repr(found).splitlines()[-1] == "The program's last error: KeyError: 'endpoint <b>'"
+    assert "KeyError: &#x27;endpoint &lt;b&gt;&#x27;" in found._repr_html_()
+    assert "in do_POST" in found.log
+    fine = Examined(Result(one.case, Verdict.PASS, "") for one in found)
+    fine.log = found.log
+    assert repr(fine).splitlines()[-1] == "1 pass"
+
+
 def test_an_unknown_case_starts_nothing(tmp_path):
     with pytest.raises(BadArgument, match=r"there is no case .*bytes\.none.*conformance --list"):
         examine(tmp_path / "nothing.py", "bytes.none")
