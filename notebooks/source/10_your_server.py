@@ -34,7 +34,7 @@ lab
 # |---|---|
 # | **case** | one question of the examination, such as `answers.410`: what is sent, and what must be seen |
 # | **level** | MUST or SHOULD where an RFC says it; *practice* where experience does |
-# | **verdict** | pass, fail, warn, not applicable, or not reached |
+# | **verdict** | pass, fail, warn, not applicable, or not reached because something else failed first |
 #
 # ## 1 · An empty file
 #
@@ -44,6 +44,9 @@ lab
 # - `PORT`: where it has to listen.
 # - `DATA`: a folder for its key and its database.
 # - `TEST_PUSH_ORIGINS`: the push services to which it may send although they are on this machine.
+#
+# It asks at four routes, with JSON as the lab's own page sends it: `POST /add-subscription`,
+# `/remove-subscription`, `/notify-me` and `/notify-all`.
 #
 # The whole table has some eighty cases. *Predict*: how many of them does an empty file fail?
 
@@ -59,8 +62,8 @@ examine(script)
 #
 # The frame of the file stays the same from here on. It uses Tornado, and the rest of the file does not
 # depend on it: a route is a function that is given the JSON of a request, and returns a status and an
-# answer. With Flask or Django you would change the frame alone. *Look for* three limits: on the time
-# that a request may take, on the requests that are under way, and on the size of a body. (`parsed` and
+# answer. With aiohttp or FastAPI you would change the frame alone. *Look for* three limits: on the time
+# that an answer may take, on the requests that are under way, and on the size of a body. (`parsed` and
 # `is_ours` come in section 3.)
 
 # %%
@@ -112,7 +115,8 @@ asyncio.run(main())"""
 # function, run its cell and the cell with its `keep` again: the new version takes the place of the old
 # one. An `async` function of a `body` becomes a route: `notify_me` answers at `/notify-me`.
 #
-# In this lesson each exercise is a part of your server. If you leave one out, what follows is red.
+# In this lesson each exercise is a part of your server. If you leave one out, the examiner cannot reach
+# what follows.
 
 # %%
 parts = {}
@@ -162,7 +166,8 @@ print(len(requests.get(site.url + "vapid", timeout=10).text))
 # What a browser sends you is an address, and your server will post to it. Somebody may send you the
 # address of a machine in your own network instead. So there must be a rule whom you send to. The
 # starter takes every public address, and looks at each connection that it has opened. Your server has
-# a shorter rule: *the push services that we know*. Nobody else's push service can be used then.
+# a shorter rule: *the push services that we know*. Its price is that a browser with any other push
+# service cannot subscribe.
 #
 # ### Exercise 1 · `is_good(value, vendors, test_origins) -> bool`
 #
@@ -245,7 +250,9 @@ checks.your_server.token_for(token_for)
 # `post` sends them. It is careful with the answer, because an endpoint is somebody else's server:
 #
 # - It follows no redirect, which could lead into your network.
-# - It has a time-out, and reads at most 500 bytes of a refusal. It reads nothing of a success.
+# - It has a time-out, and reads at most 500 bytes of a refusal. It reads nothing of a success. (The
+#   time-out of `requests` begins anew with each byte, so it is no limit for the whole answer. That your
+#   server posts to known vendors alone keeps strangers from using this.)
 # - It returns the *reason* of a refusal, which Windows has in a header and the others in the body.
 # - Whatever is raised becomes an answer too, since the other subscribers must not suffer from it. A
 #   fault of our own is also written to the log, and `examine` shows the last one below its table.
@@ -275,7 +282,8 @@ def post(row, text, options):
         return None, type(error).__name__, ""
 
 # %% [markdown]
-# Our first `send` believes that every message is accepted. Seven cases look at it: one at the bytes, two
+# `notify_me` is given an endpoint, the `notification` that the service worker will read, and `options`
+# such as the TTL. Our first `send` believes that every message is accepted. Seven cases look at it: one at the bytes, two
 # at the token, one at the headers, and three at what it makes of an answer. *Predict*: which of the
 # seven does it fail?
 
@@ -370,7 +378,8 @@ examine(script, "many.one-dead", "many.one-slow", "many.each-once", "safety.same
 # A browser names the page that it posts for in the header `Origin`, and no page can forge that. So
 # `is_ours` compares it with the address at which your server was asked. A program that is no browser
 # sends no `Origin`, and may pass: it could forge one anyway. To remove a subscription one must know the
-# whole endpoint. (With accounts, both routes ask for the session in addition: lesson 02.)
+# whole endpoint. (With accounts, both routes ask for the session in addition: lesson 02. The address may
+# begin with `https`, because on the internet a proxy in front of your server speaks that.)
 #
 # Then comes the whole table. To keep it short, the largest message goes to 60 subscribers here; the
 # command in a terminal takes 2,000. *Predict*: is anything red?

@@ -97,6 +97,8 @@ def test_a_lab_s_program_gets_a_proxy_and_an_authority_and_ends_with_the_lab(scr
         authority = module.Path(env["REQUESTS_CA_BUNDLE"])
         assert authority.read_bytes() == lab.push_service.chromium.ca_pem
         assert told(lab.serve(script))["HTTPS_PROXY"] == env["HTTPS_PROXY"]
+        browser = lab.open("virtual", page=program.url)
+        assert program.log.splitlines()[-1] == "somebody asked" and browser.state == "unregistered"
     assert repr(program).endswith("ended>") and not authority.exists()
 
 
