@@ -71,11 +71,11 @@ def by_library(text, to, claims, **options):
     except WebPushException as error: return as_answer(error.response)
 
 # %% [markdown]
-# `answers` sends in one of these ways to several **flavours** of the lab's push service: `strict`
-# answers as the RFCs say, and `mozilla`, `fcm` (Google), `apple` and `wns` (Windows) in these vendors'
-# words. The first line of each answer is *our* reading. The second has *their* own words, if any are
-# known, and in brackets how we know: from the RFC, from the vendor's source code, or from senders who
-# reported it, and since which month. `…` hides an origin.
+# `answers` sends in one of these ways to several **flavours** of the lab's push service. `strict`
+# answers as the RFCs say; `mozilla`, `fcm` (Google), `apple` and `wns` (Windows) answer in these
+# vendors' words. The first line of each answer is *our* reading. Below it stand *their* own words, if
+# any are known, and in brackets how we know: from the RFC, from the vendor's source code, or from
+# senders who reported it. The month is that of the newest report that we found. `…` hides an origin.
 
 # %%
 def answers(service, flavours, way, *what, **said):
@@ -124,19 +124,19 @@ print("cured, with the old key:", by_hand("Case 1 is cured", first).status)
 # %% [markdown]
 # It hits the old subscribers; the new ones subscribed with the new key. It is **one** fault with three
 # statuses: 400, 401 and 403. By the status alone you would have mended a header for Apple and a
-# log-in for Mozilla. What Windows says is not known, so `wns` has the RFC's status and no words.
+# log-in for Mozilla. We do not know what Windows says, so `wns` has the RFC's status and no words.
 #
 # **The cure:** put the old pair back. Keep one pair, with a backup, and store with each subscription
-# the key that it was made for. The people who subscribed on Monday need the cure of case 19. Who made
-# the new keys? Case 8 shows it.
+# the key that it was made for. Whoever has subscribed since Monday needs the cure of case 19. Case 8
+# shows who made the new keys.
 #
 # ## Cases 2, 3 · "Every example on the internet, and none works"
 #
 # - **2.** The claims are an empty dict.
 # - **3.** `aud` has a path, or only a slash at its end.
 #
-# *Predict*: which of the two does the library notice before anything is sent? Which service answers
-# case 2 as it answers case 3?
+# *Predict*: which of the two does the library notice before anything is sent? Which services answer
+# case 2 with the same status as case 3?
 
 # %%
 four = "strict mozilla fcm apple"
@@ -151,14 +151,15 @@ except Exception as error:
 print("cured:", by_hand("3 is cured", first).status)
 
 # %% [markdown]
-# py_vapid notices case 3, but its words mislead: it says that `aud` is *missing*, where it has a slash
-# too much. Nobody notices case 2 before it is sent. pywebpush asks `if vapid_claims:`, and an empty
-# dict is false, so it sends no `Authorization` at all.
+# py_vapid notices case 3, but its words mislead: they say that `aud` is *missing*, where it has one
+# slash too many. Nobody notices case 2 before it is sent. pywebpush asks `if vapid_claims:`, and an
+# empty dict is false, so it sends no `Authorization` at all.
 #
-# Mozilla answers both with 401 and Apple both with 403. The RFC's 401 means *who are you?* and its 403
-# *I do not believe you* ([RFC 8292 §4.2](https://www.rfc-editor.org/rfc/rfc8292#section-4.2)).
+# Mozilla answers both with 401, and Apple answers both with 403. The RFC's 401 means *who are you?* and
+# its 403 *I do not believe you* ([RFC 8292 §4.2](https://www.rfc-editor.org/rfc/rfc8292#section-4.2)).
 #
-# **The cure:** `aud` is scheme, host and port of the endpoint, and nothing else.
+# **The cure:** always give claims, with a `sub` at least. `aud` is scheme, host and port of the
+# endpoint, and nothing else.
 #
 # ## Case 4 · "Only the first vendor works"
 #
@@ -174,9 +175,10 @@ fresh = {"sub": lab.keys.subject}
 print("a copy for each:", [by_library("Case 4 is cured", one, dict(fresh)).status for one in both])
 
 # %% [markdown]
-# It also holds `aud` and `exp`. pywebpush writes them into *your* dictionary, and at the next call
-# keeps what it finds. The second push service is right to refuse that token: otherwise one vendor
-# could use yours at another. **The cure:** a new dictionary for each message.
+# Besides `sub`, the dictionary holds `aud` and `exp`. pywebpush writes them into *your* dictionary, and
+# at the next call it keeps the `aud` that it finds. The second push service is right to refuse that
+# token: otherwise one vendor could use your token at another. **The cure:** a new dictionary for each
+# message.
 #
 # ### Exercise 1 · `claims_for(endpoint, now, common) -> dict`
 #
@@ -198,10 +200,10 @@ checks.error_clinic.claims_for(claims_for)
 # %% [markdown]
 # ## Cases 5, 6 · "It is the same token everywhere, and some refuse it"
 #
-# - **5.** `exp` is in quotes, as in a famous article, or 25 hours ahead, "to be safe".
+# - **5.** `exp` is in quotes, as in the article of lesson 04, or 25 hours ahead, "to be safe".
 # - **6.** `sub` has a space after `mailto:`, names localhost, or is a bare address.
 #
-# *Predict* which service refuses which, and which of the six lines of case 6 say 201.
+# *Predict* which service refuses which, and which of the six answers to the faults of case 6 say 201.
 
 # %%
 late, two = int(time.time()) + 25 * 3600, "strict apple"
@@ -218,17 +220,17 @@ for name, flavours, said in faults:
 # **5.** Every service that we asked refuses both. Write a number, at most 12 hours ahead. If a correct
 # `exp` is refused, look at the *clock* of your machine, and compare it with the `Date` of the answer.
 #
-# **6.** `strict` accepts all three, and Apple refuses all three: it wants a contact that leads to
-# somebody. Apple has one word for every fault of a token, so log your claims (not the token): only
-# your copy can tell which one is wrong. py_vapid 1.9.6 is of no help here. It signs `mailto: me@…`, and
-# it refuses the valid `https://example.com/contact` as *Missing 'sub'* (tried).
+# **6.** `strict` accepts all three, and Apple refuses all three (so senders report). Apple has one word,
+# `BadJwtToken`, for every wrong claim. So log your claims (not the token): only your log can tell which
+# one is wrong. py_vapid 1.9.6 is of no help here. It signs `mailto: me@…`, and it refuses the valid
+# `https://example.com/contact` as *Missing 'sub'* (we tried both).
 #
 # ## Cases 7, 8 · "The key is in the file, I can see it"
 #
 # - **7.** The *path* of the key file is mistyped, or the file's text is given where a key should be.
 # - **8.** The path is mistyped in another call, and a day later case 1 begins.
 #
-# *Predict* how many of these four calls say that a file is missing.
+# *Predict* how many of the four calls below say that a file is missing.
 
 # %%
 def attempt(what, make):
@@ -244,20 +246,21 @@ with tempfile.TemporaryDirectory() as folder:
     attempt("8 pushlab", lambda: VapidKeys.load(f"{folder}/vapid_key.pem"))
 
 # %% [markdown]
-# One of four. In case 7 the library takes the path for a key and reports its *padding*; with another
-# path it says *Could not deserialize key data*, as it does for PEM. In case 8, py_vapid finds no file,
-# says nothing, and **makes a new key** there. From that moment on every old subscription is refused.
+# One of four: pushlab's. In case 7 the library takes the path for a key in base64, and complains of its
+# *padding*; with another path it says *Could not deserialize key data*, as it does for PEM. In case 8,
+# py_vapid finds no file, says nothing, and **makes a new key** there. From then on, every message to an
+# old subscription is refused.
 #
-# **The cure:** load the key with code that fails if the file is missing, at the start of the program,
+# **The cure:** at the start of the program, load the key with code that fails if the file is missing,
 # and compare the public key with the one that you expect.
 #
 # ## Cases 9, 10 · "The key has the right text, and the wrong length"
 #
-# - **9.** The browser is given a public key in DER. (Chromium 156 then says *The provided
-#   applicationServerKey is not valid*; case 19 tries it.)
+# - **9.** The browser is given a public key in DER, which puts 26 bytes before the 65. (Chromium 156
+#   then says *The provided applicationServerKey is not valid*; case 19 tries it.)
 # - **10.** A private key has lost a byte.
 #
-# *Predict* what the lab's doctor says of each file: of these two, and of those of case 7.
+# `lab.doctor()` can examine a file of keys. *Predict* what it says of these two, and of those of case 7.
 
 # %%
 der = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200") + pair.public
@@ -273,9 +276,8 @@ with tempfile.TemporaryDirectory() as folder:
 
 # %% [markdown]
 # The doctor *measures* the keys, so it names every fault. **The cure:** a private key has 32 bytes,
-# a public one 65 that begin with `04`. One private key in 256 begins with a zero byte, and whatever
-# writes it as a number drops that byte: put it back in front. Of DER keep the last 65 bytes.
-# (`lab.doctor()` says more.)
+# a public one 65 that begin with `04`. One private key in 256 begins with a zero byte, and a tool that
+# writes the key as a number drops that byte: put it back in front. Of DER keep the last 65 bytes.
 #
 # ## Case 11 · "Since we tidied up, new people get nothing"
 #
@@ -294,9 +296,9 @@ print("cured:", by_hand("Case 11 is cured", cured).status)
 
 # %% [markdown]
 # The server notices it if it checks when *saving*, while the person is still at the page. pywebpush
-# notices it weeks later, when it encrypts, and its words do not say what is wrong. The push service
-# never sees either value. **The cure:** p256dh has 65 bytes and auth has 16, so exchanged ones can be
-# told apart and sorted out.
+# notices it only when it encrypts, perhaps weeks later, and does not mention an exchange. The push
+# service never sees either value. **The cure:** check both lengths when saving. p256dh has 65 bytes and
+# auth has 16, so exchanged values can be found and put right.
 #
 # ## Case 12 · "Too much in one message"
 #
@@ -315,9 +317,9 @@ except PushlabError as error: print(error.detail)
 
 # %% [markdown]
 # The limit is in bytes, and `ä` has two. So the German letter is refused, and the two others are
-# accepted. All five flavours answer 413; only Mozilla's own words are known.
+# accepted. All five flavours answer 413 to one byte too many; only Mozilla's own words are known.
 #
-# pywebpush counts nothing: it cuts 4080 bytes into **two records**, which
+# pywebpush does not count: it cuts 4080 bytes into **two records**, which
 # [RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4) forbids. **The cure:** measure
 # `len(text.encode())`; push a title and an id, and let a click fetch the rest. Firefox on Android takes
 # about 3000 bytes (reported by senders, 2019).
@@ -325,8 +327,8 @@ except PushlabError as error: print(error.detail)
 # ## Case 13 · "201, and nothing shows"
 #
 # Somebody has subscribed anew. The server ran `UPDATE … SET endpoint = …`, and left the two keys.
-# We send to that row, then to the whole new subscription. *Predict* two statuses, and *look for*
-# the **codes** with which the browser acknowledges.
+# We send to that row, then to the whole new subscription. *Predict* both statuses, and *look for* the
+# **codes** with which the browser acknowledges: 100 means *delivered*.
 
 # %% tags=["nbval-ignore-output"]
 phone.unsubscribe()
@@ -343,18 +345,18 @@ lab.diagram(after=before, title="Two messages accepted, one shown")
 # was encrypted for a key that the browser threw away. There is no `push` event, and nobody tells
 # you. **The cure:** replace endpoint, p256dh and auth *together*.
 #
-# So when 201 shows nothing, first ask: was there a `push` event? If so, look at the worker (case 25).
-# If not, look at the keys, at TTL and a closed browser (case 14), or at the system's settings.
+# So if nothing shows after a 201, first ask: was there a `push` event? If so, look at the worker (case
+# 25). If not, look at the keys, at TTL and a closed browser (case 14), or at the system's settings.
 #
 # ## Cases 14, 15 · "Nothing arrives overnight"
 #
 # What is sent at night reaches nobody in the morning, although every answer was 201. We send six
 # messages to a phone that is away:
 #
-# - **14.** Two alone, the first without a word about TTL.
+# - **14.** Two single messages. Only the second one sets a TTL.
 # - **15.** The weather twice, under one **Topic**, and a score twice, with one **tag**.
 #
-# *Predict* how many arrive, and which stay on the screen.
+# *Predict* how many arrive, and which of them are on the screen at the end.
 
 # %%
 before, had = lab.journal.last, len(phone.agent.received)
@@ -377,11 +379,11 @@ answers(lab.push_service, "strict apple", by_hand, "15", first, topic="break")
 # nothing, and 0 is *now or never*
 # ([RFC 8030 §5.2](https://www.rfc-editor.org/rfc/rfc8030#section-5.2)). *Topic* replaces what waits
 # at the push service: the sun replaced the rain. *tag* replaces what is shown: both scores came,
-# and only `2:0` stayed.
+# and only `2:0` stayed, so three are on the screen.
 #
-# **The cure:** say after how long a message is worthless. Windows refuses a TTL of 0, with an empty
-# body and the reason in a **header**. A Topic has at most 32 characters of base64url; Apple decodes
-# it, and refuses 5 or 9 characters, a length that no bytes encode to.
+# **The cure:** say after how many seconds a message is worthless. Windows refuses a TTL of 0, with an
+# empty body and the reason in a **header**. A Topic has at most 32 characters of base64url. Apple
+# decodes it, and refuses a length such as 5 or 9, which no bytes encode to.
 #
 # ## Case 16 · "Too many messages"
 #
@@ -397,14 +399,14 @@ lab.run(tablet.wait_for_notification("Case 16"))
 print("cured, the tablet is back:", by_hand("16 is cured", second).status)
 
 # %% [markdown]
-# 429 (`strict`), 503 (Mozilla) and 406 (Windows). After the first two our sender tries again, when
-# `Retry-After` is over. Windows has `dropped` the message, and our sender does not repeat it. **The
-# cure:** send less, and let a Topic replace what is out of date.
+# The statuses are 429 (`strict`), 503 (Mozilla) and 406 (Windows). After the first two, the lab's sender
+# tries again when the time in `Retry-After` is over. Windows has `dropped` the message, and it is not
+# repeated. **The cure:** send less, and let a Topic replace what is out of date.
 #
 # ### Exercise 2 · `triage(status, body, headers) -> str`
 #
-# You have seen enough answers. In: an int, bytes, a dict of headers. Out: the first word whose
-# condition holds. A text is *said* if it stands in the body or in the value of a header.
+# You have seen enough answers. In: an int, bytes, a dict of headers. Out: the first word of this table
+# whose condition holds. A text is *said* if it stands in the body or in the value of a header.
 #
 # | word | when | the cure |
 # |---|---|---|
@@ -416,8 +418,8 @@ print("cured, the tablet is back:", by_hand("16 is cured", second).status)
 # | `token` | 401, 403 | sign a correct token |
 # | `request` | everything else | mend headers or body |
 #
-# Capital and small letters count as the same. The check asks about `checks.error_clinic.RECORDED`,
-# answers that people have met, and about more.
+# Capital and small letters count as the same. The check tries the answers that people have met
+# (`checks.error_clinic.RECORDED`), and more.
 
 # %%
 def triage(status: int, body: bytes, headers: dict[str, str]) -> str:
@@ -466,8 +468,8 @@ for step in tablet.unsubscribe(), tablet.close(), site.stop(), vendor.stop():
 # | 15 | only the last one; a topic refused | Topic and tag |
 # | 16 | 429, 503, 406 | Retry-After |
 #
-# An RFC stays as it is. A vendor's words are those of the month in brackets: where the answer
-# before you differs, believe the answer.
+# An RFC stays as it is. A vendor's words are those of the month in brackets: if you get another
+# answer, believe that one.
 #
 # **What we left out:** cases 17 to 28, which are in [08b](08b_error_clinic.ipynb).
 

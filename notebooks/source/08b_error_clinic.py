@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 08b · Error clinic, second sitting: the list, the page, the worker, the phone
 #
-# Half of what goes wrong with web push happens before a message is sent or after it was accepted:
-# on your server's list, in the page, in the service worker, on somebody's phone. These patients
-# bring no status code. You break each thing in real browsers, read what *they* say, and mend it.
+# Much of what goes wrong with web push happens before a message is sent or after it was accepted:
+# on your server's list, in the page, in the service worker, on somebody's phone. Most of these
+# patients bring no status code. You break pages and workers in real browsers, read what *they* say,
+# and mend it.
 
 # %% [markdown]
 # ## Where we are
@@ -37,15 +38,15 @@ lab
 #
 # | name | what it is | when it is wrong |
 # |---|---|---|
-# | **subscription** | endpoint, p256dh, auth: one browser, one key | 404, 410, or 403 |
-# | **applicationServerKey** | the public VAPID key that `subscribe()` gets | `InvalidStateError`, `InvalidAccessError` |
+# | **subscription** | endpoint, p256dh, auth: one browser, one key | 404 or 410; for another key 400, 401 or 403 |
+# | **applicationServerKey** | the public VAPID key that `subscribe()` gets | `InvalidStateError`, `InvalidAccessError`, `AbortError` |
 # | **permission** | `granted`, `denied`, or `default` for no answer yet | `NotAllowedError` |
 # | **service worker** | the script that gets the `push` event | `SecurityError`, `TypeError`; or a silent push |
 # | **userVisibleOnly** | the promise that each push shows something | `NotAllowedError` |
 # | **Urgency** | whether a push service may wake a phone | minutes late |
 #
-# The numbers of the cases go on from the first sitting. The patients of the first two are three
-# phones, all subscribed, one of whom then leaves. *Look for* three statuses: only one is not 201.
+# The numbers of the cases go on from the first sitting. For the first two we need three devices. All
+# of them subscribe, and then *Earlier* unsubscribes. *Look for* three statuses: only one is not 201.
 
 # %%
 def by_library(text, to, keys=lab.keys, **options):
@@ -63,13 +64,13 @@ print({who: by_library("Good morning", to).status for who, to in people.items()}
 # %% [markdown]
 # ## Cases 17, 18 · "One bad night, and nobody is left"
 #
-# *Earlier* is really gone, and comes first on the list. In the night somebody also starts the server
-# with new keys. *Predict*:
+# *Earlier* is really gone, and comes first on the list. Then, at night, somebody starts the server with
+# new keys. *Predict*:
 #
 # 1. Is `if answer:` true for a 410?
 # 2. How many people does a loop without `try` reach?
 # 3. Who is left in the morning, if *refused* means *removed*?
-# 4. Do four vendors and the RFC agree on the status of a subscription that is gone? (the second cell)
+# 4. Do `strict` and four vendors agree on the status of a subscription that is gone? (second cell)
 
 # %%
 reached, monday = [], VapidKeys.generate()
@@ -93,13 +94,14 @@ for name in ["strict", "mozilla", "fcm", "apple", "wns"]:
 lab.push_service.flavour = "strict"
 
 # %% [markdown]
-# 1. No: `requests` calls each answer from 400 on *false*. So `if answer:` skips the 410, and dead
-#    subscriptions pile up. Ask `is not None`.
+# 1. No: to `requests`, every answer with a status of 400 or more is *false*. So `if answer:` skips the
+#    410, and dead subscriptions pile up. Ask `is not None`.
 # 2. None: without a `try` *inside* the loop, one dead subscription silences all after it.
-# 3. Nobody. **A 403 says something about you, a 410 something about them.** A wrong key can be put
-#    back; a deleted subscription cannot.
-# 4. They agree on 410, as far as it is known: the brackets say RFC where no vendor's answer is. Where
-#    RFC 8030 says 404 for one that has expired, a vendor may say 410, so a sender treats both alike.
+# 3. Nobody: two were refused with 403, for the new key. **A 403 says something about you, a 410
+#    something about them.** The old key can be put back; a deleted subscription cannot.
+# 4. All five lines say 410, but we know only Mozilla's and Google's answers: the others are the lab's
+#    own. RFC 8030 asks for 404 when a subscription has *expired*; a vendor may say 410 then. So a
+#    sender treats both alike.
 #
 # ### Exercise 1 · `keep(status) -> bool`
 #
@@ -121,8 +123,8 @@ checks.error_clinic.keep(keep)
 # ## A page to break
 #
 # The next cases happen in a browser. These cells serve a small site from this notebook, as in
-# [07b](07b_worker_life.ipynb). Its worker is the naive one of many articles. Then we open the real
-# browsers of this machine: `visit()` loads the page in each, `ask(function)` calls a JavaScript
+# [07b](07b_worker_life.ipynb). Its worker is a naive one, as many articles have it. Then we open the
+# real browsers of this machine: `visit()` loads the page in each, and `ask(function)` calls a JavaScript
 # function there. (A virtual browser has no JavaScript. Without a real one, the cells of cases 19 and 21
 # to 25 give no answers; the executed solution shows those of Firefox 153 and Chromium 156.)
 
@@ -165,8 +167,9 @@ visit()
 # %% [markdown]
 # ## Case 19 · "Subscribe does nothing for some of us"
 #
-# For an hour the server gave out another key. Whoever subscribed then is tied to it. Now the old key
-# is back, and the *browser* notices first. `attempt` calls `subscribe()` with a key. *Predict* which of
+# For an hour the server gave out another key. Whoever subscribed in that hour is tied to that key. Now
+# the old key is back, and the *browser* notices first. `attempt` calls `subscribe()` with a key: that of
+# the wrong hour, today's, today's as DER, and today's again after an `unsubscribe()`. *Predict* which of
 # the four attempts fail, and whether an error names the cause.
 
 # %% tags=["nbval-ignore-output"]
@@ -183,16 +186,17 @@ for what, key in ("the wrong hour", monday.public), ("today's key", lab.keys.pub
 attempt("cured", lab.keys.public, fresh=True)
 
 # %% [markdown]
-# The second and the third attempt fail. For today's key both browsers throw `InvalidStateError`: there
-# is a subscription for *another* key. For the DER it is `InvalidAccessError`: that is no key at all.
+# The second and the third attempt fail, and both errors name the cause. For today's key both browsers
+# throw `InvalidStateError`: there is a subscription for *another* key. For the DER they throw
+# `InvalidAccessError`: that is no raw key.
 #
 # **The cure** is in the page: compare `subscription.options.applicationServerKey` with today's key,
 # and if they differ, unsubscribe and subscribe again. The [starter](starter/) does so at each visit.
 #
 # ## Case 20 · "After the backup, this week's people are missing"
 #
-# Last week's backup was restored, and some browsers have replaced their endpoints meanwhile. We take a
-# row out of the database, and then load the lab's page again. *Predict* who notices the loss.
+# Last week's backup was restored, so this week's rows are lost. We take a row out of the database, and
+# then load the lab's page again. *Predict* who notices the loss.
 
 # %%
 browser = lab.open()
@@ -206,18 +210,18 @@ status = lab.wait_for("POST /add-subscription", before).detail["status"]
 print("cured:", endpoint in known(), "·", status)
 
 # %% [markdown]
-# Nobody notices it: neither the browser nor the push service nor the server. The page mends it by
-# sending its subscription *at each load*: the 201 means that the row is new. That also helps when a
+# Nobody notices it: neither the browser nor the push service nor the server. The page mends the loss
+# by sending its subscription *at each load*: the 201 means that the row is new. That also helps when a
 # browser has replaced its endpoint, which it may do at any time (Push API).
 #
 # ## Cases 21, 22 · "The browser refuses, and says why"
 #
-# - **21.** Permission was given, the worker is active, the key has 65 bytes. The browser asked *its push
-#   service* for an endpoint, and got none. We bring that about with two keys that a browser does not
-#   check and its push service does: one is not on the curve, one is compressed.
+# - **21.** Permission was given, and the worker is active. The browser asked *its push service* for an
+#   endpoint, and got none. We bring that about with two wrong keys, one off the curve, one compressed.
+#   Each of them passes the check of one browser, and fails at that browser's push service.
 # - **22.** Permission was given, and `subscribe()` was called without `userVisibleOnly`.
 #
-# *Predict*: which browser minds which of the three? Does an error's text name the cause?
+# *Predict*: which browser itself refuses which of the three? Does an `AbortError` name the cause?
 
 # %% tags=["nbval-ignore-output"]
 visit()
@@ -229,8 +233,9 @@ attempt("22 not userVisibleOnly", lab.keys.public, fresh=True, userVisibleOnly=F
 attempt("cured", lab.keys.public, fresh=True)
 
 # %% [markdown]
-# **21.** `AbortError` says that the push service gave nothing, and does not name the key. Its words
-# differ, and so do the causes:
+# **21.** Firefox itself refuses the key off the curve, and Chromium the compressed one: both errors name
+# the key. The other two attempts reach a push service, and end with an `AbortError`, which does not name
+# the key. Its words differ, and so do the causes:
 #
 # | what the browser says | cause | how we know |
 # |---|---|---|
@@ -239,21 +244,21 @@ attempt("cured", lab.keys.public, fresh=True)
 # | the same, or *Error retrieving push subscription* | the push service refuses the key | measured: the cell above |
 # | *push service not available* | Electron has no push service in it | reported: electron/electron #6697; #44707, 2024 |
 # | *permission denied* | a private window of Chromium | measured, 156 |
-# | *no active Service Worker* | case 24 | measured, Chromium 156 |
+# | *no active Service Worker* | the worker is still being installed (case 24) | measured, Chromium 156 |
 # | nothing, for ever | the push service is out of reach | measured, 153 and 156 |
 #
-# **The cure:** in your page, give `subscribe()` a limit of time, show the browser's own words, and offer
+# **The cure:** in your page, give `subscribe()` a time limit, show the browser's own words, and offer
 # to try later. Your server can do nothing: no message has been sent yet.
 #
-# **22.** Chromium 156 refuses with `NotAllowedError`, and Firefox 153 does not mind. Three more causes
-# look alike to the person, who sees no prompt, or no effect. What tells them apart:
+# **22.** Chromium 156 refuses with `NotAllowedError`, and Firefox 153 does not mind. Three other causes
+# look the same to the person, who sees no prompt, or no effect. What tells the four apart:
 #
 # | cause | what a page can see | how we know |
 # |---|---|---|
 # | an earlier *no* | `Notification.permission` is `denied` before you ask | Notifications API; measured, both |
-# | a click lost by an `await` | it stays `default`, and there was no prompt | Firefox 72's release notes; WebKit, 2022 |
+# | a click lost by an `await` | the permission stays `default`, and there was no prompt | Firefox 72's release notes; WebKit, 2022 |
 # | a private window | Chromium: `AbortError`; Firefox: `subscribe()` never ends | measured, 153 and 156 |
-# | no `userVisibleOnly` | it is `granted`, and `subscribe()` throws | measured: the cell above |
+# | no `userVisibleOnly` | the permission is `granted`, and `subscribe()` throws | measured: the cell above |
 #
 # **The cure:** only the person can take back a *no*, in the browser's settings; tell them where. Call
 # `Notification.requestPermission()` first in the click handler, before any `await`.
@@ -264,8 +269,8 @@ attempt("cured", lab.keys.public, fresh=True)
 # - The page came by plain http from another machine.
 # - You subscribed at `127.0.0.1`, and the page is now opened at `localhost`.
 #
-# Our page at `127.0.0.1` has permission and a worker. We show `localhost` in a frame of that page; it
-# leads to the same server. *Predict* what the frame gets when it asks for permission, and how many
+# Our page at `127.0.0.1` has permission and a worker. In a frame inside it we show a page of
+# `localhost`, the same server. *Predict* what the frame gets when it asks for permission, and how many
 # workers it has.
 
 # %% tags=["nbval-ignore-output"]
@@ -281,21 +286,21 @@ for who, frame in ask(HEARD).items(): print(who, "· the frame:", frame)
 # %% [markdown]
 # The frame has no worker, though it is as secure as the page: to a browser, `localhost` and `127.0.0.1`
 # are two *origins*, and a worker and its subscription belong to one of them alone. Firefox 153 answers
-# `denied` at once, without a prompt. Chromium 156 gives the frame the answer of the page around it, which
-# is `granted` here, and `denied` if that page has no permission (measured in the lab's tests). So your
+# `denied` at once, without a prompt. Chromium 156 gives the frame the answer of the page around it:
+# `granted` here, and `denied` if that page has no permission (measured in the lab's tests). So your
 # widget in somebody else's page cannot ask. **The cure:** let it open a tab of your own site.
 #
 # By plain http from another machine, `isSecureContext` is false, and a browser offers no service worker
-# (Service Workers §1; the lab's tests try it with Firefox 153 and Chromium 156). Only https helps. Whoever tries with
-# a phone in the same network meets this first; `./lab serve --certfile` serves the lab by https.
+# (Service Workers §1; the lab's tests try it with Firefox 153 and Chromium 156). Only https helps. You
+# meet this first when you try with a phone; `./lab serve --certfile` serves the lab by https.
 #
 # ## Case 24 · "The worker is there, and subscribe fails"
 #
 # - The script is missing (404), or comes as `text/plain`.
-# - The script lies in `/js/` and is to care for all pages.
+# - The script lies in `/js/`, and its scope is to be the whole site.
 # - `subscribe()` is called while the worker is still being installed.
 #
-# *Predict* the error's name for each of the four. Two browsers differ in one of them.
+# *Predict* the error's name for each of the four. In one of them the two browsers differ.
 
 # %% tags=["nbval-ignore-output"]
 REGISTER = """(script, scope) => navigator.serviceWorker.register(script, scope && { scope })
@@ -309,8 +314,8 @@ print("too early", ask(EARLY, list(lab.keys.public)))
 
 # %% [markdown]
 # A missing script is a `TypeError`; the wrong type and the wide scope are both `SecurityError`. The last
-# script is right, and the control. Too early, Chromium throws `AbortError: … no active Service Worker`,
-# while Firefox subscribes a worker that is still being installed.
+# script is right: it is the control. If `subscribe()` comes too early, Chromium throws `AbortError: …
+# no active Service Worker`, while Firefox subscribes a worker that is still being installed.
 #
 # **The cure:** serve the script from the top of the site, as `text/javascript`. Look at the error of
 # `register()` first, then `await navigator.serviceWorker.ready`, which never fails and may never end
@@ -319,8 +324,8 @@ print("too early", ask(EARLY, list(lab.keys.public)))
 # ## Case 25 · "This site has been updated in the background"
 #
 # Here the `push` event *does* come, and the worker shows nothing. We send half a JSON text and then a
-# whole one to the naive worker, and the same to the [starter's](starter/). *Predict* what each browser
-# shows in the end.
+# whole one, titled *One*, to the naive worker. Then the [starter's](starter/) worker gets the same, with
+# the title *Two*. *Predict* what each browser shows in the end.
 
 # %%
 KEYS = """async () => JSON.stringify(
@@ -349,9 +354,9 @@ for worker, last in ("naive", "One"), ("starter", "Two"):
 
 # %% [markdown]
 # The naive worker shows *One* alone: reading half a JSON text throws, and nobody sees that. The
-# starter's worker shows the broken payload too, as text. **The cure:** show *something* for any payload,
-# and hand the promise for all of it to `waitUntil`. Without that, the browser may stop the worker before
-# it shows anything; [07](07_receive.ipynb), section 6, has a model of it.
+# starter's worker shows the broken payload too, as text under the title *News*. **The cure:** show
+# *something* for any payload, and hand the promise for all of it to `waitUntil`. Without that call, the
+# browser may stop the worker before it shows anything; [07](07_receive.ipynb), section 6, has a model.
 #
 # What a silent push costs (the table in 07 has more): Chrome shows the sentence of this case's title in
 # your name (documented by Google), Firefox 153 ends the subscription after 15 of them (measured), and
@@ -359,14 +364,15 @@ for worker, last in ("naive", "One"), ("starter", "Two"):
 #
 # ## Case 26 · "Not on my iPhone"
 #
-# No browser of ours is an iPhone, so this is Apple's word (WebKit's blog, 2023-02 and 2025-03):
+# We have no iPhone here, so this is Apple's word (WebKit's blog, 2023-02 and 2025-03). Push needs:
 #
-# 1. iOS or iPadOS 16.4, and a manifest whose `display` is `standalone` or `fullscreen`.
-# 2. The person adds the site to the Home Screen, and opens it *there*. In a tab, `PushManager` is missing.
+# 1. iOS or iPadOS 16.4 or later, and a manifest whose `display` is `standalone` or `fullscreen`.
+# 2. The person adds the site to the Home Screen, and opens it *there*. A tab has no `PushManager`.
 # 3. The page asks for permission when a button is tapped.
 #
-# From iOS 18.4 a *declarative* message needs no worker. Its form we can try: the lab's worker reads it
-# too. One of these two has a natural mistake. *Predict* what the phone shows for each.
+# From iOS 18.4 a *declarative* message needs no worker: the browser itself reads what to show. We can
+# try its form, because the lab's worker reads it too. We send two, one of them with a natural mistake.
+# *Predict* what the virtual phone shows for each.
 
 # %%
 print(starter_file("manifest.webmanifest"))
@@ -379,8 +385,8 @@ print("as text, as a number:", [one.title for one in phones[1].notifications()[-
 
 # %% [markdown]
 # With `web_push` as text the message is not declarative, and the worker shows it as an unknown payload.
-# With the number, it shows *News*. In Safari, too, a message that is not declarative goes to the worker's
-# `push` event (same blog, 2025-03).
+# With the number, it shows *News*. In Safari, too, a message that is not declarative goes to the
+# worker's `push` event (same blog, 2025-03).
 #
 # **The cure:** tell people with an iPhone how to add the site to the Home Screen, and offer your button
 # only where `"PushManager" in window`.
@@ -392,7 +398,7 @@ print("as text, as a number:", [one.title for one in phones[1].notifications()[-
 #
 # The endpoint comes from a stranger. This one is a server of the stranger's own. It answers your POST
 # with a redirect to `/admin`, an address *inside* your network. *Predict* the status that pywebpush
-# returns, and what `/admin` was asked for.
+# returns, and whether `/admin` gets a request.
 
 # %%
 Site.do_POST = lambda self: self.reply(302, "Location", "/admin")
@@ -409,16 +415,16 @@ except PushlabError as error: print("the lab:  ", error.detail)
 
 # %% [markdown]
 # pywebpush 2.5.0 follows the 302, turns your POST into a GET of `/admin`, and takes its 200 for success.
-# (This is *server-side request forgery*, SSRF.) **The cure** has two parts. Follow no redirect: endpoints
-# do not move. And accept only https, and only if *each* address of the host is public: a name is whatever
-# its owner's DNS answers, so look when you connect, not only when you save. The starter's
-# `PublicConnection` does that.
+# (This is *server-side request forgery*, SSRF.) **The cure** has two parts. Follow no redirect:
+# endpoints do not move. And accept only https, and only if *each* address of the host is public. A
+# name stands for whatever its owner's DNS answers, so look when you connect, not only when you save.
+# The starter's `PublicConnection` does that.
 #
 # ### Exercise 2 · `may_send(endpoint, addresses) -> bool`
 #
 # In: the endpoint, and the addresses (a list of texts) that its host has just resolved to. Out: `True`
-# if it is https, there is an address, and each one is public. Python's `ip_address(text)` knows that
-# of an address: read what its attributes `is_private` and `is_global` say of `100.64.0.1`.
+# if it is https, there is an address, and each one is public. Python's `ip_address(text)` has two
+# attributes for that, `is_private` and `is_global`: compare what they say of `100.64.0.1`.
 
 # %%
 def may_send(endpoint: str, addresses: list[str]) -> bool:
@@ -434,9 +440,9 @@ checks.error_clinic.may_send(may_send)
 # %% [markdown]
 # ## Case 28 · "It comes, but minutes late"
 #
-# A call comes when it is over. The phone lay on the table with its screen off, and the message said
-# nothing of its Urgency. One line of the cell plays the phone's system, which wakes the radio for `high`
-# alone. *Predict* what the library sends when you say nothing, and when the first message arrives.
+# Somebody hears of a call when it is over. The phone lay on the table with its screen off, and the
+# message had no Urgency. One line of the cell plays the phone's system, which wakes the radio for `high`
+# alone. *Predict* which Urgency the library sends if you give none, and when the first message arrives.
 
 # %%
 phone, to, before = phones[1], people["Phone"], lab.journal.last
@@ -458,10 +464,11 @@ print([one.body for one in phone.notifications()[-2:]])
 # wakes the phone: here the second message. On Android, `normal` may wait until the phone leaves Doze,
 # and `high` is tried at once (documented by Google, read in November 2026, for FCM's own API).
 #
-# **The cure:** `high` with a short TTL for what is worthless later, and nothing for the rest: Google may
-# treat your `high` as `normal` if it often shows nothing. To find the cause, send one message of each
-# urgency to the same phone. If both are late, look for a battery saver, or a vendor's list of sleeping
-# apps. If the worker ran and nobody saw anything, look at the system's settings and at Focus.
+# **The cure:** `high` with a short TTL for what is worthless later, and no Urgency for the rest: Google
+# may treat your `high` as `normal` if it often shows nothing (same source). To find the cause, send a
+# `normal` and a `high` message to one phone. If both are late, look for a battery saver, or a vendor's
+# list of sleeping apps. If the worker ran and nobody saw anything, look at the system's settings and
+# at Focus.
 
 # %%
 print({who: by_library("Good night", to).status for who, to in people.items()})
@@ -491,8 +498,8 @@ site.server_close()
 # | 27 | strange requests inside your network | redirects, the endpoint's addresses |
 # | 28 | minutes late | Urgency, battery savers |
 #
-# **What we left out:** two workers that both listen to `push`, and updates that do not arrive (07b); what
-# a server should count and when it should raise an alarm ([09](09_operate.ipynb)).
+# **What we left out:** two workers that both listen to `push`, and updates that do not arrive (07b);
+# what a server should count and when it should raise an alarm ([09](09_operate.ipynb)).
 
 # %% [markdown]
 # ## Questions
@@ -506,8 +513,8 @@ site.server_close()
 # 1. Brave or a blocked network (*push service error*), Electron (*not available*), a private window
 #    (*permission denied*), a worker that is not active (*no active Service Worker*). Read the words
 #    after the name.
-# 2. Was there a `push` event? If not: the keys (13), TTL and a closed browser (14), Urgency (28). If there
-#    was: the worker (25). If the worker showed it: the system's settings, Focus, and the screen itself.
+# 2. Was there a `push` event? If not: the keys (13), TTL and a closed browser (14), Urgency (28). If
+#    there was: the worker (25). If the worker showed it: the system's settings, Focus, and the screen.
 # 3. The host's DNS belongs to a stranger, and may answer with another address when you connect. And a
 #    public host may redirect you.
 # </details>

@@ -2,15 +2,15 @@
 # # 10 · Your own push server: from an empty file to a green table
 #
 # You have built every part of web push by hand. Now you put the parts together, into one file that is
-# yours. An examiner looks at each step: the same one that examines the libraries and servers of other
-# people. At the end a real browser subscribes to your server.
+# yours. At each step an examiner looks at it: the same one that examines the libraries and servers of
+# other people. At the end a real browser subscribes to your server.
 
 # %% [markdown]
 # ## Where we are
 #
 # **What hurts without this.** A push server that shows one notification on your own phone looks
-# finished. Whether it survives a dead subscription, a slow push service or a stranger, you then learn
-# from your users.
+# finished. From your users you then learn whether it survives a dead subscription, a slow push service
+# or a stranger.
 #
 # **At the end you can** write a push server of about a hundred lines in any framework, have it examined
 # case by case, read the table that comes out, and repeat the examination after every change.
@@ -45,7 +45,7 @@ lab
 # - `DATA`: a folder for its key and its database.
 # - `TEST_PUSH_ORIGINS`: the push services to which it may send although they are on this machine.
 #
-# It asks at four routes, with JSON as the lab's own page sends it: `POST /add-subscription`,
+# The examiner asks at four routes, with JSON as the lab's own page sends it: `POST /add-subscription`,
 # `/remove-subscription`, `/notify-me` and `/notify-all`.
 #
 # The whole table has some eighty cases. *Predict*: how many of them does an empty file fail?
@@ -55,8 +55,8 @@ script.write_text("")
 examine(script)
 
 # %% [markdown]
-# It fails none of them, and it passes none. Every case is *not reached*: the examiner could not ask its
-# question, so it knows nothing, and it says why.
+# It fails no case, and it passes none. Every case is *not reached*: the examiner could not ask its
+# question, so it knows nothing about the answer, and it says why.
 #
 # ## 2 · The frame
 #
@@ -108,12 +108,13 @@ async def main():
 asyncio.run(main())"""
 
 # %% [markdown]
-# `Vapid02.from_file` makes a key at the first start, and loads it at every later one. It would also
-# make one if you had lost the file; lesson 01 says what that costs.
+# The three limits are `TIMEOUT`, ten threads, and 16,000 bytes. `Vapid02.from_file` makes a key at the
+# first start, and loads it at every later one. It would also make a new key if you had lost the file;
+# lessons 01 and 08 (case 8) say what that costs.
 #
-# Your own functions come between the top and the bottom. `keep` writes them there. If you change a
-# function, run its cell and the cell with its `keep` again: the new version takes the place of the old
-# one. An `async` function of a `body` becomes a route: `notify_me` answers at `/notify-me`.
+# Your own functions come after `top`. `keep` writes them there. If you change a function, run its cell
+# and the cell with its `keep` again: the new version takes the place of the old one. An `async` function
+# of a `body` becomes a route: `notify_me` answers at `/notify-me`.
 #
 # In this lesson each exercise is a part of your server. If you leave one out, the examiner cannot reach
 # what follows.
@@ -132,8 +133,9 @@ def keep(*functions):
 # ## 3 · The key, and a table
 #
 # The first functions parse a body, open the database, and give a page your public key. The endpoint is
-# the *primary key* of the table, because a page sends its subscription at each visit. `is_ours` is too
-# kind for now; section 8 comes back to it. *Predict*: how many characters does `GET /vapid` return?
+# the *primary key* of the table, so the subscription that a page sends at each visit stays one row.
+# `is_ours` lets everybody pass for now; section 8 comes back to it. *Predict*: how many characters does
+# `GET /vapid` return?
 
 # %%
 def parsed(text):
@@ -164,7 +166,7 @@ print(len(requests.get(site.url + "vapid", timeout=10).text))
 # ## 4 · A subscription that you have examined
 #
 # What a browser sends you is an address, and your server will post to it. Somebody may send you the
-# address of a machine in your own network instead. So there must be a rule whom you send to. The
+# address of a machine in your own network instead. So you need a rule that says whom you send to. The
 # starter takes every public address, and looks at each connection that it has opened. Your server has
 # a shorter rule: *the push services that we know*. Its price is that a browser with any other push
 # service cannot subscribe.
@@ -175,13 +177,14 @@ print(len(requests.get(site.url + "vapid", timeout=10).text))
 # subscription that you can and may send to, and `False` for everything else. Nothing that is sent to
 # you may raise an error.
 #
-# - The endpoint is `https://`, a host without a port, a slash, and a path of printable ASCII. The host is
-#   one of `vendors`, without the dot, or ends in one of them. Or the origin is one of `test_origins`.
+# - The endpoint is an origin, a slash, and a path of printable ASCII. The origin is one of
+#   `test_origins`, or it is `https://` and a host without a port. Then this host ends in one of
+#   `vendors`, or is one of them without its first dot.
 # - `p256dh` is 65 bytes in base64url and a point of P-256. `auth` is 16 bytes.
 #
-# Two programs may read a strange URL in two ways, and a stranger will look for one that your check
-# reads as a push service, and your HTTP library as something else. A regular expression for the whole
-# endpoint leaves no room for that: let host and port be `[a-z0-9.:-]+`.
+# Two programs may read a strange URL in two ways. A stranger will look for a URL that is a push service
+# to your check, and something else to your HTTP library. A regular expression for the whole endpoint
+# leaves no room for that: let host and port be `[a-z0-9.:-]+`.
 
 # %%
 def is_good(value: object, vendors: tuple[str, ...], test_origins: list[str]) -> bool:
@@ -202,8 +205,8 @@ def is_good(value: object, vendors: tuple[str, ...], test_origins: list[str]) ->
 checks.your_server.is_good(is_good)
 
 # %% [markdown]
-# The route asks `is_good` first, and then stores the endpoint and both keys, or replaces them. (A
-# Chromium that is not Chrome writes `jmt17.google.com` into its endpoints.)
+# The route asks `is_good` first, and then stores the endpoint and both keys, or replaces them. (Debian's
+# Chromium 156 writes `jmt17.google.com` into its endpoints: measured.)
 
 # %%
 async def add_subscription(body):
@@ -218,17 +221,17 @@ async def add_subscription(body):
 # %% [markdown]
 # ## 5 · One message
 #
-# A message needs a token, and a token serves all messages to one push service (lesson 06).
+# A message needs a token, and one token serves for all messages to a push service (lesson 06).
 #
 # ### Exercise 2 · `token_for(endpoint, kept, now, sign) -> str`
 #
-# Return the `Authorization` header for this endpoint. `kept` is an empty `dict` at first, and yours to
-# remember things in. `now` is in seconds since 1970, with a fraction. `sign(claims)` takes a new `dict`
-# with `aud` and `exp`, adds `sub`, and returns the header.
+# Return the `Authorization` header for this endpoint. `kept` is an empty `dict` at first; store there
+# what later calls need. `now` is in seconds since 1970, with a fraction. `sign(claims)` takes a new
+# `dict` with `aud` and `exp`, adds `sub`, and returns the header.
 #
 # - `aud` is the origin of the endpoint, as it is written there.
 # - `exp` is a whole number, 12 hours from now.
-# - Sign only if you have no header for this `aud`, or one that ends within the hour.
+# - Sign only if you have no header for this `aud`, or one whose `exp` is less than an hour away.
 
 # %%
 def token_for(endpoint: str, kept: dict, now: float, sign) -> str:
@@ -246,13 +249,13 @@ def token_for(endpoint: str, kept: dict, now: float, sign) -> str:
 checks.your_server.token_for(token_for)
 
 # %% [markdown]
-# `sealed` makes the headers and the encrypted body. (pywebpush encrypts bytes, and no text.)
-# `post` sends them. It is careful with the answer, because an endpoint is somebody else's server:
+# `sealed` makes the headers and the encrypted body. (pywebpush encrypts bytes, not text.) `post` sends
+# them. It is careful with the answer, because an endpoint is somebody else's server:
 #
 # - It follows no redirect, which could lead into your network.
 # - It has a time-out, and reads at most 500 bytes of a refusal. It reads nothing of a success. (The
-#   time-out of `requests` begins anew with each byte, so it is no limit for the whole answer. That your
-#   server posts to known vendors alone keeps strangers from using this.)
+#   time-out of `requests` begins anew with each byte, so it does not limit the whole answer. Strangers
+#   cannot make use of that, because your server posts to known vendors alone.)
 # - It returns the *reason* of a refusal, which Windows has in a header and the others in the body.
 # - Whatever is raised becomes an answer too, since the other subscribers must not suffer from it. A
 #   fault of our own is also written to the log, and `examine` shows the last one below its table.
@@ -283,9 +286,9 @@ def post(row, text, options):
 
 # %% [markdown]
 # `notify_me` is given an endpoint, the `notification` that the service worker will read, and `options`
-# such as the TTL. Our first `send` believes that every message is accepted. Seven cases look at it: one at the bytes, two
-# at the token, one at the headers, and three at what it makes of an answer. *Predict*: which of the
-# seven does it fail?
+# such as the TTL. Our first `send` reports every message as accepted. Seven cases look at it: one at
+# the bytes, two at the token, one at the headers, and three at what it makes of an answer. *Predict*:
+# which of the seven does it fail?
 
 # %%
 async def send(row, message, options):
@@ -302,17 +305,19 @@ examine(script, "bytes.emoji", "token.aud-exact", "token.reused", "headers.ttl-v
         "answers.410", "answers.401", "answers.flavour-apple")
 
 # %% [markdown]
+# It fails one of them. Three lines need a word:
+#
 # - `answers.410` fails: the subscription was gone, and the next message was sent to it all the same.
-# - `answers.flavour-apple` is a warning: Apple said what is wrong with the token, and nobody who uses
-#   your server can read it.
+# - `answers.flavour-apple` is a warning: Apple's words said what is wrong with the token, and nobody who
+#   uses your server can read them.
 # - `answers.401` passes by luck. A server that never removes and never repeats anything cannot do the
 #   wrong thing after a 401.
 #
 # ## 6 · What each answer means
 #
 # `meaning` sorts the answers into four groups (lesson 05), and `pause` says how long to wait before
-# another attempt. `Retry-After` may hold seconds or a date. Without it, each pause is twice as long as
-# the last one, with a random part, so that retries do not all come back in the same moment. The new
+# another attempt. `Retry-After` may hold seconds or a date. Without it, each pause is about twice as
+# long as the last one, with a random part, so that not all retries come at the same moment. The new
 # `send` makes up to four attempts, and removes a subscription that is gone. *Look for* the two cases
 # that were not green before.
 
@@ -345,15 +350,16 @@ examine(script, "answers.410", "answers.401", "answers.flavour-apple", "answers.
         "answers.429-date", "answers.503-bare", "answers.reset")
 
 # %% [markdown]
-# All seven pass. One thing here is for a server on your desk only: the attempts happen inside the web
-# request. Whoever asked has to wait for them, for an hour if `Retry-After` says so. A server that runs
-# for years writes jobs into a table and answers at once ([lesson 09](09_operate.ipynb)).
+# All seven pass. One thing here is good enough only for a server on your desk: the attempts happen
+# inside the web request. Whoever asked has to wait for them, for an hour if `Retry-After` says so. A
+# server that runs for years writes jobs into a table and answers at once
+# ([lesson 09](09_operate.ipynb)).
 #
 # ## 7 · Everybody, side by side
 #
-# `notify_all` starts all messages, and ten threads carry them. The examiner subscribes ten times, and
-# one of the ten is dead, or never answers. Four more cases look at what strangers may do. *Predict*:
-# one of the seven fails. Which one?
+# `notify_all` starts all messages at once, and ten threads send them. In three cases the examiner
+# subscribes several times, and one subscription may be dead, or its push service may never answer. Four
+# more cases look at what strangers may do. *Predict*: one of the seven fails. Which one?
 
 # %%
 async def notify_all(body):
@@ -366,23 +372,24 @@ examine(script, "many.one-dead", "many.one-slow", "many.each-once", "safety.same
         "safety.junk-subscriptions", "safety.endpoint-private", "safety.foreign-origin")
 
 # %% [markdown]
-# The push service that never answered kept one thread waiting, and the other nine went on. `is_good` has
-# refused the junk and the private address, and an endpoint that comes twice is one row.
-#
 # `safety.foreign-origin` fails. A page of any other site can make its visitor's browser post to your
-# server, if that browser can reach it. The examiner did what such a page does, and your server sent a
-# message for it.
+# server, if that browser can reach your server. The examiner did what such a page does, and your server
+# sent a message for it.
+#
+# The others pass. The push service that never answered kept one thread waiting, and the other nine
+# went on. `is_good` refused the junk and the private address. An endpoint that comes twice is one row.
 #
 # ## 8 · Strangers
 #
-# A browser names the page that it posts for in the header `Origin`, and no page can forge that. So
-# `is_ours` compares it with the address at which your server was asked. A program that is no browser
-# sends no `Origin`, and may pass: it could forge one anyway. To remove a subscription one must know the
-# whole endpoint. (With accounts, both routes ask for the session in addition: lesson 02. The address may
-# begin with `https`, because on the internet a proxy in front of your server speaks that.)
+# When a page posts, the browser names its origin in the header `Origin`, and no page can forge that. So
+# `is_ours` compares it with the address at which your server was asked. (That address may begin with
+# `https`, because on the internet a proxy in front of your server speaks it.) A program that is no
+# browser sends no `Origin`, and may pass: it could forge one anyway. The new route removes a
+# subscription for whoever knows its whole endpoint. (With accounts, the routes that add and remove also
+# ask for the session: lesson 02.)
 #
-# Then comes the whole table. To keep it short, the largest message goes to 60 subscribers here; the
-# command in a terminal takes 2,000. *Predict*: is anything red?
+# Then comes the whole table. To save time, the case with the most subscribers has 60 of them here, and
+# 2,000 in a terminal. *Predict*: is anything red?
 
 # %%
 def is_ours(origin, host):
@@ -442,15 +449,15 @@ print(answer, answer["accepted"] and browser.wait_for_notification(title="My own
 
 # %% [markdown]
 # The message passes through one part of the lab: the push service. The page, the worker, the key, the
-# table, the encryption, the token and the request are yours.
+# table, the encryption, the token and the request come from your files.
 #
 # ## What you saw
 #
 # - A push server is a hundred lines, and most of them say what to do when something goes wrong.
 # - A first version that "works" had three faults: it kept a dead subscription, it hid the reason of a
 #   refusal, and it sent for strangers.
-# - *Not reached* is not *passed*. A table with nothing red may also have nothing in it.
-# - An examination is worth most when it is repeated: run it with each change, as any other test.
+# - *Not reached* is not *passed*. If nothing in a table is red, perhaps nothing was reached.
+# - An examination is worth most when it is repeated: run it after each change, like any other test.
 #
 # **What we left out:** accounts (02), jobs that survive a crash (09), https in front of your server,
 # and limits on how often somebody may ask.
@@ -465,8 +472,8 @@ print(answer, answer["accepted"] and browser.wait_for_notification(title="My own
 #
 # <details><summary>Answers</summary>
 #
-# 1. In which form it was examined. A command that sends one message cannot show whether it removes a
-#    dead subscription, or sends to many. The same code inside a server can.
+# 1. In which form the sender was examined. A command that sends one message cannot show whether it
+#    removes a dead subscription, or sends to many. The same code inside a server can.
 # 2. The page gets a 400, and tells its user if you have written that. Add the host when you know whose
 #    it is. Or take every public address, and look at each connection when it is made, as the starter
 #    does.
