@@ -3,11 +3,13 @@
 import asyncio
 import json
 import random
+from urllib.parse import unquote_plus
 
 import pytest
 
 from pushlab.conformance.exchange import Message
 from pushlab.conformance.recipients import Recipient
+from pushlab.conformance.senders import template
 from pushlab.conformance.senders.app import AppSender, Routes
 from pushlab.errors import BadArgument
 
@@ -108,6 +110,35 @@ def test_bodies_of_its_own_are_templates(run):
     assert b"application/x-www-form-urlencoded" in bodies[1]
     with pytest.raises(BadArgument, match="placeholders as strings"):
         AppSender(Routes.of("http://127.0.0.1:9"), send_body='{"to": {endpoint}}')
+
+
+def test_a_placeholder_that_there_is_not_is_refused_with_those_that_there_are():
+    for option, body, known in (
+        ("send_body", '{"to": "{endpont}"}', "{payload}"),
+        ("send_body", "to={endpont}", "{payload}"),
+        ("subscribe_body", "to={endpoint}&text={endpont}", "{p256dh}"),
+        ("unsubscribe_body", '["{endpont}"]', "{auth}"),
+    ):
+        with pytest.raises(BadArgument, match=r"there is no \{endpont\}") as refused:
+            AppSender(Routes.of("http://127.0.0.1:9"), **{option: body})
+        assert known in str(refused.value)
+
+
+def test_each_placeholder_has_a_value_wherever_it_may_stand(run):
+    of_it = {
+        "subscribe_body": spelled(template.OF_A_SUBSCRIPTION),
+        "send_body": spelled(template.OF_A_MESSAGE),
+    }
+    _, bodies = exchanged(run, OK, lambda app: app.send(MESSAGE), **of_it)
+    subscription = RECIPIENT.subscription.to_json()
+    _, others = exchanged(run, OK, lambda app: app.notify_at(subscription), **of_it)
+    for body in [*bodies, *others]:
+        assert b"a=" in body and b"endpoint%7D" not in body and b"subscription%7D" not in body
+        assert unquote_plus(body.decode()).count(subscription["endpoint"]) >= 2
+
+
+def spelled(names) -> str:
+    return "&".join(["a=1", *(f"{name}={{{name}}}" for name in sorted(names))])
 
 
 def test_routes_that_are_not_given_are_those_of_the_codelab():

@@ -55,7 +55,7 @@ async def trapped(exam: Examination, endpoints: list[str]) -> Judgement:
         return passed(REFUSED)
     before = exam.service.trapped
     for subscription in taken:
-        await exam.keeper.notify_at(subscription["endpoint"])
+        await exam.keeper.notify_at(subscription)
     await exam.witness()
     where = await forget(exam, taken)
     if exam.service.trapped > before:

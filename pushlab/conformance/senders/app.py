@@ -74,8 +74,9 @@ class AppSender:
         limit: float = 45.0,
     ) -> None:
         self.routes, self.limit = routes, limit
-        self._subscribe, self._send = Template(subscribe_body), Template(send_body)
-        self._unsubscribe = Template(unsubscribe_body)
+        self._subscribe = Template(subscribe_body, template.OF_A_SUBSCRIPTION)
+        self._send = Template(send_body, template.OF_A_MESSAGE)
+        self._unsubscribe = Template(unsubscribe_body, template.OF_A_SUBSCRIPTION)
         self.sets = frozenset(self._send.names & {"payload", "ttl", "urgency", "topic"})
         self.sends_to_all = "endpoint" not in self._send.names
         self._client: AsyncHTTPClient | None = None
@@ -136,10 +137,12 @@ class AppSender:
         url = self.routes.send if self.sends_to_all else self.routes.send_all
         return await self._post(url, *self._send.fill(_values(message.recipient, message)))
 
-    async def notify_at(self, endpoint: str) -> Said:
-        """Let the app send to any endpoint that it has taken."""
+    async def notify_at(self, subscription: Mapping[str, Any]) -> Said:
+        """Let the app send to any subscription that it has taken."""
         values = {
-            "endpoint": endpoint,
+            "subscription": subscription,
+            "subscription_json": json.dumps(subscription),
+            "endpoint": subscription["endpoint"],
             "payload": "Examined",
             "ttl": 60,
             "urgency": "normal",

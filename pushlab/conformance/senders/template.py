@@ -6,7 +6,7 @@ endpoint={endpoint}&text={payload}                          anything else is a f
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -25,23 +25,37 @@ UNSUBSCRIBE = json.dumps({"endpoint": "{endpoint}"})
 """The codelab's bodies."""
 
 
-class Template:
-    """A body with placeholders. Raises BadArgument for JSON that cannot be read.
+OF_A_SUBSCRIPTION = frozenset({"subscription", "endpoint", "p256dh", "auth"})
+OF_A_MESSAGE = frozenset({
+    "subscription", "subscription_json", "endpoint", "payload", "ttl", "urgency", "topic",
+})  # fmt: skip
+"""The placeholders that have a value."""
 
-    >>> Template('{"to": "{endpoint}", "ttl": "{ttl}"}').fill({"endpoint": "https://x", "ttl": 60})
+
+class Template:
+    """A body with placeholders, which are among ``known``.
+
+    Raises BadArgument for JSON that cannot be read, and for another placeholder.
+
+    >>> template = Template('{"to": "{endpoint}", "ttl": "{ttl}"}', OF_A_MESSAGE)
+    >>> template.fill({"endpoint": "https://x", "ttl": 60})
     (b'{"to": "https://x", "ttl": 60}', 'application/json')
-    >>> Template("to={endpoint}").fill({"endpoint": "https://x"})
+    >>> Template("to={endpoint}", OF_A_MESSAGE).fill({"endpoint": "https://x"})
     (b'to=https%3A%2F%2Fx', 'application/x-www-form-urlencoded')
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: Set[str]) -> None:
         self._text, self._json = text, None
         if text.lstrip()[:1] in ("{", "[", '"'):
             try:
                 self._json = strict_json.parse(text)
             except MalformedJson as error:
                 hint = 'Write placeholders as strings: "{endpoint}"'
-                raise BadArgument(f"the template: {error.detail}", hint=hint) from None
+                raise BadArgument(f"the template {text}: {error.detail}", hint=hint) from None
+        if unknown := sorted(self.names - known):
+            there_are = ", ".join(f"{{{name}}}" for name in sorted(known))
+            detail = f"the template {text}: there is no {{{unknown[0]}}}"
+            raise BadArgument(detail, hint=f"Its placeholders can be {there_are}")
 
     @property
     def names(self) -> set[str]:
