@@ -56,16 +56,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(sys.argv[1:] if arguments is None else arguments)
     run: Run = options.run
     joins = options.command == "join"
+    judges = options.command == "conformance"  # There 1 says that a sender breaks a MUST.
     with reading(Reader.PARTICIPANT if joins else Reader.TERMINAL), _signals() as received:
         try:
             return run(options)
         except PushlabError as error:
             print(f"pushlab: {bounded(str(error))}", file=sys.stderr)
-            return 2 if isinstance(error, WRONG_ARGUMENTS) else 1
+            return 2 if judges or isinstance(error, WRONG_ARGUMENTS) else 1
         except OSError as error:  # A file or a folder of the arguments, or one of this machine's.
             name = f"{error.filename}: " if error.filename else ""
             print(f"pushlab: {bounded(f'{name}{error.strerror or error}')}", file=sys.stderr)
-            return 2 if error.errno in WRONG_PATHS else 1
+            return 2 if judges or error.errno in WRONG_PATHS else 1
         except KeyboardInterrupt:
             return 128 + (received[-1] if received else signal.SIGINT)
 

@@ -330,9 +330,14 @@ def _conformance(conformance: Parser) -> None:
     for option, what in routes.items():
         conformance.add_argument(option, type=loopback_page, metavar="URL", help=what)
     bodies = {
-        "--subscribe-body": "what is posted to subscribe (default: the subscription)",
-        "--send-body": "what is posted to send (default: endpoint, notification and options)",
-        "--unsubscribe-body": "what is posted to remove a subscription (default: its endpoint)",
+        "--subscribe-body": 'what is posted to subscribe, JSON or a form, such as \'{"sub": '
+        '"{subscription}"}\'; it may have {subscription}, {endpoint}, {p256dh}, {auth} '
+        "(default: the subscription)",
+        "--send-body": "what is posted to send; it may have {endpoint}, {subscription}, "
+        "{subscription_json}, {payload}, {ttl}, {urgency}, {topic} "
+        "(default: endpoint, notification and options)",
+        "--unsubscribe-body": "what is posted to remove a subscription, with what --subscribe-body may "
+        "have (default: its endpoint)",
     }
     for option, what in bodies.items():
         conformance.add_argument(option, type=filled, metavar="TEMPLATE", help=what)
@@ -348,6 +353,10 @@ def _conformance(conformance: Parser) -> None:
     conformance.add_argument("--junit", type=path, metavar="FILE", help="write JUnit's XML, for CI")
     conformance.add_argument("--html", type=path, metavar="FILE", help="write a page with pictures")
     conformance.add_argument("--seed", type=whole_number, help="repeat a run's random numbers")
+    conformance.epilog = (
+        "The exit status is 1 if a case fails that an RFC requires (MUST), 2 if the examination cannot "
+        "run, and else 0."
+    )
 
 
 COMMANDS = (

@@ -7,6 +7,7 @@ port, the trap, where nothing may ever come. Everything is on the loopback of th
 import asyncio
 import itertools
 import json
+import os
 import random
 import socket
 import ssl
@@ -94,7 +95,9 @@ class ExaminationService:
         try:
             server = await asyncio.start_server(serve, LOOPBACK[0], port, limit=http1.MAX_HEAD)
         except OSError as error:
-            raise PortTaken(f"port {port} of {LOOPBACK[0]}: {error.strerror}") from None
+            why = os.strerror(error.errno or 0)  # asyncio's own words repeat the address.
+            hint = "Another examination may hold it: wait for its end, or give this one another --port"
+            raise PortTaken(f"port {port} of {LOOPBACK[0]}: {why}", hint=hint) from None
         self._servers.append(server)
         found: int = server.sockets[0].getsockname()[1]
         with suppress(OSError):  # "localhost" may be ::1 for a sender, on a machine that has IPv6.

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from pushlab.cli.commands import main
+from pushlab.conformance.senders import template
+from pushlab.conformance.senders.command import NAMES, PLACEHOLDER
 from pushlab.settings import patience
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +98,31 @@ def test_an_app_is_told_whom_to_trust_by_the_same_file_each_time(capsys, monkeyp
     assert str(authority) in said[0] and "BEGIN CERTIFICATE" in authority.read_text()
     if os.name == "posix":
         assert (tmp_path / "conformance.json").stat().st_mode & 0o077 == 0
+
+
+def test_an_examination_that_cannot_run_never_ends_as_if_a_must_had_failed(capsys):
+    app = ["conformance", "--http", "--subscribe", "http://127.0.0.1:9"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main([*app, "--port", str(port)]) == 2
+    said = capsys.readouterr().err
+    assert f"port {port} of 127.0.0.1: Address already in use" in said
+    assert "another --port" in said and "--push-port" not in said
+
+
+def test_the_help_names_each_placeholder_and_what_the_exit_status_means(capsys):
+    with pytest.raises(SystemExit):
+        main(["conformance", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "exit status is 1 if a case fails that an RFC requires" in said
+    for option, known in (
+        ("--subscribe-body", template.OF_A_SUBSCRIPTION),
+        ("--send-body", template.OF_A_MESSAGE),
+    ):
+        of_it = said.rpartition(f"{option} TEMPLATE")[2].partition("(default")[0]
+        assert set(template.PLACEHOLDER.findall(of_it)) == known
+    command = said.rpartition("-- COMMAND")[2].partition("options:")[0]
+    assert set(PLACEHOLDER.findall(command)) == NAMES
 
 
 @pytest.mark.usefixtures("programs")
