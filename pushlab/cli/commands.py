@@ -98,6 +98,14 @@ def _signals() -> Iterator[list[int]]:
         (interrupt if callable(interrupt) else signal.default_int_handler)(signal.SIGINT, None)
 
     before = {}
+    blocked: set[int] = set()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and hasattr(signal, "pthread_sigmask"):
+        # In the background of a script. asyncio sets its function only over Python's own, so Ctrl-C
+        # is blocked here, and no longer ignored.
+        blocked.add(signal.SIGINT)
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        with suppress(ValueError):
+            before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
@@ -108,6 +116,8 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if blocked:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
 
 
 # Each command imports what it needs: 'pushlab keys' does without a push service.

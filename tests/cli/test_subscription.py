@@ -23,9 +23,9 @@ PUSHLAB = [sys.executable, "-m", "pushlab", "subscription"]
 
 
 @contextmanager
-def running(lab, *options):
+def running(lab, *options, by=()):
     """Run the command, which is killed at the end of the block if it has not ended; give the process."""
-    command = [*PUSHLAB, "--data", str(lab.data), *options]
+    command = [*by, *PUSHLAB, "--data", str(lab.data), *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
         try:
@@ -39,6 +39,23 @@ def send(lab, subscription: PushSubscription, payload: bytes | None, keys=None) 
     own = [lab.push_service.origin]
     sending = send_once(keys or lab.keys, subscription, payload, PushOptions(ttl=60), own)
     return lab.run(sending).status
+
+
+@pytest.mark.usefixtures("programs")
+def test_in_the_background_of_a_script_ctrl_c_does_not_end_it_and_sigterm_ends_it_in_order(tmp_path):
+    background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    with (
+        LabRuntime(port=0, push_port=0, data=tmp_path / "data") as lab,
+        running(lab, by=background) as process,
+    ):
+        subscription = PushSubscription.from_json(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert send(lab, subscription, b"still there") == 201
+        assert "still there" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        rest, advice = process.communicate(timeout=patience(60))
+        assert (process.returncode, rest) == (0, "") and "Traceback" not in advice, advice
+        assert send(lab, subscription, b"late") == 410
 
 
 @pytest.mark.usefixtures("programs")
