@@ -23,6 +23,10 @@ class NotHttp(Exception):
     """What came is no request that can be read."""
 
 
+HANDSHAKE = b"\x16"
+"""The first byte of a TLS connection. Source: RFC 8446 §5.1."""
+
+
 async def read_request(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, origin: str
 ) -> Captured | None:
@@ -30,11 +34,14 @@ async def read_request(
 
     Raises NotHttp, IncompleteReadError, and what sockets raise.
     """
+    first = await reader.read(1)
+    if first == HANDSHAKE:  # It waits for an answer, and would do so until its time is over.
+        raise NotHttp("the sender spoke https to the port of http")
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = first + await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as end:
-        if end.partial.strip():
-            raise NotHttp(f"the connection ended after {len(end.partial)} bytes of a request") from None
+        if partial := (first + end.partial).strip():
+            raise NotHttp(f"the connection ended after {len(partial)} bytes of a request") from None
         return None
     except asyncio.LimitOverrunError:
         raise NotHttp(f"the headers are longer than {MAX_HEAD} bytes") from None

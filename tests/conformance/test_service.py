@@ -218,6 +218,17 @@ def test_what_is_no_request_is_said_in_a_sentence(run):
     run(scenario())
 
 
+def test_a_sender_that_speaks_tls_to_the_port_of_http_is_not_left_to_wait(run):
+    async def scenario():
+        async with Served() as served:
+            port = int(served.service.origins[0].rpartition(":")[2])
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
+            assert served.service.broken == ["the sender spoke https to the port of http"]
+
+    run(scenario())
+
+
 def test_a_sender_that_trusts_nobody_is_said_in_a_sentence(run):
     async def scenario():
         async with Served(Certificates.make(HOSTS)) as served:
