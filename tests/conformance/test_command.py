@@ -13,6 +13,7 @@ import pytest
 from pushlab.conformance.exchange import Message
 from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.senders.command import KEPT, MARK, TRUST, CommandSender
+from pushlab.errors import BadArgument
 from pushlab.pushservice.certificates import Certificates
 
 pytestmark = pytest.mark.skipif(not shutil.which("sh"), reason="its commands are those of a shell")
@@ -109,3 +110,16 @@ def test_what_a_command_can_be_asked_for_is_what_it_names():
     assert CommandSender(["x", "{payload}", "{ttl}"]).sets == {"payload", "ttl"}
     assert CommandSender(["x"]).sets == frozenset()
     assert CommandSender(["x", "{vapid_pem}"]).uses_our_keys
+
+
+def test_a_word_in_braces_that_is_almost_a_placeholder_is_refused():
+    for written, meant in (
+        ("{topik}", "{topic}"),
+        ("--ttl={TTL}", "{ttl}"),
+        ("{subscripton}", "{subscription}"),
+    ):
+        with pytest.raises(BadArgument) as refused:
+            CommandSender(["send", written])
+        assert f"Write {meant}" in str(refused.value)
+    for own in ("{print}", "{}", "${topics}", "{ sleep 1; }", '{"a": {"b": 1}}', "{title}"):
+        assert CommandSender(["send", own]).named == set()

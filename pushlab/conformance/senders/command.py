@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.conformance.exchange import Message, Said
+from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, p256
 from pushlab.throwaway import ThrowAwayFolder
 from pushlab.useragent.process import WINDOWS, guard
@@ -44,6 +46,9 @@ TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_
 MARK = "PUSHLAB_CONFORMANCE"
 """The variable by which everything is found that the command has started and left."""
 
+LIKE_A_PLACEHOLDER = re.compile(r"(?<!\$)\{(\w+)\}")
+"""A word in braces that is no variable of a shell."""
+
 LOOK_EVERY = 0.02
 """Seconds between two looks at whether it has ended, and at its memory."""
 
@@ -52,6 +57,7 @@ class CommandSender:
     """Run ``command`` for each message. ``authority``: PEM of the examination's authority, if any.
 
     ``limit``: seconds after which a run is ended; ``keys``: for the placeholders ``vapid_…``.
+    Raises BadArgument for a placeholder that is misspelled.
     """
 
     form = "command"
@@ -67,6 +73,8 @@ class CommandSender:
         at_once: int | None = None,
     ) -> None:
         self.command, self.limit = tuple(command), limit
+        for part in command:
+            _check(part)
         self.keys = keys or VapidKeys.generate()
         self.named = {name for part in command for name in PLACEHOLDER.findall(part)} & NAMES
         self.sets = frozenset(self.named & {"payload", "ttl", "urgency", "topic"})
@@ -162,6 +170,13 @@ class CommandSender:
             seconds=time.monotonic() - began,
             memory=run.peak,
         )
+
+
+def _check(argument: str) -> None:
+    """Raise BadArgument if a word in braces is almost a placeholder. Others may be the program's own."""
+    for word in LIKE_A_PLACEHOLDER.findall(argument):
+        if word not in NAMES and (meant := get_close_matches(word.lower(), NAMES, n=1, cutoff=0.8)):
+            raise BadArgument(f"there is no {{{word}}}", hint=f"Write {{{meant[0]}}}")
 
 
 class Run:
