@@ -330,12 +330,12 @@ def _conformance(conformance: Parser) -> None:
     for option, what in routes.items():
         conformance.add_argument(option, type=loopback_page, metavar="URL", help=what)
     bodies = {
-        "--subscribe-body": 'what is posted to subscribe, JSON or a form, such as \'{"sub": '
-        '"{subscription}"}\'; it may have {subscription}, {endpoint}, {p256dh}, {auth} '
-        "(default: the subscription)",
-        "--send-body": "what is posted to send; it may have {endpoint}, {subscription}, "
-        "{subscription_json}, {payload}, {ttl}, {urgency}, {topic} "
-        "(default: endpoint, notification and options)",
+        "--subscribe-body": "what is posted to subscribe, JSON or a form, such as "
+        '\'{"sub": "{subscription}"}\'; it may have {subscription}, {subscription_json}, {endpoint}, '
+        "{p256dh}, {auth} (default: the subscription)",
+        "--send-body": "what is posted to send; it may have those and {payload}, {ttl}, {urgency}, "
+        "{topic}; without any of a subscription, the route sends to all (default: endpoint, "
+        "notification and options)",
         "--unsubscribe-body": "what is posted to remove a subscription, with what --subscribe-body may "
         "have (default: its endpoint)",
     }

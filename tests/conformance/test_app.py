@@ -137,6 +137,13 @@ def test_each_placeholder_has_a_value_wherever_it_may_stand(run):
         assert unquote_plus(body.decode()).count(subscription["endpoint"]) >= 2
 
 
+def test_a_route_that_is_given_any_of_a_subscription_does_not_send_to_all():
+    for name in sorted(template.OF_A_SUBSCRIPTION):
+        app = AppSender(Routes.of("http://127.0.0.1:9"), send_body=f"to={{{name}}}")
+        assert app.reports and not app.sends_to_all, name
+    assert AppSender(Routes.of("http://127.0.0.1:9"), send_body="text={payload}").sends_to_all
+
+
 def spelled(names) -> str:
     return "&".join(["a=1", *(f"{name}={{{name}}}" for name in sorted(names))])
 

@@ -78,7 +78,7 @@ class AppSender:
         self._send = Template(send_body, template.OF_A_MESSAGE)
         self._unsubscribe = Template(unsubscribe_body, template.OF_A_SUBSCRIPTION)
         self.sets = frozenset(self._send.names & {"payload", "ttl", "urgency", "topic"})
-        self.sends_to_all = "endpoint" not in self._send.names
+        self.sends_to_all = not self._send.names & template.OF_A_SUBSCRIPTION
         self._client: AsyncHTTPClient | None = None
 
     @property
@@ -139,15 +139,8 @@ class AppSender:
 
     async def notify_at(self, subscription: Mapping[str, Any]) -> Said:
         """Let the app send to any subscription that it has taken."""
-        values = {
-            "subscription": subscription,
-            "subscription_json": json.dumps(subscription),
-            "endpoint": subscription["endpoint"],
-            "payload": "Examined",
-            "ttl": 60,
-            "urgency": "normal",
-            "topic": "",
-        }
+        values: dict[str, Any] = {"payload": "Examined", "ttl": 60, "urgency": "normal", "topic": ""}
+        values |= _members(subscription)
         return await self._post(self.routes.send, *self._send.fill(values))
 
     async def unsubscribe_with(self, value: object) -> None:
@@ -197,6 +190,7 @@ def _members(value: object) -> dict[str, Any]:
     keys = keys if isinstance(keys, Mapping) else {}
     return {
         "subscription": value,
+        "subscription_json": json.dumps(value),
         "endpoint": members.get("endpoint"),
         "p256dh": keys.get("p256dh"),
         "auth": keys.get("auth"),
@@ -211,10 +205,7 @@ def _seen(reply: asyncio.Future[HTTPResponse]) -> None:
 
 def _values(recipient: Recipient, message: Message) -> dict[str, Any]:
     subscription = recipient.subscription.to_json()
-    return {
-        "subscription": subscription,
-        "subscription_json": json.dumps(subscription),
-        "endpoint": subscription["endpoint"],
+    return _members(subscription) | {
         "payload": message.payload.decode(),
         "ttl": message.ttl,
         "urgency": message.urgency,

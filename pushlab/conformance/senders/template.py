@@ -25,10 +25,8 @@ UNSUBSCRIBE = json.dumps({"endpoint": "{endpoint}"})
 """The codelab's bodies."""
 
 
-OF_A_SUBSCRIPTION = frozenset({"subscription", "endpoint", "p256dh", "auth"})
-OF_A_MESSAGE = frozenset({
-    "subscription", "subscription_json", "endpoint", "payload", "ttl", "urgency", "topic",
-})  # fmt: skip
+OF_A_SUBSCRIPTION = frozenset({"subscription", "subscription_json", "endpoint", "p256dh", "auth"})
+OF_A_MESSAGE = OF_A_SUBSCRIPTION | {"payload", "ttl", "urgency", "topic"}
 """The placeholders that have a value."""
 
 
