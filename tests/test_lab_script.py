@@ -115,7 +115,10 @@ def test_a_signal_is_passed_on_and_the_program_is_waited_for(tmp_path):
         "print('runs', flush=True); time.sleep(600)"
     )
     runner = (
-        "import sys; sys.dont_write_bytecode = True\n"
+        "import signal, sys; sys.dont_write_bytecode = True\n"
+        # Whoever started the tests may have had a signal ignored, as nohup does with SIGHUP.
+        "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
+        "    signal.signal(number, signal.SIG_DFL)\n"
         "from importlib.machinery import SourceFileLoader\n"
         f"lab = SourceFileLoader('lab_script', {str(SCRIPT)!r}).load_module()\n"
         f"try: lab.wait_for([sys.executable, '-c', {program!r}])\n"

@@ -11,7 +11,13 @@ import pytest
 
 from pushlab.settings import patience
 
-PUSHLAB = [sys.executable, "-m", "pushlab"]
+# Whoever started the tests may have had SIGHUP ignored, as nohup does.
+HEAR = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "pushlab", *sys.argv[1:]])
+"""
+PUSHLAB = [sys.executable, "-c", HEAR]
 FREE = ["--port", "0", "--push-port", "0"]
 
 pytestmark = pytest.mark.usefixtures("programs")

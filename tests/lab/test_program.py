@@ -132,7 +132,7 @@ def test_a_vendor_s_host_leads_to_the_lab_and_any_other_nowhere(tmp_path, run):
         programs = module.Programs(service)
         try:
             program = await programs.start(tmp_path / "server.py")
-            return program.log.split()
+            return program.log.split()[:2]  # Python's server says more, of whoever looks at its port.
         finally:
             await programs.stop()
             await service.stop()
