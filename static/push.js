@@ -9,6 +9,10 @@ import { sameBytes } from "./base64url.js";
 // service, it tries for ever and reports no error.
 const PATIENCE = 20_000;
 
+// Milliseconds in which a worker that was thrown away may get a successor, and between two looks.
+const NEXT_WORKER = 1000;
+const LOOK_AGAIN = 20;
+
 export const WORKER = "sw.js";
 
 // The worker's scope is the folder of this page, and no wider: behind a proxy, the same origin also
@@ -77,25 +81,19 @@ export function unregister(registration) {
   return patiently(registration.unregister());
 }
 
-// Wait until the worker is active: subscribe() fails before. `serviceWorker.ready` would wait for
+// Wait until a worker is active: subscribe() fails before. `serviceWorker.ready` would wait for
 // ever if the installation failed.
 async function activated(registration) {
   const before = registration.active;
-  const worker = newest(registration) ?? (await patiently(found(registration)));
-  const active = new Promise((resolve, reject) => {
-    function settle() {
-      if (worker.state === "activated") resolve();
-      if (worker.state !== "redundant") return;
-      // Firefox may end the worker of a registration that has just been renewed, and start another.
-      if (registration.active !== before && registration.active?.state === "activated") resolve();
-      else {
-        reject(new DOMException("The worker was thrown away during installation.", "AbortError"));
-      }
+  let worker = await found(registration, PATIENCE);
+  if (!worker) throw tooLate();
+  while ((await patiently(settled(worker))) === "redundant") {
+    // Firefox may end the worker of a registration that has just been renewed, and start another.
+    worker = await found(registration, NEXT_WORKER);
+    if (!worker || worker === before) {
+      throw new DOMException("The worker was thrown away during installation.", "AbortError");
     }
-    worker.addEventListener("statechange", settle);
-    settle();
-  });
-  await patiently(active);
+  }
 }
 
 // Right after unregister() a registration may still show the old worker, which has ended.
@@ -103,11 +101,24 @@ function newest({ installing, waiting, active }) {
   return [installing, waiting, active].find((worker) => worker && worker.state !== "redundant");
 }
 
-// Firefox may return a registration that has no worker yet.
-function found(registration) {
+// Firefox may return a registration that has no worker yet, and fire `updatefound` before it has
+// one. So look again and again; return undefined if there is none after so many milliseconds.
+async function found(registration, milliseconds) {
+  const end = Date.now() + milliseconds;
+  while (!newest(registration) && Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
+  }
+  return newest(registration);
+}
+
+// Return the state in which a worker stays.
+function settled(worker) {
   return new Promise((resolve) => {
-    const settle = () => resolve(newest(registration));
-    registration.addEventListener("updatefound", settle, { once: true });
+    function tell() {
+      if (["activated", "redundant"].includes(worker.state)) resolve(worker.state);
+    }
+    worker.addEventListener("statechange", tell);
+    tell();
   });
 }
 
@@ -142,11 +153,15 @@ export function belongsTo(subscription, applicationServerKey) {
   return Boolean(made) && sameBytes(made, applicationServerKey);
 }
 
+function tooLate() {
+  return new DOMException(`No answer after ${PATIENCE / 1000} seconds.`, "TimeoutError");
+}
+
 function patiently(promise) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => {
-      reject(new DOMException(`No answer after ${PATIENCE / 1000} seconds.`, "TimeoutError"));
+      reject(tooLate());
     }, PATIENCE);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));

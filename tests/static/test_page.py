@@ -429,3 +429,43 @@ def test_the_drawing_stays_still_for_those_who_want_that(page, server):
         press(page, "notify-all")
         expect(told).to_have_count(count)
         assert page.evaluate("moved") is moves
+
+
+# ---- a registration whose worker comes late, or is replaced: Firefox does both after unregister() --
+
+# A registration that looks like these, one after the other, 60 ms apart, and what is made of it.
+REGISTER = """async (looks) => {
+  const workers = {};
+  const worker = (name) => (workers[name] ??= Object.assign(new EventTarget(), { state: "installing" }));
+  const registration = {};
+  const become = (look) => {
+    for (const place of ["installing", "waiting", "active"]) {
+      registration[place] = look[place] ? worker(look[place]) : null;
+    }
+    for (const [name, state] of Object.entries(look.states ?? {})) {
+      worker(name).state = state;
+      worker(name).dispatchEvent(new Event("statechange"));
+    }
+  };
+  navigator.serviceWorker.register = async () => registration;
+  become(looks[0]);
+  looks.slice(1).forEach((look, i) => setTimeout(() => become(look), 60 * (i + 1)));
+  const { register } = await import("./push.js");
+  return register().then(() => "active", (error) => error.message);
+}"""
+ENDED = {"active": "old", "states": {"old": "redundant"}}
+NEW = {"active": "new", "states": {"new": "activated"}}
+REPLACED = {"states": {"new": "redundant"}}
+
+
+def test_register_waits_for_a_worker_that_comes_late_or_is_replaced(page, server):
+    visit(page, server.url)
+    assert page.evaluate(REGISTER, [NEW]) == "active"
+    assert page.evaluate(REGISTER, [ENDED, {}, {"installing": "new"}, NEW]) == "active"
+    other = {"active": "other", "states": {"other": "activated"}}
+    assert page.evaluate(REGISTER, [{"installing": "new"}, REPLACED, other]) == "active"
+    thrown_away = "The worker was thrown away during installation."
+    assert page.evaluate(REGISTER, [{"installing": "new"}, REPLACED]) == thrown_away
+    before = {"active": "before", "states": {"before": "activated"}}
+    failed = [before | {"installing": "new"}, before | REPLACED]
+    assert page.evaluate(REGISTER, failed) == thrown_away
