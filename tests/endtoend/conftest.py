@@ -110,6 +110,8 @@ class World:
 
     async def begin(self):
         """Have the page open and the agent subscribed; return its subscription."""
+        if isinstance(self.agent, VirtualUserAgent):  # What an earlier message reports comes first.
+            await asyncio.gather(*self.agent._reports)
         await self.agent.open(self.server.url)
         if await self.agent.state() == "unregistered":
             await self.agent.register()

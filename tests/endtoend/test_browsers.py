@@ -169,7 +169,8 @@ def test_a_corrupt_message_shows_nothing_and_the_next_good_one_is_shown(world, w
         await world.wait_for("acknowledge", after=start, code=world.kind.good)
         await world.agent.wait_for_notification(f"good {where}")
         assert f"corrupt {where}" not in await world.bodies()
-        await world.wait_for("notification shown", after=start)
+        received = await world.wait_for("push received", after=start)
+        await world.wait_for("notification shown", after=received[0].number)
         assert len([e for e in world.since(start) if e.what == "push received"]) == 1
 
     world.run(scenario())

@@ -8,7 +8,7 @@ shows new events in a thread of its own.
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 Failed = Callable[[Exception], None]
 
@@ -49,7 +49,9 @@ class Worker:
 class Painter:
     """Call ``paint`` soon after ``touch``, at most once in ``pause`` seconds, in a daemon thread.
 
-    A hundred touches in a row lead to one or two calls, and a call always follows the last touch.
+    A hundred touches in a row lead to one or two calls, and a call always follows the last touch. If
+    nothing happens after that, it is called once more after each of the seconds in ``again``: for what
+    comes late and tells nobody.
 
     >>> painted = threading.Event()
     >>> painter = Painter(painted.set, failed=print)
@@ -59,8 +61,14 @@ class Painter:
     >>> painter.close()
     """
 
-    def __init__(self, paint: Callable[[], None], failed: Failed, pause: float = 0.1) -> None:
-        self._paint, self._failed, self._pause = paint, failed, pause
+    def __init__(
+        self,
+        paint: Callable[[], None],
+        failed: Failed,
+        pause: float = 0.1,
+        again: Sequence[float] = (),
+    ) -> None:
+        self._paint, self._failed, self._pause, self._again = paint, failed, pause, again
         self._touched, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._serve, name="pushlab-painter", daemon=True)
         self._thread.start()
@@ -75,8 +83,13 @@ class Painter:
         self._touched.set()
 
     def _serve(self) -> None:
-        while self._touched.wait() and not self._closed.is_set():
-            self._touched.clear()
+        later: Iterator[float] = iter(())
+        while True:
+            if self._touched.wait(next(later, None)):
+                self._touched.clear()
+                later = iter(self._again)
+            if self._closed.is_set():
+                return
             try:
                 self._paint()
             except Exception as error:  # noqa: BLE001 - the thread goes on, and the panel shows it

@@ -65,7 +65,8 @@ class Panel:
         self._worker = Worker(self._explain)
         self._views = [
             Painter(self._paint_events, self._explain),
-            Painter(self._paint_browsers, self._explain, pause=0.5),
+            # Firefox lists a notification some moments after it has shown it, and tells nobody.
+            Painter(self._paint_browsers, self._explain, pause=0.5, again=(1, 4, 15)),
         ]
         self._counts, self._total = Counts(), 0
         self._progress = Painter(self._paint_progress, self._explain)

@@ -1,5 +1,6 @@
 """The panel's two threads: work in its order, painting no oftener than needed, no error lost."""
 
+import queue
 import threading
 
 from pushlab.notebook.panel.live import Painter, Worker
@@ -91,6 +92,19 @@ def test_two_paintings_are_a_pause_apart(monkeypatch):
     painter.close()
     painter._thread.join(LONG)
     assert pauses[:3] == [0.1, 0.1, 0.1]
+
+
+def test_a_painter_paints_again_for_what_comes_late():
+    painted = queue.SimpleQueue()
+    painter = Painter(lambda: painted.put(1), nothing_fails, pause=0, again=(0.01, 0.02))
+    painter.touch()
+    for _ in range(3):
+        painted.get(timeout=LONG)
+    painter.touch()
+    for _ in range(3):
+        painted.get(timeout=LONG)
+    painter.close()
+    assert painted.empty(), "each touch is followed by two more calls, and by no third"
 
 
 def test_a_painting_that_fails_is_told_of_and_the_next_one_is_tried():
