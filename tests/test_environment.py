@@ -18,7 +18,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT, BUILD = PYPROJECT["project"], PYPROJECT["dependency-groups"]["build"]
-EVERY_EXTRA = [text for extra in PROJECT["optional-dependencies"].values() for text in extra]
+EXTRAS = PROJECT["optional-dependencies"]
+EVERY_EXTRA = [text for extra in EXTRAS.values() for text in extra if not text.startswith("pushlab[")]
 LOCK: dict[str, list[str]] = {}
 """The entries of each package: more than one if its version depends on the machine."""
 for entry in re.split(r"\n(?=\w)", (ROOT / "requirements.lock").read_text("utf-8")):
@@ -88,7 +89,8 @@ def test_what_is_imported_is_declared():
     """A package that another one happens to bring may be gone with that one's next version."""
     from importlib.metadata import packages_distributions
 
-    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    dependencies = PROJECT["dependencies"] + EXTRAS["scale"]
+    declared = {canonicalize_name(Requirement(text).name) for text in dependencies}
     brings = packages_distributions()
     for path in sorted((ROOT / "pushlab").rglob("*.py")):
         for module in imported(path) - sys.stdlib_module_names - {"pushlab"}:
@@ -145,7 +147,8 @@ def test_the_public_door_opens_every_name_and_import_is_light():
         "early = {'tornado', 'pywebpush', 'aiohttp', 'sqlalchemy', 'ipywidgets'} & set(sys.modules)\n"
         "assert not early, early\n"
         "[getattr(pushlab, name) for name in pushlab.__all__]\n"
-        "late = {'pywebpush', 'aiohttp', 'nbformat', 'jsonschema', 'jupyter_server'}\n"
+        "late = {'pywebpush', 'aiohttp', 'nbformat', 'jsonschema', 'jupyter_server',"
+        " 'dask', 'distributed', 'psycopg'}\n"
         "late &= set(sys.modules)\n"
         "assert not late, late\n"
     )

@@ -291,8 +291,9 @@ def test_what_is_installed_is_named_by_the_files_that_say_so(script, tmp_path, m
 @pytest.mark.parametrize(
     ("extras", "there", "not_there"),
     [
-        ("", {"tornado", "jupyter-core", "hatchling", "certifi"}, {"playwright", "mypy", "atheris"}),
-        ("test", {"tornado", "pytest", "playwright", "greenlet"}, {"mypy", "atheris"}),
+        ("", {"tornado", "jupyter-core", "hatchling", "certifi"}, {"playwright", "mypy", "dask"}),
+        ("scale", {"tornado", "distributed", "dask", "psycopg-binary"}, {"playwright", "mypy"}),
+        ("test", {"tornado", "pytest", "playwright", "greenlet", "dask"}, {"mypy", "atheris"}),
         ("lint", {"tornado", "mypy", "mypy-extensions", "oxlint"}, {"hypothesis", "playwright"}),
         ("test,fuzz", {"tornado", "pytest", "atheris"}, {"mypy"}),
     ],
