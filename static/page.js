@@ -52,6 +52,12 @@ function render() {
   return painting;
 }
 
+// A worker that takes long to install is active at some time. `ready` waits for it, however long.
+async function renderWhenActive() {
+  await navigator.serviceWorker?.ready;
+  await render();
+}
+
 async function ask() {
   const facts = await look();
   const { subscription } = facts;
@@ -173,4 +179,5 @@ $("name").addEventListener("change", () => {
   rename($("name").value);
   introduce().catch(refuse);
 });
-act("load", begin);
+await act("load", begin);
+renderWhenActive().catch(refuse);

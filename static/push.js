@@ -9,8 +9,10 @@ import { sameBytes } from "./base64url.js";
 // service, it tries for ever and reports no error.
 const PATIENCE = 20_000;
 
-// Milliseconds in which a worker that was thrown away may get a successor, and between two looks.
+// Milliseconds: in which a worker that was thrown away may get a successor, in which a new one
+// should be active, and between two looks.
 const NEXT_WORKER = 1000;
+const SOON_ACTIVE = 3000;
 const LOOK_AGAIN = 20;
 
 export const WORKER = "sw.js";
@@ -22,6 +24,8 @@ const SCOPE = new URL("./", location).href;
 export async function look() {
   const here = surroundings();
   const registration = here.missing.length ? null : await ourRegistration();
+  // Another tab may just have registered it, or Firefox has ended its worker and starts another.
+  if (registration) await until(() => registration.active, SOON_ACTIVE);
   return {
     ...here,
     registration,
@@ -103,12 +107,19 @@ function newest({ installing, waiting, active }) {
 
 // Firefox may return a registration that has no worker yet, and fire `updatefound` before it has
 // one. So look again and again; return undefined if there is none after so many milliseconds.
-async function found(registration, milliseconds) {
+function found(registration, milliseconds) {
+  return until(() => newest(registration), milliseconds);
+}
+
+// Ask again and again until the answer is something, or the time is over. Return the last answer.
+async function until(ask, milliseconds) {
   const end = Date.now() + milliseconds;
-  while (!newest(registration) && Date.now() < end) {
+  let answer = ask();
+  while (!answer && Date.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
+    answer = ask();
   }
-  return newest(registration);
+  return answer;
 }
 
 // Return the state in which a worker stays.
