@@ -15,7 +15,7 @@ from pushlab.appserver import private_file
 from pushlab.appserver.keys import DEFAULT_SUBJECT, NAMES, VapidKeys, explained, parse_env
 from pushlab.errors import BadSubject, FormatError, KeyFileMalformed, KeyMismatch
 from pushlab.protocol import utf8, vapid
-from pushlab.protocol.spelling import Kind, key_file
+from pushlab.protocol.spelling import Kind, key_file_reader
 from pushlab.reader import command
 
 ENVIRONMENT = "the environment"
@@ -73,7 +73,7 @@ def convert(content: bytes, subject: str = "") -> tuple[VapidKeys, str]:
     >>> convert(b'{"publicKey":"","privateKey":"' + 42 * b"A" + b'E"}')
     (<VapidKeys BGsX0fLh… mailto:pushlab@example.com>, 'the JSON of web-push generate-vapid-keys')
     """
-    file = key_file.read(content)
+    file = key_file_reader.read(content)
     private, public = (file.public, file.private) if file.exchanged else (file.private, file.public)
     if private is None or private.spelling.kind is not Kind.PRIVATE or private.spelling.shape is None:
         advice = file.advice

@@ -34,7 +34,7 @@ from pushlab.errors import (
     PushlabError,
 )
 from pushlab.protocol import base64url, p256, strict_json, utf8, vapid
-from pushlab.protocol.spelling import key_file
+from pushlab.protocol.spelling import key_file, key_file_reader
 from pushlab.protocol.spelling.shapes import is_printable
 
 DEFAULT_SUBJECT = "mailto:pushlab@example.com"
@@ -244,7 +244,7 @@ def explained(place: str, content: bytes, reason: PushlabError) -> PushlabError:
     """Make the error about a file, or another place: what it holds instead, if that is recognized."""
     if isinstance(reason, KeyMismatch):
         return KeyMismatch(f"{place}: {reason.detail}")
-    if found := key_file.read(content).advice:
+    if found := key_file_reader.read(content).advice:
         # What is wrong with a JWK does not matter where the file is no JWK.
         detail = "" if found.name in key_file.WHOLE_FILE else f"{reason.detail}: "
         return KeyFileMalformed(f"{place}: {detail}{found.what}", hint=found.turn)

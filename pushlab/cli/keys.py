@@ -9,7 +9,7 @@ from pushlab.appserver import key_sources
 from pushlab.appserver.key_sources import KeySource
 from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.errors import KeyFileExists, KeyFileMalformed, KeyMismatch, UnreadableFile
-from pushlab.protocol.spelling import key_file
+from pushlab.protocol.spelling import key_file, key_file_reader
 from pushlab.reader import command
 
 
@@ -62,7 +62,7 @@ def _import(source: Path, path: Path, subject: str | None) -> str:
             hint="Move that file away first, or import into another one with --file NEW",
         )
     converted.save(path, overwrite=True)
-    file = key_file.read(content)
+    file = key_file_reader.read(content)
     if file.exchanged or file.is_bundled:
         print(key_file.BURNT, file=sys.stderr)
     return form

@@ -13,7 +13,7 @@ from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.text import base64url_fault, slug
 from pushlab.errors import KeyFileMalformed, MalformedJson, NotUtf8, PushlabError
 from pushlab.protocol import base64url, p256, strict_json, utf8
-from pushlab.protocol.spelling import Kind, advise, key_file
+from pushlab.protocol.spelling import Kind, advise, key_file, key_file_reader
 from pushlab.protocol.spelling.encodings import ALPHABETS
 from pushlab.protocol.spelling.shapes import is_printable
 from pushlab.reader import command
@@ -66,7 +66,7 @@ def _not_text(content: bytes, error: NotUtf8) -> Finding:
 
 def _of_another_tool(text: str | bytes) -> Finding | None:
     """Name a file whose keys are there, and in another form than ours, or in each other's place."""
-    file = key_file.read(text)
+    file = key_file_reader.read(text)
     advice = file.advice
     if not advice or advice.name not in key_file.WHOLE_FILE:
         return None
@@ -85,7 +85,7 @@ def _keys(read: Callable[[], VapidKeys], text: str = "") -> Keys:
     try:
         keys = read()
     except KeyFileMalformed as error:
-        if found := key_file.read(text).advice:
+        if found := key_file_reader.read(text).advice:
             seen = f"the key file: {found.what}"
             return [bad(error.code, seen, US, POINT, found.turn)], None
         return [of_error(error)], None

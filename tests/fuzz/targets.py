@@ -43,7 +43,7 @@ from pushlab.errors import (
 from pushlab.protocol import base64url, content_coding, encryption, jws, strict_json, utf8, vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.spelling import Kind, advise, captured, key_file, recognize, times, wrapping
+from pushlab.protocol.spelling import Kind, advise, captured, key_file_reader, recognize, times, wrapping
 from pushlab.protocol.spelling.shapes import LENGTHS
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.chromium import checkin, messages, protobuf
@@ -224,7 +224,7 @@ def read_captured(data: bytes) -> None:
 
 def read_key_file(data: bytes) -> None:
     """Read a key file as each of its readers does: as ours, as any tool's, and as the doctor."""
-    file = key_file.read(data)
+    file = key_file_reader.read(data)
     _says_nothing_of(text_of(data), file.advice or ())
     findings, keys = examine_keys(data)
     assert findings and (keys is None or len(keys.public) == 65)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlab.protocol import base64url, p256
-from pushlab.protocol.spelling import Kind, key_file
+from pushlab.protocol.spelling import Kind, key_file_reader
 
 from . import writers
 
@@ -143,7 +143,7 @@ def test_each_tools_file_is_named_and_its_pair_is_found(key, tool):
     public, private = halves(key)
     text = write(public, private, key)
     for content in (text, text.encode(), b"\xef\xbb\xbf" + text.encode(), text.encode("utf-16")):
-        file = key_file.read(content)
+        file = key_file_reader.read(content)
         assert file.form.endswith(form)
         assert file.private.spelling.raw == writers.private_of(key)
         assert file.public.spelling.raw == writers.public_of(key) and not file.exchanged
@@ -168,14 +168,14 @@ def test_halves_in_each_others_place_are_seen_in_every_file(key, tool):
     public, private = halves(key)
     if "PEM" in tool or TOOLS[tool][0] == BOTH:
         return  # There the key itself is written, or no name says which half it is.
-    file = key_file.read(TOOLS[tool][1](private, public, key))
+    file = key_file_reader.read(TOOLS[tool][1](private, public, key))
     assert file.exchanged and file.advice.name == "keys-exchanged"
     assert "make a new pair" in file.advice.turn
 
 
 @given(KEYS)
 def test_the_private_half_of_a_jwk_set_is_called_as_it_is_there(key):
-    file = key_file.read(json.dumps({"keys": [jwk(key)]}))
+    file = key_file_reader.read(json.dumps({"keys": [jwk(key)]}))
     assert file.lines == "VAPID_PRIVATE_KEY=(the value of d)"
 
 
@@ -184,10 +184,10 @@ def test_a_file_of_ours_needs_no_advice(key):
     public, private = halves(key)
     env = f"VAPID_PUBLIC_KEY={public}\nVAPID_PRIVATE_KEY={private}\nVAPID_SUBJECT={SUBJECT}\n"
     for content in (env, json.dumps(jwk(key)), pem(key), private, writers.private_of(key)):
-        file = key_file.read(content)
+        file = key_file_reader.read(content)
         assert file.private.spelling.raw == writers.private_of(key)
         assert file.advice is None or file.advice.name == "is-pem"
-    assert key_file.read(env).subject == SUBJECT
+    assert key_file_reader.read(env).subject == SUBJECT
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_file_of_ours_needs_no_advice(key):
     ],
 )
 def test_a_file_without_a_key_is_named_as_well(content, name):
-    assert key_file.read(content).advice.name == name
+    assert key_file_reader.read(content).advice.name == name
 
 
 NAMED = {
@@ -228,33 +228,33 @@ def test_halves_that_are_exchanged_are_told_wherever_there_are_names():
     key = p256.load_private(bytes(range(32)))
     public, private = halves(key)
     for template in NAMED.values():
-        right = key_file.read(template.format(p=public, s=private))
+        right = key_file_reader.read(template.format(p=public, s=private))
         assert right.advice.name == "of-another-tool"
-        file = key_file.read(template.format(p=private, s=public))
+        file = key_file_reader.read(template.format(p=private, s=public))
         assert file.exchanged and file.advice.name == "keys-exchanged"
         assert file.public.spelling.raw == writers.private_of(key)
     # Two lines without names have no place to be exchanged in.
-    assert not key_file.read(f"{private}\n{public}").exchanged
+    assert not key_file_reader.read(f"{private}\n{public}").exchanged
 
 
 def test_a_private_key_with_a_name_for_pages_is_named():
     _, private = halves(p256.load_private(bytes(31) + b"\1"))
     for prefix in ("NEXT_PUBLIC_", "VITE_", "REACT_APP_"):
-        file = key_file.read(f"{prefix}VAPID_PRIVATE_KEY={private}")
+        file = key_file_reader.read(f"{prefix}VAPID_PRIVATE_KEY={private}")
         assert file.advice.name == "private-key-bundled" and "make a new pair" in file.advice.turn
-    assert key_file.read(f"VITE_VAPID_PUBLIC_KEY=x\nVAPID_PRIVATE_KEY={private}").advice is None
+    assert key_file_reader.read(f"VITE_VAPID_PUBLIC_KEY=x\nVAPID_PRIVATE_KEY={private}").advice is None
 
 
 @pytest.mark.parametrize("content", ["hello", "{", "[1, 2]", "X=1", b"\0", b"\xff"])
 def test_nothing_is_said_of_what_is_not_known(content):
-    file = key_file.read(content)
+    file = key_file_reader.read(content)
     assert file.advice is None and (not file.private or not file.private.spelling.kind)
 
 
 def test_a_public_key_alone_lacks_its_private_half():
     public, _ = halves(p256.load_private(bytes(31) + b"\1"))
     for text in (public, f"Application Server Key = {public}", f"VAPID_PUBLIC={public}\nVAPID_PRIVATE="):
-        file = key_file.read(text)
+        file = key_file_reader.read(text)
         assert file.public.spelling.kind is Kind.PUBLIC and file.advice.name == "private-key-missing"
 
 
@@ -272,4 +272,4 @@ def test_a_public_key_alone_lacks_its_private_half():
 )
 def test_a_hostile_file_takes_no_time(text):
     # Without bounds in the patterns, each of these takes minutes.
-    assert not key_file.read(text).public
+    assert not key_file_reader.read(text).public
