@@ -17,11 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.httpclient import HTTPRequest
 from tornado.websocket import (
     WebSocketClientConnection,
     WebSocketClosedError,
-    WebSocketError,
     websocket_connect,
 )
 
@@ -119,7 +118,7 @@ class AutopushClient:
             # Tornado goes on connecting, and nobody would ever close the connection.
             connecting.add_done_callback(_close)
             raise
-        except (OSError, HTTPClientError, WebSocketError) as error:
+        except Exception as error:  # Whatever an answer makes Tornado raise: it passes all of it on.
             raise BrowserFailed(f"The push service does not answer: {error}") from error
         try:
             await self._hello()

@@ -13,7 +13,7 @@ import json
 from collections import deque
 from urllib.parse import urljoin
 
-from tornado.httpclient import HTTPClientError, HTTPResponse
+from tornado.httpclient import HTTPResponse
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from pushlab.errors import BrowserFailed, TimedOut
@@ -247,7 +247,7 @@ class VirtualUserAgent:
         request |= {"headers": self._headers, "follow_redirects": False, "decompress_response": False}
         try:
             response = await self._client.fetch(url, raise_error=False, **request)
-        except (OSError, HTTPClientError, ValueError) as error:
+        except Exception as error:  # Whatever an answer makes Tornado raise: it passes all of it on.
             raise BrowserFailed(f"The application server does not answer: {error}") from error
         if response.code >= 300 and response.code not in accept:
             raise BrowserFailed(f"The application server says: {_message(response)}")

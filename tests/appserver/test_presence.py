@@ -132,22 +132,27 @@ def test_long_endpoints_of_strangers_hide_nobody(run):
 
 
 @pytest.mark.parametrize(
-    ("status", "body"),
+    ("status", "body", "headers"),
     [
-        (500, b""),
-        (404, b'{"error": {"id": "unknown-path"}}'),
-        (302, b""),
-        (200, b"no JSON"),
-        (200, b"[]"),
-        (200, b'{"data": {"presence": []}}'),
-        (200, b'{"data": {"presence": [7]}}'),
-        (200, b'{"data": {"presence": [{"connected": true}]}}'),
+        (500, b"", 0),
+        (404, b'{"error": {"id": "unknown-path"}}', 0),
+        (302, b"", 0),
+        (200, b"no JSON", 0),
+        (200, b"[]", 0),
+        (200, b'{"data": {"presence": []}}', 0),
+        (200, b'{"data": {"presence": [7]}}', 0),
+        (200, b'{"data": {"presence": [{"connected": true}]}}', 0),
+        (200, b"", 70),
     ],
 )
-def test_a_push_service_that_says_nothing_of_use_costs_its_rows_alone(run, caplog, status, body):
+def test_a_push_service_that_says_nothing_of_use_costs_its_rows_alone(
+    run, caplog, status, body, headers
+):
     class Odd(RequestHandler):
         def post(self):
             self.set_status(status)
+            for number in range(headers):
+                self.set_header(f"X-{number}", "x" * 1000)
             self.finish(body)
 
     async def scenario():

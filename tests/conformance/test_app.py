@@ -29,6 +29,11 @@ ANSWERS = {
     "no HTTP": (b"\x00\xff\r\n\r\n", "POST /add-subscription: "),
     "a hang-up": (b"", "POST /add-subscription: "),
     "megabytes": (b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n", "POST /add-subscription: "),
+    "cookies": (
+        b"HTTP/1.1 200 OK\r\n" + b"Set-Cookie: a=b\r\n" * 5000 + b"\r\n",
+        "POST /add-subscription: the reply cannot be read",
+    ),
+    "an endless head": (b"HTTP/1.1 200 OK\r\n" + b"a" * 99_999, "POST /add-subscription: the reply"),
 }
 
 

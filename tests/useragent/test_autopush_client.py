@@ -20,6 +20,7 @@ GOOD = {
     "register": {"messageType": "register", "status": 200, "pushEndpoint": "https://push.example.net/1"},
 }
 WRONG = [None, 7, True, [], {}, "", "x" * 3000]
+LONG_HEAD = [(f"X-{number}", "x" * 1000) for number in range(70)]
 
 
 class Hostile(WebSocketHandler):
@@ -144,6 +145,7 @@ def test_a_frame_that_is_too_long_ends_the_connection(run):
     "options",
     [
         {"status": 302, "headers": [("Location", "http://127.0.0.1:9/")]},
+        {"headers": LONG_HEAD},
         {"body": b" " * 1_000_000},
         {"status": 500, "body": b'{"error": {"message": 7}}'},
         {"status": 500, "body": b'{"error": {}}'},
@@ -164,6 +166,20 @@ def test_a_page_of_another_program_is_an_error_in_words(run, options):
             for one in (push, server):
                 one.stop()
                 await one.close_all_connections()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("options", [{}, {"status": 500}, {"headers": LONG_HEAD}])
+def test_an_answer_that_is_no_handshake_is_an_error_in_words(run, options):
+    async def scenario():
+        server, url = served(Page, **options)
+        try:
+            with pytest.raises(BrowserFailed, match="does not answer"):
+                await AutopushClient(url, "test", lambda plaintext: None).connect()
+        finally:
+            server.stop()
+            await server.close_all_connections()
 
     run(scenario())
 

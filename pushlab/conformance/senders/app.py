@@ -163,6 +163,7 @@ class AppSender:
             body=body,
             headers={"Content-Type": media_type, **headers},
             follow_redirects=False,
+            decompress_response=False,
             connect_timeout=self.limit,
             request_timeout=self.limit,
             validate_cert=False,  # It is on this machine, often with a certificate that it has signed.
@@ -180,6 +181,8 @@ class AppSender:
         except (OSError, asyncio.IncompleteReadError) as error:
             why = getattr(error, "strerror", None) or str(error)
             return Said(fault=f"the app at {urlsplit(url).netloc} cannot be reached: {why}")
+        except Exception as error:  # noqa: BLE001 — whatever a reply makes Tornado raise is a fault of the app
+            return Said(fault=f"POST {path}: the reply cannot be read ({type(error).__name__})")
         return _said(response, path, time.monotonic() - began)
 
 
