@@ -8,7 +8,7 @@ import socket
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,11 @@ from pushlab import testing
 from pushlab.settings import patience
 from pushlab.testing import missing
 
+from . import postgres
+from .postgres import PostgresServer
 from .run import artifacts as artifacts_of_a_run
 from .run import chance, kernels, progress, schedule
+from .run.ports import free_port
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -154,6 +157,35 @@ def firefox_installed(slow) -> str:
 def chromium_installed(slow) -> str:
     """Give Chromium's path; without it skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
     return found_or_missing("pushlab.useragent.chromium.browser")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(slow, artifacts) -> Iterator[PostgresServer]:
+    """Give a running PostgreSQL; without it skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
+    programs = postgres.find()
+    if programs is None:
+        missing("PostgreSQL is not installed: there is no initdb on PATH.")
+    server = PostgresServer(programs, free_port())
+    try:
+        with artifacts.offer("postgresql.log", lambda: server.folder / "log"):
+            yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Give SQLAlchemy's URL of an empty database in PostgreSQL."""
+    with postgres_server.new_database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of an empty database: a test that asks for it runs on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'appserver.sqlite3'}"
+    return request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,10 @@ NEEDS = {
     "notebook_kernel": 10.0,
     "namespaces": 6.0,
     "programs": 4.0,
+    "postgres_server": 1.0,
 }
-"""Who asks for one of these fixtures starts a browser, a kernel, a network of machines or programs: a
-guess of the seconds that one test takes then."""
+"""Who asks for one of these fixtures starts a browser, a kernel, a network of machines, PostgreSQL or
+programs: a guess of the seconds that one test takes then."""
 
 LEFT_OUT = "--quick leaves out browsers, kernels, networks and programs that run for seconds"
 
