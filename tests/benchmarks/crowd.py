@@ -1,44 +1,55 @@
-"""A crowd: how a thousand browsers fare that are connected at once, and get one message each.
+"""A crowd: how thousands of browsers fare that are connected at once, and get one message each.
 
-The servers are ``pushlab serve`` in a process of its own; the browsers are virtual ones in this
-process, each with its own WebSocket, its own keys and a page that reports what it gets, as real ones
-do. Everybody must get every message once and be able to read it, else there is no figure. Times are
-from the POST to ``/notify-all`` until a browser has decrypted, so the slowest is the whole fan-out.
+Three kinds of processes take part, as in life, where decrypting costs the server nothing:
+
+    pushlab serve         the push service and the application server
+    crowd.py, twice       half of the virtual browsers each: a WebSocket, keys and a page for each
+    this one              asks them to connect, to subscribe, and POSTs to /notify-all
+
+Everybody must get every message once and be able to read it, else there is no figure. Times are from
+the POST to ``/notify-all`` until a browser has decrypted, so the slowest is the whole fan-out.
 """
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from report import Row
-from tornado.httpclient import AsyncHTTPClient
 
 from pushlab.server.connections import max_incoming, raise_file_limit
-from pushlab.settings import patience
+from pushlab.settings import DIRECT, patience
 from pushlab.useragent.virtual import VirtualUserAgent
 
 AT_ONCE = 50
-"""How many browsers of the crowd connect, or subscribe, at one moment."""
+"""How many browsers of one process connect, or subscribe, at one moment."""
 
-PATIENCE = patience(120)
+PROCESSES = 2
+"""Processes that hold the browsers."""
+
+PATIENCE = patience(180)
 """Seconds within which everybody must have everything."""
 
+BODY = "ID: 1"
+"""The first notification of a server that has sent none."""
 
-class Servers:
-    """The process of ``pushlab serve``, and where it listens."""
+
+class Process:
+    """A process of the scene: what it says, what it holds in memory, how long it has worked."""
 
     def __init__(self, process: subprocess.Popen):
         self._process = process
-        line = process.stdout.readline()
-        self.page, push = re.findall(r"https?://\S+", line)
-        self.push = push.replace("http", "ws", 1)
 
     def memory(self) -> float:
         """Return what the process holds in memory now, in MB; 0 where the system does not say."""
@@ -46,28 +57,54 @@ class Servers:
         text = status.read_text() if status.is_file() else "VmRSS: 0"
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
 
+    def cpu(self) -> float:
+        """Return for how many seconds processors have worked for it; 0 where the system does not say."""
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        if not stat.is_file():
+            return 0.0
+        user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+class Servers(Process):
+    """The process of ``pushlab serve``, and where it listens."""
+
+    def __init__(self, process: subprocess.Popen):
+        super().__init__(process)
+        self.page, push = re.findall(r"https?://\S+", process.stdout.readline())
+        self.push = push.replace("http", "ws", 1)
+
+
+class Part(Process):
+    """A process with a part of the crowd, which does what it is told."""
+
+    def do(self, what: str, at_once: int = AT_ONCE) -> Any:
+        """Let everybody in it do something; return the answer when all have done it."""
+        self._process.stdin.write(f"{what} {at_once}\n")
+        self._process.stdin.flush()
+        if not (line := self._process.stdout.readline()):
+            raise RuntimeError(f"a part of the crowd did not {what}")
+        return json.loads(line)
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen]:
+    """Run a Python program that is asked to end at the end of the block."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, *command], stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
 
 @contextmanager
 def servers() -> Iterator[Servers]:
     """Run both servers, with databases in a folder of their own."""
+    serve = ["-m", "pushlab", "serve", "--quiet", "--port", "0", "--push-port", "0"]
     with tempfile.TemporaryDirectory(prefix="pushlab-bench-") as data:
-        command = [
-            sys.executable,
-            "-m",
-            "pushlab",
-            "serve",
-            "--quiet",
-            "--port",
-            "0",
-            "--push-port",
-            "0",
-        ]
-        process = subprocess.Popen([*command, "--data", data], stdout=subprocess.PIPE, text=True)
-        with process:
-            try:
-                yield Servers(process)
-            finally:
-                process.terminate()
+        with running([*serve, "--data", data]) as process:
+            yield Servers(process)
 
 
 def missing(count: int) -> str:
@@ -78,49 +115,20 @@ def missing(count: int) -> str:
     )
 
 
+# --- in the process with a part of the crowd -----------------------------------------------------
+
+
 async def everybody(
-    crowd: Collection[VirtualUserAgent], do: Callable[[VirtualUserAgent], Awaitable], at_once: int
-) -> None:
+    crowd: list[VirtualUserAgent], do: Callable[[VirtualUserAgent], Awaitable], at_once: int
+) -> list:
     """Let everybody do something, so many at a time."""
     turn = asyncio.Semaphore(at_once)
 
-    async def one(agent: VirtualUserAgent) -> None:
+    async def one(agent: VirtualUserAgent) -> object:
         async with turn:
-            await do(agent)
+            return await do(agent)
 
-    await asyncio.gather(*map(one, crowd))
-
-
-async def scene(where: Servers, count: int) -> dict[str, float]:
-    """Gather a crowd, send to all of it, let it go; return the figures."""
-    figures = {"MB before": where.memory()}
-    crowd = [VirtualUserAgent(where.push, name=f"Number {number}") for number in range(count)]
-    async with asyncio.timeout(PATIENCE):
-        started = time.perf_counter()
-        await everybody(crowd, VirtualUserAgent.start, AT_ONCE)
-        figures["connect s"] = time.perf_counter() - started
-        started = time.perf_counter()
-        await everybody(crowd, lambda agent: enter(agent, where.page), AT_ONCE)
-        figures["subscribe s"] = time.perf_counter() - started
-
-        started = time.perf_counter()
-        sending = asyncio.create_task(notify_all(where.page))
-        times: list[float] = []
-
-        async def receive(agent: VirtualUserAgent) -> None:
-            await agent.wait_for_notification(body="ID: 1", timeout=PATIENCE)
-            times.append(time.perf_counter() - started)
-
-        await everybody(crowd, receive, count)
-        counts = await sending
-        figures["notify-all s"] = time.perf_counter() - started
-        figures |= quantiles(times)
-        figures["MB"] = where.memory()
-        assert counts["accepted"] == count, f"{counts['accepted']} of {count} were accepted"
-        await everybody(crowd, VirtualUserAgent.close, count)
-    got = {len(agent.received) for agent in crowd}
-    assert got == {1}, f"somebody got {max(got)} messages, somebody {min(got)}"
-    return figures
+    return await asyncio.gather(*map(one, crowd))
 
 
 async def enter(agent: VirtualUserAgent, page: str) -> None:
@@ -130,15 +138,73 @@ async def enter(agent: VirtualUserAgent, page: str) -> None:
     await agent.subscribe()
 
 
-async def notify_all(page: str) -> dict:
+async def receive(agent: VirtualUserAgent) -> float:
+    """Wait for the message; return when it came, by a clock that all processes share."""
+    await agent.wait_for_notification(body=BODY, timeout=PATIENCE)
+    return time.time()
+
+
+async def leave(agent: VirtualUserAgent) -> int:
+    """Close the browser; return how many messages it has got."""
+    await agent.close()
+    return len(agent.received)
+
+
+async def play(push: str, page: str, first: int, count: int) -> None:
+    """Do what the lines of standard input say, one after the other."""
+    raise_file_limit()
+    crowd = [VirtualUserAgent(push, name=f"Number {first + number}") for number in range(count)]
+    acts: dict[str, Callable[[VirtualUserAgent], Awaitable]] = {
+        "connect": VirtualUserAgent.start,
+        "subscribe": lambda agent: enter(agent, page),
+        "receive": receive,
+        "leave": leave,
+    }
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        what, at_once = line.split()
+        print(json.dumps(await everybody(crowd, acts[what], int(at_once))), flush=True)
+
+
+# --- in the process that measures ----------------------------------------------------------------
+
+
+def scene(where: Servers, parts: list[Part], count: int) -> dict[str, float]:
+    """Let the crowd gather, send to all of it, let it go; return the figures."""
+    figures = {"MB before": where.memory()}
+    with ThreadPoolExecutor(len(parts) + 1) as threads:
+
+        def together(what: str, at_once: int = AT_ONCE) -> list:
+            answers = threads.map(lambda part: part.do(what, at_once), parts)
+            return [one for answer in answers for one in answer]
+
+        def timed(step: str, act: Callable[[], Any]) -> Any:
+            started, cpu = time.perf_counter(), where.cpu()
+            answer = act()
+            figures[f"{step} s"] = time.perf_counter() - started
+            figures[f"CPU {step}"] = where.cpu() - cpu
+            return answer
+
+        timed("connect", lambda: together("connect"))
+        figures["MB connected"] = where.memory()
+        timed("subscribe", lambda: together("subscribe"))
+
+        receiving = threads.submit(together, "receive", count)
+        started = time.time()
+        counts = timed("notify-all", lambda: notify_all(where.page))
+        figures |= quantiles([came - started for came in receiving.result()])
+        figures["MB"] = where.memory()
+        assert counts["accepted"] == count, f"{counts['accepted']} of {count} were accepted"
+        got = set(together("leave"))
+    assert got == {1}, f"somebody got {max(got)} messages, somebody {min(got)}"
+    return figures
+
+
+def notify_all(page: str) -> dict:
     """Ask the application server to send to everybody; return its counts."""
-    client = AsyncHTTPClient(force_instance=True)  # past the queue of the crowd's own requests
     headers = {"Content-Type": "application/json"}
-    answer = await client.fetch(
-        f"{page}notify-all", method="POST", body="{}", headers=headers, request_timeout=PATIENCE
-    )
-    client.close()
-    return json.loads(answer.body)["data"]
+    request = urllib.request.Request(f"{page}notify-all", b"{}", headers)
+    with DIRECT.open(request, timeout=PATIENCE) as answer:
+        return json.load(answer)["data"]
 
 
 def quantiles(times: list[float]) -> dict[str, float]:
@@ -153,15 +219,29 @@ def quantiles(times: list[float]) -> dict[str, float]:
     return {name: 1000 * ordered[min(last, int(part * len(ordered)))] for name, part in at.items()}
 
 
-def measure(count: int) -> Row:
+def measure(count: int, processes: int = PROCESSES) -> Row:
     """Run the servers, and gather a crowd of this size."""
     if why := missing(count):
         return Row("crowd", f"{count:,} virtual browsers", note=why)
-    with servers() as where:
-        figures = asyncio.run(scene(where, count))
+    with ExitStack() as stage:
+        where = stage.enter_context(servers())
+        bounds = [count * number // processes for number in range(processes + 1)]
+        parts = [
+            Part(
+                stage.enter_context(
+                    running([__file__, where.push, where.page, str(first), str(end - first)])
+                )
+            )
+            for first, end in pairwise(bounds)
+        ]
+        figures = scene(where, parts, count)
     return Row("crowd", f"{count:,} virtual browsers", figures)
 
 
 def main(quick: bool) -> Iterator[list[Row]]:
     """Measure crowds of several sizes."""
-    yield [measure(count) for count in ([50] if quick else [100, 1000, 2000])]
+    yield [measure(count) for count in ([50] if quick else [1000, 10_000])]
+
+
+if __name__ == "__main__":
+    asyncio.run(play(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
