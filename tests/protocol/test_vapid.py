@@ -443,6 +443,28 @@ def test_k_is_not_a_point(public):
         verify(header(claims(), public=public), origin=ORIGIN, now=NOW)
 
 
+# RFC 8292 §5
+def test_the_signature_of_a_token_that_is_used_again_is_verified_once(monkeypatch):
+    again, check, checked = header(claims(jti="again")), jws.verify, []
+    monkeypatch.setattr(jws, "verify", lambda *given: checked.append(check(*given)))
+    for _ in range(3):
+        verify(again, origin=ORIGIN, now=NOW, subscribed_key=PUBLIC)
+    assert len(checked) == 1
+    # All else is looked at each time.
+    with pytest.raises(TokenExpired):
+        verify(again, origin=ORIGIN, now=NOW + DAY, subscribed_key=PUBLIC)
+    with pytest.raises(BadAudience):
+        verify(again, origin="https://other.example.net", now=NOW, subscribed_key=PUBLIC)
+    with pytest.raises(WrongKey):
+        verify(again, origin=ORIGIN, now=NOW, subscribed_key=p256.raw_public(OTHER))
+    # A token that is not valid is not remembered.
+    forged = header(claims(jti="forged"), OTHER)
+    for _ in range(2):
+        with pytest.raises(BadSignature):
+            verify(forged, origin=ORIGIN, now=NOW)
+    assert len(checked) == 1
+
+
 # V8, V9
 def test_a_restricted_subscription(outcome):
     text = header(claims())
