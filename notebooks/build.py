@@ -1,5 +1,7 @@
 """Make the notebooks from their sources: ``python notebooks/build.py [--execute] [NAME …]``.
 
+With ``--nbgrader COURSE`` it makes the assignments of a course instead (see ``grading.py``).
+
 A lesson is written once, with its solutions, as ``notebooks/source/NAME.py`` (jupytext's percent
 format). Two notebooks are made of it:
 
@@ -23,6 +25,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -31,6 +34,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from grading import POINTS, assignment, pictures
 from nbformat import NotebookNode
 
 from pushlab.cli.trust import SUMS, digest
@@ -284,11 +288,37 @@ def as_text(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
+def write_assignments(course: Path, chosen: list[str]) -> None:
+    """Write lessons into the ``source`` folder of nbgrader's course, each as an assignment."""
+    points, ungraded = 0, []
+    for name in chosen:
+        made = assignment(solution((NOTEBOOKS / "source" / f"{name}.py").read_text("utf-8")))
+        folder = course / "source" / name
+        for picture in pictures(made.notebook):
+            (folder / picture).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(NOTEBOOKS / picture, folder / picture)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.ipynb"
+        path.write_text(as_text(made.notebook), "utf-8")
+        worth = POINTS * len(made.exercises)
+        print(f"{path}: {', '.join(made.exercises)}: {worth} points")
+        points, ungraded = points + worth, ungraded + made.ungraded
+    print(f"{points} points. nbgrader grades all of them without a browser and without a screen.")
+    if ungraded:
+        print(f"Not graded: what real browsers show after the check of {', '.join(ungraded)}.")
+    print(f"Next: cd {course} && nbgrader generate_assignment {chosen[0]}")
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Make the notebooks from their sources.")
     parser.add_argument("--execute", action="store_true", help="run them and keep the outputs")
+    parser.add_argument("--nbgrader", type=Path, metavar="COURSE",
+                        help="write the assignments of this course for nbgrader")  # fmt: skip
     parser.add_argument("names", nargs="*", metavar="NAME", help="lessons (default: all)")
     chosen = parser.parse_args(arguments)
+    if chosen.nbgrader:
+        write_assignments(chosen.nbgrader, chosen.names or names())
+        return 0
     for name in chosen.names or names():
         for path, text in build(name, chosen.execute).items():
             _write(path, text)

@@ -26,7 +26,7 @@ IN_SCRIPTS = re.compile(r"(?:es|ox)lint-disable(?:-next-line|-line)?")
 
 def python_files() -> list[Path]:
     found = [path for name in FOLDERS for path in sorted((ROOT / name).rglob("*.py"))]
-    return [*found, ROOT / "notebooks" / "build.py", ROOT / "lab"]
+    return [*found, *(ROOT / "notebooks").glob("*.py"), ROOT / "lab"]
 
 
 def says_something(text: str) -> bool:

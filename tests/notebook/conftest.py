@@ -14,6 +14,7 @@ from .lessons import NOTEBOOKS
 @pytest.fixture(scope="session")
 def build():
     """Give the module ``notebooks/build.py``, which is a script and in no package."""
+    sys.path.append(str(NOTEBOOKS))  # as Python does for a script
     spec = importlib.util.spec_from_file_location("notebooks_build", NOTEBOOKS / "build.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
