@@ -16,6 +16,9 @@ MAX_HEAD = 2**16
 MAX_BODY = 2**20
 """Bytes of a body that are kept. Push services take 4096."""
 
+MAX_TRAILERS = 100
+"""Lines that may follow the last chunk of a body."""
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -55,7 +58,10 @@ async def read_request(
         for name, colon, value in (one.partition(":") for one in rest)
         if colon
     )
-    url = target if urlsplit(target).scheme else origin + target
+    try:
+        url = target if urlsplit(target).scheme else origin + target
+    except ValueError:
+        raise NotHttp("the target is no URL") from None
     request = Captured("raw HTTP", method, url, headers, None)
     if any(value.lower() == "100-continue" for value in request.values("Expect")):
         writer.write(CONTINUE)
@@ -78,7 +84,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     """Read a chunked body. Source: RFC 9112 §7.1."""
     body = bytearray()
     while True:
-        line = (await reader.readline()).partition(b";")[0].strip()
+        line = (await _line(reader)).partition(b";")[0]
         try:
             size = int(line, 16)
         except ValueError:
@@ -86,11 +92,20 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
         if size < 0 or len(body) + size > MAX_BODY:
             raise NotHttp(f"the body is longer than {MAX_BODY} bytes")
         if size == 0:
-            while (await reader.readline()).strip():
-                pass  # trailers
-            return bytes(body)
+            for _ in range(MAX_TRAILERS):
+                if not await _line(reader):
+                    return bytes(body)
+            raise NotHttp(f"more than {MAX_TRAILERS} trailers follow the body")
         body += await reader.readexactly(size)
-        await reader.readline()
+        await _line(reader)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """Read a line of a chunked body, without the spaces around it. Raises NotHttp."""
+    try:
+        return (await reader.readline()).strip()
+    except ValueError:  # asyncio's word for a line over its limit.
+        raise NotHttp(f"a line in the body is longer than {MAX_HEAD} bytes") from None
 
 
 def head_of(status: int, fields: dict[str, str], length: int | None) -> bytes:

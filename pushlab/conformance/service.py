@@ -46,6 +46,15 @@ GONE = always(Answer(410))
 
 DISTRUST = "the sender closed a TLS connection without a request: does it trust the authority?"
 
+MAX_RECORDED = 64 * 2**20
+"""Bytes of requests that are kept in one examination. Its largest case has 2,000 of 5 KiB."""
+
+PER_HEADER = 200
+"""Bytes that Python needs for one header beside its letters."""
+
+FAULTS_KEPT = 100
+"""Broken requests that are remembered. The last one is told."""
+
 IDLE = 60
 """Seconds after which a connection without a request is closed."""
 
@@ -82,6 +91,7 @@ class ExaminationService:
         self.strays: list[Captured] = []
         self.broken: list[str] = []
         self.connections = self.most_connections = 0
+        self._recorded = 0
 
     async def start(self) -> None:
         """Begin to listen. Raises PortTaken."""
@@ -146,6 +156,7 @@ class ExaminationService:
                 pass  # stop() has asked for it.
             except (NotHttp, ssl.SSLError, asyncio.IncompleteReadError) as fault:
                 self.broken.append(_words(fault))
+                del self.broken[:-FAULTS_KEPT]
             except (OSError, TimeoutError):
                 pass  # The sender has closed the connection, or left it open without a request.
             finally:
@@ -201,8 +212,14 @@ class ExaminationService:
         writer: asyncio.StreamWriter,
         connection: int,
     ) -> bool:
-        """Record a request and answer it. Return whether the connection stays open."""
+        """Record a request and answer it. Return whether the connection stays open.
+
+        Raises NotHttp once too much has been recorded: a sender may send without end.
+        """
         now = self.clock()
+        self._recorded += _size(request)
+        if self._recorded > MAX_RECORDED:
+            raise NotHttp(f"the requests have more than {MAX_RECORDED} bytes, and no more are taken")
         path = request.url.removeprefix(request.url[: request.url.find("/", 8)])
         recipient = self._recipients.get(path)
         if recipient is None or request.method != "POST":
@@ -268,6 +285,12 @@ class ExaminationService:
                     while arrived.taken < FLOOD:
                         await _write(writer, CHUNK)
                         arrived.taken += len(CHUNK)
+
+
+def _size(request: Captured) -> int:
+    """Return the bytes that a request takes, about."""
+    head = sum(PER_HEADER + len(name) + len(value) for name, value in request.headers)
+    return PER_HEADER + len(request.url) + head + len(request.body or b"")
 
 
 def _strict(request: Captured, recipient: Recipient, now: float) -> Answer:

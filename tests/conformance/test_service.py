@@ -10,7 +10,7 @@ import pycurl
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pushlab.conformance import http1
+from pushlab.conformance import http1, service
 from pushlab.conformance.answer import ACCEPTED, Answer, Manner, Plan, always, first
 from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.service import DISTRUST, HOSTS, ExaminationService
@@ -202,6 +202,10 @@ BROKEN = {
     b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n": "Content-Length",
     b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n": "longer than",
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n": "the size of a chunk",
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + bytes(2**17): "a line in the body",
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: " + bytes(2**17): "a line in the",
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 999: "trailers",
+    b"POST http://[ HTTP/1.1\r\n\r\n": "the target is no URL",
     b"A: " + b"x" * http1.MAX_HEAD + b"\r\n\r\n": "the headers are longer",
 }
 
@@ -214,6 +218,35 @@ def test_what_is_no_request_is_said_in_a_sentence(run):
                     if not await served.send(data):
                         raise ConnectionError
                 assert words in served.service.broken[-1], data
+
+    run(scenario())
+
+
+def test_what_a_sender_can_have_recorded_is_bounded(run, monkeypatch):
+    """A loop that sends without a pause must not take the memory of this machine."""
+    monkeypatch.setattr(service, "MAX_RECORDED", 12_000)
+    monkeypatch.setattr(service, "FAULTS_KEPT", 3)
+
+    async def scenario():
+        async with Served() as served:
+            recipient = served.recipient(always(ACCEPTED))
+            for path in (recipient.path, "/of-nobody"):
+                data = f"POST {path} HTTP/1.1\r\nContent-Length: 3000\r\n\r\n".encode() + bytes(3000)
+                reader, writer = await served.connect()
+                answers = 0
+                with suppress(ConnectionError, asyncio.IncompleteReadError):
+                    while answers < 99:
+                        writer.write(data)
+                        await reader.readuntil(b"\r\n\r\n")
+                        answers += 1
+                await cut(writer)
+                assert answers == {recipient.path: 3}.get(path, 0), path
+            assert len(recipient.arrived) == 3 and not served.service.strays
+            assert "more than 12000 bytes" in served.service.broken[-1]
+            for _ in range(9):
+                with suppress(ConnectionError):
+                    await served.send(b"no request\r\n\r\n")
+            assert len(served.service.broken) == 3
 
     run(scenario())
 

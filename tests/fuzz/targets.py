@@ -6,6 +6,7 @@ that it names. Anything else is a finding, and so is an input that takes longer 
 ``INPUT_SECONDS``. Hypothesis, atheris and ``./lab fuzz`` all read this table.
 """
 
+import asyncio
 import json
 import re
 import signal
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from unittest import mock
 
 import examples
 import servers
@@ -25,6 +27,7 @@ from pushlab.appserver.delivery.response import NetworkFault, read_response
 from pushlab.appserver.explain import outcome
 from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.appserver.keys import explained as key_explained
+from pushlab.conformance import http1
 from pushlab.doctor.claims import examine_claims
 from pushlab.doctor.inspection import Receiver, inspect_request
 from pushlab.doctor.keys import examine_keys
@@ -218,8 +221,23 @@ def read_captured(data: bytes) -> None:
         inspection = inspect_request(request, now=0, receiver=RECEIVER)
         shown = [*str(inspection).splitlines(), repr(inspection)]
         assert not [line for line in shown if not line.isprintable()]
-        inspection.to_json(secrets=True)
+        json_text = json.dumps(inspection.to_json(secrets=True), ensure_ascii=False)
+        assert json_text.isprintable()
     captured.body_of(data)
+
+
+def read_examined(data: bytes) -> None:
+    """Read a request as the push service of an examination does, to the end of the connection."""
+    reader = asyncio.StreamReader(limit=http1.MAX_HEAD, loop=mock.Mock())
+    reader.feed_data(data)
+    reader.feed_eof()
+    try:
+        http1.read_request(reader, mock.Mock(), "https://localhost:8188").send(None)
+    except StopIteration as end:  # A coroutine that waits for nothing returns at once.
+        request = end.value
+    except (http1.NotHttp, asyncio.IncompleteReadError):
+        return
+    assert request is None or len(request.body) <= http1.MAX_BODY
 
 
 def read_key_file(data: bytes) -> None:
@@ -330,6 +348,7 @@ _TABLE = (
     Target("utf-8", read_utf8, examples.FILES, (FormatError,)),
     Target("spelling", read_spelling, examples.SPELLINGS),
     Target("captured-request", read_captured, examples.CAPTURED),
+    Target("examined-request", read_examined, examples.EXAMINED),
     Target("key-file", read_key_file, examples.FILES, (FormatError, KeyFileError, VapidError)),
     Target("wrapping", read_wrapping, examples.WRAPPED, (RequestError,)),
     Target("time", read_time, examples.TIMES, (RequestError,)),
