@@ -99,6 +99,11 @@ class Broadcast:
         self._fault = self._fault or fault
         self._news.set()
 
+    def look_again(self, queue: Queue) -> None:
+        """Begin what a queue has room for, because it has got more of it."""
+        self._look_at(queue)
+        self._news.set()
+
     async def run(self) -> None:
         """Send to everyone. Raises UnableToReadDatabase, and LabStopped after stop().
 
@@ -141,11 +146,14 @@ class Broadcast:
             self._end_with(fault)
 
     def _read(self) -> None:
+        self._reading = True
+        self._follow(asyncio.ensure_future(self._next_batch()), self._take_all)
+
+    async def _next_batch(self) -> Iterable[StoredSubscription] | None:
+        """Return the next of those to send to, or None at the end."""
         # In a thread, because the loop must not wait for a disk or a lock. The loop itself checks the
         # rows: two threads that compute take turns, and lose more by that than they gain.
-        self._reading = True
-        reading = asyncio.ensure_future(asyncio.to_thread(next, self._batches, None))
-        self._follow(reading, self._take_all)
+        return await asyncio.to_thread(next, self._batches, None)
 
     def _take_all(self, reading: Future[Iterable[StoredSubscription] | None]) -> None:
         batch = reading.result()
@@ -158,12 +166,15 @@ class Broadcast:
         origin = stored.subscription.origin
         if origin not in self._queues:
             self._forget_some()
-            self._queues[origin] = OriginQueue(CongestionWindow(most=self._max_in_flight))
+            self._queues[origin] = self._new_queue(origin)
         queue = self._queues[origin]
         queue.waiting.append(stored)
         queue.held += 1
         self._held += 1
         self._look_at(queue)
+
+    def _new_queue(self, origin: str) -> Queue:
+        return OriginQueue(CongestionWindow(most=self._max_in_flight))
 
     def _forget_some(self) -> None:
         # Strangers choose the origins, and there may be as many as there are subscribers.

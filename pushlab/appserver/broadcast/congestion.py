@@ -56,11 +56,11 @@ class CongestionWindow:
         self._careful = False
         self._spared = 0
 
-    def answered(self, now: float, full: bool) -> None:
-        """Count a good response. ``full``: another message waits, and only for this window."""
-        self._spared = max(0, self._spared - 1)
+    def answered(self, now: float, full: bool, count: int = 1) -> None:
+        """Count good responses. ``full``: another message waits, and only for this window."""
+        self._spared = max(0, self._spared - count)
         self._full |= full
-        self._answers += 1
+        self._answers += count
         if self._answers < self.size or now == self._began:
             return
         # The beginning of the first round is not known, so it has no rate, and counts as good.

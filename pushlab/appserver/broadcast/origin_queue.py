@@ -122,9 +122,13 @@ class OriginQueue(Generic[Item, Again]):
             return False
         room = self.window.size
         if self._refusals and self.waiting:
-            # While nobody is served, no more are asked than it takes to know.
-            room = min(room, max(1, MANY - self._refusals))
+            room = min(room, self.trust)
         return self.under_way < room
+
+    @property
+    def trust(self) -> int:
+        """How many may be asked at one time while nobody is served: no more than it takes to know."""
+        return max(1, MANY - self._refusals)
 
     def begin(self, now: float) -> bool:
         """Count a request as under way, or return False: the queue is closed, and gives its next up.
@@ -152,10 +156,13 @@ class OriginQueue(Generic[Item, Again]):
 
     def answered(self, now: float) -> None:
         """Learn of a response that is no reason to try again: the push service serves somebody."""
-        self._count(claim=False)
+        self._serve(now, bool(self.waiting) and self.under_way >= self.window.size)
+
+    def _serve(self, now: float, full: bool, count: int = 1) -> None:
+        self._count(claim=False, answers=count)
         self.state, self._served = "open", True
         self._refusals, self._asked, self._throttled = 0, 0.0, False
-        self.window.answered(now, bool(self.waiting) and self.under_way >= self.window.size)
+        self.window.answered(now, full, count)
 
     def refused(self, now: float, about: Scope, asked: float) -> None:
         """Learn of a response that is a reason to try again, or of no response.
@@ -173,10 +180,10 @@ class OriginQueue(Generic[Item, Again]):
             if self._claims > MAX_SHARE * self._answers:
                 self.window.refused()
 
-    def _count(self, claim: bool) -> None:
+    def _count(self, claim: bool, answers: int = 1) -> None:
         if self._answers >= RECENT:
             self._answers, self._claims = self._answers / 2, self._claims / 2
-        self._answers += 1
+        self._answers += answers
         self._claims += claim
 
     def pause(self, now: float) -> float | None:
@@ -215,11 +222,12 @@ class OriginQueue(Generic[Item, Again]):
         if self.state != "paused" or number != self.pauses:
             return
         self.state = "probing"
-        _mix(self.waiting)
-        _mix(self.again)
+        shuffle(self.waiting)
+        shuffle(self.again)
 
 
-def _mix(messages: deque[Any]) -> None:
+def shuffle(messages: deque[Any]) -> None:
+    """Bring messages into a random order."""
     mixed = list(messages)
     random.shuffle(mixed)
     messages.clear()

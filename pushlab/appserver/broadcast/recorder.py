@@ -6,6 +6,7 @@ them without a record.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs, name_of
 from pushlab.appserver.explain.outcome import Outcome
@@ -16,13 +17,24 @@ INTERVAL = 0.5
 
 
 class Recorder:
-    """Record the outcomes of one notify-all as they come. ``again``: it is a resumed one."""
+    """Record the outcomes of one notify-all as they come.
 
-    def __init__(self, runs: Runs, run: int, again: bool = False):
-        self._runs, self._run, self._again = runs, run, again
+    ``again``: some may have a record already, because it is a resumed one; ``written`` is called with
+    the outcomes that are in the database.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        run: int,
+        again: bool = False,
+        written: Callable[[Sequence[RecordedOutcome]], None] = lambda outcomes: None,
+    ):
+        self._runs, self._run, self._again, self._written = runs, run, again, written
         self._noted: list[RecordedOutcome] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
         self._fault: StoreError | None = None
 
     def note(self, subscription: int, outcome: Outcome) -> None:
@@ -35,6 +47,10 @@ class Recorder:
 
     async def close(self) -> None:
         """Write what is left. Raises UnableToWriteDatabase if that fails."""
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Write what has been noted until now. Raises UnableToWriteDatabase if that fails."""
         self._cancel_timer()
         if self._writing:
             await self._writing
@@ -56,9 +72,13 @@ class Recorder:
             self._timer = None
 
     async def _write(self) -> None:
-        batch, self._noted = self._noted, []
-        try:
-            await asyncio.to_thread(self._runs.record, self._run, batch, self._again)
-        except StoreError as error:
-            # Another program may lock the database for a while. The next write tries again.
-            self._noted, self._fault = batch + self._noted, error
+        async with self._one_at_a_time:
+            batch, self._noted = self._noted, []
+            try:
+                await asyncio.to_thread(self._runs.record, self._run, batch, self._again)
+            except StoreError as error:
+                # Another program may lock the database for a while. The next write tries again.
+                self._noted, self._fault = batch + self._noted, error
+            else:
+                self._fault = None
+                self._written(batch)

@@ -10,7 +10,9 @@ again, and may arrive twice. That is the smaller fault: otherwise it might not a
 Rows are written some hundred at a time, in a thread, and sending does not wait for that.
 """
 
+import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -100,6 +102,21 @@ def name_of(kind: Kind) -> str:
     return "retried" if kind == "retry" else kind
 
 
+def add_to_tally(tally: Counter[str], outcome: str, attempts: int, count: int = 1) -> None:
+    """Count recorded outcomes by the names of ``Counts``.
+
+    >>> tally = Counter()
+    >>> add_to_tally(tally, "retried", attempts=4)
+    >>> +tally
+    Counter({'failed': 1, 'retried': 1})
+    """
+    tally[outcome if outcome in ("accepted", "gone") else "failed"] += count
+    if attempts > 1:
+        tally["retried"] += count
+    if outcome == "retried" and attempts == 0:
+        tally["not_sent"] += count
+
+
 class Runs:
     """Keep the last notify-alls in the store's database. Raises UnableToWriteDatabase.
 
@@ -134,6 +151,19 @@ class Runs:
                 connection.execute(table.delete().where(table.c.run <= run - RUNS_KEPT))
             return run
 
+    def start(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
+        """Begin a notify-all, or go on with ``run``; return how many are to be sent to, and its run.
+
+        Raises BadField (a run that is not known, or was of another payload), UnableToReadDatabase,
+        UnableToWriteDatabase.
+        """
+        digest = hashlib.sha256(payload or b"").digest()
+        if run is None:
+            return self._store.count(), self.begin(digest, number)
+        if self.get(run).digest != digest:
+            raise BadField(f"notify-all {run} sent another message")
+        return self._store.count(not_accepted(run)), run
+
     def record(self, run: int, outcomes: Iterable[RecordedOutcome], again: bool = False) -> None:
         """Record outcomes, and remove the subscriptions that are gone, in one transaction.
 
@@ -166,6 +196,21 @@ class Runs:
         query = select(deliveries.c.subscription).where(deliveries.c.run == run, tried)
         with self._store.transaction(UnableToReadDatabase) as connection:
             return set(connection.scalars(query))
+
+    def tally(self, run: int, final: bool = False) -> Counter[str]:
+        """Count the outcomes of a notify-all, by the names of ``Counts``. Raises UnableToReadDatabase.
+
+        ``final``: only those that a resume does not change.
+        """
+        columns = deliveries.c.outcome, deliveries.c.attempts
+        query = select(*columns, func.count()).where(deliveries.c.run == run).group_by(*columns)
+        if final:
+            query = query.where(deliveries.c.outcome.in_(("accepted", "gone")))
+        tally = Counter(accepted=0, gone=0, retried=0, failed=0, not_sent=0)
+        with self._store.transaction(UnableToReadDatabase) as connection:
+            for outcome, attempts, count in connection.execute(query):
+                add_to_tally(tally, outcome, attempts, count)
+        return tally
 
     def get(self, run: int) -> Run:
         """Return what is recorded of a notify-all. Raises BadField if it is not known."""
@@ -203,6 +248,14 @@ def not_accepted(run: int) -> ColumnElement[bool]:
         deliveries.c.run == run,
         deliveries.c.subscription == subscriptions.c.number,
         deliveries.c.outcome == "accepted",
+    )
+
+
+def not_recorded(run: int) -> ColumnElement[bool]:
+    """Return the condition for the subscriptions that have no outcome in a notify-all yet."""
+    return ~exists().where(
+        deliveries.c.run == run,
+        deliveries.c.subscription == subscriptions.c.number,
     )
 
 

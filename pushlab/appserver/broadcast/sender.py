@@ -5,7 +5,6 @@ the database, so that a notify-all that was killed can be resumed.
 """
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from pushlab.appserver.delivery.log import tell_outcome
 from pushlab.appserver.delivery.sender import PendingWork, Sender
 from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.appserver.store import StoredSubscription
-from pushlab.errors import BadField, PushlabError
+from pushlab.errors import PushlabError
 from pushlab.protocol.delivery import PushOptions
 
 ORIGINS_TOLD = 10
@@ -103,7 +102,7 @@ class BroadcastSender:
         resumed: int | None,
         number: int,
     ) -> Counts:
-        total, run = await asyncio.to_thread(self._begin_run, payload, resumed, number)
+        total, run = await asyncio.to_thread(self.runs.start, payload, resumed, number)
         self._work.check()
         self._log.record("send to all", subscriptions=total)
         # The first message stands for all of them in the journal.
@@ -175,12 +174,3 @@ class BroadcastSender:
         # These are all that are left, so only here a row is told of that is none.
         for batch in self._store.batches(where=not_accepted(run), unreadable=unreadable):
             yield (stored for stored in batch if stored.number in tried)
-
-    def _begin_run(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
-        """Return how many subscriptions there are to send to, and the number of the notify-all."""
-        digest = hashlib.sha256(payload or b"").digest()
-        if run is None:
-            return self._store.count(), self.runs.begin(digest, number)
-        if self.runs.get(run).digest != digest:
-            raise BadField(f"notify-all {run} sent another message")
-        return self._store.count(not_accepted(run)), run
