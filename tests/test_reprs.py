@@ -35,6 +35,13 @@ from pushlab.protocol.vapid import Credentials
 MARK = "s3cret"
 
 SHOWN = {
+    "appserver.broadcast.cluster.granted_queue.Grant": {"origin", "state"},
+    "appserver.broadcast.cluster.granted_queue.GrantedQueue": {"waiting", "again"},
+    "appserver.broadcast.cluster.granted_queue.Report": {"origin", "seen"},
+    "appserver.broadcast.cluster.options.Cluster": {"address"},
+    "appserver.broadcast.cluster.orders.Equipment": {"subject", "allowed_origins", "client"},
+    "appserver.broadcast.cluster.orders.Range": {"numbers"},
+    "appserver.broadcast.cluster.pace.SharedQueue": {"waiting", "again"},
     "appserver.broadcast.origin_queue.OriginQueue": {"waiting", "again"},
     "appserver.broadcast.runs.RecordedOutcome": {"outcome"},
     "appserver.broadcast.runs.Run": {"outcomes"},

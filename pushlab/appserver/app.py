@@ -9,19 +9,18 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL
 from tornado.web import Application
 
+from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, checked_processes
 from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
-from pushlab.appserver.delivery.client import LibcurlPushClient, PushClient
-from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
-from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
+from pushlab.appserver.delivery.clients import ClientName, checked_sender, push_client
+from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.delivery.sender import Sender
-from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
@@ -37,7 +36,6 @@ from pushlab.appserver.web.handler import UnknownHandler
 from pushlab.appserver.web.instructor import InstructorAccess
 from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import (
-    BadArgument,
     LabStopped,
     NoSubscriptions,
     TooManyRequests,
@@ -51,6 +49,9 @@ from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import listen, log
 from pushlab.server.limits import BoundedHTTPServer
 
+if TYPE_CHECKING:
+    from pushlab.appserver.broadcast.cluster.sender import ClusterSender
+
 MAX_SUBSCRIPTIONS = 100_000
 """Subscriptions that are kept. One more is refused; those that are known may still be updated."""
 
@@ -59,22 +60,6 @@ MAX_NOTIFY_ALLS = RUNS_KEPT
 
 STREAM_END_TIMEOUT = 1
 """Seconds that open event streams have to send their last events when the server stops."""
-
-
-SenderName = Literal["pushlab", "pywebpush"]
-"""Whose code encrypts, signs and sends."""
-
-
-def checked_sender(name: object) -> SenderName:
-    """Return the name of a sender. Raises BadArgument.
-
-    >>> checked_sender("pywebpush")
-    'pywebpush'
-    """
-    for known in get_args(SenderName):
-        if name == known:
-            return known
-    raise BadArgument(f"sender is {name!r}, and there are 'pushlab' and 'pywebpush'")
 
 
 class ApplicationServer:
@@ -86,7 +71,9 @@ class ApplicationServer:
     address that is not public. ``connect_overrides``: which endpoints at a vendor's host are the
     lab's, and where they are sent. ``sender``: our own code, or pywebpush. ``clock``: gives seconds
     since 1970. ``instructor_token``: if there is one, the routes of an instructor ask for it.
-    ``certificate``: with one the page is served by https. A stopped server may be started again.
+    ``certificate``: with one the page is served by https. ``processes`` and ``cluster``: a notify-all
+    is sent by so many processes, or by the workers of a Dask scheduler. A stopped server may be
+    started again.
     ``store``, ``sender``, ``broadcast_sender`` and ``access`` exist from start() on.
 
     >>> async def example():
@@ -112,10 +99,12 @@ class ApplicationServer:
         push_origins: Collection[str] = (),
         allowed_origins: Collection[str] = (),
         connect_overrides: Sequence[ConnectOverride] = (),
-        sender: SenderName = "pushlab",
+        sender: ClientName = "pushlab",
         clock: Callable[[], float] = time.time,
         instructor_token: str | None = None,
         certificate: Certificate | None = None,
+        processes: Processes | None = None,
+        cluster: Cluster | None = None,
     ):
         self.keys = keys
         self.journal = journal or Journal()
@@ -127,6 +116,8 @@ class ApplicationServer:
         self._sender_name = checked_sender(sender)
         self._clock = clock
         self._certificate = certificate
+        self._workers = cluster or checked_processes(processes)
+        self._cluster_senders: dict[Processes | Cluster, ClusterSender] = {}
         self._numbers = itertools.count(1)
         self._notify_alls = 0
         self._instructor_token = instructor_token
@@ -163,6 +154,7 @@ class ApplicationServer:
             undo.push_async_callback(self.sender.close)
             self.broadcast_sender = BroadcastSender(self.sender)
             undo.push_async_callback(self.broadcast_sender.close)
+            undo.push_async_callback(self._close_cluster)
             undo.callback(server.stop)
             server.add_socket(listener)
             self._server, self._undo = server, undo.pop_all()
@@ -257,16 +249,20 @@ class ApplicationServer:
         notification: Mapping | None = None,
         progress: Callable[[Counts], None] | None = None,
         resume: int | None = None,
+        processes: Processes | None = None,
     ) -> Counts:
         """Send one message to every stored subscription.
 
         ``notification``: ``{"title", "options"}`` in place of title and body; ``progress`` is
         called with the counts so far. ``resume`` is the run of a notify-all that was killed, and
         the message must be the same: a subscription recorded as accepted is not sent to again, and
-        the last ones before the kill, which have no record yet, may get the message twice. Raises
-        NoSubscriptions, BadField, PlaintextTooLong, UnableToReadDatabase, UnableToWriteDatabase,
-        LabStopped, and TooManyRequests if MAX_NOTIFY_ALLS are under way.
+        the last ones before the kill, which have no record yet, may get the message twice.
+        ``processes``: how many send, if not as many as this server usually has; they stay for the next
+        notify-all. Raises NoSubscriptions, BadField, PlaintextTooLong, UnableToReadDatabase,
+        UnableToWriteDatabase, LabStopped, ClusterError, and TooManyRequests if MAX_NOTIFY_ALLS are
+        under way.
         """
+        where = self._workers if processes is None else checked_processes(processes)
         with self._counting_notify_alls():
             number = None
             if resume is not None:
@@ -274,10 +270,38 @@ class ApplicationServer:
             number, payload = self._message(title, body, notification, number)
             if not await asyncio.to_thread(self.store.count):
                 raise NoSubscriptions
-            counts = await self.broadcast_sender.send_all(
+            sender = self.broadcast_sender if where is None else await self._cluster_sender(where)
+            counts = await sender.send_all(
                 payload, options or PushOptions(), progress, run=resume, number=number
             )
             return replace(counts, id=number)
+
+    async def _cluster_sender(self, where: Processes | Cluster) -> "ClusterSender":
+        """Return the sender that these workers are for. Those of another number are ended first."""
+        if where not in self._cluster_senders:
+            from pushlab.appserver.broadcast.cluster.connection import Connection
+            from pushlab.appserver.broadcast.cluster.orders import Equipment, shared_database
+            from pushlab.appserver.broadcast.cluster.sender import ClusterSender
+
+            equipment = Equipment.of(
+                self.keys,
+                shared_database(self._database, where),
+                allowed_origins=self._allowed_origins,
+                overrides=self.connect_overrides,
+                client=self._sender_name,
+            )
+            runs, log = self.broadcast_sender.runs, self.sender.log
+            idle = [other for other, sender in self._cluster_senders.items() if not sender.busy]
+            self._cluster_senders[where] = ClusterSender(
+                Connection(where), equipment, self.store, runs, log
+            )
+            for other in idle:
+                await self._cluster_senders.pop(other).close()
+        return self._cluster_senders[where]
+
+    async def _close_cluster(self) -> None:
+        while self._cluster_senders:
+            await self._cluster_senders.popitem()[1].close()
 
     @contextmanager
     def _counting_notify_alls(self) -> Iterator[None]:
@@ -334,19 +358,14 @@ class ApplicationServer:
         return Sender(
             self.keys,
             self.store,
-            self._client(),
+            push_client(
+                self._sender_name, self.keys, self._allowed_origins, self.connect_overrides, self._clock
+            ),
             journal=self.journal,
             lab_origins=self._push_origins,
             participants=self.room,
             clock=self._clock,
         )
-
-    def _client(self) -> PushClient[Any]:
-        egress, overrides = EgressPolicy(self._allowed_origins), self.connect_overrides
-        if self._sender_name == "pywebpush":
-            return PywebpushClient(self.keys, overrides, egress=egress)
-        transport = CurlTransport(egress=egress)
-        return LibcurlPushClient(self.keys, transport, overrides, clock=self._clock)
 
     def _application(self) -> Application:
         server = {"server": self}

@@ -224,6 +224,20 @@ class SubscriptionStore:
         with self.transaction(UnableToReadDatabase) as connection:
             return connection.execute(query).scalar_one()
 
+    def numbers_after(
+        self, last: int, size: int, where: ColumnElement[bool] = true()
+    ) -> tuple[int, int] | None:
+        """Return the first and the last number of the next ``size`` subscriptions, or None at the end.
+
+        ``last``: the number after which they begin; ``where``: a condition that each must meet. Raises
+        UnableToReadDatabase.
+        """
+        number = subscriptions.c.number
+        some = select(number).where(number > last, where).order_by(number).limit(size).subquery()
+        with self.transaction(UnableToReadDatabase) as connection:
+            first, final = connection.execute(select(func.min(some.c[0]), func.max(some.c[0]))).one()
+        return None if first is None else (first, final)
+
     def close(self) -> None:
         """Wait for the transaction under way, and close the database. A second call does nothing.
 

@@ -17,6 +17,7 @@ from pushlab.lab import network
 from pushlab.reader import Reader, command, reading
 
 if TYPE_CHECKING:
+    from pushlab.appserver.broadcast.cluster.options import Cluster
     from pushlab.lab.invitation import Invitation
     from pushlab.lab.runtime import LabRuntime
 
@@ -29,11 +30,14 @@ WRONG_ARGUMENTS = (
     errors.BadPort,
     errors.BadTopic,
     errors.BadTtl,
+    errors.ClusterNotEncrypted,
     errors.DatabaseDriverMissing,
+    errors.DatabaseNotShared,
     errors.DataFolderTaken,
     errors.FormatError,
     errors.KeyFileError,
     errors.PlaintextTooLong,
+    errors.ScaleMissing,
     errors.SubscriptionError,
     errors.UnableToReadDatabase,
     errors.UnknownFlavour,
@@ -149,11 +153,23 @@ def _serve(options: argparse.Namespace) -> int:
                 certfile=options.certfile,
                 keyfile=options.keyfile,
                 take_over=options.take_over,
+                processes=options.processes,
+                cluster=_cluster(options),
             )
         )
         undo.callback(_say_why_it_ends, lab)
         _serve_until_asked_to_end(lab, undo, options)
     return 0
+
+
+def _cluster(options: argparse.Namespace) -> "Cluster | None":
+    """Return the Dask scheduler of the arguments, if they name one."""
+    from pushlab.appserver.broadcast.cluster.options import Cluster
+
+    files = options.cluster_ca, options.cluster_cert, options.cluster_key
+    if options.cluster is None and any(files):
+        raise errors.BadArgument("--cluster-ca, --cluster-cert and --cluster-key need --cluster")
+    return Cluster(options.cluster, *files) if options.cluster is not None else None
 
 
 def _serve_until_asked_to_end(lab: "LabRuntime", undo: ExitStack, options: argparse.Namespace) -> None:

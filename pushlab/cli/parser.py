@@ -96,6 +96,15 @@ def port(value: str) -> int:
     return number
 
 
+def processes(value: str) -> int | str:
+    """Take a number of processes, or auto."""
+    if value == "auto":
+        return value
+    if (number := whole_number(value)) < 1:
+        raise argparse.ArgumentTypeError(f"{value} is no number of processes")
+    return number
+
+
 def origin(value: str) -> str:
     """Take the origin of a push endpoint on this machine."""
     try:
@@ -191,6 +200,17 @@ def _serve(serve: Parser) -> None:
     serve.add_argument("--aud-without-port", action="store_true",
                        help="take tokens that leave out the port of aud, as libraries for PHP, Java, "
                        "Ruby, Rust and .NET make them")  # fmt: skip
+    who = serve.add_mutually_exclusive_group()
+    # An argument a row.
+    # fmt: off
+    who.add_argument("--processes", type=processes, metavar="N",
+                     help="so many processes send a notify-all; auto is one for each core")
+    who.add_argument("--cluster", type=text, metavar="URL",
+                     help="the workers of this Dask scheduler (tls://HOST:8786) send a notify-all")
+    for part, what in (("ca", "authority"), ("cert", "certificate"), ("key", "key")):
+        serve.add_argument(f"--cluster-{part}", type=path, metavar="PEM",
+                           help=f"the {what} for the cluster's TLS (that of Dask's configuration)")
+    # fmt: on
     serve.add_argument("--quiet", action="store_true", help="print only the addresses, and no log")
     serve.add_argument(
         "--certfile", type=path, metavar="PEM", help="serve the page over https with this certificate"

@@ -27,6 +27,9 @@
     ├── StoreError            the database
     │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
     │   └── DatabaseLocked, DatabaseClosed, BadDatabaseUrl, DatabaseDriverMissing
+    ├── ClusterError          a notify-all on several processes or machines
+    │   ├── ScaleMissing, DatabaseNotShared, ClusterNotEncrypted
+    │   └── ClusterUnreachable, ClusterLost, ClusterFailed
     ├── LabError              the laboratory itself
     │   ├── BadArgument, UnreadableFile, UnusableFolder, DataFolderTaken
     │   ├── PortTaken, BadPort, BrowserNotFound, BrowserFailed, ProgramFailed, TimedOut,

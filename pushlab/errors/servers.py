@@ -16,6 +16,8 @@ __all__ = [
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
     "DatabaseLocked", "DatabaseClosed", "BadDatabaseUrl", "DatabaseDriverMissing",
+    "ClusterError", "ScaleMissing", "DatabaseNotShared", "ClusterNotEncrypted", "ClusterUnreachable",
+    "ClusterLost", "ClusterFailed",
 ]
 
 class RequestError(PushlabError, status=400, fault="client"):
@@ -147,3 +149,33 @@ class BadDatabaseUrl(StoreError):
 class DatabaseDriverMissing(StoreError):
     """The Python package for this kind of database is not installed."""
     hint = "Install it into the environment that pushlab runs in, then start again"
+
+class ClusterError(PushlabError, status=503, fault="this machine"):
+    """A notify-all could not use several processes, or several machines."""
+
+class ScaleMissing(ClusterError, status=501):
+    """Several processes need Dask, which is not installed."""
+    hint = Advice("Install it: pip install 'pushlab[scale]'. Then start the lab again",
+                  notebook=f"Install it in a terminal: {command('setup --scale')}. Then restart the kernel",
+                  terminal=f"Install it: {command('setup --scale')}. Then start again")
+
+class DatabaseNotShared(ClusterError):
+    """The processes of a notify-all cannot all open this database."""
+    hint = ("Give a database that every worker can open: a SQLite file if all of them are on this machine, "
+            "postgresql+psycopg://… if not")
+
+class ClusterNotEncrypted(ClusterError):
+    """The private key would travel to another machine without encryption."""
+    hint = "Start scheduler and workers with Dask's TLS, and give the scheduler's address as tls://HOST:8786"
+
+class ClusterUnreachable(ClusterError, fault="the Dask scheduler"):
+    """No Dask scheduler answers at this address."""
+    hint = "Check that the scheduler runs there, and that its certificates and yours are of one authority"
+
+class ClusterLost(ClusterError, fault="the Dask scheduler"):
+    """The Dask scheduler went away in the middle of a notify-all."""
+    hint = Advice("Start the scheduler again. Then lab.runs() has the number of this notify-all, and notify_all(resume=…) goes on with it")
+
+class ClusterFailed(ClusterError, fault="the Dask workers"):
+    """The Dask workers could not do their part of a notify-all."""
+    hint = "Read what the workers say, mend it there, and resume this notify-all: notify_all(resume=…)"

@@ -22,7 +22,9 @@ from typing import Literal
 
 from pushlab import settings
 from pushlab.appserver import key_sources
-from pushlab.appserver.app import ApplicationServer, checked_sender
+from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, checked_processes
+from pushlab.appserver.delivery.clients import checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
@@ -65,7 +67,9 @@ class LabRuntime(Lifecycle):
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
     the page is served by https. ``take_over`` stops a lab of another notebook or program that has the
     same data folder. ``subject`` says how a push service can reach you (``"mailto:…"`` or
-    ``"https:…"``), in place of what the key file or the environment says. The environment variables
+    ``"https:…"``), in place of what the key file or the environment says. ``processes`` is how many
+    processes send a notify-all (``"auto"``: one for each core), and ``cluster`` the address of a Dask
+    scheduler whose workers send it, or a ``Cluster`` with TLS files. The environment variables
     PUSHLAB_PORT, PUSHLAB_PUSH_PORT and PUSHLAB_DATA replace the arguments that are not given.
 
     If one part cannot be started, the parts before it are stopped again, and nothing is left.
@@ -100,6 +104,8 @@ class LabRuntime(Lifecycle):
         keyfile: str | Path | None = None,
         take_over: bool = False,
         subject: str | None = None,
+        processes: Processes | None = None,
+        cluster: str | Cluster | None = None,
     ):
         super().__init__()
         # Wrong arguments are refused before anything is stopped or started.
@@ -107,6 +113,10 @@ class LabRuntime(Lifecycle):
         self._allow_endpoints = network.loopback_origins(allow_endpoints)
         vapid.check_subject(subject)
         self._subject = subject
+        self._processes = checked_processes(processes)
+        self._cluster = Cluster(cluster) if isinstance(cluster, str) else cluster
+        if self._processes and self._cluster:
+            raise BadArgument("processes and cluster exclude each other: both say who sends")
         if database is not None:
             self._database = checked_url(database, "application server")
         flavour = Flavour.named(flavour)
@@ -162,6 +172,8 @@ class LabRuntime(Lifecycle):
                 sender=self._sender,
                 instructor_token=self._token,
                 certificate=self._certificate,
+                processes=self._processes,
+                cluster=self._cluster,
             )
             undo.callback(self._end, self.application_server.stop)
             self.run(self.application_server.start(port, self._host))
@@ -271,6 +283,7 @@ class LabRuntime(Lifecycle):
         options=None,
         progress=None,
         resume: int | None = None,
+        processes: Processes | None = None,
     ):
         """Send one message to every stored subscription and return the Counts.
 
@@ -278,10 +291,16 @@ class LabRuntime(Lifecycle):
         at once. If it raises, the messages are sent all the same. ``resume`` is the number of a run
         that was killed (see ``lab.runs()``): it goes on, and a recipient recorded as accepted is not
         sent to again. The last recipients before the kill may get the message twice.
+
+        ``processes`` is how many processes send (``"auto"``: one for each core), if not as many as the
+        lab was started for. They are started by the first notify-all, and ended with the lab. Then
+        ``progress`` is called some times a second, and not once a subscription. Raises ClusterError.
         """
         if progress is not None:
             progress = IsolatedCallback(progress, "the progress of a notify-all", self._faults.add)
-        send = self.application_server.notify_all(title, body, options, progress=progress, resume=resume)
+        send = self.application_server.notify_all(
+            title, body, options, progress=progress, resume=resume, processes=processes
+        )
         return self.run(send, doing="Notify all is under way")
 
     def runs(self) -> list:

@@ -139,7 +139,7 @@ def is_file(url: URL, path: Path, owner: str) -> bool:
     >>> is_file(make_url("sqlite:////lab/../lab/push.db"), Path("/lab/push.db"), "push service")
     True
     """
-    file = _file_of(url, owner)
+    file = file_of(url, owner)
     if file is None:
         return False
     try:
@@ -162,7 +162,7 @@ def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = 
     1
     """
     address = checked_url(url, owner)
-    file = _file_of(address, owner)
+    file = file_of(address, owner)
     # SQLAlchemy's errors show every value, and an endpoint must not be shown.
     options: dict[str, Any] = {"hide_parameters": True}
     sqlite = address.get_backend_name() == "sqlite"
@@ -180,7 +180,7 @@ def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = 
 _SQLITE_URI = re.compile(r"file:(?://[^/?#]*)?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?.*", re.DOTALL)
 
 
-def _file_of(address: URL, owner: str) -> str | None:
+def file_of(address: URL, owner: str) -> str | None:
     """Return the path of the file that SQLite will open or make; None if there is none.
 
     A database in memory has no file, and neither has a temporary one, which is SQLite's own.

@@ -1,0 +1,115 @@
+"""What the application server tells its workers: with what to send, what to send, and to whom."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import URL, ColumnElement
+
+from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, is_here
+from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted, not_recorded
+from pushlab.appserver.delivery.clients import ClientName, push_client
+from pushlab.appserver.delivery.egress import ConnectOverride
+from pushlab.appserver.delivery.sender import Sender
+from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.store import OWNER, SubscriptionStore, subscriptions
+from pushlab.errors import DatabaseNotShared
+from pushlab.protocol import p256
+from pushlab.protocol.delivery import PushOptions
+from pushlab.server.database import checked_url, file_of
+
+RANGE = 1000
+"""Subscribers of one task: some tenths of a second of work."""
+
+
+SILENCE = 10.0
+"""Seconds without a word from the application server after which a worker ends what it does."""
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What a process needs to send: keys, database, client. It can be pickled, and shows no secret.
+
+    ``private``: the VAPID private key, 32 bytes; ``database``: SQLAlchemy's URL, which may have a
+    password; ``allowed_origins``, ``overrides``: see ``push_client``.
+    """
+
+    private: bytes = field(repr=False)
+    subject: str
+    database: str = field(repr=False)
+    allowed_origins: tuple[str, ...] = ()
+    overrides: tuple[ConnectOverride, ...] = field(default=(), repr=False)
+    client: ClientName = "pushlab"
+
+    @classmethod
+    def of(cls, keys: VapidKeys, database: str, **more) -> "Equipment":
+        """Return the equipment that has these keys."""
+        return cls(p256.raw_private(keys.private_key), keys.subject, database, **more)
+
+    def open(self) -> tuple[SubscriptionStore, Sender]:
+        """Open the database, and make a sender. Raises StoreError."""
+        keys = VapidKeys.from_raw(self.private, subject=self.subject)
+        store = SubscriptionStore(self.database, self.allowed_origins)
+        client = push_client(self.client, keys, self.allowed_origins, self.overrides)
+        return store, Sender(keys, store, client, lab_origins=self.allowed_origins)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One message to all. ``payload``: plaintext or None; ``resumed``: some have got it already."""
+
+    run: int
+    payload: bytes | None = field(repr=False)
+    options: PushOptions
+    resumed: bool = False
+
+
+def shared_database(url: str | URL, where: Processes | Cluster) -> str:
+    """Return the URL of a database that these workers can open too. Raises DatabaseNotShared.
+
+    >>> shared_database("sqlite:////lab/appserver.sqlite3", 2)
+    'sqlite:////lab/appserver.sqlite3'
+    """
+    address = checked_url(url, OWNER)
+    if address.get_backend_name() == "sqlite":
+        if file_of(address, OWNER) is None:
+            raise DatabaseNotShared("the subscriptions are in the memory of this process")
+        if isinstance(where, Cluster) and not is_here(where.address):
+            raise DatabaseNotShared("the subscriptions are in a file of this machine")
+    return address.render_as_string(hide_password=False)
+
+
+class Range(NamedTuple):
+    """Some subscribers: those with numbers from ``first`` to ``last``, or only some of these.
+
+    ``numbers``: if there are any, only those.
+    """
+
+    first: int
+    last: int
+    numbers: tuple[int, ...] = ()
+
+    def condition(self, order: Order) -> ColumnElement[bool]:
+        """Return the condition for those of the range that the message has still to be sent to."""
+        column = subscriptions.c.number
+        if self.numbers:
+            return column.in_(self.numbers) & not_accepted(order.run)
+        left = never_sent(order.run) if order.resumed else not_recorded(order.run)
+        return column.between(self.first, self.last) & left
+
+
+def ranges(store: SubscriptionStore, runs: Runs, order: Order) -> Iterator[Range]:
+    """Cut those who have still to get a message into ranges. Raises UnableToReadDatabase.
+
+    Those to whom nothing was sent come first. The others were refused before a resume, and may be so
+    again; nobody is to wait behind them twice.
+    """
+    tried = sorted(runs.tried_in_vain(order.run)) if order.resumed else []
+    left = never_sent(order.run) if order.resumed else not_recorded(order.run)
+    last = 0
+    while found := store.numbers_after(last, RANGE, left):
+        first, last = found
+        yield Range(first, last)
+    for start in range(0, len(tried), RANGE):
+        numbers = tried[start : start + RANGE]
+        yield Range(numbers[0], numbers[-1], tuple(numbers))

@@ -1,0 +1,294 @@
+"""Send one message to every stored subscription from the workers of a Dask cluster.
+
+    ranges of subscribers ──▶ Dask, which gives each to a worker, and to another if that one dies
+    a pulse, ten times a second, to each worker ──▶ grants ──▶ and back: what it has seen and recorded
+
+The counts at the end are those of the records, and not the sums of what workers have said: a worker that
+died has recorded more than it told.
+"""
+
+import asyncio
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pushlab.appserver.broadcast.cluster.connection import START_SECONDS, Connection
+from pushlab.appserver.broadcast.cluster.granted_queue import Report
+from pushlab.appserver.broadcast.cluster.options import check_encrypted
+from pushlab.appserver.broadcast.cluster.orders import SILENCE, Equipment, Order, Range, ranges
+from pushlab.appserver.broadcast.cluster.pace import Pace
+from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
+from pushlab.appserver.broadcast.runs import Runs
+from pushlab.appserver.broadcast.sender import ORIGINS_TOLD, Counts
+from pushlab.appserver.delivery.log import DeliveryLog
+from pushlab.appserver.delivery.sender import PendingWork
+from pushlab.appserver.store import SubscriptionStore
+from pushlab.errors import ClusterFailed, ClusterLost, PushlabError
+from pushlab.protocol.delivery import PushOptions
+from pushlab.settings import patience
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+PULSE = 0.1
+"""Seconds between two grants to a worker, unless something is urgent."""
+
+PULSES_A_SECOND = 100
+"""Pulses to all workers together at most: each goes through the scheduler."""
+
+LOOK = 0.5
+"""Seconds after which new workers are looked for."""
+
+AHEAD = 2
+"""Ranges for each thread that Dask is given beforehand: it keeps no more, however many there are."""
+
+TRIES = 4
+"""Times that a range is begun before it is given up."""
+
+END_SECONDS = 10.0
+"""Seconds that a worker may take to end a notify-all (times PUSHLAB_PATIENCE)."""
+
+
+class ClusterSender:
+    """Send to all stored subscriptions by the workers of ``connection``.
+
+    ``equipment`` is what each of them needs; ``max_in_flight`` is how many messages may be under way to
+    one push service from all of them at most. It does what a BroadcastSender does, and is used like it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        equipment: Equipment,
+        store: SubscriptionStore,
+        runs: Runs,
+        log: DeliveryLog,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ):
+        self.runs = runs
+        self._connection = connection
+        self._equipment, self._store, self._log = equipment, store, log
+        self._max_in_flight = max_in_flight
+        self._name = uuid4().hex
+        self._sending: set[asyncio.Task] = set()
+        self._work = PendingWork()
+
+    async def send_all(
+        self,
+        payload: bytes | None,
+        options: PushOptions,
+        progress: Callable[[Counts], None] | None = None,
+        *,
+        run: int | None = None,
+        number: int = 0,
+    ) -> Counts:
+        """Send one message to every stored subscription. See ``BroadcastSender.send_all``.
+
+        ``progress`` is called with the counts so far some times a second. Raises ClusterError too.
+        """
+        with self._work.call():
+            client = await self._connection.client()
+            total, begun = await asyncio.to_thread(self.runs.start, payload, run, number)
+            self._work.check()
+            self._log.record("send to all", subscriptions=total)
+            order = Order(begun, payload, options, resumed=run is not None)
+            one = _Run(client, self._name, self._equipment, order, self._max_in_flight)
+            before = await asyncio.to_thread(self.runs.tally, begun, final=True)
+
+            def tell(tally: Counter[str]) -> None:
+                if progress:
+                    progress(Counts(**tally, total=total, run=begun))
+
+            one.on_written = tell
+            sending = asyncio.create_task(one.send(ranges(self._store, self.runs, order)))
+            self._sending.add(sending)
+            try:
+                await sending
+            except asyncio.CancelledError:
+                self._work.check()  # It may be close() that has cancelled it.
+                raise
+            finally:
+                self._sending.discard(sending)
+            await asyncio.to_thread(self.runs.end, begun)
+            after = await asyncio.to_thread(self.runs.tally, begun)
+        after.subtract(before)
+        for origin, count in one.not_sent.most_common(ORIGINS_TOLD):
+            self._log.record("not sent", push_service=origin, count=count)
+        if after["gone"]:
+            self._log.record("remove subscription", count=after["gone"])
+        return Counts(**after, total=total, run=begun)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a notify-all is under way."""
+        return bool(self._work)
+
+    async def close(self) -> None:
+        """End every notify-all that is under way, and the workers, or let them forget the keys.
+
+        The calls that were under way raise LabStopped, and so does every later one. Calling it twice is
+        harmless.
+        """
+        self._work.refuse_more()
+        for sending in self._sending:
+            sending.cancel()
+        await self._work.ended()
+        await self._connection.leave(self._name)
+        await self._connection.close()
+
+
+class _Run:
+    """One notify-all: its ranges at the scheduler, and a pulse to each worker."""
+
+    def __init__(
+        self, client: "Client", server: str, equipment: Equipment, order: Order, max_in_flight: int
+    ):
+        self._client, self._equipment, self._order = client, equipment, order
+        self._name = server, uuid4().hex
+        self._loop = asyncio.get_running_loop()
+        self._useful_at, self._fault = self._loop.time(), ""
+        self._pace = Pace(self._loop.call_later, max_in_flight)
+        self._pulses: dict[str, asyncio.Task[None]] = {}
+        self._threads = 1
+        self._tally: Counter[str] = Counter(accepted=0, gone=0, retried=0, failed=0, not_sent=0)
+        self.not_sent: Counter[str] = Counter()
+        self.on_written: Callable[[Counter[str]], None] = lambda tally: None
+
+    async def send(self, parts: Iterator[Range]) -> None:
+        """Send to every range. Raises ClusterError, StoreError; what is known then is recorded."""
+        under_way: set[asyncio.Task[None]] = set()
+        await self._look_for_workers()
+        looking = asyncio.create_task(self._keep_looking())
+        try:
+            while (part := await asyncio.to_thread(next, parts, None)) is not None:
+                under_way.add(asyncio.create_task(self._send_range(part)))
+                while len(under_way) >= AHEAD * self._threads:
+                    under_way -= await _first_of({*under_way, looking})
+            while under_way:
+                under_way -= await _first_of({*under_way, looking})
+        finally:
+            tasks = {*under_way, looking, *self._pulses.values()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._end_on_workers()
+
+    async def _send_range(self, part: Range) -> None:
+        """Give a range to Dask, and wait until it is sent to. Raises ClusterError, StoreError."""
+        from distributed import CancelledError, KilledWorker
+
+        from pushlab.appserver.broadcast.cluster.worker import Abandoned, send_range
+
+        for _ in range(TRIES):
+            key = f"pushlab-{self._order.run}-{part.first}-{part.last}-{uuid4().hex[:8]}"
+            future = self._client.submit(send_range, *self._name, tuple(part), key=key, pure=False)
+            try:
+                return await future
+            except Abandoned:
+                continue  # It heard nothing of this program for a while: this machine may have slept.
+            except KilledWorker:
+                raise ClusterFailed(
+                    f"several workers ended while they sent to subscribers {part.first} to {part.last}"
+                ) from None
+            except (CancelledError, OSError):
+                run = self._order.run
+                raise ClusterLost(f"the scheduler went away in the middle of notify-all {run}") from None
+            finally:
+                future.release()
+        raise ClusterFailed(f"subscribers {part.first} to {part.last} were begun {TRIES} times in vain")
+
+    # --- the workers -----------------------------------------------------------------------------
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            await self._look_for_workers()
+
+    async def _look_for_workers(self) -> None:
+        """Begin a pulse to each new worker, and do without those that have gone. Raises ClusterError."""
+        try:
+            workers = (await self._client.scheduler.identity())["workers"]
+        except OSError:
+            return  # The ranges tell if the scheduler has gone.
+        for worker in workers.keys() - self._pulses.keys():
+            check_encrypted(worker, "a worker")
+            self._pulses[worker] = asyncio.create_task(self._pulse(worker))
+        for worker, pulse in list(self._pulses.items()):
+            if worker not in workers:
+                pulse.cancel()
+            if pulse.done() or worker not in workers:
+                self._pulses.pop(worker)
+                self._pace.forget(worker, self._loop.time())
+                if pulse.done():
+                    self._note_fault(worker, pulse)
+        self._threads = max(1, sum(one["nthreads"] for one in workers.values()))
+        if self._pulses and not self._useless():
+            self._useful_at = self._loop.time()
+        elif self._loop.time() - self._useful_at > patience(START_SECONDS):
+            raise ClusterFailed(self._fault or "there is no worker")
+
+    def _useless(self) -> bool:
+        return all(pulse.done() for pulse in self._pulses.values())
+
+    def _note_fault(self, worker: str, pulse: asyncio.Task[None]) -> None:
+        """Remember why a worker is of no use. Raises StoreError: the database is that of all."""
+        error = None if pulse.cancelled() else pulse.exception()
+        if isinstance(error, PushlabError):
+            raise error
+        self._fault = f"the worker at {worker} says: {type(error).__name__}: {error}"
+
+    async def _pulse(self, worker: str) -> None:
+        """Exchange grants and reports with a worker. Raises StoreError, and whatever it raises."""
+        said = None
+        while True:
+            if said is None:  # It does not know of this notify-all, or does not know any more.
+                await self._begin(worker)
+            grants = [tuple(grant) for grant in self._pace.grants(worker, self._loop.time())]
+            seconds = max(PULSE, len(self._pulses) / PULSES_A_SECOND)
+            async with asyncio.timeout(SILENCE + seconds):
+                said = await self._ask(worker, "pulse", grants=grants, seconds=seconds)
+            if said is not None:
+                self._learn(worker, said)
+
+    async def _begin(self, worker: str) -> None:
+        from distributed.protocol import to_serialize
+
+        # Wrapped like this, the scheduler passes them on as they are, and no log shows their content.
+        what = {"equipment": to_serialize(self._equipment), "order": to_serialize(self._order)}
+        async with asyncio.timeout(patience(START_SECONDS)):
+            if failed := await self._ask(worker, "begin", **what):
+                raise pickle.loads(failed)  # noqa: S301 — a worker may run code here: Dask trusts them
+
+    def _learn(self, worker: str, said: dict[str, Any]) -> None:
+        self._pace.learn(worker, map(Report.read, said["seen"]), self._loop.time())
+        self.not_sent.update(said["not_sent"])
+        if said["written"]:
+            self._tally.update(said["written"])
+            self.on_written(self._tally)
+
+    async def _end_on_workers(self) -> None:
+        """Let each worker end and record. A worker that does not answer has done so, or will soon."""
+        if self._client.status != "running":
+            return
+
+        async def end(worker: str) -> None:
+            async with asyncio.timeout(patience(END_SECONDS)):
+                if said := await self._ask(worker, "end"):
+                    self._learn(worker, said)
+
+        await asyncio.gather(*map(end, self._pulses), return_exceptions=True)
+
+    async def _ask(self, worker: str, what: str, **more: Any) -> Any:
+        server, run = self._name
+        message = {"op": f"pushlab_{what}", "server": server, "run": run, **more}
+        return await self._client.scheduler.proxy(worker=worker, msg=message)
+
+
+async def _first_of(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Wait for the first of some tasks, and return those that have ended. Raises what one has raised."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    return done
