@@ -105,6 +105,7 @@ SHOWN = {
     "pushservice.mailbox.Message": {"urgency", "topic"},
     "pushservice.mailbox.OldCoding": {"encryption", "crypto_key"},
     "pushservice.mailbox.Subscription": {"channel", "key", "display_name"},
+    "server.database_errors.Meaning": {"words", "hint"},
     "useragent.base.Notification": {"title", "body", "tag", "data"},
 }  # fmt: skip
 """The fields of text, or of objects, that may be shown, class by class. All other classes show none."""

@@ -1,6 +1,8 @@
 """The subscriptions that the application server keeps, in a database of its own.
 
-It uses SQLAlchemy Core: the table is plain to see, and any database works; the default is SQLite.
+It uses SQLAlchemy Core: the table is plain to see. The default is SQLite; several servers, on one
+machine or on many, share a database in PostgreSQL.
+
 Every method may be called from any thread, and each is one transaction. It happens completely, or an
 error says that it did not happen at all. A transaction may have to wait for another thread or
 another program, so an event loop runs it in a thread.
@@ -11,7 +13,6 @@ a row is left out, and whoever reads the batches may be told of it. Nobody else'
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from urllib.parse import urlsplit
@@ -26,8 +27,10 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Row,
+    Select,
     String,
     Table,
+    false,
     func,
     select,
     true,
@@ -45,9 +48,10 @@ from pushlab.errors import (
 from pushlab.protocol.reserved_names import is_removed
 from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
 from pushlab.server import database
+from pushlab.server.database import Result
 
 BUSY_TIMEOUT = 2.0
-"""Seconds to wait for another program that writes to the same SQLite file."""
+"""Seconds to wait for another program that writes to the same file, or holds a lock in PostgreSQL."""
 
 OWNER = "application server"
 
@@ -110,8 +114,7 @@ class SubscriptionStore:
         self._clock = clock
         self._engine = database.connect(url, OWNER, busy_timeout=BUSY_TIMEOUT)
         try:
-            with self.transaction(UnableToReadDatabase) as connection:
-                database.make_tables(connection, [subscriptions], OWNER)
+            self.make_tables([subscriptions])
         except StoreError:
             self.close()
             raise
@@ -134,15 +137,19 @@ class SubscriptionStore:
             "who": display_name,
         }
         endpoint = subscription.endpoint
-        # The update comes first: it takes SQLite's lock for writing, so no other program can write
-        # between it and the insert.
-        with self.transaction(UnableToSaveSubscription) as connection:
-            update = subscriptions.update().where(subscriptions.c.endpoint == endpoint)
-            if connection.execute(update.values(values)).rowcount:
-                return False
-            values |= {"endpoint": endpoint, "created_at": self._clock()}
-            connection.execute(subscriptions.insert().values(values))
-            return True
+        update = subscriptions.update().where(_has(endpoint)).values(values)
+        new = values | {"endpoint": endpoint, "created_at": self._clock()}
+        insert = database.insert_or_ignore(self._engine.dialect, subscriptions).values(new)
+
+        def update_or_insert(connection: Connection) -> bool:
+            # The update comes first: it takes SQLite's lock for writing, so no other program can write
+            # between it and the insert. In PostgreSQL another server can, and then this one updates.
+            while not connection.execute(update).rowcount:
+                if connection.execute(insert).rowcount:
+                    return True
+            return False
+
+        return self.run(update_or_insert, UnableToSaveSubscription)
 
     def check(self, subscription: PushSubscription) -> None:
         """Raise EndpointNotAllowed unless the endpoint is https or of an allowed origin.
@@ -160,19 +167,16 @@ class SubscriptionStore:
 
     def get(self, endpoint: str) -> StoredSubscription | None:
         """Return the subscription with this endpoint, or None. Raises UnableToReadDatabase."""
-        query = select(subscriptions).where(subscriptions.c.endpoint == endpoint)
-        with self.transaction(UnableToReadDatabase) as connection:
-            rows = connection.execute(query).all()
-        return next(iter(Batch(rows)), None)
+        query = select(subscriptions).where(_has(endpoint))
+        return next(iter(Batch(self._rows(query))), None)
 
     def remove(self, endpoint: str) -> bool:
         """Delete the subscription with this endpoint, and return whether there was one.
 
         Raises UnableToWriteDatabase, DatabaseLocked.
         """
-        query = subscriptions.delete().where(subscriptions.c.endpoint == endpoint)
-        with self.transaction(UnableToWriteDatabase) as connection:
-            return connection.execute(query).rowcount > 0
+        query = subscriptions.delete().where(_has(endpoint))
+        return self.run(lambda connection: connection.execute(query).rowcount, UnableToWriteDatabase) > 0
 
     def all(self) -> Iterator[StoredSubscription]:
         """Yield every subscription, oldest first, reading in batches. Raises UnableToReadDatabase."""
@@ -185,44 +189,30 @@ class SubscriptionStore:
         """
         count = select(func.count()).select_from(subscriptions)
         last = select(subscriptions).order_by(subscriptions.c.number.desc()).limit(limit)
-        with self.transaction(UnableToReadDatabase) as connection:
-            total = connection.execute(count).scalar_one()
-            rows = connection.execute(last).all()
-        return total, list(Batch(list(reversed(rows))))
+        total, rows = self.run(
+            lambda connection: (connection.execute(count).scalar_one(), connection.execute(last).all()),
+            UnableToReadDatabase,
+        )
+        return total, list(Batch(rows[::-1]))
 
     def batches(
         self,
         size: int = BATCH,
         where: ColumnElement[bool] = true(),
         unreadable: Callable[[int, PushlabError], None] = lambda number, error: None,
-    ) -> Iterator["Batch"]:
-        """Yield every subscription, at most ``size`` at a time, oldest first.
+    ) -> "Batches":
+        """Give every subscription, at most ``size`` at a time, oldest first.
 
         ``where``: a condition that each must meet. ``unreadable(number, error)`` is called for a row
         that is none, while its batch is iterated. One that is saved or removed meanwhile may be
-        yielded or not, and none is yielded twice. Raises UnableToReadDatabase.
+        yielded or not, and none is yielded twice. ``next()`` raises UnableToReadDatabase.
         """
-        last = 0
-        while True:
-            # Each batch begins after a number and not at an offset, which removals would shift.
-            query = (
-                select(subscriptions)
-                .where(subscriptions.c.number > last, where)
-                .order_by(subscriptions.c.number)
-                .limit(size)
-            )
-            with self.transaction(UnableToReadDatabase) as connection:
-                rows = connection.execute(query).all()
-            if not rows:
-                return
-            last = rows[-1].number
-            yield Batch(rows, unreadable)
+        return Batches(self._rows, size, where, unreadable)
 
     def count(self, where: ColumnElement[bool] = true()) -> int:
         """Return how many subscriptions meet a condition. Raises UnableToReadDatabase."""
         query = select(func.count()).select_from(subscriptions).where(where)
-        with self.transaction(UnableToReadDatabase) as connection:
-            return connection.execute(query).scalar_one()
+        return self.run(lambda connection: connection.execute(query).scalar_one(), UnableToReadDatabase)
 
     def numbers_after(
         self, last: int, size: int, where: ColumnElement[bool] = true()
@@ -234,8 +224,7 @@ class SubscriptionStore:
         """
         number = subscriptions.c.number
         some = select(number).where(number > last, where).order_by(number).limit(size).subquery()
-        with self.transaction(UnableToReadDatabase) as connection:
-            first, final = connection.execute(select(func.min(some.c[0]), func.max(some.c[0]))).one()
+        [(first, final)] = self._rows(select(func.min(some.c[0]), func.max(some.c[0])))
         return None if first is None else (first, final)
 
     def close(self) -> None:
@@ -245,14 +234,52 @@ class SubscriptionStore:
         """
         self._engine.close()
 
-    @contextmanager
-    def transaction(self, error: type[StoreError]) -> Iterator[Connection]:
-        """Run one transaction. Raises DatabaseClosed after close().
+    def run(self, work: Callable[[Connection], Result], error: type[StoreError]) -> Result:
+        """Run ``work(connection)`` as one transaction, and return its result.
 
-        A fault of the database becomes ``error``, or DatabaseLocked if another program holds it.
+        A fault of the database becomes ``error``, or one that says it better (see
+        ``database_errors``). Raises DatabaseClosed after close().
         """
-        with database.translate_errors(error, OWNER), self._engine.begin() as connection:
-            yield connection
+        return self._engine.run(work, error)
+
+    def make_tables(self, tables: Collection[Table]) -> None:
+        """Make the tables that are missing. Raises UnableToReadDatabase."""
+        self.run(
+            lambda connection: database.make_tables(connection, tables, OWNER), UnableToReadDatabase
+        )
+
+    def _rows(self, query: Select) -> Sequence[Row]:
+        return self.run(lambda connection: connection.execute(query).all(), UnableToReadDatabase)
+
+
+class Batches:
+    """The rows of a table in batches, each read when it is asked for.
+
+    If a read fails, the next call tries it again: nothing is left out.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Select], Sequence[Row]],
+        size: int,
+        where: ColumnElement[bool],
+        unreadable: Callable[[int, PushlabError], None],
+    ):
+        self._read, self._size, self._where, self._unreadable = read, size, where, unreadable
+        self._last = 0
+
+    def __iter__(self) -> Iterator["Batch"]:
+        return self
+
+    def __next__(self) -> "Batch":
+        # Each batch begins after a number and not at an offset, which removals would shift.
+        number = subscriptions.c.number
+        after = select(subscriptions).where(number > self._last, self._where).order_by(number)
+        rows = self._read(after.limit(self._size))
+        if not rows:
+            raise StopIteration
+        self._last = rows[-1].number
+        return Batch(rows, self._unreadable)
 
 
 class Batch:
@@ -279,6 +306,11 @@ class Batch:
                 self._unreadable(row.number, NotASubscription("its row holds values of another type"))
             else:
                 yield stored
+
+
+def _has(endpoint: str) -> ColumnElement[bool]:
+    # PostgreSQL refuses a text with a NUL, and no endpoint has one.
+    return false() if "\0" in endpoint else subscriptions.c.endpoint == endpoint
 
 
 def _stored(row: Row) -> StoredSubscription:

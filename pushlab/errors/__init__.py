@@ -26,7 +26,8 @@
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database
     │   ├── UnableToSaveSubscription, UnableToReadDatabase, UnableToWriteDatabase
-    │   └── DatabaseLocked, DatabaseClosed, BadDatabaseUrl, DatabaseDriverMissing
+    │   ├── DatabaseLocked, DatabaseBusy, DatabaseUnreachable, DatabaseClosed
+    │   └── DatabaseAccessDenied, BadDatabaseUrl, DatabaseDriverMissing
     ├── ClusterError          a notify-all on several processes or machines
     │   ├── ScaleMissing, DatabaseNotShared, ClusterNotEncrypted
     │   └── ClusterUnreachable, ClusterLost, ClusterFailed

@@ -15,7 +15,8 @@ __all__ = [
     "MethodNotAllowed", "UnknownMethod", "UnknownPath", "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
-    "DatabaseLocked", "DatabaseClosed", "BadDatabaseUrl", "DatabaseDriverMissing",
+    "DatabaseLocked", "DatabaseBusy", "DatabaseUnreachable", "DatabaseClosed",
+    "DatabaseAccessDenied", "BadDatabaseUrl", "DatabaseDriverMissing",
     "ClusterError", "ScaleMissing", "DatabaseNotShared", "ClusterNotEncrypted", "ClusterUnreachable",
     "ClusterLost", "ClusterFailed",
 ]
@@ -119,9 +120,9 @@ class KeyMismatch(KeyFileError, rfc="RFC 8292 §3.2"):
 class StoreError(PushlabError, status=500, fault="this machine"):
     """The database failed."""
     hint = "Check the disk's free space, and which other program has the database open; nothing that is stored was changed"
-    def __init__(self, detail: str = "", owner: str = "") -> None:  # Each server has a database of its own.
-        self.fault = owner or self.fault
-        super().__init__(detail)
+    undone = False  # Whether the database undid a transaction that may succeed if it is run again at once.
+    def __init__(self, detail: str = "", owner: str = "", *, hint: str = "") -> None:
+        super().__init__(detail, hint=hint, fault=owner)  # Each server has a database of its own.
 
 class UnableToSaveSubscription(StoreError):
     """The subscription could not be saved."""
@@ -136,10 +137,22 @@ class DatabaseLocked(StoreError, status=503):
     """Another program holds the database."""
     hint = "Wait a moment, then try again; nothing that is stored was changed"
 
+class DatabaseBusy(StoreError, status=503):
+    """The database's server has too much to do."""
+    hint = "Wait a moment, then try again; nothing that is stored was changed"
+
+class DatabaseUnreachable(StoreError, status=503):
+    """The database's server does not answer, or has gone away."""
+    hint = "Start the database's server, or wait until it is back, then try again; nothing that is stored was changed"
+
 class DatabaseClosed(StoreError, status=503):
     """The database is closed, because its server has stopped."""
     hint = Advice("Start the lab again: run the cell with Lab()", terminal=f"Start it again: {command('serve')}",
                   page="Start the lab again where it ran, then reload this page")
+
+class DatabaseAccessDenied(StoreError):
+    """The database's server does not let us in."""
+    hint = "Try the URL's user, password and database with psql, and see what that user may do there"
 
 class BadDatabaseUrl(StoreError):
     """This is not a database URL."""

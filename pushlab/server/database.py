@@ -1,16 +1,13 @@
-"""How both servers open a database, and which errors its faults become.
+"""How both servers open a database, and run transactions in it.
 
 Each party has a database of its own. Both open one in the same way, and it fails in the same ways:
+``database_errors`` says how. In every case nothing was changed, unless the message says otherwise.
 
-    the URL is invalid          BadDatabaseUrl             what is wrong with it
-    the driver is missing       DatabaseDriverMissing      what to install
-    another program holds it    DatabaseLocked, 503        wait, and try again
-    it is closed                DatabaseClosed, 503        its server has stopped
-    anything else               the caller's class, 500    a full disk, a broken file, no permission
+A transaction is a function that gets a connection (``Database.run``). It is run again, a few times, if
+the database has undone it for a reason that passes.
 
-In every case nothing was changed. The message says what the database reported and whose it is. It
-never contains the values that were to be written, nor the URL: endpoints, keys and passwords are
-secrets.
+SQLite has one connection at a time, because it lets one at a time write. PostgreSQL has a few: one
+writes what a notify-all has done, and others read meanwhile.
 
 ``close()`` may be called at any time and from any thread. It waits for the transaction under way,
 and later calls are refused. Without that rule, ``close()`` could close the one connection of a
@@ -25,29 +22,37 @@ the disk. If not, the last commits may be lost. The file stays whole in both cas
 
 import logging
 import os
+import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
     Connection,
     Dialect,
     Engine,
-    ExceptionContext,
+    Insert,
     Table,
+    bindparam,
     create_engine,
     event,
+    func,
     inspect,
+    select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.schema import CreateTable
 
 from pushlab.errors import (
     BadDatabaseUrl,
@@ -57,24 +62,54 @@ from pushlab.errors import (
     StoreError,
     UnableToReadDatabase,
 )
+from pushlab.server.database_errors import hide_passwords, hiding, is_locked, translate_errors
 
 log = logging.getLogger("pushlab")
 
-SQLITE_BUSY, SQLITE_LOCKED = 5, 6
+Result = TypeVar("Result")
+
+PAUSES = (0.0, 0.02, 0.1, 0.3)
+"""Seconds before a transaction is run again, at most. The first time is for a connection that was lost
+while nobody used it; the others keep two transactions out of each other's way."""
+
+INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""The INSERT of databases that have ON CONFLICT. The others have no words in common for it."""
+
+CONNECTIONS = 5
+"""Transactions at one time in PostgreSQL."""
+
+TABLES_LOCK = 0x70757368
+"""The number of PostgreSQL's advisory lock that a server holds while it makes tables: "push"."""
+
+LIMITS = {"statement_timeout": 120.0, "idle_in_transaction_session_timeout": 60.0}
+"""Seconds after which PostgreSQL ends a statement, and a transaction of a program that hangs."""
+
+LIBPQ = {
+    "application_name": "pushlab",
+    "connect_timeout": 5,
+    # A machine or a cable that has gone says nothing. After some 25 s a connection to it is lost.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""Parameters of PostgreSQL's library: seconds, and milliseconds for the last."""
 
 PACKAGES = {"psycopg": '"psycopg[binary]"', "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """What to tell pip, for a driver whose package has another name or needs an extra."""
 
 
 class Database:
-    """An SQLAlchemy engine that runs one transaction at a time, and that stays closed.
+    """An SQLAlchemy engine that runs a few transactions at a time, and that stays closed.
 
-    ``owner`` names the party whose database it is. Any thread may use it, and waits for its turn.
+    ``owner`` names the party whose database it is; ``at_once``: how many transactions. Any thread may
+    use it, and waits for its turn.
     """
 
-    def __init__(self, engine: Engine, owner: str):
-        self._engine, self._owner = engine, owner
-        self._one_at_a_time = threading.RLock()
+    def __init__(self, engine: Engine, owner: str, at_once: int = 1):
+        self._engine, self._owner, self._at_once = engine, owner, at_once
+        self._turns = threading.BoundedSemaphore(at_once)
+        self._closing = threading.Lock()
         self._closed = False
         self._locked_at = 0.0  # when a transaction has last waited in vain, by time.monotonic()
 
@@ -83,23 +118,55 @@ class Database:
         """SQLAlchemy's description of this kind of database."""
         return self._engine.dialect
 
+    def run(self, work: Callable[[Connection], Result], error: type[StoreError]) -> Result:
+        """Run ``work(connection)`` as a transaction, which is committed at its end; return its result.
+
+        It is run again if the database has undone it for a reason that passes: a deadlock, a
+        serialisation failure, a connection that was lost before the commit. Raises what
+        ``translate_errors`` says, and DatabaseClosed after close().
+        """
+        for pause in (*PAUSES, None):
+            try:
+                with translate_errors(error, self._owner), self.begin() as connection:
+                    return work(connection)
+            except StoreError as fault:
+                if pause is None or not fault.undone:
+                    raise
+            time.sleep(random.uniform(pause / 2, pause))
+        raise AssertionError("the last time it returns or raises")
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Run a transaction, which is committed at the end. Raises DatabaseClosed after close()."""
-        with self._in_turn(), self._engine.begin() as connection:
+        with self.connect() as connection:
             yield connection
+            try:
+                connection.commit()
+            except SQLAlchemyError as error:
+                # If the connection is lost now, nobody knows whether the server has committed.
+                error.during_commit = True  # type: ignore[attr-defined]
+                raise
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Run a transaction that only reads. Raises DatabaseClosed after close()."""
-        with self._in_turn(), self._engine.connect() as connection:
-            yield connection
+        """Run a transaction that only reads. Raises DatabaseClosed after close(), BadDatabaseUrl."""
+        with self._in_turn():
+            try:
+                connection = self._engine.connect()
+            except (ValueError, TypeError):  # from a driver that stumbles over a host or an option
+                words = f"the {self._owner}'s database URL has a value that its driver cannot read"
+                raise BadDatabaseUrl(words, self._owner) from None
+            with connection:
+                yield connection
 
     def close(self) -> None:
-        """Wait for the transaction under way, and close every connection. A second call does nothing."""
-        with self._one_at_a_time:
+        """Wait for the transactions under way, and close every connection. It may be called twice."""
+        with self._closing:
+            for _ in range(self._at_once):
+                self._turns.acquire()
             self._closed = True
             self._engine.dispose()
+            self._turns.release(self._at_once)
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
@@ -109,7 +176,7 @@ class Database:
         Otherwise each of them would wait as long again, one after the other.
         """
         came = time.monotonic()
-        with self._one_at_a_time:
+        with self._turns:
             if self._closed:
                 raise DatabaseClosed(f"the {self._owner}'s database is closed", self._owner)
             if came < self._locked_at:
@@ -117,7 +184,7 @@ class Database:
             try:
                 yield
             except SQLAlchemyError as error:
-                if _is_locked(error):
+                if is_locked(error):
                     self._locked_at = time.monotonic()
                 raise
 
@@ -165,16 +232,20 @@ def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = 
     file = file_of(address, owner)
     # SQLAlchemy's errors show every value, and an endpoint must not be shown.
     options: dict[str, Any] = {"hide_parameters": True}
-    sqlite = address.get_backend_name() == "sqlite"
-    if sqlite:
+    kind = address.get_backend_name()
+    if kind == "sqlite":
         options["connect_args"] = {"timeout": busy_timeout, "check_same_thread": False}
         options["poolclass"] = QueuePool if file else StaticPool
+    elif kind == "postgresql":
+        options |= {"pool_size": CONNECTIONS, "max_overflow": 0, "connect_args": _libpq_options(address)}
     engine = _engine(address, options, owner)
-    if sqlite:
+    if kind == "sqlite":
         if file:
             _make_private(file, owner)
-        event.listen(engine, "connect", _tune(durable))
-    return Database(engine, owner)
+        event.listen(engine, "connect", _tune_sqlite(durable))
+    elif kind == "postgresql" and "options" not in address.query:
+        event.listen(engine, "connect", _tune_postgresql(busy_timeout))
+    return Database(engine, owner, CONNECTIONS if kind == "postgresql" else 1)
 
 
 _SQLITE_URI = re.compile(r"file:(?://[^/?#]*)?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?.*", re.DOTALL)
@@ -191,7 +262,7 @@ def file_of(address: URL, owner: str) -> str | None:
     try:
         [name], options = address.get_dialect()().create_connect_args(address)
     except (SQLAlchemyError, ValueError, TypeError) as reason:
-        words = f"the {owner}'s database URL cannot be used: {_hide(address)(str(reason))}"
+        words = f"the {owner}'s database URL cannot be used: {hiding(address)(str(reason))}"
         raise BadDatabaseUrl(words, owner) from None
     if options.get("uri") and (uri := _SQLITE_URI.fullmatch(name)):
         if parse_qs(uri["query"] or "").get("mode") == ["memory"]:
@@ -227,7 +298,6 @@ def checked_url(url: str | URL, owner: str) -> URL:
 
 
 def _engine(address: URL, options: dict[str, Any], owner: str) -> Engine:
-    hide = _hide(address)
     try:
         engine = create_engine(address, **options)
     except ImportError as reason:
@@ -238,32 +308,10 @@ def _engine(address: URL, options: dict[str, Any], owner: str) -> Engine:
             owner,
         ) from None
     except (SQLAlchemyError, ValueError, TypeError) as reason:
-        words = f"the {owner}'s database URL cannot be used: {hide(str(reason))}"
+        words = f"the {owner}'s database URL cannot be used: {hiding(address)(str(reason))}"
         raise BadDatabaseUrl(words, owner) from None
-
-    @event.listens_for(engine, "handle_error")
-    def hide_passwords(context: ExceptionContext) -> SQLAlchemyError | None:
-        message = str(context.original_exception)
-        return None if hide(message) == message else _Hidden(hide(message))
-
+    hide_passwords(engine, address)
     return engine
-
-
-class _Hidden(SQLAlchemyError):
-    """A driver's message, without the passwords of the URL."""
-
-
-def _hide(address: URL) -> Callable[[str], str]:
-    """Return a function that removes the passwords of a URL from a text."""
-    asked = (value for name, value in address.query.items() if "pass" in name.lower())
-    secrets = {address.password, *asked} - {None, ""}
-
-    def hide(text: str) -> str:
-        for secret in sorted(map(str, secrets), key=len, reverse=True):
-            text = text.replace(secret, "…")
-        return text
-
-    return hide
 
 
 def _make_private(path: str, owner: str) -> None:
@@ -277,7 +325,7 @@ def _make_private(path: str, owner: str) -> None:
         raise UnableToReadDatabase(f"unable to open {path}: it cannot be made: {said}", owner) from None
 
 
-def _tune(durable: bool) -> Callable[[Any, Any], None]:
+def _tune_sqlite(durable: bool) -> Callable[[Any, Any], None]:
     def tune(connection: Any, _record: Any) -> None:
         # Text that is no UTF-8 would make each query fail that reads its row. So it is read as far as
         # it can be, and whoever checks the row finds what is wrong with it.
@@ -288,53 +336,94 @@ def _tune(durable: bool) -> Callable[[Any, Any], None]:
     return tune
 
 
-@contextmanager
-def translate_errors(error_class: type[StoreError], owner: str) -> Iterator[None]:
-    """Turn SQLAlchemy's errors into ``error_class``, or DatabaseLocked if another program holds it.
-
-    ``owner`` names the party whose database it is.
-
-    >>> with translate_errors(UnableToReadDatabase, "push service"):
-    ...     raise SQLAlchemyError("no values here")
-    Traceback (most recent call last):
-    pushlab.errors.UnableToReadDatabase: the push service's database says: SQLAlchemyError. ...
-    """
-    try:
-        yield
-    except SQLAlchemyError as error:
-        # The driver's own message names the fault; SQLAlchemy's would add the statement.
-        driver = getattr(error, "orig", None)
-        message = str(driver or (error if isinstance(error, _Hidden) else type(error).__name__))
-        kind = DatabaseLocked if _is_locked(error) else error_class
-        raise kind(f"the {owner}'s database says: {message}", owner) from None
+def _libpq_options(address: URL) -> dict[str, Any]:
+    """Return what PostgreSQL's library is asked for, unless the URL asks for it otherwise."""
+    if address.get_driver_name() not in ("psycopg", "psycopg2"):
+        return {}
+    return {name: value for name, value in LIBPQ.items() if name not in address.query}
 
 
-def _is_locked(error: SQLAlchemyError) -> bool:
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
-    return code & 0xFF in (SQLITE_BUSY, SQLITE_LOCKED)
+def _tune_postgresql(lock_timeout: float) -> Callable[[Any, Any], None]:
+    limits = {"lock_timeout": lock_timeout} | LIMITS
+
+    def tune(connection: Any, _record: Any) -> None:
+        # Not in the URL's options: a pooler such as PgBouncer refuses a connection that has some.
+        with connection.cursor() as cursor:
+            for name, seconds in limits.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, f"{seconds * 1000:.0f}"))
+        connection.commit()
+
+    return tune
 
 
-def make_tables(connection: Connection, tables: Iterable[Table], owner: str) -> None:
+def insert_or_ignore(dialect: Dialect, table: Table) -> Insert:
+    """Return an INSERT that does nothing if there is such a row already; its ``rowcount`` says so."""
+    insert = (
+        INSERT[dialect.name](table).on_conflict_do_nothing()
+        if dialect.name in INSERT
+        else table.insert()
+    )
+    # Otherwise SQLAlchemy asks for the number of the new row, and forgets how many rows there were.
+    return insert.inline().execution_options(preserve_rowcount=True)
+
+
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], where: ColumnElement[bool]
+) -> None:
+    """Insert rows. One with the same primary key is updated, if it is so as ``where`` says."""
+    insert = INSERT.get(connection.dialect.name)
+    if insert is None:
+        connection.execute(table.insert(), rows)
+        return
+    new = insert(table)
+    values: Any = rows
+    if connection.dialect.name == "postgresql":
+        # One statement for all rows, with an array for each column, costs a quarter of one for each.
+        arrays = [func.unnest(bindparam(column.name, type_=ARRAY(column.type))) for column in table.c]
+        new = new.from_select(table.c.keys(), select(*arrays))
+        values = {column.name: [row[column.name] for row in rows] for column in table.c}
+    others = {column.name: new.excluded[column.name] for column in table.c if not column.primary_key}
+    update = new.on_conflict_do_update(index_elements=table.primary_key, set_=others, where=where)
+    connection.execute(update, values)
+
+
+def make_tables(connection: Connection, tables: Collection[Table], owner: str) -> None:
     """Make the tables that are missing, and check the columns of the others.
 
     A database that an older version made may lack whole tables: they are made. If a table lacks a
     column, another version made it, and what its rows mean is not known: raises
     UnableToReadDatabase. A database that passes the check becomes readable for its owner alone.
     """
-    present = inspect(connection)
-    for table in tables:
-        if not present.has_table(table.name):
-            table.create(connection)
-            continue
-        known = {column["name"] for column in present.get_columns(table.name)}
+    inspector = inspect(connection)
+    present = [table for table in tables if inspector.has_table(table.name)]
+    for table in present:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
         if lacking := [column.name for column in table.columns if column.name not in known]:
             raise UnableToReadDatabase(
                 f"the {owner}'s database was made by another version of pushlab, for its table "
-                f"{table.name} lacks {', '.join(lacking)}: move the file away, and a new one is made",
+                f"{table.name} lacks {', '.join(lacking)}",
                 owner,
+                hint=_make_room(connection),
             )
+    if missing := [table for table in tables if table not in present]:
+        _make(connection, missing)
     if connection.dialect.name == "sqlite":
         _restrict_permissions(connection, owner)
+
+
+def _make(connection: Connection, tables: Collection[Table]) -> None:
+    """Make tables, unless another server that starts at this moment has just made them."""
+    if connection.dialect.name == "postgresql":
+        # IF NOT EXISTS fails there if two make the same table at once: the second one waits here.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TABLES_LOCK})")
+    for table in tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+
+
+def _make_room(connection: Connection) -> str:
+    if connection.dialect.name == "sqlite":
+        return "Move the file away, and a new one is made"
+    return "Give the URL of another database, or rename that table, and a new one is made"
 
 
 def _restrict_permissions(connection: Connection, owner: str) -> None:

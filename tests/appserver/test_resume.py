@@ -1,4 +1,7 @@
-"""A notify-all that is killed half-way is resumed: to nobody twice, and nobody is left out."""
+"""A notify-all that is killed half-way is resumed: to nobody twice, and nobody is left out.
+
+The record is in SQLite or in PostgreSQL.
+"""
 
 import asyncio
 import signal
@@ -35,7 +38,7 @@ from pushlab.appserver.store import SubscriptionStore
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.protocol.delivery import PushOptions
 
-path, origin, run = sys.argv[1], sys.argv[2], int(sys.argv[3]) or None
+url, origin, run = sys.argv[1], sys.argv[2], int(sys.argv[3]) or None
 record = Runs.record
 
 def told(self, *arguments):
@@ -46,7 +49,7 @@ Runs.record = told
 
 async def main():
     keys = VapidKeys.from_raw(bytes(31) + b"\\1", subject="mailto:test@example.com")
-    store = SubscriptionStore(f"sqlite:///{path}", [origin])
+    store = SubscriptionStore(url, [origin])
     sender = Sender(keys, store, LibcurlPushClient(keys, CurlTransport(egress=EgressPolicy([origin]))))
     counts = await BroadcastSender(sender).send_all(b"Hello", PushOptions(), run=run)
     await sender.close()
@@ -57,14 +60,9 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
-def database(tmp_path):
-    return tmp_path / "a.sqlite3"
-
-
-def accepted_in(database, run: int) -> set[str]:
+def accepted_in(database_url, run: int) -> set[str]:
     """Return the paths of the endpoints that a record shows as accepted."""
-    store = SubscriptionStore(f"sqlite:///{database}")
+    store = SubscriptionStore(database_url)
     everybody = {stored.subscription.endpoint for stored in store.all()}
     left = {
         stored.subscription.endpoint
@@ -75,8 +73,8 @@ def accepted_in(database, run: int) -> set[str]:
     return {"/" + endpoint.split("/", 3)[3] for endpoint in everybody - left}
 
 
-def last_run(database) -> int:
-    store = SubscriptionStore(f"sqlite:///{database}")
+def last_run(database_url) -> int:
+    store = SubscriptionStore(database_url)
     runs = Runs(store).all()
     store.close()
     assert [known.ended_at for known in runs[-1:]] == [None], "it has not come to its end"
@@ -85,10 +83,10 @@ def last_run(database) -> int:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 @pytest.mark.usefixtures("programs")
-def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscriber, database):
+def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscriber, database_url):
     async def start(service, number):
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROGRAM, str(database), service.origin, str(number),
+            sys.executable, "-c", PROGRAM, database_url, service.origin, str(number),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
@@ -103,7 +101,7 @@ def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscrib
                 return killed.wait() if waits else None
 
             service.answer = answer
-            store = SubscriptionStore(f"sqlite:///{database}", [service.origin])
+            store = SubscriptionStore(database_url, [service.origin])
             someone = subscriber(service.endpoint()).subscription
             for number in range(PEOPLE):
                 endpoint = service.endpoint(f"{number:05}")
@@ -115,8 +113,8 @@ def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscrib
             first.send_signal(signal.SIGKILL)
             assert await first.wait() == -signal.SIGKILL
             killed.set()
-            number = last_run(database)
-            recorded = accepted_in(database, number)
+            number = last_run(database_url)
+            recorded = accepted_in(database_url, number)
             before = Counter(received.path for received in service.received)
             assert 0 < len(recorded) <= HALF and recorded <= set(before) and len(before) < PEOPLE
 
@@ -131,19 +129,19 @@ def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscrib
             assert {after[path] for path in recorded} == {1}, "nobody with a record gets it twice"
             twice = {path for path, times in after.items() if times > 1}
             assert twice <= set(before) - recorded and max(after.values()) <= 2
-            assert len(accepted_in(database, number)) == PEOPLE
+            assert len(accepted_in(database_url, number)) == PEOPLE
 
     run(scenario())
 
 
 @pytest.fixture
-def sending(run, keys, push_service, database):
-    """Run a scenario with a push service, a store in a file and a sender."""
+def sending(run, keys, push_service, database_url):
+    """Run a scenario with a push service, a store and a sender."""
 
     def running(scenario):
         async def whole():
             async with push_service() as service:
-                store = SubscriptionStore(f"sqlite:///{database}", [service.origin])
+                store = SubscriptionStore(database_url, [service.origin])
                 transport = CurlTransport(egress=EgressPolicy([service.origin]))
                 sender = Sender(keys, store, LibcurlPushClient(keys, transport))
                 everybody = BroadcastSender(sender)

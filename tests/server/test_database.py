@@ -147,7 +147,9 @@ def test_a_database_of_another_version_is_refused_and_left_alone(path, store, ta
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     path.chmod(0o644)
-    with pytest.raises(UnableToReadDatabase, match=f"{owner}.*{table} lacks {column}: move") as refused:
+    with pytest.raises(
+        UnableToReadDatabase, match=f"{owner}.*{table} lacks {column}.*Move the file"
+    ) as refused:
         store(f"sqlite:///{path}")
     assert refused.value.fault == owner and modes(path) == {0o644}
 

@@ -75,7 +75,7 @@ class Recorder:
         async with self._one_at_a_time:
             batch, self._noted = self._noted, []
             try:
-                await asyncio.to_thread(self._runs.record, self._run, batch, self._again)
+                await asyncio.to_thread(self._runs.record, self._run, batch)
             except StoreError as error:
                 # Another program may lock the database for a while. The next write tries again.
                 self._noted, self._fault = batch + self._noted, error

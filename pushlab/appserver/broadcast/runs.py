@@ -27,14 +27,15 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    exists,
     func,
     select,
+    true,
 )
 
 from pushlab.appserver.explain.outcome import Kind
 from pushlab.appserver.store import SubscriptionStore, subscriptions
 from pushlab.errors import BadField, UnableToReadDatabase, UnableToWriteDatabase
+from pushlab.server import database
 
 RUNS_KEPT = 5
 """The last notify-alls, of which the record is kept."""
@@ -133,9 +134,7 @@ class Runs:
     def __init__(self, store: SubscriptionStore, clock: Callable[[], float] = time.time):
         self._store = store
         self._clock = clock
-        with store.transaction(UnableToWriteDatabase) as connection:
-            for table in (broadcasts, deliveries):
-                table.create(connection, checkfirst=True)
+        store.make_tables([broadcasts, deliveries])
 
     def begin(self, digest: bytes, number: int = 0) -> int:
         """Note that a notify-all begins, forget the oldest, and return its run.
@@ -143,13 +142,18 @@ class Runs:
         ``digest``: SHA-256 of the plaintext, 32 bytes. Raises UnableToWriteDatabase.
         """
         values = {"digest": digest, "number": number, "began_at": self._clock()}
-        with self._store.transaction(UnableToWriteDatabase) as connection:
+        # Counted, and not by their numbers: after a crash PostgreSQL leaves some numbers out.
+        kept = select(broadcasts.c.run).order_by(broadcasts.c.run.desc()).limit(RUNS_KEPT).subquery()
+        oldest = select(func.min(kept.c.run)).scalar_subquery()
+
+        def insert(connection: Connection) -> int:
             key = connection.execute(broadcasts.insert().values(values)).inserted_primary_key
             assert key, "one row was inserted"
-            run: int = key.run
             for table in (broadcasts, deliveries):
-                connection.execute(table.delete().where(table.c.run <= run - RUNS_KEPT))
-            return run
+                connection.execute(table.delete().where(table.c.run < oldest))
+            return key.run
+
+        return self._store.run(insert, UnableToWriteDatabase)
 
     def start(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
         """Begin a notify-all, or go on with ``run``; return how many are to be sent to, and its run.
@@ -164,28 +168,29 @@ class Runs:
             raise BadField(f"notify-all {run} sent another message")
         return self._store.count(not_accepted(run)), run
 
-    def record(self, run: int, outcomes: Iterable[RecordedOutcome], again: bool = False) -> None:
+    def record(self, run: int, outcomes: Iterable[RecordedOutcome]) -> None:
         """Record outcomes, and remove the subscriptions that are gone, in one transaction.
 
-        ``again``: some may have an outcome already, which is replaced. Raises
-        UnableToWriteDatabase.
+        It may be repeated. A later outcome replaces an earlier one, except that who has accepted the
+        message has accepted it. Raises UnableToWriteDatabase.
         """
-        rows = [{"run": run, **delivery._asdict()} for delivery in outcomes]
+        # In the same order everywhere, so that no two servers wait for each other's rows.
+        rows = [{"run": run, **outcome._asdict()} for outcome in sorted(outcomes)]
         gone = [{"gone": row["subscription"]} for row in rows if row["outcome"] == "gone"]
-        with self._store.transaction(UnableToWriteDatabase) as connection:
-            if again:
-                _forget(connection, run, rows)
+        number = subscriptions.c.number == bindparam("gone")
+
+        def write(connection: Connection) -> None:
             if rows:
-                connection.execute(deliveries.insert(), rows)
+                database.upsert(connection, deliveries, rows, deliveries.c.outcome != "accepted")
             if gone:
-                number = subscriptions.c.number == bindparam("gone")
                 connection.execute(subscriptions.delete().where(number), gone)
+
+        self._store.run(write, UnableToWriteDatabase)
 
     def end(self, run: int) -> None:
         """Note that a notify-all has come to its end. Raises UnableToWriteDatabase."""
-        update = broadcasts.update().where(broadcasts.c.run == run)
-        with self._store.transaction(UnableToWriteDatabase) as connection:
-            connection.execute(update.values(ended_at=self._clock()))
+        update = broadcasts.update().where(broadcasts.c.run == run).values(ended_at=self._clock())
+        self._store.run(lambda connection: connection.execute(update), UnableToWriteDatabase)
 
     def tried_in_vain(self, run: int) -> set[int]:
         """Return the numbers of the subscriptions that were sent to, and have not accepted it.
@@ -194,8 +199,9 @@ class Runs:
         """
         tried = (deliveries.c.attempts > 0) & (deliveries.c.outcome != "accepted")
         query = select(deliveries.c.subscription).where(deliveries.c.run == run, tried)
-        with self._store.transaction(UnableToReadDatabase) as connection:
-            return set(connection.scalars(query))
+        return self._store.run(
+            lambda connection: set(connection.scalars(query)), UnableToReadDatabase
+        )  # fmt: skip
 
     def tally(self, run: int, final: bool = False) -> Counter[str]:
         """Count the outcomes of a notify-all, by the names of ``Counts``. Raises UnableToReadDatabase.
@@ -207,9 +213,8 @@ class Runs:
         if final:
             query = query.where(deliveries.c.outcome.in_(("accepted", "gone")))
         tally = Counter(accepted=0, gone=0, retried=0, failed=0, not_sent=0)
-        with self._store.transaction(UnableToReadDatabase) as connection:
-            for outcome, attempts, count in connection.execute(query):
-                add_to_tally(tally, outcome, attempts, count)
+        for row in self._store.run(lambda c: c.execute(query).all(), UnableToReadDatabase):
+            add_to_tally(tally, *row)
         return tally
 
     def get(self, run: int) -> Run:
@@ -223,9 +228,11 @@ class Runs:
         """Return the last notify-alls, oldest first. Raises UnableToReadDatabase."""
         columns = deliveries.c.run, deliveries.c.outcome
         count = select(*columns, func.count()).group_by(*columns)
-        with self._store.transaction(UnableToReadDatabase) as connection:
-            rows = connection.execute(select(broadcasts).order_by(broadcasts.c.run)).all()
-            counted = connection.execute(count).all()
+        begun = select(broadcasts).order_by(broadcasts.c.run)
+        rows, counted = self._store.run(
+            lambda connection: (connection.execute(begun).all(), connection.execute(count).all()),
+            UnableToReadDatabase,
+        )
         return [
             Run(
                 row.run, row.number, row.began_at, row.ended_at, row.digest,
@@ -235,34 +242,27 @@ class Runs:
         ]  # fmt: skip
 
 
-def _forget(connection: Connection, run: int, rows: list[dict]) -> None:
-    same = (deliveries.c.run == run) & (deliveries.c.subscription == bindparam("known"))
-    known = [{"known": row["subscription"]} for row in rows]
-    if known:
-        connection.execute(deliveries.delete().where(same), known)
-
-
 def not_accepted(run: int) -> ColumnElement[bool]:
     """Return the condition for the subscriptions that a notify-all has still to be sent to."""
-    return ~exists().where(
-        deliveries.c.run == run,
-        deliveries.c.subscription == subscriptions.c.number,
-        deliveries.c.outcome == "accepted",
-    )
+    return _unless_recorded(run, deliveries.c.outcome == "accepted")
 
 
 def not_recorded(run: int) -> ColumnElement[bool]:
     """Return the condition for the subscriptions that have no outcome in a notify-all yet."""
-    return ~exists().where(
-        deliveries.c.run == run,
-        deliveries.c.subscription == subscriptions.c.number,
-    )
+    return _unless_recorded(run, true())
 
 
 def never_sent(run: int) -> ColumnElement[bool]:
     """Return the condition for the subscriptions to which a notify-all has made no request yet."""
-    return ~exists().where(
-        deliveries.c.run == run,
-        deliveries.c.subscription == subscriptions.c.number,
-        deliveries.c.attempts > 0,
-    )
+    return _unless_recorded(run, deliveries.c.attempts > 0)
+
+
+def _unless_recorded(run: int, what: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition for the subscriptions that have no record of this kind.
+
+    One record is looked up for each subscription. As NOT EXISTS, PostgreSQL would make a join of it, and
+    as long as it has no statistics of a new table, one that compares each record with each subscription.
+    As DISTINCT, it expects most rows to pass, and so reads them in their order up to the limit.
+    """
+    same = (deliveries.c.run == run) & (deliveries.c.subscription == subscriptions.c.number)
+    return select(what).where(same).scalar_subquery().is_distinct_from(true())

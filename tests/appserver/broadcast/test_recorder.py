@@ -20,15 +20,15 @@ class Memory:
         self.written = asyncio.Event()
         self.loop = asyncio.get_running_loop()
 
-    def record(self, run, outcomes, again=False):
+    def record(self, run, outcomes):
         self.loop.call_soon_threadsafe(self.written.set)
         if self.broken:
             raise UnableToWriteDatabase("the disk is full")
-        self.batches.append([(run, again, *outcome) for outcome in outcomes])
+        self.batches.append([(run, *outcome) for outcome in outcomes])
 
     @property
     def numbers(self):
-        return [delivery[2] for batch in self.batches for delivery in batch]
+        return [delivery[1] for batch in self.batches for delivery in batch]
 
 
 def test_what_comes_within_a_while_is_written_together(run, monkeypatch):
@@ -44,7 +44,7 @@ def test_what_comes_within_a_while_is_written_together(run, monkeypatch):
         await recorder.close()
         assert [len(batch) for batch in memory.batches] == [3000, 1]
         assert memory.numbers == list(range(3001))
-        assert memory.batches[0][0] == (7, False, 0, "accepted", 201, 1)
+        assert memory.batches[0][0] == (7, 0, "accepted", 201, 1)
 
     run(scenario())
 
@@ -58,7 +58,7 @@ def test_a_few_are_written_after_a_while(run, monkeypatch):
         recorder.note(1, ACCEPTED)
         await memory.written.wait()
         await recorder._writing
-        assert memory.batches == [[(7, True, 1, "accepted", 201, 1)]]
+        assert memory.batches == [[(7, 1, "accepted", 201, 1)]]
         await recorder.close()
 
     run(scenario())
