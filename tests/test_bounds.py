@@ -46,7 +46,7 @@ EXCEPTIONS = {
     "Message._numbers": "the fields of a definition, and not of a message that came",
     "Run.outcomes": "read from the database to be returned: six names of outcomes",
     "Notification.options": "in the body of one request, and no longer than it",
-    "Recorder._noted": "the outcomes of a second: the notify-all that makes them waits for nobody else",
+    "Recorder._noted": "some more than MAX_BEHIND: then no more subscribers are read",
     "ApplicationServer._cluster_senders": "one, and those whose notify-all is not over",
     "_Run._pulses": "the workers of a Dask scheduler, which no stranger adds",
     "SharedQueue.shares": "likewise",

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT, CongestionWindow
 from pushlab.appserver.broadcast.origin_queue import OriginQueue
+from pushlab.appserver.broadcast.outage import outlast
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.response import STOPPED, Response
 from pushlab.appserver.explain.outcome import Outcome
@@ -66,7 +67,8 @@ class Broadcast:
 
     ``delivery(stored, queue)`` makes the delivery to one of them; ``note(stored, outcome)`` is called
     as each ends; ``max_in_flight`` is how many may be under way to one push service; ``sleep`` waits
-    for seconds.
+    for seconds; ``may_read()`` is awaited before each batch. If reading a batch fails, its iterator must
+    be able to try again.
     """
 
     def __init__(
@@ -76,8 +78,9 @@ class Broadcast:
         note: Callable[[StoredSubscription, Outcome], None],
         max_in_flight: int = MAX_IN_FLIGHT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        may_read: Callable[[], Awaitable[None]] | None = None,
     ):
-        self._batches = batches
+        self._batches, self._may_read = batches, may_read
         self._delivery = delivery
         self._note = note
         self._max_in_flight, self._sleep = max_in_flight, sleep
@@ -151,9 +154,11 @@ class Broadcast:
 
     async def _next_batch(self) -> Iterable[StoredSubscription] | None:
         """Return the next of those to send to, or None at the end."""
+        if self._may_read:
+            await self._may_read()
         # In a thread, because the loop must not wait for a disk or a lock. The loop itself checks the
         # rows: two threads that compute take turns, and lose more by that than they gain.
-        return await asyncio.to_thread(next, self._batches, None)
+        return await outlast(partial(next, self._batches, None))
 
     def _take_all(self, reading: Future[Iterable[StoredSubscription] | None]) -> None:
         batch = reading.result()

@@ -3,11 +3,17 @@
 A transaction costs the same for one row as for some thousand, and sending must not wait for any. So
 outcomes are written twice a second, and a process that is killed leaves at most half a second of
 them without a record.
+
+While the database is away, outcomes are kept and written later. But who is sent to and has no record
+gets the message twice if the notify-all is resumed. So sending goes no further ahead of the record than
+MAX_BEHIND, and stops when the database has been away for too long (see ``outage.py``).
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from pushlab.appserver.broadcast.outage import PAUSE, Outage, outlast
 from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs, name_of
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import StoreError, UnableToWriteDatabase
@@ -15,56 +21,87 @@ from pushlab.errors import StoreError, UnableToWriteDatabase
 INTERVAL = 0.5
 """Seconds that an outcome waits for others, to be written together."""
 
+MAX_BEHIND = 5000
+"""Outcomes without a record, from which on no more subscribers are read."""
+
+
+RESUME = "When the database can be written again, send to the others: notify_all(resume"
+
 
 class Recorder:
     """Record the outcomes of one notify-all as they come.
 
-    ``again``: some may have a record already, because it is a resumed one; ``written`` is called with
-    the outcomes that are in the database.
+    ``written`` is called with the outcomes that are in the database.
     """
 
     def __init__(
         self,
         runs: Runs,
         run: int,
-        again: bool = False,
         written: Callable[[Sequence[RecordedOutcome]], None] = lambda outcomes: None,
     ):
-        self._runs, self._run, self._again, self._written = runs, run, again, written
+        self._runs, self._run, self._written = runs, run, written
         self._noted: list[RecordedOutcome] = []
+        self._notes = self._records = 0  # in all
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._one_at_a_time = asyncio.Lock()
-        self._fault: StoreError | None = None
+        self._outage = Outage()
 
     def note(self, subscription: int, outcome: Outcome) -> None:
         """Take the outcome of a subscription, by its number, and return at once."""
         self._noted.append(
             RecordedOutcome(subscription, name_of(outcome.kind), outcome.status, outcome.attempts)
         )
+        self._notes += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._begin_writing)
 
-    async def close(self) -> None:
-        """Write what is left. Raises UnableToWriteDatabase if that fails."""
-        await self.flush()
+    async def catch_up(self, most: int = 0) -> None:
+        """Wait until of what has been noted until now at most ``most`` outcomes have no record.
 
-    async def flush(self) -> None:
-        """Write what has been noted until now. Raises UnableToWriteDatabase if that fails."""
-        self._cancel_timer()
+        Raises StoreError if the database does not take them, or has been away for too long.
+        """
+        goal = self._notes - most
+        while self._records < goal:
+            await self._write_now()
+            if self._outage.fault:
+                self._outage.check()
+                await asyncio.sleep(PAUSE)
+
+    async def finish(self) -> None:
+        """Record what is left, and that the notify-all has come to its end. Raises StoreError."""
+        await self.catch_up()
+        await outlast(partial(self._runs.end, self._run), self._outage)
+
+    def stop(self) -> None:
+        """Wait no longer for a database that is away."""
+        self._outage.longest = 0
+
+    async def close(self) -> None:
+        """Write what is left, at once. Raises UnableToWriteDatabase if that fails."""
         if self._writing:
-            await self._writing
-        await self._write()
-        if self._fault and self._noted:
+            await asyncio.wait([self._writing])
+        if self._noted:
+            await self._write_now()
+        self._cancel_timer()
+        if self._noted and self._outage.fault:
             raise UnableToWriteDatabase(
                 f"{len(self._noted)} outcomes could not be recorded, so to go on would mean sending to "
-                f"these recipients twice: {self._fault.detail}"
+                f"these recipients twice: {self._outage.fault.detail}",
+                hint=f"{RESUME}={self._run})",
             )
 
-    def _begin_writing(self) -> None:
+    async def _write_now(self) -> None:
+        writing = self._begin_writing()
+        # It goes on even if whoever waits here is cancelled: no outcome is lost.
+        await asyncio.wait([writing])
+        writing.result()
+
+    def _begin_writing(self) -> asyncio.Task[None]:
         self._cancel_timer()
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
+        return self._writing
 
     def _cancel_timer(self) -> None:
         if self._timer:
@@ -72,13 +109,13 @@ class Recorder:
             self._timer = None
 
     async def _write(self) -> None:
-        async with self._one_at_a_time:
-            batch, self._noted = self._noted, []
-            try:
-                await asyncio.to_thread(self._runs.record, self._run, batch)
-            except StoreError as error:
-                # Another program may lock the database for a while. The next write tries again.
-                self._noted, self._fault = batch + self._noted, error
-            else:
-                self._fault = None
-                self._written(batch)
+        batch, self._noted = self._noted, []
+        try:
+            await asyncio.to_thread(self._runs.record, self._run, batch)
+        except StoreError as fault:
+            self._noted = batch + self._noted
+            self._outage.goes_on(fault)
+        else:
+            self._records += len(batch)
+            self._outage.is_over()
+            self._written(batch)

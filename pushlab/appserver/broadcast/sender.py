@@ -8,18 +8,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, repeat
 
 from pushlab.appserver.broadcast.broadcast import NOT_SENT, Broadcast, Queue
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
-from pushlab.appserver.broadcast.recorder import Recorder
+from pushlab.appserver.broadcast.outage import PASSING, outlast
+from pushlab.appserver.broadcast.recorder import MAX_BEHIND, RESUME, Recorder
 from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.log import tell_outcome
 from pushlab.appserver.delivery.sender import PendingWork, Sender
 from pushlab.appserver.explain.outcome import Outcome, explain
-from pushlab.appserver.store import StoredSubscription
-from pushlab.errors import PushlabError
+from pushlab.appserver.store import Batch, StoredSubscription
+from pushlab.errors import PushlabError, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
 
 ORIGINS_TOLD = 10
@@ -66,7 +68,7 @@ class BroadcastSender:
         self.runs = Runs(sender.store, sender.context.clock)
         self._context, self._store, self._log = sender.context, sender.store, sender.log
         self._max_in_flight = max_in_flight
-        self._broadcasts: set[Broadcast] = set()
+        self._broadcasts: dict[Broadcast, Recorder] = {}
         self._work = PendingWork()
 
     async def send_all(
@@ -107,7 +109,7 @@ class BroadcastSender:
         self._log.record("send to all", subscriptions=total)
         # The first message stands for all of them in the journal.
         logs = chain([self._log], repeat(self._log.quiet()))
-        recorder = Recorder(self.runs, run, again=resumed is not None)
+        recorder = Recorder(self.runs, run)
         tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0, "not_sent": 0}
         not_sent: Counter[str] = Counter()
 
@@ -134,17 +136,25 @@ class BroadcastSender:
         if resumed is None:
             batches: Iterator[Iterable[StoredSubscription]] = self._store.batches(unreadable=unreadable)
         else:
-            batches = self._left(run, unreadable)
-        broadcast = Broadcast(batches, delivery, note, self._max_in_flight, self._context.sleep)
-        self._broadcasts.add(broadcast)
+            batches = await outlast(partial(self._left, run, unreadable))
+        broadcast = Broadcast(
+            batches, delivery, note, self._max_in_flight, self._context.sleep,
+            partial(recorder.catch_up, MAX_BEHIND),
+        )  # fmt: skip
+        self._broadcasts[broadcast] = recorder
         try:
             try:
                 await broadcast.run()
+                await recorder.finish()
             finally:
                 await recorder.close()
-            await asyncio.to_thread(self.runs.end, run)
+        except PASSING as fault:
+            done = f"notify-all {run} has stopped after {tally['accepted']} of {total}"
+            raise UnableToReadDatabase(
+                f"{done}: {fault.detail}", fault.fault, hint=f"{RESUME}={run})"
+            ) from None
         finally:
-            self._broadcasts.remove(broadcast)
+            del self._broadcasts[broadcast]
         for origin, count in not_sent.most_common(ORIGINS_TOLD):
             self._log.record("not sent", push_service=origin, count=count)
         if tally["gone"]:
@@ -158,8 +168,9 @@ class BroadcastSender:
         LabStopped, and so does every later one. Calling it twice is harmless.
         """
         self._work.refuse_more()
-        for broadcast in self._broadcasts:
+        for broadcast, recorder in self._broadcasts.items():
             broadcast.stop()
+            recorder.stop()
         await self._work.ended()
 
     def _left(
@@ -167,10 +178,15 @@ class BroadcastSender:
     ) -> Iterator[Iterable[StoredSubscription]]:
         """Give whom a notify-all has still to be sent to: first those to whom nothing was sent.
 
-        The others were refused, and may be so again; nobody is to wait behind them twice.
+        The others were refused, and may be so again; nobody is to wait behind them twice. Raises
+        UnableToReadDatabase.
         """
         tried = self.runs.tried_in_vain(run)
-        yield from self._store.batches(where=never_sent(run))
+
+        def of_the_others(batch: Batch) -> Iterator[StoredSubscription]:
+            return (stored for stored in batch if stored.number in tried)
+
         # These are all that are left, so only here a row is told of that is none.
-        for batch in self._store.batches(where=not_accepted(run), unreadable=unreadable):
-            yield (stored for stored in batch if stored.number in tried)
+        left = self._store.batches(where=not_accepted(run), unreadable=unreadable)
+        # No generator: one that has raised cannot be asked again.
+        return chain(self._store.batches(where=never_sent(run)), map(of_the_others, left))

@@ -54,7 +54,7 @@ def test_a_few_are_written_after_a_while(run, monkeypatch):
 
     async def scenario():
         memory = Memory()
-        recorder = Recorder(memory, 7, again=True)
+        recorder = Recorder(memory, 7)
         recorder.note(1, ACCEPTED)
         await memory.written.wait()
         await recorder._writing

@@ -27,7 +27,8 @@ from distributed import Worker, WorkerPlugin, get_worker
 from pushlab.appserver.broadcast.broadcast import NOT_SENT, Broadcast, Queue
 from pushlab.appserver.broadcast.cluster.granted_queue import Grant, GrantedQueue
 from pushlab.appserver.broadcast.cluster.orders import SILENCE, Equipment, Order, Range
-from pushlab.appserver.broadcast.recorder import Recorder
+from pushlab.appserver.broadcast.outage import outlast
+from pushlab.appserver.broadcast.recorder import MAX_BEHIND, Recorder
 from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs, add_to_tally
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.sender import Sender
@@ -200,7 +201,7 @@ class WorkerRun:
         self._abandon = abandon
         self._store, self._context, self._order = store, sender.context, order
         self._logs = repeat(sender.log.quiet())
-        self._recorder = Recorder(Runs(store), order.run, again=True, written=self._count)
+        self._recorder = Recorder(Runs(store), order.run, written=self._count)
         self._parts: list[_Part] = []
         self._unread: asyncio.Queue[_Part] = asyncio.Queue()
         self._written: Counter[str] = Counter()
@@ -223,7 +224,7 @@ class WorkerRun:
                 await asyncio.wait([one.ended, self._sending], return_when=asyncio.FIRST_COMPLETED)
             if not one.ended.done():
                 await asyncio.shield(self._sending)  # It raises why it has ended before its time.
-            await self._recorder.flush()
+            await self._recorder.catch_up()
         finally:
             self._parts.remove(one)
 
@@ -249,6 +250,7 @@ class WorkerRun:
     async def end(self) -> None:
         """End what is under way, and record what is known. Ranges that are not done raise LabStopped."""
         self._broadcast.stop()
+        self._recorder.stop()
         await asyncio.gather(self._sending, return_exceptions=True)  # The ranges raise it.
         if self._watching is not asyncio.current_task():
             self._watching.cancel()
@@ -258,7 +260,8 @@ class WorkerRun:
         """Read the next batch of the ranges that are there, or wait for one. Raises StoreError."""
         while True:
             one = await self._unread.get()
-            batch = await asyncio.to_thread(next, one.batches, None)
+            await self._recorder.catch_up(MAX_BEHIND)
+            batch = await outlast(partial(next, one.batches, None))
             if batch is not None:
                 one.left += len(batch)
                 self._unread.put_nowait(one)
