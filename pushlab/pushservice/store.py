@@ -148,11 +148,11 @@ class Store:
             (_DROP_MESSAGE, [{"dropped": message.id} for message in change.dropped]),
             (_DROP_OLD, [{"dropped": message.id} for message in change.dropped if message.old]),
             (_END_SUBSCRIPTION, [{"ended": token} for token in change.unsubscribed]),
-            (_gone.insert(), tokens),
+            (_KEEP_GONE, tokens),
             (_FORGET, [{"forgotten": token} for token in change.forgotten]),
-            (_subscriptions.insert(), [_row(s, _subscriptions) for s in change.subscribed]),
-            (_messages.insert(), [_row(m, _messages) for m in change.stored]),
-            (_old_codings.insert(), [{"id": m.id} | m.old._asdict() for m in change.stored if m.old]),
+            (_KEEP_SUBSCRIPTION, [_row(s, _subscriptions) for s in change.subscribed]),
+            (_KEEP_MESSAGE, [_row(m, _messages) for m in change.stored]),
+            (_KEEP_OLD, [{"id": m.id} | m.old._asdict() for m in change.stored if m.old]),
         )
         with database.translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             for statement, rows in steps:
@@ -178,6 +178,9 @@ class Store:
             connection.execute(_kept.insert().values(name=name, value=value))
 
 
+# Made once: SQLAlchemy looks a statement that it has seen up in less time than it takes to make one.
+_KEEP_MESSAGE, _KEEP_OLD = _messages.insert(), _old_codings.insert()
+_KEEP_SUBSCRIPTION, _KEEP_GONE = _subscriptions.insert(), _gone.insert()
 _DROP_MESSAGE = _messages.delete().where(_messages.c.id == bindparam("dropped"))
 _DROP_OLD = _old_codings.delete().where(_old_codings.c.id == bindparam("dropped"))
 _FORGET = _gone.delete().where(_gone.c.token == bindparam("forgotten"))

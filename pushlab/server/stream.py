@@ -70,6 +70,10 @@ class BoundedStream(IOStream):
         self.ends_with_input = False
         self._turn_began: float | None = None
         super().__init__(connection, **options)
+        super().set_nodelay(True)
+
+    def set_nodelay(self, value: bool) -> None:
+        """Do nothing: no answer waits for more. Tornado would switch this twice in each request."""
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read what has arrived into ``buf``; return how many bytes, 0 at the end, None for none yet."""
