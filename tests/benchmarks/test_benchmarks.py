@@ -164,8 +164,10 @@ def test_startup_runs_every_step(bench):
 def test_latency_sends_into_a_real_browser(bench, kind, request):
     request.getfixturevalue(f"{kind}_installed")
     figures = bench("latency").measure(kind, messages=2).figures
-    assert 0 < figures["pushed ms"] < figures["push event ms"]
-    assert 0 < figures["fastest ms"] <= figures["push event ms"] <= figures["slowest ms"]
+    assert {name for name, value in figures.items() if value <= 0} <= {"browser ms"}
+    # A browser's clock shows whole milliseconds, and may be rounded down.
+    assert figures["push service ms"] < figures["POST to event ms"] + 1
+    assert 0 < figures["fastest ms"] <= figures["POST to event ms"] <= figures["slowest ms"]
 
 
 @pytest.mark.usefixtures("programs")
