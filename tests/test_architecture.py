@@ -28,7 +28,10 @@ TABLE = {
     "appserver": ({"appserver", "protocol", "server"} | GROUND, None),
     "pushservice": ({"pushservice", "protocol", "server"} | GROUND, None),
     "useragent": ({"useragent", "protocol"} | GROUND, None),
-    "lab": ({"lab", "server", "protocol", "fetch"} | PARTIES | GROUND, {"segno", "psutil", "tornado"}),
+    "lab": (
+        {"lab", "classroom.classroom", "server", "protocol", "fetch"} | PARTIES | GROUND,
+        {"segno", "psutil", "tornado"},
+    ),
     "lab.jupyter": ({"errors", "settings", "fetch"}, {"jupyter_core"}),
     "lab.loop": ({"errors", "reader", "settings"}, set()),
     "lab.invitation": ({"reader"}, {"segno"}),
@@ -45,6 +48,12 @@ TABLE = {
         | GROUND,
         {"cryptography", "psutil", "tornado"},
     ),
+    "classroom": (
+        {"classroom", "appserver", "server", "protocol", "fetch", "lab.network"} | GROUND,
+        {"sqlalchemy", "tornado"},
+    ),
+    "classroom.attempt": ({"classroom.exercises", "errors", "text"}, set()),
+    "classroom.exercises": (set(), set()),
     "doctor": (
         {
             "doctor",
@@ -59,9 +68,30 @@ TABLE = {
         set(),
     ),
     "notebook.pictures": ({"notebook.pictures", "protocol", "journal"}, set()),
-    "notebook.checks": ({"notebook.checks", "protocol", "journal", "errors", "text"}, set()),
+    "notebook.checks": (
+        {
+            "notebook.checks",
+            "classroom.attempt",
+            "classroom.exercises",
+            "protocol",
+            "journal",
+            "errors",
+            "text",
+        },
+        set(),
+    ),
     "notebook": (
-        {"notebook", "lab", "doctor", "conformance", "appserver", "useragent.base", "protocol"} | GROUND,
+        {
+            "notebook",
+            "lab",
+            "classroom",
+            "doctor",
+            "conformance",
+            "appserver",
+            "useragent.base",
+            "protocol",
+        }
+        | GROUND,
         {"ipywidgets", "IPython"},
     ),
     "cli": ({"cli", "lab", "doctor", "protocol", "fetch", "server.database"} | PARTIES | GROUND, set()),
@@ -124,7 +154,7 @@ FLOORS = [
     GROUND,
     {"protocol", "server", "fetch"},
     PARTIES,
-    {"lab", "doctor", "conformance"},
+    {"lab", "doctor", "conformance", "classroom"},
     {"notebook", "cli", "testing", "__main__"},
 ]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

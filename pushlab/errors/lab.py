@@ -90,6 +90,9 @@ class ExerciseError(PushlabError, status=400):
 class NotYet(ExerciseError):
     """The exercise is not solved yet."""
     hint = "Change your cell, run it, and run the check again"
+    def __init__(self, detail: str = "", *, step: str = "") -> None:  # What differs, in the check's own words.
+        super().__init__(detail)
+        self.step = step
 
 class YourTurn(ExerciseError, NotImplementedError):
     """The exercise waits for its first attempt."""

@@ -58,10 +58,12 @@ def bytes_are(
     """
     named = _named(name, rfc)
     if not isinstance(yours, bytes):
-        raise NotYet(f"{named} should be bytes, and yours is {kind(yours)}{_not_bytes(yours, right)}")
+        raise NotYet(
+            f"{named} should be bytes, and yours is {kind(yours)}{_not_bytes(yours, right)}", step=name
+        )
     if yours != right:
         said = _mistake(yours, mistakes) or _reversed(yours, right) or _spelled_otherwise(yours, right)
-        raise NotYet(f"{named} {_difference(yours, right, 'byte', said)}")
+        raise NotYet(f"{named} {_difference(yours, right, 'byte', said)}", step=name)
 
 
 def text_is(
@@ -78,11 +80,11 @@ def text_is(
     if not isinstance(yours, str):
         same = isinstance(yours, bytes) and yours == right.encode()
         more = ". It is the right text, as bytes: decode() makes a text of them" if same else ""
-        raise NotYet(f"{named} should be a str, and yours is {kind(yours)}{more}")
+        raise NotYet(f"{named} should be a str, and yours is {kind(yours)}{more}", step=name)
     if yours != right:
         said = _mistake(yours, mistakes) or _reversed(yours, right) or _surrounded(yours, right)
         said = said or _spelled_otherwise(yours, recognize(right).data)
-        raise NotYet(f"{named} {_difference(yours, right, 'character', said)}")
+        raise NotYet(f"{named} {_difference(yours, right, 'character', said)}", step=name)
 
 
 def _named(name: str, rfc: str) -> str:
@@ -162,7 +164,7 @@ def type_is(name: str, yours: object, wanted: type, *, rfc: str = "") -> None:
     elif wanted is str and isinstance(yours, bytes):
         hint = ". decode() makes a text of bytes"
     what = "bytes" if wanted is bytes else article(wanted.__name__)
-    raise NotYet(f"{_named(name, rfc)} should be {what}, and yours is {kind(yours)}{hint}")
+    raise NotYet(f"{_named(name, rfc)} should be {what}, and yours is {kind(yours)}{hint}", step=name)
 
 
 def value_is(
@@ -188,8 +190,10 @@ def value_is(
     more = f". {said}" if said else ""
     if type(yours) is not type(right):
         wanted = "None" if right is None else article(type(right).__name__)
-        raise NotYet(f"{_named(name, rfc)} should be {wanted}, and yours is {kind(yours)}{more}")
-    raise NotYet(f"{_named(name, rfc)} is not right yet{more}")
+        raise NotYet(
+            f"{_named(name, rfc)} should be {wanted}, and yours is {kind(yours)}{more}", step=name
+        )
+    raise NotYet(f"{_named(name, rfc)} is not right yet{more}", step=name)
 
 
 def is_same(one: object, other: object) -> bool:
@@ -221,7 +225,7 @@ def words_are(
                 if near
                 else f", and yours is {show(repr(word), limit=40)}"
             )
-            raise NotYet(f"{name} should be one of the {len(words)} words{how}")
+            raise NotYet(f"{name} should be one of the {len(words)} words{how}", step=name)
         said = hint(number, word)
         if all(
             is_same(yours(*given), {word: right, right: word}[other])
@@ -229,7 +233,7 @@ def words_are(
             if other in (word, right)
         ):
             said = "Two of your words have changed places: each stands where the other belongs"
-        raise NotYet(f"{name} is not right yet. {said}")
+        raise NotYet(f"{name} is not right yet. {said}", step=name)
 
 
 def raises(
@@ -259,7 +263,7 @@ def raises(
         return
     else:
         said = f"{name} has to raise {wanted} here, and it returned {kind(answer)}"
-    raise NotYet(f"{said}. {why}" if why else said)
+    raise NotYet(f"{said}. {why}" if why else said, step=name)
 
 
 def steps_are(yours: Mapping[str, bytes], right: Iterable[Step]) -> None:
@@ -273,7 +277,7 @@ def steps_are(yours: Mapping[str, bytes], right: Iterable[Step]) -> None:
     """
     for step in right:
         if step.name not in yours:
-            raise NotYet(f"{step.name} ({step.rfc}) is missing: {step.formula}")
+            raise NotYet(f"{step.name} ({step.rfc}) is missing: {step.formula}", step=step.name)
         bytes_are(step.name, yours[step.name], step.value, rfc=step.rfc)
 
 

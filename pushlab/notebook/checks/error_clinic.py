@@ -239,7 +239,7 @@ def may_send(yours: Callable[[str, list[str]], bool]) -> core.Right:
             given = yours(endpoint, list(addresses))
         except NotYet as told:
             known = [remedy for slip, remedy in SLIPS.items() if re.search(slip, told.detail)]
-            raise NotYet(". ".join([told.detail, *known])) from None
+            raise NotYet(". ".join([told.detail, *known]), step=told.step) from None
         if isinstance(given, list):
             raise NotYet(f"may_send() for {what} should be a bool, and yours is a list. {AND}")
         core.type_is(f"may_send() for {what}", given, bool)

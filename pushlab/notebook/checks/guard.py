@@ -3,6 +3,8 @@
 A check is a function with the decorator ``check``. It gets each function of the learner as a
 ``Guarded``, which calls it and turns every exception into a ``NotYet`` that names the learner's own
 line. Above the learner's cell, no frame of a check is shown in any traceback.
+
+Whoever is in ``listeners`` is told of each attempt: a class that the learner has joined.
 """
 
 import copy
@@ -17,8 +19,11 @@ from functools import partial, wraps
 from types import CodeType, FrameType
 from typing import Any
 
+from pushlab.classroom.attempt import Attempt, Result
+from pushlab.classroom.exercises import lesson_of
 from pushlab.errors import ExerciseError, NotYet, YourTurn
 from pushlab.notebook.checks.core import Right, article, kind
+from pushlab.notebook.checks.steps import exception_step, step_of
 from pushlab.text import show
 
 MAX_LINES = 1_000_000
@@ -53,6 +58,10 @@ HINTS = {
 }
 
 
+listeners: list[Callable[[Attempt], None]] = []
+"""Functions that are told of each attempt at an exercise. They return at once, and raise nothing."""
+
+
 class TooManyLines(BaseException):
     """A learner's function runs on and on. No ``except Exception`` of the learner catches this."""
 
@@ -66,20 +75,36 @@ def check(examine: Callable[..., Right]) -> Callable[..., Right]:
     @wraps(examine)
     def checked(*given: Any) -> Right:
         __tracebackhide__ = True  # IPython and pytest leave this frame out.
+        told: ExerciseError
         try:
-            return examine(*map(Guarded, given))
+            right = examine(*map(Guarded, given))
         except ExerciseError as error:
             told = error
         except KeyboardInterrupt:
-            told = NotYet("the check was interrupted")
+            told = NotYet("the check was interrupted", step="was interrupted")
         except Exception as error:  # noqa: BLE001 - a value of the learner may do anything
             fault = show(f"{type(error).__name__}: {error}", limit=160)
-            told = NotYet(f"the check can make nothing of what your function returns ({fault})")
+            said = f"the check can make nothing of what your function returns ({fault})"
+            told = NotYet(said, step="what the function returns")
+        else:
+            _tell(examine, "passed")
+            return right
+        if isinstance(told, NotYet):
+            _tell(examine, "differs", step_of(told))
+        else:
+            _tell(examine, "stub")
         raise told.with_traceback(None) from None
 
     # Python shows the source of each frame that it finds in a file, and for this name there is none.
     checked.__code__ = checked.__code__.replace(co_filename="<check>")  # type: ignore[attr-defined]
     return checked
+
+
+def _tell(examine: Callable[..., Right], result: Result, step: str = "") -> None:
+    module, exercise = examine.__module__.rpartition(".")[2], examine.__name__
+    if lesson := lesson_of(module, exercise):
+        for tell in listeners:
+            tell(Attempt(lesson, exercise, result, step))
 
 
 class Guarded:
@@ -97,7 +122,8 @@ class Guarded:
         if not callable(function):
             raise NotYet(
                 f"the check needs your function itself, and got {kind(function)}: give it the name of "
-                "the function alone, with no parentheses and no quotes"
+                "the function alone, with no parentheses and no quotes",
+                step="what the check is given",
             )
         self._function = function
         self.name = getattr(function, "__name__", type(function).__name__)
@@ -152,7 +178,8 @@ class Guarded:
             if isinstance(reason := _innermost(error), NotImplementedError):
                 raise YourTurn(f"{self.name} raises NotImplementedError: it is your turn") from None
             where = _line(reason, self._function) or _line(error, self._function)
-            raise NotYet(f"{call} {_said(reason, where, None in arguments)}") from error
+            said = f"{call} {_said(reason, where, None in arguments)}"
+            raise NotYet(said, step=exception_step(reason)) from error
 
     def _fits(self, call: str, arguments: tuple, named: dict) -> None:
         try:
@@ -164,7 +191,8 @@ class Guarded:
         except TypeError as reason:
             raise NotYet(
                 f"{self.name} cannot be called as {call}: {reason}. Keep the line with def as the "
-                "exercise gives it"
+                "exercise gives it",
+                step="its parameters",
             ) from None
 
 

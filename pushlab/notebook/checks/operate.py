@@ -54,7 +54,7 @@ def again(function: Guarded) -> core.Right:
         except NotYet as told:
             if not told.__cause__ or header is None or header.isdigit():
                 raise
-            raise NotYet(f"{told.detail}. {DATE}") from None
+            raise NotYet(f"{told.detail}. {DATE}", step=told.step) from None
         mistakes: dict[str, object] = {}
         if right is not None and type(yours) in (int, float):
             mistakes["It is a pause, and the time of the next attempt is asked for"] = float(right - now)
