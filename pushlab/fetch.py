@@ -1,4 +1,4 @@
-"""A GET to another program of which nothing is trusted: bounded, timed, typed.
+"""A request to another program of which nothing is trusted: bounded, timed, typed.
 
 What answers at an address may be a lab, another program, or somebody's trap. So the head and the body
 are read up to a limit, and the whole exchange has one deadline: a time limit of a socket begins anew
@@ -44,14 +44,19 @@ class Reply:
 
 
 def fetch(
-    url: str, *, seconds: float, direct: bool = True, headers: Mapping[str, str] | None = None
+    url: str,
+    *,
+    seconds: float,
+    direct: bool = True,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
 ) -> Reply:
-    """GET an http(s) URL, and return whatever answer comes.
+    """GET an http(s) URL, or POST a body there, and return whatever answer comes.
 
     ``seconds``: for the whole exchange; ``direct``: whether to pass by the environment's proxy. A
     redirect is an answer like others. Raises FetchFailed.
     """
-    exchange = _Exchange(url, direct, headers or {}, seconds)
+    exchange = _Exchange(url, direct, headers or {}, seconds, body)
     thread = threading.Thread(target=exchange.run, name="pushlab-fetch", daemon=True)
     thread.start()
     try:
@@ -127,8 +132,16 @@ def or_null(fits: Callable[[object], bool]) -> Callable[[object], bool]:
 class _Exchange:
     """One request and its answer. ``run`` is called in the thread, the rest by who waits."""
 
-    def __init__(self, url: str, direct: bool, headers: Mapping[str, str], seconds: float):
+    def __init__(
+        self,
+        url: str,
+        direct: bool,
+        headers: Mapping[str, str],
+        seconds: float,
+        body: bytes | None = None,
+    ):
         self._url, self._direct, self._headers, self._seconds = url, direct, headers, seconds
+        self._body = body
         self._sockets: list[socket.socket] = []
         self._aborted = False
         self._reply: Reply | None = None
@@ -170,7 +183,7 @@ class _Exchange:
         opener.add_handler(_Handler(self))
         opener.add_handler(_SecureHandler(self))
         request = urllib.request.Request(
-            self._url, headers={**self._headers, "Accept": "application/json"}
+            self._url, self._body, headers={**self._headers, "Accept": "application/json"}
         )
         with opener.open(request, timeout=self._seconds) as answer:
             body = answer.read(MAX_BODY + 1)

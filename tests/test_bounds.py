@@ -37,13 +37,15 @@ from pushlab.server import connections, limits
 from .pushservice.conftest import Bench, Browser, fetch, opened_bench
 
 ROOT = Path(__file__).parent.parent
-SERVERS = ("journal", "server", "pushservice", "appserver")
+SERVERS = ("journal", "server", "pushservice", "appserver", "classroom")
 
 EXCEPTIONS = {
     "Event.detail": "what one event says: the routes let in 8 members, of bounded length",
     "VendorResponse.headers": "a constant of the table of flavours",
     "PlannedAnswer.headers": "a part of one request to plan an answer, and no longer than it",
     "Message._numbers": "the fields of a definition, and not of a message that came",
+    "Line.exercises": "of the exercises that there are, which no participant adds to",
+    "Reporter._waiting": "in a participant's own kernel: 500 MAX_WAITING, and the oldest goes",
     "Run.outcomes": "read from the database to be returned: six names of outcomes",
     "Notification.options": "in the body of one request, and no longer than it",
     "Recorder._noted": "some more than MAX_BEHIND: then no more subscribers are read",

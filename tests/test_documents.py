@@ -117,12 +117,14 @@ def test_the_parties_of_the_picture_are_folders():
 
 
 def test_the_table_of_routes_is_whole():
-    app = (ROOT / "pushlab/appserver/app.py").read_text("utf-8")
-    routes = set(re.findall(r'\(r"(/[\w-]+)"', app))
-    table = section("README.md", "The routes")
-    assert len(routes) == 10 and routes == set(
-        re.findall(r"^\| `[A-Z]+ (/[\w-]+)`", table, re.MULTILINE)
-    )
+    for code, count, table in (
+        ("appserver/app.py", 11, section("README.md", "The routes")),
+        ("classroom/routes.py", 11, section("notebooks/INSTRUCTOR.md", "The board")),
+    ):
+        text = (ROOT / "pushlab" / code).read_text("utf-8")
+        routes = set(re.findall(r'\(r"(/[\w/-]+)"', text))
+        listed = re.findall(r"^\| `[A-Z]+ (/[\w/-]+)`", table, re.MULTILINE)
+        assert len(routes) == count and routes == set(listed)
 
 
 def test_each_command_of_the_script_is_in_the_table():

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL
@@ -29,7 +29,7 @@ from pushlab.appserver.presence import PresenceClient
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.appserver.web import routes
 from pushlab.appserver.web.certificate import Certificate
-from pushlab.appserver.web.events import EventsHandler
+from pushlab.appserver.web.events import EventsHandler, EventStream
 from pushlab.appserver.web.guard import Guard
 from pushlab.appserver.web.guesses import BURST, GuessLimiter
 from pushlab.appserver.web.handler import UnknownHandler
@@ -62,6 +62,17 @@ STREAM_END_TIMEOUT = 1
 """Seconds that open event streams have to send their last events when the server stops."""
 
 
+class Extension(Protocol):
+    """Further routes of the server, with tables of their own in its database."""
+
+    def open(self, store: SubscriptionStore) -> None:
+        """Begin to use the database: the server starts."""
+
+    def routes(self, server: "ApplicationServer") -> list[tuple]:
+        """Return the routes, as Tornado's Application takes them."""
+        raise NotImplementedError
+
+
 class ApplicationServer:
     """Serve the page, keep subscriptions, send to them.
 
@@ -72,8 +83,8 @@ class ApplicationServer:
     lab's, and where they are sent. ``sender``: our own code, or pywebpush. ``clock``: gives seconds
     since 1970. ``instructor_token``: if there is one, the routes of an instructor ask for it.
     ``certificate``: with one the page is served by https. ``processes`` and ``cluster``: a notify-all
-    is sent by so many processes, or by the workers of a Dask scheduler. A stopped server may be
-    started again.
+    is sent by so many processes, or by the workers of a Dask scheduler. ``extension``: further routes,
+    such as those of a class. A stopped server may be started again.
     ``store``, ``sender``, ``broadcast_sender`` and ``access`` exist from start() on.
 
     >>> async def example():
@@ -105,10 +116,11 @@ class ApplicationServer:
         certificate: Certificate | None = None,
         processes: Processes | None = None,
         cluster: Cluster | None = None,
+        extension: Extension | None = None,
     ):
         self.keys = keys
         self.journal = journal or Journal()
-        self.streams: set[EventsHandler] = set()
+        self.streams: set[EventStream] = set()
         self._database = database
         self._push_origins = tuple(push_origins)
         self._allowed_origins = (*push_origins, *allowed_origins)
@@ -118,6 +130,7 @@ class ApplicationServer:
         self._certificate = certificate
         self._workers = cluster or checked_processes(processes)
         self._cluster_senders: dict[Processes | Cluster, ClusterSender] = {}
+        self._extension = extension
         self._numbers = itertools.count(1)
         self._notify_alls = 0
         self._instructor_token = instructor_token
@@ -139,6 +152,8 @@ class ApplicationServer:
             listener = undo.enter_context(listen(port, host))
             self.store = SubscriptionStore(self._database, self._allowed_origins, self._clock)
             undo.push_async_callback(asyncio.to_thread, self.store.close)
+            if self._extension:
+                self._extension.open(self.store)
             undo.callback(self._presence.close)
             self._host, self._port = host, listener.getsockname()[1]
             tls = self._certificate and self._certificate.context
@@ -239,6 +254,17 @@ class ApplicationServer:
         if stored is None:
             raise UnknownSubscription
         return await self.sender.send(stored, payload, options or PushOptions())
+
+    def endpoint_of(self, label: str) -> str:
+        """Return the endpoint of the newest subscription with this label.
+
+        Raises UnknownSubscription, UnableToReadDatabase.
+        """
+        _, stored = self.store.newest(MAX_REMEMBERED)  # More the list of participants does not have.
+        for one in reversed(stored):
+            if one.subscription.label == label:
+                return one.subscription.endpoint
+        raise UnknownSubscription
 
     async def notify_all(
         self,
@@ -369,13 +395,16 @@ class ApplicationServer:
 
     def _application(self) -> Application:
         server = {"server": self}
+        further = self._extension.routes(self) if self._extension else []
         return Application(
             [
+                *further,
                 (r"/vapid", routes.VapidHandler, server),
                 (r"/health", routes.HealthHandler, server),
                 (r"/add-subscription", routes.AddSubscriptionHandler, server),
                 (r"/remove-subscription", routes.RemoveSubscriptionHandler, server),
                 (r"/notify-me", routes.NotifyMeHandler, server),
+                (r"/notify-one", routes.NotifyOneHandler, server),
                 (r"/notify-all", routes.NotifyAllHandler, server),
                 (r"/instructor", routes.InstructorHandler, server),
                 (r"/report", routes.ReportHandler, server),

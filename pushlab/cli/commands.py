@@ -221,6 +221,8 @@ def _invite(invitation: "Invitation", ready: Callable[[], None] = lambda: None) 
     if invitation.command_on_windows != invitation.command:
         print(f"  on Windows   {invitation.command_on_windows}")
     print(f"page           {invitation.page_url}")
+    print(f"class          {invitation.class_line}")
+    print("               In a notebook: the instructor sees lessons and steps, never code or output.")
     if invitation.serves_phones:
         print(invitation.qr_text(colour=sys.stdout.isatty()))
     print(f"instructor     {invitation.instructor_link()}")

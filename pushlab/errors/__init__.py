@@ -20,8 +20,8 @@
     ├── RequestError          any other request to a server of ours, RFC 9110
     │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
     │   ├── WrongHost, CrossOrigin, InstructorOnly, WrongCode, TooManyGuesses, TooManyConnections
-    │   ├── TooManySubscriptions, TooManyRequests, MethodNotAllowed, UnknownMethod
-    │   └── UnknownPath, InternalError
+    │   ├── TooManySubscriptions, TooManyRequests, NotInClass, ClassFull, UnknownParticipant
+    │   └── MethodNotAllowed, UnknownMethod, UnknownPath, InternalError
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database

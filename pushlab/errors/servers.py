@@ -12,7 +12,7 @@ __all__ = [
     "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
     "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "WrongCode",
     "TooManyGuesses", "TooManyConnections", "TooManySubscriptions", "TooManyRequests",
-    "MethodNotAllowed", "UnknownMethod", "UnknownPath", "InternalError",
+    "NotInClass", "ClassFull", "UnknownParticipant", "MethodNotAllowed", "UnknownMethod", "UnknownPath", "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
     "DatabaseLocked", "DatabaseBusy", "DatabaseUnreachable", "DatabaseClosed",
@@ -81,6 +81,21 @@ class TooManySubscriptions(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
 class TooManyRequests(RequestError, status=429, rfc="RFC 6585 §4"):
     """A client sends more requests than this server allows."""
     hint = "Ask less often"
+    def __init__(self, detail: str = "", seconds: int = 0) -> None:
+        self.headers = {"Retry-After": str(seconds)} if seconds else {}
+        super().__init__(detail)
+
+class NotInClass(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
+    """This is for a participant of the class, and the secret is nobody's here."""
+    hint = "Join the class: lab.join_class(URL, name=…)"
+
+class ClassFull(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
+    """The class has as many participants as it accepts."""
+    hint = "Ask the instructor to remove those who have left"
+
+class UnknownParticipant(RequestError, status=404):
+    """There is no such participant."""
+    hint = "Look at the board again: they may have left"
 
 class MethodNotAllowed(RequestError, status=405, rfc="RFC 9110 §15.5.6"):
     """This path does not take the method."""

@@ -49,6 +49,11 @@ class Invitation:
         return command(f"join {self.page_url.rstrip('/')}", system="nt")
 
     @property
+    def class_line(self) -> str:
+        """The line with which a participant's notebook reports its checks to the instructor's board."""
+        return f'lab.join_class("{self.page_url}", name="…")'
+
+    @property
     def serves_phones(self) -> bool:
         """Whether a phone that opens the page can receive messages: it can if the page has https.
 

@@ -29,6 +29,7 @@ from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
 from pushlab.appserver.web.certificate import Certificate
+from pushlab.classroom.classroom import Classroom
 from pushlab.errors import BadArgument, BadDatabaseUrl, PortTaken, TimedOut
 from pushlab.journal import Event, IsolatedCallback, Journal
 from pushlab.lab import authority, jupyter, network, ports
@@ -126,6 +127,7 @@ class LabRuntime(Lifecycle):
         self._certificate = Certificate.load(certfile, keyfile)
         # In a room only the instructor may notify all. At the loopback there is nobody else.
         self._token = None if network.is_loopback(host) else settings.instructor_token()
+        self.classroom = Classroom() if self._token else None
         self._ports = settings.ports(port, push_port)
         self._https_port = settings.checked_port("https_port", https_port)
         self.data = absolute(settings.data_folder(data))
@@ -174,6 +176,7 @@ class LabRuntime(Lifecycle):
                 certificate=self._certificate,
                 processes=self._processes,
                 cluster=self._cluster,
+                extension=self.classroom,
             )
             undo.callback(self._end, self.application_server.stop)
             self.run(self.application_server.start(port, self._host))

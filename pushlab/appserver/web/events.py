@@ -7,6 +7,7 @@ no event is lost and none arrives twice. Source: WHATWG HTML §9.2.
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import cast
 
 from tornado.http1connection import HTTP1Connection
@@ -14,7 +15,6 @@ from tornado.iostream import StreamClosedError
 
 from pushlab.appserver.web.handler import Handler
 from pushlab.errors import TooManyConnections
-from pushlab.journal import Event
 from pushlab.server.stream import BoundedStream
 
 PAST_EVENTS = 100
@@ -30,15 +30,25 @@ READER_SECONDS = 30
 """Seconds that a client may take to read, once the buffers of the system are full."""
 
 
-class EventsHandler(Handler):
-    """Send the journal's last events, and then each new one.
+class EventStream(Handler):
+    """A stream of server-sent events, which ends only when its client or this server does.
 
-    Only the journal stores events. A stream is told that there is a new one, and reads the journal
-    from its own position. So every stream has the journal's order, whichever threads write into it,
-    and a slow client takes no more memory than a fast one.
+    A subclass says what is sent (``news``), and who tells that there is something new (``subscribe``).
+    A stream is told of that, and then reads from its own position. So a slow client takes no more
+    memory than a fast one.
     """
 
     heartbeat, instructor_only = HEARTBEAT, True
+    pause = 0.0
+    """Seconds to wait for more news, once there is some."""
+
+    def subscribe(self, tell: Callable[..., None]) -> Callable[[], None]:
+        """Call ``tell`` in any thread when there is something new. Return a function that ends this."""
+        raise NotImplementedError
+
+    async def news(self) -> str:
+        """Return the events that the client has not been sent yet, as they are written."""
+        raise NotImplementedError
 
     def access_token(self) -> str:
         # EventSource cannot send a header of ours, so the query may contain the token (RFC 6750 §2.3).
@@ -58,12 +68,12 @@ class EventsHandler(Handler):
         self._news, self._ending = asyncio.Event(), False
         self.ended = loop.create_future()
 
-        def tell(event: Event) -> None:
-            # Any thread may write into the journal, even after the loop is closed.
+        def tell(*_: object) -> None:
+            # Any thread may have news, even after the loop is closed.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._news.set)
 
-        unsubscribe = self.server.journal.subscribe(tell)
+        unsubscribe = self.subscribe(tell)
         self.server.streams.add(self)
         try:
             await self._send_all()
@@ -98,13 +108,8 @@ class EventsHandler(Handler):
             self.end()
 
     async def _send_all(self) -> None:
-        journal = self.server.journal
-        last = self._last_event_id()
-        events = journal.events(last)[-PAST_EVENTS:]
+        self.write(await self.news())
         while True:
-            for event in events:
-                last = event.number
-                self.write(f"id: {last}\ndata: {json.dumps(event.to_json())}\n\n")
             async with asyncio.timeout(READER_SECONDS):
                 await self.flush()
             if self._ending:
@@ -114,9 +119,34 @@ class EventsHandler(Handler):
                     await self._news.wait()
             except TimeoutError:
                 self.write(": still here\n\n")
-            # Clear before reading: an event that is written in between is read now, or sets it again.
+                continue
+            if self.pause and not self._ending:
+                await asyncio.sleep(self.pause)
+            # Clear before reading: what is new in between is read now, or sets it again.
             self._news.clear()
-            events = journal.events(last)
+            self.write(await self.news())
+
+
+class EventsHandler(EventStream):
+    """Send the journal's last events, and then each new one.
+
+    Only the journal stores events. So every stream has the journal's order, whichever threads write
+    into it.
+    """
+
+    _last: int | None = None  # the number of the last event that was sent
+
+    def subscribe(self, tell: Callable[..., None]) -> Callable[[], None]:
+        return self.server.journal.subscribe(tell)
+
+    async def news(self) -> str:
+        if self._last is None:
+            self._last = self._last_event_id()
+            events = self.server.journal.events(self._last)[-PAST_EVENTS:]
+        else:
+            events = self.server.journal.events(self._last)
+        self._last = events[-1].number if events else self._last
+        return "".join(f"id: {one.number}\ndata: {json.dumps(one.to_json())}\n\n" for one in events)
 
     def _last_event_id(self) -> int:
         """Return the number of the last event that the client has received, or 0.

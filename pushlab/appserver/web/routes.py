@@ -32,6 +32,9 @@ MAX_EVENT = 64
 MAX_CODE = 64
 """Characters of a code that are looked at."""
 
+MAX_LABEL = 16
+"""Characters of a label that are shown. Each subscription's has eight."""
+
 MAX_DETAILS = 8
 """Members of a report's detail that are kept."""
 
@@ -156,6 +159,10 @@ class NotifyMeHandler(Handler):
         request = self.json()
         endpoint = endpoint_in(request)
         self.label = label_of(endpoint)
+        await self.notify(endpoint, request)
+
+    async def notify(self, endpoint: str, request: Mapping[str, Any]) -> None:
+        """Send the message of the request to one subscription, and answer with its outcome."""
         options = options_in(request)
         self.record()
         outcome = await self.server.notify(
@@ -170,6 +177,23 @@ class NotifyMeHandler(Handler):
         error = SubscriptionGone if outcome.kind == "gone" else PushServiceRefused
         self.set_status(502)
         self.finish({"error": {"id": error.code, "message": outcome.text, "status": outcome.status}})
+
+
+class NotifyOneHandler(NotifyMeHandler):
+    """``POST /notify-one``: one message to the subscription with this label, for the instructor.
+
+    The list of participants has no endpoints, because they are secrets.
+    """
+
+    instructor_only = True
+
+    async def post(self) -> None:
+        request = self.json()
+        label = request.get("label")
+        if not isinstance(label, str):
+            raise BadField("label is missing, or not text")
+        self.label = show(label, limit=MAX_LABEL)
+        await self.notify(await asyncio.to_thread(self.server.endpoint_of, label), request)
 
 
 class NotifyAllHandler(Handler):

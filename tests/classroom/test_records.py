@@ -1,0 +1,158 @@
+"""What is kept of a class: each attempt once, within bounds, and through a restart."""
+
+import pytest
+
+from pushlab.appserver.store import SubscriptionStore
+from pushlab.classroom import records as module
+from pushlab.classroom.attempt import ReceivedAttempt
+from pushlab.classroom.records import ClassRecords
+from pushlab.errors import BadField, ClassFull, NotInClass, UnknownParticipant
+from pushlab.server.database import sqlite_url
+
+from .conftest import Clock, told
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def records(clock):
+    store = SubscriptionStore("sqlite://")
+    yield ClassRecords(store, clock)
+    store.close()
+
+
+def record(records: ClassRecords, participant: int, *attempts: dict) -> int:
+    return records.record(participant, [ReceivedAttempt.from_json(one) for one in attempts])
+
+
+def the(records: ClassRecords, participant: int) -> dict:
+    """Return the one row of progress of a participant."""
+    [row] = records.mine(participant)["progress"]
+    return row
+
+
+def test_attempts_are_counted_and_the_same_step_in_a_row(records, clock):
+    ada = records.join("Ada").number
+    record(records, ada, told(1, "03.derive", "stub"))
+    assert (the(records, ada)["attempts"], the(records, ada)["same"]) == (0, 0)
+    for number, step in enumerate(["PRK", "IKM", "IKM", "IKM"], 2):
+        record(records, ada, told(number, "03.derive", step=step))
+    row = the(records, ada)
+    assert (row["attempts"], row["step"], row["same"], row["passed_at"]) == (4, "IKM", 3, None)
+    clock.now += 60
+    record(records, ada, told(9, "03.derive", "passed", ago=10))
+    row = the(records, ada)
+    assert (row["attempts"], row["step"], row["same"]) == (5, "", 0)
+    assert row["passed_at"] == clock.now - 10 and row["began_at"] == clock.now - 60
+    record(records, ada, told(10, "03.derive", step="PRK"))
+    assert the(records, ada)["passed_at"] == clock.now - 10, "what was passed once stays passed"
+
+
+def test_an_attempt_that_arrives_twice_counts_once(records):
+    ada = records.join("Ada").number
+    both = told(5, "03.derive", step="PRK"), told(6, "03.derive", step="PRK")
+    assert record(records, ada, *both) == 2
+    assert record(records, ada, *both) == 0
+    assert record(records, ada, told(4, "03.derive", "passed")) == 0, "a replay of an older one"
+    assert record(records, ada, told(4, "03.encrypt", "passed")) == 1, "of another exercise it is none"
+    assert len(records.mine(ada)["attempts"]) == 3
+
+
+def test_a_secret_is_who_somebody_is_and_is_not_kept(records):
+    ada, other = records.join("Ada"), records.join("Ada")
+    assert records.participant(ada.secret) == ada.number != other.number
+    for wrong in ("", "x", ada.secret[:-1], ada.secret + "x", "\ud800"):
+        with pytest.raises(NotInClass):
+            records.participant(wrong)
+    assert ada.secret not in repr(ada) and ada.secret not in str(records.mine(ada.number))
+
+
+@pytest.mark.parametrize("name", [None, 3, "", " \n ", "\u202e", ["Ada"]])
+def test_a_name_of_which_nothing_can_be_shown_is_refused(records, name):
+    with pytest.raises(BadField, match="name is missing"):
+        records.join(name)
+
+
+def test_names_are_one_line_of_bounded_length(records):
+    assert records.join("  Ada\u202e\n Lovelace ").name == "Ada Lovelace"
+    assert len(records.join("x" * 10_000).name) == 40
+
+
+def test_a_class_has_so_many_participants_and_no_more(records, monkeypatch):
+    monkeypatch.setattr(module, "MAX_PARTICIPANTS", 2)
+    first = records.join("Ada")
+    records.join("Grace")
+    with pytest.raises(ClassFull):
+        records.join("Eve")
+    records.remove(first.number)
+    assert records.join("Eve").number == 3, "the number of somebody who has left is not given again"
+    with pytest.raises(UnknownParticipant):
+        records.remove(first.number)
+
+
+def test_so_many_attempts_are_kept_and_the_board_counts_on(records, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ATTEMPTS", 5)
+    ada, grace = records.join("Ada").number, records.join("Grace").number
+    record(records, grace, told(1, "00.messages", "passed"))
+    for number in range(1, 10):
+        record(records, ada, told(number, "03.derive", step="PRK"))
+    kept = [row["attempt"] for row in records.mine(ada)["attempts"]]
+    assert kept == [5, 6, 7, 8, 9]
+    assert the(records, ada)["attempts"] == 9
+    assert len(records.mine(grace)["attempts"]) == 1, "nobody else's go"
+
+
+def test_who_leaves_leaves_nothing(records):
+    ada, grace = records.join("Ada"), records.join("Grace")
+    for one in (ada, grace):
+        record(records, one.number, told(1, "03.derive", step="PRK"))
+    records.nudge([ada.number, grace.number, 99], "t", "look at the first byte")
+    records.remove(ada.number)
+    snapshot = records.snapshot()
+    assert [row.name for row in snapshot.participants] == ["Grace"]
+    assert {row.participant for row in (*snapshot.progress, *snapshot.nudges)} == {grace.number}
+    assert {row.name for row in records.history()} == {"Grace"}
+    for call in (
+        records.mine,
+        records.next_nudge,
+        lambda one: record(records, one, told(2, "03.derive")),
+    ):
+        with pytest.raises(NotInClass):
+            call(ada.number)
+    records.delete_all()
+    assert records.snapshot() == ([], [], []) and list(records.history()) == []
+
+
+def test_a_nudge_waits_for_ten_minutes_and_is_given_once_it_was_asked_for(records, clock):
+    ada = records.join("Ada").number
+    assert records.next_nudge(ada) is None
+    assert records.nudge([ada], "t", "one") == 1
+    records.nudge([ada], "t", "two")
+    one = records.next_nudge(ada)
+    assert (one.title, one.body) == ("t", "one")
+    assert records.next_nudge(ada, one.number).body == "two"
+    records.nudged(ada, one.number, "sent")
+    assert records.next_nudge(ada).body == "two", "the first has been sent"
+    clock.now += module.NUDGE_SECONDS
+    assert records.next_nudge(ada) is None
+    for _ in range(module.MAX_NUDGES + 5):
+        records.nudge([ada], "t", "again")
+    assert len(records.mine(ada)["nudges"]) == module.MAX_NUDGES
+
+
+def test_a_restart_keeps_everything(tmp_path, clock):
+    kept = []
+    for again in (False, True):
+        store = SubscriptionStore(sqlite_url(tmp_path / "appserver.sqlite3"))
+        records = ClassRecords(store, clock)
+        if not again:
+            ada = records.join("Ada")
+            record(records, ada.number, told(1, "03.derive", step="PRK"))
+            records.nudge([ada.number], "t", "look")
+        assert records.participant(ada.secret) == ada.number
+        kept.append((records.mine(ada.number), [tuple(row) for row in records.history()]))
+        store.close()
+    assert kept[0] == kept[1]

@@ -1,0 +1,140 @@
+"""The participant's threads: a check never waits, what waits is sent later, and an end is an end."""
+
+import threading
+import time
+
+from pushlab.classroom import reporter as module
+from pushlab.classroom.attempt import Attempt
+from pushlab.classroom.client import Refused
+from pushlab.classroom.records import Nudge
+from pushlab.classroom.reporter import MAX_WAITING, NudgeListener, Reporter
+from pushlab.errors import FetchFailed
+from pushlab.settings import patience
+
+ATTEMPT = Attempt("03", "derive", "differs", "PRK")
+
+
+class Away(Refused):
+    def __init__(self) -> None:
+        super().__init__("away", 503)
+
+
+class Instructor:
+    """An instructor's machine that answers as the test says: None, or an error to raise."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.answers, self.got = list(answers), []
+        self.nudges: list[Nudge] = []
+        self.outcomes: list[tuple[Nudge, str]] = []
+        self.asked = threading.Semaphore(0)
+
+    def send(self, attempts):
+        self.asked.release()
+        if self.answers and (answer := self.answers.pop(0)):
+            raise answer
+        self.got.append(attempts)
+
+    def next_nudge(self, after):
+        self.asked.release()
+        if self.answers and (answer := self.answers.pop(0)):
+            raise answer
+        return self.nudges.pop(0) if self.nudges else None
+
+    def tell_outcome(self, nudge, outcome):
+        self.outcomes.append((nudge, outcome))
+
+
+class Never(Instructor):
+    """It takes a request and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def send(self, attempts):
+        self.asked.release()
+        self.release.wait(patience(60))
+
+
+def test_a_check_waits_for_nobody():
+    instructor = Never()
+    reporter = Reporter(instructor)
+    reporter.add(ATTEMPT)
+    assert instructor.asked.acquire(timeout=patience(30)), "the request is under way, and hangs"
+    began = time.monotonic()
+    for _ in range(MAX_WAITING * 3):
+        reporter.add(ATTEMPT)
+    assert time.monotonic() - began < patience(2)
+    assert reporter.waiting == MAX_WAITING
+    reporter.close()
+    instructor.release.set()
+
+
+def test_what_waited_is_sent_later_in_order_and_once(monkeypatch):
+    monkeypatch.setattr(module, "PAUSES", (0.01,))
+    instructor = Instructor(FetchFailed("no route"), Away(), FetchFailed("again"))
+    now = [100.0]
+    reporter = Reporter(instructor, clock=lambda: now[0])
+    for _ in range(60):
+        reporter.add(ATTEMPT)
+    now[0] = 130.0
+    assert reporter.flush(patience(30))
+    reporter.close()
+    sent = [one for batch in instructor.got for one in batch]
+    assert len(sent) == 60 and max(map(len, instructor.got)) == 50
+    numbers = [one["id"] for one in sent]
+    assert numbers == sorted(set(numbers))
+    assert sent[-1]["ago"] == 30.0, "the time is that of the attempt"
+
+
+def test_ids_ascend_when_the_clock_goes_back():
+    times = iter([5.0, 4.0, 6.0])
+    instructor = Instructor()
+    reporter = Reporter(instructor, wall=lambda: next(times))
+    for _ in range(3):
+        reporter.add(ATTEMPT)
+    assert reporter.flush(patience(30))
+    reporter.close()
+    assert [one["id"] for batch in instructor.got for one in batch] == [5_000_000, 5_000_001, 6_000_000]
+
+
+def test_what_an_older_version_does_not_know_is_not_sent_for_ever():
+    instructor = Instructor(Refused("no such exercise", 400))
+    reporter = Reporter(instructor)
+    reporter.add(ATTEMPT)
+    assert reporter.flush(patience(30))
+    reporter.add(Attempt("00", "messages", "passed"))
+    assert reporter.flush(patience(30))
+    reporter.close()
+    assert [one["exercise"] for batch in instructor.got for one in batch] == ["messages"]
+
+
+def test_who_was_removed_reports_no_more():
+    expelled = threading.Event()
+    instructor = Instructor(Refused("who?", 401))
+    reporter = Reporter(instructor, expelled.set)
+    reporter.add(ATTEMPT)
+    assert expelled.wait(patience(30))
+    reporter.add(ATTEMPT)
+    assert not instructor.got
+
+
+def test_a_nudge_is_delivered_once_and_its_outcome_told(monkeypatch):
+    monkeypatch.setattr(module, "PAUSES", (0.01,))
+    one, two = Nudge(1, "t", "one"), Nudge(2, "t", "two")
+    instructor = Instructor(FetchFailed("no route"))
+    instructor.nudges = [one, one, two]
+    delivered: list[Nudge] = []
+    done = threading.Event()
+
+    def deliver(nudge: Nudge) -> str:
+        delivered.append(nudge)
+        if nudge == two:
+            done.set()
+        return "sent"
+
+    listener = NudgeListener(instructor, deliver)
+    assert done.wait(patience(30))
+    listener.close()
+    assert delivered == [one, two]
+    assert instructor.outcomes[0] == (one, "sent")
