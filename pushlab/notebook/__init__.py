@@ -1,13 +1,16 @@
 """The lab for a notebook: the same lab, with a panel of buttons and with pictures."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
+from pushlab.classroom.membership import MEMBERSHIP, Joined
 from pushlab.doctor import Report, Source, examine
 from pushlab.lab.browser import LabBrowser
 from pushlab.lab.runtime import LabRuntime
+from pushlab.notebook.checks import guard
 from pushlab.notebook.pictures.sequence import narrate, sequence
 from pushlab.notebook.pictures.svg import Svg
 from pushlab.protocol.subscription import PushSubscription
@@ -15,6 +18,8 @@ from pushlab.reader import advice
 
 if TYPE_CHECKING:
     from pushlab.notebook.panel.panel import Panel
+
+guard.listeners.append(MEMBERSHIP.attempted)
 
 
 class Lab(LabRuntime):
@@ -32,7 +37,31 @@ class Lab(LabRuntime):
         if not self.running:
             why = f": {self.why_stopped}" if self.why_stopped else ""
             return f"The lab has stopped{why}. {advice(self.stopped().hint)}."
-        return "The lab runs: a push service, an application server, and a journal of what happens."
+        runs = "The lab runs: a push service, an application server, and a journal of what happens."
+        return f"{runs} {MEMBERSHIP.joined or ''}".strip()
+
+    def _start(self, undo: ExitStack) -> None:
+        super()._start(undo)
+        undo.callback(MEMBERSHIP.follow(self, self.data))
+
+    def join_class(self, url: str, *, name: str) -> Joined:
+        """Join the class at the page of an instructor's room, so that the instructor can help.
+
+        From then on each check that you run, in every lesson, sends your name, the lesson and the
+        exercise, whether it passed or the step at which it differs, the number of attempts and the
+        time. It never sends your code or your output, and no check waits for it. The instructor may
+        send push messages to your lab's browsers. ``leave_class()`` ends this.
+
+        Raises BadArgument, UnusableFolder, and FetchFailed if there is no class.
+        """
+        return MEMBERSHIP.join(url, name)
+
+    def leave_class(self) -> None:
+        """Leave the class: send nothing any more, and delete what the instructor's machine has of you.
+
+        Raises FetchFailed if that machine cannot be reached. Nothing is sent all the same.
+        """
+        MEMBERSHIP.leave()
 
     @property
     def browsers(self) -> list[LabBrowser]:

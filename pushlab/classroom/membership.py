@@ -1,0 +1,250 @@
+"""The class that this process reports to: joined once, in effect in every notebook until it is left.
+
+A lesson has a kernel of its own, and two lessons start no lab. So ``class.json`` in the data folder says
+which class the learner has joined, with the secret; only its owner can read it. Every kernel of that
+folder reports its attempts, and stops as soon as the file is gone. The kernel whose lab runs also
+fetches nudges, and sends them to the lab's own subscriptions.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from pushlab import files, settings
+from pushlab.appserver import private_file
+from pushlab.appserver.explain.outcome import Outcome
+from pushlab.appserver.store import StoredSubscription
+from pushlab.classroom.attempt import Attempt
+from pushlab.classroom.client import ClassClient, Refused
+from pushlab.classroom.records import Nudge
+from pushlab.classroom.reporter import UNAUTHORIZED, NudgeListener, Reporter
+from pushlab.errors import BadArgument, FetchFailed, KeyFileError, PushlabError, UnusableFolder
+from pushlab.lab import network
+
+NAME = "class.json"
+
+MAX_BROWSERS = 3
+"""Subscriptions of the participant that a nudge is sent to: the newest."""
+
+SENT = (
+    "Each check that you run now sends its lesson and exercise, whether it passed or the step at which "
+    "it differs, the number of attempts, the time, and your name. It never sends your code or your "
+    "output. Your instructor may send a push message to your lab's browser."
+)
+"""What joining means, in a learner's words."""
+
+NO_CLASS = (
+    "Check the address. Your instructor's lab has to run as a room: Lab(host=…), or ./lab serve --host"
+)
+
+
+class Lab(Protocol):
+    """What a nudge needs of the lab that runs."""
+
+    def newest_subscriptions(self, limit: int) -> tuple[int, Sequence[StoredSubscription]]:
+        """Return how many subscriptions are stored, and the last ones."""
+        raise NotImplementedError
+
+    def notify(self, endpoint: str, title: str, body: str) -> Outcome:
+        """Send one message."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What the file says. ``reports`` is false when the learner has left and the rows remain.
+
+    >>> Joined("http://192.168.1.20:8292/", "Ada", "secret")
+    You are in the class at http://192.168.1.20:8292/ as Ada. Each check ... lab.leave_class() ends this.
+    """
+
+    url: str
+    name: str
+    secret: str = field(repr=False)
+    reports: bool = True
+
+    def __repr__(self) -> str:
+        if not self.reports:
+            return f"You have left the class at {self.url}, which still has your rows."
+        return (
+            f"You are in the class at {self.url} as {self.name}. {SENT} It is so in every lesson from "
+            "now on; lab.leave_class() ends this."
+        )
+
+
+class Membership:
+    """Which class this process reports to. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._lab: Lab | None = None
+        self._lock = threading.RLock()
+        self._seen: tuple[int, int] | None = None
+        self._joined: Joined | None = None
+        self._reporter: Reporter | None = None
+        self._listener: NudgeListener | None = None
+
+    @property
+    def joined(self) -> Joined | None:
+        """The class that the learner has joined, and not left."""
+        with self._lock:
+            self._look()
+            return self._joined if self._joined and self._joined.reports else None
+
+    def attempted(self, attempt: Attempt) -> None:
+        """Report an attempt, if the learner has joined a class. It returns at once."""
+        with self._lock:
+            self._look()
+            if self._reporter:
+                self._reporter.add(attempt)
+
+    def follow(self, lab: Lab, folder: Path) -> Callable[[], None]:
+        """Send nudges through this lab, whose data folder that is. Return a function that ends this."""
+        with self._lock:
+            self._folder, self._lab, self._seen = folder, lab, None
+            self._look()
+        return lambda: self._unfollow(lab)
+
+    def join(self, url: str, name: str) -> Joined:
+        """Join the class at the page ``url`` of a room, and leave the one before.
+
+        Raises BadArgument, UnusableFolder, and FetchFailed if there is no such class.
+        """
+        if not isinstance(url, str) or not network.host_of(url):
+            raise BadArgument(f"the URL is {url!r}, and not the http address of a room's page")
+        if not isinstance(name, str) or not name.strip():
+            raise BadArgument("name is missing: give the one that your instructor is to see")
+        if self.joined:
+            with suppress(FetchFailed):
+                self.leave()
+        try:
+            new = ClassClient(url).join(name)
+        except FetchFailed as reason:
+            words = f"you have not joined the class at {url}: {reason.detail}"
+            raise FetchFailed(words, hint=NO_CLASS) from None
+        joined = Joined(url, new.name, new.secret)
+        self._write(joined)
+        return joined
+
+    def leave(self) -> Joined | None:
+        """Report no more, and delete what the instructor's machine keeps; return what was left.
+
+        Raises FetchFailed if that machine cannot be reached. Nothing is reported all the same, and a
+        further call deletes the rows.
+        """
+        with self._lock:
+            self._look()
+            joined = self._joined
+        if joined is None:
+            return None
+        self._write(replace(joined, reports=False))
+        try:
+            ClassClient(joined.url, joined.secret).leave()
+        except FetchFailed as reason:
+            if not isinstance(reason, Refused) or reason.status != UNAUTHORIZED:
+                raise FetchFailed(
+                    f"nothing is sent any more, and your rows are still there: {reason.detail}",
+                    hint="Call lab.leave_class() again when the machine of your instructor answers",
+                ) from None
+        self._forget()
+        return joined
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until every attempt has been sent, and return whether that is so."""
+        reporter = self._reporter
+        return reporter is None or reporter.flush(seconds)
+
+    # --- the file --------------------------------------------------------------------------------
+
+    @property
+    def _path(self) -> Path:
+        return (self._folder or settings.data_folder()) / NAME
+
+    def _look(self) -> None:
+        """Read the file if it has changed: another notebook may have joined, or left."""
+        try:
+            facts = self._path.stat()
+            seen = (facts.st_mtime_ns, facts.st_ino)
+        except (OSError, PushlabError):
+            seen = (0, 0)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._end()
+        self._joined = _read(self._path) if seen != (0, 0) else None
+        if self._joined and self._joined.reports:
+            client = ClassClient(self._joined.url, self._joined.secret)
+            self._reporter = Reporter(client, self._forget)
+            if self._lab:
+                self._listener = NudgeListener(client, self._deliver, self._forget)
+
+    def _write(self, joined: Joined) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_file.write(self._path, json.dumps(asdict(joined)).encode(), overwrite=True)
+        except (OSError, KeyFileError) as reason:
+            raise UnusableFolder(f"{self._path} cannot be written: {reason}") from None
+        with self._lock:
+            self._look()
+
+    def _forget(self) -> None:
+        """Be in no class: the learner has left, or the instructor's machine knows them no more."""
+        with self._lock:
+            with suppress(OSError):
+                self._path.unlink()
+            self._look()
+
+    def _end(self) -> None:
+        for thread in (self._reporter, self._listener):
+            if thread:
+                thread.close()
+        self._reporter = self._listener = None
+
+    def _unfollow(self, lab: Lab) -> None:
+        with self._lock:
+            if self._lab is lab:
+                self._lab = None
+                if self._listener:
+                    self._listener.close()
+                    self._listener = None
+
+    # --- nudges ----------------------------------------------------------------------------------
+
+    def _deliver(self, nudge: Nudge) -> str:
+        """Send a nudge to the participant's own browsers, and return what became of it."""
+        lab = self._lab
+        if lab is None:
+            return "no browser"
+        outcome = "no browser"
+        try:
+            for one in lab.newest_subscriptions(MAX_BROWSERS)[1]:
+                sent = lab.notify(one.subscription.endpoint, nudge.title, nudge.body)
+                outcome = "sent" if "sent" in (outcome, _word(sent)) else "failed"
+        except PushlabError:
+            return "failed"
+        return outcome
+
+
+def _word(outcome: Outcome) -> str:
+    return "sent" if outcome.kind == "accepted" else "failed"
+
+
+def _read(path: Path) -> Joined | None:
+    """Read the file, which a person may have changed."""
+    try:
+        found: Any = json.loads(files.read(path))
+        joined = Joined(**found)
+    except (OSError, ValueError, TypeError):
+        return None
+    texts = (joined.url, joined.name, joined.secret)
+    return (
+        joined if all(isinstance(one, str) for one in texts) and type(joined.reports) is bool else None
+    )
+
+
+MEMBERSHIP = Membership()
+"""Of this process, in which any check may be run."""
