@@ -1,6 +1,7 @@
 // The client page. After each action, `render()` reads the facts from the browser and paints them.
 
 import { actionOf, greet, introduce, known } from "./actions.js";
+import { followBoard } from "./board.js";
 import { explain, standing, StepFault } from "./explain.js";
 import { follow } from "./log.js";
 import { belongsTo, look, notificationsShown, surroundings } from "./push.js";
@@ -111,6 +112,7 @@ async function begin() {
   paintRoom(known.room, Boolean(token()), name());
   if (known.room && !token()) shutLog();
   else follow($("events"), hearEvent, token(), hasEnded);
+  if (known.room && token()) followBoard();
   const said = await greet();
   if (refused) throw refused;
   return said;

@@ -1,7 +1,7 @@
 // The room, for the instructor's page: which participants are connected, which are away, and which
 // of them the last message reached.
 
-import { getParticipants } from "./server.js";
+import { getParticipants, notifyOne } from "./server.js";
 
 const AFTER_NEWS = 300; // milliseconds, in which more events may come
 
@@ -23,7 +23,11 @@ export function refreshRoom(section) {
 
 function paint(section, participants) {
   section.hidden = false;
-  section.querySelector("tbody").replaceChildren(...participants.map(row));
+  section.querySelector(".one").hidden = participants.length === 0;
+  const focused = document.activeElement?.closest?.("#room tbody tr")?.dataset.label;
+  section.querySelector("tbody").replaceChildren(...participants.map((one) => row(one, section)));
+  // The rows are new, and a keyboard user stays at the same button.
+  if (focused) section.querySelector(`tr[data-label="${focused}"] button`)?.focus();
   const here = participants.filter(({ connected }) => connected).length;
   const reached = participants.filter((one) => one.reached).length;
   const sum = `${here} connected, ${reached} reached by the last message.`;
@@ -32,7 +36,7 @@ function paint(section, participants) {
     : NOBODY;
 }
 
-function row({ name, browser, label, connected, waiting: kept, reached, latency }) {
+function row({ name, browser, label, connected, waiting: kept, reached, latency }, section) {
   const line = document.createElement("tr");
   line.append(
     cell(name),
@@ -40,11 +44,32 @@ function row({ name, browser, label, connected, waiting: kept, reached, latency 
     cell({ true: "here", false: "away" }[connected] ?? "not known"),
     cell(kept || ""),
     cell({ true: `✓ ${Math.round(latency)} ms`, false: "not yet" }[reached] ?? ""),
+    notifyCell(label, name, section),
   );
+  line.dataset.label = label;
   line.title = `Subscription ${label}`;
   line.dataset.here = connected ?? "unknown";
   line.dataset.reached = reached ?? "none";
   return line;
+}
+
+function notifyCell(label, name, section) {
+  const made = cell("");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Notify";
+  button.ariaLabel = `Notify ${name || "this one"}`;
+  button.addEventListener("click", async () => {
+    const said = section.querySelector(".said");
+    try {
+      const { status, message } = await notifyOne(label, section.querySelector("#one-words").value);
+      said.textContent = status === 201 ? "The push service accepted the message." : message;
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  });
+  made.append(button);
+  return made;
 }
 
 function cell(text, className = "") {

@@ -102,6 +102,36 @@ export function notifyMe(endpoint) {
   return post("notify-me", { endpoint });
 }
 
+// Send one message to the participant whose subscription has this label, for the instructor.
+export function notifyOne(label, body) {
+  const notification = { title: "From your instructor", options: { body } };
+  return post("notify-one", body ? { label, notification } : { label });
+}
+
+// Ask the labs of these participants, or of all who are stuck, to send them a push message.
+export function nudge(body, participants) {
+  return post("class/nudge", participants ? { body, participants } : { body, stuck: true });
+}
+
+export const removeParticipant = (number) => post("class/remove", { number });
+export const deleteClass = () => post("class/delete", {});
+
+// Return every attempt of the class as a file: "csv" or "json".
+export async function exportClass(form) {
+  const response = await request(`class/export?format=${form}`);
+  if (!response.ok) throw errorIn(await response.text(), response);
+  return response.blob();
+}
+
+// Return the status with which the server answers who asks for the board, or 0 if it does not.
+export async function classStatus() {
+  try {
+    return (await request("class")).status;
+  } catch {
+    return 0;
+  }
+}
+
 export function notifyAll() {
   return post("notify-all", {});
 }

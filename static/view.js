@@ -4,7 +4,7 @@
 import { steps } from "./steps.js";
 
 export const $ = (id) => document.getElementById(id);
-export const BUTTONS = [...document.querySelectorAll("button[id]")];
+export const BUTTONS = [...document.querySelectorAll(".buttons button")];
 
 export function say(sentence, kind) {
   write("outcome", sentence);
@@ -111,6 +111,7 @@ export function paintRoom(isRoom, isInstructor, name) {
   const address = location.origin + location.pathname;
   $("join").textContent = `./lab join ${address.replace(/\/$/, "")} --name NAME`;
   $("address").textContent = address;
+  $("join-class").textContent = `lab.join_class("${address}", name="…")`;
   $("phones").hidden = location.protocol !== "https:";
 }
 
