@@ -204,13 +204,16 @@ def _table(name: str, head: str, rows: str) -> str:
     )
 
 
-def room(participants: Sequence[Participant]) -> str:
-    """List the participants: connected or not, messages waiting, arrival of the last message."""
+def room(participants: Sequence[Participant], *, hidden: bool = False) -> str:
+    """List the participants: connected or not, messages waiting, arrival of the last message.
+
+    ``hidden``: leave out their names.
+    """
     if not participants:
         said = "Nobody has subscribed yet. Each participant appears here after subscribing."
         return f'<span class="pushlab-faint">{said}</span>'
     rows = "".join(
-        f"<tr><td>{escape(one.name)}</td><td>{escape(one.browser)}</td>"
+        f"<tr><td>{'(hidden)' if hidden else escape(one.name)}</td><td>{escape(one.browser)}</td>"
         f"<td>{_presence(one.connected)}</td><td>{one.waiting or ''}</td>"
         f"<td>{_arrival(one)}</td></tr>"
         for one in participants
@@ -243,10 +246,12 @@ def _dot(colour: str, said: str) -> str:
 
 def invitation(how: Invitation) -> str:
     """Show how others join: a command to type, an address, and its QR code if it serves phones."""
+    notebook = "To be on your board, in a notebook:"
     code = f'<div class="pushlab-qr">{how.qr_svg()}</div>' if how.serves_phones else NO_PHONES
     return (
         f'<code class="pushlab-command">{escape(how.command)}</code><br>'
         f"On Windows: <code>{escape(how.command_on_windows)}</code><br>"
+        f"{notebook} <code>{escape(how.class_line)}</code><br>"
         f'<a href="{escape(how.page_url)}" target="_blank">{escape(how.page_url)}</a>{code}'
     )
 

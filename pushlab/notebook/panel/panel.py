@@ -25,6 +25,7 @@ from pushlab.lab import jupyter
 from pushlab.lab.browser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
 from pushlab.notebook.panel import iframe
+from pushlab.notebook.panel.board import BoardPanel
 from pushlab.notebook.panel.choice import Choice
 from pushlab.notebook.panel.composer import Composer
 from pushlab.notebook.panel.live import Painter, Worker
@@ -99,6 +100,8 @@ class Panel:
         self._worker.close()
         for view in (*self._views, self._progress):
             view.close()
+        if self.board:
+            self.board.close()
         self._enable_buttons(False)
         if why := self.lab.why_stopped:
             self._say(
@@ -142,10 +145,24 @@ class Panel:
             "notify-me": self._button("Notify me", self._notify_me, server),
             "notify-all": self._button("Notify all", self._notify_all, server),
         }
-        self.room = None
-        if self.lab.invitation:
+        self.room = self.board = None
+        if self.lab.invitation and self.lab.classroom:
             self.buttons["notify-one"] = self._button("Notify this one", self._notify_one, server)
             self.room = RoomPanel(self.lab.invitation, self.buttons["notify-one"])
+            self.buttons |= {
+                "nudge-stuck": self._button(
+                    "Nudge all who are stuck", lambda: self._class().nudge_stuck(), server
+                ),
+                "nudge-one": self._button("Nudge this one", lambda: self._class().nudge_one(), server),
+            }
+            self.board = BoardPanel(
+                self.lab.classroom,
+                self.lab.invitation.class_line,
+                self.buttons["nudge-one"],
+                self.buttons["nudge-stuck"],
+                self._hide_names,
+                self._explain,
+            )
         for key, button in self.buttons.items():
             named(button, key)
 
@@ -191,6 +208,7 @@ class Panel:
             self.result,
             self.iframe,
             row(second, fourth),
+            *([self.board.box] if self.board else []),
             *([self.room.box] if self.room else []),
             third,
             card(markup.heading("Who said what to whom"), self.diagram, flex="0 0 auto"),
@@ -296,6 +314,15 @@ class Panel:
         one = stored[label]
         result = self.lab.notify(one.subscription.endpoint, *self.composer.message())
         return markup.outcome(result, markup.subscriber(one))
+
+    def _class(self) -> BoardPanel:
+        assert self.board is not None  # Only a room has these buttons.
+        return self.board
+
+    def _hide_names(self, hidden: bool) -> None:
+        assert self.room is not None
+        self.room.hides_names = hidden
+        self.refresh()
 
     def _notify_all(self) -> str:
         message = self.composer.message()

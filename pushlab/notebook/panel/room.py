@@ -23,6 +23,7 @@ class RoomPanel:
     def __init__(self, invitation: Invitation, notify: widgets.Button) -> None:
         self._invitation = invitation
         self._labels: dict[str, str] = {}
+        self.hides_names = False
         self._link = html("instructor-link")
         self._reveal = named(widgets.Button(description=SHOW), "reveal")
         self._reveal.on_click(lambda _: self._toggle())
@@ -52,10 +53,11 @@ class RoomPanel:
 
     def paint(self, participants: Sequence[Participant]) -> None:
         """Show the participants as they are now."""
-        self._table.value = markup.room(participants)
+        self._table.value = markup.room(participants, hidden=self.hides_names)
         self._labels = {f"{one.name} · {one.browser or 'browser'} · {one.label}": one.label
                         for one in participants}  # fmt: skip
-        if self._name.options != (options := tuple(self._labels)):
+        # A name that is typed works all the same. A list of names would be seen on the projector.
+        if self._name.options != (options := () if self.hides_names else tuple(self._labels)):
             self._name.options = options
 
     def chosen(self) -> str:
