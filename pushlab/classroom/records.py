@@ -13,7 +13,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 
 from pushlab.appserver.participants import NAME_LIMIT, shown_name
-from pushlab.appserver.store import OWNER, SubscriptionStore
+from pushlab.appserver.store import SubscriptionStore
 from pushlab.classroom.attempt import MAX_STEP, ReceivedAttempt
 from pushlab.errors import (
     BadField,
@@ -41,7 +41,6 @@ from pushlab.errors import (
     UnableToWriteDatabase,
     UnknownParticipant,
 )
-from pushlab.server import database
 
 MAX_PARTICIPANTS = 200
 """Participants of a class."""
@@ -54,6 +53,8 @@ MAX_NUDGES = 20
 
 NUDGE_SECONDS = 600
 """How long a nudge waits for the participant's lab. Later it would be about another exercise."""
+
+Result = TypeVar("Result")
 
 TITLE = "From your instructor"
 
@@ -157,8 +158,7 @@ class ClassRecords:
 
     def __init__(self, store: SubscriptionStore, clock: Callable[[], float] = time.time):
         self._store, self._clock = store, clock
-        with store.transaction(UnableToReadDatabase) as connection:
-            database.make_tables(connection, tables.sorted_tables, OWNER)
+        store.make_tables(tables.sorted_tables)
 
     # --- a participant ---------------------------------------------------------------------------
 
@@ -169,31 +169,34 @@ class ClassRecords:
             raise BadField("name is missing, or nothing of it can be shown")
         secret = secrets.token_urlsafe(24)
         values = {"name": shown, "digest": _digest(secret), "joined_at": self._clock()}
-        with self._store.transaction(UnableToWriteDatabase) as connection:
+
+        def insert(connection: Connection) -> int:
             if _count(connection, participants) >= MAX_PARTICIPANTS:
                 raise ClassFull
             key = connection.execute(participants.insert().values(values)).inserted_primary_key
             assert key, "one row was inserted"
-            return NewParticipant(key.number, shown, secret)
+            return key.number
+
+        return NewParticipant(self._write(insert), shown, secret)
 
     def participant(self, secret: str) -> int:
         """Return the number of the participant who has this secret. Raises NotInClass."""
         query = select(participants.c.number).where(participants.c.digest == _digest(secret))
-        with self._store.transaction(UnableToReadDatabase) as connection:
-            number = connection.execute(query).scalar()
+        number = self._read(lambda connection: connection.execute(query).scalar())
         if number is None:
             raise NotInClass
         return number
 
     def record(self, participant: int, received: Iterable[ReceivedAttempt]) -> int:
         """Record attempts in their order, and return how many were new. Raises NotInClass."""
-        now, new = self._clock(), []
-        with self._store.transaction(UnableToWriteDatabase) as connection:
+        now, received = self._clock(), list(received)
+
+        def write(connection: Connection) -> int:
             _check_is_there(connection, participant)
             query = select(progress).where(progress.c.participant == participant)
             known = {(row.lesson, row.exercise): row._asdict() for row in connection.execute(query)}
             before = set(known)
-            touched = set()
+            touched, new = set(), []
             for one in received:
                 key = one.attempt.lesson, one.attempt.exercise
                 row = known.get(key) or _fresh(participant, *key, now - one.ago)
@@ -203,16 +206,19 @@ class ClassRecords:
                 touched.add(key)
                 new.append(_history(row, one))
             for key in sorted(touched):
-                _write(connection, known[key], key in before)
+                _write_progress(connection, known[key], key in before)
             if new:
                 connection.execute(attempts.insert(), new)
                 _trim(connection, attempts, participant, MAX_ATTEMPTS)
-        return len(new)
+            return len(new)
+
+        return self._write(write)
 
     def mine(self, participant: int) -> dict[str, Any]:
         """Return all that is kept of one participant, without the secret's digest."""
         columns = participants.c.number, participants.c.name, participants.c.joined_at
-        with self._store.transaction(UnableToReadDatabase) as connection:
+
+        def read(connection: Connection) -> dict[str, Any]:
             found = connection.execute(select(*columns).where(columns[0] == participant)).first()
             if found is None:
                 raise NotInClass
@@ -223,11 +229,14 @@ class ClassRecords:
                 ]
                 for table in OF_ONE
             }
-        return found._asdict() | rows
+            return found._asdict() | rows
+
+        return self._read(read)
 
     def remove(self, participant: int) -> None:
         """Delete a participant with all that is kept of them. Raises UnknownParticipant."""
-        with self._store.transaction(UnableToWriteDatabase) as connection:
+
+        def delete(connection: Connection) -> None:
             for table in OF_ONE:
                 connection.execute(table.delete().where(table.c.participant == participant))
             if not connection.execute(
@@ -235,21 +244,26 @@ class ClassRecords:
             ).rowcount:
                 raise UnknownParticipant
 
+        self._write(delete)
+
     def next_nudge(self, participant: int, after: int = 0) -> Nudge | None:
         """Return the oldest nudge that waits for a participant, above number ``after``."""
         waits = (nudges.c.outcome.is_(None)) & (nudges.c.sent_at > self._clock() - NUDGE_SECONDS)
         mine = (nudges.c.participant == participant) & (nudges.c.number > after)
         query = select(nudges).where(mine, waits).order_by(nudges.c.number).limit(1)
-        with self._store.transaction(UnableToReadDatabase) as connection:
+
+        def read(connection: Connection) -> Row | None:
             _check_is_there(connection, participant)
-            row = connection.execute(query).first()
+            return connection.execute(query).first()
+
+        row = self._read(read)
         return Nudge(row.number, row.title, row.body) if row else None
 
     def nudged(self, participant: int, number: int, outcome: str) -> None:
         """Note what became of a participant's nudge."""
         mine = (nudges.c.participant == participant) & (nudges.c.number == number)
-        with self._store.transaction(UnableToWriteDatabase) as connection:
-            connection.execute(nudges.update().where(mine).values(outcome=outcome))
+        update = nudges.update().where(mine).values(outcome=outcome)
+        self._write(lambda connection: connection.execute(update))
 
     # --- the instructor --------------------------------------------------------------------------
 
@@ -257,37 +271,52 @@ class ClassRecords:
         """Return what the board shows."""
         last = select(func.max(nudges.c.number)).group_by(nudges.c.participant)
         people = participants.c.number, participants.c.name, participants.c.joined_at
-        with self._store.transaction(UnableToReadDatabase) as connection:
-            return Snapshot(
-                connection.execute(select(*people).order_by(participants.c.number)).all(),
-                connection.execute(select(progress)).all(),
-                connection.execute(select(nudges).where(nudges.c.number.in_(last))).all(),
-            )
+        queries = (
+            select(*people).order_by(participants.c.number),
+            select(progress),
+            select(nudges).where(nudges.c.number.in_(last)),
+        )
+        return self._read(
+            lambda connection: Snapshot(*(connection.execute(query).all() for query in queries))
+        )
 
     def history(self) -> Iterator[Row]:
         """Return every attempt that is kept, oldest first, with the participant's name."""
         named = attempts.join(participants, attempts.c.participant == participants.c.number)
         query = select(attempts, participants.c.name).select_from(named).order_by(attempts.c.number)
-        with self._store.transaction(UnableToReadDatabase) as connection:
-            return iter(connection.execute(query).all())
+        return iter(self._read(lambda connection: connection.execute(query).all()))
 
     def nudge(self, numbers: Iterable[int], title: str, body: str) -> int:
         """Leave a nudge for each of these participants, and return for how many."""
         now = self._clock()
-        with self._store.transaction(UnableToWriteDatabase) as connection:
+
+        def insert(connection: Connection) -> int:
             known = set(connection.scalars(select(participants.c.number)))
             chosen = sorted(known & set(numbers))
             for number in chosen:
                 values = {"participant": number, "title": title, "body": body, "sent_at": now}
                 connection.execute(nudges.insert().values(values))
                 _trim(connection, nudges, number, MAX_NUDGES)
-        return len(chosen)
+            return len(chosen)
+
+        return self._write(insert)
 
     def delete_all(self) -> None:
         """Delete every participant, and all that is kept of them."""
-        with self._store.transaction(UnableToWriteDatabase) as connection:
+
+        def delete(connection: Connection) -> None:
             for table in (*OF_ONE, participants):
                 connection.execute(table.delete())
+
+        self._write(delete)
+
+    # --- transactions ----------------------------------------------------------------------------
+
+    def _read(self, work: Callable[[Connection], Result]) -> Result:
+        return self._store.run(work, UnableToReadDatabase)
+
+    def _write(self, work: Callable[[Connection], Result]) -> Result:
+        return self._store.run(work, UnableToWriteDatabase)
 
 
 def _digest(secret: str) -> bytes:
@@ -339,7 +368,7 @@ def _history(row: dict[str, Any], received: ReceivedAttempt) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write(connection: Connection, row: dict[str, Any], is_known: bool) -> None:
+def _write_progress(connection: Connection, row: dict[str, Any], is_known: bool) -> None:
     if not is_known:
         connection.execute(progress.insert().values(row))
         return
