@@ -277,6 +277,24 @@ def test_bench_and_fuzz_are_folders_of_the_tests_with_what_they_need(script, mon
     assert script.main(["setup"]) == 0 and asked[4:] == [""]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "extras"),
+    [
+        (["setup", "--scale"], "scale"),
+        (["serve", "--processes", "2"], "scale"),
+        (["serve", "--port=0", "--cluster=tls://192.0.2.7:8786"], "scale"),
+        (["serve", "--database", "postgresql+psycopg://lab@127.0.0.1/lab"], "scale"),
+        (["serve", "--database=sqlite:////tmp/a.sqlite3"], ""),
+        (["serve"], ""),
+    ],
+)
+def test_dask_is_installed_for_whoever_asks_for_it(script, monkeypatch, arguments, extras):
+    asked = []
+    monkeypatch.setattr(script, "environment", lambda extras: asked.append(extras) or "python")
+    monkeypatch.setattr(script, "run", lambda command: 0)
+    assert script.main(arguments) == 0 and asked == [extras]
+
+
 def test_what_is_installed_is_named_by_the_files_that_say_so(script, tmp_path, monkeypatch):
     for name in ("pyproject.toml", "requirements.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
