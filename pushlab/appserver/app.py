@@ -15,7 +15,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import URL
 from tornado.web import Application
 
-from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, checked_processes
+from pushlab.appserver.broadcast.cluster.options import (
+    Cluster,
+    Processes,
+    checked_cluster,
+    checked_processes,
+)
 from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.clients import ClientName, checked_sender, push_client
@@ -115,7 +120,7 @@ class ApplicationServer:
         instructor_token: str | None = None,
         certificate: Certificate | None = None,
         processes: Processes | None = None,
-        cluster: Cluster | None = None,
+        cluster: str | Cluster | None = None,
         extension: Extension | None = None,
     ):
         self.keys = keys
@@ -128,7 +133,7 @@ class ApplicationServer:
         self._sender_name = checked_sender(sender)
         self._clock = clock
         self._certificate = certificate
-        self._workers = cluster or checked_processes(processes)
+        self._workers = checked_cluster(cluster) or checked_processes(processes)
         self._cluster_senders: dict[Processes | Cluster, ClusterSender] = {}
         self._extension = extension
         self._numbers = itertools.count(1)
@@ -324,6 +329,10 @@ class ApplicationServer:
             for other in idle:
                 await self._cluster_senders.pop(other).close()
         return self._cluster_senders[where]
+
+    def worker_pids(self) -> list[int]:
+        """Return the process numbers of the workers that this server has started."""
+        return [pid for sender in self._cluster_senders.values() for pid in sender.worker_pids]
 
     async def _close_cluster(self) -> None:
         while self._cluster_senders:

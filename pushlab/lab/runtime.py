@@ -23,7 +23,12 @@ from typing import Literal
 from pushlab import settings
 from pushlab.appserver import key_sources
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, checked_processes
+from pushlab.appserver.broadcast.cluster.options import (
+    Cluster,
+    Processes,
+    checked_cluster,
+    checked_processes,
+)
 from pushlab.appserver.delivery.clients import checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
@@ -115,7 +120,7 @@ class LabRuntime(Lifecycle):
         vapid.check_subject(subject)
         self._subject = subject
         self._processes = checked_processes(processes)
-        self._cluster = Cluster(cluster) if isinstance(cluster, str) else cluster
+        self._cluster = checked_cluster(cluster)
         if self._processes and self._cluster:
             raise BadArgument("processes and cluster exclude each other: both say who sends")
         if database is not None:
@@ -305,6 +310,10 @@ class LabRuntime(Lifecycle):
             title, body, options, progress=progress, resume=resume, processes=processes
         )
         return self.run(send, doing="Notify all is under way")
+
+    def worker_pids(self) -> list[int]:
+        """Return the process numbers of the workers that this lab has started, if there are any."""
+        return self.application_server.worker_pids()
 
     def runs(self) -> list:
         """Return the records of the last notify-alls, oldest first."""

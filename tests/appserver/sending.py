@@ -5,7 +5,8 @@ from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
-from pushlab.appserver.store import StoredSubscription, SubscriptionStore
+from pushlab.appserver.store import StoredSubscription, SubscriptionStore, subscriptions
+from pushlab.errors import UnableToWriteDatabase
 from pushlab.journal import Journal
 
 
@@ -67,3 +68,22 @@ def always(status: int, **headers: str):
             handler.set_header(name.replace("_", "-"), value)
 
     return answer
+
+
+def fill(store, service, subscriber, names):
+    """Let these be the subscribers, and nobody else. The names are in their endpoints."""
+    someone = subscriber(service.endpoint())
+    people = {}
+    for name in names:
+        people[name] = subscriber(service.endpoint(name), someone.private, someone.auth)
+    rows = [
+        {
+            "endpoint": one.endpoint, "p256dh": someone.subscription.p256dh, "auth": someone.auth,
+            "application_server_key": "KEY", "who": "", "created_at": 0.0,
+        }
+        for one in people.values()
+    ]  # fmt: skip
+    with store.transaction(UnableToWriteDatabase) as connection:
+        connection.execute(subscriptions.delete())
+        connection.execute(subscriptions.insert(), rows)
+    return people

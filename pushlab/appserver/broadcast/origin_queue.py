@@ -120,10 +120,14 @@ class OriginQueue(Generic[Item, Again]):
             return True
         if self.state == "paused" or (self.state == "probing" and not self._probes):
             return False
-        room = self.window.size
+        return self.under_way < self.room
+
+    @property
+    def room(self) -> int:
+        """How many may be under way while the queue is open."""
         if self._refusals and self.waiting:
-            room = min(room, self.trust)
-        return self.under_way < room
+            return min(self.window.size, self.trust)
+        return self.window.size
 
     @property
     def trust(self) -> int:

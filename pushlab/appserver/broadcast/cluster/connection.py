@@ -41,6 +41,12 @@ class Connection:
         self._processes: LocalCluster | None = None
         self._changing = asyncio.Lock()
 
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process numbers of the workers that were started here."""
+        nannies = self._processes.workers.values() if self._processes else ()
+        return [nanny.pid for nanny in nannies if nanny.pid]
+
     async def client(self) -> "Client":
         """Return the client, which is connected. Raises ClusterError."""
         async with self._changing:

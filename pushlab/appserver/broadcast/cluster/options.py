@@ -69,6 +69,11 @@ class Cluster:
         return self.address.startswith("tls://")
 
 
+def checked_cluster(value: "str | Cluster | None") -> "Cluster | None":
+    """Return the cluster at an address. Raises BadArgument, ClusterNotEncrypted."""
+    return Cluster(value) if isinstance(value, str) else value
+
+
 def check_encrypted(address: str, who: str) -> None:
     """Raise ClusterNotEncrypted unless an address of Dask's has TLS, or is at the loopback."""
     if not address.startswith("tls://") and not is_here(address):

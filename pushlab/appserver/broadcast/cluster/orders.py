@@ -19,7 +19,10 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.server.database import checked_url, file_of
 
 RANGE = 1000
-"""Subscribers of one task: some tenths of a second of work."""
+"""Subscribers of one task at most: some tenths of a second of work."""
+
+SMALLEST_RANGE = 50
+"""Subscribers of one task at least, where there are so few that each process would get one range."""
 
 
 SILENCE = 10.0
@@ -89,6 +92,9 @@ class Range(NamedTuple):
     last: int
     numbers: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        return f"subscribers {self.first} to {self.last}"
+
     def condition(self, order: Order) -> ColumnElement[bool]:
         """Return the condition for those of the range that the message has still to be sent to."""
         column = subscriptions.c.number
@@ -98,8 +104,17 @@ class Range(NamedTuple):
         return column.between(self.first, self.last) & left
 
 
-def ranges(store: SubscriptionStore, runs: Runs, order: Order) -> Iterator[Range]:
-    """Cut those who have still to get a message into ranges. Raises UnableToReadDatabase.
+def range_size(total: int, threads: int) -> int:
+    """Return how many subscribers to send to in one task.
+
+    >>> range_size(1_000_000, threads=4), range_size(2000, threads=4)
+    (1000, 125)
+    """
+    return min(RANGE, max(SMALLEST_RANGE, total // (4 * threads)))
+
+
+def ranges(store: SubscriptionStore, runs: Runs, order: Order, size: int) -> Iterator[Range]:
+    """Cut those who have still to get a message into ranges of ``size``. Raises UnableToReadDatabase.
 
     Those to whom nothing was sent come first. The others were refused before a resume, and may be so
     again; nobody is to wait behind them twice.
@@ -107,9 +122,9 @@ def ranges(store: SubscriptionStore, runs: Runs, order: Order) -> Iterator[Range
     tried = sorted(runs.tried_in_vain(order.run)) if order.resumed else []
     left = never_sent(order.run) if order.resumed else not_recorded(order.run)
     last = 0
-    while found := store.numbers_after(last, RANGE, left):
+    while found := store.numbers_after(last, size, left):
         first, last = found
         yield Range(first, last)
-    for start in range(0, len(tried), RANGE):
-        numbers = tried[start : start + RANGE]
+    for start in range(0, len(tried), size):
+        numbers = tried[start : start + size]
         yield Range(numbers[0], numbers[-1], tuple(numbers))

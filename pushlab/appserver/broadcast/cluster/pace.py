@@ -14,7 +14,6 @@ under way.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 from pushlab.appserver.broadcast.broadcast import MAX_IDLE_ORIGINS
@@ -86,12 +85,9 @@ class SharedQueue(OriginQueue[Any, Any]):
         """Return what a worker may do from now on."""
         share = self.shares[worker]
         committed = sum(one.committed for name, one in self.shares.items() if name != worker)
-        wanted = sum(one.demand for one in self.shares.values())
-        room = min(self.window.size, self.trust) if self._refusals and self.waiting else self.window.size
-        part = share.demand / wanted if wanted else 0
-        share.limit = max(0, min(ceil(room * part), room - committed))
-        if self.state == "probing":
-            share.probes = min(self._probes, ceil(self._probes * part))
+        share.limit = max(0, min(self._parts(self.room)[worker], self.room - committed))
+        if self.state == "probing" and share.limit:
+            share.probes = self._parts(self._probes)[worker]
             self._probes -= share.probes
         elif self.state == "closed" and share.limit and now >= self._next_probe:
             share.probes, self._next_probe = 1, now + PROBE_CLOSED
@@ -103,6 +99,19 @@ class SharedQueue(OriginQueue[Any, Any]):
         """End the pause of this number, unless the queue has been opened meanwhile."""
         if self.state == "paused" and number == self.pauses:
             self.state = "probing"  # The workers put their messages into a random order.
+
+    def _parts(self, total: int) -> dict[str, int]:
+        """Share out a number: one to each worker that has messages, the rest by how many they have."""
+        demands = {name: share.demand for name, share in self.shares.items() if share.demand}
+        parts = dict.fromkeys(self.shares, 0)
+        for name in list(demands)[:total]:
+            parts[name] = 1
+        rest = total - sum(parts.values())
+        for name, demand in demands.items():
+            parts[name] += rest * demand // sum(demands.values())
+        if demands:
+            parts[max(demands, key=demands.__getitem__)] += total - sum(parts.values())
+        return parts
 
     def _take_back(self, share: Share, probes: int) -> None:
         if self.state == "probing":

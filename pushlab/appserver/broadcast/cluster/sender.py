@@ -11,13 +11,21 @@ import asyncio
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pushlab.appserver.broadcast.cluster.connection import START_SECONDS, Connection
 from pushlab.appserver.broadcast.cluster.granted_queue import Report
 from pushlab.appserver.broadcast.cluster.options import check_encrypted
-from pushlab.appserver.broadcast.cluster.orders import SILENCE, Equipment, Order, Range, ranges
+from pushlab.appserver.broadcast.cluster.orders import (
+    SILENCE,
+    Equipment,
+    Order,
+    Range,
+    range_size,
+    ranges,
+)
 from pushlab.appserver.broadcast.cluster.pace import Pace
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.runs import Runs
@@ -102,7 +110,8 @@ class ClusterSender:
                     progress(Counts(**tally, total=total, run=begun))
 
             one.on_written = tell
-            sending = asyncio.create_task(one.send(ranges(self._store, self.runs, order)))
+            parts = partial(ranges, self._store, self.runs, order)
+            sending = asyncio.create_task(one.send(parts, total))
             self._sending.add(sending)
             try:
                 await sending
@@ -119,6 +128,11 @@ class ClusterSender:
         if after["gone"]:
             self._log.record("remove subscription", count=after["gone"])
         return Counts(**after, total=total, run=begun)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process numbers of the workers that were started here."""
+        return self._connection.worker_pids
 
     @property
     def busy(self) -> bool:
@@ -156,10 +170,14 @@ class _Run:
         self.not_sent: Counter[str] = Counter()
         self.on_written: Callable[[Counter[str]], None] = lambda tally: None
 
-    async def send(self, parts: Iterator[Range]) -> None:
-        """Send to every range. Raises ClusterError, StoreError; what is known then is recorded."""
+    async def send(self, cut: Callable[[int], Iterator[Range]], total: int) -> None:
+        """Send to every range of ``cut(size)``, ``total`` subscribers in all.
+
+        Raises ClusterError, StoreError; what is known then is recorded.
+        """
         under_way: set[asyncio.Task[None]] = set()
         await self._look_for_workers()
+        parts = cut(range_size(total, self._threads))
         looking = asyncio.create_task(self._keep_looking())
         try:
             while (part := await asyncio.to_thread(next, parts, None)) is not None:
@@ -177,7 +195,7 @@ class _Run:
 
     async def _send_range(self, part: Range) -> None:
         """Give a range to Dask, and wait until it is sent to. Raises ClusterError, StoreError."""
-        from distributed import CancelledError, KilledWorker
+        from distributed import KilledWorker
 
         from pushlab.appserver.broadcast.cluster.worker import Abandoned, send_range
 
@@ -185,19 +203,24 @@ class _Run:
             key = f"pushlab-{self._order.run}-{part.first}-{part.last}-{uuid4().hex[:8]}"
             future = self._client.submit(send_range, *self._name, tuple(part), key=key, pure=False)
             try:
-                return await future
-            except Abandoned:
-                continue  # It heard nothing of this program for a while: this machine may have slept.
-            except KilledWorker:
-                raise ClusterFailed(
-                    f"several workers ended while they sent to subscribers {part.first} to {part.last}"
-                ) from None
-            except (CancelledError, OSError):
-                run = self._order.run
-                raise ClusterLost(f"the scheduler went away in the middle of notify-all {run}") from None
+                # Not ``await future``: several share one request for their results, and end with it.
+                error = await future.exception()
+                if future.status == "finished":
+                    return
             finally:
                 future.release()
-        raise ClusterFailed(f"subscribers {part.first} to {part.last} were begun {TRIES} times in vain")
+            if error is None:
+                run = self._order.run
+                raise ClusterLost(f"the scheduler went away in the middle of notify-all {run}")
+            if isinstance(error, PushlabError):
+                raise error
+            if isinstance(error, KilledWorker):
+                raise ClusterFailed(f"several workers ended while they sent to {part}")
+            # It is abandoned if a worker heard nothing of this program for a while, which may have
+            # slept with its machine.
+            if not isinstance(error, Abandoned):
+                raise ClusterFailed(f"a worker that sent to {part} says: {error!r}")
+        raise ClusterFailed(f"{part} were begun {TRIES} times in vain")
 
     # --- the workers -----------------------------------------------------------------------------
 
