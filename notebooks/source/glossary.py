@@ -238,6 +238,9 @@
 #
 # ## R
 #
+# - **range**: In a notify-all from several processes, the subscribers whose numbers lie between two
+#   numbers, which one worker is given at a time. Each subscriber is in exactly one
+#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06b](06b_processes.ipynb)).
 # - **record**: A piece of text that is sealed at once, with a delimiter and a tag of its own. A push
 #   message has exactly one
 #   ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2), [03](03_encrypt.ipynb)).
@@ -256,6 +259,9 @@
 # - **salt**: Sixteen random bytes, fresh for each message and sent along in the clear. With it two
 #   equal texts for one browser still get different keys
 #   ([RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1), [03](03_encrypt.ipynb)).
+# - **scheduler**: The program that gives ranges of subscribers to workers, and those of a worker that
+#   has died to another. It sends nothing itself, and knows no key
+#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06b](06b_processes.ipynb)).
 # - **scope**: The part of a site that a service worker is responsible for: a URL, and every URL that
 #   begins with it. A worker at `/app/sw.js` has `/app/` unless the server allows more
 #   ([Service Workers](https://www.w3.org/TR/service-workers/), [02](02_subscribe.ipynb)).
@@ -328,6 +334,9 @@
 #   keeps the worker alive until the promise is settled. Without it, the browser may stop the worker
 #   before anything is shown ([Service Workers](https://www.w3.org/TR/service-workers/),
 #   [07](07_receive.ipynb)).
+# - **window**: How many requests to one push service may be in flight, learned from its answers. It
+#   holds for all processes of a sender together
+#   ([RFC 5681 §2](https://www.rfc-editor.org/rfc/rfc5681#section-2), [06b](06b_processes.ipynb)).
 # - **worker**: In a sender, a coroutine, thread or process that sends a message, then takes the
 #   next, until none is left. It has nothing to do with a service worker
 #   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06](06_notify_all.ipynb)).

@@ -8,8 +8,8 @@ from importlib import import_module
 from types import ModuleType
 
 LESSONS = [
-    "start_here", "keys", "subscribe", "encrypt", "sign", "send", "notify_all", "receive",
-    "worker_life", "error_clinic", "operate", "your_server",
+    "start_here", "keys", "subscribe", "encrypt", "sign", "send", "notify_all", "processes",
+    "receive", "worker_life", "error_clinic", "operate", "your_server",
 ]  # fmt: skip
 __all__ = [*LESSONS]  # noqa: PLE0604 - the names are LESSONS, which ruff does not look into
 

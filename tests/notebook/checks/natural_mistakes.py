@@ -10,6 +10,7 @@ import itertools
 import json
 import time
 import urllib.request
+from collections import Counter
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -106,6 +107,15 @@ b64url, b64url_decode = RIGHT["keys.b64url"]
 (token_for,) = RIGHT["your_server.token_for"]
 (workers,) = RIGHT["worker_life.workers"]
 (right_respond,) = RIGHT["subscribe.respond"]
+
+
+def first_come(window, waiting):
+    """Give each what it asks for, as long as there is any."""
+    given = {}
+    for name, count in waiting.items():
+        given[name] = min(window, count)
+        window -= given[name]
+    return given
 
 
 def standard_decode(text):
@@ -667,6 +677,54 @@ MISTAKES: dict[str, dict[str, Any]] = {
         "a sentence": lambda counts: f"it is the {diagnose(counts)}",
         "a capital": after("operate.diagnose", str.title),
         "nothing": lambda counts: None,
+    },
+    "processes.ranges": {
+        "by the numbers": lambda numbers, size: [
+            (first, first + size - 1) for first in range(1, max(numbers, default=0) + 1, size)
+        ],
+        "half open": lambda numbers, size: [
+            (one, numbers[at + size] if at + size < len(numbers) else numbers[-1] + 1)
+            for at, one in list(enumerate(numbers))[::size]
+        ],
+        "indices": lambda numbers, size: [
+            (at, min(at + size, len(numbers)) - 1) for at in range(0, len(numbers), size)
+        ],
+        "the rest is lost": after("processes.ranges", lambda made: made[:-1] or made),
+        "too long": lambda numbers, size: [(numbers[0], numbers[-1])] if numbers else [],
+        "too short": lambda numbers, size: [(one, one) for one in numbers],
+        "backwards": after("processes.ranges", lambda made: made[::-1]),
+        "wider": after("processes.ranges", lambda made: [(f - 1, last) for f, last in made]),
+        "lists": after("processes.ranges", lambda made: list(map(list, made))),
+        "a generator": after("processes.ranges", iter),
+        "nothing": lambda numbers, size: None,
+    },
+    "processes.shares": {
+        "to each the whole": lambda window, waiting: dict.fromkeys(waiting, window),
+        "equal parts": lambda window, waiting: {
+            name: min(window // len(waiting), count) for name, count in waiting.items()
+        },
+        "by what waits, rounded down": lambda window, waiting: {
+            name: min(count, window * count // sum(waiting.values())) for name, count in waiting.items()
+        },
+        "by what waits, rounded up": lambda window, waiting: {
+            name: min(count, -(-window * count // sum(waiting.values())))
+            for name, count in waiting.items()
+        },
+        "first come": first_come,
+        "more than waits": lambda window, waiting: {name: window // len(waiting) for name in waiting},
+        "fractions": after("processes.shares", lambda given: {k: v / 1 for k, v in given.items()}),
+        "only the needy": after("processes.shares", lambda given: {k: v for k, v in given.items() if v}),
+        "a list": after("processes.shares", lambda given: list(given.values())),
+        "nothing": lambda window, waiting: None,
+    },
+    "processes.outcomes": {
+        "rows": lambda records: dict(Counter(outcome for _, outcome in records)),
+        "pairs": lambda records: dict(Counter(outcome for _, outcome in set(records))),
+        "the last": lambda records: dict(Counter(dict(records).values())),
+        "the first": lambda records: dict(Counter(dict(reversed(records)).values())),
+        "all subscribers": lambda records: {"accepted": len({number for number, _ in records})},
+        "a number": len,
+        "nothing": lambda records: None,
     },
     "worker_life.workers": {
         "exchanged": after("worker_life.workers", lambda pair: pair[::-1]),

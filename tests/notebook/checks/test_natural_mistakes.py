@@ -842,6 +842,82 @@ TOLD: dict[str, dict[str, str]] = {
             "something? What print(…) shows is not returned"
         ),
     },
+    "processes.ranges": {
+        "by the numbers": (
+            "With 7 subscribers and 3 in a range: one range has nobody in it. Count subscribers, "
+            "and not numbers: many are gone"
+        ),
+        "half open": (
+            "With 7 subscribers and 3 in a range: somebody is in two ranges, and is sent to "
+            "twice. The last number is in its range too"
+        ),
+        "indices": "With 7 subscribers and 3 in a range: somebody is in no range, and is never sent to",
+        "the rest is lost": (
+            "With 7 subscribers and 3 in a range: somebody is in no range, and is never sent to"
+        ),
+        "too long": (
+            "With 7 subscribers and 3 in a range: one range has too many. Does it end before the "
+            "next one begins?"
+        ),
+        "too short": (
+            "With 7 subscribers and 3 in a range: there are more ranges than needed. Count "
+            "subscribers, and not numbers: many are gone"
+        ),
+        "backwards": (
+            "With 7 subscribers and 3 in a range: the ranges are right, and not in their order"
+        ),
+        "wider": (
+            "With 7 subscribers and 3 in a range: somebody is in two ranges, and is sent to "
+            "twice. The last number is in its range too"
+        ),
+        "lists": "Each range should be a tuple of two numbers: the first, and the last",
+        "a generator": "the answer of ranges should be a list, and yours is a list_iterator",
+        "nothing": (
+            "the answer of ranges should be a list, and yours is None: does your function return "
+            "something? What print(…) shows is not returned"
+        ),
+    },
+    "processes.shares": {
+        "to each the whole": (
+            "shares(100, {'a': 1000, 'b': 1000}) gives 200 together, over 100. The push service "
+            "sees all of your processes as one sender"
+        ),
+        "equal parts": (
+            "shares(100, {'a': 1000, 'b': 1}): 49 of the window are used by nobody, while messages wait"
+        ),
+        "by what waits, rounded down": (
+            "shares(100, {'a': 1000, 'b': 1}): somebody has 0, though a message waits there. It "
+            "would wait for ever"
+        ),
+        "by what waits, rounded up": (
+            "shares(100, {'a': 1000, 'b': 1}) gives 101 together, over 100. The push service sees "
+            "all of your processes as one sender"
+        ),
+        "first come": (
+            "shares(100, {'a': 1000, 'b': 1000}): somebody has 0, though a message waits there. "
+            "It would wait for ever"
+        ),
+        "more than waits": "shares(100, {'a': 1000, 'b': 1}): b has 50, and only 1 wait there",
+        "fractions": "Each share should be a whole number, and not below 0",
+        "only the needy": "The workers are ['a', 'b', 'c'], and each has a share, if only 0",
+        "a list": "the answer of shares should be a dict, and yours is a list of 1",
+        "nothing": (
+            "the answer of shares should be a dict, and yours is None: does your function return "
+            "something? What print(…) shows is not returned"
+        ),
+    },
+    "processes.outcomes": {
+        "rows": "These are rows. Where a range was done again, a subscriber has two of them",
+        "pairs": "A subscriber with two different outcomes is counted twice",
+        "the last": "Who has accepted the message once has got it, whatever is written later",
+        "the first": "The later outcome counts, unless the message had been accepted before",
+        "all subscribers": "outcomes([]) is not right yet: each subscriber counts once",
+        "a number": "the answer of outcomes should be a dict, and yours is an int",
+        "nothing": (
+            "the answer of outcomes should be a dict, and yours is None: does your function "
+            "return something? What print(…) shows is not returned"
+        ),
+    },
     "worker_life.workers": {
         "exchanged": "The two have changed places: the waiting one comes first",
         "nobody waits": (

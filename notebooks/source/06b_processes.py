@@ -1,0 +1,383 @@
+# %% [markdown]
+# # 06b · Processes and machines: a worker dies, and the count is right
+#
+# One Python process computes on one core. Whoever has a million subscribers gives parts of the table to
+# several processes, and then to several machines. You will run two processes, kill one of them in the
+# middle of its work, and find that nobody has been missed.
+
+# %% [markdown]
+# ## Where we are
+#
+# **What hurts without this.** Two processes that know nothing of each other send everything twice, or
+# ask a push service for twice as much as it allows. One of them dies at night, and in the morning nobody
+# can say who has got the message.
+#
+# **At the end you can** cut a table into ranges, say what several processes have to share and share out
+# one window among them, survive the death of one, count what was done from records, resume what was
+# stopped, and say what changes when the workers are on other machines.
+#
+# **Time:** 35 minutes. **Before this:** [06](06_notify_all.ipynb). **It needs Dask**, which a learner's
+# lab does without until now. Type `./lab setup --scale` in a terminal once, and restart the kernel.
+
+# %%
+import asyncio, os, sqlite3, tempfile, threading, time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import psutil
+from pushlab import ApplicationServer, Lab, PushlabError, bar_chart, checks, examples, line_chart
+arrived, lock, opened, under_way = Counter(), threading.Lock(), threading.Event(), set()
+opened.set()
+print("Ready to build a push service that counts.")
+
+# %% [markdown]
+# ## The words
+#
+# | name | what it is |
+# |---|---|
+# | **worker** | here a Python process that encrypts and sends, on a core of its own (no service worker) |
+# | **range** | subscribers with numbers from … to …: what one worker is given at a time |
+# | **scheduler** | gives ranges to workers, and those of a dead one to another ([Dask](https://distributed.dask.org) has it) |
+# | **window** | how many requests may be under way to one push service |
+# | record | a row in the database: this subscriber has this outcome |
+#
+# ## 1 · A push service that counts
+#
+# Thirty virtual browsers are too few for this lesson, and six hundred would need your memory. So we write
+# the smallest push service: it takes every message, decrypts none, and counts how often each endpoint was
+# asked. It also has a gate, `opened`. While that is closed, requests wait for their answer, and we can
+# look at what is going on in the middle of it.
+
+# %%
+class Endpoint(BaseHTTPRequestHandler):
+    protocol_version, status = "HTTP/1.1", 201
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        with lock:
+            arrived[self.path] += 1
+            under_way.add(self)
+        opened.wait()
+        under_way.discard(self)
+        self.send_response(Endpoint.status)
+        self.send_header("Content-Length", "0"), self.send_header("Retry-After", "2")
+        self.end_headers()
+
+# %% [markdown]
+# The lab may send to it because we allow its origin. Its database is a *file* this time: a database in
+# memory belongs to one process, and no other can look into it. (`notify_all(processes=2)` refuses it, and
+# says so.)
+
+# %%
+class Service(ThreadingHTTPServer):
+    request_queue_size = 200  # so many may connect in the same moment
+    def handle_error(self, *_): pass  # A sender that is killed leaves broken connections.
+Endpoint.log_message = lambda *_: None
+service = Service(("127.0.0.1", 0), Endpoint)
+threading.Thread(target=service.serve_forever, daemon=True).start()
+origin = f"http://127.0.0.1:{service.server_port}"
+file = f"{tempfile.mkdtemp()}/class.sqlite3"
+lab = Lab(database=f"sqlite:///{file}", allow_endpoints=[origin])
+server = lab.application_server
+lab
+
+# %% [markdown]
+# Six hundred subscribers, written into the table as another program would do it. *Look at* the numbers:
+# some rows are deleted again, because in a real table many are gone. A number is never used a second time.
+
+# %%
+one = examples.RFC8291.subscription
+row = "INSERT INTO subscriptions (endpoint, p256dh, auth, application_server_key, who, created_at)"
+with sqlite3.connect(file) as table:
+    table.executemany(f"{row} VALUES (?, ?, ?, ?, '', 0)", (
+        (f"{origin}/push/{n:04}-in-a-class", one.p256dh, one.auth, lab.keys.application_server_key)
+        for n in range(700)))
+    table.execute("DELETE FROM subscriptions WHERE number % 7 = 0")
+    numbers = [number for number, in table.execute("SELECT number FROM subscriptions ORDER BY 1")]
+print(len(numbers), "subscribers, with numbers from", numbers[0], "to", numbers[-1])
+
+# %% [markdown]
+# ## 2 · Two processes
+#
+# `processes=2` starts two worker processes, with a scheduler for them in this one. The first call takes some
+# seconds, because each has to import Python's half of this lab. They stay for the next call, and end with
+# the lab. *Predict*: does the answer look any different?
+
+# %%
+print(lab.notify_all(processes=2).accepted, "accepted,", len(lab.worker_pids()), "worker processes")
+print(set(arrived.values()), "message for each of", len(arrived))
+
+# %% [markdown]
+# The answer is the same. What has changed is *who computes*. We ask the operating system how many seconds of
+# a processor each process has used for one notify-all: first with one process, then with two. *Predict* what is
+# left to do for the kernel, which is also our push service.
+
+# %% tags=["nbval-ignore-output"]
+def cpu():
+    who = {"kernel": os.getpid()} | {f"worker {n}": pid for n, pid in enumerate(lab.worker_pids(), 1)}
+    return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in who.items()}
+used = {}
+for processes in (1, 2):
+    before = cpu()
+    assert lab.notify_all(processes=processes).accepted == 600
+    used |= {f"{processes}: {name}": max(0, now - before[name]) for name, now in cpu().items()}
+bar_chart(used, "Seconds of a processor, with one process and with two", " s")
+
+# %% [markdown]
+# With two processes the workers encrypt, sign and send, each on a core of its own, and the kernel is left with
+# the push service and with a little to say to the workers. So little work may even take longer than in one
+# process: what two processes bring is seen with thousands of subscribers, and `./lab bench notify-all` measures
+# it (1.6 to 1.8 times one process on two cores that also serve the endpoint, in our runs).
+#
+# **What processes do not share is memory.** Nothing that one of them keeps in a variable is known to the other.
+# What they must share has to go over something: the subscribers and the records over the *database*; the
+# window, as we shall see, over *messages*; and the private key has to reach each of them, and nobody else.
+# Each worker signs its own token. Two valid tokens for one push service do no harm.
+#
+# ## 3 · Who takes whom
+#
+# In lesson 06 the workers shared one iterator. Processes cannot. So the table is cut into *ranges of numbers*, and
+# a worker that is free takes the next one: it reads the rows itself. A range begins after a number, and not at an
+# *offset* ("rows 200 to 299"): when a row before it is removed meanwhile, an offset points to somebody else.
+#
+# **Exercise 1 · `ranges(numbers, size) -> list[tuple[int, int]]`.** In: the numbers of all subscribers, in
+# ascending order, and how many a range may have. Out: first and last number of each range, in order. Each
+# subscriber is in exactly one range, and there are as few ranges as possible.
+
+# %%
+def ranges(numbers, size):
+    """Return first and last number of each range."""
+    ### BEGIN SOLUTION
+    some = (numbers[start:start + size] for start in range(0, len(numbers), size))
+    return [(one[0], one[-1]) for one in some]
+    ### END SOLUTION
+
+# %% tags=["check"]
+checks.processes.ranges(ranges)
+
+# %% [markdown]
+# ## 4 · One window for all of them
+#
+# A push service does not see your processes. It sees one sender, by its key and its address. In one process
+# pushlab begins with 100 requests under way. We close the gate, so that no answer comes, and send with two.
+# *Predict* how many requests wait at the gate: 100, or 200?
+
+# %%
+def wait_for_requests(count):
+    while sum(arrived.values()) < count:
+        time.sleep(0.01)
+
+def begin(count):
+    """Start a notify-all with two processes, and return when so many requests have arrived."""
+    arrived.clear()
+    job = lab.submit(server.notify_all("Hello", processes=2))
+    wait_for_requests(count)
+    return job
+
+# %%
+opened.clear()
+job = begin(100)
+time.sleep(1)  # Time enough for many more, if any more were allowed.
+print(len(under_way), "under way")
+opened.set()
+print(job.result(60).accepted, "accepted")
+
+# %% [markdown]
+# 100, as from one process. Ten times a second each worker tells the application server what it has seen, and is
+# told how many requests it may have under way. The parts add up to one window. They are not equal parts: a
+# worker with one message left for a push service needs one place, and not half of them.
+#
+# **Exercise 2 · `shares(window, waiting) -> dict`.** In: the window, and for each worker how many messages
+# wait there. Out: for each worker how many it may have under way. Together they have no more than the
+# window. Nobody has more than waits there. None of the window is left unused while a message waits. And
+# whoever has messages gets at least one place, as long as there are enough for that.
+
+# %%
+def shares(window, waiting):
+    """Share out one window."""
+    ### BEGIN SOLUTION
+    given = dict.fromkeys(waiting, 0)
+    while window and given != waiting:
+        for worker in given:  # one place to each in turn
+            if window and given[worker] < waiting[worker]:
+                given[worker] += 1
+                window -= 1
+    return given
+    ### END SOLUTION
+
+# %% tags=["check"]
+checks.processes.shares(shares)
+
+# %% [markdown]
+# The harder half is to *slow down* together. Our push service now answers `503` and `Retry-After: 2` to everybody
+# for a second. What one worker hears must stop the other one too. *Look for* the part of the curve that is flat. How
+# long is it, and how many requests arrived before it?
+
+# %% tags=["nbval-ignore-output"]
+Endpoint.status = 503
+job, began, seen = begin(1), time.perf_counter(), []
+while not job.done():
+    seen.append((round(time.perf_counter() - began, 1), sum(arrived.values())))
+    if len(seen) == 3:
+        Endpoint.status = 201
+    time.sleep(0.5)
+assert job.result().accepted == 600
+line_chart({"arrived": seen[:9]}, "Refused at first: 503, Retry-After: 2", x="seconds", y="requests")
+
+# %% [markdown]
+# In our run about a hundred requests arrived before the pause: they were under way when the first refusals came.
+# Then nothing arrived for two seconds, from either worker. After the pause a few probes went out, one was
+# accepted, and that opened the window for both. All 600 were reached, because whoever was refused was tried
+# again.
+#
+# ## 5 · You kill one
+#
+# Now the night as it really is. We let half of the messages arrive and close the gate. Then you kill the
+# worker process that has most connections, as `kill -9` does: it can say nothing to anybody, and nothing of
+# what it knew is saved. *Predict*:
+#
+# 1. How many of the 600 miss the message?
+# 2. How many get it twice: none, some dozens, or all that this worker had sent to?
+# 3. Who finds out that it has died?
+
+# %%
+opened.set()
+job = begin(300)
+opened.clear()
+victim = max(map(psutil.Process, lab.worker_pids()), key=lambda one: len(one.net_connections()))
+victim.kill()
+opened.set()
+counts = job.result(120)
+print(600 - len(arrived), "missed;", counts.accepted, "accepted;", counts.total, "in all")
+assert max(arrived.values()) <= 2
+
+# %% [markdown]
+# Nobody. The operating system has closed the dead process's connections, so the *scheduler* knew at once. It gave
+# the ranges of the dead worker to the other one, and started a new worker meanwhile. Whoever had a record was left
+# out. Who was sent to, and had no record yet, was sent to again. *Look for* how many these are.
+
+# %% tags=["nbval-ignore-output"]
+twice = sum(count == 2 for count in arrived.values())
+bar_chart({"subscribers": 600, "requests": sum(arrived.values()), "twice": twice, "missed": 0},
+          "One of two processes was killed in the middle")
+
+# %% [markdown]
+# These are at most the messages that were under way there, and those that it had not written yet: outcomes are
+# written together, twice a second, because a transaction costs the same for one as for a thousand. The phones
+# of these people ring twice. (With a `tag` or a `Topic` they see one notification all the same: lesson 05.)
+# Nobody can have both: **a sender that can die sends to somebody twice, or to somebody never.** We choose twice.
+#
+# ## 6 · Count records, and not what was returned
+#
+# Each range returns to its scheduler when it is done. It would be easy to add up what the ranges return: "50 sent,
+# 50 sent, …". After a death this is wrong. The dead worker returned nothing for a range of which it had *recorded* a
+# half. The other worker found only the rest, and returned that. So the 600 above were counted in the database,
+# and nowhere else.
+#
+# **Exercise 3 · `outcomes(records) -> dict`.** In: `(number, outcome)` as workers have written them, in order;
+# where a range was done again, a subscriber may come twice. Out: how many subscribers each outcome has. Each
+# subscriber counts once. Who has accepted the message has got it, whatever comes later. Otherwise the later
+# outcome counts.
+
+# %%
+def outcomes(records):
+    """Count each subscriber once."""
+    ### BEGIN SOLUTION
+    known = {}
+    for number, outcome in records:
+        if known.get(number) != "accepted":
+            known[number] = outcome
+    return dict(Counter(known.values()))
+    ### END SOLUTION
+
+# %% tags=["check"]
+checks.processes.outcomes(outcomes)
+
+# %% [markdown]
+# ## 7 · Everything stops, and is resumed
+#
+# A worker is one thing. What if all of it ends: the scheduler dies, the power fails, or you stop it? Then the
+# record is what is left. We cancel a notify-all in the middle and look at its record. *Predict* how many messages
+# the resume sends: 600, or those that are left?
+
+# %%
+async def cancel_half_way():
+    arrived.clear()
+    sending = asyncio.create_task(server.notify_all("Hello", processes=2))
+    await asyncio.to_thread(wait_for_requests, 300)
+    sending.cancel()
+    await asyncio.wait([sending])  # It ends when the workers have recorded what they know.
+
+lab.run(cancel_half_way())
+record, before = lab.runs()[-1], sum(arrived.values())
+print("It has come to its end:", record.ended_at is not None)
+
+# %%
+counts = lab.notify_all("Hello", resume=record.run, processes=2)
+assert counts.accepted == 600 - record.outcomes.get("accepted", 0) < 600
+assert sum(arrived.values()) - before == counts.accepted  # one request for each of them
+print(lab.runs()[-1].outcomes, "and", 600 - len(arrived), "missed")
+
+# %% [markdown]
+# Only those that were left. Had you killed the kernel, it would have been the same: a run is a row in the database,
+# and `resume` takes its number, in this process or in another one tomorrow. The message must be the same, and
+# pushlab compares its SHA-256: half of the people with one text and half with another would be worse than a stop.
+#
+# ## 8 · Other machines
+#
+# Nothing in this lesson depended on where a worker runs, except three things:
+#
+# - **The database.** A SQLite file is on one machine. Several machines share a database server, such as
+#   PostgreSQL.
+# - **The private key.** It has to travel. pushlab sends it to each worker over TLS, in a message of its own. It is
+#   never part of a task, because schedulers keep tasks, log them and show them on a page.
+# - **Trust.** Whoever can connect to a Dask scheduler can run any code in its workers. So TLS with certificates on
+#   *both* sides is no option here, but the lock on the door.
+#
+# In a terminal it looks like this, with certificates that you have made (Dask's documentation says how):
+#
+# ```
+# dask scheduler --protocol tls --tls-ca-file ca.pem --tls-cert node.pem --tls-key node.pem
+# dask worker tls://scheduler.example.net:8786 --nthreads 2 --tls-ca-file …      (on each machine)
+# pushlab serve --cluster tls://scheduler.example.net:8786 --cluster-ca ca.pem --cluster-cert me.pem
+#               --cluster-key me.pem --database postgresql+psycopg://USER:PASSWORD@HOST/DATABASE
+# ```
+#
+# *Predict* what happens if somebody forgets TLS, and the scheduler is on another machine.
+
+# %%
+try:
+    ApplicationServer(keys=lab.keys, cluster="tcp://192.0.2.7:8786")
+except PushlabError as refused:
+    print(refused)
+
+# %% [markdown]
+# ## What you saw
+#
+# - Processes share no memory. They share the table and its records, one window, and a key that travels over TLS.
+# - A range begins after a number, and each subscriber is in exactly one.
+# - To a push service all your processes are one sender. Their parts add up to one window, and one refusal slows all.
+# - A worker that dies loses nobody. Some get the message twice: those under way, and those not yet recorded.
+# - Records are counted, and not what workers return. A record is also what a resume begins with.
+#
+# **What we left out:** a queue for messages that arrive one by one ([09](09_operate.ipynb) builds it), more than one
+# application server at a time, and what bounds the whole when the machines are many: the database's writes, and
+# the vendors' limits.
+
+# %% [markdown]
+# ## Questions
+#
+# 1. You start a second application server, and both run the same notify-all at the same moment. Who is missed, and
+#    who gets it twice?
+# 2. Why does a worker keep the private key in memory alone, and not in a file?
+# 3. A worker does not die, but its network cable is pulled for a minute. What has it to do by itself?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Nobody is missed, and everybody gets it twice: they are two runs with two records. Which message is sent, and
+#    whether it has been sent, is for *you* to write down before you begin (lesson 09).
+# 2. What is in a file stays when the worker has gone, and is copied by backups. A worker that ends has forgotten
+#    the key, and a new one is given it again.
+# 3. It has to stop. The scheduler gives its ranges to another worker, so each message that it goes on to send is
+#    sent twice. pushlab's workers stop when they have heard nothing for ten seconds.
+# </details>
+#
+# **Next:** [07 · Receive](07_receive.ipynb), the other end of the wire: what wakes in the browser.
