@@ -83,7 +83,6 @@ def fill(store, service, subscriber, names):
         }
         for one in people.values()
     ]  # fmt: skip
-    with store.transaction(UnableToWriteDatabase) as connection:
-        connection.execute(subscriptions.delete())
-        connection.execute(subscriptions.insert(), rows)
+    store.run(lambda connection: connection.execute(subscriptions.delete()), UnableToWriteDatabase)
+    store.run(lambda connection: connection.execute(subscriptions.insert(), rows), UnableToWriteDatabase)
     return people

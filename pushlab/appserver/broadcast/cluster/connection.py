@@ -126,17 +126,21 @@ async def _local_cluster(processes: Processes) -> "LocalCluster":
     from distributed import LocalCluster
     from distributed.security import Security
 
-    return await LocalCluster(
+    cluster = await LocalCluster(
         n_workers=cores() if processes == "auto" else processes,
         threads_per_worker=THREADS,
         security=Security.temporary(),
         protocol="tls://",
         host="127.0.0.1",
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # or it would try 8787, and warn
         memory_limit=0,  # They keep a few thousand subscribers, however many there are.
         silence_logs=logging.CRITICAL,  # What goes wrong becomes an error of ours.
         asynchronous=True,
     )
+    # It tells everybody on this machine of tasks and logs, without a password.
+    cluster.scheduler.http_server.stop()
+    return cluster
 
 
 def cores() -> int:

@@ -1,6 +1,5 @@
 """What the application server tells its workers: with what to send, what to send, and to whom."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -113,18 +112,29 @@ def range_size(total: int, threads: int) -> int:
     return min(RANGE, max(SMALLEST_RANGE, total // (4 * threads)))
 
 
-def ranges(store: SubscriptionStore, runs: Runs, order: Order, size: int) -> Iterator[Range]:
-    """Cut those who have still to get a message into ranges of ``size``. Raises UnableToReadDatabase.
+class Ranges:
+    """Those who have still to get a message, cut into ranges of ``size``.
 
     Those to whom nothing was sent come first. The others were refused before a resume, and may be so
-    again; nobody is to wait behind them twice.
+    again; nobody is to wait behind them twice. Raises UnableToReadDatabase.
     """
-    tried = sorted(runs.tried_in_vain(order.run)) if order.resumed else []
-    left = never_sent(order.run) if order.resumed else not_recorded(order.run)
-    last = 0
-    while found := store.numbers_after(last, size, left):
-        first, last = found
-        yield Range(first, last)
-    for start in range(0, len(tried), size):
-        numbers = tried[start : start + size]
-        yield Range(numbers[0], numbers[-1], tuple(numbers))
+
+    def __init__(self, store: SubscriptionStore, runs: Runs, order: Order, size: int):
+        self._store, self._size = store, size
+        self._left = never_sent(order.run) if order.resumed else not_recorded(order.run)
+        self._tried = sorted(runs.tried_in_vain(order.run)) if order.resumed else []
+        self._last = 0
+        self._all_begun = False
+
+    def next(self) -> Range | None:
+        """Read where the next one ends, or return None at the end.
+
+        If it fails it can be called again. Raises UnableToReadDatabase.
+        """
+        if not self._all_begun:
+            if found := self._store.numbers_after(self._last, self._size, self._left):
+                self._last = found[1]
+                return Range(*found)
+            self._all_begun = True
+        numbers, self._tried = self._tried[: self._size], self._tried[self._size :]
+        return Range(numbers[0], numbers[-1], tuple(numbers)) if numbers else None

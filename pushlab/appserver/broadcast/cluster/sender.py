@@ -10,7 +10,7 @@ died has recorded more than it told.
 import asyncio
 import pickle
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -23,17 +23,19 @@ from pushlab.appserver.broadcast.cluster.orders import (
     Equipment,
     Order,
     Range,
+    Ranges,
     range_size,
-    ranges,
 )
 from pushlab.appserver.broadcast.cluster.pace import Pace
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
+from pushlab.appserver.broadcast.outage import PASSING, outlast
+from pushlab.appserver.broadcast.recorder import RESUME
 from pushlab.appserver.broadcast.runs import Runs
 from pushlab.appserver.broadcast.sender import ORIGINS_TOLD, Counts
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.sender import PendingWork
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.errors import ClusterFailed, ClusterLost, PushlabError
+from pushlab.errors import ClusterFailed, ClusterLost, PushlabError, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
 from pushlab.settings import patience
 
@@ -98,30 +100,34 @@ class ClusterSender:
         """
         with self._work.call():
             client = await self._connection.client()
-            total, begun = await asyncio.to_thread(self.runs.start, payload, run, number)
+            total, begun = await outlast(partial(self.runs.start, payload, run, number))
             self._work.check()
             self._log.record("send to all", subscriptions=total)
             order = Order(begun, payload, options, resumed=run is not None)
             one = _Run(client, self._name, self._equipment, order, self._max_in_flight)
-            before = await asyncio.to_thread(self.runs.tally, begun, final=True)
+            before = await outlast(partial(self.runs.tally, begun, final=True))
 
             def tell(tally: Counter[str]) -> None:
                 if progress:
                     progress(Counts(**tally, total=total, run=begun))
 
             one.on_written = tell
-            parts = partial(ranges, self._store, self.runs, order)
-            sending = asyncio.create_task(one.send(parts, total))
+            cut = partial(Ranges, self._store, self.runs, order)
+            sending = asyncio.create_task(one.send(cut, total))
             self._sending.add(sending)
             try:
                 await sending
             except asyncio.CancelledError:
                 self._work.check()  # It may be close() that has cancelled it.
                 raise
+            except PASSING as fault:
+                what = f"notify-all {begun} has stopped, for too long without its database"
+                hint = f"{RESUME}={begun})"
+                raise UnableToReadDatabase(f"{what}: {fault.detail}", fault.fault, hint=hint) from None
             finally:
                 self._sending.discard(sending)
-            await asyncio.to_thread(self.runs.end, begun)
-            after = await asyncio.to_thread(self.runs.tally, begun)
+            await outlast(partial(self.runs.end, begun))
+            after = await outlast(partial(self.runs.tally, begun))
         after.subtract(before)
         for origin, count in one.not_sent.most_common(ORIGINS_TOLD):
             self._log.record("not sent", push_service=origin, count=count)
@@ -170,17 +176,17 @@ class _Run:
         self.not_sent: Counter[str] = Counter()
         self.on_written: Callable[[Counter[str]], None] = lambda tally: None
 
-    async def send(self, cut: Callable[[int], Iterator[Range]], total: int) -> None:
+    async def send(self, cut: Callable[[int], Ranges], total: int) -> None:
         """Send to every range of ``cut(size)``, ``total`` subscribers in all.
 
         Raises ClusterError, StoreError; what is known then is recorded.
         """
         under_way: set[asyncio.Task[None]] = set()
         await self._look_for_workers()
-        parts = cut(range_size(total, self._threads))
+        parts = await outlast(partial(cut, range_size(total, self._threads)))
         looking = asyncio.create_task(self._keep_looking())
         try:
-            while (part := await asyncio.to_thread(next, parts, None)) is not None:
+            while part := await outlast(parts.next):
                 under_way.add(asyncio.create_task(self._send_range(part)))
                 while len(under_way) >= AHEAD * self._threads:
                     under_way -= await _first_of({*under_way, looking})

@@ -71,8 +71,11 @@ class Pushlab(WorkerPlugin):
         Ctrl-C in a terminal, and the interrupt of a kernel, reach each process that was started there.
         Only the application server is meant, which ends its workers itself.
         """
-        if self._local and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self._local:
+            # It tells everybody on this machine of tasks and logs, without a password.
+            worker.http_server.stop()
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._servers: dict[str, _Server] = {}
         self._changed = asyncio.Condition()
         worker.handlers |= {

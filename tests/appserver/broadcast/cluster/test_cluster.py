@@ -80,9 +80,11 @@ def programs_of_dask(tmp_path_factory):
     programs.stop()
 
 
-def serving(keys, service, folder, cluster):
+def serving(keys, service, database, cluster):
+    if isinstance(database, Path):
+        database = f"sqlite:///{database}/a.sqlite3"
     return ApplicationServer(
-        keys=keys, database=f"sqlite:///{folder}/a.sqlite3", journal=Journal(),
+        keys=keys, database=database, journal=Journal(),
         push_origins=[service.origin], cluster=cluster,
     )  # fmt: skip
 
@@ -173,6 +175,41 @@ def test_the_scheduler_dies_and_a_resume_goes_on(
                 assert len({r.path for r in service.received}) == len(people)
             finally:
                 dead.set()
+                await server.stop()
+
+    run(scenario())
+
+
+def test_postgresql_is_away_in_the_middle(
+    run, keys, push_service, subscriber, postgres_server, postgres_url, programs_of_dask, monkeypatch
+):
+    monkeypatch.setattr(orders, "RANGE", 40)
+
+    async def scenario():
+        async with push_service() as service:
+            half, back = asyncio.Event(), asyncio.Event()
+
+            def answer(handler, number):
+                handler.set_status(201)
+                if number == 150:
+                    half.set()
+                return back.wait() if number >= 150 else None
+
+            service.answer = answer
+            server = serving(keys, service, postgres_url, programs_of_dask.cluster)
+            await server.start()
+            try:
+                fill(server.store, service, subscriber, [f"201-{n:03}" for n in range(300)])
+                sending = asyncio.ensure_future(server.notify_all())
+                await half.wait()
+                with postgres_server.away():
+                    back.set()
+                    await asyncio.sleep(1)
+                assert (await sending).accepted == 300
+                assert len({r.path for r in service.received}) == len(service.received) == 300
+                assert [record.outcomes for record in server.runs()] == [{"accepted": 300}]
+            finally:
+                back.set()
                 await server.stop()
 
     run(scenario())
