@@ -52,6 +52,12 @@ class Meaning(NamedTuple):
 
 SERVER_LOG = "Look into the log of the database's server; nothing that is stored was changed"
 
+LOST_AT_COMMIT = Meaning(
+    DatabaseUnreachable,
+    "its server went away while a change was being stored",
+    "Wait until it is back, then look whether that change is stored",
+)
+
 SQLSTATES = {
     "08": Meaning(DatabaseUnreachable, "the connection to its server was lost", undone=True),
     "25006": Meaning(
@@ -62,6 +68,7 @@ SQLSTATES = {
     "28": Meaning(DatabaseAccessDenied, "its server does not accept the user or the password"),
     "3D000": Meaning(DatabaseAccessDenied, "its server has no database of that name"),
     "40": Meaning(DatabaseLocked, "other transactions were in the way of this one", undone=True),
+    "40003": LOST_AT_COMMIT,
     "42501": Meaning(DatabaseAccessDenied, "its user lacks a permission that this needs"),
     "53100": Meaning(
         None,
@@ -75,12 +82,6 @@ SQLSTATES = {
     "57P": Meaning(DatabaseUnreachable, "its server is stopping or starting", undone=True),
 }
 """By SQLSTATE, or by the first characters of several."""
-
-LOST_AT_COMMIT = Meaning(
-    DatabaseUnreachable,
-    "its server went away while a change was being stored",
-    "Wait until it is back, then look whether that change is stored",
-)
 
 REFUSALS = (
     (
@@ -147,7 +148,7 @@ def meaning_of(error: SQLAlchemyError) -> Meaning:
     if lost:
         return SQLSTATES["08"]
     if type(driver).__module__.startswith("psycopg") and getattr(error, "statement", None) is None:
-        return _of_refusal(str(driver))
+        return _of_refusal(str(driver), _own_words(error))
     return Meaning(None)
 
 
@@ -197,13 +198,13 @@ def _of_sqlstate(state: str) -> Meaning:
     return next(filter(None, known), Meaning(None, hint=SERVER_LOG))
 
 
-def _of_refusal(text: str) -> Meaning:
-    """Return what it means that no connection could be made."""
+def _of_refusal(text: str, shown: str) -> Meaning:
+    """Return what it means that no connection could be made. ``shown``: the text without passwords."""
     for pattern, meaning in REFUSALS:
         if re.search(pattern, text, re.IGNORECASE):
             return meaning
     # Perhaps in another language, perhaps about TLS. Names stay out of it.
-    reason = QUOTED.sub("…", ADDRESS.sub("", text.strip().splitlines()[-1]))
+    reason = QUOTED.sub("…", ADDRESS.sub("", shown.strip().splitlines()[-1]))
     return Meaning(DatabaseUnreachable, f"no connection: {reason.strip()}")
 
 

@@ -17,7 +17,7 @@ from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
-from pushlab.appserver.store import SubscriptionStore
+from pushlab.appserver.store import SubscriptionStore, subscriptions
 from pushlab.errors import BadField, LabStopped
 from pushlab.protocol.delivery import PushOptions
 
@@ -103,9 +103,13 @@ def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscrib
             service.answer = answer
             store = SubscriptionStore(database_url, [service.origin])
             someone = subscriber(service.endpoint()).subscription
-            for number in range(PEOPLE):
-                endpoint = service.endpoint(f"{number:05}")
-                store.save(type(someone)(endpoint, someone.p256dh, someone.auth), "KEY")
+            same = {"p256dh": someone.p256dh, "auth": someone.auth, "application_server_key": "KEY"}
+            people = [
+                same | {"endpoint": service.endpoint(f"{number:05}"), "who": "", "created_at": 0.0}
+                for number in range(PEOPLE)
+            ]
+            with store._engine.begin() as connection:  # One by one, each would wait for the disk.
+                connection.execute(subscriptions.insert(), people)
             store.close()
 
             first = await start(service, 0)

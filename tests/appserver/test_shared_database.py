@@ -11,7 +11,7 @@ import pytest
 
 from pushlab.appserver.broadcast.runs import Runs
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.errors import UnknownSubscription
+from pushlab.errors import UnableToSaveSubscription, UnableToWriteDatabase, UnknownSubscription
 
 PEOPLE = 60
 
@@ -147,3 +147,63 @@ def test_both_may_start_on_an_empty_database_at_the_same_moment(database_url, ru
 
     for _ in range(3):
         assert run(together(*[start] * 5)) == [[]] * 5
+
+
+# --- when PostgreSQL does not want --------------------------------------------------------------
+
+
+def test_while_the_database_is_away_each_route_says_so_and_the_page_still_loads(
+    run, serving, push_service, subscriber, fetch, postgres_server, postgres_url
+):
+    async def scenario():
+        async with push_service() as service:
+            options = {"allowed_origins": [service.origin], "database": postgres_url}
+            async with serving(**options) as server:
+                someone = subscriber(service.endpoint())
+                subscription, endpoint = someone.subscription.to_json(), {"endpoint": someone.endpoint}
+                assert (await fetch(f"{server.url}add-subscription", subscription)).status == 201
+                asked = {
+                    "add-subscription": subscription, "remove-subscription": endpoint,
+                    "notify-me": endpoint, "notify-all": {}, "subscriptions": None,
+                }  # fmt: skip
+                await asyncio.to_thread(postgres_server.stop)
+                try:
+                    for route, body in asked.items():
+                        reply = await fetch(f"{server.url}{route}", body)
+                        assert reply.error == (503, "database-unreachable"), route
+                        assert int(reply.headers["Retry-After"]) > 0
+                        message = reply.json["error"]["message"]
+                        assert "Start the database's server" in message
+                        for secret in (postgres_server.password, str(postgres_server.port), "127.0.0.1"):
+                            assert secret not in message
+                    for route in ("", "health", "vapid"):
+                        assert (await fetch(f"{server.url}{route}")).status == 200
+                finally:
+                    await asyncio.to_thread(postgres_server.start)
+                assert (await fetch(f"{server.url}notify-all", {})).status == 200
+                assert len(service.received) == 1, "while it was away, nothing was sent"
+
+    run(scenario())
+
+
+def test_a_replica_can_be_read_and_says_where_to_write(
+    run, serving, push_service, subscriber, postgres_server, postgres_url
+):
+    name = postgres_url.rpartition("/")[2]
+
+    async def scenario():
+        async with push_service() as service:
+            options = {"allowed_origins": [service.origin], "database": postgres_url}
+            someone = subscriber(service.endpoint()).subscription
+            async with serving(**options) as server:
+                server.subscribe(someone)
+            postgres_server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            async with serving(**options) as server:
+                assert [row.label for row in await server.participants()] == [someone.label]
+                with pytest.raises(UnableToSaveSubscription, match="replica.*that may be written"):
+                    server.subscribe(someone, "Ada")
+                with pytest.raises(UnableToWriteDatabase, match="replica"):
+                    await server.notify_all()
+                assert not service.received
+
+    run(scenario())

@@ -167,6 +167,7 @@ BY_SQLSTATE = {
     "08006": (DatabaseUnreachable, "was lost"),
     "25006": (UnableToWriteDatabase, "only be read.*Give the URL of the server that may be written"),
     "40001": (DatabaseLocked, "in the way"),
+    "40003": (DatabaseUnreachable, "while a change was being stored"),
     "40P01": (DatabaseLocked, "in the way"),
     "53100": (UnableToWriteDatabase, "disk of its server is full.*Make room"),
     "53200": (DatabaseBusy, "no memory"),
