@@ -12,7 +12,6 @@ the POST to ``/notify-all`` until a browser has decrypted, so the slowest is the
 
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -23,9 +22,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
+from machine import memory, processor_seconds
 from report import Row
 
 from pushlab.server.connections import max_incoming, raise_file_limit
@@ -53,17 +52,11 @@ class Process:
 
     def memory(self) -> float:
         """Return what the process holds in memory now, in MB; 0 where the system does not say."""
-        status = Path(f"/proc/{self._process.pid}/status")
-        text = status.read_text() if status.is_file() else "VmRSS: 0"
-        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
+        return memory(self._process.pid)
 
     def cpu(self) -> float:
-        """Return for how many seconds processors have worked for it; 0 where the system does not say."""
-        stat = Path(f"/proc/{self._process.pid}/stat")
-        if not stat.is_file():
-            return 0.0
-        user, system = stat.read_text().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        """Return for how many seconds processors have worked for it."""
+        return processor_seconds(self._process.pid)
 
 
 class Servers(Process):

@@ -10,12 +10,14 @@ nginx cannot wait: where answers are to be late, it hands everything on to the s
 """
 
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,18 +116,30 @@ class PushEndpoint:
             request.unlink()
 
     def arrivals(self, expected: int) -> Arrivals:
-        """Return what came since ``forget``, once there are ``expected`` lines or time is out."""
-        deadline = time.monotonic() + PATIENCE
-        while len(self._lines()) < expected and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(2 * FLUSH)  # What came twice may still be on its way into the log.
-        accepted = [path for status, path in map(bytes.split, self._lines()) if status == b"201"]
-        return Arrivals(len(accepted), len(set(accepted)))
+        """Return what came since ``forget``, once there are ``expected`` messages or time is out."""
+        paths = list(self.paths(expected))
+        return Arrivals(len(paths), len(set(paths)))
 
-    def _lines(self) -> list[bytes]:
+    def paths(self, expected: int) -> Iterator[bytes]:
+        """Yield the path of each message that came since ``forget``, when ``arrivals`` would return."""
+        deadline, accepted = time.monotonic() + PATIENCE, 0
         with self._log.open("rb") as log:
             log.seek(self._read)
-            return log.read().splitlines()
+            while True:
+                late = accepted >= expected or time.monotonic() > deadline
+                if late:
+                    time.sleep(2 * FLUSH)  # What came twice may still be on its way into the log.
+                rest = b""
+                while read := log.read(1 << 20):
+                    *lines, rest = (rest + read).split(b"\n")
+                    for status, path in map(bytes.split, lines):
+                        if status == b"201":
+                            accepted += 1
+                            yield path
+                log.seek(-len(rest), os.SEEK_CUR)
+                if late:
+                    return
+                time.sleep(0.02)
 
     def samples(self) -> list[dict]:
         """Return the kept requests: path, headers with names in lower case, body in hex."""

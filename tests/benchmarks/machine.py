@@ -34,19 +34,36 @@ def pinned(command: list[str], on: list[int]) -> list[str]:
     return [sys.executable, "-c", PIN, ",".join(map(str, on)), *command] if on else command
 
 
-def peak_memory() -> float:
-    """Return the most memory that this process has held so far, in MB.
+def peak_memory(pid: int | str = "self") -> float:
+    """Return the most memory that a process has held so far, in MB; of another one 0 if it is not known.
 
     Linux counts in ``ru_maxrss`` what the parent held before this program was started, so the
     process's own high-water mark is read where there is one.
     """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
+    if marks := memory(pid, "VmHWM"):
+        return marks
+    if pid != "self":
+        return 0.0
     import resource
 
     unit = 1024 if sys.platform == "darwin" else 1  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / unit
+
+
+def memory(pid: int | str, what: str = "VmRSS") -> float:
+    """Return what a process holds in memory now, in MB; 0 where the system does not say."""
+    status = Path(f"/proc/{pid}/status")
+    found = re.search(rf"{what}:\s+(\d+)", status.read_text()) if status.is_file() else None
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def processor_seconds(pid: int) -> float:
+    """Return for how long processors have worked for a process; 0 where the system does not say."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.is_file():
+        return 0.0
+    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def describe() -> dict:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import count as numbers
 from pathlib import Path
 
@@ -31,22 +32,34 @@ LOOP = 200
 
 @dataclass(frozen=True)
 class Contestant:
-    """One sender: how it is called in the table, in senders.py, and how many it has in flight."""
+    """One sender: how it is called in the table, in senders.py, and how many it has in flight.
+
+    Several ``processes`` have no core of their own: they share all of them with the endpoint.
+    """
 
     name: str
     sender: str
     in_flight: int = 50
     at_most: int = 10**9
+    processes: int = 1
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it sends from a database, and records the outcomes there."""
+        return self.sender.startswith("pushlab")
 
 
 OURS = Contestant("pushlab notify_all", "pushlab")
+OURS_TWICE = Contestant("pushlab notify_all, two processes", "pushlab_processes", processes=2)
 ENCRYPTION = Contestant("pushlab, encryption only", "encryption_only")
 LOOPED = Contestant("pywebpush webpush() in a loop", "webpush", at_most=LOOP)
 NODE = Contestant("node web-push, 50 in flight", "node")
 FAST = (
     OURS,
+    OURS_TWICE,
     ENCRYPTION,
     Contestant("pywebpush webpush_async, 50 in flight", "webpush_async"),
+    Contestant("  two processes, 25 each in flight", "webpush_async_processes", 25, processes=2),
     Contestant("  the same, VAPID key parsed once", "webpush_async_tuned"),
     NODE,
     LOOPED,
@@ -89,7 +102,9 @@ class Stage:
 
     def missing(self, one: Contestant) -> str:
         """Return why a contestant cannot take part, or an empty string."""
-        return "not installed" if one.sender == "node" and not self._node else ""
+        absent = one.sender == "node" and not self._node
+        absent |= one is OURS_TWICE and find_spec("distributed") is None
+        return "not installed" if absent else ""
 
     def perform(self, one: Contestant, count: int) -> dict:
         """Let one sender send to the first ``count`` subscribers, and check what arrived.
@@ -100,7 +115,7 @@ class Stage:
         count = min(count, one.at_most)
         # A database of its own for each run: what a run has recorded must not help the next.
         database = self._folder / f"run-{next(self._numbers)}.sqlite3"
-        if one.sender == "pushlab":
+        if one.is_ours:
             shutil.copyfile(self.audience.database(count), database)
         job = {
             "keys": str(self.audience.keys_file),
@@ -110,6 +125,7 @@ class Stage:
             "lines": str(self.audience.lines()),
             "count": count,
             "in_flight": one.in_flight,
+            "processes": one.processes,
             "notification": NOTIFICATION,
             "payload": PAYLOAD.decode(),
         }
@@ -121,9 +137,10 @@ class Stage:
             command = [self._node, str(HERE / "web_push.cjs")]
         self.endpoint.forget()
         trusted = str(self.endpoint.authority)
-        output = run(command, self._core, json.dumps(job), SSL_CERT_FILE=trusted)
+        core = self._core if one.processes == 1 else []
+        output = run(command, core, json.dumps(job), SSL_CERT_FILE=trusted)
         figures = json.loads(output.splitlines()[-1])
-        if one.sender == "pushlab":
+        if one.is_ours:
             assert recorded(database) == {"accepted": count}, "not every outcome is recorded"
         for file in self._folder.glob(f"{database.name}*"):
             file.unlink()

@@ -12,15 +12,20 @@ which pywebpush reads again for each message. webpush_async gets a session that 
 import asyncio
 import itertools
 import json
+import multiprocessing
 import os
+import signal
 import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import peak_memory
+from machine import peak_memory, processor_seconds
 
 from pushlab.appserver.keys import VapidKeys
 
@@ -59,7 +64,13 @@ class Measured:
 def subscriptions(job: dict) -> Iterator[dict]:
     """Yield the JSON of one subscription after the other, without holding them all."""
     with Path(job["lines"]).open(encoding="utf-8") as lines:
-        yield from map(json.loads, itertools.islice(lines, job["count"]))
+        first = job.get("first", 0)
+        yield from map(json.loads, itertools.islice(lines, first, first + job["count"]))
+
+
+def database_url(job: dict) -> str:
+    """Return SQLAlchemy's URL of our database: the job names a file, or has the URL itself."""
+    return job.get("url") or f"sqlite:///{job['database']}"
 
 
 def pushlab(job: dict) -> dict:
@@ -69,7 +80,7 @@ def pushlab(job: dict) -> dict:
     async def scenario() -> dict:
         server = ApplicationServer(
             keys=VapidKeys.load(job["keys"]),
-            database=f"sqlite:///{job['database']}",
+            database=database_url(job),
             allowed_origins=[job["origin"]],
         )
         await server.start()
@@ -79,6 +90,52 @@ def pushlab(job: dict) -> dict:
         finally:
             await server.stop()
         return measured.result(counts.accepted)
+
+    return asyncio.run(scenario())
+
+
+def pushlab_processes(job: dict) -> dict:
+    """Ours in ``processes`` workers, which have been started before. ``kill``: one, half-way.
+
+    ``peaks`` has the peak memory of each process, this one first and then a worker that was killed.
+    """
+    from pushlab.appserver.broadcast.cluster.connection import Connection
+    from pushlab.appserver.broadcast.cluster.orders import Equipment
+    from pushlab.appserver.broadcast.cluster.sender import ClusterSender
+    from pushlab.appserver.broadcast.runs import Runs
+    from pushlab.appserver.broadcast.sender import Counts
+    from pushlab.appserver.delivery.log import DeliveryLog
+    from pushlab.appserver.notification import Notification
+    from pushlab.appserver.store import SubscriptionStore
+    from pushlab.protocol.delivery import PushOptions
+
+    async def scenario() -> dict:
+        keys, url = VapidKeys.load(job["keys"]), database_url(job)
+        connection, store = Connection(job["processes"]), SubscriptionStore(url)
+        equipment = Equipment.of(keys, url, allowed_origins=(job["origin"],))
+        sender = ClusterSender(connection, equipment, store, Runs(store), DeliveryLog())
+        client = await connection.client()
+        workers = set((await client.run(os.getpid)).values())
+        victim, dead = min(workers) if job.get("kill") else 0, []
+
+        def progress(counts: Counts) -> None:
+            if victim and not dead and counts.done >= job["count"] / 2:
+                dead.append((processor_seconds(victim), peak_memory(victim)))
+                os.kill(victim, signal.SIGKILL)
+
+        before = sum(map(processor_seconds, workers))
+        payload = Notification.from_json(job["notification"]).payload()
+        try:
+            with Measured() as measured:
+                counts = await sender.send_all(payload, PushOptions(), progress)
+            living = set((await client.run(os.getpid)).values())
+            cpu = sum(map(processor_seconds, living)) + sum(cpu for cpu, _ in dead) - before
+            peaks = [measured.peak, *(peak for _, peak in dead), *map(peak_memory, living)]
+        finally:
+            await sender.close()
+            store.close()
+        result = measured.result(counts.accepted)
+        return result | {"cpu": result["cpu"] + cpu, "peak": max(peaks), "peaks": peaks}
 
     return asyncio.run(scenario())
 
@@ -132,6 +189,29 @@ def webpush_async_tuned(job: dict) -> dict:
     return _webpush_async(job, Vapid(VapidKeys.load(job["keys"]).private_key))
 
 
+def webpush_async_processes(job: dict) -> dict:
+    """The same in several processes, each with a part of the subscribers and of those in flight."""
+    parts, spawn = job["processes"], multiprocessing.get_context("spawn")
+    bounds = [job["count"] * number // parts for number in range(parts + 1)]
+    jobs = [job | {"first": first, "count": last - first} for first, last in pairwise(bounds)]
+    with ExitStack() as stack:
+        # A pool each, so that none gets two parts.
+        pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for _ in jobs]
+        for pool in pools:
+            pool.submit(_import_webpush_async).result()
+        with Measured() as measured:
+            sending = [pool.submit(webpush_async, one) for pool, one in zip(pools, jobs, strict=True)]
+            results = [one.result() for one in sending]
+    whole = measured.result(sum(result["accepted"] for result in results))
+    sums = {name: sum(result[name] for result in results) for name in ("cpu", "growth")}
+    return whole | sums | {"peak": max(result["peak"] for result in results)}
+
+
+def _import_webpush_async() -> None:
+    import aiohttp  # noqa: F401 — before the clock starts
+    import pywebpush  # noqa: F401 — likewise
+
+
 def _webpush_async(job: dict, private: "str | Vapid") -> dict:
     import aiohttp
     from pywebpush import webpush_async
@@ -167,7 +247,15 @@ def _webpush_async(job: dict, private: "str | Vapid") -> dict:
 
 SENDERS: dict[str, Callable[[dict], dict]] = {
     sender.__name__: sender
-    for sender in (pushlab, encryption_only, webpush, webpush_async, webpush_async_tuned)
+    for sender in (
+        pushlab,
+        pushlab_processes,
+        encryption_only,
+        webpush,
+        webpush_async,
+        webpush_async_tuned,
+        webpush_async_processes,
+    )
 }
 
 if __name__ == "__main__":
