@@ -84,7 +84,7 @@ SHOWN = {
     "conformance.exchange.Said": {"status", "fault"},
     "conformance.senders.app.Routes": {"subscribe", "send", "send_all", "unsubscribe"},
     "journal.Event": {"source", "target", "what", "who", "detail", "label"},
-    "lab.data_folder.Holder": {"program", "since", "push_service", "https"},
+    "lab.data_folder.Holder": {"program", "since", "https"},
     "lab.invitation.Invitation": {"page_url"},
     "lab.jupyter.Jupyter": {"url", "inner"},
     "notebook.checks.error_clinic.Recorded": {"vendor", "fault", "headers", "body"},
@@ -109,7 +109,7 @@ SHOWN = {
     "pushservice.certificates.Certificates": {"names", "spki"},
     "pushservice.chromium.checkin.Browser": {"display_name"},
     "pushservice.chromium.listeners.ChromiumListeners": {
-        "checkin_url", "registration_url", "mcs_url", "spki", "hosts",
+        "mcs_url", "spki", "hosts",
     },
     "pushservice.receivers.ReceivedMessage": {"urgency", "topic"},
     "pushservice.flavours.VendorResponse": {"headers", "body"},

@@ -5,6 +5,7 @@ The routes, a notebook and a test call the same methods.
 
 import asyncio
 import itertools
+import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -43,6 +44,7 @@ from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import (
     LabStopped,
     NoSubscriptions,
+    PrivateLab,
     TooManyRequests,
     TooManySubscriptions,
     UnknownSubscription,
@@ -51,8 +53,9 @@ from pushlab.journal import Journal, Party
 from pushlab.protocol import base64url, origin
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.server.http import listen, log
+from pushlab.server.http import RefusalHandler, listen, log
 from pushlab.server.limits import BoundedHTTPServer
+from pushlab.server.private import PrivateAddress
 
 if TYPE_CHECKING:
     from pushlab.appserver.broadcast.cluster.sender import ClusterSender
@@ -65,6 +68,10 @@ MAX_NOTIFY_ALLS = RUNS_KEPT
 
 STREAM_END_TIMEOUT = 1
 """Seconds that open event streams have to send their last events when the server stops."""
+
+
+def _unlogged(handler: object) -> None:
+    """Log no request: the journal records what happens, without addresses."""
 
 
 class Extension(Protocol):
@@ -89,7 +96,9 @@ class ApplicationServer:
     since 1970. ``instructor_token``: if there is one, the routes of an instructor ask for it.
     ``certificate``: with one the page is served by https. ``processes`` and ``cluster``: a notify-all
     is sent by so many processes, or by the workers of a Dask scheduler. ``extension``: further routes,
-    such as those of a class. A stopped server may be started again.
+    such as those of a class. With a ``secret`` everything at the port is below ``/SECRET/`` (see
+    ``private``), and ``push_secret`` is that of the lab's own push services. A stopped server may be
+    started again.
     ``store``, ``sender``, ``broadcast_sender`` and ``access`` exist from start() on.
 
     >>> async def example():
@@ -122,6 +131,8 @@ class ApplicationServer:
         processes: Processes | None = None,
         cluster: str | Cluster | None = None,
         extension: Extension | None = None,
+        secret: str = "",
+        push_secret: str = "",
     ):
         self.keys = keys
         self.journal = journal or Journal()
@@ -140,16 +151,19 @@ class ApplicationServer:
         self._notify_alls = 0
         self._instructor_token = instructor_token
         self.room = Participants(clock)
-        self._presence = PresenceClient(self._push_origins, self.connect_overrides)
+        self._path, self._push_path = (one and f"/{one}" for one in (secret, push_secret))
+        self._presence = PresenceClient(self._push_origins, self.connect_overrides, self._push_path)
         self._host, self._port = "127.0.0.1", None
-        self._server: BoundedHTTPServer | None = None
         self._undo = AsyncExitStack()
 
     # --- life ----------------------------------------------------------------------------------
 
-    async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        """Listen at a TCP port (0: any free one).
+    async def start(
+        self, port: int = 0, host: str = "127.0.0.1", page_socket: socket.socket | None = None
+    ) -> None:
+        """Listen at a TCP port (0: any free one), and at ``page_socket``, which asks for no secret.
 
+        It is a Unix socket that listens already and that only this user can open. The caller closes it.
         If anything fails, all that has been opened is closed again. Raises PortTaken, BadPort, and
         what opening a database raises (see ``database.connect``).
         """
@@ -167,17 +181,22 @@ class ApplicationServer:
             host = urlsplit(self.url).hostname or ""
             token = self._instructor_token
             self.guard = Guard(host, token, guesses, self.access.is_session)
-            server = BoundedHTTPServer(self._application(), ssl_options=tls)
-            undo.push_async_callback(server.close_all_connections)
+            application = self._application()
+            servers = {listener: BoundedHTTPServer(self._at_port(application), ssl_options=tls)}
+            if page_socket is not None:
+                servers[page_socket] = BoundedHTTPServer(application)
+            for server in servers.values():
+                undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._end_streams)
             self.sender = self._sender()
             undo.push_async_callback(self.sender.close)
             self.broadcast_sender = BroadcastSender(self.sender)
             undo.push_async_callback(self.broadcast_sender.close)
             undo.push_async_callback(self._close_cluster)
-            undo.callback(server.stop)
-            server.add_socket(listener)
-            self._server, self._undo = server, undo.pop_all()
+            for listening, server in servers.items():
+                undo.callback(server.stop)
+                server.add_socket(listening)
+            self._undo = undo.pop_all()
 
     async def stop(self) -> None:
         """End every message under way and every stream; close connections, port and database.
@@ -187,7 +206,6 @@ class ApplicationServer:
         harmless.
         """
         undo, self._undo = self._undo, AsyncExitStack()
-        self._server = None
         await undo.aclose()
 
     async def _end_streams(self) -> None:
@@ -208,14 +226,14 @@ class ApplicationServer:
         """The address of the page."""
         if self._certificate:
             name = self._certificate.name_for(self._host)
-            return f"{origin.serialize('https', name, self.port)}/"
-        return f"{origin.serialize('http', self._host, self.port)}/"
+            return f"{origin.serialize('https', name, self.port)}{self._path}/"
+        return f"{origin.serialize('http', self._host, self.port)}{self._path}/"
 
     @property
     def push_service_url(self) -> str | None:
         """The WebSocket address of the lab's push service, or None if there is none."""
         first = next(iter(self._push_origins), None)
-        return first and f"{first.replace('http', 'ws', 1)}/"
+        return first and f"{first.replace('http', 'ws', 1)}{self._push_path}/"
 
     # --- what it does --------------------------------------------------------------------------
 
@@ -402,6 +420,13 @@ class ApplicationServer:
             clock=self._clock,
         )
 
+    def _at_port(self, application: Application) -> Application | PrivateAddress:
+        """Return what the TCP port serves."""
+        if not self._path:
+            return application
+        refusal = Application([(r".*", RefusalHandler, {"error": PrivateLab()})], log_function=_unlogged)
+        return PrivateAddress(self._path, inside=application, outside=refusal)
+
     def _application(self) -> Application:
         server = {"server": self}
         further = self._extension.routes(self) if self._extension else []
@@ -425,6 +450,5 @@ class ApplicationServer:
             default_handler_args=server,
             # Tornado would keep a file's hash for ever, and a page that is edited would not change.
             static_hash_cache=False,
-            # The journal records what happens, without addresses.
-            log_function=lambda handler: None,
+            log_function=_unlogged,
         )

@@ -43,13 +43,17 @@ class Presence(NamedTuple):
 class PresenceClient:
     """Ask the push services at ``origins``. An endpoint of ``overrides`` is asked for at the first.
 
+    ``path`` is what the paths of a private push service begin with.
+
     >>> import asyncio
     >>> asyncio.run(PresenceClient().ask([]))
     {}
     """
 
-    def __init__(self, origins: Sequence[str] = (), overrides: Sequence[ConnectOverride] = ()):
-        self._origins, self._overrides = tuple(origins), tuple(overrides)
+    def __init__(
+        self, origins: Sequence[str] = (), overrides: Sequence[ConnectOverride] = (), path: str = ""
+    ):
+        self._origins, self._overrides, self._path = tuple(origins), tuple(overrides), path
         self._client: SimpleAsyncHTTPClient | None = None
 
     async def ask(self, subscriptions: Iterable[PushSubscription]) -> Mapping[str, Presence]:
@@ -91,7 +95,7 @@ class PresenceClient:
         if self._client is None:
             self._client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_BODY)
         request = HTTPRequest(
-            f"{origin}/presence",
+            f"{origin}{self._path}/presence",
             method="POST",
             headers={"Content-Type": "application/json"},
             body=json.dumps({"endpoints": endpoints}),

@@ -21,7 +21,7 @@
     │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
     │   ├── WrongHost, CrossOrigin, InstructorOnly, WrongCode, TooManyGuesses, TooManyConnections
     │   ├── TooManySubscriptions, TooManyRequests, NotInClass, ClassFull, UnknownParticipant
-    │   └── MethodNotAllowed, UnknownMethod, UnknownPath, InternalError
+    │   └── MethodNotAllowed, UnknownMethod, UnknownPath, PrivateLab, InternalError
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch
     ├── StoreError            the database

@@ -12,7 +12,8 @@ __all__ = [
     "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
     "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "WrongCode",
     "TooManyGuesses", "TooManyConnections", "TooManySubscriptions", "TooManyRequests",
-    "NotInClass", "ClassFull", "UnknownParticipant", "MethodNotAllowed", "UnknownMethod", "UnknownPath", "InternalError",
+    "NotInClass", "ClassFull", "UnknownParticipant", "MethodNotAllowed", "UnknownMethod", "UnknownPath", "PrivateLab",
+    "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
     "StoreError", "UnableToSaveSubscription", "UnableToReadDatabase", "UnableToWriteDatabase",
     "DatabaseLocked", "DatabaseBusy", "DatabaseUnreachable", "DatabaseClosed",
@@ -108,6 +109,10 @@ class UnknownMethod(RequestError, status=501, rfc="RFC 9110 §9.1"):
 class UnknownPath(RequestError, status=404, rfc="RFC 9110 §15.5.5"):
     """Nothing is served at this path."""
     hint = "Check the URL; if a proxy is in between, check its prefix too"
+
+class PrivateLab(RequestError, status=403, rfc="RFC 9110 §15.5.4"):
+    """This lab is its owner's alone, and its address is a secret."""
+    hint = "Open the link that your own lab shows: lab.page_url, or the panel"
 
 class InternalError(RequestError, status=500, fault="this server"):
     """The server itself failed."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy import URL
 from tornado.httputil import HTTPServerRequest
@@ -12,7 +12,15 @@ from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
 
-from pushlab.errors import BadArgument, LabError, LabStopped, RequestError, StoreError, WrongHost
+from pushlab.errors import (
+    BadArgument,
+    LabError,
+    LabStopped,
+    PrivateLab,
+    RequestError,
+    StoreError,
+    WrongHost,
+)
 from pushlab.journal import Journal
 from pushlab.protocol import origin
 from pushlab.pushservice.answers import PlannedAnswers
@@ -39,6 +47,7 @@ from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
 from pushlab.server.http import (
     SAFE,
+    RefusalHandler,
     StreamedBody,
     UnknownPathHandler,
     check_source,
@@ -47,6 +56,7 @@ from pushlab.server.http import (
     log,
 )
 from pushlab.server.limits import BoundedHTTPServer
+from pushlab.server.private import PrivateAddress
 from pushlab.text import show
 
 Route = Rule | tuple[str, type[RequestHandler], dict[str, Any]]
@@ -73,6 +83,10 @@ class PushService:
     RFC 8292 §2 wants the port in ``aud``, and many libraries leave it out, because no vendor's origin
     has one. ``aud_without_port`` takes their tokens as well.
 
+    With a ``secret`` only a user agent that knows it can use the service: what browsers use is below
+    ``/SECRET/`` (see ``private``), and MCS takes the numbers that a check-in there has given out.
+    Endpoints and the URLs of messages are secrets themselves, and stay where they are.
+
     ``answers`` and ``receivers`` are for tests of senders. With ``control``, such tests can use them
     over HTTP (see ``control``); only a service at the loopback may have that.
 
@@ -96,6 +110,7 @@ class PushService:
         message_limit: int = 1000,
         control: bool = False,
         aud_without_port: bool = False,
+        secret: str = "",
     ):
         if type(message_limit) is not int or message_limit < 1:
             raise LabError(f"message_limit is {message_limit!r}, and must be a whole number from 1 on")
@@ -110,6 +125,7 @@ class PushService:
         self._chromium = ChromiumServers(clock, lambda: self.flavour, self.answers)
         self._https = HttpsServer()
         self._control, self._aud_without_port = control, aud_without_port
+        self._secret = secret
 
     async def start(self, port: int = 0, host: str = "127.0.0.1", https_port: int | None = None) -> None:
         """Listen at a TCP port (0: any free one), at two more for Chromium, and at one with https.
@@ -129,13 +145,13 @@ class PushService:
             self._chromium.remember(self._store, host)
             self._https.remember(self._store, host)
             self._host, self._port = host, listener.getsockname()[1]
-            self._browsers = Browsers(self.broker.mailbox)
+            self._browsers = Browsers(self.broker.mailbox, self._secret)
             undo.push_async_callback(self._chromium.close)
             self._chromium.open(self.broker, self._browsers, self._store, host)
             self.receivers = Receivers(self.broker, self.endpoint)
             undo.push_async_callback(self._https.close)
             self._https.open(self._https_application(), self._store, host, https_port)
-            server = BoundedHTTPServer(self._application())
+            server = BoundedHTTPServer(self._at_port())
             undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._close_connections)
             undo.callback(self.receivers.end)
@@ -201,12 +217,17 @@ class PushService:
     @property
     def ws_url(self) -> str:
         """The address that a user agent connects to."""
-        return f"{origin.serialize('ws', self._host, self.port)}/"
+        return f"{origin.serialize('ws', self._host, self.port)}{self._path}/"
+
+    @property
+    def _path(self) -> str:
+        """What the paths begin with that user agents use."""
+        return self._secret and f"/{self._secret}"
 
     @property
     def chromium(self) -> ChromiumListeners:
         """The addresses for a Chromium and its senders. Raises LabStopped before the first start."""
-        return self._chromium.listeners(self.origin)
+        return self._chromium.listeners(f"{self.origin}{self._path}")
 
     def presence(self, endpoint: str) -> tuple[bool, int] | None:
         """Return whether the user agent of an endpoint is connected, and how many messages wait.
@@ -226,11 +247,20 @@ class PushService:
         """Return the https URL of an endpoint of this service."""
         return self.endpoint(endpoint.rpartition("/")[2], https=True)
 
+    def _at_port(self) -> Application | PrivateAddress:
+        """Return what the port for plain HTTP serves."""
+        if not self._secret:
+            return self._application()
+        refusal = (r".*", RefusalHandler, {"error": PrivateLab()})
+        outside = self._serving(*self._for_senders(lambda request: self.origin), refusal)
+        return PrivateAddress(self._path, inside=self._application(), outside=outside)
+
     def _application(self) -> Application:
         broker = {"broker": self.broker}
         autopush = {"endpoint": self.endpoint, "connections": self._connections}
         return self._serving(
             Rule(_WebSocketHandshake(), AutopushHandler, broker | autopush),
+            self._front_page(),
             *self._for_senders(lambda request: self.origin),
             (r"/presence", PresenceHandler, {"presence": self.presence}),
             (r"/chromium", ListenersHandler, {"listeners": lambda: self.chromium}),
@@ -240,14 +270,18 @@ class PushService:
         )
 
     def _https_application(self) -> Application:
-        return self._serving(*self._for_senders(self._asked_origin))
+        # To anybody else it would tell the secret.
+        rest = [] if self._secret else [self._front_page()]
+        return self._serving(*rest, *self._for_senders(self._asked_origin))
+
+    def _front_page(self) -> Route:
+        return (r"/", FrontPage, {"broker": self.broker, "ws_url": self.ws_url})
 
     def _for_senders(self, origin: Callable[[HTTPServerRequest], str]) -> list[Route]:
         broker = {"broker": self.broker}
         webpush = {"origin": origin, "now": self._clock, "answers": self.answers}
         webpush |= {"flavour": lambda: self.flavour, "aud_without_port": self._aud_without_port}
         return [
-            (r"/", FrontPage, broker | {"ws_url": self.ws_url}),
             (r"/wpush/v2/([A-Za-z0-9_-]+)", PushResource, broker | webpush),
             (r"/m/([A-Za-z0-9_-]+)", MessageResource, broker),
         ]
@@ -316,16 +350,6 @@ class _Refused(Matcher):
             raise WrongHost(f"this server is not {show(host, limit=80) or 'missing'}")
         if method not in SAFE:
             check_source(host, headers.get("Sec-Fetch-Site"), headers.get("Origin"))
-
-
-class RefusalHandler(StreamedBody):
-    """Answer every method and path with the same error."""
-
-    def initialize(self, error: RequestError) -> None:
-        self.error = error
-
-    def prepare(self) -> NoReturn:
-        raise self.error
 
 
 class FrontPage(StreamedBody):

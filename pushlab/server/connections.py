@@ -108,6 +108,8 @@ def enable_keepalive(connection: socket.socket) -> bool:
 
     Return False if the system refuses, because the peer has closed the connection already.
     """
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return True  # Both ends of a Unix socket are on this machine.
     # Not every system has each of these options; macOS and Windows wait longer.
     options = (
         ("TCP_KEEPIDLE", KEEPALIVE_SECONDS // 2),

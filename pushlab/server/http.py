@@ -248,6 +248,16 @@ class UnknownPathHandler(StreamedBody):
     post = put = patch = delete = options = get
 
 
+class RefusalHandler(StreamedBody):
+    """Answer every method and path with the same error."""
+
+    def initialize(self, error: RequestError) -> None:
+        self.error = error
+
+    def prepare(self) -> NoReturn:
+        raise self.error
+
+
 _VIRTUAL = re.compile(r"pushlab-virtual(?: \((?P<name>[^()]{1,40})\))?")
 
 

@@ -8,6 +8,10 @@ does not ask again. So this service accepts a name that it does not know: an ear
 and if the browser had subscriptions, they are lost. For an android id that was given out in this
 run, only its own security token is accepted.
 
+A private service accepts only numbers that it has given out, in this run or in an earlier one with the
+same secret. It makes the security token from the android id and the secret, so it knows its own
+numbers again without a list of them.
+
 A form asks for a subscription if its ``X-subtype`` begins with ``wp:``. Chromium also registers
 itself, once, for purposes of its own; it gets a token that belongs to no subscription.
 """
@@ -51,11 +55,12 @@ class Browser:
 class Browsers:
     """Remember, until the service stops, the numbers and display names that checkin has seen.
 
-    ``mailbox`` also knows the display names of browsers that subscribed in an earlier run.
+    ``mailbox`` also knows the display names of browsers that subscribed in an earlier run. With
+    ``secret`` the service is private: only numbers that were made with it are accepted.
     """
 
-    def __init__(self, mailbox: Mailbox):
-        self._mailbox = mailbox
+    def __init__(self, mailbox: Mailbox, secret: str = ""):
+        self._mailbox, self._secret = mailbox, secret
         self._tokens: dict[int, int] = {}
         self._names: dict[str, str] = {}
 
@@ -64,13 +69,21 @@ class Browsers:
         if not (android_id and security_token and self.admits(android_id, security_token)):
             # Neither may be 0, which Chromium reads as none, and each must fit a signed 64-bit number.
             android_id, security_token = (1 + secrets.randbits(62) for _ in range(2))
+            if self._secret:
+                security_token = self._token_for(android_id)
         self._tokens[android_id] = security_token
         self.rename(_secret_name(android_id, security_token), display_name)
         return android_id, security_token
 
     def admits(self, android_id: int, security_token: int) -> bool:
-        """Return whether the numbers belong together; True if the android id is unknown."""
-        known = self._tokens.get(android_id, security_token)
+        """Return whether the numbers belong together.
+
+        If the android id is unknown they do, unless this service is private.
+        """
+        if self._secret:
+            known = self._token_for(android_id)
+        else:
+            known = self._tokens.get(android_id, security_token)
         return hmac.compare_digest(str(known), str(security_token))
 
     def name(self, android_id: int, security_token: int) -> str:
@@ -79,6 +92,11 @@ class Browsers:
         if not fit or not self.admits(android_id, security_token):
             raise BadField("this security token does not go with this android id")
         return _secret_name(android_id, security_token)
+
+    def _token_for(self, android_id: int) -> int:
+        """Return the security token that belongs to an android id at a private service: 62 bits."""
+        digest = hmac.digest(self._secret.encode(), str(android_id).encode(), "sha256")
+        return 1 + int.from_bytes(digest[:8]) % 2**62
 
     def rename(self, user_agent: str, display_name: str) -> None:
         """Remember the display name of a browser."""

@@ -37,12 +37,13 @@ VENDOR_HOSTS = ("jmt17.google.com", "fcm.googleapis.com")
 class ChromiumListeners:
     """What a Chromium needs to use this push service, and what a sender needs to reach it.
 
-    The three URLs and ``spki`` are values of Chromium's switches. A sender must make its connections
+    The three URLs and ``spki`` are values of Chromium's switches; two of the URLs hold the secret of a
+    private service. A sender must make its connections
     to ``hosts`` to ``tls_port`` instead, and trust the certificate authority ``ca_pem``.
     """
 
-    checkin_url: str
-    registration_url: str
+    checkin_url: str = field(repr=False)
+    registration_url: str = field(repr=False)
     mcs_url: str
     spki: str
     ca_pem: bytes = field(repr=False)
