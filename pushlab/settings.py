@@ -1,8 +1,8 @@
 """The settings that come from environment variables.
 
-    PUSHLAB_PORT         TCP port of the application server   8292
-    PUSHLAB_PUSH_PORT    TCP port of the push service         8030
-    PUSHLAB_DATA         folder of keys, databases, profiles  .pushlab in the checkout
+    PUSHLAB_PORT         TCP port of the application server   8292; on a hub any free one
+    PUSHLAB_PUSH_PORT    TCP port of the push service         8030; on a hub any free one
+    PUSHLAB_DATA         folder of keys, databases, profiles  .pushlab in the checkout; on a hub, at home
     PUSHLAB_BROWSER      what Lab.open("auto") starts         the real browser that is installed
     PUSHLAB_FIREFOX      the Firefox to start                 the one that is found
     PUSHLAB_TOKEN        the instructor's token in a room, 12 characters or more   a new one
@@ -35,17 +35,20 @@ MIN_TOKEN = 12  # characters of an instructor's token that a person chooses
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def ports(port: int | None = None, push_port: int | None = None) -> tuple[int, int]:
+def ports(
+    port: int | None = None, push_port: int | None = None, *, fixed: bool = True
+) -> tuple[int, int]:
     """Return both ports: the ones given, else the environment's, else the fixed ones.
 
+    Without ``fixed`` the last are 0: any free port. A private lab has no fixed ones.
     Raises BadPort for a value that is no port, and says where it was given.
 
     >>> ports(0, 9000)
     (0, 9000)
     """
     both = (
-        _port("port", port, "PUSHLAB_PORT", APPLICATION_SERVER_PORT),
-        _port("push_port", push_port, "PUSHLAB_PUSH_PORT", PUSH_SERVICE_PORT),
+        _port("port", port, "PUSHLAB_PORT", APPLICATION_SERVER_PORT if fixed else 0),
+        _port("push_port", push_port, "PUSHLAB_PUSH_PORT", PUSH_SERVICE_PORT if fixed else 0),
     )
     if both[0] == both[1] != 0:
         raise BadPort(f"port and push_port are both {both[0]}, and each server needs its own")
@@ -78,14 +81,22 @@ def _port(argument: str, given: int | None, variable: str, usual: int) -> int:
 def data_folder(folder: str | Path | None = None) -> Path:
     """Return the given folder, else PUSHLAB_DATA, else ``.pushlab`` in the checkout or here.
 
+    On a hub it is in the user's home: all users may have one checkout.
     Raises BadArgument for what cannot be the name of a folder.
     """
     if chosen := folder or os.environ.get("PUSHLAB_DATA"):
         if not isinstance(chosen, str | os.PathLike) or "\0" in str(chosen):
             raise BadArgument(f"data is {chosen!r}, which names no folder")
         return Path(chosen)
+    if on_a_hub():
+        return Path.home() / ".pushlab"
     checkout = Path(__file__).resolve().parents[1]
     return (checkout if (checkout / "pyproject.toml").is_file() else Path()) / ".pushlab"
+
+
+def on_a_hub() -> bool:
+    """Say whether this process belongs to a user of a JupyterHub, or of Binder, which is one."""
+    return bool(os.environ.get("JUPYTERHUB_SERVICE_PREFIX"))
 
 
 def instructor_token() -> str:

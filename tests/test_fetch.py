@@ -253,7 +253,7 @@ def test_everybody_who_asks_has_an_answer_in_time(how, monkeypatch):
         began = time.monotonic()
         assert not is_lab("127.0.0.1", port)
         assert "port-taken" in [finding.code for finding in examine_network(port=port)]
-        assert not Jupyter("/", True, f"http://127.0.0.1:{port}/").passes(8292)
+        assert not Jupyter("/", True, f"http://127.0.0.1:{port}/").passes("http://127.0.0.1:8292/")
         with pytest.raises(LabError, match="no lab answers at"):
             join.push_service_of(f"http://127.0.0.1:{port}/")
         assert time.monotonic() - began < patience(10)

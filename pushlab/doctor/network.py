@@ -33,17 +33,19 @@ def examine_network(page: str = "", now: float | None = None, port: int | None =
     of a lab that may be running, if it is not the usual one.
     """
     now = time.time() if now is None else now
-    findings = [*_ports(now, port), _clock(now), *_proxy(), *_bundles()]
+    findings = [*_ports(now, port, page), _clock(now), *_proxy(), *_bundles()]
     return [*findings, *examine_page(page)] if page else findings
 
 
-def _ports(now: float, port: int | None) -> list[Finding]:
+def _ports(now: float, port: int | None, page: str) -> list[Finding]:
     try:
-        ports = settings.ports(port)
+        ports = settings.ports(port, fixed=not settings.on_a_hub())
     except BadPort:
         fix = "Set PUSHLAB_PORT and PUSHLAB_PUSH_PORT to numbers from 0 to 65535, or unset them."
         return [bad("port-not-a-number", "a port of the environment is not a port", HERE, "", fix)]
-    lab, date = _running_lab(ports[0])
+    # The path of a private lab's page has a secret, and without it nothing is found there.
+    at = page if port and urlsplit(page).port == port else f"http://127.0.0.1:{ports[0]}/"
+    lab, date = _running_lab(at)
     if lab is not None:
         # A route sends a host's messages elsewhere. Never silently: the report lists all of them.
         routes = "; ".join(lab["routes"] or ()) or "none"
@@ -61,10 +63,10 @@ def _port(port: int, party: str) -> Finding:
     return bad("port-taken", f"port {port} for the {party} is in use", PortTaken.fault, "", fix)
 
 
-def _running_lab(port: int) -> tuple[JsonObject | None, str]:
-    """Return the /health data of the lab at a port, and its Date header; None if no lab answers."""
+def _running_lab(url: str) -> tuple[JsonObject | None, str]:
+    """Return the /health data of the lab at a URL, and its Date header; None if no lab answers."""
     try:
-        reply = fetch(f"http://127.0.0.1:{port}/health", seconds=settings.patience(5))
+        reply = fetch(f"{url}health", seconds=settings.patience(5))
         data = data_of(reply, name=is_text, routes=or_null(is_texts))
     except FetchFailed:
         return None, ""

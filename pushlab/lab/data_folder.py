@@ -45,7 +45,8 @@ class Holder:
     """Who has a lock: what a person calls the program, its process, and since when.
 
     ``port`` and ``secret`` are for the request to stop; without a port it cannot be asked.
-    ``push_service`` is what a user agent connects to, and ``https`` the origin for senders by https.
+    ``push_service`` is what a user agent connects to, which a private lab keeps secret, and ``https`` is
+    the origin for senders by https.
     """
 
     program: str
@@ -53,7 +54,7 @@ class Holder:
     since: str
     port: int = 0
     secret: str = field(default="", repr=False)
-    push_service: str = ""
+    push_service: str = field(default="", repr=False)
     https: str = ""
 
     def __str__(self) -> str:

@@ -7,8 +7,11 @@ and jupyter-server-proxy passes the page on below Jupyter's own address:
     where the kernel runs                 known from                   the page is at
     laptop; no Jupyter at all             none of the below            http://127.0.0.1:8292/
     Jupyter at a path, or for others      its runtime file             /user/ada/proxy/8292/
-    JupyterHub, Binder                    JUPYTERHUB_SERVICE_PREFIX    /user/ada/proxy/8292/
+    JupyterHub, Binder                    JUPYTERHUB_SERVICE_PREFIX    /user/ada/pushlab/
     JupyterHub told its public address    JUPYTERHUB_PUBLIC_URL        https://hub.example/user/ada/…
+
+On a hub the proxy reaches the lab at a Unix socket, or else at /user/ada/proxy/PORT/SECRET/ (see
+``page_socket``).
 
 A path without a host is enough in a link on Jupyter's own pages: the browser completes it, and only
 the browser knows the host. (JUPYTERHUB_HOST is the hub's host, which may not be the user's.)
@@ -46,16 +49,10 @@ class Jupyter:
     inner: str = ""
     token: str = field(default="", repr=False)
 
-    def proxied(self, port: int) -> str:
-        """Return the address at which jupyter-server-proxy passes on a port of this machine.
+    def passes(self, url: str, entry: str = "") -> bool:
+        """Ask the server whether it passes the lab on: False if it has no jupyter-server-proxy.
 
-        >>> Jupyter("/user/ada/", near=False).proxied(8292)
-        '/user/ada/proxy/8292/'
-        """
-        return f"{self.url}proxy/{port}/"
-
-    def passes(self, port: int) -> bool:
-        """Ask the server whether it passes that port on: False if it has no jupyter-server-proxy.
+        ``url`` and ``entry`` are as in ``below``.
 
         If it cannot be asked, as on some hubs, the answer is True: the iframe then shows what comes
         in place of the page.
@@ -63,11 +60,11 @@ class Jupyter:
         if not self.inner:
             return True
         # The proxy passes the Host header on, and the lab accepts only the names of its own machine.
-        headers = {"Host": f"127.0.0.1:{port}"}
+        headers = {"Host": urlsplit(url).netloc}
         if self.token:
             headers["Authorization"] = f"token {self.token}"
         try:
-            reply = fetch(f"{self.inner}proxy/{port}/health", seconds=patience(5), headers=headers)
+            reply = fetch(f"{self.inner}{below(url, entry)}health", seconds=patience(5), headers=headers)
         except FetchFailed:
             return False
         if reply.status in (401, 403):  # It refuses the kernel, but the browser has signed in.
@@ -111,18 +108,30 @@ def jupyter(environment: Mapping[str, str], runtime: Path | None = None) -> Jupy
     return Jupyter(path, near, inner, token)
 
 
-def page_url(url: str, server: Jupyter | None) -> str:
-    """Return the page's address for a person's browser; ``url`` is the one on this machine.
+def below(url: str, entry: str = "") -> str:
+    """Return the path below Jupyter's address at which jupyter-server-proxy passes the lab on.
+
+    ``url`` is the page's address on this machine; ``entry`` is the name of the proxy's entry that leads
+    to the lab's socket, if the lab has one.
+
+    >>> below("http://127.0.0.1:8292/"), below("http://127.0.0.1:41213/SECRET/", "pushlab")
+    ('proxy/8292/', 'pushlab/')
+    """
+    parts = urlsplit(url)
+    return f"{entry}/" if entry else f"proxy/{parts.port}{parts.path}"
+
+
+def page_url(url: str, server: Jupyter | None, entry: str = "") -> str:
+    """Return the page's address for a person's browser; ``url`` and ``entry`` are as in ``below``.
 
     >>> page_url("http://127.0.0.1:8292/", None)
     'http://127.0.0.1:8292/'
     >>> page_url("http://127.0.0.1:8292/", Jupyter("/user/ada/", near=False))
     '/user/ada/proxy/8292/'
     """
-    port = urlsplit(url).port
-    if server is None or server.near or port is None or not reachable(url):
+    if server is None or server.near or not reachable(url):
         return url
-    return server.proxied(port)
+    return server.url + below(url, entry)
 
 
 def reachable(url: str) -> bool:

@@ -13,6 +13,7 @@ Every public method is synchronous, and may be called from any thread but the la
 """
 
 import asyncio
+import socket
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
@@ -45,6 +46,8 @@ from pushlab.lab.forgetting import ThrowAwaySubscriptions
 from pushlab.lab.invitation import Invitation
 from pushlab.lab.lifecycle import STOP_SECONDS, Lifecycle
 from pushlab.lab.listener import Listeners
+from pushlab.lab.page_socket import ENTRY, PageSocket
+from pushlab.lab.private import NOTHING, Kept
 from pushlab.lab.program import Program, Programs
 from pushlab.protocol import vapid
 from pushlab.pushservice.app import PushService
@@ -72,11 +75,14 @@ class LabRuntime(Lifecycle):
     the port of ``aud``, as many libraries make them. ``host`` opens the lab to a room: the address of
     this machine at which both servers listen. ``certfile`` and ``keyfile`` are PEM files with which
     the page is served by https. ``take_over`` stops a lab of another notebook or program that has the
-    same data folder. ``subject`` says how a push service can reach you (``"mailto:…"`` or
-    ``"https:…"``), in place of what the key file or the environment says. ``processes`` is how many
-    processes send a notify-all (``"auto"``: one for each core), and ``cluster`` the address of a Dask
-    scheduler whose workers send it, or a ``Cluster`` with TLS files. The environment variables
-    PUSHLAB_PORT, PUSHLAB_PUSH_PORT and PUSHLAB_DATA replace the arguments that are not given.
+    same data folder. ``private`` keeps other users of this machine out (see ``lab.private``); by default
+    a lab on a JupyterHub or on Binder does that. ``subject`` says how a push service can reach you
+    (``"mailto:…"`` or ``"https:…"``), in place of what the key file or the environment says.
+    ``processes`` is how many processes send a notify-all (``"auto"``: one for each core), and
+    ``cluster`` the address of a Dask scheduler whose workers send it, or a ``Cluster`` with TLS files.
+    The environment variables PUSHLAB_PORT, PUSHLAB_PUSH_PORT and PUSHLAB_DATA replace the arguments
+    that are not given. A private lab has no fixed ports: by default it takes those of last time, or free
+    ones.
 
     If one part cannot be started, the parts before it are stopped again, and nothing is left.
     Raises BadArgument, BadPort, BadSubject, BadDatabaseUrl, UnknownFlavour, BadHost, BadCertificate;
@@ -109,6 +115,7 @@ class LabRuntime(Lifecycle):
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
         take_over: bool = False,
+        private: bool | None = None,
         subject: str | None = None,
         processes: Processes | None = None,
         cluster: str | Cluster | None = None,
@@ -133,9 +140,13 @@ class LabRuntime(Lifecycle):
         # In a room only the instructor may notify all. At the loopback there is nobody else.
         self._token = None if network.is_loopback(host) else settings.instructor_token()
         self.classroom = Classroom() if self._token else None
-        self._ports = settings.ports(port, push_port)
-        self._https_port = settings.checked_port("https_port", https_port)
         self.data = absolute(settings.data_folder(data))
+        # A room is for guests, so it is never private.
+        is_private = (settings.on_a_hub() if private is None else private) and network.is_loopback(host)
+        self._kept = self._read_kept() if is_private else NOTHING
+        self._page_socket: PageSocket | None = None
+        self._ports = settings.ports(port, push_port, fixed=not is_private)
+        self._https_port = settings.checked_port("https_port", https_port)
         mailbox = self.data / "pushservice.sqlite3"
         if database is None:
             self._database = sqlite_url(self.data / "appserver.sqlite3")
@@ -153,6 +164,7 @@ class LabRuntime(Lifecycle):
             message_limit=message_limit,
             control=control,
             aud_without_port=aud_without_port,
+            secret=self._kept.push_secret,
         )
         self._throw_away = ThrowAwaySubscriptions(self.data, self._remove_subscription)
         self._browsers = OpenBrowsers(self.run, self._throw_away.forget_of)
@@ -165,6 +177,8 @@ class LabRuntime(Lifecycle):
 
     def _start(self, undo: ExitStack) -> None:
         port, push_port = self._ports
+        port = port or ports.if_free(self._host, self._kept.port)
+        push_port = push_port or ports.if_free(self._host, self._kept.push_port)
         try:
             undo.callback(self._end, self.push_service.stop)
             self.run(self.push_service.start(push_port, self._host, self._https_port))
@@ -182,9 +196,13 @@ class LabRuntime(Lifecycle):
                 processes=self._processes,
                 cluster=self._cluster,
                 extension=self.classroom,
+                secret=self._kept.page_secret,
+                push_secret=self._kept.push_secret,
             )
+            listener = self._take_page_socket(undo)
             undo.callback(self._end, self.application_server.stop)
-            self.run(self.application_server.start(port, self._host))
+            self.run(self.application_server.start(port, self._host, listener))
+            self._keep_ports()
         except PortTaken as error:
             wanted = (port, push_port, self._https_port or 0)
             raise PortTaken(ports.holder(self._host, *wanted) or error.detail) from None
@@ -207,6 +225,27 @@ class LabRuntime(Lifecycle):
             keys = VapidKeys(self.key_source.keys.private_key, self._subject)
             self.key_source = replace(self.key_source, keys=keys, subject_from="Lab(subject=…)")
         self.keys = self.key_source.keys
+
+    def _read_kept(self) -> Kept:
+        try:
+            return Kept.read(self.data)
+        except OSError as reason:
+            raise unusable(self.data, reason) from None
+
+    def _keep_ports(self) -> None:
+        """Keep the secrets and the ports of a private lab, for its next start. Raises KeyFileError."""
+        if self._kept.is_private:
+            port, push_port = self.application_server.port, self.push_service.port
+            self._kept = replace(self._kept, port=port, push_port=push_port)
+            self._kept.write(self.data)
+
+    def _take_page_socket(self, undo: ExitStack) -> socket.socket | None:
+        """Take the socket of this user's Jupyter server, if there is one and the lab is private."""
+        self._page_socket = PageSocket.take() if self._kept.is_private else None
+        if self._page_socket is None:
+            return None
+        undo.callback(self._page_socket.release)
+        return self._page_socket.listener
 
     def _write_authority(self) -> None:
         """Write the authority of the push service's https port for the senders of this user."""
@@ -260,7 +299,12 @@ class LabRuntime(Lifecycle):
 
         A program on this machine, such as the lab's own browsers, uses ``application_server.url``.
         """
-        return jupyter.page_url(self.application_server.url, jupyter.here())
+        return jupyter.page_url(self.application_server.url, jupyter.here(), self.jupyter_entry)
+
+    @property
+    def jupyter_entry(self) -> str:
+        """The name of jupyter-server-proxy's entry that leads to this lab; empty if none does."""
+        return ENTRY if self._page_socket else ""
 
     @property
     def invitation(self) -> Invitation | None:

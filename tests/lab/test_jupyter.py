@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from pushlab.lab.jupyter import Jupyter, here, jupyter, page_url
+from pushlab.lab.jupyter import Jupyter, below, here, jupyter, page_url
 
 PLAIN = "http://127.0.0.1:8292/"
 PARENT = {"JPY_PARENT_PID": "4711"}
@@ -68,7 +68,7 @@ def test_what_the_proxy_cannot_reach_keeps_its_address(url):
 def test_a_frame_goes_through_the_proxy_on_a_laptop_too(runtime):
     server = jupyter(PARENT, runtime(LAPTOP))
     assert server.near
-    assert server.proxied(8292) == "/proxy/8292/"
+    assert server.url + below(PLAIN) == "/proxy/8292/"
 
 
 def test_the_token_is_in_no_repr(runtime):
@@ -112,7 +112,7 @@ def test_whether_the_proxy_is_there(status, kind, passes):
     with HTTPServer(("127.0.0.1", 0), Server) as server:
         Thread(target=server.handle_request).start()
         inner = f"http://127.0.0.1:{server.server_port}/user/x/"
-        assert Jupyter("/user/x/", False, inner, "secret").passes(8292) == passes
+        assert Jupyter("/user/x/", False, inner, "secret").passes(PLAIN) == passes
     assert asked == [("/user/x/proxy/8292/health", "token secret", "127.0.0.1:8292")]
-    assert Jupyter("/user/x/", False, inner).passes(8292) is False  # nobody listens any more
-    assert Jupyter("/user/ada/", False).passes(8292) is True  # nobody can be asked
+    assert Jupyter("/user/x/", False, inner).passes(PLAIN) is False  # nobody listens any more
+    assert Jupyter("/user/ada/", False).passes(PLAIN) is True  # nobody can be asked

@@ -9,17 +9,19 @@ from html import escape
 from pushlab.lab.jupyter import Jupyter, reachable
 
 
-def why_not(url: str, server: Jupyter | None, port: int) -> str:
+def why_not(url: str, server: Jupyter | None, entry: str = "") -> str:
     """Say why the page at ``url`` cannot be in an iframe here, or return "" if it can.
 
-    >>> why_not("http://127.0.0.1:8292/", None, 8292)
+    ``entry`` is the name of jupyter-server-proxy's entry for the lab, if it has one.
+
+    >>> why_not("http://127.0.0.1:8292/", None)
     'This kernel sees no Jupyter server that could show the page at its own address.'
     """
     if server is None:
         return "This kernel sees no Jupyter server that could show the page at its own address."
     if not reachable(url):
         return "Jupyter passes on plain http at 127.0.0.1 alone, and this lab is elsewhere."
-    if not server.passes(port):
+    if not server.passes(url, entry):
         return "This Jupyter has no jupyter-server-proxy. Install it there, and start Jupyter anew."
     return ""
 

@@ -285,16 +285,16 @@ class Panel:
         return markup.verdict(f"{browser.name} was closed.", markup.DONE, more)
 
     def _show_iframe(self) -> str:
-        server, app = jupyter.here(), self.lab.application_server
+        server, url, entry = jupyter.here(), self.lab.application_server.url, self.lab.jupyter_entry
         button = self.buttons["show-iframe"]
         if self.iframe.value:
             self.iframe.value, self.iframe.layout.display = "", "none"
             button.description = "Show it here"
             return markup.verdict("The page was put away. Its subscription stays.", markup.DONE)
-        if (reason := iframe.why_not(app.url, server, app.port)) or server is None:
+        if (reason := iframe.why_not(url, server, entry)) or server is None:
             said = "The page cannot be shown here. Follow the link: it opens the page in a tab."
             return markup.verdict(said, markup.LOST, reason)
-        self.iframe.value = iframe.markup(server.proxied(app.port))
+        self.iframe.value = iframe.markup(server.url + jupyter.below(url, entry))
         self.iframe.layout.display, button.description = None, "Put it away"
         return markup.verdict("The page opened below.", markup.DONE, markup.KEEP_IN_VIEW)
 
