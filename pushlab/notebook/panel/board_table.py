@@ -1,6 +1,6 @@
 """The board of a class as HTML for the panel. Names and steps are a participant's words: escaped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from pushlab.classroom.board import Bar, Board, Line, Standing, Trip
@@ -22,8 +22,18 @@ DARK .pushlab-board { --done: #6fd39b; --stuck: #ff9b91; --working: #7fb0ff; --o
 .pushlab-board b.pushlab-state { color: var(--state); }
 .pushlab-board td.pushlab-cell span { display: inline-block; width: 1.6em; text-align: center;
   font-weight: 700; border-radius: 4px; color: var(--on); background: var(--state); }
-.pushlab-board td.pushlab-words { white-space: normal !important; min-width: 220px; }
-.pushlab-board .pushlab-rows { max-height: 460px; }
+.pushlab-board .pushlab-rows { max-height: 480px; }
+.pushlab-board .pushlab-rows :is(th, td) { padding: 4px 8px 4px 0; vertical-align: middle; }
+.pushlab-board .pushlab-rows tr :is(th[scope=row], td) {
+  border-bottom: 1px solid var(--jp-border-color3, #e3e6ea); }
+.pushlab-board th[scope=row] { position: static; }
+.pushlab-board td.pushlab-words { white-space: normal; min-width: 240px; }
+.pushlab-board .pushlab-cell, .pushlab-board th.pushlab-column { width: 2em; padding: 2px !important;
+  text-align: center; }
+.pushlab-board th[scope=colgroup] { text-align: center; }
+.pushlab-board .pushlab-legend span { margin-right: 1.2em; }
+.pushlab-board .pushlab-legend span::before { content: ""; display: inline-block; width: 0.75em;
+  height: 0.75em; margin-right: 0.35em; border-radius: 3px; background: var(--state); }
 </style>""".replace("DARK", '[data-jp-theme-light="false"]')
 
 SIGNS = {"done": "✓", "stuck": "!", "working": "…"}
@@ -34,6 +44,11 @@ NUDGES = {
     "no browser": "nudge: no browser is subscribed",
     "failed": "nudge failed",
 }
+LEGEND = (
+    '<div class="pushlab-legend pushlab-faint"><span class="pushlab-done">✓ done</span>'
+    '<span class="pushlab-working">… working</span><span class="pushlab-stuck">! stuck</span>'
+    '<span class="pushlab-idle">not begun</span></div>'
+)
 NOBODY = "Nobody has joined the class yet. Participants join from a notebook, with this line:"
 
 
@@ -93,16 +108,22 @@ def _bars(bars: Iterable[Bar]) -> str:
             f"<span>{bar.number} {escape(bar.title)}</span>"
             f'<span class="pushlab-bar" role="img" aria-label="{said}" title="{said}">{pieces}</span>'
         )
-    return f'<div class="pushlab-bars">{"".join(rows)}</div>' if rows else ""
+    return f'{LEGEND}<div class="pushlab-bars">{"".join(rows)}</div>' if rows else ""
 
 
-def _heads(bars: Iterable[Bar]) -> str:
-    columns = "".join(
-        f'<th scope="col" title="{escape(bar.title)}: {escape(name)}">{bar.number}·{index}</th>'
+def _heads(bars: Sequence[Bar]) -> str:
+    """Return two rows of headings: the lessons, and below each its exercises by number."""
+    lessons = "".join(
+        f'<th scope="colgroup" colspan="{len(bar.exercises)}">{bar.number} {escape(bar.title)}</th>'
+        for bar in bars
+    )
+    exercises = "".join(
+        f'<th scope="col" class="pushlab-column" title="{escape(name)}">{index}</th>'
         for bar in bars
         for index, name in enumerate(bar.exercises, 1)
     )
-    return f'<tr><th scope="col">participant</th><th scope="col">where</th>{columns}</tr>'
+    names = "".join(f'<th scope="col" rowspan="2">{name}</th>' for name in ("participant", "where"))
+    return f"<thead><tr>{names}{lessons}</tr><tr>{exercises}</tr></thead>"
 
 
 def _row(line: Line, bars: Iterable[Bar], now: float, hidden: bool) -> str:
@@ -139,7 +160,7 @@ def _state(line: Line, word: str) -> str:
 
 def _cell(standing: Standing | None) -> str:
     if standing is None:
-        return "<td></td>"
+        return '<td class="pushlab-cell"></td>'
     said = escape(f"{standing.state}, {standing.attempts} attempts {standing.step}".strip())
     state, sign = standing.state, SIGNS[standing.state]
     return f'<td class="pushlab-cell"><span class="pushlab-{state}" title="{said}">{sign}</span></td>'

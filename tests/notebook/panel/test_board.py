@@ -84,5 +84,5 @@ def test_a_number_stands_in_place_of_a_name():
 def test_every_state_of_a_board_is_in_words(lab, three):
     made = lab.classroom.board()
     html = board_html(made, hidden=True)
-    assert html.count("<tr>") == 4 and "Participant 1" in html
+    assert html.count("<tr>") == 5 and "Participant 1" in html
     assert words(board_html(made)).count("under 1 min") >= 3
