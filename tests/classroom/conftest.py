@@ -29,7 +29,9 @@ class Clock:
 class Room:
     """A server with a class. ``classroom`` is what the instructor's notebook has."""
 
-    def __init__(self, background: BackgroundLoop, database: Path | None, clock: Clock) -> None:
+    def __init__(
+        self, background: BackgroundLoop, database: Path | None, clock: Clock, port: int = 0
+    ) -> None:
         self.background, self.clock = background, clock
         self.classroom = Classroom(clock)
         self.server = ApplicationServer(
@@ -38,7 +40,7 @@ class Room:
             instructor_token=TOKEN,
             extension=self.classroom,
         )
-        background.run(self.server.start())
+        background.run(self.server.start(port))
 
     @property
     def url(self) -> str:
@@ -57,8 +59,8 @@ class Room:
 
 
 @contextmanager
-def opened(background: BackgroundLoop, database: Path | None = None) -> Iterator[Room]:
-    room = Room(background, database, Clock())
+def opened(background: BackgroundLoop, database: Path | None = None, port: int = 0) -> Iterator[Room]:
+    room = Room(background, database, Clock(), port)
     try:
         yield room
     finally:
