@@ -13,6 +13,7 @@ Senders do not use this: a request to a push service follows rules of its own (`
 
 import http.client
 import socket
+import ssl
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -34,13 +35,21 @@ ABORT_SECONDS = 1.0
 """How long the thread may take to end once its connection is shut down."""
 
 
+UNKNOWN_ISSUER = {2, 18, 19, 20, 21}
+"""OpenSSL's numbers for a certificate whose issuer nobody vouches for (x509_vfy.h)."""
+
+
 @dataclass(frozen=True)
 class Reply:
-    """An answer: its status, its headers, and its body of at most MAX_BODY bytes."""
+    """An answer: its status, its headers, its body of at most MAX_BODY bytes.
+
+    ``certificate``: the server's, in DER, if the answer came by https.
+    """
 
     status: int
     headers: Message = field(repr=False)
     body: bytes = field(repr=False)
+    certificate: bytes = field(default=b"", repr=False)
 
 
 def fetch(
@@ -50,13 +59,15 @@ def fetch(
     direct: bool = True,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Reply:
     """GET an http(s) URL, or POST a body there, and return whatever answer comes.
 
-    ``seconds``: for the whole exchange; ``direct``: whether to pass by the environment's proxy. A
-    redirect is an answer like others. Raises FetchFailed.
+    ``seconds``: for the whole exchange; ``direct``: whether to pass by the environment's proxy;
+    ``tls``: which certificates to trust, by default those that this machine trusts. A redirect is an
+    answer like others. Raises FetchFailed.
     """
-    exchange = _Exchange(url, direct, headers or {}, seconds, body)
+    exchange = _Exchange(url, direct, headers or {}, seconds, body, tls)
     thread = threading.Thread(target=exchange.run, name="pushlab-fetch", daemon=True)
     thread.start()
     try:
@@ -139,23 +150,25 @@ class _Exchange:
         headers: Mapping[str, str],
         seconds: float,
         body: bytes | None = None,
+        tls: ssl.SSLContext | None = None,
     ):
         self._url, self._direct, self._headers, self._seconds = url, direct, headers, seconds
-        self._body = body
+        self._body, self.tls = body, tls
         self._sockets: list[socket.socket] = []
+        self._certificate = b""
         self._aborted = False
         self._reply: Reply | None = None
-        self._fault = ""
+        self._fault = FetchFailed("")
 
     def run(self) -> None:
         try:
             self._reply = self._read()
         except FetchFailed as error:
-            self._fault = error.detail
+            self._fault = error
         except URLError as error:
-            self._fault = _words(error.reason)
+            self._fault = _fault(error.reason)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._fault = _words(error)
+            self._fault = _fault(error)
 
     def abort(self) -> None:
         self._aborted = True
@@ -165,12 +178,14 @@ class _Exchange:
 
     def result(self) -> Reply:
         if self._reply is None:
-            raise FetchFailed(self._fault)
+            raise self._fault
         return self._reply
 
     def connected(self, one: socket.socket) -> None:
         """Note a connection. It is of no use any more if the deadline has passed meanwhile."""
         self._sockets.append(one)
+        if isinstance(one, ssl.SSLSocket):
+            self._certificate = one.getpeercert(binary_form=True) or b""
         if self._aborted:
             self.abort()
 
@@ -190,7 +205,7 @@ class _Exchange:
             if len(body) > MAX_BODY:
                 self.abort()  # Closing reads no more of it either.
                 raise FetchFailed(f"its answer is longer than {MAX_BODY} bytes")
-            return Reply(answer.status, answer.headers, body)
+            return Reply(answer.status, answer.headers, body, self._certificate)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -222,13 +237,18 @@ class _SecureHandler(urllib.request.HTTPSHandler):
         self._exchange = exchange
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_SecureConnection, exchange=self._exchange), request)
+        connection = partial(_SecureConnection, exchange=self._exchange, context=self._exchange.tls)
+        return self.do_open(connection, request)
 
 
-def _words(error: object) -> str:
+def _fault(error: object) -> FetchFailed:
     """Return a fault in words. What a program has sent is not repeated."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        fault = FetchFailed(error.verify_message.rstrip("."))
+        fault.untrusted, fault.unknown_issuer = True, error.verify_code in UNKNOWN_ISSUER
+        return fault
     if isinstance(error, http.client.HTTPException):
-        return f"the answer is not HTTP ({type(error).__name__})"
+        return FetchFailed(f"the answer is not HTTP ({type(error).__name__})")
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
+        return FetchFailed(error.strerror)
+    return FetchFailed(str(error))

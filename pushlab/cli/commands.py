@@ -242,7 +242,7 @@ def _invite(invitation: "Invitation", ready: Callable[[], None] = lambda: None) 
 def _join(options: argparse.Namespace) -> int:
     from pushlab.cli.join import join
 
-    wanted = {"profile": options.profile, "headless": options.headless}
+    wanted = {"profile": options.profile, "headless": options.headless, "cafile": options.cafile}
     return join(options.url, options.kind, options.name, **wanted)
 
 

@@ -3,10 +3,14 @@
 The command asks the lab where its push service is, and starts a real browser that uses it. The page of
 another machine comes over plain http, and browsers allow a service worker on secure pages only. So
 that one origin is made an exception, in a profile that is deleted at the end, and the command says so.
+
+A page may come by https with a certificate of the instructor's own. The command verifies it against the
+file that the participant was given, and the browser then accepts this one certificate for that page.
 """
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +18,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pushlab import settings
-from pushlab.errors import BrowserNotFound, FetchFailed, LabError
-from pushlab.fetch import fetch_data, is_text, or_null
+from pushlab.cli.keys import given
+from pushlab.errors import BadArgument, BrowserNotFound, FetchFailed, LabError
+from pushlab.fetch import Reply, data_of, fetch, is_text, or_null
 from pushlab.lab import network
 from pushlab.lab.browser import installed_browsers, real_browser, trusted_origin
 from pushlab.reader import Advice, command
@@ -38,6 +43,17 @@ NO_LAB = Advice(
     participant="Ask your instructor whether the lab runs, and for its address",
 )
 
+ASK_FOR_THE_FILE = Advice(
+    "If the certificate is your own, add --cafile FILE with the certificate or its issuer's",
+    participant="Ask your instructor for the file of the room's certificate (never of its key), and add "
+    "--cafile FILE to this command",
+)
+WRONG_FILE = "Give the certificate of this room's page or of its issuer, in PEM or DER, and not a key"
+WRONG_NAME_OR_TIME = Advice(
+    "Open the page by a name for which its certificate was made, and check this machine's clock",
+    participant="Ask your instructor for the address that this certificate names, and check your clock",
+)
+
 SPKI = re.compile(r"[A-Za-z0-9+/]{43}=")
 """base64 of a SHA-256: one certificate. A longer list would have Chromium trust others as well."""
 
@@ -49,18 +65,20 @@ def join(
     *,
     profile: Path | None = None,
     headless: bool = False,
+    cafile: Path | None = None,
 ) -> int:
     """Open the page at ``url`` in a browser of the lab and wait until it is closed.
 
     ``kind`` is ``"firefox"`` or ``"chromium"``, or None for the first that is installed; ``name`` is
-    the name that the page suggests for the participant. Raises LabError, UnusableFolder,
-    BrowserNotFound.
+    the name that the page suggests for the participant; ``cafile`` has the only certificates that are
+    trusted for a page by https. Raises LabError, UnusableFolder, BrowserNotFound, UnreadableFile.
     """
     kind = kind or first_installed()
     if profile:
         make_profile(profile)
     sweep()
-    browser = browser_for(url, kind, profile=profile, headless=headless, grant=headless)
+    wanted = {"profile": profile, "headless": headless, "grant": headless}
+    browser = browser_for(url, kind, cafile, **wanted)
     if warning := weakened(url, kind, profile):
         print(warning, flush=True)
 
@@ -77,14 +95,35 @@ def join(
     return 0
 
 
-def browser_for(url: str, kind: str, **wanted) -> Firefox | Chromium:
+def browser_for(url: str, kind: str, cafile: Path | None = None, **wanted) -> Firefox | Chromium:
     """Ask the lab at ``url`` for its push service, and make a browser that uses it.
 
-    ``wanted`` is ``profile``, ``headless`` and ``grant``. Raises LabError if no lab answers there.
+    ``wanted`` is ``profile``, ``headless`` and ``grant``. Raises LabError if no lab answers there, or
+    one whose certificate is not trusted.
     """
-    push_url = push_service_of(url)
+    tls = trusting(cafile) if cafile else None
+    push_url = push_service_of(url, tls)
     listeners = listeners_of(push_url) if kind == "chromium" else None
-    return real_browser(kind, url, push_url, listeners, **wanted)
+    # What has been verified against the file, the browser would not trust by itself.
+    certificate = answer_of(health_of(url), tls).certificate if tls else b""
+    return real_browser(kind, url, push_url, listeners, certificate=certificate, **wanted)
+
+
+def trusting(cafile: Path) -> ssl.SSLContext:
+    """Return what trusts the certificates of a file, and no other.
+
+    Raises UnreadableFile; BadArgument if it has none.
+    """
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The file may have the page's own certificate, and a self-made one may lack what RFC 5280 asks for.
+    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    content = given(cafile)
+    try:
+        is_pem = b"-----BEGIN " in content
+        tls.load_verify_locations(cadata=content.decode("ascii") if is_pem else content)
+    except (ssl.SSLError, ValueError):
+        raise BadArgument(f"{cafile} holds no certificate", hint=WRONG_FILE) from None
+    return tls
 
 
 def first_installed() -> str:
@@ -122,10 +161,15 @@ def page_of(url: str, name: str) -> str:
     return f"{url.partition('#')[0].rstrip('/')}/" + (f"#name={quote(name)}" if name else "")
 
 
-def push_service_of(url: str) -> str:
+def health_of(url: str) -> str:
+    """Return the address at which the lab of this page says what it is."""
+    return f"{page_of(url, '')}health"
+
+
+def push_service_of(url: str, tls: ssl.SSLContext | None = None) -> str:
     """Ask a running lab for the address of its push service. Raises LabError."""
-    health = f"{page_of(url, '')}health"
-    push_url = ask(health, name=is_text, push_service=or_null(is_text))["push_service"]
+    health = ask(health_of(url), tls=tls, name=is_text, push_service=or_null(is_text))
+    push_url = health["push_service"]
     if push_url is None:
         raise LabError(f"the application server at {url} has no push service of its own")
     host = network.host_of(push_url, "ws", "wss")
@@ -140,22 +184,43 @@ def listeners_of(push_url: str) -> SimpleNamespace:
 
     What it says becomes switches of Chromium, so all addresses have to be of its own host.
     """
-    names = ("checkin_url", "registration_url", "mcs_url")
     at = f"{push_url.replace('ws', 'http', 1)}chromium"
-    found = ask(at, spki=is_text, **dict.fromkeys(names, is_text))
+    found = ask(at, checkin_url=is_text, registration_url=is_text, mcs_url=is_text, spki=is_text)
     host = network.host_of(push_url, "ws", "wss")
-    if any(network.host_of(found[name]) != host for name in names) or not SPKI.fullmatch(found["spki"]):
+    urls = (found["checkin_url"], found["registration_url"], found["mcs_url"])
+    if any(network.host_of(url) != host for url in urls) or not SPKI.fullmatch(found["spki"]):
         raise LabError(f"the push service at {push_url} gives no addresses that a Chromium can use")
     return SimpleNamespace(**found)
 
 
-def ask(url: str, **members: Callable[[object], bool]) -> dict[str, Any]:
-    """Return members of the data in a lab's answer (see ``fetch_data``). Raises LabError.
+def ask(
+    url: str, tls: ssl.SSLContext | None = None, **members: Callable[[object], bool]
+) -> dict[str, Any]:
+    """Return members of the data in a lab's answer (see ``fetch.data_of``). Raises LabError."""
+    reply = answer_of(url, tls)
+    try:
+        return data_of(reply, **members)
+    except FetchFailed as reason:
+        raise no_lab(url, reason) from None
+
+
+def answer_of(url: str, tls: ssl.SSLContext | None) -> Reply:
+    """Return what answers at an address. Raises LabError.
 
     A lab on this machine or on its network is asked directly, without a proxy.
     """
     near = network.is_near(network.host_of(url) or "")
     try:
-        return fetch_data(url, seconds=settings.patience(SECONDS), direct=near, **members)
+        return fetch(url, seconds=settings.patience(SECONDS), direct=near, tls=tls)
     except FetchFailed as reason:
-        raise LabError(f"no lab answers at {url}: {reason.detail}", hint=NO_LAB) from None
+        if not reason.untrusted:
+            raise no_lab(url, reason) from None
+        of_issuer = WRONG_FILE if tls else ASK_FOR_THE_FILE
+        hint = of_issuer if reason.unknown_issuer else WRONG_NAME_OR_TIME
+        said = f"the certificate at {url} is not trusted: {reason.detail}"
+        raise LabError(said, hint=hint, fault="application server") from None
+
+
+def no_lab(url: str, reason: FetchFailed) -> LabError:
+    """Return the error for an address at which no lab answers."""
+    return LabError(f"no lab answers at {url}: {reason.detail}", hint=NO_LAB)

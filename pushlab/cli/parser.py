@@ -243,6 +243,8 @@ def _opening(command: Parser) -> None:
     command.add_argument("url", type=page, help="the address of a running lab's page")
     command.add_argument("--profile", type=path, help="keep the browser's profile in this folder")
     command.add_argument("--headless", action="store_true", help="show no window, and run until Ctrl-C")
+    own = "the certificate of the page, or of its issuer, that the browser is to trust"
+    command.add_argument("--cafile", type=path, metavar="FILE", help=own)
 
 
 def _keys(keys: Parser) -> None:

@@ -64,6 +64,8 @@ class TimedOut(LabError):
 
 class FetchFailed(LabError, fault="the program that was asked"):
     """Another program did not answer as a lab does."""
+    untrusted = False  # whether its certificate could not be verified (RFC 5280 §6)
+    unknown_issuer = False  # whether that is because nobody vouches for its issuer
     hint = "Check which program answers at that address"
 
 class LabStopped(LabError):

@@ -42,18 +42,23 @@ def real_browser(
     page_url: str,
     push_url: str,
     listeners: chromium_profile.ChromiumListeners | None,
+    *,
+    certificate: bytes = b"",
     **wanted,
 ) -> firefox.Firefox | chromium.Chromium:
     """Make a browser for the page and its push service, whether here or across a room.
 
-    ``push_url`` is what a Firefox connects to, ``listeners`` what a Chromium needs; ``wanted`` is
-    ``profile``, ``headless`` and ``grant``. Raises BrowserNotFound if there is no such kind.
+    ``push_url`` is what a Firefox connects to, ``listeners`` what a Chromium needs; ``certificate``
+    is the page's, in DER, if the browser would not trust it by itself; ``wanted`` is ``profile``,
+    ``headless`` and ``grant``. Raises BrowserNotFound if there is no such kind.
 
     Every browser treats a page of its own machine as secure. A page that comes over the network with
     plain http is not secure and may have no service worker. So its origin, and no other, is made an
     exception.
     """
-    wanted["trusted"] = trusted_origin(page_url)
+    here = network.is_loopback(urlsplit(page_url).hostname or "")
+    wanted["page"] = "" if here and not certificate else origin_of(page_url)
+    wanted["certificate"] = certificate
     if kind == "firefox":
         return firefox.Firefox(push_url, **wanted)
     if kind == "chromium":

@@ -438,6 +438,7 @@ class LabRuntime(Lifecycle):
                 page_url,
                 self.push_service.ws_url,
                 self.push_service.chromium,
+                certificate=self._certificate.der if self._certificate and not page else b"",
                 headless=headless,
                 profile=Path(profile) if profile else None,
                 grant=grant,

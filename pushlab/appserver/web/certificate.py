@@ -7,7 +7,8 @@ trust the issuer of your certificate already.
 """
 
 import ssl
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,11 +23,13 @@ from pushlab.errors import BadCertificate
 class Certificate:
     """A certificate with its private key.
 
-    ``context``: a server's TLS context with both; ``names``: the hosts for which it is valid.
+    ``context``: a server's TLS context with both; ``names``: the hosts for which it is valid;
+    ``der``: the certificate itself.
     """
 
     context: ssl.SSLContext
     names: tuple[str, ...]
+    der: bytes = field(default=b"", repr=False)
 
     @classmethod
     def load(
@@ -54,7 +57,7 @@ class Certificate:
             context.load_cert_chain(certfile, keyfile)
         except ssl.SSLError as reason:
             raise BadCertificate(f"TLS refuses {certfile}: {reason.reason}") from None
-        return cls(context, _names(certificate))
+        return cls(context, _names(certificate), certificate.public_bytes(serialization.Encoding.DER))
 
     def name_for(self, host: str) -> str:
         """Return the name in the URL of the server that listens at ``host``.

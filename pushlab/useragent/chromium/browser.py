@@ -97,8 +97,8 @@ class Chromium(Browser):
 
     ``profile`` is a folder to keep; without one the profile is deleted at the end. ``headless=False``
     shows a window, and needs a screen. With ``grant=False`` a person answers the permission prompt.
-    ``trusted`` is an origin such as ``http://192.168.1.20:8292`` that Chromium treats as secure,
-    although it is plain http (``profile.switches`` says what that weakens).
+    ``page`` is the origin of a page elsewhere, such as ``http://192.168.1.20:8292``, and
+    ``certificate`` what to accept from it (``profile.switches`` says what that weakens).
     """
 
     name = "Chromium"
@@ -110,10 +110,11 @@ class Chromium(Browser):
         profile: Path | None = None,
         headless: bool = True,
         grant: bool = True,
-        trusted: str = "",
+        page: str = "",
+        certificate: bytes = b"",
     ):
         super().__init__(profile, headless, grant)
-        self._listeners, self._trusted = listeners, trusted
+        self._listeners, self._page, self._certificate = listeners, page, certificate
         self._granted: set[str] = set()
 
     # --- from the start to the end -----------------------------------------------------------------
@@ -132,7 +133,9 @@ class Chromium(Browser):
         _address_file(folder).unlink(missing_ok=True)  # a Chromium that was killed leaves it behind
 
     def _arguments(self, folder: Path) -> list[str]:
-        return chromium_profile.switches(self._listeners, folder, self._headless, self._trusted)
+        return chromium_profile.switches(
+            self._listeners, folder, self._headless, self._page, self._certificate
+        )
 
     def _program(self, program: Path) -> list[str]:
         if offline.is_offline():

@@ -6,12 +6,17 @@ anywhere else. One thing that no switch can say is written into the profile itse
 show notifications.
 """
 
+import base64
+import hashlib
 import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 # A port of this machine at which nothing listens (RFC 863 reserves it for what is thrown away).
 NOWHERE = "127.0.0.1:9"
@@ -82,30 +87,40 @@ FIRST_RUN = {
 }
 
 
-def switches(listeners: ChromiumListeners, folder: Path, headless: bool, trusted: str = "") -> list[str]:
+def switches(
+    listeners: ChromiumListeners,
+    folder: Path,
+    headless: bool,
+    page: str = "",
+    certificate: bytes = b"",
+) -> list[str]:
     """Return the command line for a Chromium with this profile and this push service.
 
-    ``trusted`` is an origin that counts as secure although it is plain http.
+    ``page`` is the origin of a page elsewhere; one with plain http counts as secure.
+    ``certificate``: what to accept from ``page``, in DER. Whoever gives it has verified it.
     """
+    keys = [listeners.spki, _spki(certificate)] if certificate else [listeners.spki]
     table = NETWORK | QUIET | FIRST_RUN | {
         "gcm-checkin-url": listeners.checkin_url,
         "gcm-registration-url": listeners.registration_url,
         "gcm-mcs-endpoint": listeners.mcs_url,
-        # Weakens: Chromium trusts a certificate with this key, whatever authority has signed it. Only
-        # the lab's push service has the key, and makes a new one at each start.
-        "ignore-certificate-errors-spki-list": listeners.spki,
+        # Weakens: Chromium trusts a certificate with one of these keys, whatever authority has signed
+        # it. Only the lab's push service has the first, and makes a new one at each start. The page's
+        # may be the second.
+        "ignore-certificate-errors-spki-list": ",".join(keys),
         "user-data-dir": str(folder),
         "remote-debugging-port": "0",
     }  # fmt: skip
-    if trusted:
-        host = urlsplit(trusted).hostname
+    if page:
+        # Chromium reaches the page and the push service at these hosts without the proxy above.
+        hosts = {urlsplit(url).hostname or "" for url in (page, listeners.checkin_url)}
+        table["proxy-bypass-list"] = ";".join(sorted(hosts))
+        table["host-resolver-rules"] += "".join(f" , EXCLUDE {host}" for host in sorted(hosts))
+    if page.startswith("http:"):
         # Weakens: Chromium treats this origin, and no other, as secure. An attacker who can change
         # the traffic of that network can change the page, and install a service worker that stays.
         # Scheme and port must both be there: without them, Chromium silently ignores the switch.
-        table["unsafely-treat-insecure-origin-as-secure"] = trusted
-        # Chromium reaches the page and the push service at this host without the proxy above.
-        table["proxy-bypass-list"] = host or ""
-        table["host-resolver-rules"] += f" , EXCLUDE {host}"
+        table["unsafely-treat-insecure-origin-as-secure"] = page
     if headless:
         table |= {"headless": "new", "disable-gpu": ""}
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -113,6 +128,13 @@ def switches(listeners: ChromiumListeners, folder: Path, headless: bool, trusted
         # for root, and starts only if it is told to do without one. Containers run as root.
         table["no-sandbox"] = ""
     return [f"--{name}={value}" if value else f"--{name}" for name, value in table.items()]
+
+
+def _spki(certificate: bytes) -> str:
+    """Return base64 of the SHA-256 of a certificate's SubjectPublicKeyInfo."""
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(info).digest()).decode("ascii")
 
 
 def grant(folder: Path, origins: Iterable[str]) -> None:

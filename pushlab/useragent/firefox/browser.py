@@ -71,8 +71,8 @@ class Firefox(Browser):
 
     ``profile`` is a folder to keep; without one the profile is deleted at the end. ``headless=False``
     shows a window, and needs a screen. With ``grant=False`` a person answers the permission prompt.
-    ``trusted`` is an origin such as ``http://192.168.1.20:8292`` that Firefox treats as secure,
-    although it is plain http (``profile.write`` says what that weakens).
+    ``page`` is the origin of a page elsewhere, such as ``http://192.168.1.20:8292``, and
+    ``certificate`` what to accept from it (``profile.write`` says what that weakens).
     """
 
     name = "Firefox"
@@ -85,10 +85,11 @@ class Firefox(Browser):
         profile: Path | None = None,
         headless: bool = True,
         grant: bool = True,
-        trusted: str = "",
+        page: str = "",
+        certificate: bytes = b"",
     ):
         super().__init__(profile, headless, grant)
-        self._push_url, self._trusted = push_url, trusted
+        self._push_url, self._page, self._certificate = push_url, page, certificate
 
     # --- from the start to the end -----------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class Firefox(Browser):
         return find()
 
     def _prepare(self, folder: Path) -> None:
-        firefox_profile.write(folder, self._push_url, self._trusted)
+        firefox_profile.write(folder, self._push_url, self._page, self._certificate)
         _address_file(folder).unlink(missing_ok=True)  # a Firefox that was killed leaves it behind
 
     def _arguments(self, folder: Path) -> list[str]:

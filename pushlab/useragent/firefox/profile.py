@@ -5,6 +5,7 @@ are marked **Weakens**: such a profile is for the lab only, never the one that a
 web with. That is why the lab's Firefox also refuses to go anywhere else.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -81,25 +82,36 @@ FIRST_RUN = {
 }
 
 
-def write(folder: Path, push_url: str, trusted: str = "") -> None:
+SHA256 = "OID.2.16.840.1.101.3.4.2.1"
+"""How Firefox names the hash of a certificate that a person has accepted (FIPS 180-4)."""
+
+
+def write(folder: Path, push_url: str, page: str = "", certificate: bytes = b"") -> None:
     """Write ``user.js`` into the profile ``folder``, for the push service at ``push_url``.
 
     ``push_url`` is a WebSocket URL such as ``ws://127.0.0.1:8030/``. Firefox reaches its
-    host directly, as it does this machine. ``trusted`` is an origin that counts as secure although
-    it is plain http.
+    host directly, as it does this machine, and that of ``page``, the origin of a page elsewhere; one
+    with plain http counts as secure. ``certificate``: what to accept from ``page``, in DER.
     """
-    hosts = {host for url in (push_url, trusted) if (host := urlsplit(url).hostname)}
+    hosts = {host for url in (push_url, page) if (host := urlsplit(url).hostname)}
     where = {
         "dom.push.serverURL": push_url,
         "network.proxy.no_proxies_on": ", ".join(sorted(hosts)),
     }
-    if trusted:
+    if page.startswith("http:"):
         # Weakens: Firefox treats every page from this host, at any port, as secure. An attacker who
         # can change the traffic of that network can change the page, and install a service worker
         # that stays. The list holds bare hosts: Firefox silently ignores an entry with a scheme or a
         # port.
-        where["dom.securecontext.allowlist"] = urlsplit(trusted).hostname or ""
+        where["dom.securecontext.allowlist"] = urlsplit(page).hostname or ""
     preferences = PUSH | QUIET | NETWORK | FIRST_RUN | where
     lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in preferences.items())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "user.js").write_text("".join(lines), encoding="utf-8")
+    if certificate:
+        # As if a person had clicked "Accept the risk": this one certificate, at this host and port.
+        # Whoever gives it has verified it.
+        url = urlsplit(page)
+        at = f"{url.hostname}:{url.port or 443}:"
+        accepted = f"{at}\t{SHA256}\t{hashlib.sha256(certificate).digest().hex(':').upper()}\t\n"
+        (folder / "cert_override.txt").write_text(accepted, encoding="ascii")

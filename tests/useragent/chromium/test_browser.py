@@ -1,10 +1,15 @@
 """What is Chromium's own: its switches and its profile. The rest is in ``test_browser.py``."""
 
+import base64
 import json
 import os
+from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.chromium.browser import Chromium
@@ -15,6 +20,7 @@ LISTENERS = SimpleNamespace(
     mcs_url="https://127.0.0.1:40443",
     spki="c3BraQ==",
 )
+ROOM = SimpleNamespace(**vars(LISTENERS) | {"checkin_url": "http://10.77.0.1:8030/checkin"})
 
 
 def switches(tmp_path, headless=True):
@@ -56,11 +62,23 @@ def test_only_root_goes_without_the_sandbox(tmp_path, monkeypatch, user, without
 
 def test_one_origin_may_be_treated_as_secure_and_is_reached_past_the_proxy(tmp_path):
     origin, name = "http://10.77.0.1:8292", "unsafely-treat-insecure-origin-as-secure"
-    given = chromium_profile.switches(LISTENERS, tmp_path, True, origin)
+    given = chromium_profile.switches(ROOM, tmp_path, True, origin)
     assert f"--{name}={origin}" in given and "--proxy-bypass-list=10.77.0.1" in given
     assert any(switch.endswith(", EXCLUDE 10.77.0.1") for switch in given)
     assert not {name, "proxy-bypass-list"} & switches(tmp_path).keys(), "none unless it is asked for"
     assert "10.77" not in str(chromium_profile.NETWORK), "and the next Chromium knows nothing of it"
+
+
+def test_a_page_by_https_is_reached_and_its_certificate_accepted_by_its_key(tmp_path):
+    pem = trustme.CA().issue_cert("lab.example").cert_chain_pems[0].bytes()
+    made = x509.load_pem_x509_certificate(pem)
+    der = made.public_bytes(Encoding.DER)
+    given = chromium_profile.switches(ROOM, tmp_path, True, "https://lab.example:8292", der)
+    assert "--proxy-bypass-list=10.77.0.1;lab.example" in given
+    assert not [switch for switch in given if switch.startswith("--unsafely-treat")]
+    info = made.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = base64.b64encode(sha256(info).digest()).decode()
+    assert f"--ignore-certificate-errors-spki-list={LISTENERS.spki},{key}" in given
 
 
 def granted(folder):

@@ -1,6 +1,7 @@
 """What is Firefox's own: its preferences. The rest is in ``test_browser.py``."""
 
 import json
+from hashlib import sha256
 
 from pushlab.useragent.firefox import profile as firefox_profile
 
@@ -23,8 +24,8 @@ def test_the_profile_holds_every_preference_and_where_the_push_service_is(tmp_pa
 
 
 def test_one_host_may_be_treated_as_secure_and_is_reached_past_the_proxy(tmp_path):
-    def allowed(**trusted) -> set[str]:
-        firefox_profile.write(tmp_path, "ws://10.77.0.1:8030/", **trusted)
+    def allowed(page="", certificate=b"") -> set[str]:
+        firefox_profile.write(tmp_path, "ws://10.77.0.1:8030/", page, certificate)
         lines = (tmp_path / "user.js").read_text().splitlines()
         return {line for line in lines if "allowlist" in line or "no_proxies_on" in line}
 
@@ -32,4 +33,11 @@ def test_one_host_may_be_treated_as_secure_and_is_reached_past_the_proxy(tmp_pat
     assert allowed() == {near}
     # A bare host: with a scheme or a port, Firefox would pass it over without a word.
     secure = 'user_pref("dom.securecontext.allowlist", "10.77.0.1");'
-    assert allowed(trusted="http://10.77.0.1:8292") == {near, secure}
+    assert allowed("http://10.77.0.1:8292") == {near, secure}
+    both = near.replace("10.77.0.1", "10.77.0.1, lab.example")
+    assert allowed("https://lab.example:8292") == {both}, "https needs no exception"
+    assert not (tmp_path / "cert_override.txt").exists()
+    assert allowed("https://lab.example", b"DER") == {both}
+    digest = sha256(b"DER").digest().hex(":").upper()
+    accepted = f"lab.example:443:\tOID.2.16.840.1.101.3.4.2.1\t{digest}\t\n"
+    assert (tmp_path / "cert_override.txt").read_text() == accepted
