@@ -35,7 +35,7 @@ TABLE = {
     "lab.jupyter": ({"errors", "settings", "fetch"}, {"jupyter_core"}),
     "lab.loop": ({"errors", "reader", "settings"}, set()),
     "lab.invitation": ({"reader"}, {"segno"}),
-    "lab.network": ({"errors", "settings", "protocol", "fetch"}, set()),
+    "lab.network": ({"errors", "settings", "protocol", "fetch"}, {"psutil"}),
     "conformance": (
         {
             "conformance",
@@ -62,6 +62,8 @@ TABLE = {
             "appserver.keys",
             "appserver.key_sources",
             "appserver.explain",
+            "appserver.web.certificate",
+            "lab.network",
             "useragent",
         }
         | GROUND,

@@ -792,6 +792,9 @@ def test_a_report_is_text_a_line_a_finding_and_says_how_many():
         )
     )
     assert len(report) == 3 and not report.good
+    assert report.next_step == "Do.", "the first fault's"
+    other = hint("d", "hm", "user agent", "", "Try.")
+    assert Report((hint(*worth), other)).next_step == "Try.", "the last hint's"
     assert str(Report(())) == "0 ok, no hint, nothing bad"
 
 
@@ -889,6 +892,13 @@ def test_exit_status_2_when_it_was_asked_wrongly(arguments, capsys):
         status = ended.code
     said = capsys.readouterr()
     assert (status, said.out) == (2, "") and said.err
+
+
+def test_a_room_s_address_is_examined_with_the_next_thing_to_do_at_the_end(quiet, capsys):
+    assert main(["doctor", "--host", "127.0.0.1"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1].startswith("Next: Take an address in the room's network: ")
+    assert main(["doctor"]) == 0 and "Next:" not in capsys.readouterr().out
 
 
 def test_the_lab_is_found_past_a_proxy(command, tmp_path):

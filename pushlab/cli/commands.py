@@ -334,6 +334,8 @@ def _doctor(options: argparse.Namespace) -> int:
         )
     except OSError as error:
         said = bounded(f"{error.filename} cannot be read: {error.strerror}")
+            host=options.host or "",
+            port=options.port,
         print(f"pushlab: {said}", file=sys.stderr)
         return 2
     if options.json:
@@ -342,3 +344,5 @@ def _doctor(options: argparse.Namespace) -> int:
     else:
         print(report)
     return 0 if report.good else 1
+        if options.host:
+            print(f"Next: {report.next_step}")

@@ -317,6 +317,9 @@ def _doctor(doctor: Parser) -> None:
     doctor.add_argument("--options", type=filled, metavar="FILE|JSON",
                         help="ttl, urgency and topic of a message, to examine")  # fmt: skip
     doctor.add_argument("--page", type=text, metavar="URL", help="the address of a page, to examine")
+    doctor.add_argument("--host", type=text, metavar="ADDRESS",
+                        help="the address of a room on this machine, to examine")  # fmt: skip
+    doctor.add_argument("--port", type=port, help="port of a lab that may be running (8292)")
     doctor.add_argument("--json", action="store_true", help="print one JSON object in each line")
 
 

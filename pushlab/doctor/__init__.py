@@ -1,7 +1,7 @@
 """``pushlab doctor``: find what would go wrong with web push before anything is sent.
 
-It reads keys, a subscription, claims and options, and examines the machine. It sends nothing to any
-push service. Its only request over the network goes to a lab on this machine.
+It reads keys, a subscription, claims and options, and examines the machine and the address of a room.
+It sends nothing to any push service. Its requests over the network go to a lab on this machine only.
 """
 
 import os
@@ -18,6 +18,7 @@ from pushlab.doctor.keys import examine_key_file, examine_keys, usable
 from pushlab.doctor.machine import examine_machine
 from pushlab.doctor.network import examine_network
 from pushlab.doctor.options import examine_options
+from pushlab.doctor.room import examine_room
 from pushlab.doctor.subscription import examine_stored, examine_subscription, members_of, origin_of
 from pushlab.doctor.text import vendor as vendor_of
 from pushlab.protocol.strict_json import JsonObject
@@ -37,13 +38,15 @@ def examine(
     data: Path | None = None,
     port: int | None = None,
     stored: Sequence[str] = (),
+    host: str = "",
 ) -> Report:
     """Examine the machine and everything that is given, and report all findings.
 
     ``subscription``, ``claims``, ``options``: a mapping, JSON text, or the path of a file;
     ``keys``: VAPID keys or their file, by default those of the data folder; ``page``: URL of a
     client page; ``data``: the data folder; ``port``: where a lab may be running; ``stored``: the
-    applicationServerKey of each stored subscription. Raises OSError if a given file cannot be read.
+    applicationServerKey of each stored subscription; ``host``: the address of a room, which may be
+    open at ``port``. Raises OSError if a given file cannot be read.
     """
     subscription, claims, options = _content(subscription), _content(claims), _content(options)
     now, data = time.time(), settings.data_folder(data)
@@ -60,6 +63,8 @@ def examine(
         findings += examine_claims(claims, now, origin_of(endpoint), vendor)
     if options is not None:
         findings += examine_options(options, vendor, now)
+    if host:
+        findings += examine_room(host, port)
     return Report(tuple(findings))
 
 

@@ -122,6 +122,13 @@ class Report:
         hints = f"{count[Level.HINT] or 'no'} hint{'s' * (count[Level.HINT] > 1)}"
         return f"{count[Level.OK]} ok, {hints}, {count[Level.BAD] or 'nothing'} bad"
 
+    @property
+    def next_step(self) -> str:
+        """Return what to do next: the first fault's mend; without a fault, that of the last hint."""
+        faults = [finding.fix for finding in self if finding.level is Level.BAD]
+        hints = [finding.fix for finding in self if finding.level is Level.HINT]
+        return (faults[:1] or hints[-1:] or [""])[0]
+
     def __str__(self) -> str:
         return "\n".join([*map(str, self), self.summary])
 

@@ -6,19 +6,14 @@ made from the address, and all of them must have the same text.
 """
 
 import socket
-import struct
 from collections.abc import Collection
-from contextlib import suppress
-from ipaddress import AddressValueError, IPv4Address, ip_address
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, ip_address
 from urllib.parse import urlsplit
 
 from pushlab.errors import BadArgument, BadHost
 from pushlab.protocol.origin import origin_of
 
 LOOPBACK = "127.0.0.1"
-
-SIOCGIFADDR = 0x8915
-"""The ioctl with which Linux returns the IPv4 address of an interface (linux/sockios.h)."""
 
 
 def is_loopback(host: str) -> bool:
@@ -79,10 +74,23 @@ def is_near(host: str) -> bool:
 
 def mine() -> list[str]:
     """Return the IPv4 addresses of this machine that other machines may reach."""
-    found = [_towards("192.0.2.1"), *map(_of_interface, _interfaces())]
-    with suppress(OSError):
-        found += socket.gethostbyname_ex(socket.gethostname())[2]
-    return sorted({address for address in found if address and not is_loopback(address)})
+    return sorted(address for address in interfaces() if not is_loopback(address))
+
+
+def interfaces() -> dict[str, tuple[str, str]]:
+    """Return this machine's IPv4 addresses, each with the name of its interface and its network.
+
+    >>> interfaces()["127.0.0.1"][1]
+    '127.0.0.0/8'
+    """
+    import psutil  # Before the lab is installed, 'pushlab --help' has to do without it.
+
+    return {
+        one.address: (name, str(IPv4Interface(f"{one.address}/{one.netmask}").network))
+        for name, addresses in psutil.net_if_addrs().items()
+        for one in addresses
+        if one.family == socket.AF_INET
+    }
 
 
 def checked(host: str) -> str:
@@ -123,30 +131,3 @@ def loopback_origins(origins: Collection[str]) -> list[str]:
 def _own_addresses() -> str:
     found = mine()
     return f"This machine has {', '.join(found)}" if found else "This machine has none but 127.0.0.1"
-
-
-def _towards(elsewhere: str) -> str:
-    """Return the address from which this machine would send to ``elsewhere``. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((elsewhere, 9))
-        except OSError:
-            return ""  # No route: a room without internet has none.
-        return probe.getsockname()[0]
-
-
-def _interfaces() -> list[str]:
-    return [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
-
-
-def _of_interface(name: str) -> str:
-    try:
-        import fcntl  # which Windows does not have
-    except ImportError:
-        return ""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        try:
-            answer = fcntl.ioctl(any_socket, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-        except OSError:
-            return ""  # It has no IPv4 address, or this system has another ioctl.
-    return socket.inet_ntoa(answer[20:24])

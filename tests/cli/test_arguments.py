@@ -136,6 +136,8 @@ BAD: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--claims": FILES,
             "--options": FILES,
             "--page": TEXTS,
+            "--host": TEXTS,
+            "--port": PORTS,
             "--json": FLAG,
         },
     ),

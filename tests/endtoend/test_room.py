@@ -4,6 +4,7 @@ Everything is real but the distance: addresses, interfaces, cables that are pull
 ``pushlab serve --host 10.77.0.1``; the participants' browsers are those of ``pushlab join``.
 """
 
+import json
 import signal
 import statistics
 import sys
@@ -43,6 +44,28 @@ def test_the_instructor_is_told_how_to_invite(room):
     assert f"./lab join {room.url}" in room.said
     assert "█" not in room.said, "a QR code is for phones, and they need https"
     assert len(room.token) >= 22, "128 bits"
+
+
+def examined(room, seat: str, *options: str) -> dict[str, dict]:
+    """Run ``pushlab doctor`` on a machine; return what it says of the room, by code."""
+    command = [sys.executable, "-m", "pushlab", "doctor", "--json", "--host", INSTRUCTOR, *options]
+    process = room.network.start(seat, *command)
+    found = [json.loads(line) for line in process.stdout]
+    assert process.wait(patience(60)) in (0, 1)
+    return {one["code"]: one for one in found if one["code"].startswith("room-")}
+
+
+def test_the_doctor_tells_what_a_room_s_address_lacks_and_what_only_another_machine_can_tell(room):
+    port = room.url.rpartition(":")[2]
+    found = examined(room, "desk", "--port", port)
+    assert list(found) == [
+        "room-address-ok", "room-plain-http", "room-push-service-ok", "room-from-elsewhere",
+    ]  # fmt: skip
+    assert "at its interface switch, network 10.77.0.0/24" in found["room-address-ok"]["seen"]
+    assert found["room-from-elsewhere"]["fix"].endswith(f'curl --noproxy "*" {room.url}/health')
+    assert room.crowd.do("ask", url=f"{room.url}/health")[0] == 200, "what that command would show"
+    assert list(examined(room, "desk", "--port", "9")) == ["room-address-ok", "room-closed"]
+    assert list(examined(room, "crowd", "--port", port)) == ["room-address"], "it is another machine's"
 
 
 def test_the_command_joins_and_says_what_it_weakens(room):

@@ -85,7 +85,22 @@ class Certificate:
         return said + f"Open the page as {name}, and let that name lead to this machine."
 
     def _covers(self, host: str) -> bool:
-        return any(_fits(name, host.lower()) for name in self.names)
+        return covers(self.names, host)
+
+
+def facts(der: bytes) -> tuple[tuple[str, ...], datetime]:
+    """Return the names of a certificate in DER, and its end."""
+    seen = x509.load_der_x509_certificate(der)
+    return _names(seen), seen.not_valid_after_utc
+
+
+def covers(names: Collection[str], host: str) -> bool:
+    """Say whether a certificate with these names is valid for a host. Source: RFC 9525 §6.3.
+
+    >>> covers(["*.example.org"], "Lab.example.org"), covers(["192.0.2.7"], "192.0.2.8")
+    (True, False)
+    """
+    return any(_fits(name, host.lower()) for name in names)
 
 
 def _read(path: str | Path) -> bytes:
