@@ -72,6 +72,15 @@ export const FAULTS = [
     thrown: ({ name }, { script }) => name === "TypeError" && script?.status >= 400,
     means: ({ script }) => `The server has no sw.js here: it answers ${script.status}.`,
     todo: "Put sw.js into the folder of this page, or correct its path, then register again." },
+  { id: "certificate-not-trusted", clinic: 23, at: "worker",
+    thrown: saying("SecurityError", /certificate/i),
+    means: "This browser does not trust the page's certificate. It shows the page, because you " +
+      "went on past its warning, and registers no worker.",
+    todo: [
+      `On this machine, type ./lab join ${location.origin}${location.pathname} ` +
+        "--cafile FILE in a terminal, with the file of the certificate from the instructor.",
+      "For a phone or an everyday browser, take a certificate of a public authority.",
+    ] },
   { id: "worker-moved", clinic: 24, at: "worker",
     thrown: ({ name }, { script }) => name === "SecurityError" && script?.redirected,
     means: "The server redirects sw.js to another address: browsers refuse such a worker.",

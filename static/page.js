@@ -66,6 +66,7 @@ async function ask() {
   return {
     ...facts,
     fault,
+    room: known.room,
     instructor: known.room && Boolean(token()),
     mayNotifyAll: !known.room || Boolean(token()),
     supported: facts.secure && facts.missing.length === 0,

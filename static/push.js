@@ -39,6 +39,7 @@ export function surroundings() {
   return {
     secure: isSecureContext,
     missing,
+    online: navigator.onLine, // true says little: it may be a network without internet
     permission: missing.includes("Notification") ? "unavailable" : Notification.permission,
     foreignFrame: isForeignFrame(),
     homeScreen: navigator.standalone, // only iOS has it

@@ -11,7 +11,7 @@ const STEPS = [
   {
     id: "secure",
     done: (facts) => facts.secure,
-    yes: () => `The browser trusts ${location.origin}.`,
+    yes: () => `The page at ${location.origin} is secure: by https, or from this machine.`,
   },
   {
     id: "supported",

@@ -1,6 +1,7 @@
 // What the page shows, painted from the facts, each time completely. Text is set as text and never
 // as markup, because behind a proxy this page shares its origin with JupyterLab.
 
+import { guest } from "./guest.js";
 import { steps } from "./steps.js";
 
 export const $ = (id) => document.getElementById(id);
@@ -62,6 +63,8 @@ export function paint(facts) {
   write("permission", facts.permission);
   write("whole-subscription", subscription ? JSON.stringify(subscription, null, 2) : "");
   $("whole").hidden = !subscription;
+  $("guest").hidden = !facts.room || facts.instructor;
+  write("guest", $("guest").hidden ? "" : guest(facts));
   for (const step of steps(facts)) paintStep(step);
   document.body.dataset.state = stateOf(facts);
   document.body.dataset.leads = Boolean(facts.instructor);

@@ -3,11 +3,13 @@
 import re
 
 import pytest
+import trustme
 from playwright.sync_api import Page, expect
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import digest_of
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.errors import InstructorOnly, TooManyGuesses, WrongCode
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.examples import RFC8291
@@ -48,6 +50,15 @@ def room(background, journal, push_service):
     background.run(server.stop())
 
 
+@pytest.fixture
+def certificate(tmp_path):
+    """Give the two files of a certificate whose issuer no browser knows."""
+    made = trustme.CA().issue_cert("127.0.0.1")
+    made.cert_chain_pems[0].write_to_path(tmp_path / "lab.pem")
+    made.private_key_pem.write_to_path(tmp_path / "lab.key")
+    return tmp_path / "lab.pem", tmp_path / "lab.key"
+
+
 def link_of(room) -> str:
     """Return a new instructor's link."""
     return f"{room.url}#code={room.access.new_code()}"
@@ -86,8 +97,57 @@ def test_a_participant_may_not_notify_all_and_is_told_who_may(page, room):
 def test_on_one_s_own_machine_nothing_of_a_room_is_shown(page, server):
     visit(page, server.url)
     expect(page.locator("#notify-all")).to_be_enabled()
-    for part in ("who", "instructors", "log-shut", "room"):
+    for part in ("guest", "who", "instructors", "log-shut", "room"):
         expect(page.locator(f"#{part}")).to_be_hidden()
+
+
+CANNOT = {
+    "delete globalThis.PushManager": "open this address in an ordinary window",
+    "delete globalThis.PushManager; navigator.standalone = false": "as the page is on its Home Screen",
+}
+
+
+def test_a_participant_reads_what_this_browser_can_do_and_what_it_cannot(page, room, background):
+    """Two sentences, for each that the page can tell from the others; `guest.js` has them."""
+    said = page.locator("#guest")
+    visit(page, room.url)
+    expect(said).to_contain_text("which ./lab join has opened")
+    with before(room.url, background) as proxy:
+        proxy.keeps_host = False
+        far = proxy.url.replace("127.0.0.1", "lab.example")
+        visit(page, far)
+        expect(said).to_contain_text("browsers give push only to a page that came by https")
+        lead(page, room, far)
+        expect(said).to_be_hidden()
+    for script, words in CANNOT.items():
+        with page.context.browser.new_context() as context:
+            context.add_init_script(script)
+            other = context.new_page()
+            visit(other, room.url)
+            expect(other.locator("#guest")).to_contain_text(words)
+
+
+def test_a_page_with_a_certificate_of_one_s_own_says_so_past_the_warning(page, background, certificate):
+    """Chromium gives such a page no worker, and names neither the certificate nor who can help."""
+    loaded = Certificate.load(*certificate)
+    server = ApplicationServer(keys=VapidKeys.generate(), instructor_token=TOKEN, certificate=loaded)
+    background.run(server.start())
+    try:
+        with page.context.browser.new_context(ignore_https_errors=True) as context:
+            page = context.new_page()
+            visit(page, server.url)
+            said, outcome = page.locator("#guest"), page.locator("#outcome")
+            expect(said).to_contain_text("without internet, here and at the instructor's")
+            context.set_offline(True)
+            page.evaluate("dispatchEvent(new Event('focus'))")
+            expect(said).to_contain_text("You cannot subscribe as long as")
+            context.set_offline(False)
+            press(page, "register")
+            expect(said).to_contain_text("gives no service worker to a page whose certificate")
+            expect(outcome).to_have_attribute("data-fault", "certificate-not-trusted")
+            expect(outcome).to_contain_text(f"./lab join {server.url} --cafile FILE")
+    finally:
+        background.run(server.stop())
 
 
 def test_a_name_is_kept_by_the_browser_and_not_by_the_address_bar(page, room):
