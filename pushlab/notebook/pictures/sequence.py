@@ -20,6 +20,8 @@ WHITE = "#ffffff"
 MAX_ROWS = 40  # As many as a person can read. The journal keeps far more.
 MAX_LANES = 4  # User agents with a lane of their own. All others share one lane.
 GUTTER = 40  # For the event numbers on the left.
+LINE = 14  # The height of a line of details.
+BETWEEN = " · "  # as journal.describe writes it
 
 
 def narrate(events: Iterable[Event]) -> str:
@@ -129,11 +131,11 @@ class _Lanes:
         # Two browsers of one kind have one name, and are told apart by their subscriptions' labels.
         label = event.label if event.who in self.shared else ""
         detail = describe({**event.detail, "subscription": label})
-        height = 46 if detail else 32
         start, end = self.x(event.source, event.who), self.x(event.target, event.who)
         is_note = start == end
         room = self.pitch - 36 if is_note else abs(end - start) - 30
-        what, small = shorten(event.what, int(room / 6.9)), shorten(detail, int(room / 6.1))
+        what, small = shorten(event.what, int(room / 6.9)), _lines(detail, int(room / 6.1))
+        height = 32 + LINE * len(small)
         tip = f"{event} · {detail}" if detail else str(event)
         parts = ["<g>", f"<title>{svg.escaped(tip)}</title>"]
         parts.append(svg.text(GUTTER - 10, y + 16, str(event.number), anchor="end"))
@@ -141,16 +143,28 @@ class _Lanes:
         if is_note:
             parts.append(svg.note(middle, y + 1, what, small, colour))
         else:
-            for line, size, at in ((what, 13, y + 11), (small, 11, y + 32)):
-                if abs(end - start) > self.pitch * 1.5 and line:
+            under = [(line, 11, y + 32 + LINE * number) for number, line in enumerate(small)]
+            for line, size, at in ((what, 13, y + 11), *under):
+                if abs(end - start) > self.pitch * 1.5:
                     # The words are drawn across the line of the lane in between: hide the line there.
                     wide, high = len(line) * size * 0.56, size + 4
                     parts.append(svg.box(middle - wide / 2, at - size, wide, high, fill=svg.CARD))
             parts.append(svg.text(middle, y + 11, what, fill=colour, size=13, weight=500))
             parts.append(svg.arrow(start, end, y + 18, colour))
-            if small:
-                parts.append(svg.text(middle, y + 32, small))
+            parts += [svg.text(middle, at, line) for line, _, at in under]
         return parts + ["</g>"], height
+
+
+def _lines(detail: str, letters: int) -> list[str]:
+    """Break the details of an event into at most two lines, between two details.
+
+    >>> _lines("170 bytes · ttl 10000 · urgency normal", 30)
+    ['170 bytes · ttl 10000', 'urgency normal']
+    """
+    first, *rest = detail.split(BETWEEN)
+    while rest and len(longer := f"{first}{BETWEEN}{rest[0]}") <= letters:
+        first, rest = longer, rest[1:]
+    return [shorten(line, letters) for line in (first, BETWEEN.join(rest)) if line]
 
 
 def _has_user_agent(event: Event) -> bool:

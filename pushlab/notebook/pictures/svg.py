@@ -148,11 +148,11 @@ def arrow(start: float, end: float, y: float, colour: str) -> str:
     )
 
 
-def note(x: float, y: float, what: str, small: str, colour: str) -> str:
-    """Return a framed note centred at ``x``, with a second, smaller line if there is one."""
-    wide = max(len(what) * 7.3, len(small) * 6.3, 40) + 18
-    high = 38 if small else 24
-    under = text(x, y + 31, small) if small else ""
+def note(x: float, y: float, what: str, small: Sequence[str], colour: str) -> str:
+    """Return a framed note centred at ``x``, with smaller lines below the first."""
+    wide = max(len(what) * 7.3, *(len(line) * 6.3 for line in small), 40) + 18
+    high = 24 + 14 * len(small)
+    under = "".join(text(x, y + 31 + 14 * number, line) for number, line in enumerate(small))
     return (
         f'<rect x="{x - wide / 2:g}" y="{y:g}" width="{wide:g}" height="{high}" rx="6" '
         f'fill="#ffffff" stroke="{colour}"/>'

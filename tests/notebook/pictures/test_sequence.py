@@ -139,6 +139,16 @@ def test_long_words_are_cut_and_whole_in_the_tooltip():
     assert long in tips[0]
 
 
+def test_details_that_are_too_long_for_a_line_take_two():
+    detail = {"bytes": 170, "ttl": 10000, "urgency": "normal"}
+    names = [(UA, PS, "connect", name) for name in ("Firefox", "Chromium")]  # narrower lanes
+    for towards in (PS, AS):  # an arrow, and a note
+        said = texts(sequence(events_of(*names, (AS, towards, "POST message", "", detail))))
+        assert said[-2:] == ["170 bytes · ttl 10000", "urgency normal"]
+    short = texts(sequence(events_of((AS, PS, "POST message", "", detail))))
+    assert short[-1] == "170 bytes · ttl 10000 · urgency normal", "where there is room, one line does"
+
+
 def test_title_and_size():
     markup = sequence(LOOP, "From subscribe to notification")
     root = parsed(markup)
