@@ -6,6 +6,7 @@ zero, so that twice the length is twice the value. Each picture has its values a
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def _steps(most: float) -> list[float]:
     >>> _steps(470), _steps(0)
     ([0.0, 100.0, 200.0, 300.0, 400.0, 500.0], [0.0, 1.0])
     """
-    if most <= 0:
+    if most < sys.float_info.min:  # Smaller numbers can no longer be divided.
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(most))
     step = next(step for step in (power / 5, power / 2, power, power * 2) if most / step <= 5)

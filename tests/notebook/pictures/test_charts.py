@@ -4,7 +4,7 @@ import json
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pushlab.notebook.pictures.charts import WIDTH, bar_chart, bench_chart, line_chart
@@ -88,6 +88,7 @@ def test_any_names_and_values_make_a_picture_that_keeps_to_its_card(values, titl
 
 
 @given(st.dictionaries(st.text(max_size=9), POINTS))
+@example({"": [(0.0, 5e-324)]})
 def test_any_points_make_a_picture_that_keeps_to_its_card(series):
     chart = line_chart(series, "points")
     height = float(parsed(chart).get("height"))
