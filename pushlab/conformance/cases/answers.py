@@ -60,13 +60,20 @@ async def success(exam: Examination, status: int) -> Judgement:
 # --- the subscription is gone ---------------------------------------------------------------------
 
 
-async def gone(exam: Examination, status: int) -> Judgement:
-    """Pose an answer that says that the subscription is gone, and look for messages after it."""
-    exchange = await answered(exam, always(Answer(status)))
+async def final(exam: Examination, exchange: Exchange, status: int) -> Judgement | None:
+    """Judge what is wrong after any answer that nothing changes; None if nothing is."""
     if await repeated(exam, exchange):
         return failed(f"the message was sent again after {status}", exchange)
     if exam.sender.form != "app" and exchange.said.accepted:
         return failed(f"the answer was {status}, and {LIES}", exchange)
+    return None
+
+
+async def gone(exam: Examination, status: int) -> Judgement:
+    """Pose an answer that says that the subscription is gone, and look for messages after it."""
+    exchange = await answered(exam, always(Answer(status)))
+    if (judgement := await final(exam, exchange, status)) is not None:
+        return judgement
     if exam.keeper is None:
         return passed(f"{_reported(exam)}not repeated; to remove it is up to its caller", exchange)
     before = len(exchange)
@@ -87,10 +94,8 @@ def _reported(exam: Examination) -> str:
 async def refused(exam: Examination, status: int) -> Judgement:
     """Pose an answer that refuses the message, and look whether the subscription is kept."""
     exchange = await answered(exam, first(Answer(status)))
-    if await repeated(exam, exchange):
-        return failed(f"the message was sent again after {status}", exchange)
-    if exam.sender.form != "app" and exchange.said.accepted:
-        return failed(f"the answer was {status}, and {LIES}", exchange)
+    if (judgement := await final(exam, exchange, status)) is not None:
+        return judgement
     if exam.keeper is None:
         return passed(f"{_reported(exam)}not repeated", exchange)
     before = len(exchange)

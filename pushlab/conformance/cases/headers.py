@@ -59,40 +59,36 @@ async def ttl_value(exam: Examination) -> Judgement:
     return passed(f"TTL is {value}, as it was asked for", exchange)
 
 
-@poses("headers.urgency")
-async def urgency(exam: Examination) -> Judgement:
-    """Judge the value of Urgency."""
-    exchange, named = await asked(exam, "urgency")
-    if not exchange.requests:
-        return not_reached(nothing_came(exchange, exam.service), exchange)
-    value = exchange.requests[0].header("Urgency")
-    try:
-        options = PushOptions.from_headers(_but(exchange, "Urgency"))
-    except BadUrgency as error:
-        return failed(error.detail, exchange)
-    if named and options.urgency != URGENCY:
-        return failed(f"Urgency is {value or 'missing'}, and {URGENCY} was asked for", exchange)
-    if not named and value is None:
-        return not_applicable("the sender names no urgency; without it, it is normal", exchange)
-    return passed(f"Urgency: {value}", exchange)
+OPTIONS = {
+    "Urgency": (BadUrgency, URGENCY, "the sender names no urgency; without it, it is normal"),
+    "Topic": (BadTopic, TOPIC, "the sender names no topic"),
+}
+"""What is wrong with a value, the value that is asked for, and what is said where there is none."""
 
 
-@poses("headers.topic")
-async def topic(exam: Examination) -> Judgement:
-    """Judge the value of Topic."""
-    exchange, named = await asked(exam, "topic")
+async def option(exam: Examination, name: str) -> Judgement:
+    """Judge the value of a header that may be left out."""
+    refused, wanted, left_out = OPTIONS[name]
+    exchange, named = await asked(exam, name.lower())
     if not exchange.requests:
         return not_reached(nothing_came(exchange, exam.service), exchange)
-    value = exchange.requests[0].header("Topic")
+    value = exchange.requests[0].header(name)
     try:
-        options = PushOptions.from_headers(_but(exchange, "Topic"))
-    except BadTopic as error:
+        options = PushOptions.from_headers(_but(exchange, name))
+    except refused as error:
         return failed(error.detail, exchange)
-    if named and options.topic != TOPIC:
-        return failed(f"Topic is {value or 'missing'}, and {TOPIC} was asked for", exchange)
+    if named and getattr(options, name.lower()) != wanted:
+        return failed(f"{name} is {value or 'missing'}, and {wanted} was asked for", exchange)
     if not named and value is None:
-        return not_applicable("the sender names no topic", exchange)
-    return passed(f"Topic: {value}", exchange)
+        return not_applicable(left_out, exchange)
+    return passed(f"{name}: {value}", exchange)
+
+
+for _name in OPTIONS:
+
+    @poses(f"headers.{_name.lower()}")
+    async def _option(exam: Examination, name: str = _name) -> Judgement:
+        return await option(exam, name)
 
 
 def _but(exchange: Exchange, name: str) -> Headers:
