@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
 
 from pushlab.conformance.arrived import Arrived
 from pushlab.conformance.case import Judgement, failed, not_applicable, not_reached, passed, warned
@@ -251,23 +252,26 @@ def _judge_records(exchange: Exchange) -> Judgement:
     return passed("one record", exchange)
 
 
-async def with_body(exam: Examination) -> Exchange | Judgement:
-    """Return the ordinary message, or the judgement that it has no body."""
-    exchange = await exam.ordinary()
-    if not exchange.requests[0].body:
-        return not_applicable("the message has no body", exchange)
-    return exchange
+def of_body(judge: Callable[[Exchange], Judgement]) -> Callable[[Examination], Awaitable[Judgement]]:
+    """Judge the ordinary message, if it has a body in aes128gcm."""
+
+    @wraps(judge)
+    async def judged(exam: Examination) -> Judgement:
+        exchange = await exam.ordinary()
+        if not exchange.requests[0].body:
+            return not_applicable("the message has no body", exchange)
+        if is_old(exchange.requests[0]):
+            return not_reached("the body is in aesgcm: see bytes.coding", exchange)
+        return judge(exchange)
+
+    return judged
 
 
 @poses("bytes.record-size")
-async def record_size(exam: Examination) -> Judgement:
+@of_body
+def record_size(exchange: Exchange) -> Judgement:
     """Judge rs. RFC 8291 §4: it is greater than plaintext, delimiter, padding and tag together."""
-    exchange = await with_body(exam)
-    if isinstance(exchange, Judgement):
-        return exchange
     arrived = exchange.requests[0]
-    if is_old(arrived):
-        return not_reached("the body is in aesgcm: see bytes.coding", exchange)
     try:
         header = Header.parse(arrived.body)
     except BadRecordSize as error:
@@ -285,11 +289,9 @@ async def record_size(exam: Examination) -> Judgement:
 
 
 @poses("bytes.keyid-length")
-async def keyid_length(exam: Examination) -> Judgement:
+@of_body
+def keyid_length(exchange: Exchange) -> Judgement:
     """Judge the sender's key in the header."""
-    exchange = await with_body(exam)
-    if isinstance(exchange, Judgement):
-        return exchange
     keyid = header_of(exchange).keyid
     try:
         p256.load_public(keyid)
@@ -299,14 +301,10 @@ async def keyid_length(exam: Examination) -> Judgement:
 
 
 @poses("bytes.header-length")
-async def header_length(exam: Examination) -> Judgement:
+@of_body
+def header_length(exchange: Exchange) -> Judgement:
     """Judge where the header ends and the record begins."""
-    exchange = await with_body(exam)
-    if isinstance(exchange, Judgement):
-        return exchange
     arrived = exchange.requests[0]
-    if is_old(arrived):
-        return not_reached("the body is in aesgcm: see bytes.coding", exchange)
     try:
         length = len(Header.parse(arrived.body))
     except BadRecordSize as error:
