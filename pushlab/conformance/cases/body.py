@@ -114,9 +114,9 @@ async def arrives(exam: Examination, name: str) -> Judgement:
     if not named:
         return not_applicable(f"{OURS}; its message decrypts", exchange)
     if plaintext == wanted:
-        return passed(f"{_count(len(wanted))} arrived as they were given", exchange)
+        return passed(f"{_count(len(wanted))} arrived, as given", exchange)
     if exam.keeper is not None and has_text(plaintext, wanted.decode()):
-        return passed(f"in the app's payload are the {_count(len(wanted))} that were given", exchange)
+        return passed(f"the app's payload holds the {_count(len(wanted))}, as given", exchange)
     return failed(_difference(wanted, plaintext), exchange)
 
 
@@ -144,10 +144,10 @@ def _difference(wanted: bytes, came: bytes) -> str:
     if came == wanted.replace(b"\r\n", b"\n"):
         return "the ends of lines were changed"
     if came.rstrip(b"\r\n\0") == wanted.rstrip(b"\r\n"):
-        return f"{_count(len(came))} arrived, and {len(wanted)} were given: the end is another"
+        return f"{_count(len(came))} arrived in place of {len(wanted)}: the end is another"
     at = next((at for at, (a, b) in enumerate(zip(wanted, came, strict=False)) if a != b), None)
     if at is None:
-        return f"{_count(len(came))} arrived, and {len(wanted)} were given"
+        return f"{_count(len(came))} arrived in place of {len(wanted)}"
     return f"another payload arrived: {_count(len(came))}, and byte {at} differs"
 
 
@@ -283,7 +283,7 @@ def record_size(exchange: Exchange) -> Judgement:
         return failed(f"rs is {header.rs}, as long as the record: it has to be greater", exchange)
     if record > header.rs:
         return not_reached(
-            f"{_count(record)} follow, and rs is {header.rs}: see bytes.one-record", exchange
+            f"the rest has {_count(record)}, and rs is {header.rs}: see bytes.one-record", exchange
         )
     return passed(f"rs is {header.rs}, and the record has {_count(record)}", exchange)
 
@@ -314,7 +314,7 @@ def header_length(exchange: Exchange) -> Judgement:
     if length != HEADER:
         return not_reached(f"idlen is {length - 21}: see bytes.keyid-length", exchange)
     if len(arrived.body) < HEADER + MIN_RECORD:
-        return failed(f"{_count(len(arrived.body) - HEADER)} follow the header: no record", exchange)
+        return failed(f"{_count(len(arrived.body) - HEADER)} after the header: no record", exchange)
     if (begins := record_begins(exchange)) not in (None, HEADER):
         return failed(f"the record begins at byte {begins}, not at {HEADER}", exchange)
     return passed(f"{HEADER} bytes", exchange)
@@ -352,7 +352,8 @@ async def judged_by_many(exam: Examination, part: Callable[[Header], bytes], wha
     again = sum(times - 1 for times in seen.values())
     total = sum(seen.values())
     if total < 2:
-        return not_reached(f"{total} message came, and two are needed to compare", exchange)
+        came = f"{total or 'no'} message came"
+        return not_reached(f"{came}, and two are needed to compare", exchange)
     if again:
         return failed(f"of {total} messages, {again} had a {what} that had come before", exchange)
     fewer = ""
