@@ -83,6 +83,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     })  # fmt: skip
     if any("\0" in argument for argument in arguments):  # No operating system passes one on.
         whole.error("an argument has a NUL")
+    # argparse says nothing of it: without a command, the messages would be sent by hand.
+    if arguments[:1] == ["conformance"] and arguments[-1] == "--" and arguments.count("--") == 1:
+        whole.error("no command follows --")
     return whole.parse_args(arguments)
 
 
@@ -331,11 +334,11 @@ def _doctor(options: argparse.Namespace) -> int:
             claims=options.claims,
             options=options.options,
             page=options.page or "",
+            host=options.host or "",
+            port=options.port,
         )
     except OSError as error:
         said = bounded(f"{error.filename} cannot be read: {error.strerror}")
-            host=options.host or "",
-            port=options.port,
         print(f"pushlab: {said}", file=sys.stderr)
         return 2
     if options.json:
@@ -343,6 +346,6 @@ def _doctor(options: argparse.Namespace) -> int:
             print(finding.to_json())
     else:
         print(report)
-    return 0 if report.good else 1
         if options.host:
             print(f"Next: {report.next_step}")
+    return 0 if report.good else 1

@@ -109,7 +109,12 @@ async def _examine(
         _print_opening(options, facts)
         async for result in examine(exam, cases):
             results.append(result)
-            print(jsonl.line(result) if options.json else terminal.line(result), flush=True)
+            if options.json:
+                print(jsonl.line(result), flush=True)
+            elif not exam.unopened:
+                print(terminal.line(result), flush=True)
+        if exam.unopened and not options.json:
+            print(f"No case can be judged: {exam.unopened}", flush=True)
     finally:
         await exam.close()
         await sender.close()

@@ -56,7 +56,8 @@ class Unreached(Exception):
 class Examination:
     """What the cases share. ``key``: the sender's public key, once it is known.
 
-    ``clock``: seconds since 1970.
+    ``clock``: seconds since 1970. ``unopened``: why the first message did not come; then no case can
+    be judged.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Examination:
         self.sender, self.service, self.key = sender, service, key
         self.timing, self.clock = timing or Timing(), clock
         self.sent: list[Exchange] = []
+        self.unopened = ""
         self.keeper = sender if isinstance(sender, AppSender) else None
         self._slots = asyncio.Semaphore(sender.at_once)
         self._shared: dict[str, asyncio.Task[Any]] = {}

@@ -25,6 +25,7 @@ async def examine(exam: Examination, cases: Sequence[Case] = CASES) -> AsyncIter
     The examination's sender and service must have been started; whoever has started them ends them.
     """
     if (fault := await _opening(exam)) is not None:
+        exam.unopened = fault.why
         for case in cases:
             yield Result(case, Verdict.NOT_REACHED, fault.why, fault.exchange)
         return

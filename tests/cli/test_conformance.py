@@ -78,6 +78,25 @@ def test_a_command_that_cannot_be_run_ends_with_2_and_a_sentence(capsys):
     assert lines[0]["why"] == "/nowhere/sender cannot be run: No such file or directory"
 
 
+def test_a_command_that_cannot_be_run_is_told_once_in_a_terminal(capsys):
+    assert main(["conformance", "--case", "bytes", "--", "/nowhere/sender"]) == 2
+    said = capsys.readouterr().out
+    assert said.count("No case can be judged: /nowhere/sender cannot be run: No such file") == 1
+    assert said.count("cannot be run") == 1 and "bytes." not in said
+
+
+def test_two_dashes_without_a_command_are_no_examination_by_hand(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["conformance", "--case", "bytes.ascii", "--"])
+    assert "no command follows --" in capsys.readouterr().err
+
+
+def test_one_byte_is_told_in_the_singular(capsys):
+    command = [*BROKEN, *ARGUMENTS]
+    _, lines, _ = examined(capsys, "--case", "bytes.one-byte", command=command)
+    assert lines[0]["why"] == "1 byte arrived, as given"
+
+
 def test_the_list_needs_no_sender(capsys):
     assert main(["conformance", "--list", "--case", "token"]) == 0
     said = capsys.readouterr().out
