@@ -47,7 +47,7 @@ def read_receiver(content: bytes) -> Receiver:
 
     >>> read_receiver(b'{"auth": "AAAA"}')
     Traceback (most recent call last):
-    pushlab.errors.BadArgument: the receiver's file has no private. Fault: this machine. Give ...
+    pushlab.errors.BadArgument: the receiver's file has no private. Fault: the argument that was ...
     """
     try:
         members = strict_json.parse(content)

@@ -20,7 +20,7 @@ __all__ = [
 class LabError(PushlabError, fault="this machine"):
     """The lab could not do what it was asked to do."""
 
-class BadArgument(LabError, ValueError):
+class BadArgument(LabError, ValueError, fault="the argument that was given"):
     """An argument has a value that it cannot have."""
     hint = "Give it a value of the kind that is named here, or leave it out. Nothing was started or stopped"
 
@@ -44,7 +44,7 @@ class PortTaken(LabError):
     hint = Advice("Choose other ports: Lab(port=…, push_port=…); 0 takes any free one",
                   terminal="Choose other ports with --port and --push-port; 0 takes any free one")
 
-class BadPort(LabError):
+class BadPort(LabError, fault="the argument that was given"):
     """This is not a TCP port."""
     hint = "Give a whole number from 0 to 65535, or leave it out for the usual port; 0 takes any free one"
 
@@ -73,10 +73,10 @@ class LabStopped(LabError):
     hint = Advice("Run the cell with Lab() again", terminal=f"Start it again: {command('serve')}",
                   page="Start the lab again where it ran, then reload this page")
 
-class UnknownFlavour(LabError, hint="Choose one of these, or leave it out for strict"):
+class UnknownFlavour(LabError, fault="the argument that was given", hint="Choose one of these, or leave it out for strict"):
     """The push service has no such flavour."""
 
-class BadHost(LabError):
+class BadHost(LabError, fault="the argument that was given"):
     """The lab cannot listen at this address."""
     hint = "Give one IPv4 address of this machine in the room's network, such as 192.168.1.20"
 
