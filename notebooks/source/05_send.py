@@ -103,7 +103,8 @@ checks.send.headers(headers)
 # %%
 phone = lab.open("virtual", name="Phone")
 phone.subscribe()
-subscription = [one for one in lab.subscriptions() if one.display_name == phone.name][-1].subscription
+phones = [one for one in lab.subscriptions() if one.display_name == phone.name]
+subscription = phones[-1].subscription
 
 def signed_by(keys):
     claims = Claims(subscription.origin, int(time.time()) + 12 * 3600, keys.subject)
@@ -236,7 +237,8 @@ checks.send.what_next(what_next)
 # %%
 async def subscribe_without_key():
     socket = await websocket_connect(lab.push_service.ws_url)
-    for said in {"messageType": "hello"}, {"messageType": "register", "channelID": str(uuid.uuid4())}:
+    register = {"messageType": "register", "channelID": str(uuid.uuid4())}
+    for said in {"messageType": "hello"}, register:
         await socket.write_message(json.dumps(said))
         answer = json.loads(await socket.read_message())
     socket.close()
@@ -396,7 +398,8 @@ theirs = webpush(data="Twins", vapid_claims=(claims := {"sub": lab.keys.subject}
 ours = assemble("Twins", ttl=60)
 assert len(theirs.body) == len(ours.body) and theirs.body[16:21] == ours.body[16:21]
 mine, its = ({name.lower() for name in one.headers} for one in (ours, theirs))
-print(len(ours.body), "bytes each, from byte 16:", theirs.body[16:21].hex(" "), "…", sorted(mine - its))
+print(len(ours.body), "bytes each, from byte 16:", theirs.body[16:21].hex(" "), "…",
+      sorted(mine - its))
 print("claims afterwards:", sorted(claims), "· TTL:", theirs.headers["ttl"])
 try:
     webpush(data="Who am I?", vapid_claims={}, **common)

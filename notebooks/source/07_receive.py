@@ -109,8 +109,8 @@ def notify_me(title, **options):
     before = lab.journal.last
     wish = {"endpoint": stored.subscription.endpoint}
     wish["notification"] = {"title": title, "options": options}
-    headers = {"Content-Type": "application/json"}
-    urlopen(Request(lab.application_server.url + "notify-me", json.dumps(wish).encode(), headers)).close()
+    url, headers = lab.application_server.url + "notify-me", {"Content-Type": "application/json"}
+    urlopen(Request(url, json.dumps(wish).encode(), headers)).close()
     lab.wait_for("notification shown", before)
     return browser.wait_for_notification(title=title, body=options["body"])
 
@@ -263,7 +263,8 @@ def wake(listener):
 # %%
 print("with   ", wake(lambda wait_until, screen: wait_until(show(screen))))
 print("without", wake(lambda wait_until, screen: next(show(screen))))
-listeners = [line for line in starter_file("sw.js").split("\n") if line.startswith("addEventListener")]
+lines = starter_file("sw.js").split("\n")
+listeners = [line for line in lines if line.startswith("addEventListener")]
 assert all("waitUntil" in line for line in listeners if "click" not in line)  # ours never forget
 
 # %% [markdown]
