@@ -5,6 +5,7 @@ characters that steer a terminal or turn the direction of writing, it may be of 
 hold a secret. What leaves these functions is one line, printable, and bounded.
 """
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -21,6 +22,18 @@ def one_line(text: str) -> str:
     'Ada Lovelace'
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def json_line(value: object) -> str:
+    """Return a value as one line of JSON, with an escape for each character that is not printable.
+
+    Whoever reads the JSON gets the value whole, and a terminal that shows it is not steered by it.
+
+    >>> json_line({"name": "Zo\u00eb" + chr(0x9b)})
+    '{"name": "Zo\u00eb\\\\u009b"}'
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def show(text: str, hidden: Iterable[str] = (), limit: int = MAX_SHOWN) -> str:

@@ -1,11 +1,12 @@
 """Text from outside: whatever it is, what may be shown is one line, printable, bounded, no secret."""
 
+import json
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushlab.text import MAX_SHOWN, one_line, show
+from pushlab.text import MAX_SHOWN, json_line, one_line, show
 
 NASTY = "\x1b[31m\x9b\u202e\u2028\x85\r\n\t\0" + "s3cret-_" * 8
 
@@ -21,6 +22,13 @@ def test_whatever_it_is(text):
 @given(st.text(st.characters(categories=["L", "N", "P"]), max_size=31))
 def test_plain_words_stay_as_they_are(word):
     assert show(word) == one_line(word) == word
+
+
+@given(st.text() | st.builds("".join, st.lists(st.sampled_from([*NASTY, NASTY, "Zo\xeb "]))))
+def test_json_is_printable_and_whole(text):
+    line = json_line({text: [text]})
+    assert line.isprintable() and json.loads(line) == {text: [text]}
+    assert "\xeb" not in text or "\xeb" in line, "letters need no escape"
 
 
 def test_what_is_hidden_is_named_by_the_caller_or_long():

@@ -4,7 +4,6 @@ Nothing here is made up: a line is printed when a server writes an event into th
 line is the notification that the browser itself says it shows.
 """
 
-import json
 import sys
 import threading
 from collections import Counter
@@ -16,6 +15,7 @@ from pushlab.journal import Event, Party
 from pushlab.lab.browser import installed_browsers
 from pushlab.lab.runtime import EVENT_SECONDS, LabRuntime
 from pushlab.settings import patience
+from pushlab.text import json_line
 from pushlab.throwaway import ThrowAwayFolder, sweep
 
 UA, PS, AS = Party.USER_AGENT, Party.PUSH_SERVICE, Party.APPLICATION_SERVER
@@ -146,7 +146,7 @@ def line_of(event: Event) -> dict | None:
 
 
 def _json_writer(out: TextIO) -> Callable[[dict], None]:
-    return lambda line: print(json.dumps(line, ensure_ascii=False), file=out, flush=True)
+    return lambda line: print(json_line(line), file=out, flush=True)
 
 
 def _text_writer(out: TextIO, named: bool) -> Callable[[dict], None]:

@@ -1,12 +1,12 @@
 """``pushlab inspect``: take a request apart that somebody has at hand. It sends nothing."""
 
-import json
 import sys
 import time
 from pathlib import Path
 
 from pushlab import files
 from pushlab.doctor.inspection import MAX_SIZE, inspect_content, read_receiver
+from pushlab.text import json_line
 
 
 def inspect(
@@ -31,7 +31,7 @@ def inspect(
     )
     for number, inspection in enumerate(inspections):
         if as_json:
-            print(json.dumps(inspection.to_json(secrets), ensure_ascii=False))
+            print(json_line(inspection.to_json(secrets)))
         else:
             print("\n" * (number > 0) + "\n".join(inspection.lines(secrets)))
     return 0 if all(inspection.report.good for inspection in inspections) else 1

@@ -4,7 +4,6 @@ Subscriptions outlive the lab: they are in its database until somebody removes t
 endpoint nor a key is shown; a label names a subscription without giving it away.
 """
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.errors import UnknownSubscription, UnusableFolder
 from pushlab.reader import command
 from pushlab.server.database import sqlite_url
-from pushlab.text import show
+from pushlab.text import json_line, show
 
 FILE = "appserver.sqlite3"
 """The application server's database in a data folder."""
@@ -44,7 +43,7 @@ def subscriptions(
             print(f"Removed {_count(removed)} from {where}. A page that is open may send its own again.")
         elif as_json:
             for stored in store.all():
-                print(json.dumps(_facts(stored), ensure_ascii=False))
+                print(json_line(_facts(stored)))
         else:
             _print_table(store, where)
     finally:

@@ -51,6 +51,7 @@ from pushlab.protocol.spelling.shapes import LENGTHS
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.chromium import checkin, messages, protobuf
 from pushlab.settings import patience
+from pushlab.text import json_line
 
 INPUT_SECONDS = 2.0
 """How long a processor may work at one input. The slowest target needs some milliseconds."""
@@ -221,7 +222,7 @@ def read_captured(data: bytes) -> None:
         inspection = inspect_request(request, now=0, receiver=RECEIVER)
         shown = [*str(inspection).splitlines(), repr(inspection)]
         assert not [line for line in shown if not line.isprintable()]
-        json_text = json.dumps(inspection.to_json(secrets=True), ensure_ascii=False)
+        json_text = json_line(inspection.to_json(secrets=True))
         assert json_text.isprintable()
     captured.body_of(data)
 

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pushlab.conformance.case import Result, Verdict
+from pushlab.text import json_line
 
 
 def line(result: Result) -> str:
     """Return one result as JSON."""
     case = result.case
     members = {"case": case.id, "verdict": result.verdict, "level": case.level, "why": result.why}
-    return json.dumps(members, ensure_ascii=False)
+    return json_line(members)
 
 
 def summary(results: Iterable[Result]) -> str:

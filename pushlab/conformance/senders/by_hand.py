@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from pushlab.conformance.exchange import Message, Said
+from pushlab.text import json_line
 from pushlab.throwaway import ThrowAwayFolder
 
 MAX_SHOWN = 200
@@ -90,4 +91,4 @@ class ByHand:
             path = self._folder.path / f"payload-{self._number}"
             path.write_bytes(payload)
             return f"{len(payload)} bytes, in the file {path}"
-        return json.dumps(payload.decode(), ensure_ascii=False) if payload else "none"
+        return json_line(payload.decode()) if payload else "none"
