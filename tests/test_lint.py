@@ -96,6 +96,7 @@ def test_a_rule_that_is_silenced_without_a_reason_is_found(source, is_found):
 
 def test_what_is_silenced_in_javascript_says_why():
     scripts = [path for name in FOLDERS for path in (ROOT / name).rglob("*.*js")]
+    scripts = [path for path in scripts if "node_modules" not in path.parts]
     assert len(scripts) > 10
     for path in scripts:
         for line in path.read_text("utf-8").splitlines():

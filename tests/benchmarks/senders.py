@@ -209,7 +209,7 @@ def webpush_async_processes(job: dict) -> dict:
 
 def _import_webpush_async() -> None:
     import aiohttp  # noqa: F401 — before the clock starts
-    import pywebpush  # noqa: F401 — likewise
+    import pywebpush  # noqa: F401 — before the clock starts
 
 
 def _webpush_async(job: dict, private: "str | Vapid") -> dict:

@@ -14,6 +14,7 @@ from functools import cache
 import examples
 from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, RequestStartLine
 from tornado.iostream import IOStream
+from tornado.web import Application
 from wire import ask, check, clock, loop
 
 from pushlab.appserver.app import ApplicationServer
@@ -46,6 +47,11 @@ def _application_server(_age: int, subscribable: bool) -> ApplicationServer:
     return server
 
 
+@cache
+def _routes(server: ApplicationServer) -> Application:
+    return server._application()
+
+
 _page_requests = 0
 
 
@@ -57,8 +63,7 @@ def application_server_http(data: bytes) -> None:
     # Two servers: who is subscribed at one would be sent a message, over the network, by the other.
     server = _application_server(_page_requests // RENEWED, path == "/add-subscription")
     headers = HTTPHeaders({"Host": f"127.0.0.1:{server.port}", "Content-Type": "application/json"})
-    application = server._server.request_callback
-    wire = loop().run_until_complete(ask(application, "POST", path, headers, data[1:]))
+    wire = loop().run_until_complete(ask(_routes(server), "POST", path, headers, data[1:]))
     check(wire, {200, 201, 204, 400, 404, 409, 413})
 
 
