@@ -25,6 +25,11 @@ START_SECONDS = 60.0
 THREADS = 2
 """Ranges that a worker sends to at a time, so that the next begins before one has quite ended."""
 
+IN_A_SCRIPT = (
+    'Try again. A script of your own must call this under if __name__ == "__main__": each process '
+    "imports it once more"
+)
+
 CLOSE_SECONDS = 10.0
 """Seconds that Dask may take to close."""
 
@@ -52,9 +57,13 @@ class Connection:
         async with self._changing:
             if self._client is None or self._client.status != "running":
                 await self._close()
+                opening = asyncio.create_task(self._open())
                 try:
-                    await self._open()
+                    await asyncio.shield(opening)
                 except BaseException:
+                    # Dask leaves processes behind if it is cancelled while it starts them. So it goes
+                    # on, and all is closed then.
+                    await asyncio.gather(opening, return_exceptions=True)
                     await self._close()
                     raise
             assert self._client
@@ -91,7 +100,10 @@ class Connection:
                     timeout=patience(START_SECONDS), name="pushlab",
                 )  # fmt: skip
             else:
-                self._processes = await _local_cluster(where)
+                self._processes = _local_cluster(where)
+                await self._processes
+                # It tells everybody on this machine of tasks and logs, without a password.
+                self._processes.scheduler.http_server.stop()
                 self._client = await distributed.Client(
                     self._processes, asynchronous=True, set_as_default=False, name="pushlab"
                 )
@@ -119,14 +131,14 @@ async def _starting(where: Processes | Cluster) -> AsyncIterator[None]:
         said = f"{type(error).__name__}: {error}".strip(": ")
         if isinstance(where, Cluster):
             raise ClusterUnreachable(f"there is no connection to {where.address}: {said}") from None
-        raise ClusterFailed(f"the processes could not be started: {said}") from None
+        raise ClusterFailed(f"the processes could not be started: {said}", hint=IN_A_SCRIPT) from None
 
 
-async def _local_cluster(processes: Processes) -> "LocalCluster":
+def _local_cluster(processes: Processes) -> "LocalCluster":
     from distributed import LocalCluster
     from distributed.security import Security
 
-    cluster = await LocalCluster(
+    return LocalCluster(
         n_workers=cores() if processes == "auto" else processes,
         threads_per_worker=THREADS,
         security=Security.temporary(),
@@ -138,9 +150,6 @@ async def _local_cluster(processes: Processes) -> "LocalCluster":
         silence_logs=logging.CRITICAL,  # What goes wrong becomes an error of ours.
         asynchronous=True,
     )
-    # It tells everybody on this machine of tasks and logs, without a password.
-    cluster.scheduler.http_server.stop()
-    return cluster
 
 
 def cores() -> int:

@@ -54,9 +54,6 @@ LOOK = 0.5
 AHEAD = 2
 """Ranges for each thread that Dask is given beforehand: it keeps no more, however many there are."""
 
-TRIES = 4
-"""Times that a range is begun before it is given up."""
-
 END_SECONDS = 10.0
 """Seconds that a worker may take to end a notify-all (times PUSHLAB_PATIENCE)."""
 
@@ -99,41 +96,50 @@ class ClusterSender:
         ``progress`` is called with the counts so far some times a second. Raises ClusterError too.
         """
         with self._work.call():
-            client = await self._connection.client()
-            total, begun = await outlast(partial(self.runs.start, payload, run, number))
-            self._work.check()
-            self._log.record("send to all", subscriptions=total)
-            order = Order(begun, payload, options, resumed=run is not None)
-            one = _Run(client, self._name, self._equipment, order, self._max_in_flight)
-            before = await outlast(partial(self.runs.tally, begun, final=True))
-
-            def tell(tally: Counter[str]) -> None:
-                if progress:
-                    progress(Counts(**tally, total=total, run=begun))
-
-            one.on_written = tell
-            cut = partial(Ranges, self._store, self.runs, order)
-            sending = asyncio.create_task(one.send(cut, total))
+            sending = asyncio.create_task(self._send_all(payload, options, progress, run, number))
             self._sending.add(sending)
             try:
-                await sending
+                return await sending
             except asyncio.CancelledError:
                 self._work.check()  # It may be close() that has cancelled it.
                 raise
-            except PASSING as fault:
-                what = f"notify-all {begun} has stopped, for too long without its database"
-                hint = f"{RESUME}={begun})"
-                raise UnableToReadDatabase(f"{what}: {fault.detail}", fault.fault, hint=hint) from None
             finally:
                 self._sending.discard(sending)
-            await outlast(partial(self.runs.end, begun))
-            after = await outlast(partial(self.runs.tally, begun))
+
+    async def _send_all(
+        self,
+        payload: bytes | None,
+        options: PushOptions,
+        progress: Callable[[Counts], None] | None,
+        resumed: int | None,
+        number: int,
+    ) -> Counts:
+        client = await self._connection.client()
+        total, run = await outlast(partial(self.runs.start, payload, resumed, number))
+        self._log.record("send to all", subscriptions=total)
+        order = Order(run, payload, options, resumed=resumed is not None)
+        one = _Run(client, self._name, self._equipment, order, self._max_in_flight)
+
+        def tell(tally: Counter[str]) -> None:
+            if progress:
+                progress(Counts(**tally, total=total, run=run))
+
+        one.on_written = tell
+        try:
+            before = await outlast(partial(self.runs.tally, run, final=True))
+            await one.send(partial(Ranges, self._store, self.runs, order), total)
+            await outlast(partial(self.runs.end, run))
+            after = await outlast(partial(self.runs.tally, run))
+        except PASSING as fault:
+            what = f"notify-all {run} has stopped, for too long without its database"
+            hint = f"{RESUME}={run})"
+            raise UnableToReadDatabase(f"{what}: {fault.detail}", fault.fault, hint=hint) from None
         after.subtract(before)
         for origin, count in one.not_sent.most_common(ORIGINS_TOLD):
             self._log.record("not sent", push_service=origin, count=count)
         if after["gone"]:
             self._log.record("remove subscription", count=after["gone"])
-        return Counts(**after, total=total, run=begun)
+        return Counts(**after, total=total, run=run)
 
     @property
     def worker_pids(self) -> list[int]:
@@ -171,7 +177,7 @@ class _Run:
         self._useful_at, self._fault = self._loop.time(), ""
         self._pace = Pace(self._loop.call_later, max_in_flight)
         self._pulses: dict[str, asyncio.Task[None]] = {}
-        self._threads = 1
+        self._threads, self._found = 1, asyncio.Event()
         self._tally: Counter[str] = Counter(accepted=0, gone=0, retried=0, failed=0, not_sent=0)
         self.not_sent: Counter[str] = Counter()
         self.on_written: Callable[[Counter[str]], None] = lambda tally: None
@@ -181,11 +187,11 @@ class _Run:
 
         Raises ClusterError, StoreError; what is known then is recorded.
         """
-        under_way: set[asyncio.Task[None]] = set()
-        await self._look_for_workers()
-        parts = await outlast(partial(cut, range_size(total, self._threads)))
         looking = asyncio.create_task(self._keep_looking())
+        under_way = {asyncio.create_task(self._until_found())}
         try:
+            under_way -= await _first_of({*under_way, looking})
+            parts = await outlast(partial(cut, range_size(total, self._threads)))
             while part := await outlast(parts.next):
                 under_way.add(asyncio.create_task(self._send_range(part)))
                 while len(under_way) >= AHEAD * self._threads:
@@ -205,7 +211,7 @@ class _Run:
 
         from pushlab.appserver.broadcast.cluster.worker import Abandoned, send_range
 
-        for _ in range(TRIES):
+        while True:
             key = f"pushlab-{self._order.run}-{part.first}-{part.last}-{uuid4().hex[:8]}"
             future = self._client.submit(send_range, *self._name, tuple(part), key=key, pure=False)
             try:
@@ -222,18 +228,19 @@ class _Run:
                 raise error
             if isinstance(error, KilledWorker):
                 raise ClusterFailed(f"several workers ended while they sent to {part}")
-            # It is abandoned if a worker heard nothing of this program for a while, which may have
-            # slept with its machine.
             if not isinstance(error, Abandoned):
                 raise ClusterFailed(f"a worker that sent to {part} says: {error!r}")
-        raise ClusterFailed(f"{part} were begun {TRIES} times in vain")
+            # It heard nothing of this program for a while, which may have slept with its machine.
 
     # --- the workers -----------------------------------------------------------------------------
 
+    async def _until_found(self) -> None:
+        await self._found.wait()
+
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK)
             await self._look_for_workers()
+            await asyncio.sleep(LOOK)
 
     async def _look_for_workers(self) -> None:
         """Begin a pulse to each new worker, and do without those that have gone. Raises ClusterError."""
@@ -252,7 +259,9 @@ class _Run:
                 self._pace.forget(worker, self._loop.time())
                 if pulse.done():
                     self._note_fault(worker, pulse)
-        self._threads = max(1, sum(one["nthreads"] for one in workers.values()))
+        if workers:
+            self._threads = sum(one["nthreads"] for one in workers.values())
+            self._found.set()
         if self._pulses and not self._useless():
             self._useful_at = self._loop.time()
         elif self._loop.time() - self._useful_at > patience(START_SECONDS):
