@@ -26,13 +26,15 @@ from pushlab.appserver.broadcast.origin_queue import PROBE_CLOSED, OriginQueue
 class Share:
     """One worker's part of a push service.
 
-    ``waits``: messages that could begin; ``limit``: requests that it may have under way, as it was
-    told last; ``probes``: requests that it may begin although the queue is not open.
+    ``waits``: messages that could begin; ``limit``: requests that it may have under way, as it is
+    told; ``before``: the limit that holds until it has heard that; ``probes``: requests that it may
+    begin although the queue is not open.
     """
 
     waits: int = 0
     under_way: int = 0
     limit: int = 0
+    before: int = 0
     probes: int = 0
 
     @property
@@ -43,7 +45,7 @@ class Share:
     @property
     def committed(self) -> int:
         """How many it may have under way at this moment, as far as is known here."""
-        return max(self.limit, self.under_way)
+        return max(self.limit, self.before, self.under_way)
 
 
 class SharedQueue(OriginQueue[Any, Any]):
@@ -61,6 +63,7 @@ class SharedQueue(OriginQueue[Any, Any]):
         share = self.shares.setdefault(worker, Share())
         self._take_back(share, report.probes)
         share.waits, share.under_way = report.waiting + report.again, report.under_way
+        share.before = 0
         waiting = sum(one.waits for one in self.shares.values())
         self.waiting = range(waiting)  # type: ignore[assignment]  # they are in the workers
         self._count_under_way()
@@ -85,6 +88,7 @@ class SharedQueue(OriginQueue[Any, Any]):
         """Return what a worker may do from now on."""
         share = self.shares[worker]
         committed = sum(one.committed for name, one in self.shares.items() if name != worker)
+        share.before = max(share.before, share.limit)
         share.limit = max(0, min(self._parts(self.room)[worker], self.room - committed))
         if self.state == "probing" and share.limit:
             share.probes = self._parts(self._probes)[worker]

@@ -253,12 +253,11 @@ class _Run:
             self._pulses[worker] = asyncio.create_task(self._pulse(worker))
         for worker, pulse in list(self._pulses.items()):
             if worker not in workers:
-                pulse.cancel()
-            if pulse.done() or worker not in workers:
-                self._pulses.pop(worker)
+                self._pulses.pop(worker).cancel()
                 self._pace.forget(worker, self._loop.time())
-                if pulse.done():
-                    self._note_fault(worker, pulse)
+            elif pulse.done():  # It may have requests under way, and is asked again.
+                self._pulses.pop(worker)
+                self._note_fault(worker, pulse)
         if workers:
             self._threads = sum(one["nthreads"] for one in workers.values())
             self._found.set()
