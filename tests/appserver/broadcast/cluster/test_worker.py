@@ -156,7 +156,7 @@ def test_ranges_are_of_subscribers_and_those_refused_before_come_last(
             outcomes = [RecordedOutcome(number, "accepted", 201, 1) for number in range(5, 12)]
             runs.record(order.run, [*outcomes, RecordedOutcome(12, "refused", 403, 1)])
             again = Ranges(world.store, runs, Order(order.run, b"Hello", PushOptions(), True), 6)
-            assert list(iter(again.next, None)) == [Range(1, 18), Range(20, 20), Range(12, 12, (12,))]
+            assert list(iter(again.next, None)) == [Range(1, 17), Range(18, 20), Range(12, 12, (12,))]
             await world.close()
 
     run(scenario())
