@@ -19,6 +19,7 @@ _PUBLIC = {
     "pushlab.appserver.keys": ["VapidKeys"],
     "pushlab.appserver.app": ["ApplicationServer"],
     "pushlab.appserver.store": ["SubscriptionStore"],
+    "pushlab.appserver.broadcast.cluster.options": ["Cluster"],
     "pushlab.appserver.delivery.response": ["PushResponse"],
     "pushlab.appserver.explain.outcome": ["Outcome", "explain"],
     "pushlab.pushservice.app": ["PushService"],

@@ -22,6 +22,7 @@ from pushlab.appserver.broadcast.cluster.options import (
     checked_cluster,
     checked_processes,
 )
+from pushlab.appserver.broadcast.cluster.orders import Equipment, shared_database
 from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.clients import ClientName, checked_sender, push_client
@@ -145,6 +146,8 @@ class ApplicationServer:
         self._clock = clock
         self._certificate = certificate
         self._workers = checked_cluster(cluster) or checked_processes(processes)
+        if self._workers is not None:  # Refused now, and not in the night of the first notify-all.
+            shared_database(database, self._workers)
         self._cluster_senders: dict[Processes | Cluster, ClusterSender] = {}
         self._extension = extension
         self._numbers = itertools.count(1)
@@ -329,7 +332,6 @@ class ApplicationServer:
         """Return the sender that these workers are for. Those of another number are ended first."""
         if where not in self._cluster_senders:
             from pushlab.appserver.broadcast.cluster.connection import Connection
-            from pushlab.appserver.broadcast.cluster.orders import Equipment, shared_database
             from pushlab.appserver.broadcast.cluster.sender import ClusterSender
 
             equipment = Equipment.of(

@@ -30,6 +30,7 @@ from pushlab.appserver.broadcast.cluster.options import (
     checked_cluster,
     checked_processes,
 )
+from pushlab.appserver.broadcast.cluster.orders import shared_database
 from pushlab.appserver.delivery.clients import checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
@@ -155,6 +156,8 @@ class LabRuntime(Lifecycle):
                 f"the application server's database would be the push service's file, {mailbox}",
                 "application server",
             )
+        if (workers := self._cluster or self._processes) is not None:
+            shared_database(self._database, workers)
         self.journal = Journal(fault=self._faults.add)
         self._listeners = Listeners(self.journal, self._faults.add)
         self.push_service = PushService(

@@ -4,12 +4,13 @@ Dask is not imported here: wrong options are refused before anything is started.
 """
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pushlab.errors import BadArgument, ClusterNotEncrypted
+from pushlab.errors import BadArgument, ClusterNotEncrypted, ScaleMissing
 
 Processes = int | Literal["auto"]
 """How many processes send: ``"auto"`` is one for each core."""
@@ -72,6 +73,12 @@ class Cluster:
 def checked_cluster(value: "str | Cluster | None") -> "Cluster | None":
     """Return the cluster at an address. Raises BadArgument, ClusterNotEncrypted."""
     return Cluster(value) if isinstance(value, str) else value
+
+
+def check_installed() -> None:
+    """Raise ScaleMissing if Dask is not installed. It is not imported."""
+    if find_spec("distributed") is None:
+        raise ScaleMissing
 
 
 def check_encrypted(address: str, who: str) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import URL, ColumnElement
 
-from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, is_here
+from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, check_installed, is_here
 from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted, not_recorded
 from pushlab.appserver.delivery.clients import ClientName, push_client
 from pushlab.appserver.delivery.egress import ConnectOverride
@@ -67,11 +67,14 @@ class Order:
 
 
 def shared_database(url: str | URL, where: Processes | Cluster) -> str:
-    """Return the URL of a database that these workers can open too. Raises DatabaseNotShared.
+    """Return the URL of a database that these workers can open too.
+
+    Raises ScaleMissing, DatabaseNotShared, BadDatabaseUrl.
 
     >>> shared_database("sqlite:////lab/appserver.sqlite3", 2)
     'sqlite:////lab/appserver.sqlite3'
     """
+    check_installed()
     address = checked_url(url, OWNER)
     if address.get_backend_name() == "sqlite":
         if file_of(address, OWNER) is None:

@@ -115,6 +115,8 @@ class ClusterSender:
         number: int,
     ) -> Counts:
         client = await self._connection.client()
+        for worker in (await client.scheduler.identity())["workers"]:
+            check_encrypted(worker, "a worker")  # before anything is recorded
         total, run = await outlast(partial(self.runs.start, payload, resumed, number))
         self._log.record("send to all", subscriptions=total)
         order = Order(run, payload, options, resumed=resumed is not None)

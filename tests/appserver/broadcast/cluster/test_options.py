@@ -48,7 +48,7 @@ def test_tls_has_all_its_files(tmp_path):
     assert "a.pem" not in repr(Cluster("tls://127.0.0.1:8786", pem, pem, pem))
 
 
-def test_a_database_that_the_workers_cannot_open_is_refused(run, keys, serving):
+def test_a_database_that_the_workers_cannot_open_is_refused(keys):
     for url in ("sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"):
         with pytest.raises(DatabaseNotShared, match="memory of this process"):
             shared_database(url, 2)
@@ -56,18 +56,8 @@ def test_a_database_that_the_workers_cannot_open_is_refused(run, keys, serving):
         shared_database("sqlite:////lab/a.sqlite3", Cluster("tls://scheduler.example.net:8786"))
     assert shared_database("postgresql+psycopg://me:secret@db/lab", 2).endswith("me:secret@db/lab")
 
-    async def scenario():
-        async with serving(processes=2) as server:
-            server.subscribe(subscription())
-            with pytest.raises(DatabaseNotShared):
-                await server.notify_all()
-
-    def subscription():
-        from pushlab.protocol.subscription import PushSubscription
-
-        return PushSubscription("https://push.example.net/a", keys.public, bytes(16))
-
-    run(scenario())
+    with pytest.raises(DatabaseNotShared):
+        ApplicationServer(keys=keys, processes=2)  # before it is started
 
 
 def test_processes_and_a_number_for_one_notify_all(run, serving):

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pushlab.appserver.app import ApplicationServer
-from pushlab.appserver.broadcast.cluster import orders
+from pushlab.appserver.broadcast.cluster import options, orders
 from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW
 from pushlab.appserver.broadcast.origin_queue import FEW
 from pushlab.errors import BadField, ScaleMissing
@@ -268,17 +268,7 @@ def test_stop_ends_what_is_under_way(run, world):
     run(scenario())
 
 
-def test_without_dask_it_says_what_to_install(monkeypatch, tmp_path, run, keys, subscriber):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "distributed", None)
-
-    async def scenario():
-        server = ApplicationServer(keys=keys, database=f"sqlite:///{tmp_path}/a.sqlite3", processes=2)
-        await server.start()
-        server.store.save(subscriber("https://push.example.net/a").subscription, "KEY")
-        with pytest.raises(ScaleMissing, match=r"pip install 'pushlab\[scale\]'"):
-            await server.notify_all()
-        await server.stop()
-
-    run(scenario())
+def test_without_dask_it_says_what_to_install(monkeypatch, tmp_path, keys):
+    monkeypatch.setattr(options, "find_spec", lambda name: None)
+    with pytest.raises(ScaleMissing, match=r"pip install 'pushlab\[scale\]'"):
+        ApplicationServer(keys=keys, database=f"sqlite:///{tmp_path}/a.sqlite3", processes=2)
