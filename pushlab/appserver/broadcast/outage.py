@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pushlab.errors import DatabaseBusy, DatabaseLocked, DatabaseUnreachable, StoreError
+from pushlab.server.http import log
 
 Result = TypeVar("Result")
 
@@ -38,6 +39,7 @@ class Outage:
         """Note that it has failed."""
         if self.fault is None:
             self._since = asyncio.get_running_loop().time()
+            log.warning("a notify-all waits: %s", fault.detail)
         self.fault = fault
 
     def is_over(self) -> None:
