@@ -164,7 +164,7 @@ def postgres_server(slow, artifacts) -> Iterator[PostgresServer]:
     """Give a running PostgreSQL; without it skip, or fail where PUSHLAB_REQUIRE_BROWSERS is set."""
     programs = postgres.find()
     if programs is None:
-        missing("PostgreSQL is not installed: there is no initdb on PATH.")
+        missing("PostgreSQL is not installed here, or as root there is no user postgres to run it.")
     server = PostgresServer(programs, free_port())
     try:
         with artifacts.offer("postgresql.log", lambda: server.folder / "log"):

@@ -37,11 +37,20 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "listen_addresses": "127.
 
 
 def find() -> Path | None:
-    """Return the folder of PostgreSQL's programs, of the newest version; None without them."""
+    """Return the folder of PostgreSQL's programs, of the newest version; None if it cannot be run."""
+    if os.name != "posix" or (os.geteuid() == 0 and not has_user(SUPERUSER)):
+        return None
     debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = sorted(debian, key=lambda path: float(path.parts[-3]))[-1:]
     found = newest[0] if newest else shutil.which("initdb")
     return Path(found).resolve().parent if found else None
+
+
+def has_user(name: str) -> bool:
+    """Say whether this machine has a user of that name."""
+    import pwd
+
+    return name in (user.pw_name for user in pwd.getpwall())
 
 
 class PostgresServer:

@@ -17,9 +17,11 @@ from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
-from pushlab.appserver.store import SubscriptionStore, subscriptions
+from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import BadField, LabStopped
 from pushlab.protocol.delivery import PushOptions
+
+from .sending import fill
 
 # So many are answered before the kill, and more than may be under way then are left.
 HALF = 300
@@ -102,14 +104,7 @@ def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscrib
 
             service.answer = answer
             store = SubscriptionStore(database_url, [service.origin])
-            someone = subscriber(service.endpoint()).subscription
-            same = {"p256dh": someone.p256dh, "auth": someone.auth, "application_server_key": "KEY"}
-            people = [
-                same | {"endpoint": service.endpoint(f"{number:05}"), "who": "", "created_at": 0.0}
-                for number in range(PEOPLE)
-            ]
-            with store._engine.begin() as connection:  # One by one, each would wait for the disk.
-                connection.execute(subscriptions.insert(), people)
+            fill(store, service, subscriber, (f"{number:05}" for number in range(PEOPLE)))
             store.close()
 
             first = await start(service, 0)

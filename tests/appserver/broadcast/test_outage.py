@@ -14,7 +14,7 @@ from pushlab.errors import DatabaseUnreachable, LabStopped, StoreError, UnableTo
 from pushlab.protocol.delivery import PushOptions
 
 from .. import virtual_time
-from ..sending import in_a_world
+from ..sending import fill, in_a_world
 
 PEOPLE = 300
 AT = 100
@@ -78,8 +78,7 @@ def sending(run, keys, push_service, subscriber, postgres_url, small):
 
     def of(scenario):
         async def whole(world, service):
-            for number in range(PEOPLE):
-                world.add(subscriber(service.endpoint(f"{number:03}")))
+            fill(world.store, service, subscriber, (f"{number:03}" for number in range(PEOPLE)))
             await scenario(world, service)
 
         running(whole, database=postgres_url, broadcast={"max_in_flight": 20})
