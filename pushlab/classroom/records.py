@@ -12,7 +12,7 @@ nobody can speak for another by taking the same name. Each method is one transac
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -24,10 +24,12 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     func,
     select,
+    tuple_,
 )
 
 from pushlab.appserver.participants import NAME_LIMIT, shown_name
@@ -42,6 +44,8 @@ from pushlab.errors import (
     UnknownParticipant,
 )
 
+Result = TypeVar("Result")
+
 MAX_PARTICIPANTS = 200
 """Participants of a class."""
 
@@ -53,8 +57,6 @@ MAX_NUDGES = 20
 
 NUDGE_SECONDS = 600
 """How long a nudge waits for the participant's lab. Later it would be about another exercise."""
-
-Result = TypeVar("Result")
 
 TITLE = "From your instructor"
 
@@ -92,8 +94,8 @@ progress = Table(
 attempts = Table(
     "class_attempts",
     tables,
-    Column("number", Integer, primary_key=True),
-    Column("participant", Integer, nullable=False, index=True),
+    Column("participant", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("lesson", String(8), nullable=False),
     Column("exercise", String(40), nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -105,17 +107,16 @@ attempts = Table(
 nudges = Table(
     "class_nudges",
     tables,
-    Column("number", Integer, primary_key=True),
-    Column("participant", Integer, nullable=False, index=True),
+    Column("participant", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
     Column("title", String(MAX_TITLE), nullable=False),
     Column("body", String(MAX_BODY), nullable=False),
     Column("sent_at", Double, nullable=False),
     Column("outcome", String(16)),
-    sqlite_autoincrement=True,
 )
 
 OF_ONE = (progress, attempts, nudges)
-"""The tables whose rows belong to a participant."""
+"""The tables whose rows belong to a participant. Two number the rows of each participant from 1."""
 
 
 class NewParticipant(NamedTuple):
@@ -170,14 +171,16 @@ class ClassRecords:
         secret = secrets.token_urlsafe(24)
         values = {"name": shown, "digest": _digest(secret), "joined_at": self._clock()}
 
-        def insert(connection: Connection) -> int:
-            if _count(connection, participants) >= MAX_PARTICIPANTS:
+        def insert(connection: Connection) -> NewParticipant:
+            if connection.execute(select(func.count()).select_from(participants)).scalar_one() >= (
+                MAX_PARTICIPANTS
+            ):
                 raise ClassFull
             key = connection.execute(participants.insert().values(values)).inserted_primary_key
             assert key, "one row was inserted"
-            return key.number
+            return NewParticipant(key.number, shown, secret)
 
-        return NewParticipant(self._write(insert), shown, secret)
+        return self._write(insert)
 
     def participant(self, secret: str) -> int:
         """Return the number of the participant who has this secret. Raises NotInClass."""
@@ -187,35 +190,34 @@ class ClassRecords:
             raise NotInClass
         return number
 
-    def record(self, participant: int, received: Iterable[ReceivedAttempt]) -> int:
+    def record(self, participant: int, received: Collection[ReceivedAttempt]) -> int:
         """Record attempts in their order, and return how many were new. Raises NotInClass."""
-        now, received = self._clock(), list(received)
+        now = self._clock()
 
         def write(connection: Connection) -> int:
-            _check_is_there(connection, participant)
+            _lock(connection, participant)
             query = select(progress).where(progress.c.participant == participant)
-            known = {(row.lesson, row.exercise): row._asdict() for row in connection.execute(query)}
-            before = set(known)
-            touched, new = set(), []
+            before = {(row.lesson, row.exercise): row._asdict() for row in connection.execute(query)}
+            after, history, new = dict(before), [], 0
             for one in received:
                 key = one.attempt.lesson, one.attempt.exercise
-                row = known.get(key) or _fresh(participant, *key, now - one.ago)
+                row = after.get(key) or _fresh(participant, *key, now - one.ago)
                 if one.id <= row["last_id"]:
                     continue  # It has arrived before.
-                known[key] = row = _advanced(row, one, now - one.ago)
-                touched.add(key)
-                new.append(_history(row, one))
-            for key in sorted(touched):
-                _write_progress(connection, known[key], key in before)
-            if new:
-                connection.execute(attempts.insert(), new)
-                _trim(connection, attempts, participant, MAX_ATTEMPTS)
-            return len(new)
+                after[key] = row = _advanced(row, one, now - one.ago)
+                new += 1
+                if one.attempt.result != "stub":
+                    history.append(_history(row, one))
+            for key, row in sorted(after.items()):
+                if row is not before.get(key):
+                    _save(connection, row, key in before)
+            _append(connection, attempts, participant, history, MAX_ATTEMPTS)
+            return new
 
         return self._write(write)
 
     def mine(self, participant: int) -> dict[str, Any]:
-        """Return all that is kept of one participant, without the secret's digest."""
+        """Return all that is kept of one participant, without the secret's digest. Raises NotInClass."""
         columns = participants.c.number, participants.c.name, participants.c.joined_at
 
         def read(connection: Connection) -> dict[str, Any]:
@@ -239,22 +241,24 @@ class ClassRecords:
         def delete(connection: Connection) -> None:
             for table in OF_ONE:
                 connection.execute(table.delete().where(table.c.participant == participant))
-            if not connection.execute(
-                participants.delete().where(participants.c.number == participant)
-            ).rowcount:
+            that = participants.delete().where(participants.c.number == participant)
+            if not connection.execute(that).rowcount:
                 raise UnknownParticipant
 
         self._write(delete)
 
     def next_nudge(self, participant: int, after: int = 0) -> Nudge | None:
-        """Return the oldest nudge that waits for a participant, above number ``after``."""
+        """Return the oldest nudge that waits for a participant, above number ``after``.
+
+        Raises NotInClass.
+        """
         waits = (nudges.c.outcome.is_(None)) & (nudges.c.sent_at > self._clock() - NUDGE_SECONDS)
-        mine = (nudges.c.participant == participant) & (nudges.c.number > after)
-        query = select(nudges).where(mine, waits).order_by(nudges.c.number).limit(1)
+        mine = _of(nudges, participant).where(nudges.c.number > after, waits)
 
         def read(connection: Connection) -> Row | None:
-            _check_is_there(connection, participant)
-            return connection.execute(query).first()
+            if connection.execute(_row_of(participant)).first() is None:
+                raise NotInClass
+            return connection.execute(mine.order_by(nudges.c.number).limit(1)).first()
 
         row = self._read(read)
         return Nudge(row.number, row.title, row.body) if row else None
@@ -269,37 +273,36 @@ class ClassRecords:
 
     def snapshot(self) -> Snapshot:
         """Return what the board shows."""
-        last = select(func.max(nudges.c.number)).group_by(nudges.c.participant)
         people = participants.c.number, participants.c.name, participants.c.joined_at
-        queries = (
-            select(*people).order_by(participants.c.number),
-            select(progress),
-            select(nudges).where(nudges.c.number.in_(last)),
-        )
+        newest = select(nudges.c.participant, func.max(nudges.c.number)).group_by(nudges.c.participant)
+        last = tuple_(nudges.c.participant, nudges.c.number).in_(newest)
         return self._read(
-            lambda connection: Snapshot(*(connection.execute(query).all() for query in queries))
+            lambda connection: Snapshot(
+                connection.execute(select(*people).order_by(participants.c.number)).all(),
+                connection.execute(select(progress)).all(),
+                connection.execute(select(nudges).where(last)).all(),
+            )
         )
 
-    def history(self) -> Iterator[Row]:
+    def history(self) -> Sequence[Row]:
         """Return every attempt that is kept, oldest first, with the participant's name."""
         named = attempts.join(participants, attempts.c.participant == participants.c.number)
-        query = select(attempts, participants.c.name).select_from(named).order_by(attempts.c.number)
-        return iter(self._read(lambda connection: connection.execute(query).all()))
+        query = select(attempts, participants.c.name).select_from(named)
+        order = attempts.c.at, attempts.c.participant, attempts.c.number
+        return self._read(lambda connection: connection.execute(query.order_by(*order)).all())
 
     def nudge(self, numbers: Iterable[int], title: str, body: str) -> int:
         """Leave a nudge for each of these participants, and return for how many."""
-        now = self._clock()
+        wanted, values = set(numbers), {"title": title, "body": body, "sent_at": self._clock()}
 
-        def insert(connection: Connection) -> int:
+        def write(connection: Connection) -> int:
             known = set(connection.scalars(select(participants.c.number)))
-            chosen = sorted(known & set(numbers))
-            for number in chosen:
-                values = {"participant": number, "title": title, "body": body, "sent_at": now}
-                connection.execute(nudges.insert().values(values))
-                _trim(connection, nudges, number, MAX_NUDGES)
-            return len(chosen)
+            for number in sorted(known & wanted):
+                _lock(connection, number)
+                _append(connection, nudges, number, [{"participant": number} | values], MAX_NUDGES)
+            return len(known & wanted)
 
-        return self._write(insert)
+        return self._write(write)
 
     def delete_all(self) -> None:
         """Delete every participant, and all that is kept of them."""
@@ -323,17 +326,20 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
-def _count(connection: Connection, table: Table) -> int:
-    return connection.execute(select(func.count()).select_from(table)).scalar_one()
-
-
-def _of(table: Table, participant: int) -> Any:
+def _of(table: Table, participant: int) -> Select:
     return select(table).where(table.c.participant == participant)
 
 
-def _check_is_there(connection: Connection, participant: int) -> None:
-    query = select(participants.c.number).where(participants.c.number == participant)
-    if connection.execute(query).first() is None:
+def _row_of(participant: int) -> Select:
+    return select(participants.c.number).where(participants.c.number == participant)
+
+
+def _lock(connection: Connection, participant: int) -> None:
+    """Let no other transaction write for this participant until this one ends. Raises NotInClass.
+
+    SQLite has one transaction at a time, and leaves out FOR UPDATE.
+    """
+    if connection.execute(_row_of(participant).with_for_update()).first() is None:
         raise NotInClass
 
 
@@ -368,7 +374,7 @@ def _history(row: dict[str, Any], received: ReceivedAttempt) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_progress(connection: Connection, row: dict[str, Any], is_known: bool) -> None:
+def _save(connection: Connection, row: dict[str, Any], is_known: bool) -> None:
     if not is_known:
         connection.execute(progress.insert().values(row))
         return
@@ -376,9 +382,15 @@ def _write_progress(connection: Connection, row: dict[str, Any], is_known: bool)
     connection.execute(progress.update().where(*keys).values(row))
 
 
-def _trim(connection: Connection, table: Table, participant: int, most: int) -> None:
-    """Delete the oldest rows of a participant, so that ``most`` are left."""
-    newest = _of(table, participant).order_by(table.c.number.desc()).offset(most).limit(1)
-    if (first_too_many := connection.execute(newest).first()) is not None:
-        old = (table.c.participant == participant) & (table.c.number <= first_too_many.number)
-        connection.execute(table.delete().where(old))
+def _append(
+    connection: Connection, table: Table, participant: int, rows: Sequence[dict[str, Any]], most: int
+) -> None:
+    """Insert rows of a participant with numbers, and delete the oldest, so that ``most`` are left."""
+    if not rows:
+        return
+    mine = table.c.participant == participant
+    last = connection.execute(select(func.max(table.c.number)).where(mine)).scalar() or 0
+    numbered = [{"number": number} | row for number, row in enumerate(rows, last + 1)]
+    connection.execute(table.insert(), numbered)
+    old = table.c.number <= last + len(rows) - most
+    connection.execute(table.delete().where(mine, old))
