@@ -1,5 +1,7 @@
 """What is kept of a class: each attempt once, within bounds, and through a restart."""
 
+import threading
+
 import pytest
 
 from pushlab.appserver.store import SubscriptionStore
@@ -7,7 +9,6 @@ from pushlab.classroom import records as module
 from pushlab.classroom.attempt import ReceivedAttempt
 from pushlab.classroom.records import ClassRecords
 from pushlab.errors import BadField, ClassFull, NotInClass, UnknownParticipant
-from pushlab.server.database import sqlite_url
 
 from .conftest import Clock, told
 
@@ -143,10 +144,10 @@ def test_a_nudge_waits_for_ten_minutes_and_is_given_once_it_was_asked_for(record
     assert len(records.mine(ada)["nudges"]) == module.MAX_NUDGES
 
 
-def test_a_restart_keeps_everything(tmp_path, clock):
+def test_a_restart_keeps_everything(database_url, clock):
     kept = []
     for again in (False, True):
-        store = SubscriptionStore(sqlite_url(tmp_path / "appserver.sqlite3"))
+        store = SubscriptionStore(database_url)
         records = ClassRecords(store, clock)
         if not again:
             ada = records.join("Ada")
@@ -156,3 +157,28 @@ def test_a_restart_keeps_everything(tmp_path, clock):
         kept.append((records.mine(ada.number), [tuple(row) for row in records.history()]))
         store.close()
     assert kept[0] == kept[1]
+
+
+def test_two_kernels_of_one_participant_at_once_lose_nothing_on_postgresql_either(postgres_url, clock):
+    store = SubscriptionStore(postgres_url)
+    records = ClassRecords(store, clock)
+    ada = records.join("Ada")
+    exercises = ("03.derive", "04.claims")
+
+    def kernel(exercise: str) -> None:
+        for number in range(1, 21):
+            record(records, ada.number, told(number, exercise, step="PRK"))
+
+    threads = [threading.Thread(target=kernel, args=(exercise,)) for exercise in exercises]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    mine = records.mine(ada.number)
+    assert {row["exercise"]: row["attempts"] for row in mine["progress"]} == {"derive": 20, "claims": 20}
+    assert sorted(row["number"] for row in mine["attempts"]) == list(range(1, 41))
+    assert records.nudge([ada.number], "t", "look") == 1
+    assert len(records.snapshot().nudges) == 1 and len(records.history()) == 40
+    records.remove(ada.number)
+    assert records.snapshot() == ([], [], [])
+    store.close()
