@@ -199,7 +199,7 @@ def test_one_participant_of_the_room_is_notified_by_its_button(page, room, push_
     expect(button).to_be_focused()
     background.run(push_service_forgets(room, endpoint))
     button.press("Enter")
-    expect(page.locator("#room .said")).to_contain_text("subscribe")
+    expect(page.locator("#room .said")).to_contain_text("No such subscription is stored")
 
 
 async def push_service_forgets(room: Class, endpoint: str) -> None:
