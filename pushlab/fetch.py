@@ -25,7 +25,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
-from pushlab.errors import FetchFailed, MalformedJson
+from pushlab.errors import BadArgument, FetchFailed, MalformedJson
 from pushlab.protocol import strict_json
 
 MAX_BODY = 64 * 1024
@@ -78,6 +78,19 @@ def fetch(
         exchange.abort()  # It does nothing to an exchange that has ended.
     thread.join(ABORT_SECONDS)
     raise FetchFailed(f"no complete answer came within {seconds:g} s")
+
+
+def tls_trusting(certificates: bytes) -> ssl.SSLContext:
+    """Return what trusts these certificates, PEM or DER, and no other. Raises BadArgument."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The page's own certificate may be among them, and a self-made one may lack what RFC 5280 asks for.
+    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        is_pem = b"-----BEGIN " in certificates
+        tls.load_verify_locations(cadata=certificates.decode("ascii") if is_pem else certificates)
+    except (ssl.SSLError, ValueError):
+        raise BadArgument("it holds no certificate") from None
+    return tls
 
 
 def fetch_data(

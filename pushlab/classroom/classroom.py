@@ -19,6 +19,9 @@ from pushlab.classroom.routes import routes
 from pushlab.errors import BadArgument, BadField, LabStopped
 from pushlab.text import one_line
 
+JOINING = 0
+"""The number under which joins are counted. No participant has it."""
+
 Tell = Callable[[], None]
 
 
@@ -118,7 +121,8 @@ class Classroom:
     # --- a participant ---------------------------------------------------------------------------
 
     def join(self, name: object) -> NewParticipant:
-        """Add a participant. Raises BadField, ClassFull."""
+        """Add a participant. Raises BadField, ClassFull, TooManyRequests."""
+        self._rates.take(JOINING, 2)
         joined = self.records.join(name)
         self.changed.give()
         return joined

@@ -1,13 +1,15 @@
 """The participant's requests to the instructor's server, of which nothing is trusted (see ``fetch``)."""
 
 import json
+import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from pushlab import settings
+from pushlab import files, settings
 from pushlab.classroom.records import MAX_BODY, MAX_TITLE, NewParticipant, Nudge
-from pushlab.errors import FetchFailed, MalformedJson
-from pushlab.fetch import Reply, fetch
+from pushlab.errors import BadArgument, FetchFailed, MalformedJson
+from pushlab.fetch import Reply, fetch, tls_trusting
 from pushlab.lab import network
 from pushlab.protocol import strict_json
 from pushlab.text import one_line, show
@@ -31,12 +33,15 @@ class Refused(FetchFailed):
 class ClassClient:
     """The class at the page of a room. ``url``: of the page; ``secret``: of one participant.
 
+    ``cafile``: a file with the only certificates that are trusted, or "" for those of this machine.
+
     >>> ClassClient("http://192.168.1.20:8292/")
     ClassClient(url='http://192.168.1.20:8292/')
     """
 
     url: str
     secret: str = field(default="", repr=False)
+    cafile: str = field(default="", repr=False)
 
     def join(self, name: str) -> NewParticipant:
         """Become a participant. Raises FetchFailed, Refused."""
@@ -85,8 +90,18 @@ class ClassClient:
             direct=network.is_near(network.host_of(self.url) or ""),
             headers=headers,
             body=None if value is None else json.dumps(value).encode(),
+            tls=self._trusted(),
         )
         return _data(reply)
+
+    def _trusted(self) -> ssl.SSLContext | None:
+        if not self.cafile:
+            return None
+        try:
+            return tls_trusting(files.read(Path(self.cafile)))
+        except (OSError, BadArgument) as reason:
+            said = reason.detail if isinstance(reason, BadArgument) else reason.strerror
+            raise FetchFailed(f"cafile cannot be used: {said}") from None
 
 
 def _data(reply: Reply) -> dict[str, Any]:

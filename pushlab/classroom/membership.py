@@ -66,6 +66,12 @@ class Joined:
     name: str
     secret: str = field(repr=False)
     reports: bool = True
+    cafile: str = field(default="", repr=False)
+
+    @property
+    def client(self) -> ClassClient:
+        """What speaks for this participant."""
+        return ClassClient(self.url, self.secret, self.cafile)
 
     def __repr__(self) -> str:
         if not self.reports:
@@ -109,8 +115,10 @@ class Membership:
             self._look()
         return lambda: self._unfollow(lab)
 
-    def join(self, url: str, name: str) -> Joined:
+    def join(self, url: str, name: str, cafile: str | Path | None = None) -> Joined:
         """Join the class at the page ``url`` of a room, and leave the one before.
+
+        ``cafile``: a file with the only certificates that are trusted.
 
         Raises BadArgument, UnusableFolder, and FetchFailed if there is no such class.
         """
@@ -121,12 +129,13 @@ class Membership:
         if self.joined:
             with suppress(FetchFailed):
                 self.leave()
+        trusted = str(Path(cafile).absolute()) if cafile else ""
         try:
-            new = ClassClient(url).join(name)
+            new = ClassClient(url, cafile=trusted).join(name)
         except FetchFailed as reason:
             words = f"you have not joined the class at {url}: {reason.detail}"
             raise FetchFailed(words, hint=NO_CLASS) from None
-        joined = Joined(url, new.name, new.secret)
+        joined = Joined(url, new.name, new.secret, cafile=trusted)
         self._write(joined)
         return joined
 
@@ -143,7 +152,7 @@ class Membership:
             return None
         self._write(replace(joined, reports=False))
         try:
-            ClassClient(joined.url, joined.secret).leave()
+            joined.client.leave()
         except FetchFailed as reason:
             if not isinstance(reason, Refused) or reason.status != UNAUTHORIZED:
                 raise FetchFailed(
@@ -177,7 +186,7 @@ class Membership:
         self._end()
         self._joined = _read(self._path) if seen != (0, 0) else None
         if self._joined and self._joined.reports:
-            client = ClassClient(self._joined.url, self._joined.secret)
+            client = self._joined.client
             self._reporter = Reporter(client, self._forget)
             if self._lab:
                 self._listener = NudgeListener(client, self._deliver, self._forget)
@@ -240,7 +249,7 @@ def _read(path: Path) -> Joined | None:
         joined = Joined(**found)
     except (OSError, ValueError, TypeError):
         return None
-    texts = (joined.url, joined.name, joined.secret)
+    texts = (joined.url, joined.name, joined.secret, joined.cafile)
     return (
         joined if all(isinstance(one, str) for one in texts) and type(joined.reports) is bool else None
     )

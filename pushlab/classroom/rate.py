@@ -1,7 +1,8 @@
 """How many attempts a participant may report: a burst, and then some each second.
 
 A check takes a person some seconds, and what waited while the network was down comes at once. A token
-bucket lets both through, and bounds what one participant can make the instructor's machine do.
+bucket lets both through, and bounds what one participant can make the instructor's machine do. Joins
+have a bucket together, because whoever joins is nobody yet.
 """
 
 import math
@@ -41,7 +42,7 @@ class RateLimiter:
             until = max(self._until.pop(participant, 0.0), now) + count / PER_SECOND
             allowed = until - now <= BURST / PER_SECOND
             self._until[participant] = until if allowed else until - count / PER_SECOND
-            if len(self._until) > MAX_PARTICIPANTS:
+            if len(self._until) > MAX_PARTICIPANTS + 1:
                 del self._until[next(iter(self._until))]  # the one that was silent for longest
         if not allowed:
             wait = math.ceil(until - now - BURST / PER_SECOND)

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from pushlab import settings
 from pushlab.cli.keys import given
 from pushlab.errors import BadArgument, BrowserNotFound, FetchFailed, LabError
-from pushlab.fetch import Reply, data_of, fetch, is_text, or_null
+from pushlab.fetch import Reply, data_of, fetch, is_text, or_null, tls_trusting
 from pushlab.lab import network
 from pushlab.lab.browser import installed_browsers, real_browser, trusted_origin
 from pushlab.reader import Advice, command
@@ -114,16 +114,11 @@ def trusting(cafile: Path) -> ssl.SSLContext:
 
     Raises UnreadableFile; BadArgument if it has none.
     """
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # The file may have the page's own certificate, and a self-made one may lack what RFC 5280 asks for.
-    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     content = given(cafile)
     try:
-        is_pem = b"-----BEGIN " in content
-        tls.load_verify_locations(cadata=content.decode("ascii") if is_pem else content)
-    except (ssl.SSLError, ValueError):
+        return tls_trusting(content)
+    except BadArgument:
         raise BadArgument(f"{cafile} holds no certificate", hint=WRONG_FILE) from None
-    return tls
 
 
 def first_installed() -> str:

@@ -44,17 +44,18 @@ class Lab(LabRuntime):
         super()._start(undo)
         undo.callback(MEMBERSHIP.follow(self, self.data))
 
-    def join_class(self, url: str, *, name: str) -> Joined:
+    def join_class(self, url: str, *, name: str, cafile: str | Path | None = None) -> Joined:
         """Join the class at the page of an instructor's room, so that the instructor can help.
 
         From then on each check that you run, in every lesson, sends your name, the lesson and the
         exercise, whether it passed or the step at which it differs, the number of attempts and the
         time. It never sends your code or your output, and no check waits for it. The instructor may
-        send push messages to your lab's browsers. ``leave_class()`` ends this.
+        send push messages to your lab's browsers. ``leave_class()`` ends this. ``cafile`` is a file with
+        the certificate of an https page that this machine does not trust, or with its issuer's.
 
         Raises BadArgument, UnusableFolder, and FetchFailed if there is no class.
         """
-        return MEMBERSHIP.join(url, name)
+        return MEMBERSHIP.join(url, name, cafile)
 
     def leave_class(self) -> None:
         """Leave the class: send nothing any more, and delete what the instructor's machine has of you.

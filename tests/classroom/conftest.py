@@ -8,6 +8,7 @@ import pytest
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.classroom.classroom import Classroom
 from pushlab.classroom.client import ClassClient
 from pushlab.lab.loop import BackgroundLoop
@@ -30,7 +31,12 @@ class Room:
     """A server with a class. ``classroom`` is what the instructor's notebook has."""
 
     def __init__(
-        self, background: BackgroundLoop, database: Path | None, clock: Clock, port: int = 0
+        self,
+        background: BackgroundLoop,
+        database: Path | None,
+        clock: Clock,
+        port: int = 0,
+        certificate: Certificate | None = None,
     ) -> None:
         self.background, self.clock = background, clock
         self.classroom = Classroom(clock)
@@ -39,6 +45,7 @@ class Room:
             database=sqlite_url(database) if database else "sqlite://",
             instructor_token=TOKEN,
             extension=self.classroom,
+            certificate=certificate,
         )
         background.run(self.server.start(port))
 
@@ -59,8 +66,13 @@ class Room:
 
 
 @contextmanager
-def opened(background: BackgroundLoop, database: Path | None = None, port: int = 0) -> Iterator[Room]:
-    room = Room(background, database, Clock(), port)
+def opened(
+    background: BackgroundLoop,
+    database: Path | None = None,
+    port: int = 0,
+    certificate: Certificate | None = None,
+) -> Iterator[Room]:
+    room = Room(background, database, Clock(), port, certificate)
     try:
         yield room
     finally:

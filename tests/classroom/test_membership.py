@@ -5,13 +5,17 @@ import stat
 import threading
 
 import pytest
+import trustme
 
 from pushlab import Lab, checks
+from pushlab.appserver.web.certificate import Certificate
 from pushlab.classroom import membership as module
 from pushlab.classroom.membership import MEMBERSHIP, Joined, Membership
 from pushlab.errors import BadArgument, ExerciseError, FetchFailed
 from pushlab.notebook.checks import guard
 from pushlab.settings import patience
+
+from .conftest import opened
 
 
 @pytest.fixture
@@ -114,6 +118,28 @@ def wait(room, holds) -> bool:
         return True
     finally:
         leave()
+
+
+def test_a_room_by_https_is_trusted_by_the_file_that_the_participant_was_given(
+    background, membership, tmp_path
+):
+    issuer = trustme.CA()
+    made = issuer.issue_cert("127.0.0.1")
+    made.cert_chain_pems[0].write_to_path(tmp_path / "lab.pem")
+    made.private_key_pem.write_to_path(tmp_path / "lab.key")
+    issuer.cert_pem.write_to_path(tmp_path / "issuer.pem")
+    certificate = Certificate.load(tmp_path / "lab.pem", tmp_path / "lab.key")
+    with opened(background, certificate=certificate) as room:
+        with pytest.raises(FetchFailed, match="certificate"):
+            membership.join(room.url, "Ada")
+        for wrong_file in ("lab.key", "none.pem"):
+            with pytest.raises(FetchFailed, match="cafile cannot be used"):
+                membership.join(room.url, "Ada", tmp_path / wrong_file)
+        membership.join(room.url, "Ada", tmp_path / "issuer.pem")
+        wrong()
+        assert membership.flush(patience(30)) and len(states(room)) == 1
+        membership.leave()
+        assert states(room) == []
 
 
 def test_who_was_removed_is_in_no_class_any_more(room, membership, tmp_path):

@@ -272,6 +272,16 @@ def test_a_million_attempts_are_refused_and_hold_up_nobody(room):
     assert board(room)["trips"][0]["people"] == 1
 
 
+def test_nobody_joins_and_leaves_without_end(room):
+    joined = 0
+    with pytest.raises(Refused) as refused:
+        for _ in range(1000):
+            room.join("Eve").leave()
+            joined += 1
+    assert refused.value.status == 429 and 0 < joined <= rate.BURST
+    assert board(room)["lines"] == []
+
+
 def test_replays_count_once(room):
     eve = room.join("Eve")
     for _ in range(5):
