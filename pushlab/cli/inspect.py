@@ -1,5 +1,6 @@
 """``pushlab inspect``: take a request apart that somebody has at hand. It sends nothing."""
 
+import errno
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ def inspect(
     user agent; ``at``: seconds since 1970, to judge the token by. Raises BadArgument, OSError.
     """
     inspections = inspect_content(
-        sys.stdin.buffer.read(MAX_SIZE) if source == Path("-") else files.read(source, MAX_SIZE),
+        _standard_input() if source == Path("-") else files.read(source, MAX_SIZE),
         time.time() if at is None else at,
         body=files.read(body) if body else None,
         receiver=read_receiver(files.read(receiver)) if receiver else None,
@@ -35,3 +36,10 @@ def inspect(
         else:
             print("\n" * (number > 0) + "\n".join(inspection.lines(secrets)))
     return 0 if all(inspection.report.good for inspection in inspections) else 1
+
+
+def _standard_input() -> bytes:
+    content = sys.stdin.buffer.read(MAX_SIZE + 1)
+    if len(content) > MAX_SIZE:
+        raise OSError(errno.EFBIG, f"it is larger than {MAX_SIZE} bytes", "standard input")
+    return content

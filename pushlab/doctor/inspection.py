@@ -25,6 +25,9 @@ PRIVATE = ("private", "privateKey", "private_key", "ua_private", "d")
 AUTH = ("auth", "auth_secret", "authSecret")
 """Names that a file may give to the two keys of a user agent."""
 
+YEAR_10000 = 253_402_300_800
+"""Seconds since 1970 at the end of the time that Python can write as a date."""
+
 TO_SHOW_SECRETS = Advice("secrets=True", terminal="--show-secrets")
 
 MAX_SIZE = 16 * 1024 * 1024
@@ -175,7 +178,14 @@ def inspect_content(
 def _with_body(request: Captured, body: bytes | None, folder: Path) -> Captured:
     """Add the body that is given by itself, or the one in the file that an .http file names."""
     if body is None and request.body_file:
-        body = files.read(folder / request.body_file)
+        path = folder / request.body_file
+        # Somebody else may have written the .http file, and what is read is shown in part.
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise BadArgument(
+                f"the body is to be read from {show(request.body_file)}, outside the request's folder",
+                hint="If that is right, give the file with --body",
+            )
+        body = files.read(path)
     if body is None:
         return request
     content, written = captured.body_of(body)
@@ -213,7 +223,7 @@ def in_words(claims: strict_json.JsonObject, now: float) -> str:
     """
     aud, exp, sub = (claims.get(name) for name in ("aud", "exp", "sub"))
     until = "an exp that is no number"
-    if is_number(exp) and 0 <= exp < 2**40:
+    if is_number(exp) and 0 <= exp < YEAR_10000:
         hours = (exp - now) / 3600
         left = f"{hours:.1f} h left" if hours > 0 else f"{-hours:.1f} h ago"
         until = f"{datetime.fromtimestamp(exp, UTC):%Y-%m-%d %H:%M:%S} UTC ({left})"

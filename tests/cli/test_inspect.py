@@ -69,8 +69,36 @@ def test_an_http_file_names_its_body(tmp_path, capsys):
     assert capsys.readouterr().out.count("Body: 144 bytes") == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"Dear all", b"{}"])
+@pytest.mark.parametrize("name", ["/etc/hostname", "../body.bin", "a/../../body.bin", "link", "a\0b"])
+def test_an_http_file_names_no_file_elsewhere(tmp_path, name, capsys):
+    """Somebody else may have written it, and would have other files of this machine shown."""
+    (tmp_path / "body.bin").write_bytes(RFC.body)
+    (folder := tmp_path / "folder").mkdir()
+    (folder / "link").symlink_to(tmp_path / "body.bin")
+    path = folder / "request.http"
+    path.write_bytes(HEAD.replace(b"POST /p", b"POST https://push.example.net/p") + f"< {name}".encode())
+    assert main(["inspect", str(path), *AT]) in (1, 2)
+    said = capsys.readouterr()
+    assert "144 bytes" not in said.out and ("--body" in said.err or "\0" in name)
+
+
+def test_json_holds_nothing_that_steers_a_terminal(tmp_path, capsys):
+    path = tmp_path / "request"
+    path.write_bytes(HEAD.replace(b"aes128gcm", b"\x9b31m"))
+    assert main(["inspect", str(path), "--json", *AT]) == 1
+    assert capsys.readouterr().out.isascii()
+
+
+def test_more_than_is_read_of_standard_input_is_said(monkeypatch, capsys):
+    monkeypatch.setattr("pushlab.cli.inspect.MAX_SIZE", 1000)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"x" * 1001)))
+    assert main(["inspect", "-"]) == 2
+    assert "larger than 1000 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"Dear all", b"{}", b"\n" * 10**6, b"//\n" * 10**6])
 def test_what_is_no_request_ends_with_2_and_one_line(tmp_path, content, capsys):
+    # The time it takes grows with the lines and not with their square, or this would not end.
     path = tmp_path / "file"
     path.write_bytes(content)
     assert main(["inspect", str(path)]) == 2

@@ -95,12 +95,10 @@ CAPTURED = (
     _json({"log": {"entries": [{"request": _ENTRY}]}}),
 )  # fmt: skip
 
+_CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nHello\r\n0\r\nA: b\r\n\r\n"
 EXAMINED = (
     b"POST /wpush/v2/x HTTP/1.1\r\nHost: localhost\r\nTTL: 60\r\nContent-Length: 5\r\n\r\nHello",
-    (
-        b"POST http://localhost/x HTTP/1.1\r\nExpect: 100-continue\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nHello\r\n0\r\nA: b\r\n\r\n"
-    ),
+    b"POST http://localhost/x HTTP/1.1\r\nExpect: 100-continue\r\n%b" % _CHUNKS,
 )
 HEADERS = (
     b"TTL: 60\r\nUrgency: high\r\nTopic: upd\r\n",

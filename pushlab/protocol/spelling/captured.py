@@ -15,7 +15,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import dropwhile, islice
 
 from pushlab.errors import MalformedJson
 from pushlab.protocol import strict_json
@@ -102,9 +102,7 @@ def _of_messages(content: bytes) -> Iterator[Captured]:
 
 def _without_comments(part: bytes) -> bytes:
     lines = part.splitlines(keepends=True)
-    while lines and COMMENT.match(lines[0]):
-        del lines[0]
-    return b"".join(lines)
+    return b"".join(dropwhile(COMMENT.match, lines))
 
 
 def _of_head(form: str, lines: list[str]) -> Captured:
@@ -145,7 +143,7 @@ def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
 
 def _with_body(captured: Captured, rest: bytes) -> Captured:
     """Cut what follows the head to the body, as its headers frame it."""
-    if named := re.fullmatch(rb"<@?[ \t]+([^\r\n]+?)\s*", rest):
+    if named := re.fullmatch(rb"<@?[ \t]+([^\r\n\0]+?)\s*", rest):
         return replace(captured, body_file=named[1].decode("utf-8", "replace"))
     if "chunked" in " ".join(captured.values("Transfer-Encoding")).lower():
         return replace(captured, body=_unchunked(rest), without="")
