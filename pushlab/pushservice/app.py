@@ -148,7 +148,8 @@ class PushService:
             self._browsers = Browsers(self.broker.mailbox, self._secret)
             undo.push_async_callback(self._chromium.close)
             self._chromium.open(self.broker, self._browsers, self._store, host)
-            self.receivers = Receivers(self.broker, self.endpoint)
+            # Nothing would ever use up the answers that are planned for an endpoint that is gone.
+            self.receivers = Receivers(self.broker, self.endpoint, ended=self.answers.clear)
             undo.push_async_callback(self._https.close)
             self._https.open(self._https_application(), self._store, host, https_port)
             server = BoundedHTTPServer(self._at_port())

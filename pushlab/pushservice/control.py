@@ -89,9 +89,7 @@ class ExpireHandler(ControlHandler):
     """``POST /test/expire/ID``: the endpoint is gone, as if its user agent had unsubscribed."""
 
     def post(self, id: str) -> None:
-        receiver = self.receivers.find(id)
-        receiver.expire()
-        self.answers.clear(receiver.subscription.endpoint)  # Nothing would ever use them up.
+        self.receivers.find(id).expire()
         self.finish({"id": id})
 
 

@@ -72,15 +72,21 @@ class ReceivedMessage:
 class Receiver:
     """One user agent with one subscription. ``key``: of the only sender, 65 bytes, or None for any.
 
-    ``endpoint(token)`` is the URL to hand out.
+    ``endpoint(token)`` is the URL to hand out; ``ended(endpoint)`` is called once it is gone.
     """
 
     window = MAX_WINDOW
 
-    def __init__(self, broker: Broker, endpoint: Callable[[str], str], key: bytes | None):
+    def __init__(
+        self,
+        broker: Broker,
+        endpoint: Callable[[str], str],
+        key: bytes | None,
+        ended: Callable[[str], object],
+    ):
         self.id = new_secret()
         self.user_agent, self.display_name = f"receiver {self.id}", "Receiver"
-        self._broker = broker
+        self._broker, self._on_end = broker, ended
         self._private_key = ec.generate_private_key(p256.CURVE)
         self._messages: deque[ReceivedMessage] = deque(maxlen=MESSAGES_KEPT)
         self._news, self._ended = asyncio.Event(), False
@@ -116,6 +122,7 @@ class Receiver:
             self._broker.unsubscribe(self, CHANNEL)
             self._broker.disconnect(self)
             self.close()
+            self._on_end(self.subscription.endpoint)
 
     # --- what the broker asks of a connection ----------------------------------------------------
 
@@ -155,10 +162,18 @@ class Receiver:
 
 
 class Receivers:
-    """The receivers of one push service. ``endpoint(token, https)`` is the URL to hand out."""
+    """The receivers of one push service.
 
-    def __init__(self, broker: Broker, endpoint: Callable[[str, bool], str]):
-        self._broker, self._endpoint = broker, endpoint
+    ``endpoint(token, https)`` is the URL to hand out; ``ended(endpoint)`` is called once one is gone.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        endpoint: Callable[[str, bool], str],
+        ended: Callable[[str], object] = lambda endpoint: None,
+    ):
+        self._broker, self._endpoint, self._on_end = broker, endpoint, ended
         self._receivers: dict[str, Receiver] = {}
 
     def subscribe(self, key: bytes | None = None, https: bool = False) -> Receiver:
@@ -172,7 +187,7 @@ class Receivers:
             oldest = next(iter(self._receivers.values()))
             oldest.expire()
             del self._receivers[oldest.id]
-        receiver = Receiver(self._broker, lambda token: self._endpoint(token, https), key)
+        receiver = Receiver(self._broker, lambda token: self._endpoint(token, https), key, self._on_end)
         self._receivers[receiver.id] = receiver
         return receiver
 

@@ -237,3 +237,18 @@ def test_the_oldest_receiver_ends_for_a_new_one_and_all_end_with_the_service(
             assert [(await sender.send(one.subscription)).code for one in made[1:]] == [410, 410]
 
     run(scenario())
+
+
+def test_the_answers_that_are_planned_for_a_receiver_end_with_it(bench, monkeypatch):
+    monkeypatch.setattr(receivers, "MAX_RECEIVERS", 1)
+
+    async def scenario(bench):
+        control, planned = ControlClient(bench), bench.service.answers
+        for number in range(3):  # Each takes the place of the one before.
+            id, _ = await control.subscribe()
+            assert (await control.post(f"answer/{id}", {"status": 429, "times": 5}))[0] == 200
+            assert planned.pending == 5, number
+        bench.service.receivers.find(id).expire()
+        assert planned.pending == 0
+
+    bench(scenario, control=True)
