@@ -7,8 +7,10 @@ import random
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import urlsplit
 
 from pushlab import settings
 from pushlab.appserver import private_file
@@ -171,13 +173,28 @@ def _key(options: argparse.Namespace, sender: Sender) -> bytes | None:
 
 
 def _facts(options: argparse.Namespace, service: ExaminationService, seed: int) -> dict[str, str]:
-    who = shlex.join(options.sender) if options.sender else options.subscribe or "by hand"
     return {
-        "examined": who,
+        "examined": examined(options.sender, options.subscribe),
         "push services": " and ".join(service.origins),
         "clock": f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%d %H:%M:%S} UTC",
         "seed": str(seed),
     }
+
+
+def examined(sender: Sequence[str], subscribe: str | None) -> str:
+    """Say who is examined. A report is passed on, and an argument or a URL may hold a secret.
+
+    >>> examined(["node", "send.mjs", "--key", 43 * "A", "{subscription}"], None)
+    "node send.mjs --key … '{subscription}'"
+    >>> examined([], "http://ada:lovelace@127.0.0.1:8000/subscribe?token=s3cret")
+    'http://127.0.0.1:8000/subscribe'
+    """
+    if sender:
+        return show(shlex.join(sender))
+    if not subscribe:
+        return "by hand"
+    url = urlsplit(subscribe)
+    return show(f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}")
 
 
 def _print_opening(options: argparse.Namespace, facts: dict[str, str]) -> None:

@@ -23,6 +23,7 @@ from pushlab.protocol import base64url
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import LONG
 from pushlab.protocol.trace import Span
+from pushlab.text import show
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 
@@ -206,7 +207,7 @@ def _headers(arrived: Arrived) -> str:
 
 
 def _shown(name: str, value: str) -> str:
-    return LONG.sub(r"\1…", value) if name.lower() in SECRET else value
+    return LONG.sub(r"\1…", value) if name.lower() in SECRET else show(value)
 
 
 def _bytes(body: bytes) -> str:

@@ -20,6 +20,7 @@ from ..axe import everywhere
 FACTS = {"examined": "node <send.mjs> '{subscription}'", "seed": "7"}
 RECIPIENT = Recipient("https://localhost:8188", random.Random(0))
 TOKEN = ".".join(map(base64url.encode, (b'{"alg":"ES256"}', b'{"exp":1}', b"s3cret" * 10)))
+SECRET = ("X-Api-Key", "AIzaSyA-0123456789abcdefghijklmnopqrstu")
 BODIES = {
     "one record": bytes(16) + (4096).to_bytes(4, "big") + b"\x41\x04" + bytes(64) + bytes(40),
     "two records": bytes(16) + (30).to_bytes(4, "big") + b"\x01\x04" + bytes(45),
@@ -30,7 +31,7 @@ BODIES = {
 
 def exchange(body: bytes, authorization: str = f"vapid t={TOKEN}, k=BAAA") -> Exchange:
     recipient = Recipient(RECIPIENT.origin, random.Random(1))
-    headers = (("Authorization", authorization), ("TTL", "60"), ("ttl", "<b>"), ("X", "y" * 300))
+    headers = (("Authorization", authorization), ("TTL", "60"), ("ttl", "<b>"), ("X", "y" * 300), SECRET)
     url = recipient.subscription.endpoint
     for number in range(3):
         captured = Captured("raw HTTP", "POST", url, headers, body)
@@ -53,6 +54,7 @@ def test_the_page_holds_no_secret_and_no_script():
     assert "<i>" not in shown and "<send.mjs>" not in shown and "<script" not in shown
     assert RECIPIENT.path not in shown and "/wpush/" not in shown
     assert TOKEN.rpartition(".")[2] not in shown, "who reads the page could use the token"
+    assert SECRET[0] in shown and SECRET[1] not in shown
     assert "record 0" in shown and "record 1" in shown and "ends 16 bytes" not in shown
 
 

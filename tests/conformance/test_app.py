@@ -77,7 +77,7 @@ def test_what_an_app_does_wrong_is_a_sentence(run):
 
 def test_an_app_that_is_not_up_is_a_sentence(run):
     async def scenario():
-        app = AppSender(Routes.of("http://127.0.0.1:9"))
+        app = AppSender(Routes.of("http://ada:s3cret@127.0.0.1:9"))
         await app.open()
         try:
             return await app.send(MESSAGE)

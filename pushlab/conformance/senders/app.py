@@ -180,10 +180,15 @@ class AppSender:
             return Said(fault=f"POST {path}: {error.message}")
         except (OSError, asyncio.IncompleteReadError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            return Said(fault=f"the app at {urlsplit(url).netloc} cannot be reached: {why}")
+            return Said(fault=f"the app at {_host(url)} cannot be reached: {why}")
         except Exception as error:  # noqa: BLE001 — whatever a reply makes Tornado raise is a fault of the app
             return Said(fault=f"POST {path}: the reply cannot be read ({type(error).__name__})")
         return _said(response, path, time.monotonic() - began)
+
+
+def _host(url: str) -> str:
+    """Return the host and the port of a URL, without a password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _members(value: object) -> dict[str, Any]:
