@@ -101,6 +101,9 @@ WHOLE_FILE = ("of-another-tool", "no-key-file", "keys-exchanged", "private-key-b
 """Advice about a whole file: what is wrong with one value in it does not matter then."""
 
 OUR_NAME, ENV, JWK = "VAPID_PRIVATE_KEY", "a .env", "a JWK"
+OUR_NAMES = (OUR_NAME, "VAPID_PUBLIC_KEY", "VAPID_SUBJECT")
+"""What the lab itself reads of a ``.env``."""
+
 BOTH_COORDINATES = "x and y"
 """The members of a JWK that are its public half. No one can copy them into one line."""
 IMPORT = command("keys --import FILE")

@@ -20,6 +20,7 @@ from pushlab.protocol.spelling.key_file import (
     ENV,
     JWK,
     OUR_NAME,
+    OUR_NAMES,
     WHOLE,
     Found,
     KeyFile,
@@ -40,6 +41,9 @@ PAIR = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """A name and its value: NAME=value, name: value, 'name' => 'value', [name] => value."""
+
+REMARK = re.compile(r"[ \t]*(?:#|//|;).*")
+"""The beginning of a line that is a remark, such as the one with the keys before the present ones."""
 
 MAX_LENGTH = 65536
 """Characters of a file that are looked at."""
@@ -122,9 +126,11 @@ def _read_text(text: str) -> KeyFile:
         return by_names(
             "the text that openssl ec -text prints", ((f"{name}_key", body) for name, body in blocks)
         )
-    found = list(_pairs(text))
+    found, form = list(_pairs(text)), _form_of(text)
+    if form.startswith(ENV):
+        found = _as_in_a_shell(found)
     if any(role_of(name) in ("private", "public") for name, _ in found):
-        named = by_names(_form_of(text), found)
+        named = by_names(form, found)
         return named if named.has_private_key else by_witness(text) or named
     return by_witness(text) or _whole(text, "one key without a name")
 
@@ -149,9 +155,19 @@ def _of_spelling(form: str, spelling: Spelling) -> KeyFile:
 
 def _pairs(text: str) -> Members:
     for line in PAIR.finditer(text):
+        if REMARK.fullmatch(text, text.rfind("\n", 0, line.start("name")) + 1, line.start("name")):
+            continue
         value = line["value"]
         quoted = value[:1] == value[-1:] and value[:1] in ("'", '"') and len(value) > 1
         yield line["name"], value[1:-1] if quoted else value
+
+
+def _as_in_a_shell(pairs: list[tuple[str, object]]) -> list[tuple[str, object]]:
+    """Return the pairs that count: of one name the last, and our names alone if they have a key."""
+    values = dict(pairs)
+    if recognize(str(values.get(OUR_NAME, ""))).kind is Kind.PRIVATE:
+        values = {name: values[name] for name in OUR_NAMES if name in values}
+    return list(values.items())
 
 
 def _form_of(text: str) -> str:

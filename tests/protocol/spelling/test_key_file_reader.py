@@ -273,3 +273,19 @@ def test_a_public_key_alone_lacks_its_private_half():
 def test_a_hostile_file_takes_no_time(text):
     # Without bounds in the patterns, each of these takes minutes.
     assert not key_file_reader.read(text).public
+
+
+def test_of_keys_that_are_there_twice_the_one_counts_that_the_lab_would_take():
+    """An old key is often left above the new one, as a remark or as it was."""
+    old, new = (writers.private_of(p256.load_private(bytes(31) + bytes([n]))) for n in (7, 8))
+    old, new = base64url.encode(old), base64url.encode(new)
+    for name, before, after in (
+        ("VAPID_PRIVATE_KEY", f"VAPID_PRIVATE_KEY={old}", ""),
+        ("VAPID_PRIVATE_KEY", f"#VAPID_PRIVATE_KEY={old}", f"# VAPID_PRIVATE_KEY={old}"),
+        ("VAPID_PRIVATE_KEY", f"MY_VAPID_PRIVATE_KEY={old}", f"PUSH_PRIVATE_KEY={old}"),
+        ("WEB_PUSH_PRIVATE_KEY", f"  # WEB_PUSH_PRIVATE_KEY={old}", f"; WEB_PUSH_PRIVATE_KEY={old}"),
+        ("WEB_PUSH_PRIVATE_KEY", f"export WEB_PUSH_PRIVATE_KEY={old}", ""),
+    ):
+        file = key_file_reader.read(f"{before}\n{name}={new}\n{after}\n")
+        assert file.private.name == name, before
+        assert base64url.encode(file.private.spelling.raw) == new, (name, before)
