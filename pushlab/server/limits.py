@@ -30,6 +30,7 @@ from pushlab.server.stream import (
     MAX_HEAD,
     BoundedStream,
     BoundedTLSStream,
+    begin_tls,
     raw_response,
 )
 from pushlab.server.target import OriginForm
@@ -106,16 +107,15 @@ class BoundedHTTPServer(HTTPServer):
         if self._tls is None:
             return BoundedStream(stream.socket, on_close, **options)
         try:
-            stream.socket.getpeername()  # wrap_socket() would leave a reset connection open.
-            connection = self._tls.wrap_socket(
-                stream.socket, server_side=True, do_handshake_on_connect=False
-            )
-        except Exception as reason:
+            connection = begin_tls(stream.socket, self._tls)
+        except Exception:
             stream.close()
             on_close()
-            if isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError):
-                return None
             raise  # The context is at fault, not the client. Tornado logs it.
+        if connection is None:
+            stream.close()
+            on_close()
+            return None
         return BoundedTLSStream(connection, on_close, **options)
 
     def _refuse(self, stream: IOStream) -> None:

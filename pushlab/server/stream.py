@@ -14,6 +14,7 @@ import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from tornado.concurrent import Future
@@ -167,6 +168,22 @@ class BoundedStream(IOStream):
             return  # The client has closed the connection and reads no answer.
 
 
+def begin_tls(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket | None:
+    """Return an accepted connection as one by TLS, or None if the client has gone already.
+
+    It is closed then. Raises what is wrong with the context.
+    """
+    try:
+        connection.getpeername()  # wrap_socket() would leave a reset connection open.
+        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    except OSError as reason:
+        connection.close()
+        # OpenSSL's errors are OSErrors too; this number is the system's.
+        if isinstance(reason, ssl.SSLError) and reason.errno != errno.ENOTCONN:
+            raise
+        return None
+
+
 async def _after(seconds: float, read: Awaitable[bytes]) -> bytes:
     await asyncio.sleep(seconds)
     return await read
@@ -179,7 +196,8 @@ class BoundedTLSStream(BoundedStream, SSLIOStream):
         """Close the stream, after an answer in plain text to a client that speaks it."""
         if not self.closed() and isinstance(exc_info, ssl.SSLError) and exc_info.reason == PLAIN_HTTP:
             error = RequestError("this port speaks TLS: begin the address with https://")
-            socket.socket.send(self.socket, raw_response(error))
+            with suppress(OSError):  # The client has gone already.
+                socket.socket.send(self.socket, raw_response(error))
         super().close(exc_info)
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from tornado.websocket import WebSocketHandler, websocket_connect
 
-from pushlab.server import http, limits
+from pushlab.server import http, limits, stream
 from pushlab.server.stream import MAX_HEAD, RETRY_SECONDS
 
 from .bounded import GET, Client, Echo, allow, assert_serves, opened, until
@@ -77,20 +77,46 @@ def test_every_refusal_goes_through_tls_too(run, monkeypatch, tls):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a reset connection is not accepted")
-def test_a_client_that_resets_before_tls_begins_is_not_counted(run, tls):
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n"])
+def test_a_client_that_resets_before_tls_begins_is_not_counted(run, tls, sent, caplog):
     served, trusting = tls
 
     async def scenario():
         async with opened(ssl_options=served) as bounded:
             client = socket.create_connection(("127.0.0.1", bounded.port))
-            # Closing without lingering sends a reset. The server has not accepted yet: it needs
-            # the event loop, which runs this.
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.close()
+            client.sendall(sent)
+            # The server has not accepted yet: it needs the event loop, which runs this.
+            reset(client)
             await assert_serves(bounded, ssl=trusting)
             await until(lambda: bounded.counted() == 0)
 
     run(scenario())
+    assert "Traceback" not in caplog.text
+
+
+def reset(client: socket.socket) -> None:
+    """Close a connection without lingering: that sends a reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what was sent before a reset is lost")
+def test_a_client_that_speaks_http_to_tls_and_resets_is_nobody_s_fault(run, tls, caplog, monkeypatch):
+    served, trusting = tls
+
+    async def scenario():
+        async with opened(ssl_options=served) as bounded:
+            client = socket.create_connection(("127.0.0.1", bounded.port))
+            await until(lambda: bounded.counted() == 1)
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            # The refusal is written after the reset has come.
+            write = stream.raw_response
+            monkeypatch.setattr(stream, "raw_response", lambda error: [reset(client), write(error)][1])
+            await until(lambda: bounded.counted() == 0)
+            await assert_serves(bounded, ssl=trusting)
+
+    run(scenario())
+    assert "Traceback" not in caplog.text
 
 
 def test_a_client_context_is_an_error_in_the_log(run, tls, caplog):

@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import takewhile
 
-from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
 from tornado.tcpserver import TCPServer
 
 from pushlab.errors import BadField, RequestError, RequestTooLarge, StoreError
@@ -40,6 +40,7 @@ from pushlab.pushservice.chromium.messages import (
 from pushlab.pushservice.chromium.protobuf import MAX_VARINT, read_varint, varint
 from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.server.connections import CONNECTIONS, enable_keepalive
+from pushlab.server.stream import begin_tls
 
 VERSION = 41
 
@@ -67,7 +68,9 @@ class McsServer(TCPServer):
         clock: Callable[[], float],
         context: ssl.SSLContext,
     ):
-        super().__init__(ssl_options=context, max_buffer_size=2 * MAX_FRAME)
+        # Tornado itself is given no TLS context: it raises where a client resets its connection.
+        super().__init__()
+        self._tls = context
         self._broker, self._browsers, self._clock = broker, browsers, clock
         self._connections: set[McsConnection] = set()
 
@@ -81,10 +84,12 @@ class McsServer(TCPServer):
         finally:
             CONNECTIONS.release(self)
 
-    async def _serve(self, stream: IOStream) -> None:
-        if not enable_keepalive(stream.socket):
-            stream.close()
+    async def _serve(self, accepted: IOStream) -> None:
+        known = enable_keepalive(accepted.socket)
+        if not known or (tls := begin_tls(accepted.socket, self._tls)) is None:
+            accepted.close()
             return
+        stream = SSLIOStream(tls, max_buffer_size=2 * MAX_FRAME)
         stream.max_write_buffer_size = self._broker.max_unread
         connection = McsConnection(stream, self._broker, self._browsers, self._clock)
         self._connections.add(connection)

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import socket
 import ssl
+import struct
+import sys
 import urllib.parse
 
 import pytest
@@ -459,6 +462,22 @@ BEFORE_LOGIN = {
     "too many fields": bytes([41]) + frame(2, b"\x52\x00" * (MAX_FIELDS + 1)),
     "http": b"GET / HTTP/1.1\r\n\r\n",
 }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a reset connection is not accepted")
+def test_a_client_that_resets_before_tls_begins_is_nobody_s_fault(bench, caplog):
+    async def scenario(bench):
+        port = int(bench.service.chromium.mcs_url.rpartition(":")[2])
+        for sent in (b"", b"GET / HTTP/1.1\r\n\r\n"):
+            client = socket.create_connection(("127.0.0.1", port))
+            client.sendall(sent)
+            # Closing without lingering sends a reset, before the service accepts: this runs its loop.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        await (await bench.browser()).log_in()
+
+    bench(scenario)
+    assert not complaints(caplog)
 
 
 @pytest.mark.parametrize("words", BEFORE_LOGIN.values(), ids=BEFORE_LOGIN.keys())
