@@ -22,6 +22,7 @@ import asyncio
 import base64
 import json
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ from pushlab.useragent.remote import Remote
 
 AFTER_DISPLAY = 0.3
 """Seconds after a notification was made until the page may ask for it (see ``notifications``)."""
+
+DISPLAYED_KEPT = 1000
+"""Notifications that are remembered until somebody asks for them. A page may show them without end."""
 
 STARTUP = 10
 """Seconds that are waited for the end of Chromium's start (times PUSHLAB_PATIENCE)."""
@@ -182,7 +186,7 @@ class Chromium(Browser):
     async def _record_notifications(self) -> None:
         """Have Chromium report from now on when it displays a notification, and when one disappears."""
         self._shown: list[Notification] = []
-        self._displayed: list[Notification] = []
+        self._displayed: deque[Notification] = deque(maxlen=DISPLAYED_KEPT)
         self._news: float | None = None
         self._running().listen("BackgroundService.backgroundServiceEventReceived", self._note_event)
         service = {"service": "notifications"}
@@ -213,7 +217,8 @@ class Chromium(Browser):
             if (wait := news + AFTER_DISPLAY - asyncio.get_running_loop().time()) > 0:
                 await asyncio.sleep(wait)
                 continue
-            self._news, displayed, self._displayed = None, self._displayed, []
+            self._news, displayed = None, list(self._displayed)
+            self._displayed.clear()
             known = await super().notifications()
             unknown = [d for d in displayed if not any(k.matches(d.body, d.title) for k in known)]
             self._shown = known + unknown
