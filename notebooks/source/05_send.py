@@ -398,8 +398,7 @@ theirs = webpush(data="Twins", vapid_claims=(claims := {"sub": lab.keys.subject}
 ours = assemble("Twins", ttl=60)
 assert len(theirs.body) == len(ours.body) and theirs.body[16:21] == ours.body[16:21]
 mine, its = ({name.lower() for name in one.headers} for one in (ours, theirs))
-print(len(ours.body), "bytes each, from byte 16:", theirs.body[16:21].hex(" "), "…",
-      sorted(mine - its))
+print(len(ours.body), "bytes each, from byte 16:", theirs.body[16:21].hex(" "), "…", sorted(mine - its))
 print("claims afterwards:", sorted(claims), "· TTL:", theirs.headers["ttl"])
 try:
     webpush(data="Who am I?", vapid_claims={}, **common)
