@@ -826,7 +826,9 @@ def test_each_finding_that_the_doctor_can_make_is_provoked_here():
     made = set(re.findall(r'\b(?:bad|hint|level|fault)\(\s*f?"([a-z0-9{}()_-]+)"', source))
     made |= set(re.findall(r'\bcode(?:, fix)? = "([a-z0-9-]+)"', source))
     assert len(made) > 70
-    tests = Path(__file__).read_text("utf-8")
+    here = Path(__file__).parent
+    of_rooms = [here / "doctor" / "test_room.py", here / "endtoend" / "test_room.py"]
+    tests = "".join(path.read_text("utf-8") for path in (Path(__file__), *of_rooms))
     told = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', tests))
     missing = {
         code for code in made

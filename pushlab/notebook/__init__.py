@@ -92,8 +92,10 @@ class Lab(LabRuntime):
     ) -> Report:
         """Examine this lab, its environment and the arguments; return every fault, with its fix.
 
-        ``keys`` are this lab's if none are given. Raises OSError if a file cannot be read.
+        ``keys`` are this lab's if none are given. Of a room it examines the address, and not the page.
+        Raises OSError if a file cannot be read.
         """
+        in_room = self.invitation is not None
         if isinstance(subscription, StoredSubscription):
             made_for = {"applicationServerKey": subscription.application_server_key}
             subscription = subscription.subscription.to_json() | made_for
@@ -104,7 +106,8 @@ class Lab(LabRuntime):
             keys=Path(keys) if isinstance(keys, str) else keys,
             claims=claims,
             options=options,
-            page=self.application_server.url,
+            page="" if in_room else self.application_server.url,
+            host=self._host if in_room else "",
             data=self.data,
             port=self.application_server.port,
             stored=[one.application_server_key for one in self.subscriptions()] if self.running else (),

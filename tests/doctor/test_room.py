@@ -1,8 +1,10 @@
 """The address of a room. ``endtoend/test_room.py`` examines one in a network of its own."""
 
 import asyncio
+import json
 import socket
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +15,10 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.doctor import room
 from pushlab.doctor.findings import Level
+from pushlab.fetch import Reply
 from pushlab.lab.loop import BackgroundLoop
+
+from ..test_fetch import data, serving
 
 FAULTS = {"application server", "user agent", "this machine"}
 
@@ -58,6 +63,18 @@ def test_a_room_that_is_not_open_is_told_from_a_lab_at_the_loopback_and_from_ano
     assert run(findings()) == ["room-port-taken", "room-closed", "room-at-loopback"]
 
 
+def test_a_push_service_that_does_not_answer_or_not_to_chromium_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[1]
+    with serving(data(mcs_url=f"https://127.0.0.1:{nobody}")) as half:
+        for port, words in ((nobody, "does not answer"), (half, "not listen for Chromium")):
+            told_to_pages = {"data": {"push_service": f"ws://127.0.0.1:{port}/"}}
+            reply = Reply(200, Message(), json.dumps(told_to_pages).encode())
+            ports, (finding,) = room._push_service(reply)
+            assert ports == [port] and told([finding]) == ["room-push-service"]
+            assert words in finding.seen
+
+
 def test_a_firewall_that_is_on_is_told_with_the_rule_that_lets_the_room_in(monkeypatch, tmp_path):
     monkeypatch.setattr(room.network, "interfaces", lambda: {"10.77.0.1": ("eth0", "10.77.0.0/24")})
     file = tmp_path / "ufw.conf"
@@ -68,7 +85,7 @@ def test_a_firewall_that_is_on_is_told_with_the_rule_that_lets_the_room_in(monke
     file.write_text("ENABLED=yes\n")
     (finding,) = room._firewalls("10.77.0.1", [8292, 8030, 40443])
     allow = "sudo ufw allow from 10.77.0.0/24 to any port 8292,8030,40443 proto tcp"
-    assert finding.fix == f"Let the room in: {allow}"
+    assert (finding.code, finding.fix) == ("room-firewall", f"Let the room in: {allow}")
 
 
 # --- the certificate -------------------------------------------------------------------------------

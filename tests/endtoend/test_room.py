@@ -68,6 +68,21 @@ def test_the_doctor_tells_what_a_room_s_address_lacks_and_what_only_another_mach
     assert list(examined(room, "crowd", "--port", port)) == ["room-address"], "it is another machine's"
 
 
+IN_A_NOTEBOOK = f"""
+import json, sys
+from pushlab import Lab
+with Lab(host="{INSTRUCTOR}", port=0, push_port=0, data=sys.argv[1]) as lab:
+    print(json.dumps({{one.code: one.level for one in lab.doctor()}}))
+"""
+
+
+def test_a_lab_of_a_room_examines_its_address_in_place_of_its_page(room, tmp_path):
+    process = room.network.start("desk", sys.executable, "-c", IN_A_NOTEBOOK, str(tmp_path))
+    found = json.loads(process.stdout.readline())
+    assert process.wait(patience(60)) == 0
+    assert found["room-from-elsewhere"] == "hint" and "page-insecure" not in found
+
+
 def test_the_command_joins_and_says_what_it_weakens(room):
     command = ["-m", "pushlab", "join", room.url, "--browser", "firefox", "--headless"]
     # What a shell runs in the background ignores SIGINT, and so would everything that it starts.
