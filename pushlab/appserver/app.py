@@ -322,11 +322,20 @@ class ApplicationServer:
             number, payload = self._message(title, body, notification, number)
             if not await asyncio.to_thread(self.store.count):
                 raise NoSubscriptions
-            sender = self.broadcast_sender if where is None else await self._cluster_sender(where)
+            sender: BroadcastSender | ClusterSender = self.broadcast_sender
+            if where is not None:
+                sender = await self._cluster_sender(where)
+                await self._tell_participants(payload)
             counts = await sender.send_all(
                 payload, options or PushOptions(), progress, run=resume, number=number
             )
             return replace(counts, id=number)
+
+    async def _tell_participants(self, payload: bytes) -> None:
+        """Note that a message is sent to each participant: the workers have a memory of their own."""
+        _, stored = await asyncio.to_thread(self.store.newest, MAX_REMEMBERED)
+        for one in stored:
+            self.room.sending(one.subscription.endpoint, payload)
 
     async def _cluster_sender(self, where: Processes | Cluster) -> "ClusterSender":
         """Return the sender that these workers are for. Those of another number are ended first."""

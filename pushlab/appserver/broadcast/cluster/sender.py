@@ -180,7 +180,9 @@ class _Run:
         self._pace = Pace(self._loop.call_later, max_in_flight)
         self._pulses: dict[str, asyncio.Task[None]] = {}
         self._threads, self._found = 1, asyncio.Event()
-        self._tally: Counter[str] = Counter(accepted=0, gone=0, retried=0, failed=0, not_sent=0)
+        # What each WorkerRun has recorded until now, by its name, and what all have.
+        self._written: dict[str, Counter[str]] = {}
+        self._tally: Counter[str] = Counter()
         self.not_sent: Counter[str] = Counter()
         self.on_written: Callable[[Counter[str]], None] = lambda tally: None
 
@@ -302,10 +304,11 @@ class _Run:
 
     def _learn(self, worker: str, said: dict[str, Any]) -> None:
         self._pace.learn(worker, map(Report.read, said["seen"]), self._loop.time())
-        self.not_sent.update(said["not_sent"])
-        if said["written"]:
-            self._tally.update(said["written"])
-            self.on_written(self._tally)
+        self._written[said["name"]] = Counter(said["written"])
+        tally = sum(self._written.values(), Counter())
+        if tally != self._tally:
+            self._tally = tally
+            self.on_written(tally)
 
     async def _end_on_workers(self) -> None:
         """Let each worker end and record. A worker that does not answer has done so, or will soon."""
@@ -316,6 +319,7 @@ class _Run:
             async with asyncio.timeout(patience(END_SECONDS)):
                 if said := await self._ask(worker, "end"):
                     self._learn(worker, said)
+                    self.not_sent.update(said["not_sent"])
 
         await asyncio.gather(*map(end, self._pulses), return_exceptions=True)
 

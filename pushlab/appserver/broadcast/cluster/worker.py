@@ -21,6 +21,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import repeat
 from typing import Any, cast
+from uuid import uuid4
 
 from distributed import Worker, WorkerPlugin, get_worker
 
@@ -134,7 +135,7 @@ class Pushlab(WorkerPlugin):
         if known is None or (ended := known.runs.pop(run, None)) is None:
             return None
         await ended.end()
-        return ended.report()
+        return ended.report() | {"not_sent": dict(ended.not_sent)}
 
     async def leave(self, server: str) -> None:
         """End every notify-all of an application server, close its database, and forget its keys."""
@@ -201,14 +202,14 @@ class WorkerRun:
         order: Order,
         abandon: Callable[[], Awaitable[None]],
     ):
-        self._abandon = abandon
+        self._name, self._abandon = uuid4().hex, abandon
         self._store, self._context, self._order = store, sender.context, order
         self._logs = repeat(sender.log.quiet())
         self._recorder = Recorder(Runs(store), order.run, written=self._count)
         self._parts: list[_Part] = []
         self._unread: asyncio.Queue[_Part] = asyncio.Queue()
         self._written: Counter[str] = Counter()
-        self._not_sent: Counter[str] = Counter()
+        self.not_sent: Counter[str] = Counter()
         self._urgent = asyncio.Event()
         self._heard = asyncio.get_running_loop().time()
         self._broadcast = _RangesBroadcast(self)
@@ -243,12 +244,11 @@ class WorkerRun:
         return self.report()
 
     def report(self) -> dict[str, Any]:
-        """Return what was seen and recorded since the last report."""
-        written, self._written = self._written, Counter()
-        not_sent, self._not_sent = self._not_sent, Counter()
-        return {
-            "seen": self._broadcast.reports(), "written": dict(written), "not_sent": dict(not_sent)
-        }  # fmt: skip
+        """Return what was seen since the last report, and how much has been recorded in all.
+
+        A report may get lost, with the request for it. What was recorded is not lost with it.
+        """
+        return {"seen": self._broadcast.reports(), "name": self._name, "written": dict(self._written)}
 
     async def end(self) -> None:
         """End what is under way, and record what is known. Ranges that are not done raise LabStopped."""
@@ -284,7 +284,7 @@ class WorkerRun:
     def note(self, stored: StoredSubscription, outcome: Outcome) -> None:
         """Record an outcome soon."""
         if outcome is NOT_SENT:
-            self._not_sent[stored.subscription.origin] += 1
+            self.not_sent[stored.subscription.origin] += 1
         self._conclude(stored.number, outcome)
 
     async def sleep(self, seconds: float) -> None:

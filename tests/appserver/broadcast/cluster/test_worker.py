@@ -39,8 +39,7 @@ class Bench:
         while True:
             said = await self.worker.pulse(self.pace.grants("one", now()), 0.05)
             self.pace.learn("one", map(Report.read, said["seen"]), now())
-            for name, count in said["written"].items():
-                self.written[name] = self.written.get(name, 0) + count
+            self.written = said["written"]
 
     @property
     def outcomes(self) -> dict[str, int]:
