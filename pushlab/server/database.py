@@ -237,7 +237,11 @@ def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = 
         options["connect_args"] = {"timeout": busy_timeout, "check_same_thread": False}
         options["poolclass"] = QueuePool if file else StaticPool
     elif kind == "postgresql":
-        options |= {"pool_size": CONNECTIONS, "max_overflow": 0, "connect_args": _libpq_options(address)}
+        options |= {
+            "pool_size": CONNECTIONS,
+            "max_overflow": 0,
+            "connect_args": _postgresql_options(address),
+        }
     engine = _engine(address, options, owner)
     if kind == "sqlite":
         if file:
@@ -336,11 +340,14 @@ def _tune_sqlite(durable: bool) -> Callable[[Any, Any], None]:
     return tune
 
 
-def _libpq_options(address: URL) -> dict[str, Any]:
-    """Return what PostgreSQL's library is asked for, unless the URL asks for it otherwise."""
-    if address.get_driver_name() not in ("psycopg", "psycopg2"):
+def _postgresql_options(address: URL) -> dict[str, Any]:
+    """Return what PostgreSQL's driver is asked for, unless the URL asks for it otherwise."""
+    driver = address.get_driver_name()
+    if driver not in ("psycopg", "psycopg2"):
         return {}
-    return {name: value for name, value in LIBPQ.items() if name not in address.query}
+    asked = {name: value for name, value in LIBPQ.items() if name not in address.query}
+    # A pooler such as PgBouncer may run each transaction in another session, where nothing is prepared.
+    return asked | ({"prepare_threshold": None} if driver == "psycopg" else {})
 
 
 def _tune_postgresql(lock_timeout: float) -> Callable[[Any, Any], None]:

@@ -83,6 +83,11 @@ SQLSTATES = {
 }
 """By SQLSTATE, or by the first characters of several."""
 
+CHECK_ADDRESS = (
+    "Start the database's server, wait until it is back, or check the host and the port of its URL; "
+    "nothing that is stored was changed"
+)
+
 REFUSALS = (
     (
         "^[^F]*invalid .*(option|value|port)",
@@ -101,10 +106,16 @@ REFUSALS = (
     ),
     (
         "connection refused|no such file",
-        Meaning(DatabaseUnreachable, "no server listens at its address"),
+        Meaning(DatabaseUnreachable, "no server listens at its address", CHECK_ADDRESS),
     ),
-    ("resolve|translate", Meaning(DatabaseUnreachable, "the name of its host is not known")),
-    ("time(d |-)?out", Meaning(DatabaseUnreachable, "its server has not answered in time")),
+    (
+        "resolve|translate",
+        Meaning(DatabaseUnreachable, "the name of its host is not known", CHECK_ADDRESS),
+    ),
+    (
+        "time(d |-)?out",
+        Meaning(DatabaseUnreachable, "its server has not answered in time", CHECK_ADDRESS),
+    ),
 )
 """By a part of the text, where no connection could be made."""
 

@@ -342,6 +342,12 @@ def test_its_limits_are_set_unless_the_url_has_others(postgres_url):
     assert shown(own, *names) == ["7s", "0", "mine"]
 
 
+def test_nothing_is_prepared_for_a_pooler_may_run_the_next_transaction_in_another_session(engine):
+    for _ in range(10):
+        prepared = engine.run(Attempts(then="SELECT count(*) FROM pg_prepared_statements"), StoreError)
+        assert prepared == 0
+
+
 def test_servers_that_start_at_the_same_moment_make_the_tables_once(database_url):
     begin, faults = threading.Barrier(6), []
 
