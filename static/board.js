@@ -1,23 +1,12 @@
-// The board, for the instructor's page: which exercises the participants have solved, and who is stuck.
-//
-// The server sends the whole board at each change, sorted so that who needs help is on top. Names and
-// steps are a participant's words: they are set as text and never as markup.
+// The board, for the instructor's page: which exercises are solved, and who is stuck. The server sends the whole board at each change, sorted so that who needs help is on top.
 
+import { barItem, count, heads, make, minutes, row, sum, tripItem } from "./boardview.js";
 import { classStatus, deleteClass, exportClass, nudge, removeParticipant } from "./server.js";
 import { token } from "./who.js";
 
 const REOPEN_AFTER = 3000; // milliseconds
 const RENEW_TIMES = 15_000; // milliseconds
 const NAMES = "pushlab-names";
-
-const SIGNS = { done: "✓", stuck: "!", working: "…" };
-const NUDGES = {
-  waits: "nudge waits for their lab",
-  "not fetched": "no lab fetched the nudge",
-  sent: "nudged",
-  "no browser": "nudge: no browser is subscribed",
-  failed: "nudge failed",
-};
 
 const section = document.getElementById("board");
 const part = (name) => section.querySelector(`.${name}`);
@@ -26,7 +15,7 @@ let board = null; // the last one that came
 let behind = 0; // seconds by which the server's clock is behind this one
 let shownLessons = "now";
 
-// Follow the board from now on. A browser reopens a stream that broke, but not one that was refused.
+// Follow the board from now on. A browser reopens a stream that broke, and not one that was refused.
 export function followBoard() {
   const stream = new EventSource(`class/events?access_token=${encodeURIComponent(token())}`);
   stream.addEventListener("message", ({ data }) => {
@@ -42,7 +31,9 @@ export function followBoard() {
   });
 }
 
-// ---- what is shown --------------------------------------------------------------------------------
+const now = () => Date.now() / 1000 - behind;
+
+// ---- what is shown -----------------------------------------------------------------------------
 
 function paint() {
   section.hidden = false;
@@ -60,46 +51,12 @@ function paint() {
   const focused = focusedControl();
   const chosen = chosenBars(lines, bars);
   part("people").querySelector("thead").replaceChildren(...heads(chosen));
-  part("people").querySelector("tbody").replaceChildren(...lines.map((line) => row(line, chosen)));
+  const rows = lines.map((line) => {
+    const how = { name: shownName(line), now: now(), nudge: () => send([line.number]) };
+    return row(line, chosen, how);
+  });
+  part("people").querySelector("tbody").replaceChildren(...rows);
   focusAgain(focused);
-}
-
-function sum(lines) {
-  if (!lines.length) return "Nobody has joined yet.";
-  const counts = [
-    [count(lines, "stuck"), "stuck"],
-    [count(lines, "working"), "working"],
-    [count(lines, "done"), "solved their last exercise"],
-    [count(lines, "joined"), "not begun"],
-  ];
-  const said = counts.filter(([many]) => many).map(([many, what]) => `${many} ${what}`);
-  return `${lines.length} in the class: ${said.join(", ")}.`;
-}
-
-const count = (lines, state) => lines.filter((line) => line.state === state).length;
-
-function tripItem({ lesson, exercise, step, people }) {
-  const item = make("li");
-  const at = make("code", step || "a step without a name");
-  item.append(make("b", `${people} people `), at, make("span", ` in ${lesson} ${exercise}`, "note"));
-  return item;
-}
-
-function barItem({ number, title, done, stuck, working, not_begun: idle }) {
-  const item = make("li");
-  const bar = make("span", "", "bar");
-  const parts = { done, working, stuck, idle };
-  for (const [state, people] of Object.entries(parts)) {
-    if (!people) continue;
-    const piece = make("span", String(people));
-    piece.dataset.state = state;
-    piece.style.flexGrow = people;
-    bar.append(piece);
-  }
-  bar.role = "img";
-  bar.ariaLabel = `${done} done, ${working} working, ${stuck} stuck, ${idle} not begun`;
-  item.append(make("span", `${number} ${title}`, "lesson"), bar);
-  return item;
 }
 
 function paintChoice(bars) {
@@ -113,125 +70,14 @@ function paintChoice(bars) {
 }
 
 function chosenBars(lines, bars) {
-  const now = new Set(lines.map(({ lesson }) => lesson));
+  const current = new Set(lines.map(({ lesson }) => lesson));
+  const byDefault = shownLessons === "now";
   return bars.filter(
-    ({ number }) => shownLessons === "all" || shownLessons === number || (shownLessons === "now" && now.has(number)),
+    ({ number }) => ["all", number].includes(shownLessons) || (byDefault && current.has(number)),
   );
 }
 
-// Two rows of headings: the lessons, and below each its exercises by number.
-function heads(bars) {
-  const [upper, lower] = [make("tr"), make("tr")];
-  for (const [text, name] of [["Participant", "participant"], ["Where", "where"]]) {
-    const head = make("th", text, name);
-    head.scope = "col";
-    head.rowSpan = 2;
-    upper.append(head);
-  }
-  for (const { number, title, exercises } of bars) {
-    const head = make("th", `${number} ${title}`, "lesson");
-    head.scope = "colgroup";
-    head.colSpan = exercises.length;
-    upper.append(head);
-    exercises.forEach((exercise, index) => {
-      const column = make("th", String(index + 1), "exercise");
-      column.scope = "col";
-      column.title = exercise;
-      lower.append(column);
-    });
-  }
-  return bars.length ? [upper, lower] : [upper];
-}
-
-function row(line, bars) {
-  const made = make("tr");
-  made.dataset.state = line.state;
-  made.dataset.number = line.number;
-  const name = make("th", shownName(line), "participant");
-  name.scope = "row";
-  made.append(name, where(line));
-  for (const { number, exercises } of bars) {
-    for (const exercise of exercises) made.append(cell(line.exercises[`${number}.${exercise}`]));
-  }
-  return made;
-}
-
-// Where a participant is, for how long, and the button that nudges them.
-function where(line) {
-  const made = make("td", "", "where");
-  const both = make("div");
-  both.append(words(line), nudgeButton(line));
-  made.append(both);
-  return made;
-}
-
-function words({ state, lesson, exercise, step, same, attempts, since, nudge: last, nudged_at: at }) {
-  const made = make("p");
-  const time = make("span", minutes(since), "time");
-  time.dataset.since = since;
-  const place = `${lesson} ${exercise}`;
-  const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
-  switch (state) {
-    case "stuck":
-      made.append(make("b", "Stuck", "state"), ` in ${place} at `, make("code", step || "a step"));
-      made.append(`, ${same} times, for `, time);
-      break;
-    case "working":
-      made.append(make("b", "Working", "state"), ` on ${place}`);
-      if (step) made.append(", now at ", make("code", step));
-      made.append(attempts ? `, ${tries}, for ` : ", for ", time);
-      break;
-    case "done":
-      made.append(make("b", "Solved", "state"), ` ${place} after ${tries}, `, time, " ago");
-      break;
-    case "joined":
-      made.append("Joined ", time, " ago, and has not begun");
-      break;
-    default:
-      throw new Error(`No participant is ${state}`);
-  }
-  if (last) made.append(make("span", `${NUDGES[last] ?? last}, ${minutes(at)} ago`, "nudged note"));
-  return made;
-}
-
-function nudgeButton({ number, name }) {
-  const button = make("button", "Nudge");
-  button.type = "button";
-  button.ariaLabel = `Nudge ${shownName({ number, name })}`;
-  button.addEventListener("click", () => send([number]));
-  return button;
-}
-
-function cell(standing) {
-  const made = make("td", "", "exercise");
-  if (!standing) {
-    made.append(make("span", "not begun", "unseen"));
-    return made;
-  }
-  const { state, attempts, step } = standing;
-  made.dataset.state = state;
-  made.title = [state, `${attempts} attempts`, step].filter(Boolean).join(", ");
-  const sign = make("span", SIGNS[state]);
-  sign.ariaHidden = "true";
-  made.append(sign, make("span", `${state}, ${attempts} attempts`, "unseen"));
-  return made;
-}
-
-function minutes(since) {
-  const passed = Math.max(0, Date.now() / 1000 - behind - since) / 60;
-  if (passed < 1) return "under 1 min";
-  if (passed < 120) return `${Math.floor(passed)} min`;
-  return `${Math.floor(passed / 60)} h`;
-}
-
-function make(tag, text = "", className = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-// ---- names ----------------------------------------------------------------------------------------
+// ---- names -------------------------------------------------------------------------------------
 
 const areHidden = () => document.body.dataset.names === "hidden";
 const shownName = ({ number, name }) => (areHidden() ? `Participant ${number}` : name);
@@ -239,12 +85,15 @@ const shownName = ({ number, name }) => (areHidden() ? `Participant ${number}` :
 function hideNames(hidden) {
   document.body.dataset.names = hidden ? "hidden" : "shown";
   part("hide").ariaPressed = String(hidden);
+  if (board) paint();
+}
+
+function remember() {
   try {
-    sessionStorage.setItem(NAMES, hidden ? "hidden" : "");
+    sessionStorage.setItem(NAMES, document.body.dataset.names);
   } catch {
     // Storage is switched off: after a reload names are shown again.
   }
-  if (board) paint();
 }
 
 function wereHidden() {
@@ -255,7 +104,7 @@ function wereHidden() {
   }
 }
 
-// ---- what the instructor does -----------------------------------------------------------------------
+// ---- what the instructor does ------------------------------------------------------------------
 
 // Send the words of the field to these participants, or to all who are stuck.
 async function send(participants) {
@@ -313,7 +162,10 @@ function focusAgain(number) {
   if (number) section.querySelector(`tr[data-number="${number}"] button`)?.focus();
 }
 
-part("hide").addEventListener("click", () => hideNames(!areHidden()));
+part("hide").addEventListener("click", () => {
+  hideNames(!areHidden());
+  remember();
+});
 part("fill").addEventListener("click", () => {
   if (document.fullscreenElement) document.exitFullscreen();
   else section.requestFullscreen();
@@ -330,14 +182,16 @@ part("manage").addEventListener("toggle", () => {
   const people = board?.lines.map((line) => new Option(shownName(line), line.number)) ?? [];
   part("whom").replaceChildren(new Option("The whole class", ""), ...people);
 });
-for (const form of ["csv", "json"]) part(form).addEventListener("click", () => act(() => save(form)));
+for (const form of ["csv", "json"]) {
+  part(form).addEventListener("click", () => act(() => save(form)));
+}
 part("delete").addEventListener("click", () => act(remove));
 document.addEventListener("fullscreenchange", () => {
   part("fill").textContent = document.fullscreenElement ? "Leave full screen" : "Fill the screen";
 });
 setInterval(() => {
   for (const time of section.querySelectorAll(".time")) {
-    time.textContent = minutes(Number(time.dataset.since));
+    time.textContent = minutes(now() - Number(time.dataset.since));
   }
 }, RENEW_TIMES);
 hideNames(wereHidden());

@@ -20,6 +20,7 @@ LESSONS = (
     Lesson("04", "Sign", "sign", ("claims", "to_raw", "token", "verify")),
     Lesson("05", "Send", "send", ("headers", "what_next", "send")),
     Lesson("06", "Notify all", "notify_all", ("tokens_needed", "delay", "fan_out")),
+    Lesson("06b", "Processes", "processes", ("ranges", "shares", "outcomes")),
     Lesson("07", "Receive", "receive", ("shown", "notification_of", "decrypt")),
     Lesson("07b", "A worker's life", "worker_life", ("workers", "my_worker")),
     Lesson("08", "Error clinic 1", "error_clinic", ("claims_for", "triage")),

@@ -12,6 +12,7 @@ STATIC = Path(__file__).parents[2] / "static"
 SCRIPTS = sorted(STATIC.glob("*.js"))
 TEXTS = sorted(path for path in STATIC.iterdir() if path.suffix != ".png")
 BUTTONS = ["register", "unregister", "subscribe", "unsubscribe", "notify-me", "notify-all"]
+OF_THE_BOARD = ["hide-names", "fill-screen", "nudge-stuck", "save-csv", "save-json", "delete-class"]
 
 
 class Elements(HTMLParser):
@@ -51,7 +52,7 @@ def imports(name: str) -> list[str]:
 
 
 def test_the_buttons_are_there_by_their_ids_and_in_order(page):
-    assert [facts["id"] for tag, facts in page.found if tag == "button"] == BUTTONS
+    assert [facts["id"] for tag, facts in page.found if tag == "button"] == OF_THE_BOARD + BUTTONS
 
 
 def test_no_id_is_given_twice(page):
