@@ -1,4 +1,5 @@
-// The board, for the instructor's page: which exercises are solved, and who is stuck. The server sends the whole board at each change, sorted so that who needs help is on top.
+// The board, for the instructor's page: which exercises are solved, and who is stuck. The server
+// sends the whole board at each change, sorted so that who needs help is on top.
 
 import { barItem, count, heads, make, minutes, row, sum, tripItem } from "./boardview.js";
 import { classStatus, deleteClass, exportClass, nudge, removeParticipant } from "./server.js";
@@ -15,7 +16,7 @@ let board = null; // the last one that came
 let behind = 0; // seconds by which the server's clock is behind this one
 let shownLessons = "now";
 
-// Follow the board from now on. A browser reopens a stream that broke, and not one that was refused.
+// Follow the board from now on. A browser reopens a stream that broke, but none that was refused.
 export function followBoard() {
   const stream = new EventSource(`class/events?access_token=${encodeURIComponent(token())}`);
   stream.addEventListener("message", ({ data }) => {
