@@ -63,6 +63,12 @@ BAD: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--certfile": [*FILES, "{binary}", "{file}"],
             "--keyfile": [*FILES, "{binary}", "{file}"],
             "--take-over": FLAG,
+            "--processes": ["", "0", "-1", "x", "1.5", "1001", LONG, "a\0b"],
+            "--cluster": ["", "x", "http://127.0.0.1:8786", "tcp://127.0.0.1", "tcp://192.0.2.7:8786",
+                          "tls://127.0.0.1:99999", LONG, "a\0b"],
+            "--cluster-ca": FILES,
+            "--cluster-cert": FILES,
+            "--cluster-key": FILES,
         },
     ),
     "browser": (
