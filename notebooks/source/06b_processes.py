@@ -16,8 +16,8 @@
 # one window among them, survive the death of one, count what was done from records, resume what was
 # stopped, and say what changes when the workers are on other machines.
 #
-# **Time:** 35 minutes. **Before this:** [06](06_notify_all.ipynb). **It needs Dask**, which a learner's
-# lab does without until now. Type `./lab setup --scale` in a terminal once, and restart the kernel.
+# **Time:** 35 minutes. **Before this:** [06](06_notify_all.ipynb). **This lesson needs Dask**, which is not
+# installed with the lab. Type `./lab setup --scale` in a terminal once, and restart the kernel.
 
 # %%
 import asyncio, os, sqlite3, tempfile, threading, time
@@ -42,10 +42,10 @@ print("Ready to build a push service that counts.")
 #
 # ## 1 · A push service that counts
 #
-# Thirty virtual browsers are too few for this lesson, and six hundred would need your memory. So we write
-# the smallest push service: it takes every message, decrypts none, and counts how often each endpoint was
-# asked. It also has a gate, `opened`. While that is closed, requests wait for their answer, and we can
-# look at what is going on in the middle of it.
+# Thirty virtual browsers are too few for this lesson, and six hundred would fill your memory. So we write
+# the smallest push service there is. It takes every message, decrypts none, and counts how often each
+# endpoint was asked. It also has a gate, `opened`. While the gate is closed, each request waits for its
+# answer, and we can look around in the middle of a notify-all.
 
 # %%
 class Endpoint(BaseHTTPRequestHandler):
@@ -62,9 +62,9 @@ class Endpoint(BaseHTTPRequestHandler):
         self.end_headers()
 
 # %% [markdown]
-# The lab may send to it because we allow its origin. Its database is a *file* this time: a database in
-# memory belongs to one process, and no other can look into it. (`notify_all(processes=2)` refuses it, and
-# says so.)
+# The lab may send to this service because we allow its origin. The lab's database is a *file* this time,
+# because a database in memory belongs to one process, and no other process can open it.
+# (`notify_all(processes=2)` would refuse it, and say why.)
 
 # %%
 class Service(ThreadingHTTPServer):
@@ -97,9 +97,9 @@ print(len(numbers), "subscribers, with numbers from", numbers[0], "to", numbers[
 # %% [markdown]
 # ## 2 · Two processes
 #
-# `processes=2` starts two worker processes, with a scheduler for them in this one. The first call takes some
-# seconds, because each has to import Python's half of this lab. They stay for the next call, and end with
-# the lab. *Predict*: does the answer look any different?
+# `processes=2` starts two workers, and a scheduler for them in the kernel. The first call takes some seconds,
+# because each worker has to import pushlab. The workers stay for the next call, and end with the lab.
+# *Predict*: does the result look any different?
 
 # %%
 print(lab.notify_all(processes=2).accepted, "accepted,", len(lab.worker_pids()), "worker processes")
@@ -122,21 +122,27 @@ for processes in (1, 2):
 bar_chart(used, "Seconds of a processor, with one process and with two", " s")
 
 # %% [markdown]
-# With two processes the workers encrypt, sign and send, each on a core of its own, and the kernel is left with
-# the push service and with a little to say to the workers. So little work may even take longer than in one
-# process: what two processes bring is seen with thousands of subscribers, and `./lab bench notify-all` measures
-# it (1.6 to 1.8 times one process on two cores that also serve the endpoint, in our runs).
+# With two processes, the workers encrypt, sign and send, each on a core of its own. The kernel keeps the push
+# service, and exchanges a few messages with the workers. (While the kernel sends alone, the workers are idle. The
+# small bars are what it costs them to tell the scheduler that they are alive.) For six hundred subscribers that may even take longer
+# than one process needs. The gain is seen with thousands: a prototype of this engine sent 10,000 messages 1.6
+# to 1.8 times as fast as one process, on two cores that also served the endpoint (measured in 2026).
+# `./lab bench notify-all` measures your machine.
 #
-# **What processes do not share is memory.** Nothing that one of them keeps in a variable is known to the other.
-# What they must share has to go over something: the subscribers and the records over the *database*; the
-# window, as we shall see, over *messages*; and the private key has to reach each of them, and nobody else.
+# **Processes do not share memory.** What one of them keeps in a variable, the other does not know. Three things
+# have to be shared all the same:
+#
+# - the subscribers and the records, by way of the *database*;
+# - the window, by way of *messages*, as we shall see;
+# - the private key, which must reach each worker, and nobody else.
+#
 # Each worker signs its own token. Two valid tokens for one push service do no harm.
 #
 # ## 3 · Who takes whom
 #
-# In lesson 06 the workers shared one iterator. Processes cannot. So the table is cut into *ranges of numbers*, and
-# a worker that is free takes the next one: it reads the rows itself. A range begins after a number, and not at an
-# *offset* ("rows 200 to 299"): when a row before it is removed meanwhile, an offset points to somebody else.
+# In lesson 06 the workers shared one iterator. Processes cannot. So the table is cut into *ranges of numbers*. A
+# worker that is free is given the next range, and reads its rows itself. A range begins at a number, and not at an
+# *offset* ("rows 200 to 299"): when an earlier row is removed meanwhile, an offset points to somebody else.
 #
 # **Exercise 1 · `ranges(numbers, size) -> list[tuple[int, int]]`.** In: the numbers of all subscribers, in
 # ascending order, and how many a range may have. Out: first and last number of each range, in order. Each
@@ -181,9 +187,10 @@ opened.set()
 print(job.result(60).accepted, "accepted")
 
 # %% [markdown]
-# 100, as from one process. Ten times a second each worker tells the application server what it has seen, and is
-# told how many requests it may have under way. The parts add up to one window. They are not equal parts: a
-# worker with one message left for a push service needs one place, and not half of them.
+# There are 100, as there would be from one process. Ten times a second, each worker tells the application server
+# what it has seen, and the application server answers how many requests that worker may have under way. These
+# parts add up to one window. They are not equal parts: a worker with one message left for a push service needs
+# one place, and not half of the window.
 #
 # **Exercise 2 · `shares(window, waiting) -> dict`.** In: the window, and for each worker how many messages
 # wait there. Out: for each worker how many it may have under way. Together they have no more than the
@@ -208,8 +215,8 @@ checks.processes.shares(shares)
 
 # %% [markdown]
 # The harder half is to *slow down* together. Our push service now answers `503` and `Retry-After: 2` to everybody
-# for a second. What one worker hears must stop the other one too. *Look for* the part of the curve that is flat. How
-# long is it, and how many requests arrived before it?
+# for a second. When one worker is asked to wait, the other one must wait too. *Look for* the part of the curve that
+# is flat. How long is it, and how many requests arrived before it?
 
 # %% tags=["nbval-ignore-output"]
 Endpoint.status = 503
@@ -250,9 +257,10 @@ print(600 - len(arrived), "missed;", counts.accepted, "accepted;", counts.total,
 assert max(arrived.values()) <= 2
 
 # %% [markdown]
-# Nobody. The operating system has closed the dead process's connections, so the *scheduler* knew at once. It gave
-# the ranges of the dead worker to the other one, and started a new worker meanwhile. Whoever had a record was left
-# out. Who was sent to, and had no record yet, was sent to again. *Look for* how many these are.
+# Nobody was missed. The operating system closed the dead process's connections, so the *scheduler* noticed at once.
+# It gave the ranges of the dead worker to the other one, and a new worker was started meanwhile. Subscribers with a
+# record were left out. Subscribers who had been sent to, and had no record yet, were sent to again. *Look for* how
+# many these are.
 
 # %% tags=["nbval-ignore-output"]
 twice = sum(count == 2 for count in arrived.values())
@@ -260,17 +268,18 @@ bar_chart({"subscribers": 600, "requests": sum(arrived.values()), "twice": twice
           "One of two processes was killed in the middle")
 
 # %% [markdown]
-# These are at most the messages that were under way there, and those that it had not written yet: outcomes are
-# written together, twice a second, because a transaction costs the same for one as for a thousand. The phones
-# of these people ring twice. (With a `tag` or a `Topic` they see one notification all the same: lesson 05.)
-# Nobody can have both: **a sender that can die sends to somebody twice, or to somebody never.** We choose twice.
+# They are at most the messages that were under way from that worker, and those whose outcome it had not written
+# yet. Outcomes are written together, twice a second, because a transaction costs the same for one as for a
+# thousand. The phones of these people ring twice. (With a `tag` or a `Topic` they see one notification all the
+# same: lesson 05.) No sender can avoid both faults: **a sender that can die sends to somebody twice, or to somebody
+# never.** We choose twice.
 #
 # ## 6 · Count records, and not what was returned
 #
-# Each range returns to its scheduler when it is done. It would be easy to add up what the ranges return: "50 sent,
-# 50 sent, …". After a death this is wrong. The dead worker returned nothing for a range of which it had *recorded* a
-# half. The other worker found only the rest, and returned that. So the 600 above were counted in the database,
-# and nowhere else.
+# A worker could return to the scheduler how many messages it has sent: "50, 50, 50, …". It would be easy to add these
+# numbers up. After a death the sum is wrong: the dead worker returned nothing for a range of which it had *recorded*
+# one half, and the other worker found only the second half, and returned that. So the 600 above were counted in the
+# database, and nowhere else.
 #
 # **Exercise 3 · `outcomes(records) -> dict`.** In: `(number, outcome)` as workers have written them, in order;
 # where a range was done again, a subscriber may come twice. Out: how many subscribers each outcome has. Each
@@ -294,9 +303,9 @@ checks.processes.outcomes(outcomes)
 # %% [markdown]
 # ## 7 · Everything stops, and is resumed
 #
-# A worker is one thing. What if all of it ends: the scheduler dies, the power fails, or you stop it? Then the
-# record is what is left. We cancel a notify-all in the middle and look at its record. *Predict* how many messages
-# the resume sends: 600, or those that are left?
+# One worker is replaced by another. But what if everything ends: the scheduler dies, the power fails, or you stop it?
+# Then the records are what is left. We cancel a notify-all in the middle and look at its record. *Predict* how many
+# messages the resume sends: 600, or only those that are left?
 
 # %%
 async def cancel_half_way():
@@ -317,9 +326,10 @@ assert sum(arrived.values()) - before == counts.accepted  # one request for each
 print(lab.runs()[-1].outcomes, "and", 600 - len(arrived), "missed")
 
 # %% [markdown]
-# Only those that were left. Had you killed the kernel, it would have been the same: a run is a row in the database,
-# and `resume` takes its number, in this process or in another one tomorrow. The message must be the same, and
-# pushlab compares its SHA-256: half of the people with one text and half with another would be worse than a stop.
+# It sent only those that were left. Had you killed the kernel, it would have been the same: a notify-all is a row in
+# the database, and `resume` takes its number, in this process today or in another one tomorrow. The message must be
+# the same, so pushlab compares its SHA-256. Half of your subscribers with one text and half with another would be
+# worse than a stop.
 #
 # ## 8 · Other machines
 #
@@ -329,8 +339,8 @@ print(lab.runs()[-1].outcomes, "and", 600 - len(arrived), "missed")
 #   PostgreSQL.
 # - **The private key.** It has to travel. pushlab sends it to each worker over TLS, in a message of its own. It is
 #   never part of a task, because schedulers keep tasks, log them and show them on a page.
-# - **Trust.** Whoever can connect to a Dask scheduler can run any code in its workers. So TLS with certificates on
-#   *both* sides is no option here, but the lock on the door.
+# - **Trust.** Whoever can connect to a Dask scheduler can run any code in its workers, and read the key there. So the
+#   scheduler and everybody who connects to it must show a certificate of one authority.
 #
 # In a terminal it looks like this, with certificates that you have made (Dask's documentation says how):
 #
