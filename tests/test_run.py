@@ -15,7 +15,11 @@ from pushlab.settings import patience
 from .run import artifacts, chance, kernels, schedule
 
 HERE = Path(__file__).parent
-OWN = ("conftest.py", *(f"run/{path.name}" for path in sorted((HERE / "run").glob("*.py"))))
+OWN = (
+    "conftest.py",
+    "postgres.py",
+    *(f"run/{path.name}" for path in sorted((HERE / "run").glob("*.py"))),
+)
 
 # Two modules of a project that has this one's conftest: they fail, and need a browser, and draw.
 PROJECT = {

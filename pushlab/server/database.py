@@ -108,7 +108,8 @@ class Database:
 
     def __init__(self, engine: Engine, owner: str, at_once: int = 1):
         self._engine, self._owner, self._at_once = engine, owner, at_once
-        self._turns = threading.BoundedSemaphore(at_once)
+        # A lock may be taken again by the thread that has it; of several turns it may need another one.
+        self._turns = threading.RLock() if at_once == 1 else threading.BoundedSemaphore(at_once)
         self._closing = threading.Lock()
         self._closed = False
         self._locked_at = 0.0  # when a transaction has last waited in vain, by time.monotonic()
@@ -166,7 +167,8 @@ class Database:
                 self._turns.acquire()
             self._closed = True
             self._engine.dispose()
-            self._turns.release(self._at_once)
+            for _ in range(self._at_once):
+                self._turns.release()
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
