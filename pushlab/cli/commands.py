@@ -194,7 +194,9 @@ def _serve_until_asked_to_end(lab: "LabRuntime", undo: ExitStack, options: argpa
     else:
         if not options.quiet:
             opens = command(f"browser firefox {page}")
-            print(f"Open that page, or type in another terminal: {opens}\nStop with Ctrl-C.", flush=True)
+            behind = lab.page_url  # In a terminal of a hub, only Jupyter can be reached.
+            there = "that page" if behind == page else f"{behind} on this hub"
+            print(f"Open {there}, or type in another terminal: {opens}\nStop with Ctrl-C.", flush=True)
             _tell_senders(lab, options.control)
         follow()
     while True:
@@ -209,7 +211,8 @@ def _tell_senders(lab: "LabRuntime", control: bool) -> None:
     print(f"\nSenders by https: {lab.push_service.https_origin}; for a subscription type {subscribes}")
     print(f"They have to trust the authority in {lab.ca_file}:\n{instructions(lab.ca_file)}")
     if control:
-        print(f"Tests of senders: POST {lab.push_service.origin}/test/subscribe")
+        # They are where user agents connect, below the secret of a private lab.
+        print(f"Tests of senders: POST {lab.push_service.ws_url.replace('ws', 'http', 1)}test/subscribe")
     print(flush=True)
 
 

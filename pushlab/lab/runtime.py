@@ -142,8 +142,9 @@ class LabRuntime(Lifecycle):
         self._token = None if network.is_loopback(host) else settings.instructor_token()
         self.classroom = Classroom() if self._token else None
         self.data = absolute(settings.data_folder(data))
-        # A room is for guests, so it is never private.
-        is_private = (settings.on_a_hub() if private is None else private) and network.is_loopback(host)
+        if private and self._token:
+            raise BadArgument(f"private is for this machine alone, and host is {host!r}")
+        is_private = settings.on_a_hub() and not self._token if private is None else private
         self._kept = self._read_kept() if is_private else NOTHING
         self._page_socket: PageSocket | None = None
         self._ports = settings.ports(port, push_port, fixed=not is_private)

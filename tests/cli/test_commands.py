@@ -16,6 +16,7 @@ import urllib.request
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
 
 import certifi
 import pytest
@@ -119,6 +120,19 @@ def test_serve_prints_one_line_and_stops_when_asked(tmp_path):
         assert status == 201 and made["subscription"]["endpoint"].startswith(origin + "/")
         process.send_signal(signal.SIGINT)
         assert process.wait(patience(120)) == 0
+
+
+@pytest.mark.usefixtures("programs")
+def test_serve_in_a_terminal_of_a_hub_says_where_the_page_is(tmp_path):
+    hub = {"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"}
+    with serving(tmp_path, "--control", **hub) as (page, push, process):
+        behind = urlsplit(page)
+        rest = iter(process.stdout.readline, "")
+        opens = f"Open /user/ada/proxy/{behind.port}{behind.path} on this hub, or type"
+        assert any(line.startswith(opens) for line in rest)
+        said = next(line for line in rest if line.startswith("Tests of senders: "))
+        assert post(re.search(r"http://\S+", said)[0], {})[0] == 201
+        assert post(push + "test/subscribe", {})[0] == 403
 
 
 @pytest.mark.usefixtures("programs")

@@ -7,6 +7,8 @@ from urllib.request import Request
 
 import pytest
 
+from pushlab.errors import BadArgument
+from pushlab.lab import network
 from pushlab.lab.private import NAME, Kept
 from pushlab.lab.runtime import LabRuntime
 from pushlab.server.http import listen
@@ -51,7 +53,7 @@ def test_a_lab_on_a_hub_is_its_user_s_alone(on_a_hub, tmp_path):
         assert [one.connected for one in lab.room()] == [True]
         # Every route, as a neighbour finds it at the port.
         routes = [rule.matcher.regex.pattern for rule in server._application().wildcard_router.rules]
-        assert len(routes) == 11
+        assert {"/notify-all$", "/subscriptions$", "/events$"} < set(routes)
         paths = [*(route.rstrip("$") for route in routes[:-1]), "/", "/index.html", "/sw.js"]
         for path in paths:
             for method in ("GET", "POST", "HEAD", "OPTIONS", "DELETE"):
@@ -94,6 +96,13 @@ def test_on_one_s_own_machine_nothing_is_secret(tmp_path):
         assert lab.push_service.ws_url == f"ws://127.0.0.1:{lab.push_service.port}/"
         assert status(f"{lab.application_server.url}vapid") == 200
         assert not (tmp_path / NAME).exists()
+
+
+def test_a_room_is_for_guests_and_never_private(monkeypatch, tmp_path):
+    monkeypatch.setattr(network, "checked", lambda host: host)
+    with pytest.raises(BadArgument, match=r"private is for this machine alone"):
+        LabRuntime(data=tmp_path, host="10.77.0.1", private=True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
