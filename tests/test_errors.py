@@ -69,3 +69,8 @@ def test_json_of_an_error():
     body = errors.NoEndpoint().to_json()
     assert body["error"]["id"] == "no-endpoint"
     assert body["error"]["message"] == str(errors.NoEndpoint())
+
+
+def test_a_wrong_argument_is_no_fault_of_this_machine():
+    for error in (errors.BadArgument, errors.BadPort, errors.BadHost, errors.UnknownFlavour):
+        assert error().fault == "the argument that was given"
