@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -28,6 +28,7 @@ if sys.platform == "win32":
     FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
 KILLED = 10  # seconds, times PUSHLAB_PATIENCE, that a killed process may take to be gone
 LAST_WORDS = 2000  # bytes of output that an error message quotes
+LAST_WORDS_SECONDS = 1  # to read the end of it, which a program in another group may hold open
 
 # The folder is empty for good once the processes that are being killed write no more into it.
 GUARD = """
@@ -51,21 +52,18 @@ class BrowserProcess:
         environment: Mapping[str, str],
         throw_away: Path | None = None,
     ):
-        # A pipe that nobody reads would fill up and block the browser; a file does not.
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115  # close() closes it
-        try:
-            self._process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
-                start_new_session=True,  # no meaning on Windows, where the flag does its work
-                creationflags=FLAGS,
-            )
-        except OSError:
-            self._output.close()
-            raise
+        self._process = subprocess.Popen(
+            arguments,
+            bufsize=0,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            start_new_session=True,  # no meaning on Windows, where the flag does its work
+            creationflags=FLAGS,
+        )
+        assert self._process.stdout, "it is a pipe"
+        self._output, self._closed = _Output(self._process.stdout), False
         self._guard = None if WINDOWS else guard(self._process.pid, throw_away)
 
     @property
@@ -75,9 +73,9 @@ class BrowserProcess:
 
     def last_words(self) -> str:
         """Return the end of what the browser has written to its output."""
-        end = os.fstat(self._output.fileno()).st_size
-        text = _read_at(self._output, max(0, end - LAST_WORDS), LAST_WORDS)
-        return text.decode(errors="replace").strip()
+        if self.exit_status is not None:
+            self._output.join(LAST_WORDS_SECONDS)
+        return self._output.last.decode(errors="replace").strip()
 
     async def ended(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds for the browser to end by itself; say whether it did."""
@@ -93,7 +91,7 @@ class BrowserProcess:
 
         It returns at once; the system may need a while to end them (see ``ended``).
         """
-        if self._output.closed:
+        if self._closed:
             return  # by now another group may have this number
         if WINDOWS:
             command = ["taskkill", "/F", "/T", "/PID", str(self._process.pid)]
@@ -106,32 +104,37 @@ class BrowserProcess:
 
     def close(self) -> None:
         """End the group, wait until it is gone, and close its files and its guard. Blocks."""
-        if self._output.closed:
+        if self._closed:
             return
         self.kill()
         try:
             self._process.wait(patience(KILLED))
         except subprocess.TimeoutExpired:
             pass  # The system ends it once it can: a process that waits for the disk ends later.
-        self._output.close()
+        self._closed = True
+        self._output.join(LAST_WORDS_SECONDS)
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
 
 
-def _read_at(file: IO[bytes], offset: int, size: int) -> bytes:
-    """Return at most ``size`` bytes from ``offset`` on.
+class _Output(threading.Thread):
+    """What a program writes: read to its end, and the last of it is kept.
 
-    The browser shares the position of its output file with this program: after a ``seek`` here, it
-    would write over its own output. ``os.pread`` leaves the position alone.
+    A pipe that nobody reads would fill up and block the program. A file would grow, and a program may
+    write without end.
     """
-    if sys.platform != "win32":
-        return os.pread(file.fileno(), size, offset)
-    # Windows has no pread; a second handle has a position of its own. Without O_TEMPORARY, Windows
-    # does not open a file again that is to be deleted when it is closed.
-    with os.fdopen(os.open(file.name, os.O_RDONLY | os.O_BINARY | os.O_TEMPORARY), "rb") as another:
-        another.seek(offset)
-        return another.read(size)
+
+    def __init__(self, pipe: IO[bytes]):
+        super().__init__(name="pushlab-output", daemon=True)
+        self._pipe = pipe
+        self.last = b""
+        self.start()
+
+    def run(self) -> None:
+        with self._pipe:
+            while piece := self._pipe.read(2**16):
+                self.last = (self.last + piece)[-LAST_WORDS:]
 
 
 async def off_the_loop(work: Callable[[], object]) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import os
 import sys
 
+import pytest
+
 from pushlab.settings import patience
 from pushlab.useragent.process import LAST_WORDS, BrowserProcess, off_the_loop
 
@@ -15,8 +17,24 @@ for line in open(sys.argv[1]):
 """
 
 
-def test_reading_the_output_does_not_make_the_browser_write_over_it(tmp_path, run):
-    """The two programs share the file's position: the browser writes where a seek has moved it."""
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no limit of the size of a file")
+def test_what_a_program_writes_without_end_takes_no_room(run):
+    # The shell may make no file of more than 50 KB, and writes a megabyte.
+    script = "ulimit -f 100; head -c 1000000 /dev/zero | tr '\\0' x; echo; echo done"
+
+    async def scenario():
+        process = BrowserProcess(["/bin/sh", "-c", script], {})
+        try:
+            assert await process.ended(patience(10))
+            return process.last_words()
+        finally:
+            await off_the_loop(process.close)
+
+    said = run(scenario())
+    assert said.endswith("xxx\ndone") and len(said) < LAST_WORDS
+
+
+def test_the_end_of_the_output_can_be_read_while_it_grows(tmp_path, run):
     pipe = tmp_path / "lines"
     os.mkfifo(pipe)
     said = [f"line {number}" for number in range(LAST_WORDS // 4)]
