@@ -48,7 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # Each process has a folder of its own for labs, and for the history of kernels.
         for name in ("PUSHLAB_DATA", "IPYTHONDIR"):
             if folder := os.environ.get(name):
-                os.environ[name] = str(Path(folder) / worker)
+                own = Path(folder) / worker
+                own.mkdir(parents=True, exist_ok=True)
+                os.environ[name] = str(own)
     else:
         config.pluginmanager.register(progress.Progress(config))
 

@@ -104,6 +104,9 @@ class Browser(ClientPage):
     async def _ask_to_quit(self, session: Remote) -> None:
         """Ask the browser to quit."""
 
+    def _keep(self, folder: Path) -> None:
+        """Keep what another profile can use, of the profile of a browser that has ended in order."""
+
     # --- from the start to the end -----------------------------------------------------------------
 
     async def start(self) -> None:
@@ -176,6 +179,7 @@ class Browser(ClientPage):
         arguments = [*self._program(program), *self._arguments(folder)]
         guarded = folder if self._profile is None else None
         self._process = BrowserProcess(arguments, self.environment, guarded)
+        self._resources.callback(self._after, self._process, folder)
         self._resources.callback(self._process.close)
         seconds = patience(START_TIMEOUT)
         deadline = asyncio.get_running_loop().time() + seconds
@@ -192,6 +196,10 @@ class Browser(ClientPage):
                 )
             await asyncio.sleep(0.02)
         return url
+
+    def _after(self, process: BrowserProcess, folder: Path) -> None:
+        if process.exit_status == 0:
+            self._keep(folder)
 
     def _running(self) -> Remote:
         """Return the connection. Raises BrowserFailed when there is none."""

@@ -25,6 +25,7 @@ from pushlab.protocol.origin import origin_of
 from pushlab.settings import patience
 from pushlab.useragent.browser import QUIT, Browser, find_program
 from pushlab.useragent.firefox import profile as firefox_profile
+from pushlab.useragent.firefox import startup_cache
 from pushlab.useragent.remote import Remote
 
 ENVIRONMENT = {
@@ -99,6 +100,10 @@ class Firefox(Browser):
     def _prepare(self, folder: Path) -> None:
         firefox_profile.write(folder, self._push_url, self._page, self._certificate)
         _address_file(folder).unlink(missing_ok=True)  # a Firefox that was killed leaves it behind
+        startup_cache.restore(folder)
+
+    def _keep(self, folder: Path) -> None:
+        startup_cache.keep(folder)
 
     def _arguments(self, folder: Path) -> list[str]:
         arguments = ["--no-remote", "--profile", str(folder)]
