@@ -19,6 +19,7 @@ def test_the_profile_holds_every_preference_and_where_the_push_service_is(tmp_pa
         firefox_profile.QUIET,
         firefox_profile.NETWORK,
         firefox_profile.FIRST_RUN,
+        firefox_profile.ONE_PAGE,
     ]
     assert len(written) == len(lines) == sum(map(len, tables)) + 2
 
