@@ -82,6 +82,16 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
         return (yield)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_garbage() -> Iterator[None]:
+    """Find what a module leaves open at the module's own end: garbage may be collected much later.
+
+    It is set up before the module's other fixtures, and so it ends after all of them.
+    """
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def run():
     """Run a coroutine to its end in a fresh loop, and fail if it seems to hang."""

@@ -21,7 +21,7 @@ OWN = (
     *(f"run/{path.name}" for path in sorted((HERE / "run").glob("*.py"))),
 )
 
-# Two modules of a project that has this one's conftest: they fail, and need a browser, and draw.
+# Modules of a project that has this one's conftest: they fail, and draw, need a browser, leave a socket.
 PROJECT = {
     "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n",
     "tests/test_one.py": """
@@ -54,6 +54,12 @@ def test_asks_in_its_signature(chromium_installed): raise AssertionError
 @pytest.mark.parametrize("kind", ["firefox"])
 def test_asks_when_it_runs(kind, request): request.getfixturevalue(f"{kind}_installed")
 def test_needs_nothing(): pass
+""",
+    "tests/test_leaves.py": """
+import socket
+def test_a_socket():
+    circle = [socket.socket()]
+    circle.append(circle)
 """,
 }
 
@@ -114,6 +120,12 @@ def test_the_seed_of_a_run_repeats_what_is_random_in_every_process(project):
 def test_without_xdist_the_tests_run_one_after_the_other(project):
     said = project("-p", "no:xdist", "tests/test_two.py", "-k", "nothing")
     assert "1 passed, 2 deselected" in said, said
+
+
+def test_a_module_that_leaves_a_socket_to_the_garbage_is_named_for_it(project):
+    said = project("-W", "error", "tests/test_leaves.py", "tests/test_two.py", "-k", "socket or nothing")
+    assert "ERROR tests/test_leaves.py::test_a_socket" in said, said
+    assert "2 passed" in said and "1 error" in said, said
 
 
 def test_quick_leaves_out_who_asks_for_a_browser(project):
