@@ -17,8 +17,13 @@ NO_APP = "it sends one message at a time; to send many is up to its caller"
 NO_ROUTE = "it has no route that sends to all: name one with --send-all"
 
 
-async def subscribed(exam: Examination, count: int, plan: Plan) -> list[Recipient]:
-    """Give the app some subscriptions. Raises Unreached."""
+async def subscribed(
+    exam: Examination, count: int, plan: Plan, *, in_order: bool = False
+) -> list[Recipient]:
+    """Give the app some subscriptions. Raises Unreached.
+
+    ``in_order``: one after the other, so that the app stores them as they are returned.
+    """
     assert exam.keeper is not None
     keeper = exam.keeper
     found = [exam.service.recipient(key=exam.key, plan=plan) for _ in range(count)]
@@ -32,7 +37,8 @@ async def subscribed(exam: Examination, count: int, plan: Plan) -> list[Recipien
             if refused:
                 return
 
-    await asyncio.gather(*(subscribe_some() for _ in range(min(count, exam.sender.at_once))))
+    at_once = 1 if in_order else min(count, exam.sender.at_once)
+    await asyncio.gather(*(subscribe_some() for _ in range(at_once)))
     if refused:
         raise Unreached(f"the app refuses a subscription: {refused[0].fault or refused[0].status}")
     return found
@@ -61,7 +67,8 @@ async def one_of_ten(exam: Examination, plan: Plan, what: str) -> Judgement:
     """Pose ten subscriptions, of which one in the middle has another answer."""
     if (judgement := inapplicable(exam)) is not None:
         return judgement
-    recipients = await subscribed(exam, TEN, always(ACCEPTED))
+    # An app that stops at the odd one must have others behind it.
+    recipients = await subscribed(exam, TEN, always(ACCEPTED), in_order=True)
     odd = recipients.pop(TEN // 2)
     odd.plan = plan
     reply = await notify_all(exam, odd)
