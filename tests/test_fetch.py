@@ -31,9 +31,11 @@ def serving(*sent: bytes, endless: bytes = b"", pause: float | None = None, path
     ended, answering = threading.Event(), []
 
     def answer(connection: socket.socket) -> None:
-        connection.settimeout(1)  # Who was cut off reads no more, and the system tells no sender soon.
+        connection.settimeout(patience(30))
         with connection, suppress(OSError):
             head = connection.recv(65536)
+            # Who was cut off reads no more, and the system tells no sender soon.
+            connection.settimeout(1)
             if paths is not None:
                 paths.append(head.split()[1].decode())
             for part in sent:

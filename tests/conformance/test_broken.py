@@ -35,8 +35,9 @@ SEND = (
 )
 SUBJECT = "mailto:push@example.com"
 SHORT = Timing(
-    arrival=5, pause=3, retry=3, quiet=0.3, patience=8, case=60, total=240, messages=20, subscribers=64
-)
+    arrival=5, pause=3, retry=3, quiet=0.3, patience=8, case=patience(60), total=patience(240),
+    messages=20, subscribers=64,
+)  # fmt: skip
 """Seconds that a right sender does not wait, since it waits for what comes.
 
 ``pause`` is long: on a busy machine an attempt that is made at once may come a second later.

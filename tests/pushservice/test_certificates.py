@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pushlab.pushservice.certificates import Certificates
+from pushlab.settings import patience
 
 NAMES = ["push.example.net", "127.0.0.1"]
 
@@ -38,7 +39,7 @@ def shake_hands(certificates, client: ssl.SSLContext, name: str) -> bytes:
         with ours, client.wrap_socket(ours, server_hostname=name) as shaken:
             return shaken.getpeercert(binary_form=True)
     finally:
-        server.join(10)
+        server.join(patience(10))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -25,6 +25,7 @@ from pushlab.protocol.examples import RFC8291
 from pushlab.pushservice.store import Store
 from pushlab.server import database
 from pushlab.server.database import sqlite_url
+from pushlab.settings import patience
 
 TABLE = Table("things", MetaData(), Column("id", Integer, primary_key=True), Column("what", String))
 
@@ -177,7 +178,7 @@ def test_close_waits_for_the_transaction_under_way(url, path):
     def write() -> None:
         with engine.begin() as connection:
             begun.set()
-            assert go_on.wait(20)
+            assert go_on.wait(patience(20))
             connection.execute(TABLE.insert().values(what="written"))
             order.append(connection.exec_driver_sql("SELECT what FROM things").scalar_one())
 
@@ -188,13 +189,13 @@ def test_close_waits_for_the_transaction_under_way(url, path):
 
     writing, closing_it = threading.Thread(target=write), threading.Thread(target=close)
     writing.start()
-    assert begun.wait(20)
+    assert begun.wait(patience(20))
     closing_it.start()
     # A close() that did not wait would return in far less time.
     assert not closed.wait(0.2)
     go_on.set()
-    writing.join(20)
-    closing_it.join(20)
+    writing.join(patience(20))
+    closing_it.join(patience(20))
     assert order == ["written", "closed"]
 
 

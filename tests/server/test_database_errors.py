@@ -22,6 +22,7 @@ from pushlab.errors import (
 from pushlab.server import database
 from pushlab.server.database import CONNECTIONS, PAUSES
 from pushlab.server.database_errors import translate_errors
+from pushlab.settings import patience
 
 from ..run.ports import free_port
 
@@ -252,7 +253,7 @@ def test_two_transactions_that_wait_for_each_other_both_succeed(postgres_url):
                 row = THINGS.update().where(THINGS.c.id == number)
                 connection.execute(row.values(what=THINGS.c.what + "x"))
                 if number == first and attempts.count(first) == 1:
-                    both.wait(20)
+                    both.wait(patience(20))
 
         engine.run(work, UnableToWriteDatabase)
         done.append(first)
@@ -261,7 +262,7 @@ def test_two_transactions_that_wait_for_each_other_both_succeed(postgres_url):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(patience(60))
     assert sorted(done) == [1, 2] and len(attempts) == 3, "one of them was the victim, once"
     rows = engine.run(lambda c: c.scalars(text("SELECT what FROM things ORDER BY id")).all(), StoreError)
     assert rows == ["onexx", "twoxx"]
@@ -310,8 +311,8 @@ def test_some_transactions_run_at_one_time_and_close_waits_for_all(postgres_url)
 
     def work(connection):
         connection.execute(text("SELECT 1"))
-        all_there.wait(20)
-        assert may_end.wait(20)
+        all_there.wait(patience(20))
+        assert may_end.wait(patience(20))
         return connection.execute(text("SELECT 1")).scalar_one()
 
     threads = [
@@ -320,14 +321,14 @@ def test_some_transactions_run_at_one_time_and_close_waits_for_all(postgres_url)
     ]
     for thread in threads:
         thread.start()
-    all_there.wait(20)
+    all_there.wait(patience(20))
     closers = [threading.Thread(target=engine.close) for _ in range(2)]
     for closer in closers:
         closer.start()
     assert not results
     may_end.set()
     for thread in threads + closers:
-        thread.join(20)
+        thread.join(patience(20))
     assert results == [1] * CONNECTIONS
 
 
@@ -354,7 +355,7 @@ def test_servers_that_start_at_the_same_moment_make_the_tables_once(database_url
     def start() -> None:
         engine = database.connect(database_url, OWNER, busy_timeout=20)
         try:
-            begin.wait(20)
+            begin.wait(patience(20))
             engine.run(lambda c: database.make_tables(c, [THINGS], OWNER), UnableToReadDatabase)
         except StoreError as error:
             faults.append(error)
@@ -365,7 +366,7 @@ def test_servers_that_start_at_the_same_moment_make_the_tables_once(database_url
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(patience(60))
     assert faults == []
 
 
