@@ -74,7 +74,7 @@ class GrantedQueue(OriginQueue[Any, Any]):
         self._probes_left = 0
         self._in_a_row = 0
         self._full = False
-        self._seen: list[Seen] = []
+        self._seen: list[list[Any]] = []  # Seen, as lists that can count on
         urgent()
 
     def allow(self, grant: Grant) -> None:
@@ -126,14 +126,13 @@ class GrantedQueue(OriginQueue[Any, Any]):
         """Return what was seen since the last report."""
         report = Report(
             self.grant.origin, len(self.waiting), len(self.again), self.under_way,
-            self._probes_left, self._full, tuple(self._seen),
+            self._probes_left, self._full, tuple(Seen(*one) for one in self._seen),
         )  # fmt: skip
         self._seen, self._full, self._probes_left = [], False, 0
         return report
 
     def _keep(self, about: Scope | None, asked: float) -> None:
-        last = self._seen[-1] if self._seen else None
-        if last and (last.about, last.asked) == (about, asked):
-            self._seen[-1] = last._replace(times=last.times + 1)
+        if self._seen and self._seen[-1][:2] == [about, asked]:
+            self._seen[-1][2] += 1
         else:
-            self._seen.append(Seen(about, asked, 1))
+            self._seen.append([about, asked, 1])
