@@ -295,6 +295,18 @@ def test_dask_is_installed_for_whoever_asks_for_it(script, monkeypatch, argument
     assert script.main(arguments) == 0 and asked == [extras]
 
 
+def test_an_environment_of_conda_gets_dask_too(script, monkeypatch):
+    steps = []
+    monkeypatch.setattr(script, "installed_here", lambda: True)
+    monkeypatch.setattr(script, "step", steps.append)
+    monkeypatch.setattr(script, "has", lambda module: False)
+    assert script.environment("scale") == script.environment("") == sys.executable
+    assert [step[-1] for step in steps] == [f"{ROOT}[scale]"]
+    monkeypatch.setattr(script, "has", lambda module: True)
+    script.environment("scale")
+    assert len(steps) == 1
+
+
 def test_what_is_installed_is_named_by_the_files_that_say_so(script, tmp_path, monkeypatch):
     for name in ("pyproject.toml", "requirements.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
