@@ -174,16 +174,21 @@ class Runs:
         It may be repeated. A later outcome replaces an earlier one, except that who has accepted the
         message has accepted it. Raises UnableToWriteDatabase.
         """
+        last: dict[int, RecordedOutcome] = {}
+        for outcome in outcomes:
+            known = last.get(outcome.subscription)
+            if known is None or known.outcome != "accepted":
+                last[outcome.subscription] = outcome
         # In the same order everywhere, so that no two servers wait for each other's rows.
-        rows = [{"run": run, **outcome._asdict()} for outcome in sorted(outcomes)]
+        rows = [{"run": run, **last[number]._asdict()} for number in sorted(last)]
         gone = [{"gone": row["subscription"]} for row in rows if row["outcome"] == "gone"]
-        number = subscriptions.c.number == bindparam("gone")
+        is_gone = subscriptions.c.number == bindparam("gone")
 
         def write(connection: Connection) -> None:
             if rows:
                 database.upsert(connection, deliveries, rows, deliveries.c.outcome != "accepted")
             if gone:
-                connection.execute(subscriptions.delete().where(number), gone)
+                connection.execute(subscriptions.delete().where(is_gone), gone)
 
         self._store.run(write, UnableToWriteDatabase)
 

@@ -101,6 +101,10 @@ def test_who_has_accepted_stays_so_and_a_record_may_be_repeated(store, people):
         runs.record(run, outcomes)
     runs.record(run, [RecordedOutcome(people[0], "failed", None, 1)])
     assert runs.get(run).outcomes == {"accepted": 1, "gone": 1} and store.count() == 3
+    # A worker that is given a range again may record both outcomes at once.
+    twice = [RecordedOutcome(people[2], kind, 201, 1) for kind in ("retried", "accepted", "failed")]
+    runs.record(run, twice)
+    assert runs.get(run).outcomes == {"accepted": 2, "gone": 1}
 
 
 def test_one_transaction_or_nothing(store, people):
