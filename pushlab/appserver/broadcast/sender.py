@@ -7,7 +7,7 @@ the database, so that a notify-all that was killed can be resumed.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, repeat
 
@@ -20,6 +20,7 @@ from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.log import tell_outcome
 from pushlab.appserver.delivery.sender import PendingWork, Sender
 from pushlab.appserver.explain.outcome import Outcome, explain
+from pushlab.appserver.participants import MAX_REMEMBERED
 from pushlab.appserver.store import Batch, StoredSubscription
 from pushlab.errors import PushlabError, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
@@ -109,6 +110,9 @@ class BroadcastSender:
         self._log.record("send to all", subscriptions=total)
         # The first message stands for all of them in the journal.
         logs = chain([self._log], repeat(self._log.quiet()))
+        # The others would be forgotten before the end: to remember them first is work for nothing.
+        unremembered = replace(self._context, participants=None)
+        contexts = chain(repeat(unremembered, max(0, total - MAX_REMEMBERED)), repeat(self._context))
         recorder = Recorder(self.runs, run)
         tally = {"accepted": 0, "gone": 0, "retried": 0, "failed": 0, "not_sent": 0}
         not_sent: Counter[str] = Counter()
@@ -125,7 +129,7 @@ class BroadcastSender:
                 progress(Counts(**tally, total=total, run=run))
 
         def delivery(stored: StoredSubscription, queue: Queue) -> Delivery:
-            return Delivery(self._context, stored, payload, options, next(logs), queue)
+            return Delivery(next(contexts), stored, payload, options, next(logs), queue)
 
         def unreadable(subscription: int, error: PushlabError) -> None:
             tally["failed"] += 1

@@ -78,12 +78,12 @@ class NoQueue:
 class DeliveryContext:
     """What all deliveries of one sender share.
 
-    ``clock`` gives seconds since 1970, ``sleep`` waits for seconds, ``chance`` gives numbers from 0
-    to 1.
+    ``participants`` remember each message, or nobody does; ``clock`` gives seconds since 1970,
+    ``sleep`` waits for seconds, ``chance`` gives numbers from 0 to 1.
     """
 
     client: PushClient[Any]
-    participants: Participants = field(default_factory=Participants)
+    participants: Participants | None = field(default_factory=Participants)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
@@ -129,7 +129,8 @@ class Delivery:
         if payload and not stored.subscription.has_keys:
             self._log.record("leave out payload", stored, bytes=len(payload))
             payload = None
-        context.participants.sending(stored.subscription.endpoint, payload)
+        if context.participants:
+            context.participants.sending(stored.subscription.endpoint, payload)
         try:
             self._request = context.client.prepare(stored, payload, self._options, self._log)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
