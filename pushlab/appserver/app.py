@@ -6,6 +6,7 @@ The routes, a notebook and a test call the same methods.
 import asyncio
 import itertools
 import socket
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -63,6 +64,9 @@ if TYPE_CHECKING:
 
 MAX_SUBSCRIPTIONS = 100_000
 """Subscriptions that are kept. One more is refused; those that are known may still be updated."""
+
+COUNT_EVERY = 100
+"""New subscriptions after which those that are kept are counted again."""
 
 MAX_NOTIFY_ALLS = RUNS_KEPT
 """Notify-alls that may be under way at one time, so that none is forgotten before its end."""
@@ -152,6 +156,7 @@ class ApplicationServer:
         self._extension = extension
         self._numbers = itertools.count(1)
         self._notify_alls = 0
+        self._room, self._counting_room = 0, threading.Lock()
         self._instructor_token = instructor_token
         self.room = Participants(clock)
         self._path, self._push_path = (one and f"/{one}" for one in (secret, push_secret))
@@ -257,9 +262,18 @@ class ApplicationServer:
         # the first record of it stays right when the server has been given other keys since.
         if made_for is None and known and known.subscription.p256dh == subscription.p256dh:
             key = known.application_server_key
-        if known is None and self.store.count() >= MAX_SUBSCRIPTIONS:
+        if known is None and not self._has_room():
             raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
         return self.store.save(subscription, key, display_name)
+
+    def _has_room(self) -> bool:
+        """Say whether one more may be stored. The rows are counted once for some newcomers together."""
+        with self._counting_room:
+            if self._room == 0:  # A count reads the whole table.
+                self._room = max(0, min(COUNT_EVERY, MAX_SUBSCRIPTIONS - self.store.count()))
+            has_room = self._room > 0
+            self._room -= has_room
+            return has_room
 
     async def notify(
         self,
