@@ -20,7 +20,7 @@ from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
-from pushlab.useragent.autopush_client import AutopushClient
+from pushlab.useragent.autopush_client import ANSWER_SECONDS, AutopushClient
 from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
 
 MESSAGES_KEPT = 1000
@@ -245,6 +245,8 @@ class VirtualUserAgent:
             )
         # Another program may answer there: nothing of it is followed or unpacked.
         request |= {"headers": self._headers, "follow_redirects": False, "decompress_response": False}
+        seconds = patience(ANSWER_SECONDS)
+        request |= {"connect_timeout": seconds, "request_timeout": seconds}
         try:
             response = await self._client.fetch(url, raise_error=False, **request)
         except Exception as error:  # Whatever an answer makes Tornado raise: it passes all of it on.
