@@ -112,8 +112,11 @@ def write(folder: Path, push_url: str, page: str = "", certificate: bytes = b"")
         where["dom.securecontext.allowlist"] = urlsplit(page).hostname or ""
     preferences = PUSH | QUIET | NETWORK | FIRST_RUN | ONE_PAGE | where
     lines = (f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in preferences.items())
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "user.js").write_text("".join(lines), encoding="utf-8")
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    script = folder / "user.js"
+    script.touch(0o600)
+    script.chmod(0o600)  # The address of a private push service is a secret.
+    script.write_text("".join(lines), encoding="utf-8")
     if certificate:
         # As if a person had clicked "Accept the risk": this one certificate, at this host and port.
         # Whoever gives it has verified it.

@@ -1,6 +1,7 @@
 """What is Firefox's own: its preferences. The rest is in ``test_browser.py``."""
 
 import json
+import stat
 from hashlib import sha256
 
 from pushlab.useragent.firefox import profile as firefox_profile
@@ -22,6 +23,16 @@ def test_the_profile_holds_every_preference_and_where_the_push_service_is(tmp_pa
         firefox_profile.ONE_PAGE,
     ]
     assert len(written) == len(lines) == sum(map(len, tables)) + 2
+
+
+def test_nobody_else_reads_the_address_of_the_push_service(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir(0o755)
+    (kept / "user.js").touch(0o644)  # An earlier version wrote it so.
+    for folder in (tmp_path / "new", kept):
+        firefox_profile.write(folder, "ws://127.0.0.1:8030/SECRET/")
+        assert stat.S_IMODE((folder / "user.js").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
 
 def test_one_host_may_be_treated_as_secure_and_is_reached_past_the_proxy(tmp_path):
