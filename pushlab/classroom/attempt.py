@@ -18,6 +18,9 @@ from pushlab.text import show
 Result = Literal["passed", "differs", "stub"]
 """What a check said: the stub is an exercise that waits for its first attempt."""
 
+AT_ONCE = 50
+"""Attempts in one request."""
+
 MAX_STEP = 80
 """Characters of a step."""
 

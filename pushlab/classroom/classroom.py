@@ -138,10 +138,6 @@ class Classroom:
             self.changed.give()
         return new
 
-    def leave(self, participant: int) -> None:
-        """Delete all that is kept of a participant. Raises UnknownParticipant."""
-        self.remove(participant)
-
     def next_nudge(self, participant: int, after: int) -> Nudge | None:
         """Return the oldest nudge above ``after`` that waits for a participant. Raises NotInClass."""
         return self.records.next_nudge(participant, after)

@@ -17,7 +17,7 @@ from pushlab.text import one_line, show
 SECONDS = 10
 """How long the instructor's machine may take to answer (times PUSHLAB_PATIENCE)."""
 
-NUDGE_SECONDS = 35
+WAIT_SECONDS = 35
 """The same for a request that waits for a nudge: longer than the server waits."""
 
 
@@ -65,7 +65,7 @@ class ClassClient:
 
     def next_nudge(self, after: int) -> Nudge | None:
         """Wait for a nudge with a higher number, up to half a minute; None if none comes."""
-        nudge = self._ask(f"nudges?after={after}", seconds=NUDGE_SECONDS).get("nudge")
+        nudge = self._ask(f"nudges?after={after}", seconds=WAIT_SECONDS).get("nudge")
         if nudge is None:
             return None
         if not isinstance(nudge, dict):

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -159,7 +160,7 @@ class Membership:
                     f"nothing is sent any more, and your rows are still there: {reason.detail}",
                     hint="Call lab.leave_class() again when the machine of your instructor answers",
                 ) from None
-        self._forget()
+        self._forget(joined)
         return joined
 
     def flush(self, seconds: float) -> bool:
@@ -186,10 +187,10 @@ class Membership:
         self._end()
         self._joined = _read(self._path) if seen != (0, 0) else None
         if self._joined and self._joined.reports:
-            client = self._joined.client
-            self._reporter = Reporter(client, self._forget)
+            client, expelled = self._joined.client, partial(self._forget, self._joined)
+            self._reporter = Reporter(client, expelled)
             if self._lab:
-                self._listener = NudgeListener(client, self._deliver, self._forget)
+                self._listener = NudgeListener(client, self._deliver, expelled)
 
     def _write(self, joined: Joined) -> None:
         try:
@@ -200,11 +201,16 @@ class Membership:
         with self._lock:
             self._look()
 
-    def _forget(self) -> None:
-        """Be in no class: the learner has left, or the instructor's machine knows them no more."""
+    def _forget(self, joined: Joined) -> None:
+        """Be in that class no more: the learner has left, or the instructor's machine knows nobody.
+
+        By now another notebook may have joined again, and its file stays.
+        """
         with self._lock:
-            with suppress(OSError):
-                self._path.unlink()
+            found = _read(self._path)
+            if found and found.secret == joined.secret:
+                with suppress(OSError):
+                    self._path.unlink()
             self._look()
 
     def _end(self) -> None:

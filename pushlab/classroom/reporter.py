@@ -12,16 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from pushlab.classroom.attempt import Attempt
+from pushlab.classroom.attempt import AT_ONCE, Attempt
 from pushlab.classroom.client import Refused
 from pushlab.classroom.records import Nudge
 from pushlab.errors import FetchFailed
 
 MAX_WAITING = 500
 """Attempts that wait while the instructor's machine is away. One more, and the oldest is dropped."""
-
-AT_ONCE = 50
-"""Attempts in one request."""
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between two tries to reach the instructor's machine. The last one is repeated."""

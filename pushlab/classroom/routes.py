@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 from pushlab.appserver.web.events import EventStream
 from pushlab.appserver.web.guard import bearer
 from pushlab.appserver.web.handler import Handler
-from pushlab.classroom.attempt import ReceivedAttempt
+from pushlab.classroom.attempt import AT_ONCE, ReceivedAttempt
 from pushlab.classroom.export import FORMATS
 from pushlab.classroom.records import TITLE, Nudge
 from pushlab.errors import BadField, NotInClass
@@ -22,9 +22,6 @@ from pushlab.server.stream import BoundedStream
 
 if TYPE_CHECKING:
     from pushlab.classroom.classroom import Classroom
-
-AT_ONCE = 50
-"""Attempts in one request."""
 
 NUDGE_WAIT = 25.0
 """Seconds for which a request waits for a nudge: less than a proxy lets a connection be idle."""
@@ -202,7 +199,7 @@ class LeaveHandler(ClassHandler):
 
     async def post(self) -> None:
         participant = await self.participant()
-        await asyncio.to_thread(self.classroom.leave, participant)
+        await asyncio.to_thread(self.classroom.remove, participant)
         self.record(status=200)
         self.succeed()
 

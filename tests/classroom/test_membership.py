@@ -165,6 +165,15 @@ def test_leaving_while_the_instructor_is_away_sends_nothing_more(room, membershi
     assert states(room) == [] and not kept.exists()
 
 
+def test_a_notebook_that_hears_of_the_end_late_leaves_the_next_class_alone(room, membership):
+    first = membership.join(room.url, "Ada")
+    second = membership.join(room.url, "Ada")
+    membership._forget(first)  # As a reporter does, of a kernel that still had the first secret.
+    assert membership.joined == second
+    membership._forget(second)
+    assert membership.joined is None
+
+
 def test_joining_again_under_another_name_leaves_the_first(room, membership):
     membership.join(room.url, "Ada")
     membership.join(room.url, "Grace")

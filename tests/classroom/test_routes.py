@@ -272,7 +272,8 @@ def test_a_million_attempts_are_refused_and_hold_up_nobody(room):
     assert board(room)["trips"][0]["people"] == 1
 
 
-def test_nobody_joins_and_leaves_without_end(room):
+def test_nobody_joins_and_leaves_without_end(room, monkeypatch):
+    monkeypatch.setattr(rate, "BURST", 20)
     joined = 0
     with pytest.raises(Refused) as refused:
         for _ in range(1000):

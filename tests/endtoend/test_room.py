@@ -42,6 +42,7 @@ def full(room):
 
 def test_the_instructor_is_told_how_to_invite(room):
     assert f"./lab join {room.url}" in room.said
+    assert f'lab.join_class("{room.url}/", name="…")' in room.said
     assert "█" not in room.said, "a QR code is for phones, and they need https"
     assert len(room.token) >= 22, "128 bits"
 
@@ -81,6 +82,45 @@ def test_a_lab_of_a_room_examines_its_address_in_place_of_its_page(room, tmp_pat
     found = json.loads(process.stdout.readline())
     assert process.wait(patience(60)) == 0
     assert found["room-from-elsewhere"] == "hint" and "page-insecure" not in found
+
+
+A_PARTICIPANT = """
+import sys
+from pushlab import Lab, checks
+from pushlab.classroom.membership import MEMBERSHIP
+from pushlab.errors import NotYet
+with Lab(port=0, push_port=0, data=sys.argv[2]) as lab:
+    browser = lab.open("virtual")
+    browser.subscribe()
+    lab.join_class(sys.argv[1], name="Ada")
+    for _ in range(3):
+        try:
+            checks.encrypt.derive(lambda *given: {"PRK_key": b"x"})
+        except NotYet:
+            pass
+    print(MEMBERSHIP.flush(60), flush=True)
+    print(browser.wait_for_notification(body="look at the first byte").title, flush=True)
+    lab.leave_class()
+"""
+
+
+def test_a_notebook_on_another_machine_is_on_the_board_and_gets_a_nudge(room, tmp_path):
+    def ask(path: str, body: dict | None = None) -> dict:
+        told = {"url": f"{room.url}/{path}", "token": room.token, "body": body}
+        status, answer = room.desk.do("ask", **told)
+        assert status == 200, answer
+        return answer["data"]
+
+    command = [sys.executable, "-c", A_PARTICIPANT, room.url, str(tmp_path)]
+    process = room.network.start("crowd", *command)
+    assert process.stdout.readline() == "True\n"
+    [line] = ask("class")["board"]["lines"]
+    assert (line["name"], line["state"], line["step"]) == ("Ada", "stuck", "PRK_key")
+    nudge = {"stuck": True, "body": "look at the first byte"}
+    assert ask("class/nudge", nudge)["participants"] == 1
+    assert process.stdout.readline() == "From your instructor\n"
+    assert process.wait(patience(60)) == 0
+    assert ask("class")["board"]["lines"] == []
 
 
 def test_the_command_joins_and_says_what_it_weakens(room):
