@@ -12,7 +12,7 @@ longest first; then those who work, the longest first; then those who have passe
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import Row
@@ -104,7 +104,13 @@ class Board:
 
     def to_json(self) -> dict[str, Any]:
         """Return the board as ``GET /class`` gives it."""
-        return asdict(self)
+        # dataclasses.asdict() copies each value, and a full board has 8000 standings.
+        lines = [
+            vars(line) | {"exercises": {name: vars(one) for name, one in line.exercises.items()}}
+            for line in self.lines
+        ]
+        trips, bars = ([vars(one) for one in some] for some in (self.trips, self.bars))
+        return {"at": self.at, "lines": lines, "trips": trips, "bars": bars}
 
 
 def board_of(snapshot: Snapshot, now: float) -> Board:
