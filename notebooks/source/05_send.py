@@ -103,8 +103,7 @@ checks.send.headers(headers)
 # %%
 phone = lab.open("virtual", name="Phone")
 phone.subscribe()
-phones = [one for one in lab.subscriptions() if one.display_name == phone.name]
-subscription = phones[-1].subscription
+subscription = [s for s in lab.subscriptions() if s.display_name == phone.name][-1].subscription
 
 def signed_by(keys):
     claims = Claims(subscription.origin, int(time.time()) + 12 * 3600, keys.subject)
