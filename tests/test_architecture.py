@@ -140,6 +140,7 @@ WITHIN = {
         "appserver.broadcast",
         "appserver.delivery",
         "appserver.explain",
+        "appserver.participants",
         "appserver.store",
         "appserver.keys",
     },
