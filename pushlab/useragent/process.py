@@ -12,6 +12,7 @@ subscriptions. (Windows has no such groups, and no guard.)
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ if sys.platform == "win32":
     FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
 KILLED = 10  # seconds, times PUSHLAB_PATIENCE, that a killed process may take to be gone
 LAST_WORDS = 2000  # bytes of output that an error message quotes
+PIPE, READS = 2**16, 16  # bytes that a pipe holds, and how often it is emptied at one time
 LAST_WORDS_SECONDS = 1  # to read the end of it, which a program in another group may hold open
 
 # The folder is empty for good once the processes that are being killed write no more into it.
@@ -73,9 +75,7 @@ class BrowserProcess:
 
     def last_words(self) -> str:
         """Return the end of what the browser has written to its output."""
-        if self.exit_status is not None:
-            self._output.join(LAST_WORDS_SECONDS)
-        return self._output.last.decode(errors="replace").strip()
+        return self._output.last().decode(errors="replace").strip()
 
     async def ended(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds for the browser to end by itself; say whether it did."""
@@ -119,7 +119,7 @@ class BrowserProcess:
 
 
 class _Output(threading.Thread):
-    """What a program writes: read to its end, and the last of it is kept.
+    """What a program writes: read as it comes, and the last of it is kept.
 
     A pipe that nobody reads would fill up and block the program. A file would grow, and a program may
     write without end.
@@ -127,14 +127,40 @@ class _Output(threading.Thread):
 
     def __init__(self, pipe: IO[bytes]):
         super().__init__(name="pushlab-output", daemon=True)
-        self._pipe = pipe
-        self.last = b""
+        self._pipe, self._lock = pipe, threading.Lock()
+        self._last, self._ended = b"", False
+        if not WINDOWS:
+            os.set_blocking(pipe.fileno(), False)
         self.start()
 
     def run(self) -> None:
         with self._pipe:
-            while piece := self._pipe.read(2**16):
-                self.last = (self.last + piece)[-LAST_WORDS:]
+            if WINDOWS:  # No thread can be told there that a pipe can be read.
+                while not self._ended:
+                    self._keep(self._pipe.read(PIPE))
+                return
+            poll = select.poll()
+            poll.register(self._pipe, select.POLLIN)
+            while not self._ended:
+                poll.poll()
+                self._read()
+
+    def last(self) -> bytes:
+        """Return the last LAST_WORDS bytes of what has been written until now."""
+        if not WINDOWS:
+            self._read()
+        return self._last
+
+    def _read(self) -> None:
+        """Read what is there. A program that writes faster than this reads holds nobody up."""
+        with self._lock:
+            for _ in range(READS):
+                if self._ended or (piece := self._pipe.read(PIPE)) is None:
+                    return
+                self._keep(piece)
+
+    def _keep(self, piece: bytes) -> None:
+        self._last, self._ended = (self._last + piece)[-LAST_WORDS:], not piece
 
 
 async def off_the_loop(work: Callable[[], object]) -> None:
