@@ -90,6 +90,7 @@ class Firefox(Browser):
         certificate: bytes = b"",
     ):
         super().__init__(profile, headless, grant)
+        self._restored = False
         self._push_url, self._page, self._certificate = push_url, page, certificate
 
     # --- from the start to the end -----------------------------------------------------------------
@@ -100,7 +101,7 @@ class Firefox(Browser):
     def _prepare(self, folder: Path) -> None:
         firefox_profile.write(folder, self._push_url, self._page, self._certificate)
         _address_file(folder).unlink(missing_ok=True)  # a Firefox that was killed leaves it behind
-        startup_cache.restore(folder)
+        self._restored = startup_cache.restore(folder)
 
     def _keep(self, folder: Path) -> None:
         startup_cache.keep(folder)
@@ -108,6 +109,8 @@ class Firefox(Browser):
     def _arguments(self, folder: Path) -> list[str]:
         arguments = ["--no-remote", "--profile", str(folder)]
         arguments += ["--remote-debugging-port", "0", "about:blank"]
+        if self._restored:  # The profile is new: an older Firefox loses nothing in it.
+            arguments.insert(0, "--allow-downgrade")
         if self._headless:
             arguments.insert(0, "--headless")
         if sys.platform == "win32":

@@ -22,16 +22,26 @@ COMPLETE = "scriptCache.bin"
 """The file that Firefox writes last: half a minute after its start, or when it ends."""
 
 
-def restore(profile: Path) -> None:
-    """Copy the kept scripts into a profile that is new. If that is impossible, Firefox makes its own."""
+def restore(profile: Path) -> bool:
+    """Copy the kept scripts into a profile that is new, and say whether that was done.
+
+    A Firefox that is older than the one that made them starts only with ``--allow-downgrade``: it
+    takes the profile for one that was used with a newer Firefox.
+    """
     kept = _kept()
     if (profile / MADE_BY).exists() or not (kept / MADE_BY).exists():
-        return
+        return False
     try:
-        shutil.copytree(kept, profile, dirs_exist_ok=True)
-    except (OSError, shutil.Error):
+        # Not the folder itself: the profile's own mode is to stay, which lets nobody else in.
+        shutil.copy2(kept / MADE_BY, profile)
+        shutil.copytree(kept / FOLDER, profile / FOLDER)
+        if not _same(kept / MADE_BY, profile / MADE_BY):
+            raise FileNotFoundError(kept / FOLDER)
+    except OSError:  # Another Firefox has replaced them meanwhile, or the disk is full.
         shutil.rmtree(profile / FOLDER, ignore_errors=True)
         (profile / MADE_BY).unlink(missing_ok=True)
+        return False
+    return True
 
 
 def keep(profile: Path) -> None:
@@ -39,7 +49,7 @@ def keep(profile: Path) -> None:
     kept = _kept()
     if not kept.parent.is_dir() or not (profile / FOLDER / COMPLETE).exists():
         return
-    with suppress(OSError, shutil.Error):  # Without them, the next start takes a little longer.
+    with suppress(OSError):  # Without them, the next start takes a little longer.
         if (kept / MADE_BY).exists() and _same(kept / MADE_BY, profile / MADE_BY):
             return
         # Another Firefox may end at the same time: what it reads here is whole, or not there.

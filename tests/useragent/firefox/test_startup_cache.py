@@ -31,23 +31,31 @@ def files(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text() for path in found}
 
 
+def times(folder: Path) -> set[int]:
+    """Return when the files of a folder were written."""
+    return {path.stat().st_mtime_ns for path in folder.glob("*")}
+
+
 def test_a_new_profile_gets_the_scripts_and_nothing_else_of_an_earlier_one(data, tmp_path):
     startup_cache.keep(profile_of(tmp_path / "one", "153", "key4.db", "prefs.js"))
-    startup_cache.restore(tmp_path / "two")
+    (tmp_path / "two").mkdir(0o700)
+    assert startup_cache.restore(tmp_path / "two")
+    assert (tmp_path / "two").stat().st_mode & 0o777 == 0o700, "as it was made"
     assert files(tmp_path / "two") == {MADE_BY: "153", COMPLETE: "153"}
     assert [path.name for path in data.iterdir()] == ["firefox-startup-cache"]
 
 
 def test_a_profile_that_was_used_keeps_its_own(data, tmp_path):
     startup_cache.keep(profile_of(tmp_path / "one", "153"))
-    startup_cache.restore(profile_of(tmp_path / "two", "154"))
+    assert not startup_cache.restore(profile_of(tmp_path / "two", "154"))
     assert set(files(tmp_path / "two").values()) == {"154"}
 
 
 def test_the_scripts_of_another_firefox_take_the_place_of_those_that_were_kept(data, tmp_path):
     for version in ("153", "154"):
         startup_cache.keep(profile_of(tmp_path / version, version))
-    startup_cache.restore(tmp_path / "new")
+    (tmp_path / "new").mkdir()
+    assert startup_cache.restore(tmp_path / "new")
     assert files(tmp_path / "new") == {MADE_BY: "154", COMPLETE: "154"}
     assert [path.name for path in data.iterdir()] == ["firefox-startup-cache"]
 
@@ -57,8 +65,7 @@ def test_half_of_it_is_not_kept(data, tmp_path):
         profile = profile_of(tmp_path / Path(missing).name, "153")
         (profile / missing).unlink()
         startup_cache.keep(profile)
-        startup_cache.restore(tmp_path / "new")
-        assert not (tmp_path / "new").exists()
+        assert not startup_cache.restore(tmp_path / "new")
         assert list(data.iterdir()) == []
 
 
@@ -68,20 +75,24 @@ def test_no_data_folder_is_made_for_it(tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.usefixtures("firefox_installed")
-def test_firefox_believes_in_the_scripts_that_it_is_given(run, data, tmp_path):
-    async def scenario() -> None:
-        first = Firefox("ws://127.0.0.1:9/", profile=tmp_path / "one")
-        await first.start()
-        await first.close()
-        assert (kept := data / "firefox-startup-cache" / COMPLETE).exists()
-        second = Firefox("ws://127.0.0.1:9/", profile=tmp_path / "two")
-        await second.start()
-        try:
-            # A Firefox that does not believe in them deletes the folder when it starts.
-            given = tmp_path / "two" / COMPLETE
-            assert given.stat().st_mtime_ns == kept.stat().st_mtime_ns
-        finally:
-            await second.close()
+NEWER = "[Compatibility]\nLastVersion=999.0_20990101000000/20990101000000\n"
 
-    run(scenario())
+
+@pytest.mark.usefixtures("firefox_installed")
+def test_firefox_takes_its_own_scripts_and_throws_those_of_a_newer_one_away(run, data, tmp_path):
+    startup_cache.keep(profile_of(tmp_path / "newer", NEWER))
+    kept = data / "firefox-startup-cache"
+
+    async def started_with(profile: Path) -> bool:
+        """Start Firefox with a new profile; say whether it still has the scripts that it was given."""
+        given = times(kept / startup_cache.FOLDER)
+        firefox = Firefox("ws://127.0.0.1:9/", profile=profile)
+        await firefox.start()
+        try:  # A Firefox that believes in them only gives the file another name.
+            return not given.isdisjoint(times(profile / startup_cache.FOLDER))
+        finally:
+            await firefox.close()
+
+    assert not run(started_with(tmp_path / "one"))
+    assert (kept / MADE_BY).read_text() != NEWER
+    assert run(started_with(tmp_path / "two"))
