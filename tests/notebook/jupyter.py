@@ -24,6 +24,11 @@ TOKEN = "test"
 LOG = "jupyterlab.log"
 SETTINGS = {"apputils-extension/notification": {"fetchNews": "false"}}
 
+GRADER = ("formgrader", "validate_assignment", "assignment_list", "course_list")
+UNUSED = ("jupyter_lsp", "notebook", *(f"nbgrader.server_extensions.{name}" for name in GRADER))
+WITHOUT = f"--ServerApp.jpserver_extensions={dict.fromkeys(UNUSED, False)}"
+"""An argument of Jupyter's server: what no test uses takes two of the five seconds of CPU of a start."""
+
 # Open a notebook, run all its cells, and return what became of them. Playwright's evaluate() knows
 # no time-out, so it has one here.
 RUN_ALL = """async ([path, seconds]) => {
@@ -171,7 +176,7 @@ def _running(home: Path, folder: Path, base: str, runtime: Path) -> Iterator[str
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
     command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", f"--ServerApp.root_dir={folder}"]
     command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
-    command += [f"--ServerApp.base_url={base}"]
+    command += [f"--ServerApp.base_url={base}", WITHOUT]
     if kernels.connection(runtime / f"kernel-{uuid4()}-ipc"):
         command.append("--KernelManager.transport=ipc")
     shown = re.compile(rf"(http://127\.0\.0\.1:\d+{re.escape(base)})lab\?")
