@@ -74,6 +74,10 @@ class Joined:
         """What speaks for this participant."""
         return ClassClient(self.url, self.secret, self.cafile)
 
+    def rows(self) -> dict[str, Any]:
+        """Return all that the instructor's machine keeps of this learner. Raises FetchFailed."""
+        return self.client.mine()
+
     def __repr__(self) -> str:
         if not self.reports:
             return f"You have left the class at {self.url}, which still has your rows."

@@ -38,7 +38,7 @@ class Lab(LabRuntime):
             why = f": {self.why_stopped}" if self.why_stopped else ""
             return f"The lab has stopped{why}. {advice(self.stopped().hint)}."
         runs = "The lab runs: a push service, an application server, and a journal of what happens."
-        return f"{runs} {MEMBERSHIP.joined or ''}".strip()
+        return f"{runs} {self.my_class or ''}".strip()
 
     def _start(self, undo: ExitStack) -> None:
         super()._start(undo)
@@ -56,6 +56,11 @@ class Lab(LabRuntime):
         Raises BadArgument, UnusableFolder, and FetchFailed if there is no class.
         """
         return MEMBERSHIP.join(url, name, cafile)
+
+    @property
+    def my_class(self) -> Joined | None:
+        """The class that you have joined, or None. ``my_class.rows()`` is all that is kept of you."""
+        return MEMBERSHIP.joined
 
     def leave_class(self) -> None:
         """Leave the class: send nothing any more, and delete what the instructor's machine has of you.

@@ -60,7 +60,10 @@ def test_nothing_is_sent_before_joining_and_after_leaving(room, membership, lab)
         wrong()
     assert membership.flush(patience(30))
     assert states(room) == [("Ada", "stuck", "body_length of 0 characters")]
+    kept = lab.my_class.rows()
+    assert kept["name"] == "Ada" and [row["attempt"] for row in kept["attempts"]] == [1, 2, 3]
     lab.leave_class()
+    assert lab.my_class is None
     assert states(room) == [] and repr(joined) not in repr(lab)
     wrong()
     assert membership.flush(patience(30)) and states(room) == []
