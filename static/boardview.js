@@ -29,7 +29,7 @@ export function tripItem({ lesson, exercise, step, people }) {
   const item = make("li");
   const at = make("code", step || "a step without a name");
   const place = make("span", ` in ${lesson} ${exercise}`, "note");
-  item.append(make("b", `${people} people `), at, place);
+  item.append(make("b", `${people} people at `), at, place);
   return item;
 }
 

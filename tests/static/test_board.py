@@ -89,7 +89,7 @@ def test_the_board_is_live_and_who_needs_help_is_on_top(page, room):
     first = rows(page).first
     expect(first).to_contain_text("Stuck in 03 derive at PRK, 3 times, for under 1 min")
     expect(first.locator("td[data-state=stuck]")).to_have_text("!stuck, 3 attempts")
-    expect(page.locator("#board .trips")).to_contain_text("2 people PRK in 03 derive")
+    expect(page.locator("#board .trips")).to_contain_text("2 people at PRK in 03 derive")
     bar = page.get_by_role("img", name="0 done, 2 working, 1 stuck, 0 not begun")
     expect(bar).to_be_visible()
     assert page.locator("#board img").count() == 0, "a name is text"

@@ -85,7 +85,7 @@ def _sum(lines: Iterable[Line]) -> str:
 
 def _trips(trips: Iterable[Trip]) -> str:
     said = [
-        f"<b>{one.people} people</b> <code>{escape(one.step or 'a step')}</code> "
+        f"<b>{one.people} people</b> at <code>{escape(one.step or 'a step')}</code> "
         f'<span class="pushlab-faint">in {escape(one.lesson)} {escape(one.exercise)}</span>'
         for one in trips
         if one.people > 1
