@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -48,7 +49,6 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -72,8 +72,8 @@ PAUSES = (0.0, 0.02, 0.1, 0.3)
 """Seconds before a transaction is run again, at most. The first time is for a connection that was lost
 while nobody used it; the others keep two transactions out of each other's way."""
 
-INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""The INSERT of databases that have ON CONFLICT. The others have no words in common for it."""
+ON_CONFLICT = ("sqlite", "postgresql")
+"""The databases whose INSERT has ON CONFLICT. The others have no words in common for it."""
 
 CONNECTIONS = 5
 """Transactions at one time in PostgreSQL."""
@@ -365,13 +365,15 @@ def _tune_postgresql(lock_timeout: float) -> Callable[[Any, Any], None]:
     return tune
 
 
+def _insert_on_conflict(kind: str) -> Callable[[Table], Any] | None:
+    """Import a database's own INSERT: PostgreSQL's takes 50 ms of each start that does not need it."""
+    return import_module(f"sqlalchemy.dialects.{kind}").insert if kind in ON_CONFLICT else None
+
+
 def insert_or_ignore(dialect: Dialect, table: Table) -> Insert:
     """Return an INSERT that does nothing if there is such a row already; its ``rowcount`` says so."""
-    insert = (
-        INSERT[dialect.name](table).on_conflict_do_nothing()
-        if dialect.name in INSERT
-        else table.insert()
-    )
+    make = _insert_on_conflict(dialect.name)
+    insert = table.insert() if make is None else make(table).on_conflict_do_nothing()
     # Otherwise SQLAlchemy asks for the number of the new row, and forgets how many rows there were.
     return insert.inline().execution_options(preserve_rowcount=True)
 
@@ -380,7 +382,7 @@ def upsert(
     connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], where: ColumnElement[bool]
 ) -> None:
     """Insert rows. One with the same primary key is updated, if it is so as ``where`` says."""
-    insert = INSERT.get(connection.dialect.name)
+    insert = _insert_on_conflict(connection.dialect.name)
     if insert is None:
         connection.execute(table.insert(), rows)
         return
