@@ -228,7 +228,7 @@ def test_postgresql_is_away_in_the_middle_and_a_worker_is_killed(
 def test_a_program_without_the_certificates_has_no_connection(
     run, keys, push_service, subscriber, tmp_path, programs_of_dask, monkeypatch
 ):
-    monkeypatch.setattr(connection, "START_SECONDS", 5.0)
+    monkeypatch.setattr(connection, "START_SECONDS", 1.0)
     stranger = trustme.CA()
     ca, pem = tmp_path / "ca.pem", tmp_path / "node.pem"
     stranger.cert_pem.write_to_path(ca)
