@@ -8,6 +8,7 @@ CongestionWindow tries it out, in rounds of as many responses as may be under wa
 
     a good round    twice as many may be under way, and the next round shows what that is worth:
                     a tenth more messages a second, or the window goes back for some rounds
+    a slow round    the window goes back to what it was before it last grew
     too much        half as many, at once, but once only for all that were under way together;
                     from then on a good round adds only a tenth
 
@@ -26,6 +27,10 @@ MAX_IN_FLIGHT = 800
 
 MIN_GAIN = 1.1
 """A larger window is kept if it brings at least so many times the messages a second."""
+
+SLOW_ROUND = 5.0
+"""Seconds of a round, which are those of a response, beyond which the window does not grow. The next
+larger ones would take so long that a request is given up."""
 
 HOLD_ROUNDS = 3
 """Rounds until a window that could not grow tries again."""
@@ -83,10 +88,12 @@ class CongestionWindow:
         self._answers, self._began, self._full = 0, None, False
 
     def _grow(self, rate: float) -> None:
-        if self._careful:
-            self.size = min(self._most, self.size + max(1, self.size // 10))
-        elif self.size > self._before and rate < MIN_GAIN * self._rate:
+        slow = rate > 0 and self.size > SLOW_ROUND * rate
+        in_vain = self.size > self._before and rate < MIN_GAIN * self._rate
+        if slow or (in_vain and not self._careful):
             self.size, self._hold = self._before, HOLD_ROUNDS
+        elif self._careful:
+            self.size = min(self._most, self.size + max(1, self.size // 10))
         elif self._hold:
             self._hold -= 1
         else:

@@ -60,6 +60,19 @@ def test_it_does_not_grow_where_that_brings_nothing(most_a_second):
     assert window.size == 2 * INITIAL_WINDOW
 
 
+def test_it_does_not_grow_where_a_response_takes_seconds_already():
+    window, sizes = CongestionWindow(), [INITIAL_WINDOW]
+
+    class Noted:
+        size = property(lambda self: sizes.append(window.size) or window.size)
+        answered = window.answered
+
+    # 400 under way would take 33 s, and a request is given up after 30.
+    simulate(Noted(), 3000, seconds=0.1, most_a_second=12)
+    # The first round has no rate, so the window grows once before anything is known.
+    assert max(sizes) == 2 * INITIAL_WINDOW
+
+
 def test_it_tries_again_later():
     window = CongestionWindow(start=10)
     simulate(window, 100, seconds=0.001, most_a_second=1000)
