@@ -44,7 +44,7 @@ def is_subscribed(page: Page, server) -> None:
     registered(page, server)
     visit(page, server.url)
     expect(page.locator("body")).to_have_attribute("data-state", "subscribed")
-    page.locator("summary").click()
+    page.locator("#whole summary").click()
 
 
 def denied(page: Page, server) -> None:

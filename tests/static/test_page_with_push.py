@@ -18,7 +18,7 @@ FACTS = """() => {
     whole: text("whole-subscription"),
     events: text("events"),
     next: ids("button.next"),
-    enabled: ids("button:enabled"),
+    enabled: ids(".buttons button:enabled"),
     steps: [...document.querySelectorAll("#steps li")].map((each) => each.dataset.state),
     subscriptionStep: text("step-subscription"),
   };
