@@ -1,5 +1,7 @@
 """A sender with its store and its journal, for the tests of one message and of one to all."""
 
+import asyncio
+
 from pushlab.appserver.broadcast.sender import BroadcastSender
 from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.egress import EgressPolicy
@@ -86,3 +88,12 @@ def fill(store, service, subscriber, names):
     store.run(lambda connection: connection.execute(subscriptions.delete()), UnableToWriteDatabase)
     store.run(lambda connection: connection.execute(subscriptions.insert(), rows), UnableToWriteDatabase)
     return people
+
+
+async def reached(event, sending):
+    """Wait for an event in the middle of a notify-all, which may fail before."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait([waiting, sending], return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        raise AssertionError(f"it ended before: {sending.result()}")

@@ -95,7 +95,7 @@ class Connection:
         async with _starting(where):
             if isinstance(where, Cluster):
                 security = _security(where)
-                self._client = await distributed.Client(
+                self._client = distributed.Client(
                     where.address, security=security, asynchronous=True, set_as_default=False,
                     timeout=patience(START_SECONDS), name="pushlab",
                 )  # fmt: skip
@@ -104,9 +104,10 @@ class Connection:
                 await self._processes
                 # It tells everybody on this machine of tasks and logs, without a password.
                 self._processes.scheduler.http_server.stop()
-                self._client = await distributed.Client(
+                self._client = distributed.Client(
                     self._processes, asynchronous=True, set_as_default=False, name="pushlab"
                 )
+            await self._client  # It is known already, and closed if this fails.
             await self._client.register_plugin(Pushlab(local=not isinstance(where, Cluster)))
 
     async def _close(self) -> None:

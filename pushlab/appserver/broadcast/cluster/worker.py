@@ -153,7 +153,7 @@ class _Server:
     @classmethod
     async def open(cls, equipment: Equipment) -> "_Server":
         """Open the database, and make a sender. Raises StoreError."""
-        return cls(*await asyncio.to_thread(equipment.open))
+        return cls(*await outlast(equipment.open))
 
     def begin(self, run: str, order: Order, abandon: Callable[[], Awaitable[None]]) -> None:
         """Begin a notify-all, unless it has begun. ``abandon()`` is called if nobody asks for it."""

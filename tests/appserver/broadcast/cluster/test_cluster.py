@@ -21,7 +21,7 @@ from pushlab.protocol import base64url, p256
 from pushlab.settings import patience
 
 from ....run.ports import free_port
-from ...sending import always, fill
+from ...sending import always, fill, reached
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -69,9 +69,8 @@ class Programs:
         one.kill()
 
     def stop(self) -> None:
-        for program in self.programs:
+        for program in reversed(self.programs):  # A worker without a scheduler waits for one.
             program.terminate()
-        for program in self.programs:
             program.wait(patience(30))
 
     def logs(self) -> str:
@@ -118,7 +117,7 @@ def test_over_tls_and_the_key_is_written_nowhere(
             try:
                 fill(server.store, service, subscriber, [f"201-{n:03}" for n in range(300)])
                 sending = asyncio.ensure_future(server.notify_all())
-                await under_way.wait()
+                await reached(under_way, sending)
                 [sender] = server._cluster_senders.values()
                 client = await sender._connection.client()
                 # While the tasks are there: all that scheduler and workers would show of themselves.
@@ -159,7 +158,7 @@ def test_the_scheduler_dies_and_a_resume_goes_on(
             try:
                 people = fill(server.store, service, subscriber, [f"201-{n:03}" for n in range(400)])
                 sending = asyncio.ensure_future(server.notify_all(title="Hello"))
-                await half.wait()
+                await reached(half, sending)
                 programs_of_dask.programs[0].kill()
                 began = time.monotonic()
                 with pytest.raises(ClusterLost, match="notify-all 1") as lost:
@@ -209,7 +208,7 @@ def test_postgresql_is_away_in_the_middle_and_a_worker_is_killed(
             try:
                 fill(server.store, service, subscriber, [f"201-{n:03}" for n in range(300)])
                 sending = asyncio.ensure_future(server.notify_all())
-                await half.wait()
+                await reached(half, sending)
                 with postgres_server.away():
                     programs_of_dask.kill_a_worker()
                     back.set()

@@ -20,7 +20,7 @@ from pushlab.journal import Journal
 from pushlab.settings import patience
 
 from ...conftest import Scripted, scripted
-from ...sending import always, fill
+from ...sending import always, fill, reached
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -128,7 +128,7 @@ def test_the_sum_under_way_is_what_one_process_would_have(run, world):
         world.service.answer = answer
         world.people_are(*(f"201-{n:03}" for n in range(400)))
         sending = asyncio.ensure_future(world.server.notify_all())
-        await full.wait()
+        await reached(full, sending)
         # All of the window is used, and in the time of some pulses nobody begins one more.
         await asyncio.sleep(patience(0.3))
         assert most == window
@@ -176,7 +176,7 @@ def test_a_worker_is_killed_and_nobody_is_missed(run, world):
         world.service.answer = answer
         world.people_are(*(f"201-{n:03}" for n in range(500)))
         sending = asyncio.ensure_future(world.server.notify_all())
-        await half.wait()
+        await reached(half, sending)
         world.busiest_worker().send_signal(signal.SIGKILL)
         killed.set()
         counts = await sending
@@ -204,7 +204,7 @@ def test_a_cancelled_one_is_resumed(run, world):
         world.service.answer = answer
         world.people_are(*(f"201-{n:03}" for n in range(400)))
         sending = asyncio.ensure_future(world.server.notify_all(title="Hello"))
-        await half.wait()
+        await reached(half, sending)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
@@ -258,7 +258,7 @@ def test_stop_ends_what_is_under_way(run, world):
         from pushlab.errors import LabStopped
 
         sending = asyncio.ensure_future(world.server.notify_all())
-        await under_way.wait()
+        await reached(under_way, sending)
         await world.server.stop()
         with pytest.raises(LabStopped):
             await sending
