@@ -410,7 +410,7 @@ def test_each_enter_prints_a_new_link_for_the_instructor(monkeypatch, capsys):
     monkeypatch.setattr("signal.signal", lambda *_: None)
     commands._invite(invitation)
     printed = capsys.readouterr().out
-    assert re.findall("instructor +(\\S+)", printed) == [
+    assert re.findall("instructor +(http\\S+)", printed) == [
         f"http://192.0.2.7:8292/#code=CODE-{number}" for number in (1, 2, 3)
     ]
     assert "Press Enter for another one" in printed and "c2VjcmV0" not in printed
