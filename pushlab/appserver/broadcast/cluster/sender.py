@@ -35,7 +35,13 @@ from pushlab.appserver.broadcast.sender import ORIGINS_TOLD, Counts
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.sender import PendingWork
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.errors import ClusterFailed, ClusterLost, PushlabError, UnableToReadDatabase
+from pushlab.errors import (
+    ClusterFailed,
+    ClusterLost,
+    LabStopped,
+    PushlabError,
+    UnableToReadDatabase,
+)
 from pushlab.protocol.delivery import PushOptions
 from pushlab.settings import patience
 
@@ -228,13 +234,13 @@ class _Run:
             if error is None:
                 run = self._order.run
                 raise ClusterLost(f"the scheduler went away in the middle of notify-all {run}")
-            if isinstance(error, PushlabError):
-                raise error
             if isinstance(error, KilledWorker):
                 raise ClusterFailed(f"several workers ended while they sent to {part}")
-            if not isinstance(error, Abandoned):
-                raise ClusterFailed(f"a worker that sent to {part} says: {error!r}")
-            # It heard nothing of this program for a while, which may have slept with its machine.
+            if isinstance(error, Abandoned | LabStopped):
+                continue  # It heard nothing of this program, whose machine may have slept; or it ends.
+            if isinstance(error, PushlabError):
+                raise error
+            raise ClusterFailed(f"a worker that sent to {part} says: {error!r}")
 
     # --- the workers -----------------------------------------------------------------------------
 

@@ -113,7 +113,7 @@ class Pushlab(WorkerPlugin):
                     self._servers[server] = await _Server.open(equipment)
                 except PushlabError as error:
                     return pickle.dumps(error)
-            self._servers[server].begin(run, order, partial(self.leave, server))
+            self._servers[server].begin(run, order, partial(self._abandon, server, run))
             self._changed.notify_all()
         return None
 
@@ -136,6 +136,13 @@ class Pushlab(WorkerPlugin):
             return None
         await ended.end()
         return ended.report() | {"not_sent": dict(ended.not_sent)}
+
+    async def _abandon(self, server: str, run: str) -> None:
+        """Do without a notify-all that nobody asks for, and without its keys if it was the last one."""
+        if known := self._servers.get(server):
+            known.runs.pop(run, None)
+            if not known.runs:
+                await self.leave(server)
 
     async def leave(self, server: str) -> None:
         """End every notify-all of an application server, close its database, and forget its keys."""

@@ -2,14 +2,21 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from pushlab.appserver.broadcast.cluster import worker as worker_module
 from pushlab.appserver.broadcast.cluster.granted_queue import Report
-from pushlab.appserver.broadcast.cluster.orders import Order, Range, Ranges, range_size
+from pushlab.appserver.broadcast.cluster.orders import (
+    Equipment,
+    Order,
+    Range,
+    Ranges,
+    range_size,
+)
 from pushlab.appserver.broadcast.cluster.pace import Pace
-from pushlab.appserver.broadcast.cluster.worker import Abandoned, WorkerRun
+from pushlab.appserver.broadcast.cluster.worker import Abandoned, Pushlab, WorkerRun
 from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs
 from pushlab.errors import LabStopped
 from pushlab.protocol.delivery import PushOptions
@@ -113,6 +120,25 @@ def test_a_worker_that_hears_nothing_ends_and_records(run, bench, monkeypatch):
             await one.abandoned.wait()
             assert one.outcomes == {"accepted": 19}
             end.set()
+
+    run(scenario())
+
+
+def test_a_notify_all_that_nobody_asks_for_ends_and_the_others_go_on(run, keys, tmp_path, monkeypatch):
+    """One may begin here after it has ended everywhere else: its worker was late."""
+    monkeypatch.setattr(worker_module, "SILENCE", 0.3)
+
+    async def scenario():
+        plugin, equipment = Pushlab(), Equipment.of(keys, f"sqlite:///{tmp_path}/a.sqlite3")
+        plugin.setup(SimpleNamespace(handlers={}))
+        for name in ("late", "asked for"):
+            assert await plugin.begin("server", name, equipment, Order(1, None, PushOptions())) is None
+        runs = plugin._servers["server"].runs
+        while "late" in runs:
+            assert await plugin.pulse("server", "asked for", [], 0.05)
+        assert await plugin.pulse("server", "asked for", [], 0.05)
+        while plugin._servers:  # The last one takes the keys with it.
+            await asyncio.sleep(0.05)
 
     run(scenario())
 
