@@ -317,8 +317,9 @@ class Broker:
 
     def _deliver(self, queue: OutboundQueue, subscription: Subscription, message: Message) -> None:
         queue.note_sent(message)
-        queue.connection.deliver(subscription, message)
+        # First, so that its time is never later than the user agent's own.
         self._tell(PS, UA, "push message", subscription.display_name, bytes=len(message.body))
+        queue.connection.deliver(subscription, message)
 
     def _note(self, what: str, display_name: str, **detail: int | None) -> None:
         self._tell(PS, PS, what, display_name, **detail)
