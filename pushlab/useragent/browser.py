@@ -1,8 +1,9 @@
 """What all real browsers have in common: how one is found, started, waited for and ended.
 
-A browser has a profile and a group of processes of its own (``process``). Once it is ready, it writes
-an address into a file, and a program drives it over one WebSocket at that address (``remote``). What
-is done with the page is in ``page``; what only one browser has is in ``firefox`` and ``chromium``.
+A browser has a profile and a group of processes of its own (``process``). Once it is ready, a program
+drives it over one WebSocket at an address that it has written into a file, or over two pipes
+(``remote``). What is done with the page is in ``page``; what only one browser has is in ``firefox`` and
+``chromium``.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from pushlab.reader import Advice
 from pushlab.settings import patience
 from pushlab.throwaway import ThrowAwayFolder
 from pushlab.useragent.page import ClientPage
+from pushlab.useragent.pipe import BrowserPipes
 from pushlab.useragent.process import BrowserProcess, off_the_loop
 from pushlab.useragent.remote import Remote
 
@@ -88,13 +90,17 @@ class Browser(ClientPage):
         """Return the command that starts the program: itself, unless another program must start it."""
         return [str(program)]
 
-    @abstractmethod
-    def _address(self, folder: Path) -> str | None:
-        """Return the URL at which the browser is driven, or None until it has written its address."""
+    def _pipes(self) -> BrowserPipes | None:
+        """Return the pipes over which the browser is driven, or None if it listens at an address."""
+        return None
 
     @abstractmethod
-    async def _connect(self, url: str) -> None:
-        """Connect to the browser at ``url``; set ``_session`` and the tab to use, ``_tab``."""
+    async def _reach(self, folder: Path, pipes: BrowserPipes | None) -> Remote | None:
+        """Return a connection to the browser, or None as long as it is not ready."""
+
+    @abstractmethod
+    async def _connect(self, session: Remote) -> None:
+        """Prepare the browser that has been reached; set the tab to use, ``_tab``."""
 
     @abstractmethod
     async def _windows(self) -> int:
@@ -118,7 +124,8 @@ class Browser(ClientPage):
             _require_screen()
         atexit.register(self._resources.close)
         try:
-            await self._connect(await self._launch(program))
+            self._session = await self._launch(program)
+            await self._connect(self._session)
         except OSError as error:
             await self.close()
             raise BrowserFailed(f"{program} cannot be started: {error}") from error
@@ -167,8 +174,8 @@ class Browser(ClientPage):
         except BrowserFailed:
             return
 
-    async def _launch(self, program: Path) -> str:
-        """Start the process; return the URL at which the browser is driven."""
+    async def _launch(self, program: Path) -> Remote:
+        """Start the process, and return the connection over which the browser is driven."""
         if self._profile is None:
             throw_away = ThrowAwayFolder(self.name.lower())
             self._resources.callback(throw_away.delete)
@@ -178,12 +185,14 @@ class Browser(ClientPage):
         self._prepare(folder)
         arguments = [*self._program(program), *self._arguments(folder)]
         guarded = folder if self._profile is None else None
-        self._process = BrowserProcess(arguments, self.environment, guarded)
+        if pipes := self._pipes():
+            self._resources.callback(pipes.close)
+        self._process = BrowserProcess(arguments, self.environment, guarded, pipes)
         self._resources.callback(self._after, self._process, folder)
         self._resources.callback(self._process.close)
         seconds = patience(START_TIMEOUT)
         deadline = asyncio.get_running_loop().time() + seconds
-        while (url := self._address(folder)) is None:
+        while (session := await self._reach(folder, pipes)) is None:
             if self._process.exit_status is not None:
                 raise BrowserFailed(
                     f"{program} ended with status {self._process.exit_status} before it was ready. "
@@ -195,7 +204,7 @@ class Browser(ClientPage):
                     f"uses the profile. It said: {self._process.last_words()}"
                 )
             await asyncio.sleep(0.02)
-        return url
+        return session
 
     def _after(self, process: BrowserProcess, folder: Path) -> None:
         if process.exit_status == 0:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from pushlab.settings import patience
+from pushlab.useragent.pipe import BrowserPipes
 
 WINDOWS = sys.platform == "win32"
 FLAGS = 0
@@ -44,8 +45,8 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$2" && exit; sleep 1; done
 class BrowserProcess:
     """A running browser. ``environment`` is added to this program's own.
 
-    ``throw_away``: a folder that is deleted if this program is killed. Raises OSError when there is no
-    such program.
+    ``throw_away``: a folder that is deleted if this program is killed. ``pipes``: over which the browser
+    is driven. Raises OSError when there is no such program.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class BrowserProcess:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         throw_away: Path | None = None,
+        pipes: BrowserPipes | None = None,
     ):
         self._process = subprocess.Popen(
-            arguments,
+            pipes.command(arguments) if pipes else arguments,
+            pass_fds=pipes.theirs if pipes else (),
             bufsize=0,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -64,6 +67,8 @@ class BrowserProcess:
             start_new_session=True,  # no meaning on Windows, where the flag does its work
             creationflags=FLAGS,
         )
+        if pipes:
+            pipes.hand_over()
         assert self._process.stdout, "it is a pipe"
         self._output, self._closed = _Output(self._process.stdout), False
         self._guard = None if WINDOWS else guard(self._process.pid, throw_away)

@@ -1,4 +1,4 @@
-"""How a program drives a real browser: commands and events over one WebSocket.
+"""How a program drives a real browser: commands and events over one WebSocket, or over two pipes.
 
 Firefox speaks WebDriver BiDi and Chromium the Chrome DevTools Protocol, and the two are alike in this.
 JSON goes both ways, and no driver program stands in between. A command has an ``id``, and its answer
@@ -22,6 +22,7 @@ from tornado.websocket import (
 
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.settings import patience
+from pushlab.useragent.pipe import BrowserPipes, PipeConnection
 
 CONNECT_SECONDS = 60
 """How long a browser that has started may take to accept a connection (times PUSHLAB_PATIENCE)."""
@@ -44,7 +45,7 @@ class Remote(ABC):
         self._ids = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict]] = {}
         self._listeners: dict[str, list[Callable[[dict], None]]] = {}
-        self._socket: WebSocketClientConnection | None = None
+        self._channel: WebSocketClientConnection | PipeConnection | None = None
 
     @classmethod
     async def connect(cls, url: str) -> Self:
@@ -54,7 +55,7 @@ class Remote(ABC):
         """
         self = cls()
         try:
-            self._socket = await websocket_connect(
+            self._channel = await websocket_connect(
                 url,
                 connect_timeout=patience(CONNECT_SECONDS),
                 on_message_callback=self._receive,
@@ -62,6 +63,13 @@ class Remote(ABC):
             )
         except (OSError, HTTPClientError, WebSocketError) as error:
             raise BrowserFailed(f"The browser does not answer at {url}: {error}") from error
+        return self
+
+    @classmethod
+    async def over(cls, pipes: BrowserPipes) -> Self:
+        """Use the pipes of a browser that has been started with them."""
+        self = cls()
+        self._channel = await pipes.connect(self._receive, MAX_MESSAGE)
         return self
 
     @abstractmethod
@@ -90,7 +98,7 @@ class Remote(ABC):
                 return await answer
         except TimeoutError:
             raise TimedOut(f"The browser did not answer {method} within {timeout:g} s") from None
-        except WebSocketClosedError:
+        except (WebSocketClosedError, BrokenPipeError):
             raise BrowserFailed(f"The browser ended before {method}") from None
         finally:
             del self._answers[number]
@@ -107,14 +115,14 @@ class Remote(ABC):
         self._connected().close()
         await self.closed.wait()
 
-    def _connected(self) -> WebSocketClientConnection:
-        assert self._socket is not None, "connect() makes the connection"
-        return self._socket
+    def _connected(self) -> WebSocketClientConnection | PipeConnection:
+        assert self._channel is not None, "connect() or over() makes the connection"
+        return self._channel
 
     def _receive(self, text: str | bytes | None) -> None:
-        if text is None:  # Tornado's way to say that the connection is closed
-            if self._socket is not None:
-                self._socket.close()  # our end of it, too
+        if text is None:  # Tornado's way to say that the connection is closed, and that of the pipes
+            if self._channel is not None:
+                self._channel.close()  # our end of it, too
             self.closed.set()
             for waiting in self._answers.values():
                 if not waiting.done():

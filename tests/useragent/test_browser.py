@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import psutil
 import pytest
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -339,12 +340,14 @@ def test_a_browser_that_never_gets_ready_is_given_up_and_ended(kind, monkeypatch
     never = kind()
     groups = []
 
-    def address(folder):
-        while "thinking" not in never._process.last_words():  # Python, too, needs its time to start.
-            continue
-        return
+    reach = never._reach
 
-    monkeypatch.setattr(never, "_address", address)
+    async def reach_one_that_thinks(*arguments):
+        while "thinking" not in never._process.last_words():  # Python, too, needs its time to start.
+            await asyncio.sleep(0.01)
+        return await reach(*arguments)
+
+    monkeypatch.setattr(never, "_reach", reach_one_that_thinks)
     kill = browser.BrowserProcess.kill
     monkeypatch.setattr(
         browser.BrowserProcess, "kill", lambda self: groups.append(self._process.pid) or kill(self)
@@ -372,6 +375,18 @@ def test_a_profile_that_cannot_be_written_is_said(installed, tmp_path, run):
 def test_it_cannot_be_started_twice(world):
     with pytest.raises(BrowserFailed, match="started already"):
         world.run(world.agent.start())
+
+
+def test_a_chromium_is_driven_over_pipes_and_listens_nowhere(world):
+    """A port is open to every user of the machine. Firefox has one, and takes one session alone."""
+    group = psutil.Process(world.agent._process._process.pid)
+    ports = {
+        connection.laddr.port
+        for process in [group, *group.children(recursive=True)]
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert len(ports) == {"Chromium": 0, "Firefox": 1}[world.kind.name]
 
 
 # --- the page ----------------------------------------------------------------------------------------

@@ -14,8 +14,10 @@ Chromium is driven over the Chrome DevTools Protocol (https://chromedevtools.git
 A command with a ``sessionId`` beside its parameters is for one tab; a command without is for the
 browser as a whole.
 
-Weakens: a driven browser takes commands at a port of 127.0.0.1 without a password. It refuses them from
-a web page, and takes them from any program of this machine.
+The commands go over two pipes, which nobody else can open. On Windows, which has no such pipes, Chromium
+takes them at a port of 127.0.0.1 without a password.
+
+Weakens, on Windows: it refuses commands from a web page, and takes them from any program of the machine.
 """
 
 import asyncio
@@ -26,7 +28,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from pushlab.errors import BrowserFailed
+from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol.origin import origin_of
 from pushlab.settings import patience
 from pushlab.useragent.base import Notification
@@ -34,6 +36,8 @@ from pushlab.useragent.browser import QUIT, Browser, find_program
 from pushlab.useragent.chromium import offline
 from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.chromium.profile import ChromiumListeners
+from pushlab.useragent.pipe import BrowserPipes
+from pushlab.useragent.process import WINDOWS
 from pushlab.useragent.remote import Remote
 
 AFTER_DISPLAY = 0.3
@@ -41,6 +45,9 @@ AFTER_DISPLAY = 0.3
 
 DISPLAYED_KEPT = 1000
 """Notifications that are remembered until somebody asks for them. A page may show them without end."""
+
+FIRST_ANSWER = 0.5
+"""Seconds that the first answer is waited for, until it is looked whether Chromium still runs."""
 
 STARTUP = 10
 """Seconds that are waited for the end of Chromium's start (times PUSHLAB_PATIENCE)."""
@@ -89,7 +96,7 @@ def find() -> Path:
 
 
 class Cdp(Remote):
-    """One connection to a Chromium. Make it with ``await Cdp.connect(url)``."""
+    """One connection to a Chromium. Make it with ``await Cdp.over(pipes)``, or ``connect(url)``."""
 
     def _words(self, message: dict) -> str:
         error = message["error"]
@@ -120,12 +127,16 @@ class Chromium(Browser):
         super().__init__(profile, headless, grant)
         self._listeners, self._page, self._certificate = listeners, page, certificate
         self._granted: set[str] = set()
+        self._opened: Cdp | None = None
 
     # --- from the start to the end -----------------------------------------------------------------
 
     async def close(self) -> None:
         """End Chromium and everything it has started. A second call does nothing."""
+        opened, self._opened = self._opened, None
         await super().close()
+        if opened is not None:  # and has never answered
+            await opened.close()
         if self._profile is not None and self._granted:
             chromium_profile.grant(self._profile, self._granted)
 
@@ -146,22 +157,34 @@ class Chromium(Browser):
             return [sys.executable, "-I", "-S", offline.__file__, str(program)]
         return [str(program)]
 
-    def _address(self, folder: Path) -> str | None:
+    def _pipes(self) -> BrowserPipes | None:
+        return None if WINDOWS else BrowserPipes()
+
+    async def _reach(self, folder: Path, pipes: BrowserPipes | None) -> Remote | None:
+        if pipes is None:
+            return await self._reach_port(folder)
+        if self._opened is None:
+            self._opened = await Cdp.over(pipes)
+        try:
+            await self._opened.command("Browser.getVersion", timeout=FIRST_ANSWER)
+        except (BrowserFailed, TimedOut):
+            return None  # It has ended, or is still starting.
+        return self._opened
+
+    async def _reach_port(self, folder: Path) -> Remote | None:
         try:
             port, path = _address_file(folder).read_text(encoding="utf-8").split("\n")
         except (FileNotFoundError, ValueError):
             return None  # not there, or only half written
-        return f"ws://127.0.0.1:{port}{path}"
+        return await Cdp.connect(f"ws://127.0.0.1:{port}{path}")
 
-    async def _connect(self, url: str) -> None:
-        self._session = await Cdp.connect(url)
+    async def _connect(self, session: Remote) -> None:
         # A tab of our own: Chromium may load a page of its own into the first tab, over ours.
-        tab = await self._session.command("Target.createTarget", {"url": "about:blank"})
-        attach = tab | {"flatten": True}
-        attached = await self._session.command("Target.attachToTarget", attach)
+        tab = await session.command("Target.createTarget", {"url": "about:blank"})
+        attached = await session.command("Target.attachToTarget", tab | {"flatten": True})
         self._tab = attached["sessionId"]
-        self._session.listen("Runtime.consoleAPICalled", self._note_call)
-        self._session.listen("Runtime.exceptionThrown", self._note_exception)
+        session.listen("Runtime.consoleAPICalled", self._note_call)
+        session.listen("Runtime.exceptionThrown", self._note_exception)
         for domain in ("Runtime", "Page"):
             await self._command(f"{domain}.enable", {})
         await self._record_notifications()

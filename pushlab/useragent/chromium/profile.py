@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pushlab.useragent.process import WINDOWS
+
 # A port of this machine at which nothing listens (RFC 863 reserves it for what is thrown away).
 NOWHERE = "127.0.0.1:9"
 
@@ -109,8 +111,8 @@ def switches(
         # may be the second.
         "ignore-certificate-errors-spki-list": ",".join(keys),
         "user-data-dir": str(folder),
-        "remote-debugging-port": "0",
     }  # fmt: skip
+    table |= {"remote-debugging-port": "0"} if WINDOWS else {"remote-debugging-pipe": ""}
     if page:
         # Chromium reaches the page and the push service at these hosts without the proxy above.
         hosts = {urlsplit(url).hostname or "" for url in (page, listeners.checkin_url)}

@@ -26,6 +26,7 @@ from pushlab.settings import patience
 from pushlab.useragent.browser import QUIT, Browser, find_program
 from pushlab.useragent.firefox import profile as firefox_profile
 from pushlab.useragent.firefox import startup_cache
+from pushlab.useragent.pipe import BrowserPipes
 from pushlab.useragent.remote import Remote
 
 ENVIRONMENT = {
@@ -117,19 +118,18 @@ class Firefox(Browser):
             arguments.insert(0, "--wait-for-browser")  # or the process started here ends at once
         return arguments
 
-    def _address(self, folder: Path) -> str | None:
+    async def _reach(self, folder: Path, _pipes: BrowserPipes | None) -> Remote | None:
         try:
             server = json.loads(_address_file(folder).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None  # not there, or only half written
-        return f"ws://{server['ws_host']}:{server['ws_port']}/session"
+        return await Bidi.connect(f"ws://{server['ws_host']}:{server['ws_port']}/session")
 
-    async def _connect(self, url: str) -> None:
-        self._session = await Bidi.connect(url)
-        await self._session.command("session.new", {"capabilities": {}})
-        self._session.listen("log.entryAdded", self._note)
-        await self._session.command("session.subscribe", {"events": ["log.entryAdded"]})
-        tree = await self._session.command("browsingContext.getTree", {"maxDepth": 0})
+    async def _connect(self, session: Remote) -> None:
+        await session.command("session.new", {"capabilities": {}})
+        session.listen("log.entryAdded", self._note)
+        await session.command("session.subscribe", {"events": ["log.entryAdded"]})
+        tree = await session.command("browsingContext.getTree", {"maxDepth": 0})
         self._tab = tree["contexts"][0]["context"]
 
     async def _windows(self) -> int:
