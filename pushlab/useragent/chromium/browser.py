@@ -134,9 +134,12 @@ class Chromium(Browser):
     async def close(self) -> None:
         """End Chromium and everything it has started. A second call does nothing."""
         opened, self._opened = self._opened, None
-        await super().close()
-        if opened is not None:  # and has never answered
-            await opened.close()
+        try:
+            await super().close()
+        finally:
+            # A Chromium that never got ready has a connection all the same, and no session.
+            if opened is not None:
+                await opened.close()
         if self._profile is not None and self._granted:
             chromium_profile.grant(self._profile, self._granted)
 
