@@ -27,7 +27,8 @@ class Timing:
     """How long the examination waits, in seconds.
 
     ``arrival``: for a message to come; ``pause``: the Retry-After that it gives; ``retry``: for
-    another attempt, beyond the pause; ``quiet``: without a request, after which no more is expected;
+    another attempt, beyond the pause; ``hasty``: an attempt that comes earlier after an answer was
+    made without a pause; ``quiet``: without a request, after which no more is expected;
     ``patience``: for a sender that waits for an answer; ``case``, ``total``: for one case, for all.
     ``messages``: how many are compared for their salts; ``fresh``: seconds that these may take;
     ``subscribers``: the most that one message goes to.
@@ -36,6 +37,7 @@ class Timing:
     arrival: float = 5.0
     pause: int = 1
     retry: float = 15.0
+    hasty: float = 0.1
     quiet: float = 5.0
     patience: float = 35.0
     case: float = 90.0

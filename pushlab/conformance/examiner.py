@@ -4,12 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from pushlab.conformance.case import Case, Judgement, Result, Verdict, not_reached
-from pushlab.conformance.cases import answers, body, headers, many, safety, token
+from pushlab.conformance.cases import (
+    answers,
+    content_coding,
+    freshness,
+    headers,
+    many,
+    payload,
+    safety,
+    token,
+)
 from pushlab.conformance.cases.registry import POSES
 from pushlab.conformance.examination import Examination, Unreached
 from pushlab.conformance.table import CASES
 
-MODULES = (body, token, headers, answers, many, safety)
+MODULES = (payload, content_coding, freshness, token, headers, answers, many, safety)
 """The modules whose functions pose the cases."""
 
 SLOW = ("answers.time-out", "answers.slow-drip", "answers.500", "answers.body-50mb")

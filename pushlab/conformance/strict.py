@@ -1,6 +1,5 @@
 """What a push service that keeps to the RFCs says to one request: nothing, or why it refuses it."""
 
-import re
 from collections.abc import Callable
 
 from pushlab.conformance.recipients import Recipient
@@ -8,6 +7,7 @@ from pushlab.errors import BadAudience, BadContentEncoding, BodyTooLarge, KeyReu
 from pushlab.protocol import vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.origin import without_port
 from pushlab.protocol.spelling.captured import Captured
 
 MAX_BODY = 4096
@@ -50,15 +50,6 @@ def check_token(request: Captured, recipient: Recipient, now: float) -> None:
         vapid.verify(credentials, origin=without_port(origin), now=now, subscribed_key=key)
     if key_in_body(request) == credentials.k:
         raise KeyReused("the keyid of the body is the k of the Authorization header")
-
-
-def without_port(origin: str) -> str:
-    """Return an origin without its port.
-
-    >>> without_port("https://localhost:8188"), without_port("http://[::1]:8188")
-    ('https://localhost', 'http://[::1]')
-    """
-    return re.sub(r":[0-9]+$", "", origin)
 
 
 def key_in_body(request: Captured) -> bytes | None:

@@ -60,6 +60,33 @@ class Derivation(LengthsOnly):
     nonce: bytes
 
 
+@dataclass(frozen=True, repr=False)
+class Agreement(LengthsOnly):
+    """What Diffie-Hellman gives for one message. ``as_public``: 65 bytes; ``ecdh_secret``: 32."""
+
+    as_public: bytes
+    ecdh_secret: bytes
+
+
+# https://www.rfc-editor.org/rfc/rfc8291#section-3.1
+def agree(subscription: PushSubscription, as_private: ec.EllipticCurvePrivateKey) -> Agreement:
+    """Agree on a secret with one user agent, by Diffie-Hellman.
+
+    ``as_private``: a key made for this message alone. Raises NoKeys. Source: RFC 8291 §3.1.
+
+    >>> private = p256.load_private((1).to_bytes(32, "big"))
+    >>> subscription = PushSubscription(
+    ...     "https://push.example.net/p", p256.raw_public(private), bytes(16))
+    >>> agree(subscription, private)
+    <Agreement as_public=65 bytes, ecdh_secret=32 bytes>
+    """
+    if subscription.ua_public is None:
+        raise NoKeys
+    # ecdh_secret = ECDH(as_private, ua_public)
+    ecdh_secret = as_private.exchange(ec.ECDH(), subscription.ua_public)
+    return Agreement(p256.raw_public(as_private), ecdh_secret)
+
+
 # https://www.rfc-editor.org/rfc/rfc8291#section-3.3
 def combine(
     ecdh_secret: bytes, auth_secret: bytes, ua_public: bytes, as_public: bytes
@@ -144,14 +171,21 @@ def encrypt(
     >>> len(body) == 16 + 4 + 1 + 65 + len(b"Hello") + 1 + 16
     True
     """
-    ua_public, p256dh, auth = subscription.ua_public, subscription.p256dh, subscription.auth
-    if ua_public is None or p256dh is None or auth is None:
+    return encrypt_agreed(plaintext, subscription, agree(subscription, as_private), salt=salt)
+
+
+def encrypt_agreed(
+    plaintext: bytes, subscription: PushSubscription, agreement: Agreement, *, salt: bytes
+) -> bytes:
+    """Do the second part of encrypt(), after agree(): the part that is no elliptic curve.
+
+    Raises what encrypt() raises. Source: RFC 8291 §3.3 and §4.
+    """
+    p256dh, auth = subscription.p256dh, subscription.auth
+    if p256dh is None or auth is None:
         raise NoKeys
-    as_public = p256.raw_public(as_private)
-    # ecdh_secret = ECDH(as_private, ua_public)
-    ecdh_secret = as_private.exchange(ec.ECDH(), ua_public)
-    _, _, ikm = combine(ecdh_secret, auth, p256dh, as_public)
-    return seal(plaintext, ikm=ikm, salt=salt, as_public=as_public)
+    _, _, ikm = combine(agreement.ecdh_secret, auth, p256dh, agreement.as_public)
+    return seal(plaintext, ikm=ikm, salt=salt, as_public=agreement.as_public)
 
 
 # https://www.rfc-editor.org/rfc/rfc8291#section-4

@@ -46,7 +46,8 @@ def parse(text: str | bytes) -> object:
             text = text.decode("utf-8")
         value = _DECODER.decode(text)
         # An escape such as \ud800 is read without complaint, and no UTF-8 can hold its character.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if "\\u" in text or not text.isascii():
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
         raise MalformedJson("this is not UTF-8, or it has half a surrogate pair") from None
     except json.JSONDecodeError as reason:

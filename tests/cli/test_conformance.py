@@ -38,6 +38,7 @@ def examined(capsys, *options: str, command: list[str]) -> tuple[int, list[dict]
     return status, [json.loads(line) for line in said.out.splitlines()], said.err
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_right_sender_passes_and_the_reports_say_so(capsys, tmp_path):
     page, xml = tmp_path / "report.html", tmp_path / "report.xml"
     command = [*BROKEN, *ARGUMENTS]
@@ -53,6 +54,7 @@ def test_a_right_sender_passes_and_the_reports_say_so(capsys, tmp_path):
     assert page.read_text("utf-8").count("<details") == 3
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_must_that_fails_ends_with_1_and_the_page_shows_the_request(capsys, tmp_path):
     page = tmp_path / "report.html"
     command = [*BROKEN, "--fault", "token.exp-integer", *ARGUMENTS]
@@ -66,6 +68,7 @@ def test_a_must_that_fails_ends_with_1_and_the_page_shows_the_request(capsys, tm
     assert "<script" not in shown and "src=" not in shown and "/wpush/" not in shown
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_practice_that_fails_ends_with_0(capsys):
     command = [*BROKEN, "--fault", "answers.301", *ARGUMENTS]
     status, lines, _ = examined(capsys, "--case", "answers.301", command=command)
@@ -91,6 +94,7 @@ def test_two_dashes_without_a_command_are_no_examination_by_hand(capsys):
     assert "no command follows --" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("programs")
 def test_one_byte_is_told_in_the_singular(capsys):
     command = [*BROKEN, *ARGUMENTS]
     _, lines, _ = examined(capsys, "--case", "bytes.one-byte", command=command)

@@ -16,6 +16,7 @@ from pushlab.protocol import base64url
 from pushlab.protocol.spelling.captured import Captured
 
 from ..axe import everywhere
+from ..run.chromium import SWITCHES
 
 FACTS = {"examined": "node <send.mjs> '{subscription}'", "seed": "7"}
 RECIPIENT = Recipient("https://localhost:8188", random.Random(0))
@@ -69,7 +70,7 @@ def test_axe_finds_nothing_and_nothing_is_loaded(tmp_path: Path, chromium_instal
     path = tmp_path / "report.html"
     path.write_text(page(results(), FACTS), encoding="utf-8")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_installed, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium_installed, args=SWITCHES)
         tab = browser.new_page()
         asked: list[str] = []
         tab.on("request", lambda request: asked.append(request.url))

@@ -14,10 +14,11 @@ from pushlab.conformance import http1, service
 from pushlab.conformance.answer import ACCEPTED, Answer, Manner, Plan, always, first
 from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.service import DISTRUST, HOSTS, ExaminationService
-from pushlab.conformance.strict import refusal, without_port
+from pushlab.conformance.strict import refusal
 from pushlab.errors import EncryptionError, PortTaken
 from pushlab.protocol import encryption, p256, vapid
 from pushlab.protocol.delivery import PushOptions, build_request
+from pushlab.protocol.origin import without_port
 from pushlab.protocol.spelling.captured import Captured
 from pushlab.pushservice.certificates import Certificates
 
@@ -156,7 +157,7 @@ def test_answers_come_in_the_order_of_the_plan(run):
 
 def test_each_manner_of_an_answer(run):
     async def scenario():
-        async with Served(patience=0.6) as served:
+        async with Served(patience=2) as served:
             for manner, begins in (
                 (Manner.HANG_UP, b""),
                 (Manner.SILENCE, b""),

@@ -66,10 +66,9 @@ def test_what_is_not_an_uncompressed_point(raw, detail):
     assert detail in caught.value.detail
 
 
-@pytest.mark.parametrize("length", [n for n in range(200) if n != 65])
-def test_a_point_of_another_length(length):
-    with pytest.raises(BadPublicKey):
-        p256.load_public((G * 4)[:length])
+def test_a_point_of_another_length(outcome):
+    taken = [n for n in range(200) if outcome(p256.load_public, (G * 4)[:n]) is not BadPublicKey]
+    assert taken == [65]
 
 
 def test_every_bit_of_a_point_matters(flips, outcome):

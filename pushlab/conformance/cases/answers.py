@@ -12,9 +12,6 @@ from pushlab.conformance.exchange import Exchange
 from pushlab.conformance.service import FLOOD
 from pushlab.pushservice.flavours import TABLE, Flavour
 
-AT_ONCE = 0.1
-"""Seconds. Another attempt that comes earlier was made without a pause."""
-
 CLOCKS = 0.05
 """Seconds by which an attempt may come before its time: timers are not exact."""
 
@@ -116,9 +113,9 @@ async def tried_again(exam: Examination, answer: Answer, *, pause: float = 0.0) 
     if (judgement := await _one_attempt(exam, exchange, answer)) is not None:
         return judgement
     before, after = exchange.requests[:2]
-    gap = after.at - before.at
+    gap = after.at - before.answered_at
     if after.at < before.not_before - CLOCKS:
-        asked = before.not_before - before.at
+        asked = before.not_before - before.answered_at
         return failed(f"sent again after {gap:.2f} s, and {asked:.1f} s were asked for", exchange)
     if gap < pause:
         return failed(f"sent again after {gap:.2f} s: at once", exchange)
@@ -155,11 +152,11 @@ async def server_error(exam: Examination) -> Judgement:
         return judgement
     ended = await _until_quiet(exam, exchange)
     times = [arrived.at for arrived in exchange]
-    gaps = [after - before for before, after in pairwise(times)]
+    gaps = [after.at - before.answered_at for before, after in pairwise(exchange)]
     seconds = f"{times[-1] - times[0]:.0f} s"
     if len(times) > MANY_ATTEMPTS:
         return failed(f"{len(times)} requests in {seconds}, without an end", exchange)
-    if min(gaps) < AT_ONCE:
+    if min(gaps) < exam.timing.hasty:
         return failed(f"{len(times)} requests in {seconds}: some without a pause", exchange)
     if exam.sender.ends and exchange.said.accepted:
         return failed(f"500 was the last answer, and {LIES}", exchange)
@@ -330,13 +327,13 @@ for _status in (429, 503):
 
     @poses(f"answers.{_status}-bare")
     async def _bare(exam: Examination, status: int = _status) -> Judgement:
-        return await tried_again(exam, Answer(status), pause=AT_ONCE)
+        return await tried_again(exam, Answer(status), pause=exam.timing.hasty)
 
 
 @poses("answers.502")
 async def bad_gateway(exam: Examination) -> Judgement:
     """Pose 502 once."""
-    return await tried_again(exam, Answer(502), pause=AT_ONCE)
+    return await tried_again(exam, Answer(502), pause=exam.timing.hasty)
 
 
 @poses("answers.reset")

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from pushlab.conformance.body import is_old
 from pushlab.conformance.case import Judgement, failed, not_applicable, not_reached, passed, warned
-from pushlab.conformance.cases.body import is_old
 from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import Examination, nothing_came
 from pushlab.conformance.exchange import Exchange

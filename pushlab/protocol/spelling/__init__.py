@@ -9,6 +9,7 @@
     key_file.py         what a file of keys holds      and what is to say about it
     wrapping.py         where a subscription is        in a member, in an array, in a text
     times.py            what a number counts           milliseconds, a duration, seconds
+    captured.py         a request, as tools write it   raw HTTP, curl -v, a HAR file
 
 The strict readers (``base64url``, ``p256``, ``PushSubscription``, ``VapidKeys``) decide what is
 accepted. They ask here, when they have refused something, what it was: that is what a message says.

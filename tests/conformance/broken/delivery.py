@@ -21,7 +21,6 @@ from pushlab.protocol.subscription import PushSubscription
 from .message import Headers, Message, TooLong
 
 BACKOFF = (0.5, 1.0, 2.0)
-"""Seconds before the second attempt and each later one, where the push service names no time."""
 
 LONGEST_WAIT = 60.0
 """Seconds. Who asks for more is not sent to again."""
@@ -62,8 +61,9 @@ class Report:
 class Sender:
     """Send messages, and try again where that helps.
 
-    ``cafile``: the authorities to trust, PEM; ``timeout``: seconds of one attempt; ``permits``: says
-    whether an address may be connected to.
+    ``cafile``: the authorities to trust, PEM; ``timeout``: seconds of one attempt; ``backoff``: seconds
+    before each further attempt, where the push service names no time; ``permits``: says whether an
+    address may be connected to.
     """
 
     most = 4096
@@ -77,9 +77,11 @@ class Sender:
         *,
         cafile: str | None = None,
         timeout: float = 5.0,
+        backoff: tuple[float, ...] = BACKOFF,
         permits: Callable[[str, str], bool] = lambda url, address: True,
     ):
-        self.message, self.cafile, self.timeout, self.permits = message, cafile, timeout, permits
+        self.message, self.cafile, self.permits = message, cafile, permits
+        self.timeout, self.backoff = timeout, backoff
         self.client = CurlAsyncHTTPClient(force_instance=True, max_clients=self.in_flight)
 
     def close(self) -> None:
@@ -119,11 +121,11 @@ class Sender:
 
     def delay(self, answer: Answer, attempts: int) -> float | None:
         """Return the seconds until the next attempt after so many, or None if there is none."""
-        if attempts > len(BACKOFF) or not self.is_temporary(answer):
+        if attempts > len(self.backoff) or not self.is_temporary(answer):
             return None
         asked = self.retry_after(answer)
         if asked is None:
-            return BACKOFF[attempts - 1] * random.uniform(1, 1.25)
+            return self.backoff[attempts - 1] * random.uniform(1, 1.25)
         return asked if asked <= LONGEST_WAIT else None
 
     def retry_after(self, answer: Answer) -> float | None:

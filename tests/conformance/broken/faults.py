@@ -705,7 +705,9 @@ class OneAfterTheOther(InTurn):
 
 
 class Stopping(InTurn):
-    patience = 0.2
+    """Goes on without an answer while there is still time for the messages behind it."""
+
+    patience = 6.0
 
 
 @noticed_by("many.one-dead")
