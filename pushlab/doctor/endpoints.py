@@ -65,6 +65,20 @@ that name the user agent and the channel, and in v2 the SHA-256 of the key."""
 WNS_DECODED = re.compile(r"/w/\?token=(?=[^&]*[+/=])[A-Za-z0-9+/=]+")
 """A token of Windows' in plain base64: browsers give it with %2B, %2F and %3D."""
 
+# What was done to an endpoint on its way: the finding, its sign, what is said of it, the rule.
+# fmt: off
+DAMAGE = (
+    ("endpoint-escaped", re.compile("&amp;"),
+     "has &amp; in it: it was escaped for HTML and never unescaped", "RFC 3986 §2.1"),
+    ("endpoint-percent", re.compile(r"%(?![0-9A-Fa-f]{2})"),
+     "has a % without two hexadecimal digits: it was cut, or decoded", "RFC 3986 §2.1"),
+    ("endpoint-encoded-twice", re.compile(r"%25[0-9A-Fa-f]{2}"),
+     "has %25 and two hexadecimal digits in it: it was encoded twice", "RFC 3986 §2.4"),
+    ("endpoint-cut", re.compile(r"\.{3}\Z"),
+     "ends with ...: it was shortened for people to read", RFC),
+)
+# fmt: on
+
 COLUMNS = (191, 250, 255)
 """Lengths at which columns for text have been cut again and again."""
 
@@ -85,18 +99,9 @@ def examine_path(endpoint: str, vendor: str, now: float | None = None) -> list[F
 
 def _faults(endpoint: str, parts: SplitResult, vendor: str, now: float | None) -> Iterator[Finding]:
     rest = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    if "&amp;" in endpoint:
-        seen = "the endpoint has &amp; in it: it was escaped for HTML and never unescaped"
-        yield hint("endpoint-escaped", seen, US, "RFC 3986 §2.1", WHOLE)
-    if re.search(r"%(?![0-9A-Fa-f]{2})", endpoint):
-        seen = "the endpoint has a % without two hexadecimal digits: it was cut, or decoded"
-        yield hint("endpoint-percent", seen, US, "RFC 3986 §2.1", WHOLE)
-    if re.search(r"%25[0-9A-Fa-f]{2}", endpoint):
-        seen = "the endpoint has %25 and two hexadecimal digits in it: it was encoded twice"
-        yield hint("endpoint-encoded-twice", seen, US, "RFC 3986 §2.4", WHOLE)
-    if endpoint.endswith("..."):
-        seen = "the endpoint ends with ...: it was shortened for people to read"
-        yield hint("endpoint-cut", seen, US, RFC, WHOLE)
+    for code, sign, seen, rule in DAMAGE:
+        if sign.search(endpoint):
+            yield hint(code, f"the endpoint {seen}", US, rule, WHOLE)
     if vendor == "WNS" and WNS_DECODED.fullmatch(rest):
         seen = "the token of the endpoint is decoded: Windows' have %2B, %2F and %3D for + / ="
         yield hint("endpoint-decoded", seen, US, f"RFC 3986 §2.4; {WNS_REPORTS.told(now)}", WHOLE)
@@ -108,21 +113,14 @@ def _faults(endpoint: str, parts: SplitResult, vendor: str, now: float | None) -
         length, wanted = len(found[1]), MOZILLA_LENGTHS[rest.split("/")[2]]
         if length != wanted:
             seen = f"the token of the endpoint has {length} characters, and Mozilla's have {wanted}"
-            yield hint(
-                "endpoint-cut", f"{seen}: Mozilla answers 404", US, f"{RFC}; {AUTOPUSH.told(now)}", WHOLE
-            )
+            rule = f"{RFC}; {AUTOPUSH.told(now)}"
+            yield hint("endpoint-cut", f"{seen}: Mozilla answers 404", US, rule, WHOLE)
         return  # Its length is right: those of v1 have 191 characters, as many as some columns.
     if vendor and vendor != "this machine" and len(endpoint) in COLUMNS:
-        seen = (
-            f"the endpoint has exactly {len(endpoint)} characters, as if a column was too short for it"
-        )
-        yield hint(
-            "endpoint-cut",
-            seen,
-            US,
-            RFC,
-            "Make the column 2048 characters wide, and check your other columns.",
-        )
+        length = len(endpoint)
+        seen = f"the endpoint has exactly {length} characters, as if a column was too short for it"
+        fix = "Make the column 2048 characters wide, and check your other columns."
+        yield hint("endpoint-cut", seen, US, RFC, fix)
 
 
 def examine_host(host: str, now: float | None = None) -> list[Finding]:

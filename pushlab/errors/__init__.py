@@ -20,7 +20,7 @@
     ├── RequestError          any other request to a server of ours, RFC 9110
     │   ├── MalformedJson, BadField, RequestTooLarge, HeadTooLarge, RequestTimeout, NotJson
     │   ├── WrongHost, CrossOrigin, InstructorOnly, WrongCode, TooManyGuesses, TooManyConnections
-    │   ├── TooManySubscriptions, TooManyRequests, NotInClass, ClassFull, UnknownParticipant
+    │   ├── TooManySubscriptions, TooManyRequests, RunUnderWay, NotInClass, ClassFull, UnknownParticipant
     │   └── MethodNotAllowed, UnknownMethod, UnknownPath, PrivateLab, InternalError
     ├── KeyFileError          VAPID keys on disk
     │   └── KeyFileMissing, KeyFileExists, KeyFileMalformed, KeyMismatch

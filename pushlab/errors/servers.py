@@ -11,7 +11,7 @@ from pushlab.reader import Advice, command
 __all__ = [
     "RequestError", "MalformedJson", "BadField", "RequestTooLarge", "HeadTooLarge",
     "RequestTimeout", "NotJson", "WrongHost", "CrossOrigin", "InstructorOnly", "WrongCode",
-    "TooManyGuesses", "TooManyConnections", "TooManySubscriptions", "TooManyRequests",
+    "TooManyGuesses", "TooManyConnections", "TooManySubscriptions", "TooManyRequests", "RunUnderWay",
     "NotInClass", "ClassFull", "UnknownParticipant", "MethodNotAllowed", "UnknownMethod", "UnknownPath", "PrivateLab",
     "InternalError",
     "KeyFileError", "KeyFileMissing", "KeyFileExists", "KeyFileMalformed", "KeyMismatch",
@@ -85,6 +85,10 @@ class TooManyRequests(RequestError, status=429, rfc="RFC 6585 §4"):
     def __init__(self, detail: str = "", seconds: int = 0) -> None:
         self.headers = {"Retry-After": str(seconds)} if seconds else {}
         super().__init__(detail)
+
+class RunUnderWay(RequestError, status=409, rfc="RFC 9110 §15.5.10"):
+    """This notify-all is being sent, and a second sender would send its messages twice."""
+    hint = "Wait until it has ended. Then resume it if it has left anybody out"
 
 class NotInClass(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
     """This is for a participant of the class, and the secret is nobody's here."""

@@ -17,6 +17,8 @@ CURL_ERRORS: dict[int, Explanation] = {
     # An endpoint is http(s) by the time it gets here, so 1 means an answer without a status line.
     1: Explanation("retry", "The server that answered does not speak HTTP",
         PUSH_SERVICE, "RFC 9112 §4", "Check that the endpoint belongs to a push service"),
+    2: Explanation("retry", "This machine opens no more connections",
+        MACHINE, "", "Close programs that have many files open, or raise the limit (ulimit -n)"),
     3: Explanation("failed", "The endpoint is not a URL",
         USER_AGENT, "RFC 8030 §4", "Let the page subscribe again"),
     6: Explanation("retry", "The push service's name cannot be resolved",

@@ -46,10 +46,12 @@ STATUS_CONCERNS: dict[int, Concern] = {
     405: Concern("recipient", "RFC 9110 §15.5.6", "This URL accepts no POST"),
     406: Concern("sender", "RFC 8030 §8.4", "Windows' service has got too many messages and dropped "
     "this one"),
+    408: Concern("message", "RFC 9110 §15.5.9", "This request did not come in time"),
     410: Concern("recipient", "RFC 8030 §7.3", "This subscription has ended"),
     413: Concern("message", "RFC 8030 §7.2", "The message is too large"),
     415: Concern("message", "RFC 8291 §4", "The body's content coding is unknown"),
     421: Concern("recipient", "RFC 9110 §15.5.20", "This URL belongs to another server"),
+    425: Concern("message", "RFC 8470 §5.2", "This request may be a replay"),
     429: Concern("recipient", "RFC 8030 §8.4",
         "The rate limit for this push resource; Retry-After is for requests to this push resource"),
     500: Concern("push service", "RFC 9110 §15.6.1", "The push service met an unexpected condition"),

@@ -65,21 +65,14 @@ class Known(NamedTuple):
     explanation: Explanation
 
 
-def explanation_of(response: PushResponse) -> Explanation | None:
-    """Return what a response means, or None if no known response of a vendor matches it.
-
-    >>> explanation_of(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).what
-    'The key that signed is not the key that the subscription was made for'
-    """
-    known = known_answer(response)
-    return known and known.explanation
-
-
 def known_answer(response: PushResponse) -> Known | None:
     """Return the entry that a response matches, with its source, or None.
 
-    >>> print(known_answer(PushResponse(403, body=b'{"reason":"BadJwtToken"}')).source)
+    >>> known = known_answer(PushResponse(403, body=b'{"reason":"BadJwtToken"}'))
+    >>> print(known.source)
     reported by senders to Apple, September 2026
+    >>> known_answer(PushResponse(400, body=b'{"reason":"VapidPkHashMismatch"}')).explanation.what
+    'The key that signed is not the key that the subscription was made for'
     """
     said = searchable(response)
     fits = (known for known in VENDORS if known.status == response.status and known.words in said)

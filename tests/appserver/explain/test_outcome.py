@@ -6,25 +6,17 @@ import pytest
 
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse
 from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
-from pushlab.appserver.explain.outcome import (
-    CLASSES,
-    STATUS,
-    STRANGE,
-    explain,
-    seconds_of,
-    show,
-)
+from pushlab.appserver.explain.outcome import MAX_RETRY_AFTER, explain, seconds_of
+from pushlab.appserver.explain.statuses import CLASSES, STATUS, STRANGE
 from pushlab.errors import PlaintextTooLong
-from pushlab.text import MAX_SHOWN
+from pushlab.text import MAX_SHOWN, show
 
 KINDS = {
     **dict.fromkeys([200, 201, 202, 204, 299], "accepted"),
     **dict.fromkeys([301, 302, 303, 307, 308, 304], "refused"),
-    **dict.fromkeys(
-        [400, 401, 402, 403, 405, 406, 408, 409, 411, 412, 413, 414, 415, 418, 451], "refused"
-    ),
+    **dict.fromkeys([400, 401, 402, 403, 405, 406, 409, 411, 412, 413, 414, 415, 418, 451], "refused"),
     **dict.fromkeys([404, 410], "gone"),
-    **dict.fromkeys([429, 500, 501, 502, 503, 504, 505, 520, 599], "retry"),
+    **dict.fromkeys([408, 425, 429, 500, 501, 502, 503, 504, 505, 520, 599], "retry"),
     **dict.fromkeys([0, 600, 999], "refused"),
 }
 PARTIES = ("", "application server", "push service", "user agent", "network", "this machine")
@@ -51,14 +43,20 @@ def test_every_status_has_a_kind_and_words(status):
     assert outcome.next and outcome.rfc.startswith("RFC ")
 
 
+def test_202_promises_no_receipt_where_none_was_asked_for():
+    """RFC 8030 §5.1 has one for a request with ``Prefer: respond-async``, and ours has no such field."""
+    outcome = explain(PushResponse(202, reason="Accepted"))
+    assert "as if a receipt had been asked for" in outcome.text and "Ask the URL" not in outcome.text
+
+
 def test_only_404_and_410_remove_a_subscription():
     gone = [status for status in range(100, 1000) if explain(PushResponse(status)).kind == "gone"]
     assert gone == [404, 410]
 
 
-def test_only_429_and_5xx_are_tried_again():
+def test_only_408_425_429_and_5xx_are_tried_again():
     again = [status for status in range(100, 1000) if explain(PushResponse(status)).kind == "retry"]
-    assert again == [429, *range(500, 600)]
+    assert again == [408, 425, 429, *range(500, 600)]
 
 
 @pytest.mark.parametrize("code", CURL_ERRORS)
@@ -91,6 +89,7 @@ def test_what_was_never_sent_is_explained_by_its_error():
     outcome = explain(PlaintextTooLong("the plaintext is 4000 bytes long, over 3993"))
     assert (outcome.kind, outcome.status, outcome.fault) == ("failed", None, "application server")
     assert "4000 bytes long" in outcome.text and "(RFC 8291 §4)" in outcome.text
+    assert outcome.attempts == 0 and explain(NetworkFault(7)).attempts == 1
 
 
 # --- the vendors' own words (facts of the field: body, reason or header) ------------------------
@@ -200,7 +199,7 @@ def test_a_push_service_can_write_no_second_line():
         ("0", 0),
         ("120", 120),
         (" 7 ", 7),
-        ("999999999", 999999999),
+        ("999999999", MAX_RETRY_AFTER),
         ("Thu, 01 Jan 1970 00:01:40 GMT", 90),
         ("Thu, 01 Jan 1970 00:00:01 GMT", 0),
         ("Thu, 01 Jan 1970 00:01:40", 90),
@@ -210,7 +209,9 @@ def test_a_push_service_can_write_no_second_line():
         ("-1", None),
         ("1.5", None),
         ("²", None),
-        ("9999999999", None),
+        ("9999999999", MAX_RETRY_AFTER),
+        ("9" * 400, MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
         ("Thu, 99 Foo 1970", None),
         ("Thu, 9999999999999999999901 Jan 2026 00:01:00 GMT", None),
     ],

@@ -16,7 +16,7 @@ from pushlab.appserver.explain.scope import (
 from pushlab.errors import PlaintextTooLong
 
 SCOPES = {
-    **dict.fromkeys([400, 413, 415, 418, 422, 451], "message"),
+    **dict.fromkeys([400, 408, 413, 415, 418, 422, 425, 451], "message"),
     **dict.fromkeys([301, 302, 307, 308, 404, 405, 410, 421, 429], "recipient"),
     **dict.fromkeys([401, 403, 406], "sender"),
     **dict.fromkeys([0, 500, 501, 502, 503, 504, 507, 599, 999], "push service"),

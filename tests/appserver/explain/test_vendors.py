@@ -6,7 +6,7 @@ import pytest
 
 from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import explain
-from pushlab.appserver.explain.vendors import VENDORS, explanation_of
+from pushlab.appserver.explain.vendors import VENDORS, known_answer
 
 
 def answer(status: int, words: str) -> PushResponse:
@@ -25,7 +25,7 @@ def answer(status: int, words: str) -> PushResponse:
 @pytest.mark.parametrize("known", VENDORS, ids=lambda k: f"{k.vendor} {k.status} {k.words}")
 def test_every_explanation_is_reached_and_explained(known):
     response = answer(known.status, known.words)
-    assert explanation_of(response) is known.explanation
+    assert known_answer(response).explanation is known.explanation
     outcome = explain(response)
     assert outcome.text.startswith(
         f"{known.status}: {known.explanation.what} ({known.explanation.rfc}). Fault: "
@@ -35,7 +35,7 @@ def test_every_explanation_is_reached_and_explained(known):
     )  # fmt: skip
     assert "It says: " in outcome.text
     # The words of a response mean something only with its status.
-    assert explanation_of(answer(418, known.words)) is None
+    assert known_answer(answer(418, known.words)) is None
 
 
 @pytest.mark.parametrize("known", VENDORS, ids=lambda k: f"{k.vendor} {k.status} {k.words}")
@@ -58,12 +58,12 @@ def test_the_message_is_checked_before_the_errno():
 
 
 def test_an_errno_is_a_number_of_its_own():
-    assert explanation_of(PushResponse(401, body=b'{"errno": 1090}')) is None
-    assert explanation_of(PushResponse(401, body=b'{"errno": "109"}')) is explanation_of(
+    assert known_answer(PushResponse(401, body=b'{"errno": 1090}')) is None
+    assert known_answer(PushResponse(401, body=b'{"errno": "109"}')) is known_answer(
         answer(401, "errno 109;")
     )
-    assert explanation_of(PushResponse(401, body=b"[109]")) is None
-    assert explanation_of(PushResponse(401, body=b"[" * 100_000)) is None
+    assert known_answer(PushResponse(401, body=b"[109]")) is None
+    assert known_answer(PushResponse(401, body=b"[" * 100_000)) is None
 
 
 def test_the_labs_own_push_service_explains_itself():
