@@ -175,8 +175,11 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         except RequestError as error:
             self.close(POLICY_VIOLATION, f"{error.code}: {error.detail}")
         except StoreError as error:
-            # Nothing has changed: the user agent connects again, and both sides try again.
-            self.close(INTERNAL_ERROR, error.code)
+            self._close_unwritten(error)
+
+    def _close_unwritten(self, error: StoreError) -> None:
+        """Close the connection. Nothing has changed: the user agent connects and tries again."""
+        self.close(INTERNAL_ERROR, error.code)
 
     def _receive(self, message: dict) -> None:
         kind = message.get("messageType")
@@ -263,7 +266,13 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
     def _acknowledge(self, updates: list[dict], what: str) -> None:
         named = [(_text(update, "version"), _code(update)) for update in updates]
         receipts = [Receipt(id, what, code) for id, code in named if id is not None]
-        self.broker.acknowledge(self, receipts)
+        self.broker.acknowledge(self, receipts).add_done_callback(self._acknowledged)
+
+    def _acknowledged(self, written: asyncio.Future[None]) -> None:
+        try:
+            written.result()
+        except StoreError as error:
+            self._close_unwritten(error)
 
     def _broadcast_subscribe(self, message: dict) -> None:
         self._send({"messageType": "broadcast", "broadcasts": {}})

@@ -3,18 +3,22 @@
 Every protocol calls it: ``webpush`` to accept messages, ``autopush`` and ``mcs`` to deliver them.
 The broker does not know which protocol a user agent speaks, only that its connection can deliver a
 message. Every operation has one order: decide, write to the database, believe, tell. So a message
-that was answered 201 has been written.
+that was answered 201 has been written. Two operations are frequent, ``accept`` and ``acknowledge``:
+what one turn of the event loop has decided is written together (see ``batch``).
 """
 
 import secrets
+from asyncio import Future
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from pushlab.errors import DeliveryError
 from pushlab.journal import Journal, Party
 from pushlab.protocol.delivery import PushOptions
+from pushlab.pushservice.batch import Batch
 from pushlab.pushservice.mailbox import Change, Mailbox, Message, OldCoding, Subscription
 from pushlab.pushservice.store import Store
 
@@ -109,6 +113,10 @@ class OutboundQueue:
         while len(self._expected) > MAX_EXPECTED:
             self._expected.popitem(last=False)
 
+    def has(self, id: str) -> bool:
+        """Return whether a message is to be sent over this connection, or was."""
+        return id in self.waiting or id in self._unacknowledged
+
     def drop(self, id: str) -> None:
         """Forget a message that the mailbox drops."""
         self.waiting.pop(id, None)
@@ -130,6 +138,7 @@ class Broker:
     def __init__(self, mailbox: Mailbox, store: Store, journal: Journal, clock: Callable[[], float]):
         self.mailbox, self.journal, self._clock = mailbox, journal, clock
         self._store = store
+        self._batch = Batch(self._commit)
         self._queues: dict[str, OutboundQueue] = {}  # by user agent
         mailbox.apply(store.read().without_orphans())
         self._commit(mailbox.forget())
@@ -168,6 +177,7 @@ class Broker:
         ``prefix``, and its random part follows. Raises BadField, TooManySubscriptions.
         """
         self._tell(UA, PS, "subscribe", client.display_name)
+        self._batch.flush()
         token = prefix + new_secret()
         made = Subscription(token, client.user_agent, channel, key, client.display_name)
         known = self.mailbox.channel(client.user_agent, channel)
@@ -178,19 +188,24 @@ class Broker:
     def unsubscribe(self, client: Client, channel: str) -> None:
         """End a subscription. Its endpoint is answered 410 while it is remembered, then 404."""
         self._tell(UA, PS, "unsubscribe", client.display_name)
+        self._batch.flush()
         change = self.mailbox.unsubscribe(client.user_agent, channel)
         self._commit(change)
         self._flush(client.user_agent)
 
-    def acknowledge(self, client: Client, receipts: Iterable[Receipt]) -> None:
+    def acknowledge(self, client: Client, receipts: Iterable[Receipt]) -> Future[None]:
         """Drop the messages that a user agent acknowledges, whether it showed them or not.
 
-        The journal is told of each message that was sent to this user agent, once. Anything else
-        that a receipt may name is ignored.
+        The future has a result when they are dropped. The journal is told of each message that was
+        sent to this user agent, once. Anything else that a receipt may name is ignored.
         """
         receipts = list(receipts)
+        self._settle(client.user_agent)
         change = self.mailbox.acknowledge(client.user_agent, [receipt.id for receipt in receipts])
-        self._commit(change)
+        then = partial(self._acknowledged, client, receipts, change)
+        return self._batch.add(client.user_agent, change, then)
+
+    def _acknowledged(self, client: Client, receipts: list[Receipt], change: Change) -> None:
         dropped = {message.id for message in change.dropped}
         queue = self._queues.get(client.user_agent)
         for receipt in receipts:
@@ -202,20 +217,25 @@ class Broker:
 
     # --- application servers ---------------------------------------------------------------------
 
-    def accept(
+    async def accept(
         self,
         subscription: Subscription,
         body: bytes,
         options: PushOptions,
         old: OldCoding | None = None,
+        *,
+        at_once: bool = False,
     ) -> Message:
         """Store a message; ``dispatch`` it once its sender has been answered.
 
         ``subscription`` is one that the mailbox has now; ``body`` is what was posted, and ``old``
-        holds the headers of a body in the older coding. Raises QueueFull.
+        holds the headers of a body in the older coding. ``at_once``: whether nothing else may happen
+        before this returns. Raises QueueFull.
         """
-        self.expire(subscription.user_agent)
-        connected = subscription.user_agent in self._queues
+        user_agent = subscription.user_agent
+        self.expire(user_agent)
+        if self.mailbox.room <= len(self._batch):
+            self._batch.flush()  # There may be no room for all of them.
         message, change = self.mailbox.post(
             subscription,
             id=new_secret(),
@@ -226,10 +246,13 @@ class Broker:
             now=self._clock(),
             old=old,
         )
-        self._commit(change)
+        written = self._batch.add(user_agent, change)
+        if at_once:
+            self._batch.flush()
+        await written
         if change.dropped:
             self._note("replace message", subscription.display_name)
-        if not connected:
+        if user_agent not in self._queues:
             what = "keep message" if change.stored else "drop message"
             self._note(what, subscription.display_name)
         return message
@@ -237,17 +260,20 @@ class Broker:
     def dispatch(self, subscription: Subscription, message: Message) -> None:
         """Deliver a message that has just been accepted, if its user agent is connected.
 
-        One with TTL 0 is delivered now or never: it does not wait until the window has room.
+        If the user agent has connected since, it has been sent what waits, and this message too. If
+        it has unsubscribed since, the message is gone. One with TTL 0 is delivered now or never: it
+        does not wait until the window has room.
         Source: RFC 8030 §5.2.
         """
         queue = self._queues.get(subscription.user_agent)
         if queue is None:
             return
         if message.ttl == 0:
-            self._deliver(queue, subscription, message)
-            return
-        queue.waiting[message.id] = None
-        self._flush(subscription.user_agent)
+            if self.mailbox.channel(subscription.user_agent, subscription.channel) is subscription:
+                self._deliver(queue, subscription, message)
+        elif self.message(message.id) and not queue.has(message.id):
+            queue.waiting[message.id] = None
+            self._flush(subscription.user_agent)
 
     def message(self, id: str) -> Message | None:
         """Return a message that waits, or None if there is none with this id."""
@@ -255,6 +281,9 @@ class Broker:
 
     def withdraw(self, message: Message) -> None:
         """Drop a message that waits, because its resource was deleted (RFC 8030 §6.2)."""
+        self._batch.flush()
+        if self.message(message.id) is None:
+            return  # Its user agent had acknowledged it.
         self._commit(Change(dropped=(message,)))
         self._flush(self.mailbox.subscription(message.token).user_agent)
 
@@ -262,7 +291,10 @@ class Broker:
 
     def expire(self, user_agent: str | None = None) -> None:
         """Drop the messages whose TTL is over, of one user agent or of all."""
+        self._settle(user_agent)
         change = self.mailbox.expired(self._clock(), user_agent)
+        if not change:
+            return
         names = Counter(self.mailbox.subscription(m.token).display_name for m in change.dropped)
         self._commit(change)
         for display_name, messages in names.items():
@@ -296,6 +328,11 @@ class Broker:
         return user_agent in self._queues, sum(message.token == token for message in waiting)
 
     # --- helpers ---------------------------------------------------------------------------------
+
+    def _settle(self, user_agent: str | None) -> None:
+        """Write what has been decided about a user agent, or about any, before more is decided."""
+        if user_agent is None or user_agent in self._batch:
+            self._batch.flush()
 
     def _commit(self, change: Change) -> None:
         if not change:

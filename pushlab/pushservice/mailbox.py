@@ -18,7 +18,7 @@ The mailbox remembers the last MAX_GONE endpoints that were given up, so that th
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
@@ -81,9 +81,9 @@ class OldCoding(NamedTuple):
 class Message:
     """A push message resource: it waits until it is acknowledged or expires (RFC 8030 §5).
 
-    ``number`` orders the messages; ``id`` is the secret end of the resource's URL; ``token`` names
-    the subscription; ``body`` is what was posted; ``ttl`` is seconds, and ``posted_at`` seconds
-    since 1970; ``old`` holds the headers of a body in aesgcm, and is None for aes128gcm.
+    ``number`` orders the messages of a user agent; ``id`` is the secret end of the resource's URL;
+    ``token`` names the subscription; ``body`` is what was posted; ``ttl`` is seconds, and ``posted_at``
+    seconds since 1970; ``old`` holds the headers of a body in aesgcm, and is None for aes128gcm.
 
     >>> Message(1, "secret", "secret", b"12 bytes ...", ttl=60, posted_at=1000.0).expires_at
     1060.0
@@ -129,6 +129,21 @@ class Change:
     def __bool__(self) -> bool:
         ended = self.unsubscribed or self.forgotten
         return bool(self.subscribed or ended or self.stored or self.dropped)
+
+    @classmethod
+    def together(cls, changes: Collection["Change"]) -> "Change":
+        """Return several changes, of which no two concern one user agent, as one.
+
+        >>> Change.together([Change(unsubscribed=("a",)), Change(unsubscribed=("b",))]).unsubscribed
+        ('a', 'b')
+        """
+        return cls(
+            subscribed=tuple(one for change in changes for one in change.subscribed),
+            unsubscribed=tuple(one for change in changes for one in change.unsubscribed),
+            forgotten=tuple(one for change in changes for one in change.forgotten),
+            stored=tuple(one for change in changes for one in change.stored),
+            dropped=tuple(one for change in changes for one in change.dropped),
+        )
 
     def without_orphans(self) -> "Change":
         """Return a whole database's change without the messages whose subscription is not in it.
@@ -200,6 +215,11 @@ class Mailbox:
         """Return the messages that wait for a user agent, oldest first."""
         queue = self._queues.get(user_agent, {}).values()
         return [message for message in queue if now < message.expires_at]
+
+    @property
+    def room(self) -> int:
+        """How many more messages may wait, of all user agents together."""
+        return MAX_MESSAGES - len(self._messages)
 
     def counts(self) -> tuple[int, int]:
         """Return the number of subscriptions and the number of messages that wait."""
@@ -277,7 +297,7 @@ class Mailbox:
         queue = self._queues.get(subscription.user_agent, {})
         if len(queue) - len(dropped) >= self.message_limit:
             raise QueueFull(f"{len(queue)} messages wait for this user agent")
-        if len(self._messages) - len(dropped) >= MAX_MESSAGES:
+        if self.room + len(dropped) <= 0:
             raise QueueFull(f"{MAX_MESSAGES} messages wait for all user agents together")
         return message, Change(stored=(message,), dropped=dropped)
 

@@ -90,6 +90,7 @@ class Receiver:
         self._private_key = ec.generate_private_key(p256.CURVE)
         self._messages: deque[ReceivedMessage] = deque(maxlen=MESSAGES_KEPT)
         self._news, self._ended = asyncio.Event(), False
+        self._acknowledging: set[asyncio.Task[None]] = set()
         made = broker.subscribe(self, CHANNEL, key)
         broker.connect(self)
         auth = secrets.token_bytes(AUTH_SECRET)
@@ -130,18 +131,20 @@ class Receiver:
         """Take a message, and acknowledge it in the next turn of the loop: the broker is busy now."""
         self._messages.append(self._read(message))
         self._news.set()
-        asyncio.get_running_loop().call_soon(self._acknowledge, message.id)
+        task = asyncio.get_running_loop().create_task(self._acknowledge(message.id))
+        self._acknowledging.add(task)
+        task.add_done_callback(self._acknowledging.discard)
 
     def close(self) -> None:
         """Take no more messages, and let nobody wait for one."""
         self._ended = True
         self._news.set()
 
-    def _acknowledge(self, id: str) -> None:
+    async def _acknowledge(self, id: str) -> None:
         if self._ended:
             return
         try:
-            self._broker.acknowledge(self, [Receipt(id)])
+            await self._broker.acknowledge(self, [Receipt(id)])
         except StoreError as error:
             log.warning("a message stays until its TTL is over: %s", error)
 

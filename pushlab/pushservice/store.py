@@ -27,6 +27,8 @@ from sqlalchemy import (
 from pushlab.errors import StoreError, UnableToReadDatabase, UnableToWriteDatabase
 from pushlab.pushservice.mailbox import Change, Message, OldCoding, Subscription
 from pushlab.server import database
+from pushlab.server.database_errors import translate_errors
+from pushlab.server.tables import make_tables
 
 BUSY_SECONDS = 1.0
 """How long a write waits for another program that has locked the file; the event loop waits too."""
@@ -98,10 +100,10 @@ class Store:
         self._engine = database.connect(url, OWNER, busy_timeout=BUSY_SECONDS, durable=False)
         try:
             with (
-                database.translate_errors(UnableToReadDatabase, OWNER),
+                translate_errors(UnableToReadDatabase, OWNER),
                 self._engine.begin() as connection,
             ):
-                database.make_tables(connection, _metadata.sorted_tables, OWNER)
+                make_tables(connection, _metadata.sorted_tables, OWNER)
         except StoreError:
             self.close()
             raise
@@ -116,7 +118,7 @@ class Store:
         A row that another program has spoiled is left out. All others are served as before.
         """
         with (
-            database.translate_errors(UnableToReadDatabase, OWNER),
+            translate_errors(UnableToReadDatabase, OWNER),
             self._engine.connect() as connection,
         ):
             rows = connection.execute(select(_old_codings))
@@ -154,7 +156,7 @@ class Store:
             (_KEEP_MESSAGE, [_row(m, _messages) for m in change.stored]),
             (_KEEP_OLD, [{"id": m.id} | m.old._asdict() for m in change.stored if m.old]),
         )
-        with database.translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
+        with translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             for statement, rows in steps:
                 if rows:
                     connection.execute(statement, rows)
@@ -163,7 +165,7 @@ class Store:
         """Return the value that is kept under a name, or None. Raises UnableToReadDatabase."""
         query = select(_kept.c.value).where(_kept.c.name == name)
         with (
-            database.translate_errors(UnableToReadDatabase, OWNER),
+            translate_errors(UnableToReadDatabase, OWNER),
             self._engine.connect() as connection,
         ):
             return connection.execute(query).scalar_one_or_none()
@@ -173,7 +175,7 @@ class Store:
 
         Raises UnableToWriteDatabase, DatabaseLocked.
         """
-        with database.translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
+        with translate_errors(UnableToWriteDatabase, OWNER), self._engine.begin() as connection:
             connection.execute(_kept.delete().where(_kept.c.name == name))
             connection.execute(_kept.insert().values(name=name, value=value))
 

@@ -41,7 +41,7 @@ from pushlab.pushservice.answers import PlannedAnswer, PlannedAnswers
 from pushlab.pushservice.broker import Broker
 from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.mailbox import Message, OldCoding, Subscription
-from pushlab.server.http import PAGE_HEADERS, StreamedBody
+from pushlab.server.http import ANSWER_HEADERS, StreamedBody
 
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 
@@ -58,6 +58,7 @@ class PushResource(StreamedBody):
     """The resource that an endpoint names: an application server POSTs messages to it."""
 
     body_limit = MAX_BODY
+    default_headers = ANSWER_HEADERS  # No page reads this, and no other push service sends the others.
 
     def initialize(
         self,
@@ -76,12 +77,7 @@ class PushResource(StreamedBody):
         self.broker, self.now, self.flavour, self.answers = broker, now, flavour(), answers
         self.origin = origin(self.request)
 
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        for name in PAGE_HEADERS:  # No page reads this, and no other push service sends them.
-            self.clear_header(name)
-
-    def post(self, token: str) -> None:
+    async def post(self, token: str) -> None:
         # The journal names the subscription and the options of every POST, so both are read first.
         # Where one cannot be read, its error is raised at its place in the order of the checks.
         subscription = _value_or_error(lambda: self.broker.mailbox.subscription(token))
@@ -101,7 +97,10 @@ class PushResource(StreamedBody):
                 self._compare_keys(signer)
             planned, message = self.answers.next_for(token), None
             if planned is None or planned.accepts:
-                message = self.broker.accept(subscription, bytes(self.body), options, old)
+                # A plan is for so many messages: no other one may be answered meanwhile.
+                message = await self.broker.accept(
+                    subscription, bytes(self.body), options, old, at_once=planned is not None
+                )
         except PushlabError as error:
             status = self.flavour.answer(error).status
             self._record_answer(subscription, status, error=error.code)
@@ -192,7 +191,7 @@ class PushResource(StreamedBody):
 
     def _clear_our_headers(self) -> None:
         """Leave the headers to the vendor, or to the plan: a sender could come to rely on ours."""
-        for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options"):
+        for name in ("Content-Type", *ANSWER_HEADERS):
             self.clear_header(name)
 
     def write_error(self, status_code: int, **kwargs) -> None:

@@ -14,23 +14,17 @@ from collections import deque
 from urllib.parse import urljoin
 
 from tornado.httpclient import HTTPResponse
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
-from pushlab.useragent.autopush_client import ANSWER_SECONDS, AutopushClient
+from pushlab.useragent.autopush_client import AutopushClient
 from pushlab.useragent.base import NOTIFICATION_SECONDS, Notification
+from pushlab.useragent.http_client import HttpClient
 
 MESSAGES_KEPT = 1000
 """How many messages and notifications one user agent remembers; a lesson may send it more."""
-
-MAX_BODY = 256 * 1024
-"""Bytes of an answer that are read. The page has some thousand."""
-
-MAX_REQUESTS = 10
-"""Requests that one user agent has under way. Further ones wait for their turn."""
 
 
 class VirtualUserAgent:
@@ -52,7 +46,7 @@ class VirtualUserAgent:
         self._shown: list[Notification] = []
         self._news = asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
-        self._client: SimpleAsyncHTTPClient | None = None
+        self._client: HttpClient | None = None
 
     @property
     def subscription(self) -> PushSubscription | None:
@@ -66,13 +60,13 @@ class VirtualUserAgent:
         await self.connect()
 
     async def close(self) -> None:
-        """Disconnect, wait for the reports that are under way, and close the HTTP client."""
+        """Disconnect, wait for the reports that are under way, and leave the HTTP client."""
         try:
             await self.disconnect()
             await asyncio.gather(*self._reports)
         finally:
             if self._client is not None:
-                self._client.close()
+                self._client.leave()
                 self._client = None
 
     async def connect(self) -> None:
@@ -184,8 +178,9 @@ class VirtualUserAgent:
         detail = {"payload": kind, "digest": digest}
         if self.subscription:
             detail["endpoint"] = self.subscription.endpoint
-        await self._report("push received", detail)
-        await self._report("shown")
+        async with self._http().background:
+            await self._report("push received", detail)
+            await self._report("shown")
 
     async def notifications(self) -> list[Notification]:
         """Return what is shown, oldest first."""
@@ -237,23 +232,18 @@ class VirtualUserAgent:
         if not self._page_url:
             raise BrowserFailed("No page is open")
         url = urljoin(self._page_url, route)
-        if self._client is None:
-            # A client of its own, as each browser has its own connections. Tornado's shared client
-            # would send only ten requests of a whole room at a time.
-            self._client = SimpleAsyncHTTPClient(
-                force_instance=True, max_clients=MAX_REQUESTS, max_body_size=MAX_BODY
-            )
-        # Another program may answer there: nothing of it is followed or unpacked.
-        request |= {"headers": self._headers, "follow_redirects": False, "decompress_response": False}
-        seconds = patience(ANSWER_SECONDS)
-        request |= {"connect_timeout": seconds, "request_timeout": seconds}
         try:
-            response = await self._client.fetch(url, raise_error=False, **request)
+            response = await self._http().fetch(url, headers=self._headers, **request)
         except Exception as error:  # Whatever an answer makes Tornado raise: it passes all of it on.
             raise BrowserFailed(f"The application server does not answer: {error}") from error
         if response.code >= 300 and response.code not in accept:
             raise BrowserFailed(f"The application server says: {_message(response)}")
         return response
+
+    def _http(self) -> HttpClient:
+        if self._client is None:
+            self._client = HttpClient.join()
+        return self._client
 
 
 def read(plaintext: bytes | None) -> tuple[str, Notification]:

@@ -19,7 +19,7 @@ from pushlab.classroom.board import Board, Line
 from pushlab.settings import patience
 
 from ..classroom.conftest import background, opened
-from ..run.kernels import connection
+from ..run.kernels import connection, printed
 from ..run.kernels import folder as short_folder
 from .participant import participant
 
@@ -86,17 +86,7 @@ class Kernel:
         self._client.wait_for_ready(timeout=patience(120))
 
     def run(self, code: str) -> str:
-        said: list[str] = []
-
-        def hear(message: dict) -> None:
-            content = message["content"]
-            if message["msg_type"] == "error":
-                raise AssertionError("\n".join(content["traceback"]))
-            if message["msg_type"] == "stream":
-                said.append(content["text"])
-
-        self._client.execute_interactive(code, timeout=patience(120), output_hook=hear)
-        return "".join(said)
+        return printed(self._client, code)
 
     def stop(self) -> None:
         self._client.stop_channels()

@@ -7,6 +7,7 @@ import ssl
 import urllib.parse
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import ClassVar
 
 import pytest
@@ -167,7 +168,7 @@ class Browser:
 
     async def connect(self) -> None:
         """Connect and finish the TLS handshake, and send nothing."""
-        context = ssl.create_default_context(cadata=self.listeners.ca_pem.decode())
+        context = trusting(self.listeners.ca_pem)
         port = urllib.parse.urlsplit(self.listeners.mcs_url).port
         self.received = 0
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
@@ -279,6 +280,12 @@ class Sender:
         return await fetch(self.request(subscription, text, **options), self.listeners)
 
 
+@cache
+def trusting(authority: bytes) -> ssl.SSLContext:
+    """Return a context that trusts this authority (PEM) alone."""
+    return ssl.create_default_context(cadata=authority.decode())
+
+
 async def fetch(
     request: HTTPRequest | str, listeners: ChromiumListeners | None = None, **options
 ) -> HTTPResponse:
@@ -290,7 +297,7 @@ async def fetch(
     if listeners is not None:
         here = ("127.0.0.1", listeners.tls_port)
         client_options["hostname_mapping"] = {(host, 443): here for host in listeners.hosts}
-        request.ssl_options = ssl.create_default_context(cadata=listeners.ca_pem.decode())
+        request.ssl_options = trusting(listeners.ca_pem)
     client = AsyncHTTPClient(force_instance=True, **client_options)
     try:
         return await client.fetch(request, raise_error=False, **options)

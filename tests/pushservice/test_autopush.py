@@ -804,7 +804,7 @@ def test_a_user_agent_that_breaks_off_while_it_is_written_to_is_no_error(bench, 
         broker = bench.service.broker
         known = broker.mailbox.subscription(subscription.endpoint.rsplit("/", 1)[1])
         for _ in range(MAX_WINDOW):
-            broker.accept(known, bytes(4096), PushOptions(ttl=60))
+            await broker.accept(known, bytes(4096), PushOptions(ttl=60))
         before = bench.last
         _, writer = await handshake(bench.service.port)
         # Both ends have small buffers in the kernel, so most of the messages are still to be written.

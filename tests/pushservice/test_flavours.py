@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.delivery.response import PushResponse
-from pushlab.appserver.explain.outcome import STATUS, explain
+from pushlab.appserver.explain.outcome import explain
+from pushlab.appserver.explain.statuses import STATUS
 from pushlab.appserver.explain.vendors import known_answer
 from pushlab.errors import DeliveryError, UnknownFlavour, VapidError
 from pushlab.protocol import base64url, encryption, jws, p256, vapid

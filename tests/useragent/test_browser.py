@@ -336,7 +336,7 @@ def test_a_browser_that_never_gets_ready_is_given_up_and_ended(kind, monkeypatch
         time.sleep(600)
     """
     monkeypatch.setenv(kind.variable, str(program(tmp_path, script)))
-    monkeypatch.setattr(browser, "START_TIMEOUT", 1)
+    monkeypatch.setattr(browser, "START_TIMEOUT", 0.2)
     never = kind()
     groups = []
 
@@ -352,7 +352,7 @@ def test_a_browser_that_never_gets_ready_is_given_up_and_ended(kind, monkeypatch
     monkeypatch.setattr(
         browser.BrowserProcess, "kill", lambda self: groups.append(self._process.pid) or kill(self)
     )
-    with pytest.raises(BrowserFailed, match=f"not ready after {patience(1):g} s.*thinking"):
+    with pytest.raises(BrowserFailed, match=f"not ready after {patience(0.2):g} s.*thinking"):
         run(never.start())
     assert groups
     run(ended(groups[0]))
@@ -387,6 +387,18 @@ def test_a_chromium_is_driven_over_pipes_and_listens_nowhere(world):
         if connection.status == psutil.CONN_LISTEN
     }
     assert len(ports) == {"Chromium": 0, "Firefox": 1}[world.kind.name]
+
+
+def test_nothing_runs_that_the_page_does_not_need(world, page):
+    """A browser's own pages, its extensions, and a process for each site double the cost of a start."""
+    if world.kind.name == "Chromium":
+        targets = world.run(page._session.command("Target.getTargets"))["targetInfos"]
+        assert {target["url"].partition(world.url)[0] for target in targets} <= {"", "about:blank"}
+    else:
+        group = psutil.Process(page._process._process.pid)
+        names = {process.name() for process in group.children(recursive=True)}
+        assert "Web Content" in names
+        assert not {name for name in names if name.startswith(("WebExtensions", "Isolated"))}
 
 
 # --- the page ----------------------------------------------------------------------------------------
@@ -433,13 +445,13 @@ def test_another_page_times_out_and_its_console_is_quoted(world, page, monkeypat
 
 
 def impatient(page, monkeypatch):
-    """Have the page waited for one second only, and everything else as long as ever."""
+    """Have the page waited for a moment only, and everything else as long as ever."""
     evaluate = page.evaluate
 
     async def quick(function, *arguments):
         with pytest.MonkeyPatch.context() as patch:
             if function in (SETTLED, THROUGH):
-                patch.setattr(remote, "ANSWER_SECONDS", 1)
+                patch.setattr(remote, "ANSWER_SECONDS", 0.5)
             return await evaluate(function, *arguments)
 
     monkeypatch.setattr(page, "evaluate", quick)

@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url, encryption, p256
 from pushlab.useragent.base import Notification
+from pushlab.useragent.http_client import HttpClient
 from pushlab.useragent.virtual import VirtualUserAgent
 
 APPLICATION_SERVER = ec.derive_private_key(20, ec.SECP256R1())
@@ -472,7 +473,7 @@ def test_it_has_no_screen(run):
 
 
 def test_a_room_of_user_agents_shares_no_queue(run, serve):
-    """Tornado's shared client has ten requests under way at most, for all its users together."""
+    """Tornado's own shared client has ten requests under way at most, for all its users together."""
     coming, wait = asyncio.Queue(), asyncio.Event()
 
     class Held(RequestHandler):
@@ -499,11 +500,12 @@ def test_a_closed_user_agent_has_closed_its_client_and_may_start_again(run, part
         async with parties() as (service, server, agent):
             await start(service, agent)
             await agent.open(server.page_url)
-            client = agent._client
+            client = agent._client._curl
             closing = asyncio.create_task(agent.close())
             await service.gone.wait()
             await closing
             assert client._closed and agent._client is None
+            assert asyncio.get_running_loop() not in HttpClient._clients
             await start(service, agent)
             await agent.open(server.page_url)
             assert server.of("") == [None, None]

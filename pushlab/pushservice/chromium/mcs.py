@@ -131,7 +131,7 @@ class McsConnection:
             async with asyncio.timeout(LOGIN_SECONDS):
                 await self._log_in()
             while True:
-                self._receive(*await self._frame(MAX_STANZA))
+                await self._receive(*await self._frame(MAX_STANZA))
                 await asyncio.sleep(0)  # Reading what is there already gives nobody else a turn.
         except (StreamClosedError, TimeoutError):
             pass  # The browser has disconnected, or it has not logged in in time.
@@ -183,33 +183,33 @@ class McsConnection:
             server_timestamp=int(self._clock() * 1000),
         )
         # With the answer, the browser forgets these ids. So the database must know them before.
-        self._broker.acknowledge(self, map(Receipt, login.get("received_persistent_id", ())))
+        await self._broker.acknowledge(self, map(Receipt, login.get("received_persistent_id", ())))
         self._stream.set_nodelay(True)
         self._write(bytes([VERSION]))
         self._send(LOGIN_ANSWER, answer)
         self._broker.connect(self)
 
-    def _receive(self, tag: int, frame: bytes) -> None:
+    async def _receive(self, tag: int, frame: bytes) -> None:
         if tag == CLOSE:
             raise StreamClosedError
         if tag in (HEARTBEAT_PING, HEARTBEAT_ACK):
-            self._acknowledge(HEARTBEAT.decode(frame))
+            await self._acknowledge(HEARTBEAT.decode(frame))
         elif tag == IQ:
-            self._acknowledge(IQ_STANZA.decode(frame))
+            await self._acknowledge(IQ_STANZA.decode(frame))
         elif tag == DATA_MESSAGE:
-            self._acknowledge(DATA_MESSAGE_STANZA.decode(frame))
+            await self._acknowledge(DATA_MESSAGE_STANZA.decode(frame))
         else:
             raise BadField(f"a frame has the tag {tag}")
         if tag == HEARTBEAT_PING:
             self._send(HEARTBEAT_ACK, HEARTBEAT.encode(last_stream_id_received=self._received))
 
-    def _acknowledge(self, message: dict) -> None:
+    async def _acknowledge(self, message: dict) -> None:
         """Drop the messages in the frames up to the number that the browser has received."""
-        last, sent = message.get("last_stream_id_received", 0), self._unacknowledged
+        last, sent = min(message.get("last_stream_id_received", 0), self._sent), self._unacknowledged
         had = [id for _, id in takewhile(lambda frame: frame[0] <= last, sent)]
         if had:
-            self._broker.acknowledge(self, map(Receipt, had))
-        for _ in had:
+            await self._broker.acknowledge(self, map(Receipt, had))
+        while sent and sent[0][0] <= last:
             sent.popleft()
 
     # --- frames to the browser -------------------------------------------------------------------
@@ -237,10 +237,23 @@ class McsConnection:
             "immediate_ack": 1,
         }
         self._send(DATA_MESSAGE, DATA_MESSAGE_STANZA.encode(**stanza))
-        # The window bounds the stored messages here. Those with TTL 0 are in none: nothing is lost
-        # if nobody records that one of them has arrived.
-        if message.ttl or len(self._unacknowledged) < MAX_WINDOW:
-            self._unacknowledged.append((self._sent, message.id))
+        self._remember(message)
+
+    def _remember(self, message: Message) -> None:
+        """Remember what an acknowledgement of this frame will be about.
+
+        The window bounds the messages here that wait in the mailbox. Of those that do not, because of
+        TTL 0, or because they have expired or been replaced, the oldest makes room: nothing is lost if
+        nobody records that one of them has arrived.
+        """
+        sent = self._unacknowledged
+        if len(sent) >= MAX_WINDOW:
+            waits = self._broker.message
+            dropped = next((frame for frame in sent if not waits(frame[1])), None)
+            if dropped is None:
+                return
+            sent.remove(dropped)
+        sent.append((self._sent, message.id))
 
     def _send(self, tag: int, message: bytes) -> None:
         self._sent += 1

@@ -71,6 +71,9 @@ QUIET = {
             "OptimizationHints",  # what a page may want,
             "Translate",  # how it reads in another language,
             "MediaRouter",  # or which screens are near
+            # No pages for what the address bar may show: they take half of the processor time.
+            "WebUIOmniboxPopup",
+            "WebUIOmniboxAimPopup",
         ]
     ),
     # Weakens: no lists of dangerous sites are fetched. The lab's Chromium opens the lab's page only.
@@ -107,7 +110,7 @@ def switches(
         "gcm-registration-url": listeners.registration_url,
         "gcm-mcs-endpoint": listeners.mcs_url,
         # Weakens: Chromium trusts a certificate with one of these keys, whatever authority has signed
-        # it. Only the lab's push service has the first, and makes a new one at each start. The page's
+        # it. Only the lab's push service has the first, and keeps it in the data folder. The page's
         # may be the second.
         "ignore-certificate-errors-spki-list": ",".join(keys),
         "user-data-dir": str(folder),

@@ -260,6 +260,27 @@ def test_what_is_never_acknowledged_is_remembered_up_to_a_bound(bench):
     bench(scenario)
 
 
+def test_what_has_expired_or_was_replaced_is_remembered_up_to_the_same_bound(bench):
+    """1,000 messages with a TTL of 1 s made 1,000 entries of a connection that acknowledged nothing."""
+
+    async def scenario(bench):
+        browser, sender, subscription = await bench.logged_in()
+        [connection] = bench.service._chromium._mcs._connections
+        for number in range(MAX_WINDOW + 20):
+            bench.clock.now += 2
+            topic = {} if number % 2 else {"topic": "news"}
+            await sender.send(subscription, b"%d" % number, ttl=1, **topic)
+            await browser.message()
+        await sender.send(subscription, b"stored", ttl=3600)
+        await browser.message()
+        assert len(connection._unacknowledged) == MAX_WINDOW
+        browser.ack()
+        await browser.hears_nothing()
+        assert bench.queue() == 0 and not connection._unacknowledged
+
+    bench(scenario)
+
+
 def test_half_a_frame_is_not_counted_as_received(bench):
     async def scenario(bench):
         browser, sender, subscription = await bench.logged_in()
@@ -589,7 +610,7 @@ def test_a_client_that_does_not_trust_the_certificate_causes_no_output(printed):
 
 def test_a_browser_that_does_not_finish_its_login_is_disconnected(bench, monkeypatch):
     # Long enough for a login on a machine that is busy, since one has to succeed here.
-    monkeypatch.setattr(mcs, "LOGIN_SECONDS", 1)
+    monkeypatch.setattr(mcs, "LOGIN_SECONDS", 3)
 
     async def scenario(bench):
         browser = await bench.browser()
