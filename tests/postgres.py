@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 USER = "pushlab"
 SUPERUSER = "postgres"
 
@@ -100,6 +102,20 @@ class PostgresServer:
             yield
         finally:
             self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let no process of the server run for the time of a block."""
+        [pid, *_] = (self.folder / "data" / "postmaster.pid").read_text("utf-8").split()
+        server = psutil.Process(int(pid))
+        processes = [server, *server.children()]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def close(self) -> None:
         """Stop the server, and delete its folder."""

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, inspect, text
 from pushlab.settings import patience
 
 from .run.ports import free_port
+from .run.programs import started
 
 MAKER = """
 import sys
@@ -49,7 +50,7 @@ def test_a_server_that_was_away_has_kept_everything(postgres_server, postgres_ur
 
 def test_nothing_is_left_of_a_run_that_is_killed(postgres_server):
     here = str(Path(__file__).parent)
-    with subprocess.Popen(
+    with started(
         [sys.executable, "-c", MAKER, here, str(free_port())],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as maker:  # fmt: skip

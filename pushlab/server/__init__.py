@@ -1,1 +1,1 @@
-"""What both HTTP servers share: the port and the errors, the limits, the database."""
+"""What both HTTP servers share: the port and the errors, the limits, the database and its tables."""

@@ -23,36 +23,24 @@ the disk. If not, the last commits may be lost. The file stays whole in both cas
 import logging
 import os
 import random
-import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote_to_bytes
 
 from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
     Connection,
     Dialect,
     Engine,
-    Insert,
-    Table,
-    bindparam,
     create_engine,
     event,
-    func,
-    inspect,
-    select,
 )
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
-from sqlalchemy.schema import CreateTable
 
 from pushlab.errors import (
     BadDatabaseUrl,
@@ -63,6 +51,7 @@ from pushlab.errors import (
     UnableToReadDatabase,
 )
 from pushlab.server.database_errors import hide_passwords, hiding, is_locked, translate_errors
+from pushlab.server.database_url import checked_url, file_of
 
 log = logging.getLogger("pushlab")
 
@@ -72,14 +61,8 @@ PAUSES = (0.0, 0.02, 0.1, 0.3)
 """Seconds before a transaction is run again, at most. The first time is for a connection that was lost
 while nobody used it; the others keep two transactions out of each other's way."""
 
-ON_CONFLICT = ("sqlite", "postgresql")
-"""The databases whose INSERT has ON CONFLICT. The others have no words in common for it."""
-
 CONNECTIONS = 5
 """Transactions at one time in PostgreSQL."""
-
-TABLES_LOCK = 0x70757368
-"""The number of PostgreSQL's advisory lock that a server holds while it makes tables: "push"."""
 
 LIMITS = {"statement_timeout": 120.0, "idle_in_transaction_session_timeout": 60.0}
 """Seconds after which PostgreSQL ends a statement, and a transaction of a program that hangs."""
@@ -95,7 +78,7 @@ LIBPQ = {
 }
 """Parameters of PostgreSQL's library: seconds, and milliseconds for the last."""
 
-PACKAGES = {"psycopg": '"psycopg[binary]"', "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+PACKAGES = {"psycopg": '"psycopg[binary]"', "psycopg2": "psycopg2-binary"}
 """What to tell pip, for a driver whose package has another name or needs an extra."""
 
 
@@ -191,34 +174,6 @@ class Database:
                 raise
 
 
-def sqlite_url(path: Path) -> URL:
-    """Return SQLAlchemy's URL of a SQLite file, whatever characters its name has.
-
-    In a text, ``?`` would begin the query, and SQLAlchemy would decode ``%20``.
-
-    >>> sqlite_url(Path("/lab/what?x=1/p%20q.sqlite3")).database
-    '/lab/what?x=1/p%20q.sqlite3'
-    """
-    return URL.create("sqlite", database=str(path.absolute()))
-
-
-def is_file(url: URL, path: Path, owner: str) -> bool:
-    """Say whether a URL leads to this SQLite file, by whatever name. Raises BadDatabaseUrl.
-
-    >>> is_file(make_url("sqlite:////lab/../lab/push.db"), Path("/lab/push.db"), "push service")
-    True
-    """
-    file = file_of(url, owner)
-    if file is None:
-        return False
-    try:
-        return Path(file).samefile(path)
-    except OSError:  # One of them is not there.
-        return Path(file).resolve() == path.resolve()
-    except ValueError:  # No file can have such a name.
-        return False
-
-
 def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = True) -> Database:
     """Open the database at an SQLAlchemy URL. Only its owner can read a new SQLite file.
 
@@ -249,58 +204,13 @@ def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = 
         if file:
             _make_private(file, owner)
         event.listen(engine, "connect", _tune_sqlite(durable))
-    elif kind == "postgresql" and "options" not in address.query:
-        event.listen(engine, "connect", _tune_postgresql(busy_timeout))
+    elif kind == "postgresql":
+        if engine.driver == "psycopg":
+            bounded = import_module("pushlab.server.postgresql")  # It imports the driver.
+            event.listen(engine, "do_connect", bounded.connect_bounded)
+        if "options" not in address.query:
+            event.listen(engine, "connect", _tune_postgresql(busy_timeout))
     return Database(engine, owner, CONNECTIONS if kind == "postgresql" else 1)
-
-
-_SQLITE_URI = re.compile(r"file:(?://[^/?#]*)?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?.*", re.DOTALL)
-
-
-def file_of(address: URL, owner: str) -> str | None:
-    """Return the path of the file that SQLite will open or make; None if there is none.
-
-    A database in memory has no file, and neither has a temporary one, which is SQLite's own.
-    Source: SQLite, Uniform Resource Identifiers §3.
-    """
-    if address.get_backend_name() != "sqlite":
-        return None
-    try:
-        [name], options = address.get_dialect()().create_connect_args(address)
-    except (SQLAlchemyError, ValueError, TypeError) as reason:
-        words = f"the {owner}'s database URL cannot be used: {hiding(address)(str(reason))}"
-        raise BadDatabaseUrl(words, owner) from None
-    if options.get("uri") and (uri := _SQLITE_URI.fullmatch(name)):
-        if parse_qs(uri["query"] or "").get("mode") == ["memory"]:
-            return None
-        name = os.fsdecode(unquote_to_bytes(uri["path"]))
-    return None if name in ("", ":memory:") else name
-
-
-def checked_url(url: str | URL, owner: str) -> URL:
-    """Read a URL. Raises BadDatabaseUrl.
-
-    It may contain a password, so an error shows nothing of it but the driver's name.
-    """
-    try:
-        address = make_url(url)
-    except (SQLAlchemyError, ValueError):
-        raise BadDatabaseUrl(f"the {owner}'s database URL cannot be read", owner) from None
-    try:
-        dialect = address.get_dialect()
-    except (NoSuchModuleError, ValueError):
-        raise BadDatabaseUrl(
-            f"the {owner}'s database URL begins with {address.drivername}://, and SQLAlchemy knows "
-            "no database of that name",
-            owner,
-        ) from None
-    if dialect.is_async:
-        raise BadDatabaseUrl(
-            f"the {owner}'s database URL begins with {address.drivername}://, which is a driver for "
-            "asyncio, and the database is used from threads here",
-            owner,
-        )
-    return address
 
 
 def _engine(address: URL, options: dict[str, Any], owner: str) -> Engine:
@@ -363,96 +273,3 @@ def _tune_postgresql(lock_timeout: float) -> Callable[[Any, Any], None]:
         connection.commit()
 
     return tune
-
-
-def _insert_on_conflict(kind: str) -> Callable[[Table], Any] | None:
-    """Import a database's own INSERT: PostgreSQL's takes 50 ms of each start that does not need it."""
-    return import_module(f"sqlalchemy.dialects.{kind}").insert if kind in ON_CONFLICT else None
-
-
-def insert_or_ignore(dialect: Dialect, table: Table) -> Insert:
-    """Return an INSERT that does nothing if there is such a row already; its ``rowcount`` says so."""
-    make = _insert_on_conflict(dialect.name)
-    insert = table.insert() if make is None else make(table).on_conflict_do_nothing()
-    # Otherwise SQLAlchemy asks for the number of the new row, and forgets how many rows there were.
-    return insert.inline().execution_options(preserve_rowcount=True)
-
-
-def upsert(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], where: ColumnElement[bool]
-) -> None:
-    """Insert rows. One with the same primary key is updated, if it is so as ``where`` says."""
-    insert = _insert_on_conflict(connection.dialect.name)
-    if insert is None:
-        connection.execute(table.insert(), rows)
-        return
-    new = insert(table)
-    values: Any = rows
-    if connection.dialect.name == "postgresql":
-        # One statement for all rows, with an array for each column, costs a quarter of one for each.
-        arrays = [func.unnest(bindparam(column.name, type_=ARRAY(column.type))) for column in table.c]
-        new = new.from_select(table.c.keys(), select(*arrays))
-        values = {column.name: [row[column.name] for row in rows] for column in table.c}
-    others = {column.name: new.excluded[column.name] for column in table.c if not column.primary_key}
-    update = new.on_conflict_do_update(index_elements=table.primary_key, set_=others, where=where)
-    connection.execute(update, values)
-
-
-def make_tables(connection: Connection, tables: Collection[Table], owner: str) -> None:
-    """Make the tables that are missing, and check the columns of the others.
-
-    A database that an older version made may lack whole tables: they are made. If a table lacks a
-    column, another version made it, and what its rows mean is not known: raises
-    UnableToReadDatabase. A database that passes the check becomes readable for its owner alone.
-    """
-    inspector = inspect(connection)
-    present = [table for table in tables if inspector.has_table(table.name)]
-    for table in present:
-        known = {column["name"] for column in inspector.get_columns(table.name)}
-        if lacking := [column.name for column in table.columns if column.name not in known]:
-            raise UnableToReadDatabase(
-                f"the {owner}'s database was made by another version of pushlab, for its table "
-                f"{table.name} lacks {', '.join(lacking)}",
-                owner,
-                hint=_make_room(connection),
-            )
-    if missing := [table for table in tables if table not in present]:
-        _make(connection, missing)
-    if connection.dialect.name == "sqlite":
-        _restrict_permissions(connection, owner)
-
-
-def _make(connection: Connection, tables: Collection[Table]) -> None:
-    """Make tables, unless another server that starts at this moment has just made them."""
-    if connection.dialect.name == "postgresql":
-        # IF NOT EXISTS fails there if two make the same table at once: the second one waits here.
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TABLES_LOCK})")
-    for table in tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-
-
-def _make_room(connection: Connection) -> str:
-    if connection.dialect.name == "sqlite":
-        return "Move the file away, and a new one is made"
-    return "Give the URL of another database, or rename that table, and a new one is made"
-
-
-def _restrict_permissions(connection: Connection, owner: str) -> None:
-    """Let only the owner read the files of a SQLite database, if it has files.
-
-    SQLite itself says which file it has open. No spelling of a URL can lead to another one.
-    """
-    # As bytes: a name need not be UTF-8.
-    query = "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = 'main'"
-    path = os.fsdecode(connection.exec_driver_sql(query).scalar_one() or b"")
-    if not path or os.name != "posix":
-        return
-    for file in (Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")):
-        try:
-            facts = file.stat()
-            if facts.st_uid == os.geteuid() and facts.st_mode & 0o077:
-                file.chmod(0o600)
-        except FileNotFoundError:
-            continue
-        except OSError as reason:
-            log.warning("the %s's database %s may be readable by others: %s", owner, file, reason)

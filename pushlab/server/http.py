@@ -12,6 +12,7 @@ closing the connection. Here every error is answered as ``{"error": {"id", "mess
 import logging
 import re
 import socket
+from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
 from tornado.concurrent import Future
@@ -42,6 +43,9 @@ DRAIN_LIMIT = 16 * 1024 * 1024
 
 BACKLOG = 1024
 """Connections that the system holds until they are accepted: a whole class may connect at once."""
+
+ANSWER_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""They forbid whoever reads an answer to guess its type, and to keep it."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -137,15 +141,16 @@ class JsonErrors(RequestHandler):
     HEAD is served wherever GET is: RFC 9110 §9.1 requires both, and Tornado sends no body.
     """
 
+    default_headers: Mapping[str, str] = ANSWER_HEADERS | PAGE_HEADERS
+    """The headers of every answer, unless a handler replaces them."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "get" in vars(cls) and "head" not in vars(cls):
             cls.head = vars(cls)["get"]
 
     def set_default_headers(self) -> None:
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Cache-Control", "no-store")
-        for name, value in PAGE_HEADERS.items():
+        for name, value in self.default_headers.items():
             self.set_header(name, value)
         self.clear_header("Server")
 
@@ -211,8 +216,10 @@ class StreamedBody(JsonErrors):
             raise RequestError("Content-Length is not a number")
         if int(announced) > DRAIN_LIMIT:
             raise RequestTooLarge(f"the body is longer than {DRAIN_LIMIT} bytes")
-        # Tornado's own limit closes the connection without an answer; the limits here answer 413.
-        cast(HTTP1Connection, self.request.connection).set_max_body_size(2**63)
+        # Tornado's own limits close the connection without an answer; those here answer 413 and 408.
+        connection = cast(HTTP1Connection, self.request.connection)
+        connection.set_max_body_size(2**63)
+        connection.set_body_timeout(None)  # type: ignore[arg-type]  # None stands for no limit.
 
     def finish(self, chunk: Any = None) -> "Future[None]":
         """Send the answer, and say so if the connection ends with it.

@@ -39,8 +39,10 @@ TLS_HANDSHAKE = 0x16
 PLAIN_HTTP = "HTTP_REQUEST"
 """OpenSSL's name for a method of HTTP where a TLS handshake should begin."""
 
-TURN_SECONDS = 0.001
-"""How long one connection is served, with what it has sent already, before others have a turn."""
+TURN_READS, TURN_SECONDS = 8, 0.001
+"""How much of what a connection has sent already is read before others have a turn: so many reads, and
+until so many seconds are over. One frame takes at most four, and while many connections
+are served, the seconds may be over before it is read."""
 
 REST, MAX_REST = 4, 0.02
 """How long it rests after that: so many times as long as it was served, and at most so many seconds."""
@@ -69,7 +71,7 @@ class BoundedStream(IOStream):
         self._reads_head = True
         self._awaits_first_byte = not isinstance(self, SSLIOStream)
         self.ends_with_input = False
-        self._turn_began: float | None = None
+        self._turn_began, self._reads = 0.0, 0
         super().__init__(connection, **options)
         super().set_nodelay(True)
 
@@ -115,14 +117,17 @@ class BoundedStream(IOStream):
         that sends without a pause would be served alone, and a few of them all the time.
         """
         assert isinstance(read, asyncio.Future)
-        now = time.monotonic()
         if not read.done():
-            self._turn_began = None
-        elif self._turn_began is None:
-            self._turn_began = now
-        elif (served := now - self._turn_began) >= TURN_SECONDS:
-            self._turn_began = None
-            return _after(min(REST * served, MAX_REST), read)
+            self._reads = 0
+            return read
+        self._reads += 1
+        if self._reads == 1:
+            self._turn_began = time.monotonic()
+        elif self._reads > TURN_READS:
+            served = time.monotonic() - self._turn_began
+            if served >= TURN_SECONDS:
+                self._reads = 0
+                return _after(min(REST * served, MAX_REST), read)
         return read
 
     def write(self, data: bytes | memoryview) -> "Future[None]":

@@ -1,7 +1,19 @@
+"""What these tests share: a file for a database, who may read what lies beside it, and TLS."""
+
 import ssl
+import stat
 
 import pytest
 import trustme
+
+
+def modes(path) -> set[int]:
+    return {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "x.sqlite3"
 
 
 @pytest.fixture

@@ -54,6 +54,24 @@ def test_the_limit_of_open_files_is_raised_to_the_hard_limit():
     assert finished.stdout.split() == ["256", "900"], finished.stderr
 
 
+def test_garbage_is_collected_rarely_and_does_not_pile_up():
+    code = (
+        "import gc\n"
+        "from pushlab.server import connections\n"
+        "connections.collect_garbage_rarely()\n"
+        "before = len(gc.get_objects())\n"
+        "most = 0\n"
+        "for number in range(10 * connections.GARBAGE):\n"
+        "    cycle = []\n"
+        "    cycle.append(cycle)\n"
+        "    if number % 1000 == 0:\n"
+        "        most = max(most, len(gc.get_objects()) - before)\n"
+        "print(connections.GARBAGE // 2 < most < 2 * connections.GARBAGE)\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert finished.stdout == "True\n", finished.stderr
+
+
 def test_a_flood_at_one_server_leaves_room_at_the_other():
     counter = ConnectionCounter(lambda: 100)
     assert sum(counter.acquire("page") for _ in range(200)) == 75

@@ -22,6 +22,7 @@ from pushlab.errors import (
 from pushlab.server import database
 from pushlab.server.database import CONNECTIONS, PAUSES
 from pushlab.server.database_errors import translate_errors
+from pushlab.server.tables import make_tables
 from pushlab.settings import patience
 
 from ..run.ports import free_port
@@ -39,7 +40,7 @@ THINGS = Table(
 def engine(postgres_url):
     engine = database.connect(postgres_url, OWNER, busy_timeout=0.2)
     with engine.begin() as connection:
-        database.make_tables(connection, [THINGS], OWNER)
+        make_tables(connection, [THINGS], OWNER)
         connection.execute(THINGS.insert(), [{"what": "one"}, {"what": "two"}])
     yield engine
     engine.close()
@@ -242,7 +243,7 @@ def test_a_serialisation_failure_is_run_again_and_not_for_ever(engine):
 def test_two_transactions_that_wait_for_each_other_both_succeed(postgres_url):
     engine = database.connect(postgres_url, OWNER, busy_timeout=10)
     with engine.begin() as connection:
-        database.make_tables(connection, [THINGS], OWNER)
+        make_tables(connection, [THINGS], OWNER)
         connection.execute(THINGS.insert(), [{"what": "one"}, {"what": "two"}])
     both, attempts, done = threading.Barrier(2), [], []
 
@@ -356,7 +357,7 @@ def test_servers_that_start_at_the_same_moment_make_the_tables_once(database_url
         engine = database.connect(database_url, OWNER, busy_timeout=20)
         try:
             begin.wait(patience(20))
-            engine.run(lambda c: database.make_tables(c, [THINGS], OWNER), UnableToReadDatabase)
+            engine.run(lambda c: make_tables(c, [THINGS], OWNER), UnableToReadDatabase)
         except StoreError as error:
             faults.append(error)
         finally:
@@ -374,4 +375,4 @@ def test_a_database_of_another_version_is_refused_and_says_what_to_do(engine):
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE things DROP COLUMN what")
     with pytest.raises(UnableToReadDatabase, match="things lacks what.*another database, or rename"):
-        engine.run(lambda c: database.make_tables(c, [THINGS], OWNER), UnableToReadDatabase)
+        engine.run(lambda c: make_tables(c, [THINGS], OWNER), UnableToReadDatabase)

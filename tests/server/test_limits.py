@@ -9,6 +9,7 @@ from tornado.websocket import WebSocketHandler, websocket_connect
 
 from pushlab.server import http, limits, stream
 from pushlab.server.stream import MAX_HEAD, RETRY_SECONDS
+from pushlab.settings import patience
 
 from .bounded import GET, Client, Echo, allow, assert_serves, opened, until
 
@@ -36,7 +37,7 @@ def test_one_connection_too_many_is_refused_until_another_ends(run, monkeypatch)
 
 def test_a_refused_client_that_does_not_hang_up_is_disconnected(run, monkeypatch):
     allow(monkeypatch, 1)
-    monkeypatch.setattr(limits, "REFUSAL_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "REFUSAL_SECONDS", patience(2))  # The third comes sooner.
     monkeypatch.setattr(limits, "MAX_REFUSALS", 2)
 
     async def scenario():
@@ -148,20 +149,20 @@ def test_a_web_socket_is_counted_until_it_closes(run):
 
 
 def test_a_missing_head_ends_the_connection(run, monkeypatch):
-    monkeypatch.setattr(limits, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "HEAD_SECONDS", 1)
 
     async def scenario():
         async with opened() as bounded:
-            for sent in (b"", b"GET / HT", GET[:-2]):
-                assert await (await Client.connect(bounded, sent)).rest() == b""
+            clients = [await Client.connect(bounded, sent) for sent in (b"", b"GET / HT", GET[:-2])]
+            assert [await client.rest() for client in clients] == [b""] * 3
             await assert_serves(bounded)
 
     run(scenario())
 
 
 def test_a_missing_body_is_answered_and_a_slow_handler_is_waited_for(run, monkeypatch):
-    monkeypatch.setattr(http, "BODY_SECONDS", 0.1)
-    monkeypatch.setattr(Echo, "pause", 0.3)
+    monkeypatch.setattr(http, "BODY_SECONDS", 1)
+    monkeypatch.setattr(Echo, "pause", 1.5)
 
     async def scenario():
         async with opened() as bounded:

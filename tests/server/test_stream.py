@@ -54,6 +54,7 @@ def test_a_message_that_is_not_http_gets_an_error_in_json(run, sent):
 
 def test_who_sends_without_a_pause_takes_turns_with_others(run, monkeypatch):
     """Tornado reads what has arrived at once, and the event loop would have no part in that."""
+    monkeypatch.setattr(stream, "TURN_READS", 1)
     monkeypatch.setattr(stream, "TURN_SECONDS", 0)
 
     async def turns() -> None:
@@ -71,6 +72,28 @@ def test_who_sends_without_a_pause_takes_turns_with_others(run, monkeypatch):
             assert (await client.response())[2] == {"length": 500}
             counting.cancel()
             assert len(turned) > 500
+
+    run(scenario())
+
+
+def test_one_request_is_no_turn_however_long_others_are_served_meanwhile(run, monkeypatch):
+    monkeypatch.setattr(stream, "TURN_SECONDS", 0)
+    rests = []
+    after = stream._after
+
+    def noted(seconds, read):
+        rests.append(seconds)
+        return after(seconds, read)
+
+    monkeypatch.setattr(stream, "_after", noted)
+
+    async def scenario():
+        async with opened() as bounded:
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            client = await Client.connect(bounded, head + b"1\r\nx\r\n0\r\n\r\n")
+            assert (await client.response())[2] == {"length": 1} and not rests
+            client = await Client.connect(bounded, head + b"1\r\nx\r\n" * 50 + b"0\r\n\r\n")
+            assert (await client.response())[2] == {"length": 50} and rests
 
     run(scenario())
 
