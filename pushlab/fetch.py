@@ -67,7 +67,7 @@ def fetch(
     ``tls``: which certificates to trust, by default those that this machine trusts. A redirect is an
     answer like others. Raises FetchFailed.
     """
-    exchange = _Exchange(url, direct, headers or {}, seconds, body, tls)
+    exchange = _Exchange(url, headers or {}, body, seconds=seconds, direct=direct, tls=tls)
     thread = threading.Thread(target=exchange.run, name="pushlab-fetch", daemon=True)
     thread.start()
     try:
@@ -159,14 +159,15 @@ class _Exchange:
     def __init__(
         self,
         url: str,
-        direct: bool,
         headers: Mapping[str, str],
+        body: bytes | None,
+        *,
         seconds: float,
-        body: bytes | None = None,
-        tls: ssl.SSLContext | None = None,
+        direct: bool,
+        tls: ssl.SSLContext | None,
     ):
-        self._url, self._direct, self._headers, self._seconds = url, direct, headers, seconds
-        self._body, self.tls = body, tls
+        self._url, self._headers, self._body = url, headers, body
+        self._seconds, self._direct, self.tls = seconds, direct, tls
         self._sockets: list[socket.socket] = []
         self._certificate = b""
         self._aborted = False

@@ -14,7 +14,11 @@ from enum import Enum, auto
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-WITHOUT_CHECKOUT = {"": "jupyter lab", "setup": "pip install --upgrade pushlab"}
+WITHOUT_CHECKOUT = {
+    "": "jupyter lab",
+    "setup": "pip install --upgrade pushlab",
+    "setup --scale": "pip install 'pushlab[scale]'",
+}
 """What ``./lab`` alone can do, where only the package is installed."""
 
 
@@ -92,6 +96,8 @@ def command(arguments: str = "", checkout: Path = CHECKOUT, system: str = os.nam
     ('./lab join URL', 'python lab join URL')
     >>> command("join URL", checkout=Path("/nowhere")), command("setup", checkout=Path("/nowhere"))
     ('pushlab join URL', 'pip install --upgrade pushlab')
+    >>> command("setup --scale", checkout=Path("/nowhere"))
+    "pip install 'pushlab[scale]'"
     """
     if not (checkout / "lab").is_file():
         return WITHOUT_CHECKOUT.get(arguments) or f"pushlab {arguments}"

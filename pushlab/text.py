@@ -36,6 +36,15 @@ def json_line(value: object) -> str:
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
+def counted(number: int, noun: str = "byte") -> str:
+    """Write a number with its noun, in the singular or the plural.
+
+    >>> counted(1), counted(65, "character")
+    ('1 byte', '65 characters')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def show(text: str, hidden: Iterable[str] = (), limit: int = MAX_SHOWN) -> str:
     """Return a text in a form that can be shown: one line, at most ``limit`` long, without secrets.
 

@@ -2,8 +2,10 @@
 
     app.py              the whole application server as one object
     keys.py             its identity: the VAPID key pair and the forms of it
+    key_sources.py      where the keys are from: the environment, a file, another tool's file
     private_file.py     files that contain a secret
     store.py            the subscriptions, in a database
+    quota.py            how many of them are kept
     notification.py     what a message says: its plaintext
     participants.py     the people in the room, and whom the last message has reached
     presence.py         asks the lab's push service which of them are connected

@@ -6,17 +6,16 @@ The routes, a notebook and a test call the same methods.
 import asyncio
 import itertools
 import socket
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL
-from tornado.web import Application
 
+from pushlab.appserver.broadcast.cluster.connection import Connection
 from pushlab.appserver.broadcast.cluster.options import (
     Cluster,
     Processes,
@@ -24,6 +23,8 @@ from pushlab.appserver.broadcast.cluster.options import (
     checked_processes,
 )
 from pushlab.appserver.broadcast.cluster.orders import Equipment, shared_database
+from pushlab.appserver.broadcast.cluster.sender import ClusterSender
+from pushlab.appserver.broadcast.cluster.senders import ClusterSenders
 from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.clients import ClientName, checked_sender, push_client
@@ -34,49 +35,32 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.notification import Notification
 from pushlab.appserver.participants import MAX_REMEMBERED, Participant, Participants
 from pushlab.appserver.presence import PresenceClient
+from pushlab.appserver.quota import SubscriptionQuota
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
-from pushlab.appserver.web import routes
+from pushlab.appserver.web.application import application, private
 from pushlab.appserver.web.certificate import Certificate
-from pushlab.appserver.web.events import EventsHandler, EventStream
+from pushlab.appserver.web.events import EventStream
 from pushlab.appserver.web.guard import Guard
 from pushlab.appserver.web.guesses import BURST, GuessLimiter
-from pushlab.appserver.web.handler import UnknownHandler
 from pushlab.appserver.web.instructor import InstructorAccess
-from pushlab.appserver.web.static import PageHandler, static_folder
 from pushlab.errors import (
     LabStopped,
     NoSubscriptions,
-    PrivateLab,
     TooManyRequests,
-    TooManySubscriptions,
     UnknownSubscription,
 )
 from pushlab.journal import Journal, Party
 from pushlab.protocol import base64url, origin
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
-from pushlab.server.http import RefusalHandler, listen, log
+from pushlab.server.http import listen, log
 from pushlab.server.limits import BoundedHTTPServer
-from pushlab.server.private import PrivateAddress
-
-if TYPE_CHECKING:
-    from pushlab.appserver.broadcast.cluster.sender import ClusterSender
-
-MAX_SUBSCRIPTIONS = 100_000
-"""Subscriptions that are kept. One more is refused; those that are known may still be updated."""
-
-COUNT_EVERY = 100
-"""New subscriptions after which those that are kept are counted again."""
 
 MAX_NOTIFY_ALLS = RUNS_KEPT
-"""Notify-alls that may be under way at one time, so that none is forgotten before its end."""
+"""Notify-alls that may be under way at one time. ``Runs`` forgets none of them before its end."""
 
 STREAM_END_TIMEOUT = 1
 """Seconds that open event streams have to send their last events when the server stops."""
-
-
-def _unlogged(handler: object) -> None:
-    """Log no request: the journal records what happens, without addresses."""
 
 
 class Extension(Protocol):
@@ -152,11 +136,10 @@ class ApplicationServer:
         self._workers = checked_cluster(cluster) or checked_processes(processes)
         if self._workers is not None:  # Refused now, and not in the night of the first notify-all.
             shared_database(database, self._workers)
-        self._cluster_senders: dict[Processes | Cluster, ClusterSender] = {}
+        self._cluster_senders = ClusterSenders(self._cluster_sender)
         self._extension = extension
         self._numbers = itertools.count(1)
         self._notify_alls = 0
-        self._room, self._counting_room = 0, threading.Lock()
         self._instructor_token = instructor_token
         self.room = Participants(clock)
         self._path, self._push_path = (one and f"/{one}" for one in (secret, push_secret))
@@ -179,6 +162,7 @@ class ApplicationServer:
             listener = undo.enter_context(listen(port, host))
             self.store = SubscriptionStore(self._database, self._allowed_origins, self._clock)
             undo.push_async_callback(asyncio.to_thread, self.store.close)
+            self._quota = SubscriptionQuota(self.store.count)
             if self._extension:
                 self._extension.open(self.store)
             undo.callback(self._presence.close)
@@ -189,10 +173,11 @@ class ApplicationServer:
             host = urlsplit(self.url).hostname or ""
             token = self._instructor_token
             self.guard = Guard(host, token, guesses, self.access.is_session)
-            application = self._application()
-            servers = {listener: BoundedHTTPServer(self._at_port(application), ssl_options=tls)}
+            inside = application(self, self._extension.routes(self) if self._extension else ())
+            at_port = BoundedHTTPServer(private(inside, self._path), ssl_options=tls)
+            servers = {listener: at_port}
             if page_socket is not None:
-                servers[page_socket] = BoundedHTTPServer(application)
+                servers[page_socket] = BoundedHTTPServer(inside)
             for server in servers.values():
                 undo.push_async_callback(server.close_all_connections)
             undo.push_async_callback(self._end_streams)
@@ -200,7 +185,7 @@ class ApplicationServer:
             undo.push_async_callback(self.sender.close)
             self.broadcast_sender = BroadcastSender(self.sender)
             undo.push_async_callback(self.broadcast_sender.close)
-            undo.push_async_callback(self._close_cluster)
+            undo.push_async_callback(self._cluster_senders.close)
             for listening, server in servers.items():
                 undo.callback(server.stop)
                 server.add_socket(listening)
@@ -262,18 +247,9 @@ class ApplicationServer:
         # the first record of it stays right when the server has been given other keys since.
         if made_for is None and known and known.subscription.p256dh == subscription.p256dh:
             key = known.application_server_key
-        if known is None and not self._has_room():
-            raise TooManySubscriptions(f"{MAX_SUBSCRIPTIONS} subscriptions are kept already")
+        if known is None:
+            self._quota.take()
         return self.store.save(subscription, key, display_name)
-
-    def _has_room(self) -> bool:
-        """Say whether one more may be stored. The rows are counted once for some newcomers together."""
-        with self._counting_room:
-            if self._room == 0:  # A count reads the whole table.
-                self._room = max(0, min(COUNT_EVERY, MAX_SUBSCRIPTIONS - self.store.count()))
-            has_room = self._room > 0
-            self._room -= has_room
-            return has_room
 
     async def notify(
         self,
@@ -325,10 +301,10 @@ class ApplicationServer:
         the last ones before the kill, which have no record yet, may get the message twice.
         ``processes``: how many send, if not as many as this server usually has; they stay for the next
         notify-all. Raises NoSubscriptions, BadField, PlaintextTooLong, UnableToReadDatabase,
-        UnableToWriteDatabase, LabStopped, ClusterError, and TooManyRequests if MAX_NOTIFY_ALLS are
-        under way.
+        UnableToWriteDatabase, LabStopped, ClusterError, RunUnderWay (this server sends the resumed one
+        already), and TooManyRequests if MAX_NOTIFY_ALLS are under way.
         """
-        where = self._workers if processes is None else checked_processes(processes)
+        workers = self._workers if processes is None else checked_processes(processes)
         with self._counting_notify_alls():
             number = None
             if resume is not None:
@@ -337,8 +313,8 @@ class ApplicationServer:
             if not await asyncio.to_thread(self.store.count):
                 raise NoSubscriptions
             sender: BroadcastSender | ClusterSender = self.broadcast_sender
-            if where is not None:
-                sender = await self._cluster_sender(where)
+            if workers is not None:
+                sender = await self._cluster_senders.sender(workers)
                 await self._tell_participants(payload)
             counts = await sender.send_all(
                 payload, options or PushOptions(), progress, run=resume, number=number
@@ -351,35 +327,9 @@ class ApplicationServer:
         for one in stored:
             self.room.sending(one.subscription.endpoint, payload)
 
-    async def _cluster_sender(self, where: Processes | Cluster) -> "ClusterSender":
-        """Return the sender that these workers are for. Those of another number are ended first."""
-        if where not in self._cluster_senders:
-            from pushlab.appserver.broadcast.cluster.connection import Connection
-            from pushlab.appserver.broadcast.cluster.sender import ClusterSender
-
-            equipment = Equipment.of(
-                self.keys,
-                shared_database(self._database, where),
-                allowed_origins=self._allowed_origins,
-                overrides=self.connect_overrides,
-                client=self._sender_name,
-            )
-            runs, log = self.broadcast_sender.runs, self.sender.log
-            idle = [other for other, sender in self._cluster_senders.items() if not sender.busy]
-            self._cluster_senders[where] = ClusterSender(
-                Connection(where), equipment, self.store, runs, log
-            )
-            for other in idle:
-                await self._cluster_senders.pop(other).close()
-        return self._cluster_senders[where]
-
     def worker_pids(self) -> list[int]:
         """Return the process numbers of the workers that this server has started."""
-        return [pid for sender in self._cluster_senders.values() for pid in sender.worker_pids]
-
-    async def _close_cluster(self) -> None:
-        while self._cluster_senders:
-            await self._cluster_senders.popitem()[1].close()
+        return self._cluster_senders.worker_pids
 
     @contextmanager
     def _counting_notify_alls(self) -> Iterator[None]:
@@ -445,35 +395,13 @@ class ApplicationServer:
             clock=self._clock,
         )
 
-    def _at_port(self, application: Application) -> Application | PrivateAddress:
-        """Return what the TCP port serves."""
-        if not self._path:
-            return application
-        refusal = Application([(r".*", RefusalHandler, {"error": PrivateLab()})], log_function=_unlogged)
-        return PrivateAddress(self._path, inside=application, outside=refusal)
-
-    def _application(self) -> Application:
-        server = {"server": self}
-        further = self._extension.routes(self) if self._extension else []
-        return Application(
-            [
-                *further,
-                (r"/vapid", routes.VapidHandler, server),
-                (r"/health", routes.HealthHandler, server),
-                (r"/add-subscription", routes.AddSubscriptionHandler, server),
-                (r"/remove-subscription", routes.RemoveSubscriptionHandler, server),
-                (r"/notify-me", routes.NotifyMeHandler, server),
-                (r"/notify-one", routes.NotifyOneHandler, server),
-                (r"/notify-all", routes.NotifyAllHandler, server),
-                (r"/instructor", routes.InstructorHandler, server),
-                (r"/report", routes.ReportHandler, server),
-                (r"/subscriptions", routes.SubscriptionsHandler, server),
-                (r"/events", EventsHandler, server),
-                (r"/(|(?:[\w-]+\.)+\w+)", PageHandler, server | {"path": static_folder()}),
-            ],
-            default_handler_class=UnknownHandler,
-            default_handler_args=server,
-            # Tornado would keep a file's hash for ever, and a page that is edited would not change.
-            static_hash_cache=False,
-            log_function=_unlogged,
+    def _cluster_sender(self, workers: Processes | Cluster) -> ClusterSender:
+        equipment = Equipment.of(
+            self.keys,
+            shared_database(self._database, workers),
+            allowed_origins=self._allowed_origins,
+            overrides=self.connect_overrides,
+            client=self._sender_name,
         )
+        runs, log = self.broadcast_sender.runs, self.sender.log
+        return ClusterSender(Connection(workers), equipment, self.store, runs, log)

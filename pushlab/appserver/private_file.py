@@ -40,9 +40,7 @@ def write(path: Path, content: bytes, overwrite: bool = False) -> None:
         if overwrite:
             draft.replace(path)
         else:
-            # A link fails if the name is taken. A rename would replace the file, and a check before
-            # it would not rule out a file that is made right after the check.
-            os.link(draft, path)
+            _publish(draft, path)
     except FileExistsError:
         raise KeyFileExists(f"{path} exists already") from None
     except OSError as reason:
@@ -50,6 +48,21 @@ def write(path: Path, content: bytes, overwrite: bool = False) -> None:
     finally:
         with suppress(OSError):  # Usually it is gone, and in a folder that is read-only it never was.
             draft.unlink()
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Give a whole file its name. Raises FileExistsError if the name is taken.
+
+    A rename would replace a file that is there, and a check before it would not rule out one that is
+    made right after the check.
+    """
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError:  # exFAT, some network drives and phones have no links, and each says it otherwise.
+        os.close(create(path))  # This takes the name, or fails.
+        draft.replace(path)
 
 
 def read(path: Path) -> bytes:

@@ -49,6 +49,7 @@ from pushlab.protocol.reserved_names import is_removed
 from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
 from pushlab.server import database
 from pushlab.server.database import Result
+from pushlab.server.tables import insert_or_ignore, make_tables
 
 BUSY_TIMEOUT = 2.0
 """Seconds to wait for another program that writes to the same file, or holds a lock in PostgreSQL."""
@@ -139,7 +140,7 @@ class SubscriptionStore:
         endpoint = subscription.endpoint
         update = subscriptions.update().where(_has(endpoint)).values(values)
         new = values | {"endpoint": endpoint, "created_at": self._clock()}
-        insert = database.insert_or_ignore(self._engine.dialect, subscriptions).values(new)
+        insert = insert_or_ignore(self._engine.dialect, subscriptions).values(new)
 
         def update_or_insert(connection: Connection) -> bool:
             # The update comes first: it takes SQLite's lock for writing, so no other program can write
@@ -244,9 +245,7 @@ class SubscriptionStore:
 
     def make_tables(self, tables: Collection[Table]) -> None:
         """Make the tables that are missing. Raises UnableToReadDatabase."""
-        self.run(
-            lambda connection: database.make_tables(connection, tables, OWNER), UnableToReadDatabase
-        )
+        self.run(lambda connection: make_tables(connection, tables, OWNER), UnableToReadDatabase)
 
     def _rows(self, query: Select) -> Sequence[Row]:
         return self.run(lambda connection: connection.execute(query).all(), UnableToReadDatabase)

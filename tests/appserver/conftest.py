@@ -166,9 +166,12 @@ def serving(keys):
     return running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def authority(tmp_path_factory):
-    """Give an authority's certificate (a file), and a TLS context that it vouches for."""
+    """Give an authority's certificate (a file), and a TLS context that it vouches for.
+
+    Each test has its own: one of them may set what the context offers.
+    """
     folder = tmp_path_factory.mktemp("tls")
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import trustme
 
-TIMEOUT = 0.3
+TIMEOUT = 1.0
 """Seconds that the application server waits here for the answer of one who never gives a whole one."""
 
 

@@ -85,7 +85,7 @@ def test_what_a_route_leads_to_the_lab_is_asked_there_and_a_vendor_is_not_asked(
         route = ConnectOverride(host, TOKEN_PREFIX, service.chromium.tls_port, "", "127.0.0.1")
         token = subscribed(service, "Chromium", TOKEN_PREFIX)
         subscription = service.broker.mailbox.subscription(token)
-        service.broker.accept(subscription, b"", PushOptions(ttl=60))
+        await service.broker.accept(subscription, b"", PushOptions(ttl=60))
         ours, vendors = f"https://{host}/fcm/send/{token}", f"https://{host}/fcm/send/of-another"
         client = PresenceClient([service.origin], [route])
         known = await client.ask(map(at, [VENDOR, vendors, ours]))

@@ -1,12 +1,13 @@
 """Files that hold a secret: whole or not there, for their owner alone; no other file touched."""
 
+import errno
 import os
 import stat
 
 import pytest
 
 from pushlab.appserver import private_file
-from pushlab.errors import KeyFileError
+from pushlab.errors import KeyFileError, KeyFileExists
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
@@ -21,6 +22,20 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_draft(tmp_path, monkeypat
         private_file.write(path, b"new", overwrite=True)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["secret"]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EACCES, errno.EINVAL])
+def test_where_there_are_no_links_a_file_gets_its_name_all_the_same(tmp_path, monkeypatch, code):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(private_file.os, "link", refuse)
+    path = tmp_path / "key.pem"
+    private_file.write(path, b"new")
+    assert path.read_bytes() == b"new" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(KeyFileExists):
+        private_file.write(path, b"newer")
+    assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
 
 
 def test_create_refuses_a_name_that_is_taken(tmp_path):

@@ -11,14 +11,14 @@ from collections import Counter
 import pytest
 
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
-from pushlab.appserver.broadcast.runs import Runs, not_accepted
+from pushlab.appserver.broadcast.runs import RUNS_KEPT, Runs, not_accepted
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.client import LibcurlPushClient
 from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.errors import BadField, LabStopped
+from pushlab.errors import BadField, LabStopped, RunUnderWay
 from pushlab.protocol.delivery import PushOptions
 
 from .sending import fill
@@ -204,6 +204,50 @@ def test_going_on_with_another_message_or_an_unknown_run_sends_nothing(sending, 
     sending(scenario)
 
 
+def test_a_run_under_way_is_neither_resumed_nor_forgotten(sending, subscriber):
+    """Two senders of one run would both send to everybody who has no record yet."""
+
+    async def scenario(service, store, sender):
+        async def under_way(run: int | None) -> Counts:
+            store.save(subscriber(service.endpoint(f"for-{run}")).subscription, "KEY")
+            arrived, held = asyncio.Event(), asyncio.Event()
+
+            def answer(handler, _):
+                handler.set_status(201)
+                if not arrived.is_set():
+                    arrived.set()
+                    return held.wait()
+                return None
+
+            service.answer = answer
+            task = asyncio.ensure_future(sender.send_all(b"Hello", PushOptions(), run=run))
+            await arrived.wait()
+            number = run or last_run_of(sender)
+            with pytest.raises(RunUnderWay, match=f"notify-all {number} is being sent"):
+                await sender.send_all(b"Hello", PushOptions(), run=number)
+            for _ in range(RUNS_KEPT + 1):
+                await sender.send_all(b"Other", PushOptions())
+            held.set()
+            counts = await task
+            known = sender.runs.get(number)
+            assert known.ended_at and sum(known.outcomes.values()) == len(list(store.all()))
+            assert len(sender.runs.all()) == RUNS_KEPT + 1 and not sender.runs._under_way
+            return counts
+
+        first = await under_way(None)
+        again = await under_way(first.run)
+        assert (first.accepted, again.accepted, again.run) == (1, 1, first.run)
+        await sender.send_all(b"Other", PushOptions())
+        with pytest.raises(BadField):
+            sender.runs.get(first.run)  # It has ended, and is one of the oldest.
+
+    sending(scenario)
+
+
+def last_run_of(sender: BroadcastSender) -> int:
+    return sender.runs.all()[-1].run
+
+
 @pytest.mark.parametrize("how", ["cancelled", "stopped"])
 def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
     async def scenario(service, store, sender):
@@ -238,6 +282,6 @@ def test_what_had_come_before_an_end_is_recorded(sending, subscriber, how):
                 await task
         [known] = sender.runs.all()
         assert known.outcomes == {"accepted": 5} and known.ended_at is None
-        assert not sender._broadcasts and not len(sender._work)
+        assert not sender._broadcasts and not len(sender._work) and not sender.runs._under_way
 
     sending(scenario)

@@ -17,6 +17,7 @@ others behind those that wait.
 """
 
 import asyncio
+import random
 from asyncio import Future
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -67,8 +68,8 @@ class Broadcast:
 
     ``delivery(stored, queue)`` makes the delivery to one of them; ``note(stored, outcome)`` is called
     as each ends; ``max_in_flight`` is how many may be under way to one push service; ``sleep`` waits
-    for seconds; ``may_read()`` is awaited before each batch. If reading a batch fails, its iterator must
-    be able to try again.
+    for seconds; ``may_read()`` is awaited before each batch; ``chance`` gives numbers from 0 to 1. If
+    reading a batch fails, its iterator must be able to try again.
     """
 
     def __init__(
@@ -79,8 +80,9 @@ class Broadcast:
         max_in_flight: int = MAX_IN_FLIGHT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         may_read: Callable[[], Awaitable[None]] | None = None,
+        chance: Callable[[], float] = random.random,
     ):
-        self._batches, self._may_read = batches, may_read
+        self._batches, self._may_read, self._chance = batches, may_read, chance
         self._delivery = delivery
         self._note = note
         self._max_in_flight, self._sleep = max_in_flight, sleep
@@ -179,7 +181,7 @@ class Broadcast:
         self._look_at(queue)
 
     def _new_queue(self, origin: str) -> Queue:
-        return OriginQueue(CongestionWindow(most=self._max_in_flight))
+        return OriginQueue(CongestionWindow(most=self._max_in_flight), chance=self._chance)
 
     def _forget_some(self) -> None:
         # Strangers choose the origins, and there may be as many as there are subscribers.
@@ -209,8 +211,10 @@ class Broadcast:
             else:
                 self._give_up_next(queue)
             self._look_at(queue)
-        # All are prepared before the first is sent: a processor that does one thing many times is
-        # quicker than one that changes between two, since its caches keep what it needs.
+        # All agree on their secrets, then all are encrypted, then all are sent: a processor that does
+        # one thing many times is quicker than one that changes, since its caches keep what it needs.
+        for delivery in new:
+            delivery.agree()
         for delivery in new:
             delivery.prepare()
         for delivery, queue in burst:

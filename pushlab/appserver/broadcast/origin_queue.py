@@ -23,17 +23,19 @@ is taken opens the queue again.
 A pause is as long as the push service asks for, but no longer than CLOSE_AFTER: a sender that is to
 wait for a minute or a year waits for that long, asks once more, and gives up.
 
-If nothing has been taken for CLOSE_AFTER seconds, from MANY recipients, the queue is closed: what
-waits in it is given up, and the sender tells so. Even then a message is tried now and then, and opens
-the queue if it is taken.
+If nothing has been taken for CLOSE_AFTER seconds, and MANY recipients picked at random were among
+those who were refused, the queue is closed: what waits in it is given up, and the sender tells so. Even
+then a message is tried now and then, and opens the queue if it is taken.
 
-Nothing here reads a clock or waits: the caller passes the time, and sleeps.
+Nothing here reads a clock or waits: the caller passes the time, and sleeps. What is random comes from
+the caller too.
 """
 
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW, CongestionWindow
 from pushlab.appserver.explain.scope import Scope, concerns_all
@@ -42,10 +44,11 @@ CLOSE_AFTER = 20.0
 """Seconds without any success, from the first refusal on, after which a queue is closed."""
 
 CLOSE_AT_LAST = 60.0
-"""Seconds after which it is closed even if the refusals were few, because each took so long."""
+"""Seconds after which it is closed even if fewer were picked at random, because each took so long."""
 
 MANY = INITIAL_WINDOW
-"""Refusals of any kind, with nothing else between them, that make a queue pause, and let it close."""
+"""Refusals of any kind, with nothing else between them, that make a queue pause. As many refused probes
+let it close: if one recipient in 20 would be served, a hundred at random miss them one time in 170."""
 
 FEW = 20
 """Answers, all of them refusals, that make a pause believed which a push service asks for."""
@@ -81,7 +84,8 @@ class OriginQueue(Generic[Item, Again]):
 
     ``waiting``: those that have not begun, in their order; ``again``: those that were refused, and are
     due for another attempt; ``under_way``: how many requests have no response yet; ``held``: all of
-    these, and those whose pause before another attempt is not over.
+    these, and those whose pause before another attempt is not over; ``chance`` gives numbers from 0
+    to 1.
 
     >>> queue = OriginQueue(CongestionWindow(start=2), waiting=deque(["one", "two"]))
     >>> queue.ready
@@ -100,9 +104,11 @@ class OriginQueue(Generic[Item, Again]):
     held: int = 0
     state: State = "open"
     pauses: int = 0
+    chance: Callable[[], float] = random.random
     _trouble_since: float = 0.0
     # Since the last success: refusals, and the longest pause that was asked for all.
     _refusals: int = 0
+    _probed: int = 0  # those of them that came while it was probing
     _asked: float = 0.0
     _throttled: bool = False  # Since the last success, a refusal was about this sender.
     _served: bool = False
@@ -116,8 +122,11 @@ class OriginQueue(Generic[Item, Again]):
         """Whether the next message may begin now. A closed queue gives it up, or tries it."""
         if not (self.waiting or self.again):
             return False
-        if self.state == "closed":
-            return True
+        return self.state == "closed" or self.may_begin
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether one more request may be under way to a push service whose queue is not closed."""
         if self.state == "paused" or (self.state == "probing" and not self._probes):
             return False
         return self.under_way < self.room
@@ -156,7 +165,7 @@ class OriginQueue(Generic[Item, Again]):
         again, waiting = len(self.again), len(self.waiting)
         if self.state == "open":
             return again > 0
-        return random.random() * (again + waiting) < again
+        return self.chance() * (again + waiting) < again
 
     def answered(self, now: float) -> None:
         """Learn of a response that is no reason to try again: the push service serves somebody."""
@@ -165,7 +174,7 @@ class OriginQueue(Generic[Item, Again]):
     def _serve(self, now: float, full: bool, count: int = 1) -> None:
         self._count(claim=False, answers=count)
         self.state, self._served = "open", True
-        self._refusals, self._asked, self._throttled = 0, 0.0, False
+        self._refusals, self._probed, self._asked, self._throttled = 0, 0, 0.0, False
         self.window.answered(now, full, count)
 
     def refused(self, now: float, about: Scope, asked: float) -> None:
@@ -176,6 +185,7 @@ class OriginQueue(Generic[Item, Again]):
         if self._refusals == 0:
             self._trouble_since = now
         self._refusals += 1
+        self._probed += self.state == "probing"
         self._throttled = self._throttled or about == "sender"
         claim = concerns_all(about)
         self._count(claim)
@@ -202,7 +212,7 @@ class OriginQueue(Generic[Item, Again]):
                 self.state = "open"  # Everybody has been asked, and tries again at a time of their own.
                 return None
             since = now - self._trouble_since
-            if since >= (CLOSE_AFTER if self._refusals >= MANY else CLOSE_AT_LAST):
+            if since >= (CLOSE_AFTER if self._probed >= MANY else CLOSE_AT_LAST):
                 self.state, self._next_probe = "closed", now + PROBE_CLOSED
                 return None
         elif self.state != "open" or not self._serves_nobody(now):
@@ -225,14 +235,13 @@ class OriginQueue(Generic[Item, Again]):
         """End the pause of this number, unless the queue has been opened meanwhile."""
         if self.state != "paused" or number != self.pauses:
             return
+        self._probe()
+
+    def _probe(self) -> None:
+        """Let messages begin one by one, to recipients picked at random.
+
+        Those who are refused for a reason of their own must not hide the others.
+        """
         self.state = "probing"
-        shuffle(self.waiting)
-        shuffle(self.again)
-
-
-def shuffle(messages: deque[Any]) -> None:
-    """Bring messages into a random order."""
-    mixed = list(messages)
-    random.shuffle(mixed)
-    messages.clear()
-    messages.extend(mixed)
+        self.waiting = deque(sorted(self.waiting, key=lambda _: self.chance()))
+        self.again = deque(sorted(self.again, key=lambda _: self.chance()))

@@ -8,12 +8,18 @@ again, and may arrive twice. That is the smaller fault: otherwise it might not a
     deliveries   one row a subscription in it: accepted, gone, retried, refused, failed
 
 Rows are written some hundred at a time, in a thread, and sending does not wait for that.
+
+A server knows which runs it sends now. It forgets none of them, and resumes none: two senders of
+one run would both send to everybody who has no record yet. It knows this in its memory alone, so a
+run can be resumed as soon as its server has been killed. But servers that share a database know
+nothing of each other's runs: nothing keeps a second server from resuming one that is being sent.
 """
 
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,11 +40,11 @@ from sqlalchemy import (
 
 from pushlab.appserver.explain.outcome import Kind
 from pushlab.appserver.store import SubscriptionStore, subscriptions
-from pushlab.errors import BadField, UnableToReadDatabase, UnableToWriteDatabase
-from pushlab.server import database
+from pushlab.errors import BadField, RunUnderWay, UnableToReadDatabase, UnableToWriteDatabase
+from pushlab.server.tables import upsert
 
 RUNS_KEPT = 5
-"""The last notify-alls, of which the record is kept."""
+"""The last notify-alls, of which the record is kept, beside those that are under way."""
 
 broadcasts = Table(
     "broadcasts",
@@ -118,6 +124,14 @@ def add_to_tally(tally: Counter[str], outcome: str, attempts: int, count: int = 
         tally["not_sent"] += count
 
 
+@dataclass(eq=False)
+class UnderWay:
+    """A notify-all that this server sends now. ``run``: its number, once it has one."""
+
+    run: int | None
+    resumed: bool
+
+
 class Runs:
     """Keep the last notify-alls in the store's database. Raises UnableToWriteDatabase.
 
@@ -134,10 +148,30 @@ class Runs:
     def __init__(self, store: SubscriptionStore, clock: Callable[[], float] = time.time):
         self._store = store
         self._clock = clock
+        self._under_way: set[UnderWay] = set()
         store.make_tables([broadcasts, deliveries])
 
+    @contextmanager
+    def sending(self, run: int | None) -> Iterator[UnderWay]:
+        """Note for this block that a notify-all is under way: ``run``, or a new one.
+
+        Raises RunUnderWay.
+        """
+        if run is not None and run in self._numbers_under_way():
+            raise RunUnderWay(f"notify-all {run} is being sent")
+        mark = UnderWay(run, resumed=run is not None)
+        self._under_way.add(mark)
+        try:
+            yield mark
+        finally:
+            self._under_way.remove(mark)
+
+    def _numbers_under_way(self) -> list[int]:
+        # Copied first: a thread asks too, while the loop may change the set.
+        return [mark.run for mark in tuple(self._under_way) if mark.run is not None]
+
     def begin(self, digest: bytes, number: int = 0) -> int:
-        """Note that a notify-all begins, forget the oldest, and return its run.
+        """Note that a notify-all begins, forget the oldest that are not under way, and return its run.
 
         ``digest``: SHA-256 of the plaintext, 32 bytes. Raises UnableToWriteDatabase.
         """
@@ -145,28 +179,34 @@ class Runs:
         # Counted, and not by their numbers: after a crash PostgreSQL leaves some numbers out.
         kept = select(broadcasts.c.run).order_by(broadcasts.c.run.desc()).limit(RUNS_KEPT).subquery()
         oldest = select(func.min(kept.c.run)).scalar_subquery()
+        under_way = self._numbers_under_way()
 
         def insert(connection: Connection) -> int:
             key = connection.execute(broadcasts.insert().values(values)).inserted_primary_key
             assert key, "one row was inserted"
             for table in (broadcasts, deliveries):
-                connection.execute(table.delete().where(table.c.run < oldest))
+                old = (table.c.run < oldest) & table.c.run.not_in(under_way)
+                connection.execute(table.delete().where(old))
             return key.run
 
         return self._store.run(insert, UnableToWriteDatabase)
 
-    def start(self, payload: bytes | None, run: int | None, number: int) -> tuple[int, int]:
-        """Begin a notify-all, or go on with ``run``; return how many are to be sent to, and its run.
+    def start(self, payload: bytes | None, mark: UnderWay, number: int) -> tuple[int, int]:
+        """Begin a notify-all, or go on with that of ``mark``.
+
+        Return how many are to be sent to, and its run.
 
         Raises BadField (a run that is not known, or was of another payload), UnableToReadDatabase,
         UnableToWriteDatabase.
         """
         digest = hashlib.sha256(payload or b"").digest()
-        if run is None:
-            return self._store.count(), self.begin(digest, number)
-        if self.get(run).digest != digest:
-            raise BadField(f"notify-all {run} sent another message")
-        return self._store.count(not_accepted(run)), run
+        if mark.run is None:
+            total = self._store.count()
+            mark.run = self.begin(digest, number)
+            return total, mark.run
+        if self.get(mark.run).digest != digest:
+            raise BadField(f"notify-all {mark.run} sent another message")
+        return self._store.count(not_accepted(mark.run)), mark.run
 
     def record(self, run: int, outcomes: Iterable[RecordedOutcome]) -> None:
         """Record outcomes, and remove the subscriptions that are gone, in one transaction.
@@ -186,7 +226,7 @@ class Runs:
 
         def write(connection: Connection) -> None:
             if rows:
-                database.upsert(connection, deliveries, rows, deliveries.c.outcome != "accepted")
+                upsert(connection, deliveries, rows, deliveries.c.outcome != "accepted")
             if gone:
                 connection.execute(subscriptions.delete().where(is_gone), gone)
 

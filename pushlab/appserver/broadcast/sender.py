@@ -15,7 +15,7 @@ from pushlab.appserver.broadcast.broadcast import NOT_SENT, Broadcast, Queue
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.outage import PASSING, outlast
 from pushlab.appserver.broadcast.recorder import MAX_BEHIND, RESUME, Recorder
-from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted
+from pushlab.appserver.broadcast.runs import Runs, UnderWay, never_sent, not_accepted
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.log import tell_outcome
 from pushlab.appserver.delivery.sender import PendingWork, Sender
@@ -88,24 +88,24 @@ class BroadcastSender:
         recorded beside the outcomes. ``run`` resumes a notify-all that was killed, with the same
         payload: a subscription recorded as accepted is not sent to again, and one whose message was
         under way at the kill is. Raises UnableToReadDatabase, UnableToWriteDatabase, BadField (a run
-        that is not known, or was of another payload), LabStopped.
+        that is not known, or was of another payload), RunUnderWay, LabStopped.
 
         >>> from tqdm import tqdm                                          # doctest: +SKIP
         >>> with tqdm() as bar:                                            # doctest: +SKIP
         ...     await sender.send_all(b"Hello", PushOptions(), lambda counts: bar.update())
         """
-        with self._work.call():
-            return await self._send_all(payload, options, progress, run, number)
+        with self._work.call(), self.runs.sending(run) as mark:
+            return await self._send_all(payload, options, progress, mark, number)
 
     async def _send_all(
         self,
         payload: bytes | None,
         options: PushOptions,
         progress: Callable[[Counts], None] | None,
-        resumed: int | None,
+        mark: UnderWay,
         number: int,
     ) -> Counts:
-        total, run = await asyncio.to_thread(self.runs.start, payload, resumed, number)
+        total, run = await asyncio.to_thread(self.runs.start, payload, mark, number)
         self._work.check()
         self._log.record("send to all", subscriptions=total)
         # The first message stands for all of them in the journal.
@@ -137,13 +137,13 @@ class BroadcastSender:
             if progress:
                 progress(Counts(**tally, total=total, run=run))
 
-        if resumed is None:
-            batches: Iterator[Iterable[StoredSubscription]] = self._store.batches(unreadable=unreadable)
-        else:
+        if mark.resumed:
             batches = await outlast(partial(self._left, run, unreadable))
+        else:
+            batches = self._store.batches(unreadable=unreadable)
         broadcast = Broadcast(
             batches, delivery, note, self._max_in_flight, self._context.sleep,
-            partial(recorder.catch_up, MAX_BEHIND),
+            partial(recorder.catch_up, MAX_BEHIND), self._context.chance,
         )  # fmt: skip
         self._broadcasts[broadcast] = recorder
         try:

@@ -1,5 +1,6 @@
 """Make one message ready for one subscription, and send it.
 
+    agree()     with the user agent       pushlab.protocol.encryption   RFC 8291 §3.1
     prepare()   encrypt the payload       pushlab.protocol.encryption   RFC 8291
                 sign for the origin       pushlab.protocol.vapid        RFC 8292
                 describe the request      pushlab.protocol.delivery     RFC 8030
@@ -16,7 +17,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -28,7 +29,8 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.protocol import p256, vapid
 from pushlab.protocol.delivery import PushOptions, PushRequest, build_request
-from pushlab.protocol.encryption import encrypt
+from pushlab.protocol.encryption import Agreement, agree, encrypt_agreed
+from pushlab.protocol.subscription import PushSubscription
 
 TOKEN_LIFETIME = 12 * 3600
 """Seconds. 24 hours are allowed (RFC 8292 §2), and half of that leaves room for wrong clocks."""
@@ -48,20 +50,31 @@ Request = TypeVar("Request", bound=PreparedRequest)
 class PushClient(Protocol[Request]):
     """Sends messages to push services. Each client has its own type of prepared request."""
 
+    def agree(self, subscription: PushSubscription) -> Any:
+        """Do the part of prepare() that takes longest, for a message with a payload.
+
+        Whoever prepares many messages calls this for all of them first, and gives prepare() the result.
+        """
+
     def prepare(
         self,
         stored: StoredSubscription,
         payload: bytes | None,
         options: PushOptions,
         log: DeliveryLog,
+        agreed: Any = None,
     ) -> Request:
-        """Make a message ready, and send nothing yet. Raises PlaintextTooLong, VapidError."""
+        """Make a message ready, and send nothing yet. Raises PlaintextTooLong, VapidError.
+
+        ``agreed``: what agree() has returned; if it is None, prepare() does that part too.
+        """
 
     def send(self, request: Request) -> asyncio.Future[Response]:
         """Begin to send a request, and return the future of its response.
 
-        Cancelling the future ends the request. The future raises LabStopped once the client is
-        closed.
+        A request may be sent again. It is the same message then, though not always the same bytes:
+        see each client. Cancelling the future ends the request. The future raises LabStopped once the
+        client is closed.
         """
 
     async def close(self) -> None:
@@ -152,19 +165,28 @@ class LibcurlPushClient:
         self._overrides = tuple(overrides)
         self._ephemeral = ephemeral
 
+    def agree(self, subscription: PushSubscription) -> tuple[Agreement, bytes]:
+        """Agree on the secret of one message, and return it with the message's salt. Raises NoKeys."""
+        as_private, salt = self._ephemeral()
+        return agree(subscription, as_private), salt
+
     def prepare(
         self,
         stored: StoredSubscription,
         payload: bytes | None,
         options: PushOptions,
         log: DeliveryLog,
+        agreed: tuple[Agreement, bytes] | None = None,
     ) -> LibcurlRequest:
-        """Encrypt, sign and describe the request. Raises PlaintextTooLong, BadSubject."""
+        """Encrypt, sign and describe the request, so that each attempt sends the same bytes.
+
+        Raises PlaintextTooLong, BadSubject.
+        """
         subscription = stored.subscription
         body = None
         if payload:
-            as_private, salt = self._ephemeral()
-            body = encrypt(payload, subscription, as_private=as_private, salt=salt)
+            agreement, salt = agreed or self.agree(subscription)
+            body = encrypt_agreed(payload, subscription, agreement, salt=salt)
             log.record("encrypt", stored, plaintext=len(payload), body=len(body))
         authorization = self._signer.authorization(subscription.origin, log)
         http = build_request(subscription, body, authorization, options)

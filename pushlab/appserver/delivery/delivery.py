@@ -8,7 +8,7 @@
 callbacks: most of its messages need one attempt, and such a message costs no coroutine and no task.
 Only the pause of a message that is tried again needs a task.
 
-429, 5xx and network faults are tried again, as late as Retry-After says and with ever longer
+408, 425, 429, 5xx and network faults are tried again, as late as Retry-After says and with ever longer
 pauses, up to a number of attempts and a total time. What such a refusal means for other messages to
 the same push service is decided by the queue that the message comes from.
 """
@@ -93,8 +93,8 @@ class Delivery:
     """One message to ``stored``. ``payload``: plaintext or None; ``queue`` learns from the responses."""
 
     __slots__ = (
-        "_attempts", "_began", "_context", "_error", "_log", "_options", "_payload", "_request",
-        "queue", "stored",
+        "_agreed", "_attempts", "_began", "_context", "_error", "_log", "_options", "_payload",
+        "_request", "queue", "stored",
     )  # fmt: skip
 
     _request: PreparedRequest
@@ -114,6 +114,7 @@ class Delivery:
         self._began = asyncio.get_running_loop().time()
         self._attempts = 0
         self._error: PushlabError | None = None
+        self._agreed: Any = None
 
     async def deliver(self) -> Outcome:
         """Send the message, and return its outcome after the last attempt. Raises LabStopped."""
@@ -123,8 +124,18 @@ class Delivery:
         outcome = self.classify(response)  # log.response(), then explain()
         return await self.retry(outcome)  # as long as another attempt may help
 
+    def agree(self) -> None:
+        """Do the longest part of prepare(), which many messages do one after the other before it."""
+        subscription = self.stored.subscription
+        if not (self._payload and subscription.has_keys):
+            return
+        try:
+            self._agreed = self._context.client.agree(subscription)
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
+            self._error = sending_error(error)
+
     def prepare(self) -> None:
-        """Encrypt, sign and describe the request. Every attempt sends the same bytes."""
+        """Let the client make the message ready, once for all attempts."""
         context, stored, payload = self._context, self.stored, self._payload
         if payload and not stored.subscription.has_keys:
             self._log.record("leave out payload", stored, bytes=len(payload))
@@ -132,7 +143,9 @@ class Delivery:
         if context.participants:
             context.participants.sending(stored.subscription.endpoint, payload)
         try:
-            self._request = context.client.prepare(stored, payload, self._options, self._log)
+            self._request = context.client.prepare(
+                stored, payload, self._options, self._log, self._agreed
+            )
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
             self._error = sending_error(error)
 
@@ -155,7 +168,7 @@ class Delivery:
         except LabStopped:
             raise
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the outcome of this message
-            return explain(sending_error(error))
+            return explain(sending_error(error), attempts=self._attempts)
         self._log.response(self._request, response)
         subscription, context = self.stored.subscription, self._context
         outcome = explain(

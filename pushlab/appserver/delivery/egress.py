@@ -1,7 +1,7 @@
 """Which addresses a request may connect to: those of the public internet, and those that the lab names.
 
 An endpoint is a URL that a client made up. A server that sends to any URL it is given lends its own
-place in the network to strangers: they egress the router's own page, a cloud's metadata at
+place in the network to strangers: they reach the router's own page, a cloud's metadata at
 169.254.169.254, a database that trusts 127.0.0.1 (server-side request forgery, RFC 8030 §8).
 
 The text of a URL cannot tell. ``2130706433`` and ``0x7f.1`` are 127.0.0.1, and a name is whatever

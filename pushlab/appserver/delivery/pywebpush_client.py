@@ -31,8 +31,9 @@ from pushlab.appserver.delivery.callbacks import contain, sending_error
 from pushlab.appserver.delivery.connections import OpenConnections
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, override_for
 from pushlab.appserver.delivery.log import DeliveryLog
-from pushlab.appserver.delivery.requests_session import NotPublic, make_session
 from pushlab.appserver.delivery.response import (
+    NO_SOCKET,
+    NO_SOCKET_ERRORS,
     STOPPED,
     NetworkFault,
     PushResponse,
@@ -44,16 +45,14 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import EncryptionError, LabStopped, PlaintextTooLong, VapidError
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.encryption import MAX_PLAINTEXT
+from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD
+from pushlab.protocol.subscription import PushSubscription
 
 if TYPE_CHECKING:
     import requests
 
 THREADS = 16
 """Calls at a time. Each holds a thread and mostly waits."""
-
-OVERHEAD = 103
-"""Bytes that encryption adds: header, delimiter and tag, RFC 8291 §4."""
 
 GRACE = 1.0
 """Seconds that a thread has to return after its connections were shut down. One that is resolving a
@@ -116,6 +115,8 @@ class Worker:
 
     def session(self, override: ConnectOverride | None) -> "requests.Session":
         """Return the session for endpoints that have this override. The thread itself calls this."""
+        from pushlab.appserver.delivery.requests_session import make_session
+
         if override not in self._sessions:
             self._sessions[override] = make_session(
                 override, self._egress, self.connections, self._on_head
@@ -156,14 +157,22 @@ class PywebpushClient:
         self._busy: dict[Worker, Call] = {}
         self._idle: list[Worker] = []
 
+    def agree(self, subscription: PushSubscription) -> None:
+        """Do nothing: pywebpush does it in send()."""
+
     def prepare(
         self,
         stored: StoredSubscription,
         payload: bytes | None,
         options: PushOptions,
         log: DeliveryLog,
+        agreed: None = None,
     ) -> PywebpushRequest:
-        """Check the length; pywebpush encrypts and signs in send(). Raises PlaintextTooLong."""
+        """Check the length. Raises PlaintextTooLong.
+
+        pywebpush encrypts and signs in each send(), so each attempt sends other bytes. The journal has
+        both here, once, before they happen.
+        """
         size = 0
         if payload:
             if len(payload) > MAX_PLAINTEXT:
@@ -313,6 +322,8 @@ def _code_of(error: Exception) -> int | None:
     from requests.exceptions import InvalidURL, RequestException
     from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+    from pushlab.appserver.delivery.requests_session import NotPublic
+
     codes: list[tuple[type[Exception], int]] = [
         (NotPublic, 42),
         (UnicodeError, 3),
@@ -330,6 +341,8 @@ def _code_of(error: Exception) -> int | None:
         (OSError, 77),  # requests wraps every other one
     ]
     found = list(_causes(error))
+    if any(isinstance(e, OSError) and e.errno in NO_SOCKET_ERRORS for e in found):
+        return NO_SOCKET.code
     return next((code for kind, code in codes if any(isinstance(e, kind) for e in found)), None)
 
 

@@ -7,6 +7,8 @@ What requests does not do by itself is added here:
   (see ``connections``);
 - it follows redirects, and takes proxies and passwords from the environment: here it does not;
 - it reads a response to its end, however long, and unpacks it, and guesses its encoding.
+
+The first message imports this module, because requests takes long to import.
 """
 
 import http.client
@@ -14,7 +16,14 @@ import io
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from pushlab.appserver.delivery.connections import OpenConnections
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, place_of
@@ -22,8 +31,7 @@ from pushlab.appserver.delivery.response import MAX_HEAD_LINES
 from pushlab.appserver.delivery.transfer import MAX_BODY
 from pushlab.appserver.delivery.transport import CONNECT_TIMEOUT, trusted_file
 
-if TYPE_CHECKING:
-    import requests
+OnHead = Callable[[requests.Response], None]
 
 MAX_HEAD = 300 * 1024
 """Bytes of all heads of one response, as libcurl has it."""
@@ -105,120 +113,147 @@ def connect(url: str, egress: EgressPolicy, opened: OpenConnections) -> tuple:
             raise
         try:
             connecting.connect(where)
+            opened.seconds_left()  # What was shut down before it was connected is open all the same.
             return connecting, duplicate
-        except OSError as error:
-            fault = error
+        except BaseException as error:
             connecting.close()
             opened.leave(duplicate)
+            if not isinstance(error, OSError):
+                raise
+            fault = error
     raise fault
+
+
+class Counted:
+    """A connection that is opened within the time of a call, and counted until it is closed."""
+
+    response_class: Any = FinalResponse
+    scheme = ""
+
+    def __init__(self, *arguments, egress: EgressPolicy, opened: OpenConnections, **options):
+        super().__init__(*arguments, **options)
+        self._egress, self._opened = egress, opened
+        self._duplicate: socket.socket | None = None
+
+    def _new_conn(self):
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        url = f"{self.scheme}://{host}:{self.port}"
+        try:
+            connected, self._duplicate = connect(url, self._egress, self._opened)
+        except socket.gaierror as reason:
+            raise NameResolutionError(self.host, self, reason) from None
+        except TimeoutError:
+            raise ConnectTimeoutError(self, "timed out") from None
+        except OSError as reason:
+            raise NewConnectionError(self, str(reason)) from None
+        return connected
+
+    def close(self):
+        """Close it. The thread may read the body of its last response all the same."""
+        super().close()
+        if self._duplicate:
+            self._opened.leave(self._duplicate)
+            self._duplicate = None
+
+
+class PlainConnection(Counted, HTTPConnection):
+    """A connection for http."""
+
+    scheme = "http"
+
+
+class SecureConnection(Counted, HTTPSConnection):
+    """A connection for https."""
+
+    scheme = "https"
+
+
+class PlainPool(HTTPConnectionPool):
+    """Connections for http to one host."""
+
+    ConnectionCls = PlainConnection
+
+
+class SecurePool(HTTPSConnectionPool):
+    """Connections for https to one host."""
+
+    ConnectionCls = SecureConnection
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Connect to allowed addresses only, and read at most MAX_BODY of a response."""
+
+    def __init__(self, egress: EgressPolicy, opened: OpenConnections, on_head: OnHead):
+        super().__init__(pool_connections=ORIGINS)
+        self._on_head = on_head
+        limits: dict[str, Any] = {"egress": egress, "opened": opened}
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": partial(PlainPool, **limits),  # type: ignore[dict-item]  # urllib3 only calls it
+            "https": partial(SecurePool, **limits),  # type: ignore[dict-item]  # urllib3 only calls it
+        }
+        # urllib3 leaves it to the garbage collector to close a pool, and an error may hold that.
+        self.poolmanager.pools.dispose_func = HTTPConnectionPool.close
+
+    def build_response(self, req, resp):
+        """Read the body, and return the response."""
+        response = super().build_response(req, resp)
+        self._on_head(response)
+        try:
+            body = resp.read(MAX_BODY, decode_content=False)
+        except Exception:  # noqa: BLE001 — whatever happens to the body, the status has come and counts
+            body = b""
+        response.raw = io.BytesIO(body)
+        # pywebpush makes text of each body. The charset that a push service names may be any of
+        # Python's codecs, some of which raise or take long; without one, requests would guess.
+        response.encoding = "utf-8"
+        resp.release_conn() if resp.length_remaining == 0 else resp.close()
+        return response
+
+
+class OverridingAdapter(BoundedAdapter):
+    """Connect to the lab in place of the URL's host, and check the certificate for that host."""
+
+    def __init__(self, override: ConnectOverride, opened: OpenConnections, on_head: OnHead):
+        self._override = override
+        self._context = ssl.create_default_context(cadata=override.authority)
+        egress = EgressPolicy([f"https://{override.address}:{override.port}"])
+        super().__init__(egress, opened, on_head)
+
+    def build_connection_pool_key_attributes(self, request, verify, cert=None):
+        """Return where to connect, and how."""
+        host, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        name = self._override.host
+        options |= {"ssl_context": self._context}
+        options |= {"server_hostname": name, "assert_hostname": name}
+        return host | {"host": self._override.address, "port": self._override.port}, options
+
+    def add_headers(self, request, **options):
+        """Ask for the URL's host."""
+        request.headers["Host"] = self._override.host
+
+
+class Session(requests.Session):
+    """Follow no redirect."""
+
+    def get_redirect_target(self, resp) -> None:
+        """Return None: no response leads elsewhere."""
 
 
 def make_session(
     override: ConnectOverride | None,
     egress: EgressPolicy,
     opened: OpenConnections,
-    on_head: Callable[["requests.Response"], None] = lambda response: None,
-) -> "requests.Session":
+    on_head: OnHead = lambda response: None,
+) -> requests.Session:
     """Make a session for endpoints that have this override, or None.
 
     ``on_head`` is called with each response before its body is read.
     """
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-    from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-
-    def pools(egress: EgressPolicy) -> dict:
-        """Return pools whose connections check each address before they are opened."""
-
-        def open_for(connection, scheme: str) -> socket.socket:
-            host = f"[{connection.host}]" if ":" in connection.host else connection.host
-            url = f"{scheme}://{host}:{connection.port}"
-            try:
-                opened_one, connection.duplicate = connect(url, egress, opened)
-            except socket.gaierror as reason:
-                raise NameResolutionError(connection.host, connection, reason) from None
-            except TimeoutError:
-                raise ConnectTimeoutError(connection, "timed out") from None
-            except OSError as reason:
-                raise NewConnectionError(connection, str(reason)) from None
-            return opened_one
-
-        class Counted:
-            duplicate = None
-
-            def close(self):
-                super().close()
-                if self.duplicate:
-                    opened.leave(self.duplicate)
-                    self.duplicate = None
-
-        class Plain(Counted, HTTPConnection):
-            response_class = FinalResponse
-
-            def _new_conn(self):
-                return open_for(self, "http")
-
-        class Secure(Counted, HTTPSConnection):
-            response_class = FinalResponse
-
-            def _new_conn(self):
-                return open_for(self, "https")
-
-        plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
-        secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
-        return {"http": plain, "https": secure}
-
-    class BoundedAdapter(HTTPAdapter):
-        """Connect to allowed addresses only, and read at most MAX_BODY of a response."""
-
-        def __init__(self, egress: EgressPolicy):
-            super().__init__(pool_connections=ORIGINS)
-            self.poolmanager.pool_classes_by_scheme = pools(egress)
-
-        def build_response(self, req, resp):
-            response = super().build_response(req, resp)
-            on_head(response)
-            try:
-                body = resp.read(MAX_BODY, decode_content=False)
-            except Exception:  # noqa: BLE001 — whatever happens to the body, the status has come and counts
-                body = b""
-            response.raw = io.BytesIO(body)
-            # pywebpush makes text of each body. The charset that a push service names may be any of
-            # Python's codecs, some of which raise or take long; without one, requests would guess.
-            response.encoding = "utf-8"
-            resp.release_conn() if resp.length_remaining == 0 else resp.close()
-            return response
-
-    class OverridingAdapter(BoundedAdapter):
-        """Connect to the lab in place of the URL's host, and check the certificate for that host."""
-
-        def __init__(self, override: ConnectOverride):
-            self._override = override
-            self._context = ssl.create_default_context(cadata=override.authority)
-            super().__init__(EgressPolicy([f"https://{override.address}:{override.port}"]))
-
-        def build_connection_pool_key_attributes(self, request, verify, cert=None):
-            host, options = super().build_connection_pool_key_attributes(request, verify, cert)
-            name = self._override.host
-            options |= {"ssl_context": self._context}
-            options |= {"server_hostname": name, "assert_hostname": name}
-            return host | {"host": self._override.address, "port": self._override.port}, options
-
-        def add_headers(self, request, **options):
-            request.headers["Host"] = self._override.host
-
-    class Session(requests.Session):
-        """Follow no redirect."""
-
-        def get_redirect_target(self, resp):
-            return None
-
     session = Session()
     # The environment would add proxies, and a .netrc an Authorization in place of ours.
     session.trust_env = False
     session.verify = trusted_file()
-    session.mount("https://", OverridingAdapter(override) if override else BoundedAdapter(egress))
-    session.mount("http://", BoundedAdapter(egress))
+    bounded = partial(BoundedAdapter, egress, opened, on_head)
+    session.mount("https://", OverridingAdapter(override, opened, on_head) if override else bounded())
+    session.mount("http://", bounded())
     return session

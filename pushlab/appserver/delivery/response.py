@@ -1,6 +1,7 @@
 """What a request to a push service ends with: its response, or the fault that kept one from coming."""
 
 import asyncio
+import errno
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,6 +59,12 @@ class NetworkFault:
     code: int
     message: str = ""
 
+
+NO_SOCKET = NetworkFault(2)
+"""The fault of a machine that opens no more sockets: CURLE_FAILED_INIT, which means resources too."""
+
+NO_SOCKET_ERRORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""What the operating system says then."""
 
 Response: TypeAlias = PushResponse | NetworkFault
 

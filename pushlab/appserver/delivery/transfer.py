@@ -15,7 +15,14 @@ import pycurl
 
 from pushlab.appserver.delivery.callbacks import contain, sending_error
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy
-from pushlab.appserver.delivery.response import MAX_HEAD_LINES, NetworkFault, Response, read_response
+from pushlab.appserver.delivery.response import (
+    MAX_HEAD_LINES,
+    NO_SOCKET,
+    NO_SOCKET_ERRORS,
+    NetworkFault,
+    Response,
+    read_response,
+)
 from pushlab.errors import BadResponse
 
 MAX_BODY = 65536
@@ -47,11 +54,11 @@ class SocketOpener:
 
     def __init__(self, egress: EgressPolicy, override: ConnectOverride | None):
         self._egress, self._override = egress, override
-        self._url, self._refused = "", False
+        self._url, self._refused, self._exhausted = "", False, False
 
     def begin(self, url: str) -> None:
         """Set the URL of the next request."""
-        self._url, self._refused = url, False
+        self._url, self._refused, self._exhausted = url, False, False
 
     def open(self, purpose: int, address: tuple) -> int:
         """Return the number of a new socket, or SOCKET_BAD."""
@@ -66,17 +73,22 @@ class SocketOpener:
             return pycurl.SOCKET_BAD
         try:
             return socket.socket(family, kind, protocol).detach()
-        except OSError:  # Too many are open. libcurl would print an exception, and go on.
+        except OSError as error:  # libcurl would print the exception, and go on.
+            self._exhausted = error.errno in NO_SOCKET_ERRORS
             return pycurl.SOCKET_BAD
 
     def fault(self, code: int, message: str) -> NetworkFault:
-        """Return libcurl's error, unless the address was refused here.
+        """Return libcurl's error, unless there was no socket because of what happened here.
 
-        For a refused address libcurl reports that nobody listens, which would be tried again, and
-        its message holds the address.
+        libcurl reports then that nobody listens. After a refused address that would be tried again,
+        and its message holds the address; and where this machine opens no more sockets, it would be
+        said of the push service.
         """
-        if self._refused and code == pycurl.E_COULDNT_CONNECT:
-            return NetworkFault(pycurl.E_ABORTED_BY_CALLBACK)
+        if code == pycurl.E_COULDNT_CONNECT:
+            if self._refused:
+                return NetworkFault(pycurl.E_ABORTED_BY_CALLBACK)
+            if self._exhausted:
+                return NO_SOCKET
         return NetworkFault(code, message)
 
 
@@ -110,7 +122,10 @@ class Transfer:
         return self.response
 
     def on_head(self, line: bytes) -> int:
-        """Take a line of a head or of trailers: libcurl bounds their bytes, to 300 KiB in all."""
+        """Take a line of a head or of trailers: libcurl bounds their bytes, to 300 KiB in all.
+
+        Raises BadResponse for a line beyond MAX_HEAD_LINES.
+        """
         if len(self.head) == MAX_HEAD_LINES:
             raise BadResponse(f"the answer has more than {MAX_HEAD_LINES} lines")
         self.head.append(line)

@@ -4,6 +4,7 @@
 in a request can be written again: into an answer, a message, the journal.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from pushlab.appserver.web.guard import check_json
@@ -34,6 +35,10 @@ class Handler(StreamedBody):
     """The base of every handler of this server."""
 
     body_limit = MAX_REQUEST
+    default_headers: Mapping[str, str] = {
+        **StreamedBody.default_headers,
+        "Content-Security-Policy": POLICY,
+    }
     recorded = False
     """Whether these requests are written into the journal."""
     instructor_only = False
@@ -44,10 +49,6 @@ class Handler(StreamedBody):
         self.server = server
         self.label = ""
         self._is_recorded = False
-
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("Content-Security-Policy", POLICY)
 
     def prepare(self) -> None:
         self.server.guard.check(self.request.method, self.request.headers)

@@ -26,6 +26,9 @@ from pushlab.protocol.spelling import wrapping
 from pushlab.protocol.subscription import PushSubscription, label_of
 from pushlab.text import show
 
+OF_A_NOTIFICATION = {"shown", "clicked", "closed"}
+"""Events that the service worker reports of a notification, and the journal names in full."""
+
 MAX_EVENT = 64
 """Characters that the event of a report may have."""
 
@@ -286,7 +289,7 @@ def event_of(event: str, detail: str | dict[str, Any] | None) -> tuple[str, dict
         if name in kept:
             name = f"{name} ({len(kept)})"  # Two names may be shown alike.
         kept[name] = show(value) if isinstance(value, str) else value
-    return "notification shown" if event == "shown" else event, kept
+    return f"notification {event}" if event in OF_A_NOTIFICATION else event, kept
 
 
 def endpoint_in(request: Mapping[str, Any]) -> str:

@@ -17,10 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pushlab.appserver.broadcast.origin_queue import CLOSE_AT_LAST, MANY, PROBES_PER_SECOND
+from pushlab.appserver.broadcast.origin_queue import (
+    CLOSE_AFTER,
+    CLOSE_AT_LAST,
+    MANY,
+    PROBES_PER_SECOND,
+)
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
-from pushlab.appserver.delivery.response import NetworkFault, PushResponse
+from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
 from pushlab.appserver.delivery.sender import Sender
+from pushlab.appserver.explain.outcome import explain
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore, subscriptions
 from pushlab.protocol import p256
@@ -39,6 +45,9 @@ TIMEOUT = 30.0
 RESUMES = 4
 LONGEST = 600.0
 """Seconds after which each run has come to its end."""
+
+UNLUCKY = 1 - 1e-6 ** (1 / MANY)
+"""If so large a part of those who wait would be served, MANY at random all miss it once in a million."""
 
 
 def later(status: int, seconds: str | None = None) -> PushResponse:
@@ -121,8 +130,13 @@ class World:
     while_overloaded: Counter = field(default_factory=Counter)
     under_way: Counter = field(default_factory=Counter)
     most: int = 0
+    # At each push service: since when it has refused everybody, and for how long at most.
+    refusing: dict[str, float] = field(default_factory=dict)
+    refused_for: Counter = field(default_factory=Counter)
 
-    def prepare(self, stored, payload, options, log) -> Request:
+    def agree(self, subscription): ...
+
+    def prepare(self, stored, payload, options, log, agreed) -> Request:
         return Request(stored, options)
 
     def send(self, request: Request) -> asyncio.Future:
@@ -137,9 +151,29 @@ class World:
         self.most = max(self.most, self.under_way[origin])
         try:
             self.asked[endpoint] += 1
-            return await self._answer_of(self.services[origin], origin, endpoint)
+            answer = await self._answer_of(self.services[origin], origin, endpoint)
+            self._note(origin, answer)
+            return answer
         finally:
             self.under_way[origin] -= 1
+
+    def _note(self, origin: str, answer: Response) -> None:
+        now = asyncio.get_running_loop().time()
+        if explain(answer).asks_for_less:
+            refused_for = now - self.refusing.setdefault(origin, now)
+            self.refused_for[origin] = max(self.refused_for[origin], refused_for)
+        else:
+            self.refusing.pop(origin, None)
+
+    def may_leave(self, origin: str) -> float:
+        """Return how many recipients may be left at a push service that has refused everybody.
+
+        Its queue is closed then: after CLOSE_AFTER if MANY were picked at random, and at
+        CLOSE_AT_LAST however few they were, because each took so long.
+        """
+        if self.refused_for[origin] < CLOSE_AFTER:
+            return 0
+        return UNLUCKY * RECIPIENTS if self.refused_for[origin] < CLOSE_AT_LAST else RECIPIENTS
 
     async def _answer_of(self, service: Service, origin: str, endpoint: str):
         now = asyncio.get_running_loop().time()
@@ -162,27 +196,24 @@ POINT = p256.raw_public(ec.generate_private_key(ec.SECP256R1()))
 AUTH = os.urandom(16)
 
 
-def filled() -> SubscriptionStore:
-    """Make a store of all recipients, the push services in turn."""
+def filled(keys: VapidKeys, endpoints: list[str]) -> SubscriptionStore:
+    """Make a store of these recipients, in one transaction."""
     store = SubscriptionStore("sqlite://")
-    first = PushSubscription(f"{ORIGINS[0]}/0", POINT, AUTH)
-    store.save(first, KEYS.application_server_key)
+    store.save(PushSubscription(endpoints[0], POINT, AUTH), keys.application_server_key)
     with store._engine.begin() as connection:
         [row] = connection.execute(subscriptions.select()).mappings()
         values = {name: value for name, value in row.items() if name != "number"}
-        rows = [
-            values | {"endpoint": f"{origin}/{number}"}
-            for number in range(RECIPIENTS)
-            for origin in ORIGINS
-        ]
-        connection.execute(subscriptions.insert(), rows[1:])
+        rows = [values | {"endpoint": endpoint} for endpoint in endpoints[1:]]
+        connection.execute(subscriptions.insert(), rows)
     return store
 
 
-async def notify_all(world: World, store: SubscriptionStore, limit: int, resume=None) -> Counts:
+async def notify_all(
+    world: World, store: SubscriptionStore, limit: int, chance: random.Random, resume=None
+) -> Counts:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    sender = Sender(KEYS, store, world, clock=loop.time)
+    sender = Sender(KEYS, store, world, clock=loop.time, chance=chance.random)
     everybody = BroadcastSender(sender, max_in_flight=limit)
     try:
         counts = await everybody.send_all(b"Hello", PushOptions(), run=resume)
@@ -213,11 +244,13 @@ def test_everybody_who_can_be_reached_is(three, limit, latency, seed):
     healthy = {endpoint for endpoint, answer in answers.items() if not answer}
 
     async def scenario():
-        store = filled()
-        counts = await notify_all(world, store, limit)
+        in_turn = [f"{origin}/{number}" for number in range(RECIPIENTS) for origin in ORIGINS]
+        store = filled(KEYS, in_turn)
+        counts = await notify_all(world, store, limit, chance)
         alive = {e for e in healthy if world.services[e.rpartition("/")[0]].dead is None}
         left = Counter(e.rpartition("/")[0] for e in alive - set(world.accepted))
-        assert not left, f"not reached: {left}"
+        for origin, count in left.items():
+            assert count <= world.may_leave(origin), f"{count} not reached at {origin}"
         for origin, service in world.services.items():
             most = MANY + (service.until + 1) * PROBES_PER_SECOND
             assert world.while_overloaded[origin] <= max(most, limit), "it is left alone meanwhile"
@@ -229,7 +262,7 @@ def test_everybody_who_can_be_reached_is(three, limit, latency, seed):
         for service in three:
             service.dead = None
         for _ in range(RESUMES):
-            await notify_all(world, store, limit, resume=counts.run)
+            await notify_all(world, store, limit, chance, resume=counts.run)
         assert set(world.accepted) == healthy
         assert set(world.accepted.values()) <= {1}, "nobody is sent to again after success"
         store.close()

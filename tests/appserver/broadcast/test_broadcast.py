@@ -77,10 +77,14 @@ class Scripted:
 
     def __init__(self, world, stored, queue):
         self.world, self.stored, self.queue = world, stored, queue
-        self.prepared, self.attempts = False, 0
+        self.agreed, self.prepared, self.attempts = False, False, 0
+
+    def agree(self):
+        assert not self.agreed, "it agrees once"
+        self.agreed = True
 
     def prepare(self):
-        assert not self.prepared, "it is prepared once"
+        assert self.agreed and not self.prepared, "it is prepared once, after it has agreed"
         self.prepared = True
 
     def attempt(self):

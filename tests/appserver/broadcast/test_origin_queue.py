@@ -199,6 +199,16 @@ def test_few_refusals_that_take_long_make_it_pause_and_close_it_later():
         assert one.state == ("closed" if now == CLOSE_AT_LAST else "paused")
 
 
+def test_it_is_not_closed_before_many_were_picked_at_random():
+    one = queue()
+    for _ in range(MANY):  # in their order, in which those may be first who are refused for themselves
+        one.refuse("recipient")
+    one.resume(1)
+    for _ in range(PROBES_PER_SECOND):  # The last one has taken its time.
+        one.refuse("recipient", now=CLOSE_AFTER + 30)
+    assert one.state == "paused"
+
+
 def test_in_doubt_those_who_were_refused_are_probes_like_the_others():
     one = queue(500)
     one.again.extend(range(500))

@@ -17,7 +17,7 @@ from pushlab.errors import LabStopped, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
 
 from ...run import chance
-from ..sending import always, in_a_world
+from ..sending import always, fill, in_a_world
 
 
 @pytest.fixture
@@ -84,8 +84,7 @@ def test_the_number_under_way_is_fixed_and_reached(world, subscriber):
             handler.set_status(201)
 
         service.answer = answer
-        for number in range(40):
-            world.add(subscriber(service.endpoint(str(number))))
+        fill(world.store, service, subscriber, map(str, range(40)))
         sending = asyncio.ensure_future(world.everybody.send_all(b"Hello", PushOptions()))
         await seven.wait()
         # Every worker has begun long before the first request has arrived.
@@ -273,8 +272,7 @@ def test_whoever_is_odd_has_an_outcome_of_their_own(world, subscriber, order, ma
         names = names + ODD if order == "last" else ODD + names
         if order == "mixed":
             chance.source().shuffle(names)
-        for name in names:
-            world.add(subscriber(service.endpoint(name)))
+        fill(world.store, service, subscriber, names)
         sending = asyncio.ensure_future(world.everybody.send_all(
             b"Hello", PushOptions(), lambda counts: counts.accepted == 60 and served.set()
         ))  # fmt: skip
@@ -298,8 +296,7 @@ def test_a_push_service_that_refuses_everybody_is_left_alone(world, subscriber, 
         pauses = world.pauses
         monkeypatch.setattr(loop, "time", lambda: time() + sum(pauses))
         service.answer = always(status, Retry_After="86400")
-        for number in range(300):
-            world.add(subscriber(service.endpoint(str(number))))
+        fill(world.store, service, subscriber, map(str, range(300)))
         began = loop.time()
         counts = await world.everybody.send_all(b"Hello", PushOptions())
         assert counts == Counts(failed=300)
@@ -340,8 +337,7 @@ def test_trouble_halves_what_is_under_way(world, subscriber, monkeypatch):
             sizes.append(queue.window.size)
 
         monkeypatch.setattr(OriginQueue, "refused", note)
-        for number in range(100):
-            world.add(subscriber(service.endpoint(str(number))))
+        fill(world.store, service, subscriber, map(str, range(100)))
         counts = await world.everybody.send_all(b"Hello", PushOptions())
         assert counts.accepted == 100 and counts.retried
         assert sizes[0] == 4 and min(sizes) >= 1

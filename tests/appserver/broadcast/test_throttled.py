@@ -6,23 +6,18 @@ Time is virtual. The push service takes some messages, and then none for as long
 import asyncio
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab.appserver.broadcast.origin_queue import MANY, PROBES_PER_SECOND
 from pushlab.appserver.broadcast.sender import BroadcastSender
 from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.keys import VapidKeys
-from pushlab.appserver.store import SubscriptionStore
-from pushlab.protocol import p256
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.subscription import PushSubscription
 
 from ..virtual_time import run
-from .test_any_mix import Request
+from .test_any_mix import Request, filled
 
 RECIPIENTS, TAKEN, LATENCY = 600, 50, 0.1
-POINT = p256.raw_public(ec.derive_private_key(7, p256.CURVE).public_key())
 
 
 class Throttling:
@@ -33,7 +28,9 @@ class Throttling:
         self.times: list[float] = []
         self.since: float | None = None
 
-    def prepare(self, stored, payload, options, log) -> Request:
+    def agree(self, subscription): ...
+
+    def prepare(self, stored, payload, options, log, agreed) -> Request:
         return Request(stored, options)
 
     def send(self, request: Request) -> asyncio.Future:
@@ -56,10 +53,8 @@ class Throttling:
 def sent_to_all(service: Throttling):
     """Send to everybody; return the counts, and how many seconds it took."""
     keys = VapidKeys.from_raw(bytes(31) + b"\1")
-    store = SubscriptionStore()
-    for number in range(RECIPIENTS):
-        endpoint = f"https://wns2.notify.windows.com/w/?token={number}"
-        store.save(PushSubscription(endpoint, POINT, bytes(16)), keys.application_server_key)
+    endpoint = "https://wns2.notify.windows.com/w/?token="
+    store = filled(keys, [f"{endpoint}{number}" for number in range(RECIPIENTS)])
 
     async def scenario():
         sender = Sender(keys, store, service, clock=lambda: 0.0, chance=lambda: 0.0)

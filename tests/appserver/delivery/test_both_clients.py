@@ -12,6 +12,7 @@ from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushClient
 from pushlab.appserver.delivery.response import NetworkFault
 from pushlab.appserver.delivery.transfer import MAX_BODY
 from pushlab.appserver.delivery.transport import CurlTransport
+from pushlab.appserver.explain.outcome import explain
 from pushlab.appserver.store import StoredSubscription
 from pushlab.errors import BadResponse
 from pushlab.protocol.delivery import PushOptions
@@ -97,3 +98,42 @@ def test_more_that_drip_than_there_are_threads_do_not_keep_the_others_from_being
             await client.close()
 
     run(scenario(), timeout=20)
+
+
+def test_another_attempt_sends_the_same_bytes_or_the_message_encrypted_anew(
+    run, make_client, subscriber, push_service
+):
+    async def scenario():
+        async with push_service() as service:
+            client, someone = make_client(patience(5)), subscriber(service.endpoint())
+            stored = StoredSubscription(someone.subscription, "KEY", "Firefox", 0)
+            prepared = client.prepare(stored, b"Hello", PushOptions(), DeliveryLog())
+            assert [(await client.send(prepared)).status for _ in range(2)] == [201, 201]
+            assert [someone.read(received.body) for received in service.received] == [b"Hello"] * 2
+            bodies = {received.body for received in service.received}
+            assert len(bodies) == (2 if isinstance(client, PywebpushClient) else 1)
+            await client.close()
+
+    run(scenario())
+
+
+def test_a_machine_that_opens_no_more_sockets_is_at_fault_itself(
+    run, make_client, subscriber, push_service
+):
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+
+    async def scenario():
+        async with push_service() as first, push_service() as second:
+            client = make_client(patience(5))
+            assert (await begin(client, subscriber(first.endpoint()))).status == 201
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))  # What is open stays so.
+            try:
+                outcome = explain(await begin(client, subscriber(second.endpoint())))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert (outcome.kind, outcome.fault) == ("retry", "this machine")
+            assert (await begin(client, subscriber(second.endpoint()))).status == 201
+            await client.close()
+
+    run(scenario())

@@ -102,6 +102,17 @@ def test_the_same_randomness_gives_the_same_bytes_and_the_default_never_does(
     assert first == second and first[:16] == bytes(16)
 
 
+def test_a_secret_that_was_agreed_on_before_gives_the_same_bytes_and_no_second_pair(keys, subscriber):
+    pairs = iter([(p256.load_private(bytes(31) + b"\2"), bytes(16))] * 2)
+    client = LibcurlPushClient(keys, CurlTransport(), ephemeral=lambda: next(pairs))
+    someone = stored(subscriber(f"{ORIGIN}/p"), keys)
+    agreed = client.agree(someone.subscription)
+    later = client.prepare(someone, b"Hello", PushOptions(), DeliveryLog(), agreed)
+    at_once = client.prepare(someone, b"Hello", PushOptions(), DeliveryLog())
+    assert later.http.body == at_once.http.body
+    assert next(pairs, None) is None, "each message has taken one pair"
+
+
 def test_a_plaintext_that_is_too_long_is_not_sent(keys, subscriber):
     client = LibcurlPushClient(keys, CurlTransport())
     someone = stored(subscriber(f"{ORIGIN}/p"), keys)

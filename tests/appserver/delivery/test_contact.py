@@ -33,7 +33,9 @@ class Client:
     def __init__(self, caplog, override):
         self.caplog, self.override, self.before = caplog, override, []
 
-    def prepare(self, stored, payload, options, log):
+    def agree(self, subscription): ...
+
+    def prepare(self, stored, payload, options, log, agreed):
         request = Request(stored, options)
         request.override = self.override
         return request

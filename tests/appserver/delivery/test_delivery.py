@@ -55,7 +55,9 @@ class World:
     async def sleep(self, seconds):
         self.pauses.append(seconds)
 
-    def prepare(self, stored, payload, options, log):
+    def agree(self, subscription): ...
+
+    def prepare(self, stored, payload, options, log, agreed):
         self.ready += 1
         if isinstance(self.answers[0], PlaintextTooLong):
             raise self.answers[0]
@@ -152,13 +154,14 @@ def test_what_cannot_be_prepared_is_an_outcome_of_which_the_queue_learns_nothing
         here = world(PlaintextTooLong("the plaintext is 4000 bytes long, over 3993"))
         outcome = await here.delivery.deliver()
         assert outcome.kind == "failed" and "over 3993" in outcome.text
+        assert outcome.attempts == 0
         assert (here.queue.window._answers, here.queue.window._careful) == (0, False)
 
     run(scenario())
 
 
-@pytest.mark.parametrize("step", ["prepare", "answer"])
-def test_whatever_a_client_raises_is_the_outcome_of_this_message(run, world, step):
+@pytest.mark.parametrize(("step", "attempts"), [("prepare", 0), ("answer", 1)])
+def test_whatever_a_client_raises_is_the_outcome_of_this_message(run, world, step, attempts):
     def broken(*_):
         raise UnicodeError("https://push.example.net/wpush/v2/abcdefgh")
 
@@ -167,7 +170,7 @@ def test_whatever_a_client_raises_is_the_outcome_of_this_message(run, world, ste
         setattr(here, step, broken if step == "prepare" else lambda: asyncio.to_thread(broken))
         outcome = await here.delivery.deliver()
         assert outcome.kind == "failed" and "UnicodeError in test_delivery.py, line" in outcome.text
-        assert "abcdefgh" not in outcome.text
+        assert "abcdefgh" not in outcome.text and outcome.attempts == attempts
 
     run(scenario())
 

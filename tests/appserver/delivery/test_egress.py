@@ -10,7 +10,7 @@ import pytest
 from pushlab.appserver.delivery.egress import ConnectOverride, EgressPolicy, is_public
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.pywebpush_client import PywebpushClient
-from pushlab.appserver.delivery.response import MAX_HEAD_LINES, NetworkFault
+from pushlab.appserver.delivery.response import MAX_HEAD_LINES, NetworkFault, PushResponse
 from pushlab.appserver.delivery.transfer import Transfer
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.explain.outcome import explain
@@ -199,6 +199,7 @@ def test_the_same_endpoint_allowed_is_delivered_to(run, send, push_service, auth
             refused = await send(service.endpoint())
             assert service.received == []
             allowed = await send(service.endpoint(), EgressPolicy([service.origin]))
+            assert isinstance(allowed, PushResponse), allowed
             return refused, allowed.status, len(service.received)
 
     assert run(scenario()) == (REFUSED, 201, 1)

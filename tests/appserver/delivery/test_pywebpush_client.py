@@ -137,7 +137,7 @@ def test_a_status_stands_when_the_body_does_not_come(send):
 
 
 def test_waiting_has_an_end(send):
-    _, service, answer = send(lambda handler, number: handler.service.closing.wait(), timeout=0.2)
+    _, service, answer = send(lambda handler, number: handler.service.closing.wait(), timeout=2.0)
     assert answer == NetworkFault(28) and len(service.received) == 1
 
 

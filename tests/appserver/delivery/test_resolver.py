@@ -26,9 +26,9 @@ silent.bind(("127.0.0.1", 53))
 keys, known = VapidKeys.generate(), RFC8291.subscription
 one = PushSubscription("https://push.example.net/x", known.p256dh, known.auth)
 if {sender!r} == "pywebpush":
-    client = PywebpushClient(keys, timeout=0.5)
+    client = PywebpushClient(keys, timeout=3)
 else:
-    client = LibcurlPushClient(keys, CurlTransport(timeout=0.5))
+    client = LibcurlPushClient(keys, CurlTransport(timeout=3))
 
 def begin():
     stored = StoredSubscription(one, "", "", 0)

@@ -60,7 +60,7 @@ def test_nothing_else_removes_a_subscription(world, subscriber, status):
     world(scenario)
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_what_may_pass_is_tried_again_up_to_an_end(world, subscriber, status):
     async def scenario(world, service):
         service.answer = always(status)

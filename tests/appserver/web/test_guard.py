@@ -282,6 +282,7 @@ def test_which_routes_need_the_instructors_token(answers):
     assert without.error == (400, "bad-field")
 
 
+@pytest.mark.usefixtures("clock_of_guesses_stands")
 def test_a_token_is_not_guessed(run, serving, fetch, caplog):
     async def scenario():
         async with serving(instructor_token=TOKEN) as server:

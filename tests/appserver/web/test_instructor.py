@@ -128,6 +128,7 @@ def test_the_code_of_a_link_is_exchanged_for_a_session_over_http(run, serving, f
     assert [reply.error for reply in bad] == [(400, "bad-field")] * 2
 
 
+@pytest.mark.usefixtures("clock_of_guesses_stands")
 def test_who_guesses_over_http_is_told_when_to_try_again(run, serving, fetch):
     async def scenario():
         async with serving(instructor_token="dG9rZW4tb2YtdGhlc2UtdGVzdHM") as server:

@@ -83,7 +83,7 @@ def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
 def test_one_subscription_too_many_is_refused_and_those_that_are_known_are_not(
     world, fetch, subscriber, monkeypatch
 ):
-    monkeypatch.setattr("pushlab.appserver.app.MAX_SUBSCRIPTIONS", 2)
+    monkeypatch.setattr("pushlab.appserver.quota.MAX_SUBSCRIPTIONS", 2)
 
     async def scenario(server, service):
         async def add(subscription) -> object:
@@ -157,7 +157,7 @@ def test_the_journal_has_the_label_of_each_subscription(world, fetch, subscriber
             ("POST /remove-subscription", second),
             ("remove subscription", second),
             ("POST /remove-subscription", second),
-            ("clicked", ""),
+            ("notification clicked", ""),
         ]
 
     world(scenario)
@@ -326,8 +326,9 @@ def test_notify_all_without_subscriptions(world, fetch):
 REPORTS = {
     "a text": ({"event": "permission", "detail": "granted"}, "permission granted", {}),
     "no detail": ({"event": "registered"}, "registered", {}),
-    "a detail of null": ({"event": "clicked", "detail": None}, "clicked", {}),
+    "a detail of null": ({"event": "clicked", "detail": None}, "notification clicked", {}),
     "shown": ({"event": "shown"}, "notification shown", {}),
+    "closed": ({"event": "closed"}, "notification closed", {}),
     "an object": (
         {"event": "push received", "detail": {"payload": "json", "n": 1, "x": None, "b": True}},
         "push received",
@@ -466,20 +467,18 @@ BAD_SUBSCRIPTIONS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_SUBSCRIPTIONS)
-def test_a_subscription_that_cannot_be_used_is_not_kept(world, fetch, subscriber, case):
-    make, code = BAD_SUBSCRIPTIONS[case]
-
+def test_a_subscription_that_cannot_be_used_is_not_kept(world, fetch, subscriber):
     async def scenario(server, service):
-        kept = subscriber(HTTPS)
-        server.subscribe(kept.subscription, "Firefox")
+        server.subscribe(subscriber(HTTPS).subscription, "Firefox")
         before = list(server.store.all())
-        bad = make(subscriber(HTTPS).subscription.to_json())
-        reply = await fetch(server.url + "add-subscription", bad)
-        assert reply.error == (400, code)
-        assert list(server.store.all()) == before
-        [event] = server.journal.events()
-        assert event.detail == {"status": 400, "error": code}
+        for count, (case, (make, code)) in enumerate(BAD_SUBSCRIPTIONS.items(), 1):
+            bad = make(subscriber(HTTPS).subscription.to_json())
+            reply = await fetch(server.url + "add-subscription", bad)
+            assert reply.error == (400, code), case
+            assert list(server.store.all()) == before, case
+            *others, event = server.journal.events()
+            assert event.detail == {"status": 400, "error": code}, case
+            assert len(others) == count - 1, case
 
     world(scenario)
 
@@ -628,16 +627,14 @@ BAD_REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_REQUESTS)
-def test_wrong_types_and_missing_fields(world, fetch, subscriber, case):
-    route, body, status, code = BAD_REQUESTS[case]
-
+def test_wrong_types_and_missing_fields(world, fetch, subscriber):
     async def scenario(server, service):
         server.subscribe(subscriber(HTTPS).subscription, "Firefox")
         before = list(server.store.all())
-        reply = await fetch(server.url + route, body)
-        assert reply.error == (status, code)
-        assert b"push.example.net" not in reply.body, "an endpoint is a secret"
-        assert list(server.store.all()) == before and service.received == []
+        for case, (route, body, status, code) in BAD_REQUESTS.items():
+            reply = await fetch(server.url + route, body)
+            assert reply.error == (status, code), case
+            assert b"push.example.net" not in reply.body, f"{case}: an endpoint is a secret"
+            assert list(server.store.all()) == before and service.received == [], case
 
     world(scenario)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from pushlab.appserver import app
-from pushlab.appserver.web import static
+from pushlab.appserver.web import application, static
 from pushlab.appserver.web.static import TYPES, static_folder
 
 
@@ -17,7 +16,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "inner.js").touch()
     (tmp_path / ".env").write_text("VAPID_PRIVATE_KEY=x")
-    monkeypatch.setattr(app, "static_folder", lambda: tmp_path)
+    monkeypatch.setattr(application, "static_folder", lambda: tmp_path)
     return tmp_path
 
 

@@ -4,10 +4,11 @@ The queue decides nothing by itself. It keeps what the responses were, in their 
 application server, which sees those of all workers and answers with the next grant (``pace.py``).
 """
 
+import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pushlab.appserver.broadcast.origin_queue import OriginQueue, State, shuffle
+from pushlab.appserver.broadcast.origin_queue import OriginQueue, State
 from pushlab.appserver.explain.scope import Scope
 
 
@@ -67,11 +68,12 @@ class Report(NamedTuple):
 class GrantedQueue(OriginQueue[Any, Any]):
     """The messages of one worker to one push service. ``urgent()`` asks for a grant soon."""
 
-    def __init__(self, origin: str, urgent: Callable[[], None]):
-        super().__init__()
+    def __init__(
+        self, origin: str, urgent: Callable[[], None], chance: Callable[[], float] = random.random
+    ):
+        super().__init__(chance=chance)
         self.grant = Grant(origin, "open", limit=0, trust=0, probes=0)
         self._urgent = urgent
-        self._probes_left = 0
         self._in_a_row = 0
         self._full = False
         self._seen: list[list[Any]] = []  # Seen, as lists that can count on
@@ -80,29 +82,26 @@ class GrantedQueue(OriginQueue[Any, Any]):
     def allow(self, grant: Grant) -> None:
         """Begin no more than this from now on."""
         if grant.state == "probing" and self.state != "probing":
-            # Those who were refused for a reason of their own must not hide the others.
-            shuffle(self.waiting)
-            shuffle(self.again)
+            self._probe()
         self.grant, self.state = grant, grant.state
-        self._probes_left, self._in_a_row = grant.probes, 0
+        self._probes, self._in_a_row = grant.probes, 0
 
     @property
-    def ready(self) -> bool:
-        """Whether the next message may begin now. A closed queue gives it up, or tries it."""
-        if not (self.waiting or self.again):
-            return False
-        if self.state == "closed":
-            return True
-        if self.state == "paused" or (self.state == "probing" and not self._probes_left):
-            return False
-        return self.under_way < self.grant.limit and self._in_a_row < self.grant.trust
+    def may_begin(self) -> bool:
+        """Whether one more request may be under way, as far as it is granted."""
+        return super().may_begin and self._in_a_row < self.grant.trust
+
+    @property
+    def room(self) -> int:
+        """How many may be under way."""
+        return self.grant.limit
 
     def begin(self, now: float) -> bool:
         """Count a request as under way, or return False: the queue is closed, and gives its next up."""
-        if self.state == "closed" and not (self._probes_left and self.under_way < self.grant.limit):
+        if self.state == "closed" and not (self._probes and self.under_way < self.grant.limit):
             return False
         if self.state != "open":
-            self._probes_left -= 1
+            self._probes -= 1
         self.under_way += 1
         return True
 
@@ -126,9 +125,9 @@ class GrantedQueue(OriginQueue[Any, Any]):
         """Return what was seen since the last report."""
         report = Report(
             self.grant.origin, len(self.waiting), len(self.again), self.under_way,
-            self._probes_left, self._full, tuple(Seen(*one) for one in self._seen),
+            self._probes, self._full, tuple(Seen(*one) for one in self._seen),
         )  # fmt: skip
-        self._seen, self._full, self._probes_left = [], False, 0
+        self._seen, self._full, self._probes = [], False, 0
         return report
 
     def _keep(self, about: Scope | None, asked: float) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import URL, ColumnElement
+from sqlalchemy import URL, ColumnElement, true
 
 from pushlab.appserver.broadcast.cluster.options import Cluster, Processes, check_installed, is_here
 from pushlab.appserver.broadcast.runs import Runs, never_sent, not_accepted, not_recorded
@@ -15,7 +15,7 @@ from pushlab.appserver.store import OWNER, SubscriptionStore, subscriptions
 from pushlab.errors import DatabaseNotShared
 from pushlab.protocol import p256
 from pushlab.protocol.delivery import PushOptions
-from pushlab.server.database import checked_url, file_of
+from pushlab.server.database_url import checked_url, file_of
 
 RANGE = 1000
 """Subscribers of one task at most: some tenths of a second of work."""
@@ -124,7 +124,8 @@ class Ranges:
 
     def __init__(self, store: SubscriptionStore, runs: Runs, order: Order, size: int):
         self._store, self._size = store, size
-        self._left = never_sent(order.run) if order.resumed else not_recorded(order.run)
+        # At the beginning nobody has a record, so none is looked up.
+        self._left = never_sent(order.run) if order.resumed else true()
         self._tried = sorted(runs.tried_in_vain(order.run)) if order.resumed else []
         self._last = 0
         self._all_begun = False

@@ -139,14 +139,24 @@ class Pace:
     ):
         self._later, self._max_in_flight = later, max_in_flight
         self._queues: dict[str, SharedQueue] = {}
+        self._expected: set[str] = set()
+
+    def expect(self, worker: str) -> None:
+        """Leave a worker that has begun its part at each push service, until it says what it has.
+
+        Otherwise the first worker to report would be granted all, and the next one would have to wait
+        until it has given back some.
+        """
+        self._expected.add(worker)
 
     def learn(self, worker: str, reports: Iterable[Report], now: float) -> None:
         """Learn what a worker has seen. It has nothing to send to push services that it leaves out."""
+        self._expected.discard(worker)
         named = set()
         for report in reports:
             named.add(report.origin)
             if report.origin not in self._queues:
-                self._queues[report.origin] = SharedQueue(self._max_in_flight)
+                self._queues[report.origin] = self._new_queue(report)
             queue = self._queues[report.origin]
             self._let_pause(queue, queue.learn(worker, report, now))
         for origin, queue in self._queues.items():
@@ -160,11 +170,19 @@ class Pace:
 
     def grants(self, worker: str, now: float) -> list[Grant]:
         """Return what a worker may do from now on, at each push service that it has named."""
+        if worker in self._expected:
+            return []
         return [
             queue.grant(worker, origin, now)
             for origin, queue in self._queues.items()
             if worker in queue.shares
         ]
+
+    def _new_queue(self, report: Report) -> SharedQueue:
+        queue = SharedQueue(self._max_in_flight)
+        # Those that have said nothing yet are taken to have as much as the first one that has.
+        queue.shares = {worker: Share(waits=report.waiting) for worker in self._expected}
+        return queue
 
     def _let_pause(self, queue: SharedQueue, seconds: float | None) -> None:
         if seconds is not None:

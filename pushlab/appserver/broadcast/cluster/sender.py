@@ -10,7 +10,7 @@ died has recorded more than it told.
 import asyncio
 import pickle
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -30,7 +30,7 @@ from pushlab.appserver.broadcast.cluster.pace import Pace
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.outage import PASSING, outlast
 from pushlab.appserver.broadcast.recorder import RESUME
-from pushlab.appserver.broadcast.runs import Runs
+from pushlab.appserver.broadcast.runs import Runs, UnderWay
 from pushlab.appserver.broadcast.sender import ORIGINS_TOLD, Counts
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.sender import PendingWork
@@ -46,7 +46,7 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.settings import patience
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 PULSE = 0.1
 """Seconds between two grants to a worker, unless something is urgent."""
@@ -101,8 +101,8 @@ class ClusterSender:
 
         ``progress`` is called with the counts so far some times a second. Raises ClusterError too.
         """
-        with self._work.call():
-            sending = asyncio.create_task(self._send_all(payload, options, progress, run, number))
+        with self._work.call(), self.runs.sending(run) as mark:
+            sending = asyncio.create_task(self._send_all(payload, options, progress, mark, number))
             self._sending.add(sending)
             try:
                 return await sending
@@ -117,16 +117,16 @@ class ClusterSender:
         payload: bytes | None,
         options: PushOptions,
         progress: Callable[[Counts], None] | None,
-        resumed: int | None,
+        mark: UnderWay,
         number: int,
     ) -> Counts:
         client = await self._connection.client()
         for worker in (await client.scheduler.identity())["workers"]:
             check_encrypted(worker, "a worker")  # before anything is recorded
-        total, run = await outlast(partial(self.runs.start, payload, resumed, number))
+        total, run = await outlast(partial(self.runs.start, payload, mark, number))
         self._log.record("send to all", subscriptions=total)
-        order = Order(run, payload, options, resumed=resumed is not None)
-        one = _Run(client, self._name, self._equipment, order, self._max_in_flight)
+        order = Order(run, payload, options, resumed=mark.resumed)
+        one = _Run(self._connection, client, self._name, self._equipment, order, self._max_in_flight)
 
         def tell(tally: Counter[str]) -> None:
             if progress:
@@ -177,14 +177,22 @@ class _Run:
     """One notify-all: its ranges at the scheduler, and a pulse to each worker."""
 
     def __init__(
-        self, client: "Client", server: str, equipment: Equipment, order: Order, max_in_flight: int
+        self,
+        connection: Connection,
+        client: "Client",
+        server: str,
+        equipment: Equipment,
+        order: Order,
+        max_in_flight: int,
     ):
-        self._client, self._equipment, self._order = client, equipment, order
+        self._connection, self._client = connection, client
+        self._equipment, self._order = equipment, order
         self._name = server, uuid4().hex
         self._loop = asyncio.get_running_loop()
         self._useful_at, self._fault = self._loop.time(), ""
         self._pace = Pace(self._loop.call_later, max_in_flight)
         self._pulses: dict[str, asyncio.Task[None]] = {}
+        self._ending = False
         self._threads, self._found = 1, asyncio.Event()
         # What each WorkerRun has recorded until now, by its name, and what all have.
         self._written: dict[str, Counter[str]] = {}
@@ -209,11 +217,9 @@ class _Run:
             while under_way:
                 under_way -= await _first_of({*under_way, looking})
         finally:
-            tasks = {*under_way, looking, *self._pulses.values()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancel({*under_way, looking})
             await self._end_on_workers()
+            await _cancel(self._pulses.values())
 
     async def _send_range(self, part: Range) -> None:
         """Give a range to Dask, and wait until it is sent to. Raises ClusterError, StoreError."""
@@ -225,8 +231,7 @@ class _Run:
             key = f"pushlab-{self._order.run}-{part.first}-{part.last}-{uuid4().hex[:8]}"
             future = self._client.submit(send_range, *self._name, tuple(part), key=key, pure=False)
             try:
-                # Not ``await future``: several share one request for their results, and end with it.
-                error = await future.exception()
+                error = await error_of(future)
                 if future.status == "finished":
                     return
             finally:
@@ -289,9 +294,10 @@ class _Run:
     async def _pulse(self, worker: str) -> None:
         """Exchange grants and reports with a worker. Raises StoreError, and whatever it raises."""
         said = None
-        while True:
+        while not self._ending:
             if said is None:  # It does not know of this notify-all, or does not know any more.
                 await self._begin(worker)
+                self._pace.expect(worker)
             grants = [tuple(grant) for grant in self._pace.grants(worker, self._loop.time())]
             seconds = max(PULSE, len(self._pulses) / PULSES_A_SECOND)
             async with asyncio.timeout(SILENCE + seconds):
@@ -318,21 +324,45 @@ class _Run:
 
     async def _end_on_workers(self) -> None:
         """Let each worker end and record. A worker that does not answer has done so, or will soon."""
+        self._ending = True
         if self._client.status != "running":
             return
 
-        async def end(worker: str) -> None:
+        async def end(worker: str, pulse: asyncio.Task[None]) -> None:
             async with asyncio.timeout(patience(END_SECONDS)):
                 if said := await self._ask(worker, "end"):
                     self._learn(worker, said)
                     self.not_sent.update(said["not_sent"])
+                # It returns now. To cancel it would close a connection that the next notify-all needs.
+                await pulse
 
-        await asyncio.gather(*map(end, self._pulses), return_exceptions=True)
+        ends = [end(*one) for one in self._pulses.items()]
+        await asyncio.gather(*ends, return_exceptions=True)
 
     async def _ask(self, worker: str, what: str, **more: Any) -> Any:
         server, run = self._name
         message = {"op": f"pushlab_{what}", "server": server, "run": run, **more}
-        return await self._client.scheduler.proxy(worker=worker, msg=message)
+        return await self._connection.ask(worker, message)
+
+
+async def error_of(future: "Future") -> Exception | None:
+    """Wait until a task of Dask's has ended, and return what it has raised, or None.
+
+    A worker may die in the moment in which it has told of its task's end. Then Dask calls the result
+    lost, and gives the task to another worker.
+    """
+    while True:
+        # Not ``await future``: several share one request for their results, and end with it.
+        error = await future.exception()
+        if future.status in ("finished", "error", "cancelled"):
+            return error
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel some tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _first_of(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:

@@ -18,6 +18,7 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from typing import Any, cast
@@ -36,6 +37,7 @@ from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.appserver.store import Batch, StoredSubscription, SubscriptionStore
 from pushlab.errors import PushlabError
+from pushlab.server.connections import collect_garbage_rarely
 
 GATHER = 0.01
 """Seconds that a worker waits for more to tell when it has something urgent."""
@@ -75,6 +77,7 @@ class Pushlab(WorkerPlugin):
         if self._local:
             # It tells everybody on this machine of tasks and logs, without a password.
             worker.http_server.stop()
+            collect_garbage_rarely()
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._servers: dict[str, _Server] = {}
@@ -210,7 +213,9 @@ class WorkerRun:
         abandon: Callable[[], Awaitable[None]],
     ):
         self._name, self._abandon = uuid4().hex, abandon
-        self._store, self._context, self._order = store, sender.context, order
+        # Nobody looks at a worker's table of participants.
+        self._store, self._context = store, replace(sender.context, participants=None)
+        self._order = order
         self._logs = repeat(sender.log.quiet())
         self._recorder = Recorder(Runs(store), order.run, written=self._count)
         self._parts: list[_Part] = []
@@ -246,7 +251,7 @@ class WorkerRun:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._urgent.wait()
-            await asyncio.sleep(GATHER)
+            await asyncio.sleep(0 if self._sending.done() else GATHER)
         self._urgent.clear()
         return self.report()
 
@@ -262,6 +267,7 @@ class WorkerRun:
         self._broadcast.stop()
         self._recorder.stop()
         await asyncio.gather(self._sending, return_exceptions=True)  # The ranges raise it.
+        self._urgent.set()
         if self._watching is not asyncio.current_task():
             self._watching.cancel()
             await asyncio.wait([self._watching])
@@ -281,7 +287,7 @@ class WorkerRun:
 
     def new_queue(self, origin: str) -> GrantedQueue:
         """Return a queue that will be told what it may do."""
-        return GrantedQueue(origin, self._urgent.set)
+        return GrantedQueue(origin, self._urgent.set, self._context.chance)
 
     def delivery(self, stored: StoredSubscription, queue: Queue) -> Delivery:
         """Return the delivery to one subscriber."""

@@ -118,7 +118,7 @@ def test_over_tls_and_the_key_is_written_nowhere(
                 fill(server.store, service, subscriber, [f"201-{n:03}" for n in range(300)])
                 sending = asyncio.ensure_future(server.notify_all())
                 await reached(under_way, sending)
-                [sender] = server._cluster_senders.values()
+                [sender] = server._cluster_senders._senders.values()
                 client = await sender._connection.client()
                 # While the tasks are there: all that scheduler and workers would show of themselves.
                 await client.dump_cluster_state(str(tmp_path / "dump"), format="yaml")

@@ -121,6 +121,24 @@ def test_a_worker_that_is_new_asks_at_once():
     assert Worker(pace, "one", origins=(ONE, TWO)).asked == 2
 
 
+def test_a_worker_that_has_begun_finds_its_part_when_it_first_reports():
+    pace, _ = paced()
+    for name in ("one", "two", "without"):
+        pace.expect(name)
+    one, two = Worker(pace, "one"), Worker(pace, "two")
+    without = Worker(pace, "without", origins=())
+    for worker in (one, two):
+        worker.pulse(0.0)  # The queue is new, and is told of.
+    for worker in (one, two):
+        worker.pulse(0.0, worker.begin)
+    assert one.queue.under_way == INITIAL_WINDOW // 3
+    assert two.queue.under_way >= INITIAL_WINDOW // 3
+    without.pulse(0.1)  # It has nothing to send there, so the others have its part.
+    for worker in (one, two) * 2:
+        worker.pulse(0.2, worker.begin)
+    assert one.queue.under_way + two.queue.under_way == INITIAL_WINDOW
+
+
 def test_a_refusal_seen_by_one_slows_all():
     pace, _ = paced()
     one, two = Worker(pace, "one"), Worker(pace, "two")
@@ -181,7 +199,7 @@ def test_a_dead_push_service_is_given_up_by_all_after_as_many_requests_as_from_o
             requests += held - worker.queue.held
     assert requests <= 2 * MANY + CLOSE_AFTER * PROBES_PER_SECOND * 2
     given_up = workers[0].queue
-    given_up._probes_left = 0
+    given_up._probes = 0
     assert given_up.ready and not given_up.begin(now), "whoever waits there is given up"
 
 

@@ -15,7 +15,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.broadcast.cluster import options, orders
 from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW
 from pushlab.appserver.broadcast.origin_queue import FEW
-from pushlab.errors import BadField, ScaleMissing
+from pushlab.errors import BadField, RunUnderWay, ScaleMissing
 from pushlab.journal import Journal
 from pushlab.settings import patience
 
@@ -205,6 +205,8 @@ def test_a_cancelled_one_is_resumed(run, world):
         world.people_are(*(f"201-{n:03}" for n in range(400)))
         sending = asyncio.ensure_future(world.server.notify_all(title="Hello"))
         await reached(half, sending)
+        with pytest.raises(RunUnderWay):
+            await world.server.notify_all(title="Hello", resume=world.server.runs()[-1].run)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending

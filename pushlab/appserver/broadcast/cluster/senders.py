@@ -1,0 +1,36 @@
+"""The senders of one application server by workers: one for each number of processes, or scheduler."""
+
+from collections.abc import Callable
+
+from pushlab.appserver.broadcast.cluster.options import Cluster, Processes
+from pushlab.appserver.broadcast.cluster.sender import ClusterSender
+
+
+class ClusterSenders:
+    """Keep the sender of the last notify-all for the next one. ``make`` makes the sender by workers."""
+
+    def __init__(self, make: Callable[[Processes | Cluster], ClusterSender]):
+        self._make = make
+        self._senders: dict[Processes | Cluster, ClusterSender] = {}
+
+    async def sender(self, workers: Processes | Cluster) -> ClusterSender:
+        """Return the sender by these workers. The others are ended, unless they have a notify-all.
+
+        Raises what ``make`` raises.
+        """
+        if workers not in self._senders:
+            idle = [other for other, sender in self._senders.items() if not sender.busy]
+            self._senders[workers] = self._make(workers)
+            for other in idle:
+                await self._senders.pop(other).close()
+        return self._senders[workers]
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process numbers of the workers that were started here."""
+        return [pid for sender in self._senders.values() for pid in sender.worker_pids]
+
+    async def close(self) -> None:
+        """End every notify-all that is under way, and the workers."""
+        while self._senders:
+            await self._senders.popitem()[1].close()
