@@ -64,7 +64,10 @@ class ClassClient:
         self._ask("leave", {})
 
     def next_nudge(self, after: int) -> Nudge | None:
-        """Wait for a nudge with a higher number, up to half a minute; None if none comes."""
+        """Wait for a nudge with a higher number, up to half a minute; None if none comes.
+
+        Raises FetchFailed, also for an answer that is no nudge.
+        """
         nudge = self._ask(f"nudges?after={after}", seconds=WAIT_SECONDS).get("nudge")
         if nudge is None:
             return None

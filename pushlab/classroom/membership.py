@@ -31,6 +31,9 @@ NAME = "class.json"
 MAX_BROWSERS = 3
 """Subscriptions of the participant that a nudge is sent to: the newest."""
 
+MAX_LEFT = 5
+"""Classes that were left, and whose machines may still have rows: the newest."""
+
 SENT = (
     "Each check that you run now sends its lesson and exercise, whether it passed or the step at which "
     "it differs, the number of attempts, the time, and your name. It never sends your code or your "
@@ -59,6 +62,9 @@ class Lab(Protocol):
 class Joined:
     """What the file says. ``reports`` is false when the learner has left and the rows remain.
 
+    ``left``: classes before this one, whose machines did not answer when they were left. Only with their
+    secrets can the rows there be deleted.
+
     >>> Joined("http://192.168.1.20:8292/", "Ada", "secret")
     You are in the class at http://192.168.1.20:8292/ as Ada. Each check ... lab.leave_class() ends this.
     """
@@ -68,6 +74,7 @@ class Joined:
     secret: str = field(repr=False)
     reports: bool = True
     cafile: str = field(default="", repr=False)
+    left: tuple["Joined", ...] = field(default=(), repr=False)
 
     @property
     def client(self) -> ClassClient:
@@ -123,7 +130,8 @@ class Membership:
     def join(self, url: str, name: str, cafile: str | Path | None = None) -> Joined:
         """Join the class at the page ``url`` of a room, and leave the one before.
 
-        ``cafile``: a file with the only certificates that are trusted.
+        If the machine of the one before does not answer, the next leave() asks it again. ``cafile``: a
+        file with the only certificates that are trusted.
 
         Raises BadArgument, UnusableFolder, and FetchFailed if there is no such class.
         """
@@ -131,24 +139,26 @@ class Membership:
             raise BadArgument(f"the URL is {url!r}, and not the http address of a room's page")
         if not isinstance(name, str) or not name.strip():
             raise BadArgument("name is missing: give the one that your instructor is to see")
-        if self.joined:
-            with suppress(FetchFailed):
-                self.leave()
+        with suppress(FetchFailed):
+            self.leave()
         trusted = str(Path(cafile).absolute()) if cafile else ""
         try:
             new = ClassClient(url, cafile=trusted).join(name)
         except FetchFailed as reason:
             words = f"you have not joined the class at {url}: {reason.detail}"
             raise FetchFailed(words, hint=NO_CLASS) from None
-        joined = Joined(url, new.name, new.secret, cafile=trusted)
-        self._write(joined)
+        with self._lock:
+            self._look()
+            left = _alone(self._joined)
+            joined = Joined(url, new.name, new.secret, cafile=trusted, left=left[-MAX_LEFT:])
+            self._write(joined)
         return joined
 
     def leave(self) -> Joined | None:
         """Report no more, and delete what the instructor's machine keeps; return what was left.
 
-        Raises FetchFailed if that machine cannot be reached. Nothing is reported all the same, and a
-        further call deletes the rows.
+        Raises FetchFailed if that machine cannot be reached, or that of a class before. Nothing is
+        reported all the same, and a further call deletes the rows.
         """
         with self._lock:
             self._look()
@@ -156,15 +166,19 @@ class Membership:
         if joined is None:
             return None
         self._write(replace(joined, reports=False))
-        try:
-            joined.client.leave()
-        except FetchFailed as reason:
-            if not isinstance(reason, Refused) or reason.status != UNAUTHORIZED:
-                raise FetchFailed(
-                    f"nothing is sent any more, and your rows are still there: {reason.detail}",
-                    hint="Call lab.leave_class() again when the machine of your instructor answers",
-                ) from None
-        self._forget(joined)
+        faults: dict[Joined, str] = {}
+        for one in _alone(joined):
+            try:
+                one.client.leave()
+            except FetchFailed as reason:
+                if not isinstance(reason, Refused) or reason.status != UNAUTHORIZED:
+                    faults[one] = reason.detail
+        self._forget(joined, tuple(faults))
+        if faults:
+            raise FetchFailed(
+                f"nothing is sent any more, and your rows are still there: {'; '.join(faults.values())}",
+                hint="Call lab.leave_class() again when the machine of your instructor answers",
+            )
         return joined
 
     def flush(self, seconds: float) -> bool:
@@ -205,16 +219,21 @@ class Membership:
         with self._lock:
             self._look()
 
-    def _forget(self, joined: Joined) -> None:
+    def _forget(self, joined: Joined, left: tuple[Joined, ...] | None = None) -> None:
         """Be in that class no more: the learner has left, or the instructor's machine knows nobody.
 
-        By now another notebook may have joined again, and its file stays.
+        ``left``: the classes that still have rows; those of the file if None. By now another notebook
+        may have joined again, and its file stays.
         """
         with self._lock:
             found = _read(self._path)
             if found and found.secret == joined.secret:
-                with suppress(OSError):
-                    self._path.unlink()
+                left = found.left if left is None else left
+                with suppress(OSError, UnusableFolder):
+                    if left:
+                        self._write(replace(left[-1], left=left[:-1]))
+                    else:
+                        self._path.unlink()
             self._look()
 
     def _end(self) -> None:
@@ -252,17 +271,29 @@ def _word(outcome: Outcome) -> str:
     return "sent" if outcome.kind == "accepted" else "failed"
 
 
+def _alone(joined: Joined | None) -> tuple[Joined, ...]:
+    """Return the classes that a file names, each without the others, as classes that were left."""
+    if joined is None:
+        return ()
+    return tuple(replace(one, reports=False, left=()) for one in (*joined.left, joined))
+
+
 def _read(path: Path) -> Joined | None:
     """Read the file, which a person may have changed."""
     try:
         found: Any = json.loads(files.read(path))
-        joined = Joined(**found)
-    except (OSError, ValueError, TypeError):
+        left = tuple(_checked(Joined(**one)) for one in found.pop("left", ())[-MAX_LEFT:])
+        return _checked(Joined(**found, left=left))
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
+
+
+def _checked(joined: Joined) -> Joined:
+    """Return what was read, if each part has its type. Raises TypeError."""
     texts = (joined.url, joined.name, joined.secret, joined.cafile)
-    return (
-        joined if all(isinstance(one, str) for one in texts) and type(joined.reports) is bool else None
-    )
+    if not all(isinstance(one, str) for one in texts) or type(joined.reports) is not bool:
+        raise TypeError("a part of the file is of another type")
+    return joined
 
 
 MEMBERSHIP = Membership()

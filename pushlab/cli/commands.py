@@ -3,15 +3,15 @@
 import argparse
 import asyncio
 import errno
-import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from pushlab import errors
 from pushlab.cli.parser import Run, bounded, parser
+from pushlab.cli.signals import ending
 from pushlab.errors import PushlabError, SubscriptionError
 from pushlab.lab import network
 from pushlab.reader import Reader, command, reading
@@ -26,6 +26,7 @@ WRONG_ARGUMENTS = (
     errors.BadArgument,
     errors.BadCertificate,
     errors.BadDatabaseUrl,
+    errors.BadField,
     errors.BadHost,
     errors.BadPort,
     errors.BadTopic,
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     run: Run = options.run
     joins = options.command == "join"
     judges = options.command == "conformance"  # There 1 says that a sender breaks a MUST.
-    with reading(Reader.PARTICIPANT if joins else Reader.TERMINAL), _signals() as received:
+    with reading(Reader.PARTICIPANT if joins else Reader.TERMINAL), ending() as received:
         try:
             return run(options)
         except PushlabError as error:
@@ -89,56 +90,20 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return whole.parse_args(arguments)
 
 
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """End a command at SIGTERM and SIGHUP as at Ctrl-C, so that it closes its browsers and databases.
-
-    Yields a list of the signals that have come.
-    """
-    received: list[int] = []
-
-    def end(number: int, frame: object) -> None:
-        received.append(number)
-        # asyncio has a function of its own for Ctrl-C while it runs. A program in the background
-        # may have none.
-        interrupt = signal.getsignal(signal.SIGINT)
-        (interrupt if callable(interrupt) else signal.default_int_handler)(signal.SIGINT, None)
-
-    before = {}
-    blocked: set[int] = set()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and hasattr(signal, "pthread_sigmask"):
-        # In the background of a script. asyncio sets its function only over Python's own, so Ctrl-C
-        # is blocked here, and no longer ignored.
-        blocked.add(signal.SIGINT)
-        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-        with suppress(ValueError):
-            before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-            with suppress(ValueError):  # Only the main thread gets signals.
-                before[number] = signal.signal(number, end)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if blocked:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
-
-
 # Each command imports what it needs: 'pushlab keys' does without a push service.
 
 
 def _demo(options: argparse.Namespace) -> int:
     from pushlab.cli.demo import demo
 
-    return demo(options.browser, options.json)
+    return demo(options.browser, as_json=options.json)
 
 
 def _serve(options: argparse.Namespace) -> int:
     from pushlab.lab.runtime import LabRuntime
+    from pushlab.server.connections import collect_garbage_rarely
 
+    collect_garbage_rarely()
     with suppress(KeyboardInterrupt, EOFError), ExitStack() as undo:
         lab = undo.enter_context(
             LabRuntime(
@@ -255,27 +220,32 @@ def _join(options: argparse.Namespace) -> int:
 def _keys(options: argparse.Namespace) -> int:
     from pushlab.cli.keys import keys
 
-    return keys(options.file, options.source, options.subject, options.json)
+    return keys(file=options.file, source=options.source, subject=options.subject, as_json=options.json)
 
 
 def _subscription(options: argparse.Namespace) -> int:
     from pushlab.cli.subscription import subscription
 
-    return subscription(options.data, options.json, options.https, options.key)
+    return subscription(data=options.data, file=options.json, https=options.https, key=options.key)
 
 
 def _subscriptions(options: argparse.Namespace) -> int:
     from pushlab.cli.subscriptions import subscriptions
 
-    where = options.data, options.database
-    return subscriptions(*where, options.json, options.remove, options.clear)
+    return subscriptions(
+        data=options.data,
+        database=options.database,
+        label=options.remove,
+        clear=options.clear,
+        as_json=options.json,
+    )
 
 
 def _send(options: argparse.Namespace) -> int:
     from pushlab.appserver.delivery.sender import send_once
+    from pushlab.appserver.notification import Notification
     from pushlab.cli.keys import given, load_keys
     from pushlab.protocol.delivery import PushOptions
-    from pushlab.protocol.encryption import MAX_PLAINTEXT
     from pushlab.protocol.subscription import PushSubscription
 
     content = given(options.subscription)
@@ -287,11 +257,7 @@ def _send(options: argparse.Namespace) -> int:
         raise type(reason)(told, hint=reason.hint, fault=reason.fault) from None
     wanted = {"ttl": options.ttl, "urgency": options.urgency, "topic": options.topic}
     push_options = PushOptions.from_json({k: v for k, v in wanted.items() if v is not None})
-    payload = json.dumps({"title": options.title, "options": {"body": options.body}}).encode()
-    if len(payload) > MAX_PLAINTEXT:
-        raise errors.PlaintextTooLong(
-            f"title and body make {len(payload)} bytes of JSON, over {MAX_PLAINTEXT}"
-        )
+    payload = Notification(options.title, {"body": options.body}).payload()
     # An endpoint with plain http on this machine is the lab's own: vendors' endpoints have https.
     own = [subscription.origin] if _is_labs(subscription.origin) else []
     outcome = asyncio.run(send_once(keys, subscription, payload, push_options, own))

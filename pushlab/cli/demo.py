@@ -92,7 +92,7 @@ class Reporter:
                 raise TimedOut(f"the demo did not reach the step {missing}")
 
 
-def demo(kinds: Sequence[str] = (), as_json: bool = False, out: TextIO = sys.stdout) -> int:
+def demo(kinds: Sequence[str] = (), *, as_json: bool = False, out: TextIO = sys.stdout) -> int:
     """Run the loop once with user agents of these kinds; return 0 if each showed the notification.
 
     Without ``kinds``, the first installed browser is used. A single user agent presses Notify me; of

@@ -12,6 +12,7 @@ from pushlab.text import json_line
 
 def inspect(
     source: Path,
+    *,
     body: Path | None,
     receiver: Path | None,
     at: float | None,

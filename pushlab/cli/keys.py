@@ -13,7 +13,7 @@ from pushlab.protocol.spelling import key_file, key_file_reader
 from pushlab.reader import command
 
 
-def keys(file: Path | None, source: Path | None, subject: str | None, as_json: bool) -> int:
+def keys(*, file: Path | None, source: Path | None, subject: str | None, as_json: bool) -> int:
     """Show the keys of a file, or of the environment if no file is named.
 
     ``file``: the key file, which is made if it is missing; ``source``: the file of another tool, to
@@ -30,7 +30,8 @@ def keys(file: Path | None, source: Path | None, subject: str | None, as_json: b
         _set_subject(path, subject)
     # A file that somebody names, or has just written, is what is asked for.
     taken = key_sources.find(path, {} if file or source else None)
-    _show(taken, path, made, as_json, f"{source} ({form})" if source else "")
+    imported = f"{source} ({form})" if source else ""
+    _show(taken, path, made=made, imported=imported, as_json=as_json)
     return 0
 
 
@@ -75,7 +76,7 @@ def _set_subject(path: Path, subject: str) -> None:
         VapidKeys.generate(subject).save(path)
 
 
-def _show(taken: KeySource, path: Path, made: bool, as_json: bool, imported: str) -> None:
+def _show(taken: KeySource, path: Path, *, made: bool, imported: str, as_json: bool) -> None:
     found = taken.keys
     if as_json:
         facts = {"public_key": found.application_server_key, "subject": found.subject,

@@ -178,11 +178,14 @@ def _serve(serve: Parser) -> None:
         help="port of the push service for senders that need https (that of last time, or a free one; "
         "0: any free one)",
     )
-    serve.add_argument("--data", type=path, help="the folder with keys and databases")
+    serve.add_argument(
+        "--data", type=path, help="the folder with keys and databases (PUSHLAB_DATA, or .pushlab)"
+    )
     serve.add_argument(
         "--database", type=text, help="the application server's database, as SQLAlchemy's URL"
     )
-    serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab")
+    serve.add_argument("--sender", choices=("pushlab", "pywebpush"), default="pushlab",
+                       help="what encrypts and sends: pushlab's own code, or pywebpush")  # fmt: skip
     serve.add_argument(
         "--allow-endpoint",
         type=origin,
@@ -220,7 +223,8 @@ def _serve(serve: Parser) -> None:
     serve.add_argument("--take-over", action="store_true", help=take_over)
     serve.epilog = (
         "The application server's routes: GET /vapid, POST /add-subscription, /remove-subscription, "
-        "/notify-me and /notify-all; README.md has a table of all of them."
+        "/notify-me and /notify-all. README.md has a table of all of them, and notebooks/SCALE.md says "
+        "how to use several processes, several machines, or PostgreSQL."
     )
 
 

@@ -34,7 +34,7 @@ MAX_SHOWN = 400
 """Characters of a message that are shown."""
 
 
-def subscription(data: Path | None, file: Path | None, https: bool, key: str | None) -> int:
+def subscription(*, data: Path | None, file: Path | None, https: bool, key: str | None) -> int:
     """Subscribe, and show what arrives until Ctrl-C. Return the exit status.
 
     ``data``: the data folder of the lab; ``file``: where to write the subscription in place of

@@ -12,15 +12,15 @@ from pushlab import settings
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.errors import UnknownSubscription, UnusableFolder
 from pushlab.reader import command
-from pushlab.server.database import sqlite_url
-from pushlab.text import json_line, show
+from pushlab.server.database_url import sqlite_url
+from pushlab.text import counted, json_line, show
 
 FILE = "appserver.sqlite3"
 """The application server's database in a data folder."""
 
 
 def subscriptions(
-    data: Path | None, database: str | None, as_json: bool, label: str | None, clear: bool
+    *, data: Path | None, database: str | None, label: str | None, clear: bool, as_json: bool
 ) -> int:
     """List the stored subscriptions, or remove one by its ``label``, or all. Return the exit status.
 
@@ -39,8 +39,8 @@ def subscriptions(
     store = SubscriptionStore(database or sqlite_url(path))
     try:
         if label or clear:
-            removed = _remove(store, label)
-            print(f"Removed {_count(removed)} from {where}. A page that is open may send its own again.")
+            removed = counted(_remove(store, label), "subscription")
+            print(f"Removed {removed} from {where}. A page that is open may send its own again.")
         elif as_json:
             for stored in store.all():
                 print(json_line(_facts(stored)))
@@ -82,7 +82,7 @@ def _print_table(store: SubscriptionStore, where: str) -> None:
         if count == 1:
             print(f"{'label':<8}  {'name':<20}  {'since':<16}  push service")
         print(line)
-    print(f"{_count(count)} in {where}")
+    print(f"{counted(count, 'subscription')} in {where}")
 
 
 def _lines(store: SubscriptionStore) -> Iterator[str]:
@@ -93,7 +93,3 @@ def _lines(store: SubscriptionStore) -> Iterator[str]:
             f"{stored.subscription.label}  {show(stored.display_name) or '-':<20}  "
             f"{since:%Y-%m-%d %H:%M}  {stored.subscription.origin}{without}"
         )
-
-
-def _count(number: int) -> str:
-    return f"{number} subscription{'' if number == 1 else 's'}"

@@ -14,7 +14,8 @@ import os
 import sys
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -73,11 +74,9 @@ class DataFolderLock:
     """
 
     def __init__(self, folder: Path):
-        try:
+        with usable(folder):
             folder.mkdir(0o700, parents=True, exist_ok=True)
             self._file: BinaryIO | None = open_for_lock(folder / NAME)
-        except OSError as reason:
-            raise unusable(folder, reason) from None
         try:
             lock(self._file)
         except OSError as reason:
@@ -165,18 +164,15 @@ def holder_of(folder: Path) -> Holder | None:
         raise UnusableFolder(f"{folder} is no folder")
     if not (folder / NAME).exists():
         return None
-    try:
-        with open_for_lock(folder / NAME) as file:
-            holder = _holder(file)
-            if holder is None:  # Nobody: and who is about to take the lock must not find it taken.
-                return None
-            try:
-                lock(file)
-            except OSError:
-                return holder  # On a file system without locks, what is written has to do.
-            unlock(file)
-    except OSError as reason:
-        raise unusable(folder, reason) from None
+    with usable(folder), open_for_lock(folder / NAME) as file:
+        holder = _holder(file)
+        if holder is None:  # Nobody: and who is about to take the lock must not find it taken.
+            return None
+        try:
+            lock(file)
+        except OSError:
+            return holder  # On a file system without locks, what is written has to do.
+        unlock(file)
     return None  # It was killed.
 
 
@@ -197,9 +193,14 @@ def absolute(folder: Path) -> Path:
         raise UnusableFolder(detail) from None
 
 
-def unusable(folder: Path, reason: OSError) -> UnusableFolder:
-    """Return the error for a data folder in which something cannot be made or read."""
-    return UnusableFolder(f"the data folder {folder} cannot be used: {reason.strerror or reason}")
+@contextmanager
+def usable(folder: Path) -> Iterator[None]:
+    """Use a data folder. What the system refuses there is raised as UnusableFolder."""
+    try:
+        yield
+    except OSError as reason:
+        detail = f"the data folder {folder} cannot be used: {reason.strerror or reason}"
+        raise UnusableFolder(detail) from None
 
 
 def clock() -> str:

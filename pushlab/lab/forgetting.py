@@ -8,11 +8,14 @@ data folder, they are removed. A browser that keeps its profile, a phone, and wh
 elsewhere are never in that list.
 """
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+from pushlab.journal import Event, Journal
 
 NAME = "throw-away-subscriptions.txt"
 
@@ -21,6 +24,9 @@ class KeepsProfile(Protocol):
     """The browser of a subscription: whether its profile outlives it."""
 
     keeps_profile: bool
+
+
+EndpointsOf = Callable[[str], AsyncIterator[tuple[str, KeepsProfile]]]
 
 
 class ThrowAwaySubscriptions:
@@ -32,6 +38,25 @@ class ThrowAwaySubscriptions:
     def __init__(self, folder: Path, remove: Callable[[str], object]) -> None:
         self._path, self._remove = folder / NAME, remove
         self._browsers: dict[str, KeepsProfile] = {}
+        self._remembering: set[asyncio.Task[None]] = set()
+
+    def follow(self, journal: Journal, endpoints_of: EndpointsOf) -> Callable[[], None]:
+        """Write down the endpoint of each browser that subscribes; return a function that ends this.
+
+        ``endpoints_of(name)`` gives, on the lab's loop, the endpoints that may be of this name.
+        """
+
+        async def remember(name: str) -> None:
+            async for endpoint, browser in endpoints_of(name):
+                await asyncio.to_thread(self.remember, endpoint, browser)
+
+        def note(event: Event) -> None:
+            if event.what == "POST /add-subscription":  # Recorded on the loop, as every request is.
+                task = asyncio.get_running_loop().create_task(remember(event.who))
+                self._remembering.add(task)
+                task.add_done_callback(self._remembering.discard)
+
+        return journal.subscribe(note)
 
     def remember(self, endpoint: str, browser: KeepsProfile) -> None:
         """Write down the endpoint of a browser's subscription. Raises OSError."""

@@ -138,14 +138,21 @@ class Lifecycle:
         self.stop()
 
     def submit(self, coroutine: Coroutine) -> concurrent.futures.Future:
-        """Start a coroutine on the lab's loop and return its future; the caller does not wait."""
+        """Start a coroutine on the lab's loop and return its future; the caller does not wait.
+
+        Raises LabStopped.
+        """
         try:
             return self._thread.submit(coroutine)
         except LabStopped:
             raise self.stopped() from None
 
     def run(self, coroutine: Coroutine, timeout: float | None = None, doing: str = "") -> Any:
-        """Run a coroutine on the lab's loop and return its result (see ``BackgroundLoop.run``)."""
+        """Run a coroutine on the lab's loop and return its result (see ``BackgroundLoop.run``).
+
+        What a notebook's own functions have raised meanwhile is printed. Raises what the coroutine
+        raises, TimedOut, LabStopped.
+        """
         try:
             return self._thread.run(coroutine, timeout, doing)
         except LabStopped:

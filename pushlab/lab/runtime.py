@@ -35,6 +35,7 @@ from pushlab.appserver.delivery.clients import checked_sender
 from pushlab.appserver.delivery.egress import ConnectOverride
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.participants import Participant
+from pushlab.appserver.store import OWNER
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.classroom.classroom import Classroom
 from pushlab.errors import BadArgument, BadDatabaseUrl, PortTaken, TimedOut
@@ -42,7 +43,7 @@ from pushlab.journal import Event, IsolatedCallback, Journal
 from pushlab.lab import authority, jupyter, network, ports
 from pushlab.lab.browser import LabBrowser, installed_browsers, real_browser
 from pushlab.lab.browsers import CLOSE_SECONDS, OpenBrowsers
-from pushlab.lab.data_folder import absolute, unusable
+from pushlab.lab.data_folder import absolute, usable
 from pushlab.lab.forgetting import ThrowAwaySubscriptions
 from pushlab.lab.invitation import Invitation
 from pushlab.lab.lifecycle import STOP_SECONDS, Lifecycle
@@ -54,7 +55,7 @@ from pushlab.protocol import vapid
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.chromium.checkin import TOKEN_PREFIX
 from pushlab.pushservice.flavours import Flavour
-from pushlab.server.database import checked_url, is_file, sqlite_url
+from pushlab.server.database_url import checked_url, is_file, sqlite_url
 from pushlab.throwaway import sweep
 from pushlab.useragent.base import UserAgent
 from pushlab.useragent.virtual import VirtualUserAgent
@@ -131,8 +132,6 @@ class LabRuntime(Lifecycle):
         self._cluster = checked_cluster(cluster)
         if self._processes and self._cluster:
             raise BadArgument("processes and cluster exclude each other: both say who sends")
-        if database is not None:
-            self._database = checked_url(database, "application server")
         flavour = Flavour.named(flavour)
         if control and not network.is_loopback(str(host)):
             raise BadArgument(f"control is for this machine alone, and host is {host!r}")
@@ -145,18 +144,17 @@ class LabRuntime(Lifecycle):
         if private and self._token:
             raise BadArgument(f"private is for this machine alone, and host is {host!r}")
         is_private = settings.on_a_hub() and not self._token if private is None else private
-        self._kept = self._read_kept() if is_private else NOTHING
+        with usable(self.data):
+            self._kept = Kept.read(self.data) if is_private else NOTHING
         self._page_socket: PageSocket | None = None
         self._ports = settings.ports(port, push_port, fixed=not is_private)
         self._https_port = settings.checked_port("https_port", https_port)
         mailbox = self.data / "pushservice.sqlite3"
-        if database is None:
-            self._database = sqlite_url(self.data / "appserver.sqlite3")
-        elif is_file(self._database, mailbox, "application server"):
-            raise BadDatabaseUrl(
-                f"the application server's database would be the push service's file, {mailbox}",
-                "application server",
-            )
+        own = sqlite_url(self.data / "appserver.sqlite3")
+        self._database = checked_url(own if database is None else database, OWNER)
+        if is_file(self._database, mailbox, OWNER):
+            detail = f"the application server's database would be the push service's file, {mailbox}"
+            raise BadDatabaseUrl(detail, OWNER)
         if (workers := self._cluster or self._processes) is not None:
             shared_database(self._database, workers)
         self.journal = Journal(fault=self._faults.add)
@@ -173,7 +171,6 @@ class LabRuntime(Lifecycle):
         self._throw_away = ThrowAwaySubscriptions(self.data, self._remove_subscription)
         self._browsers = OpenBrowsers(self.run, self._throw_away.forget_of)
         self._programs = Programs(self.push_service)
-        self._remembering: set[asyncio.Task[None]] = set()
         sweep()
         self._begin(take_over)
         if self._certificate and (complaint := self._certificate.complaint(host)):
@@ -186,7 +183,8 @@ class LabRuntime(Lifecycle):
         try:
             undo.callback(self._end, self.push_service.stop)
             self.run(self.push_service.start(push_port, self._host, self._https_port))
-            self._write_authority()
+            with usable(self.data):  # For the senders of this user.
+                self.ca_file = authority.write(self.data, self.push_service.ca_pem)
             self.application_server = ApplicationServer(
                 keys=self.keys,
                 database=self._database,
@@ -212,7 +210,7 @@ class LabRuntime(Lifecycle):
             raise PortTaken(ports.holder(self._host, *wanted) or error.detail) from None
         self._throw_away.forget()  # Those of a lab that was killed.
         undo.callback(self._throw_away.forget)
-        undo.callback(self.journal.subscribe(self._on_event))
+        undo.callback(self._throw_away.follow(self.journal, self._browsers.endpoints))
 
     def _close_first(self, undo: ExitStack) -> None:
         undo.callback(self._listeners.end)
@@ -221,20 +219,12 @@ class LabRuntime(Lifecycle):
 
     def _prepare(self) -> None:
         """Take the keys, and make them if they are missing. Raises UnusableFolder, KeyFileError."""
-        try:
+        with usable(self.data):
             self.key_source = key_sources.find(self.data / "vapid.env")
-        except OSError as reason:
-            raise unusable(self.data, reason) from None
         if self._subject is not None:
             keys = VapidKeys(self.key_source.keys.private_key, self._subject)
             self.key_source = replace(self.key_source, keys=keys, subject_from="Lab(subject=…)")
         self.keys = self.key_source.keys
-
-    def _read_kept(self) -> Kept:
-        try:
-            return Kept.read(self.data)
-        except OSError as reason:
-            raise unusable(self.data, reason) from None
 
     def _keep_ports(self) -> None:
         """Keep the secrets and the ports of a private lab, for its next start. Raises KeyFileError."""
@@ -251,13 +241,6 @@ class LabRuntime(Lifecycle):
         undo.callback(self._page_socket.release)
         return self._page_socket.listener
 
-    def _write_authority(self) -> None:
-        """Write the authority of the push service's https port for the senders of this user."""
-        try:
-            self.ca_file = authority.write(self.data, self.push_service.ca_pem)
-        except OSError as reason:
-            raise unusable(self.data, reason) from None
-
     def _addresses(self) -> dict[str, str]:
         service = self.push_service
         return {"push_service": service.ws_url, "https": service.https_origin}
@@ -273,17 +256,6 @@ class LabRuntime(Lifecycle):
 
     def _remove_subscription(self, endpoint: str) -> None:
         self.application_server.store.remove(endpoint)
-
-    def _on_event(self, event: Event) -> None:
-        """Begin to write down the endpoint of a lab's browser that has subscribed."""
-        if event.what == "POST /add-subscription":  # Written on the lab's loop, as every request is.
-            task = asyncio.get_running_loop().create_task(self._remember(event.who))
-            self._remembering.add(task)
-            task.add_done_callback(self._remembering.discard)
-
-    async def _remember(self, name: str) -> None:
-        async for endpoint, browser in self._browsers.endpoints(name):
-            await asyncio.to_thread(self._throw_away.remember, endpoint, browser)
 
     def _stop_at_exit(self) -> None:
         # Jupyter gives a kernel two seconds to end, and browsers may take longer to unsubscribe.

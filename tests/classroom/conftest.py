@@ -12,7 +12,7 @@ from pushlab.appserver.web.certificate import Certificate
 from pushlab.classroom.classroom import Classroom
 from pushlab.classroom.client import ClassClient
 from pushlab.lab.loop import BackgroundLoop
-from pushlab.server.database import sqlite_url
+from pushlab.server.database_url import sqlite_url
 
 TOKEN = "dG9rZW4tb2YtdGhlc2UtdGVzdHM"
 

@@ -3,6 +3,7 @@
 import json
 import stat
 import threading
+from dataclasses import asdict
 
 import pytest
 import trustme
@@ -158,14 +159,40 @@ def test_who_was_removed_is_in_no_class_any_more(room, membership, tmp_path):
 def test_leaving_while_the_instructor_is_away_sends_nothing_more(room, membership, tmp_path):
     joined = membership.join(room.url, "Ada")
     kept = tmp_path / module.NAME
-    kept.write_text(json.dumps(vars(joined) | {"url": "http://127.0.0.1:9/"}))
+    kept.write_text(json.dumps(asdict(joined) | {"url": "http://127.0.0.1:9/"}))
     with pytest.raises(FetchFailed, match="nothing is sent any more") as told:
         membership.leave()
     assert "again" in str(told.value)
     assert membership.joined is None and membership._reporter is None
-    kept.write_text(json.dumps(vars(joined) | {"reports": False}))
+    kept.write_text(json.dumps(asdict(joined) | {"reports": False}))
     assert membership.leave() is not None
     assert states(room) == [] and not kept.exists()
+
+
+def test_who_joins_another_class_while_the_first_is_away_can_still_leave_the_first(
+    room, membership, tmp_path
+):
+    first = membership.join(room.url, "Ada")
+    kept = tmp_path / module.NAME
+    kept.write_text(json.dumps(asdict(first) | {"url": "http://127.0.0.1:9/"}))
+    second = membership.join(room.url, "Grace")
+    assert [name for name, *_ in states(room)] == ["Ada", "Grace"]
+    assert [one.secret for one in second.left] == [first.secret] and first.secret not in repr(second)
+    with pytest.raises(FetchFailed, match="your rows are still there"):
+        membership.leave()
+    assert [name for name, *_ in states(room)] == ["Ada"], "the second, which answers, is left"
+    kept.write_text(kept.read_text().replace("http://127.0.0.1:9/", room.url))
+    membership.leave()
+    assert states(room) == [] and not kept.exists()
+
+
+def test_who_is_removed_from_the_second_class_can_still_leave_the_first(room, membership, tmp_path):
+    first = membership.join(room.url, "Ada")
+    kept = tmp_path / module.NAME
+    kept.write_text(json.dumps(asdict(first) | {"url": "http://127.0.0.1:9/"}))
+    membership._forget(membership.join(room.url, "Grace"))
+    assert membership.joined is None
+    assert json.loads(kept.read_text())["secret"] == first.secret
 
 
 def test_a_notebook_that_hears_of_the_end_late_leaves_the_next_class_alone(room, membership):
@@ -202,7 +229,16 @@ def test_where_no_class_is_nobody_joins(membership, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", '{"url": 1, "name": "x", "secret": "x"}', '{"url": "x"}', "\0", "x" * 70000],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"url": "x", "name": "x", "secret": "x", "left": [{"url": 1}]}',
+        '{"url": 1, "name": "x", "secret": "x"}',
+        '{"url": "x"}',
+        "\0",
+        "x" * 70000,
+    ],
 )
 def test_a_file_that_is_not_ours_is_no_class(membership, tmp_path, content):
     (tmp_path / module.NAME).write_text(content)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pushlab.cli import commands as the_commands
 from pushlab.cli.commands import _options, main
 from pushlab.cli.parser import parser
 from pushlab.pushservice.flavours import Flavour
@@ -274,6 +275,19 @@ def complaint_about(arguments, places, capsys) -> str:
     return said.err
 
 
+@pytest.fixture
+def one_parser(monkeypatch):
+    """Build the parser once for all rows of a test: it takes ten times as long as to refuse one."""
+    built = []
+
+    def build(runs):
+        built.extend([parser(runs)] if not built else [])
+        return built[0]
+
+    monkeypatch.setattr(the_commands, "parser", build)
+
+
+@pytest.mark.usefixtures("one_parser")
 @pytest.mark.parametrize("name", [*BAD, ""])
 def test_a_wrong_argument_is_one_line_and_exit_status_2(name, places, capsys, monkeypatch):
     monkeypatch.setenv("PUSHLAB_DATA", str(places["data"]))

@@ -30,6 +30,8 @@ from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
 
+from ..run.programs import started
+
 PUSHLAB = [sys.executable, "-m", "pushlab"]
 
 
@@ -38,7 +40,7 @@ def serving(data, *options, pipesize=-1, **environment):
     """Run ``pushlab serve`` on free ports; give both URLs and the process."""
     command = [*PUSHLAB, "serve", "--port", "0", "--push-port", "0", "--data", str(data), *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "pipesize": pipesize, "text": True}
-    with subprocess.Popen(command, env=os.environ | environment, **pipes) as process:
+    with started(command, env=os.environ | environment, **pipes) as process:
         try:
             line = process.stdout.readline()
             urls = re.fullmatch(r"application server (http://\S+)  push service (http://\S+)\n", line)
@@ -331,6 +333,21 @@ def test_send_to_a_subscription_without_keys_says_that_it_went_without_its_paylo
     assert "keys has no p256dh" in capsys.readouterr().err
 
 
+def test_send_writes_the_message_as_the_lab_does(tmp_path, capsys):
+    """As escapes of JSON, 700 Chinese characters took 4,239 bytes, and were refused."""
+    ua_public = p256.raw_public(ec.generate_private_key(p256.CURVE))
+    file, keys = tmp_path / "subscription.json", tmp_path / "vapid.env"
+    assert main(["keys", "--file", str(keys)]) == 0
+    with push_endpoint() as (origin, paths):
+        file.write_text(json.dumps(PushSubscription(f"{origin}/p", ua_public, bytes(16)).to_json()))
+        assert main(["send", str(file), "--file", str(keys), "--body", "通" * 700]) == 0
+        assert main(["send", str(file), "--file", str(keys), "--body", "通" * 1400]) == 2
+        assert main(["send", str(file), "--file", str(keys), "--body", "\udcff"]) == 2
+    assert paths == ["/p"]
+    said = capsys.readouterr().err
+    assert "bytes long, over 3993" in said and "cannot be written as JSON" in said
+
+
 def test_send_goes_to_no_address_of_this_network(tmp_path, capsys):
     ua_public = p256.raw_public(ec.generate_private_key(p256.CURVE))
     file, keys = tmp_path / "subscription.json", tmp_path / "vapid.env"
@@ -378,7 +395,7 @@ def test_join_opens_the_first_browser_with_a_name_for_the_page(tmp_path, firefox
 
 def is_open_until_ctrl_c(command, then=lambda: None):
     """Run a command that opens a browser, and end it once the browser is there and ``then`` is done."""
-    with subprocess.Popen([*PUSHLAB, *command], stdout=subprocess.PIPE, text=True) as process:
+    with started([*PUSHLAB, *command], stdout=subprocess.PIPE, text=True) as process:
         # Nothing is said of an exception: a page of this machine needs none.
         assert process.stdout.readline() == "Close the browser to end this.\n"
         then()

@@ -11,6 +11,8 @@ import pytest
 
 from pushlab.settings import patience
 
+from ..run.programs import started
+
 # Whoever started the tests may have had SIGHUP ignored, as nohup does.
 HEAR = """
 import os, signal, sys
@@ -28,12 +30,8 @@ def running(folder, *command):
     """Run a command whose temporary files are in ``folder``."""
     environ = os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*PUSHLAB, *command], env=environ, **pipes) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+    with started([*PUSHLAB, *command], env=environ, **pipes) as process:
+        yield process
 
 
 def left(folder) -> list[str]:
@@ -88,3 +86,52 @@ def test_after_a_kill_the_next_command_sweeps_the_keys_of_the_demo(tmp_path):
     with running(tmp_path, "demo", "--browser", "virtual") as process:
         _, errors = process.communicate(timeout=patience(120))
         assert (process.returncode, errors, left(tmp_path)) == (0, "", [])
+
+
+WAITS = {
+    "for a signal": "signal.pause()",
+    "for a line": "sys.stdin.readline()",
+    "for a thread": "threading.Event().wait()",
+    "for a program": "subprocess.run(['sleep', '60'], stdout=nowhere, stderr=nowhere)",
+    "in asyncio": "asyncio.run(asyncio.Event().wait())",
+}
+TAKEN = """
+import asyncio, signal, subprocess, sys, threading
+from subprocess import DEVNULL as nowhere
+from pushlab.cli.signals import ending
+
+def take():
+    print("ready", flush=True)
+    signal.pthread_kill(threading.get_ident(), signal.{sent})
+
+with ending() as received:
+    try:
+        threading.Timer(0.5, take).start()
+        {wait}
+    except KeyboardInterrupt:
+        print("ended", *received, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("wait", "sent"), [*((wait, signal.SIGTERM) for wait in WAITS), ("in asyncio", signal.SIGINT)]
+)
+def test_a_signal_that_another_thread_gets_ends_a_wait(wait, sent):
+    """As when a program was stopped: who gets the signal then is a matter of chance."""
+    program = TAKEN.format(sent=sent.name, wait=WAITS[wait])
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with started([sys.executable, "-c", program], text=True, **pipes) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.wait(patience(30))  # Its input stays open.
+        said, errors = process.stdout.read(), process.stderr.read()
+    noted = [str(int(sent))] if sent is not signal.SIGINT else []  # That one ends a program by itself.
+    assert (said.split(), errors) == (["ended", *noted], "")
+
+
+def test_one_that_was_stopped_ends(tmp_path):
+    with running(tmp_path, "serve", *FREE, "--data", str(tmp_path / "data")) as lab:
+        until(lab, "application server")
+        for sent in (signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT):
+            lab.send_signal(sent)
+        _, errors = lab.communicate(timeout=patience(60))
+        assert (lab.returncode, errors) == (0, "")

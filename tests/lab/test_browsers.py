@@ -128,7 +128,7 @@ def test_a_browser_that_a_cell_is_closing_is_waited_for(lab, beside, monkeypatch
 
 
 def test_neither_a_browser_that_hangs_nor_one_that_fails_keeps_anything_from_stopping(lab, monkeypatch):
-    monkeypatch.setattr(browsers, "CLOSE_SECONDS", 3)
+    monkeypatch.setattr(browsers, "CLOSE_SECONDS", 10)
     hangs, fails, well = (lab.open("virtual", name=name) for name in ("Ada", "Bob", "Cy"))
 
     async def hang():
@@ -148,7 +148,7 @@ def test_neither_a_browser_that_hangs_nor_one_that_fails_keeps_anything_from_sto
     with pytest.raises(ExceptionGroup) as raised:
         lab.stop()
     assert {type(error): str(error) for error in raised.value.exceptions} == {
-        TimedOut: f"Ada has not closed within {patience(3):g} s. Fault: this machine.",
+        TimedOut: f"Ada has not closed within {patience(10):g} s. Fault: this machine.",
         RuntimeError: "this browser fails",
     }
     assert not connected(well.agent)

@@ -16,6 +16,8 @@ from pushlab.lab.data_folder import DataFolderLock
 from pushlab.lab.runtime import LabRuntime
 from pushlab.settings import patience
 
+from ..run.programs import started
+
 FREE = {"port": 0, "push_port": 0}
 PROGRAM = """
 import os, sys
@@ -31,13 +33,9 @@ def another_lab(folder):
     """Run a lab with this folder in a process of its own."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-c", PROGRAM, str(folder)]
-    with subprocess.Popen(command, **pipes) as process:
-        try:
-            assert process.stdout.readline() == f"{process.pid}\n"
-            yield process
-        finally:
-            process.stdin.close()
-            process.wait(patience(60))
+    with started(command, **pipes) as process:
+        assert process.stdout.readline() == f"{process.pid}\n"
+        yield process
 
 
 @pytest.mark.usefixtures("programs")
@@ -102,7 +100,7 @@ def test_a_forked_child_does_not_keep_the_lock_of_a_lab_that_has_stopped(tmp_pat
     command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     # A child that inherits everything: what a forked one has.
     lock = lab._lock._file.fileno()
-    with subprocess.Popen(command, stdin=read, pass_fds=[lock]) as child:
+    with started(command, stdin=read, pass_fds=[lock]) as child:
         lab.stop()
         os.close(read)
         LabRuntime(**FREE, data=tmp_path).stop()

@@ -11,6 +11,8 @@ import pytest
 from pushlab.lab.forgetting import NAME
 from pushlab.lab.runtime import LabRuntime
 
+from ..run.programs import started
+
 FREE = {"port": 0, "push_port": 0}
 KILLED = """
 import sys, time
@@ -37,11 +39,12 @@ time.sleep(600)
 
 def kill_a_lab(data, *browser):
     command = [sys.executable, "-c", KILLED, str(data), *browser]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with started(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("kind", ["virtual", "firefox", "chromium"])
 def test_after_a_kill_the_next_lab_forgets_what_was_thrown_away_and_nothing_else(
     tmp_path, kind, request

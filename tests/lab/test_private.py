@@ -7,6 +7,7 @@ from urllib.request import Request
 
 import pytest
 
+from pushlab.appserver.web.application import application
 from pushlab.errors import BadArgument
 from pushlab.lab import network
 from pushlab.lab.private import NAME, Kept
@@ -52,7 +53,7 @@ def test_a_lab_on_a_hub_is_its_user_s_alone(on_a_hub, tmp_path):
         assert browser.wait_for_notification(body="ID: 1")
         assert [one.connected for one in lab.room()] == [True]
         # Every route, as a neighbour finds it at the port.
-        routes = [rule.matcher.regex.pattern for rule in server._application().wildcard_router.rules]
+        routes = [rule.matcher.regex.pattern for rule in application(server).wildcard_router.rules]
         assert {"/notify-all$", "/subscriptions$", "/events$"} < set(routes)
         paths = [*(route.rstrip("$") for route in routes[:-1]), "/", "/index.html", "/sw.js"]
         for path in paths:

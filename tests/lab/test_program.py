@@ -68,7 +68,7 @@ def test_it_is_told_what_it_needs_and_ends_with_its_child_and_its_folder(script,
 
 @pytest.mark.usefixtures("programs")
 def test_a_program_that_cannot_serve_says_why(tmp_path, run, monkeypatch, leaves_nothing):
-    monkeypatch.setattr(module, "START_SECONDS", 0.2)
+    monkeypatch.setattr(module, "START_SECONDS", 3)
     silent = "import time\nprint('not yet', flush=True)\ntime.sleep(600)"
     cases = {
         "": "it ended before it listened",
@@ -83,7 +83,7 @@ def test_a_program_that_cannot_serve_says_why(tmp_path, run, monkeypatch, leaves
                 monkeypatch.setattr(module, "START_SECONDS", 30)
             with pytest.raises(ProgramFailed, match=said):
                 run(Program(tmp_path / "server.py", ORIGINS).start())
-            monkeypatch.setattr(module, "START_SECONDS", 0.2)
+            monkeypatch.setattr(module, "START_SECONDS", 3)
         with pytest.raises(ProgramFailed, match="no-such-program cannot be run: No such file"):
             run(Program(["no-such-program"], ORIGINS).start())
 

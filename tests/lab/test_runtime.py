@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pushlab import PushOptions, settings
+from pushlab.appserver import app
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import (
@@ -278,7 +279,7 @@ STEPS = [
     (LabRuntime, "_connect_overrides"),
     (ApplicationServer, "__init__"),
     (ApplicationServer, "start"),
-    (ApplicationServer, "_application"),
+    (app, "application"),
     (BoundedHTTPServer, "add_socket"),
 ]
 

@@ -50,6 +50,7 @@ def program(*command):
             process.wait(patience(60))
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_second_notebook_takes_over_and_the_first_one_says_so(tmp_path, leaves_nothing):
     with program("-c", NOTEBOOK, str(tmp_path)) as other, leaves_nothing():
         assert other.stdout.readline() == "ready\n"
@@ -70,6 +71,7 @@ def test_a_second_notebook_takes_over_and_the_first_one_says_so(tmp_path, leaves
         assert used[0].endswith("To take it back: Lab(take_over=True).")
 
 
+@pytest.mark.usefixtures("programs")
 def test_serve_can_be_taken_over_and_takes_over(tmp_path):
     serve = ["-m", "pushlab", "serve", "--port", "0", "--push-port", "0", "--data", str(tmp_path)]
     with program(*serve) as first:

@@ -59,7 +59,7 @@ def test_bytes_go_both_ways_until_one_side_closes(scenario):
 
 
 def test_anything_else_is_refused_or_cut(scenario, monkeypatch):
-    monkeypatch.setattr(module, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(module, "HEAD_SECONDS", 2)
     heads = {
         b"CONNECT evil.example:443 HTTP/1.1\r\n\r\n": b"HTTP/1.1 403",
         f"CONNECT {HOST}:22 HTTP/1.1\r\n\r\n".encode(): b"HTTP/1.1 403",

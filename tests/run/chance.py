@@ -3,7 +3,7 @@
 The seed is printed at the start of each run, and decides what hypothesis tries and what a test draws
 from ``chance.source()``. Keys, salts and tokens come from the operating system and are new each time.
 
-    quick     a fifth of the examples      ./lab test --quick
+    quick     a tenth of the examples      ./lab test --quick
     default
     long      twenty times as many, and fuzzing from a new seed    --hypothesis-profile long
 """
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 EXAMPLES = 150
-FACTORS = {"quick": 0.2, "default": 1, "long": 20}
+FACTORS = {"quick": 0.1, "default": 1, "long": 20}
 
 # A loaded machine makes an example slow, not wrong; and what was found yesterday is in a test.
 for name, factor in FACTORS.items():
