@@ -91,8 +91,10 @@ export function unregister(registration) {
 async function activated(registration) {
   const before = registration.active;
   let worker = await found(registration, PATIENCE);
-  if (!worker) throw tooLate();
-  while ((await patiently(settled(worker))) === "redundant") {
+  for (;;) {
+    const state = worker && (await patiently(until(() => lasting(registration, worker), PATIENCE)));
+    if (!state) throw tooLate();
+    if (state === "activated") return;
     // Firefox may end the worker of a registration that has just been renewed, and start another.
     worker = await found(registration, NEXT_WORKER);
     if (!worker || worker === before) {
@@ -123,15 +125,11 @@ async function until(ask, milliseconds) {
   return answer;
 }
 
-// Return the state in which a worker stays.
-function settled(worker) {
-  return new Promise((resolve) => {
-    function tell() {
-      if (["activated", "redundant"].includes(worker.state)) resolve(worker.state);
-    }
-    worker.addEventListener("statechange", tell);
-    tell();
-  });
+// Return the state in which a worker stays. No event is waited for: Firefox 153 once left a page
+// waiting for the change of a worker while the registration already had an active one.
+function lasting(registration, worker) {
+  if (["activated", "redundant"].includes(worker.state)) return worker.state;
+  return newest(registration) === worker ? undefined : "redundant";
 }
 
 // Browsers ask only while they handle a click. Call this first in the click handler: after a single

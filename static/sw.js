@@ -117,8 +117,18 @@ async function subscribeAgain({ oldSubscription, newSubscription }) {
   const key = (await serverKey()) ?? oldSubscription?.options?.applicationServerKey;
   const subscription = await subscribeWith(key, newSubscription);
   await post("add-subscription", subscription);
-  if (oldSubscription) await post("remove-subscription", { endpoint: oldSubscription.endpoint });
   await noted("subscribed");
+  if (oldSubscription) await removeSubscription(oldSubscription.endpoint);
+}
+
+// Nothing depends on this. The server may have forgotten the old endpoint; otherwise the push
+// service answers the next message to it with 404 or 410.
+async function removeSubscription(endpoint) {
+  try {
+    await post("remove-subscription", { endpoint });
+  } catch (error) {
+    console.warn("The server did not remove the old subscription", error);
+  }
 }
 
 // Return the key that the server signs with today, or undefined if it does not answer. The old
@@ -126,8 +136,8 @@ async function subscribeAgain({ oldSubscription, newSubscription }) {
 // subscription that is made with it.
 async function serverKey() {
   try {
-    const response = await fetch("vapid", { signal: AbortSignal.timeout(PATIENCE) });
-    return response.ok ? (await response.text()).trim() : undefined;
+    const response = await request("vapid");
+    return (await response.text()).trim();
   } catch {
     return undefined;
   }
@@ -156,8 +166,8 @@ async function tellPages(event, fault) {
   for (const page of pages) page.postMessage({ event, fault });
 }
 
-// Report to the application server what happened here, for its log. The server may be down, or a
-// login page may answer in its place; no push may fail because of that.
+// Report to the application server what happened here, for its log. No push may fail because the
+// server does not take it.
 async function report(event, detail) {
   try {
     await post("report", { event, detail });
@@ -167,12 +177,19 @@ async function report(event, detail) {
 }
 
 function post(route, value) {
-  return fetch(route, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(value),
-    signal: AbortSignal.timeout(PATIENCE),
-  });
+  const headers = { "Content-Type": "application/json" };
+  return request(route, { method: "POST", headers, body: JSON.stringify(value) });
+}
+
+// Throw unless the application server answers, and agrees. It may be down, or a login page may
+// answer in its place, at once or at another URL. None of our answers is HTML.
+async function request(route, options) {
+  const signal = AbortSignal.timeout(PATIENCE);
+  const response = await fetch(route, { ...options, redirect: "error", signal });
+  const isPage = response.headers.get("Content-Type")?.startsWith("text/html");
+  if (response.ok && !isPage) return response;
+  const what = `status ${response.status}${isPage ? ", a page" : ""}`;
+  throw new Error(`${route} was answered with ${what}`);
 }
 
 // ---- event listeners --------------------------------------------------------------------------

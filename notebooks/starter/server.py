@@ -35,6 +35,8 @@ import socket
 import sqlite3
 import threading
 import time
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -57,8 +59,11 @@ TEST_PUSH_ORIGIN = os.environ.get("TEST_PUSH_ORIGIN", "")
 
 SESSION_DAYS = 30
 TTL = 24 * 3600  # seconds that a message is worth delivering
-AT_ONCE = 10  # requests to push services at one time
+AT_ONCE = 40  # requests to push services at one time
+AT_ONE_HOST = 8  # of them to one push service: the others have places left if it is slow
 ANSWER_SECONDS = 20  # for an answer's status and headers
+LONGEST_PAUSE = 600  # seconds that one answer can hold back other messages
+CONFIRMED = 10  # subscriptions at one push service that say 429, and nothing is accepted meanwhile
 log = logging.getLogger("push")
 
 # On some machines a script is text/plain, and a browser refuses to run that.
@@ -93,6 +98,9 @@ CREATE TABLE IF NOT EXISTS messages (
     due REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX IF NOT EXISTS next_messages ON messages (host, due, id);
+-- Until when nothing is sent to an endpoint, or to a host.
+CREATE TABLE IF NOT EXISTS pauses (whom TEXT PRIMARY KEY, until REAL NOT NULL);
 """
 
 
@@ -366,7 +374,7 @@ def open_session() -> requests.Session:
 
     A proxy that HTTPS_PROXY names has to refuse such addresses itself.
     """
-    adapter = HTTPAdapter(pool_maxsize=AT_ONCE)
+    adapter = HTTPAdapter(pool_maxsize=AT_ONE_HOST)
     adapter.poolmanager.pool_classes_by_scheme = {"https": PublicPool}
     session = requests.Session()
     session.mount("https://", adapter)
@@ -382,7 +390,10 @@ class Push:
         self.database = open_database()
         self.vapid, self.public_key = load_key()
         self.requests = open_session()
-        self.news, self.sending = asyncio.Event(), set()
+        self.news = asyncio.Event()
+        self.threads = ThreadPoolExecutor(AT_ONCE)  # of its own: a log-in needs a thread too
+        self.sending: dict[int, str] = {}  # a message's id and host
+        self.throttled: dict[str, set[str]] = defaultdict(set)  # a host's endpoints that said 429
 
     def notify(
         self, user: str, title: str, body: str, *, tag: str = "", url: str = "", ttl: int = TTL
@@ -406,25 +417,39 @@ class Push:
         A message that was on its way when the program was killed is sent again; its tag makes the
         second replace the first.
         """
-        query = """SELECT messages.*, p256dh, auth FROM messages JOIN subscriptions USING (endpoint)
-            WHERE due <= ? ORDER BY due LIMIT ?"""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self.news.clear()
-                for message in self.database.execute(query, (time.time(), AT_ONCE)).fetchall():
-                    # A slow push service keeps its own messages waiting, and takes one of the places.
-                    if message["id"] not in self.sending and len(self.sending) < AT_ONCE:
-                        self.sending.add(message["id"])
-                        tasks.create_task(self.attempt(message))
+                for message in self.next_messages():
+                    self.sending[message["id"]] = message["host"]
+                    tasks.create_task(self.attempt(message))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.news.wait(), timeout=1)
+                    async with asyncio.timeout(1):  # wait_for() could swallow the cancellation
+                        await self.news.wait()
+
+    def next_messages(self) -> list[sqlite3.Row]:
+        """Return what may be sent now. Hosts come first that have the fewest requests under way.
+
+        So a slow push service keeps its own messages waiting, and no others.
+        """
+        now, under_way, chosen = time.time(), Counter(self.sending.values()), []
+        self.database.execute("DELETE FROM pauses WHERE until <= ?", (now,))
+        hosts = self.database.execute("SELECT DISTINCT host FROM messages WHERE due <= ?", (now,))
+        query = """SELECT messages.*, p256dh, auth FROM messages JOIN subscriptions USING (endpoint)
+            WHERE host = ? AND due <= ? AND host NOT IN (SELECT whom FROM pauses)
+            AND endpoint NOT IN (SELECT whom FROM pauses) ORDER BY due, id LIMIT ?"""
+        for host in sorted((row["host"] for row in hosts), key=lambda host: under_way[host]):
+            due = self.database.execute(query, (host, now, AT_ONE_HOST)).fetchall()
+            waiting = [message for message in due if message["id"] not in self.sending]
+            chosen += waiting[: max(0, AT_ONE_HOST - under_way[host])]
+        return chosen[: AT_ONCE - len(self.sending)]
 
     async def attempt(self, message: sqlite3.Row) -> None:
         """Send one message once, and make its place free."""
         try:
             await self.send(message)
         finally:
-            self.sending.remove(message["id"])
+            del self.sending[message["id"]]
             self.news.set()
 
     async def send(self, message: sqlite3.Row) -> None:
@@ -432,10 +457,11 @@ class Push:
         seconds = int(message["expires"] - time.time())  # what is left of its time to live
         status, pause = None, 0.0
         if seconds > 0:
-            status, pause = await asyncio.to_thread(self.post, message, seconds)
+            loop = asyncio.get_running_loop()
+            status, pause = await loop.run_in_executor(self.threads, self.post, message, seconds)
         if seconds <= 0:
             self.finish(message, "expired")
-        elif status is None or status == 429 or status >= 500:
+        elif status is None or status in (408, 425, 429) or status >= 500:
             self.try_later(message, status, pause)
         elif status in (404, 410):  # The subscription has ended, and its messages go with it.
             endpoint = (message["endpoint"],)
@@ -443,6 +469,7 @@ class Push:
             self.database.execute("DELETE FROM subscriptions WHERE endpoint = ?", endpoint)
             self.finish(message, f"{status}, subscription removed")
         elif status < 300:
+            self.throttled.pop(message["host"], None)
             self.finish(message, status)
         else:  # Our mistake. The subscription may be good, so it stays.
             self.finish(message, f"{status}: look at our key, token and payload", logging.ERROR)
@@ -475,15 +502,28 @@ class Push:
         """Wait as long as the push service asks, and longer after each failure."""
         backoff = min(2 ** message["attempts"], 3600) * random.uniform(1, 2)
         due = time.time() + max(pause, backoff)
+        if status in (429, 503):
+            self.hold_back(message, status, min(due, time.time() + LONGEST_PAUSE))
         if due >= message["expires"]:
             self.finish(message, f"{status}, no time left")
             return
         log.info("%s: %s, again in %d s", message["host"], status, due - time.time())
         again = "UPDATE messages SET due = ?, attempts = attempts + 1 WHERE id = ?"
         self.database.execute(again, (due, message["id"]))
-        if status == 429:  # It is meant for everything that we send there.
-            others = "UPDATE messages SET due = max(due, ?) WHERE host = ?"
-            self.database.execute(others, (due, message["host"]))
+
+    def hold_back(self, message: sqlite3.Row, status: int, until: float) -> None:
+        """Let others wait too: 429 is about the subscription, 503 about the push service.
+
+        If many subscriptions say 429, and nothing is accepted meanwhile, it is about us. RFC 8030 §8.4.
+        """
+        host, whom = message["host"], message["endpoint"]
+        if status == 429:
+            self.throttled[host].add(whom)
+        if status == 503 or len(self.throttled[host]) >= CONFIRMED:
+            whom = host
+        upsert = """INSERT INTO pauses VALUES (?, ?)
+            ON CONFLICT (whom) DO UPDATE SET until = max(until, excluded.until)"""
+        self.database.execute(upsert, (whom, until))
 
     def finish(self, message: sqlite3.Row, outcome: object, level: int = logging.INFO) -> None:
         """Log by vendor, and never the endpoint, which is a secret. The message is done."""
@@ -493,6 +533,7 @@ class Push:
 
 def retry_after(text: str) -> float:
     """Return the seconds that a Retry-After header asks for: a number, or a date (RFC 9110 §10.2.3)."""
+    text = text.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:

@@ -69,12 +69,16 @@ async function renew({ newSubscription }) {
   if (!user) return;
   const options = { userVisibleOnly: true, applicationServerKey: key };
   const subscription = newSubscription ?? (await registration.pushManager.subscribe(options));
-  if ((await save(subscription)).status !== 410) return;
+  if ((await save(subscription)) !== 410) return;
   await subscription.unsubscribe(); // the push service has ended this one: make another
   await save(await registration.pushManager.subscribe(options));
 }
 
-function save(subscription) {
+// Return the status of the server's answer: it has the subscription, or says 410. Otherwise throw.
+async function save(subscription) {
   const headers = { "Content-Type": "application/json" };
-  return fetch("add-subscription", { method: "POST", headers, body: JSON.stringify(subscription) });
+  const body = JSON.stringify(subscription);
+  const { ok, status } = await fetch("add-subscription", { method: "POST", headers, body });
+  if (ok || status === 410) return status;
+  throw new Error(`The server answers with status ${status}.`);
 }

@@ -28,15 +28,17 @@ KEYS = RFC8291.subscription.to_json()["keys"]
 
 
 class PushServiceToOrder:
-    """A push service that gives the answers of a list, and 201 after them."""
+    """A push service that gives the answers of a list, then that of the path, or else 201."""
 
     def __init__(self):
         self.answers: deque[tuple[int, dict]] = deque()
+        self.by_path: dict[str, tuple[int, dict]] = {}
         self.messages: list[tuple[str, dict]] = []
         self._news = threading.Condition()
 
     def take(self, handler) -> None:
-        status, headers = self.answers.popleft() if self.answers else (201, {})
+        usual = self.by_path.get(handler.request.path, (201, {}))
+        status, headers = self.answers.popleft() if self.answers else usual
         handler.set_status(status)
         for name, value in headers.items():
             handler.set_header(name, value)
@@ -90,6 +92,7 @@ async def stop(server):
 def service(origin_and_service):
     service = origin_and_service[1]
     service.messages.clear()
+    service.by_path.clear()
     return service
 
 
@@ -183,7 +186,8 @@ def test_a_message_goes_to_each_of_a_person_s_devices_and_to_nobody_else(
     thief = device("laptop") | {"keys": KEYS | {"p256dh": other}}
     assert devices["desk"].say("add-subscription", thief) == 409
     assert laptop.post(server.url + "notify-me", json={}).json() == {"queued": 2}
-    # A device that has a new endpoint loses the old one.
+    service.wait(4)
+    # A device that has a new endpoint loses the old one, and what still waits for that.
     assert laptop.say("add-subscription", device("laptop-2")) == 201
     assert laptop.post(server.url + "notify-me", json={}).json() == {"queued": 2}
     assert {path for path, _ in service.wait(6)[4:]} == {"/laptop-2", "/phone"}
@@ -251,6 +255,131 @@ def module(tmp_path_factory):
     return module
 
 
+@pytest.fixture
+def push(module, tmp_path, monkeypatch):
+    """The queue of a server, in this process."""
+    monkeypatch.setattr(module, "DATA", tmp_path)
+    push = module.Push()
+    push.requests.trust_env = False
+    yield push
+    push.threads.shutdown()
+    push.requests.close()
+    push.database.close()
+
+
+def queue(push, *endpoints: str) -> None:
+    """Queue a message to each. What is new is the subscription of a user of the same name."""
+    for endpoint in endpoints:
+        session = endpoint.encode()
+        for insert in (
+            ("INSERT OR IGNORE INTO users VALUES (?, '', '')", (endpoint,)),
+            ("INSERT OR IGNORE INTO sessions VALUES (?, ?, 1e12)", (session, endpoint)),
+            ("INSERT OR IGNORE INTO subscriptions VALUES (?, ?, ?, ?, 0)",
+             (endpoint, KEYS["p256dh"], KEYS["auth"], session)),
+        ):  # fmt: skip
+            push.database.execute(*insert)
+        assert push.notify(endpoint, "Hello", "This is a test.") == 1
+
+
+def sent(push, service) -> list[str]:
+    """Send until nothing is left that may be sent now. Return the paths that were asked."""
+
+    async def rounds():
+        while messages := push.next_messages():
+            push.sending |= {message["id"]: message["host"] for message in messages}
+            await asyncio.gather(*map(push.attempt, messages))
+
+    service.messages.clear()
+    asyncio.run(rounds())
+    return sorted(path for path, _ in service.messages)
+
+
+YEAR = {"Retry-After": "31536000"}
+
+
+def test_429_holds_back_its_own_subscription(module, push, origin_and_service, service):
+    first, second = (f"{origin_and_service[0]}/{name}" for name in ("first", "second"))
+    service.by_path["/first"] = (429, {"Retry-After": "80000"})
+    queue(push, first, second)
+    assert sent(push, service) == ["/first", "/second"]
+    queue(push, first, second)
+    assert sent(push, service) == ["/second"]
+    push.database.execute("UPDATE pauses SET until = until - ?", (module.LONGEST_PAUSE,))
+    assert sent(push, service) == ["/first"], "the later message, which the pause has held back"
+
+
+def test_503_holds_back_all_of_its_push_service_but_not_for_a_year(
+    module, push, origin_and_service, service
+):
+    first, second = (f"{origin_and_service[0]}/{name}" for name in ("first", "second"))
+    service.answers.append((503, YEAR))
+    queue(push, first)
+    assert sent(push, service) == ["/first"]
+    queue(push, second)
+    assert sent(push, service) == []
+    push.database.execute("UPDATE pauses SET until = until - ?", (module.LONGEST_PAUSE,))
+    assert sent(push, service) == ["/second"]
+
+
+def test_429_to_many_and_nothing_accepted_holds_back_all(module, push, origin_and_service, service):
+    many = [f"{origin_and_service[0]}/{number}" for number in range(module.CONFIRMED)]
+    other = f"{origin_and_service[0]}/other"
+    service.by_path = {f"/{number}": (429, YEAR) for number in range(module.CONFIRMED)}
+    queue(push, *many[:-1])
+    assert len(sent(push, service)) == module.CONFIRMED - 1
+    queue(push, other)
+    assert sent(push, service) == ["/other"], "too few, so it is about each of them"
+    queue(push, many[-1], other)
+    assert sent(push, service) == [f"/{module.CONFIRMED - 1}", "/other"], (
+        "the success has ended the count"
+    )
+    push.database.execute("DELETE FROM pauses")
+    queue(push, *many)
+    assert len(sent(push, service)) == module.CONFIRMED
+    queue(push, other)
+    assert sent(push, service) == []
+
+
+def test_a_push_service_that_never_answers_leaves_places_for_the_others(
+    module, push, monkeypatch, origin_and_service, service
+):
+    monkeypatch.setattr(module, "ANSWER_SECONDS", patience(600))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        slow = f"http://localhost:{silent.getsockname()[1]}"
+        queue(push, *(f"{slow}/{number}" for number in range(module.AT_ONCE)))
+        queue(push, f"{origin_and_service[0]}/other")
+
+        async def scenario():
+            sending = asyncio.create_task(push.run())
+            # It waits in a thread of the loop's own, as a log-in does.
+            told = await asyncio.to_thread(service.wait, 1)
+            assert [path for path, _ in told] == ["/other"]
+            assert list(push.sending.values()).count("localhost") == module.AT_ONE_HOST
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sending
+
+        asyncio.run(scenario())
+
+
+def test_sending_ends_when_it_is_told_to_even_as_news_arrive(push):
+    async def is_cancelled(steps: int) -> bool:
+        sending = asyncio.create_task(push.run())
+        for _ in range(5):
+            await asyncio.sleep(0)  # it waits for news
+        push.news.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.wait([sending], timeout=patience(5))
+        return sending.cancelled()
+
+    async def scenario():
+        return [await is_cancelled(steps) for steps in range(5)]
+
+    assert asyncio.run(scenario()) == [True] * 5
+
+
 def test_no_connection_leads_into_this_network_and_none_is_redirected(
     module, origin_and_service, service
 ):
@@ -304,7 +433,7 @@ def drip_headers(peer: socket.socket, stop: threading.Event) -> None:
 
 
 def test_retry_after_is_seconds_or_a_date(module):
-    assert module.retry_after("120") == 120
+    assert module.retry_after("120") == module.retry_after(" 120 ") == 120
     assert module.retry_after("Fri, 01 Jan 2100 00:00:00 GMT") > 1e9
     assert module.retry_after("") == module.retry_after("soon") == module.retry_after("²") == 0
     assert module.retry_after("Fri, 01 Jan 0001 00:00:00 +2359") <= 0

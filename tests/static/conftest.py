@@ -22,6 +22,7 @@ from pushlab.lab.loop import BackgroundLoop
 from pushlab.settings import patience
 
 from ..run.artifacts import lines
+from ..run.chromium import SWITCHES
 
 SETTLED = "body[data-state]:not([data-busy])"
 
@@ -59,7 +60,7 @@ def chromium(tmp_path_factory, chromium_installed):
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("chromium"),
             executable_path=chromium_installed,
-            args=["--no-sandbox", f"--host-resolver-rules={rules}"],
+            args=[*SWITCHES, f"--host-resolver-rules={rules}"],
             timeout=patience(120) * 1000,
         )
         context.set_default_timeout(patience(60) * 1000)

@@ -173,7 +173,7 @@ def subscribed(background, push_service, room, name: str) -> str:
 async def _subscribe(push_service, room, name: str) -> str:
     made = push_service.broker.subscribe(Away(), "channel", None)
     for _ in range(2):
-        push_service.broker.accept(made, b"", PushOptions(ttl=60))
+        await push_service.broker.accept(made, b"", PushOptions(ttl=60))
     keys = RFC8291.subscription
     subscription = PushSubscription(push_service.endpoint(made.token), keys.p256dh, keys.auth)
     room.subscribe(subscription, name)

@@ -114,9 +114,10 @@ ASK_ALL_THE_TIME = """async () => {
 def test_a_page_that_asks_meanwhile_makes_the_browser_forget_nothing(listening):
     listening.page.evaluate(ASK_ALL_THE_TIME)
     for number in range(40):
+        listening.page.wait_for_function(f"window.asked >= {number}")  # Slow or not, it asks in between.
         listening.deliver(f"message {number}")
     shown = listening.shows(40)
-    assert listening.page.evaluate("() => window.asking = false || window.asked") > 40
+    listening.page.evaluate("() => { window.asking = false; }")
     assert {one["body"] for one in shown} == {f"message {number}" for number in range(40)}
 
 
@@ -138,24 +139,19 @@ def test_a_push_is_shown_when_there_is_no_lock_to_be_had(listening, lock):
     assert listening.page.evaluate(listed) == ["All the same"]
 
 
-def test_the_senders_options_are_kept(listening):
+def test_the_senders_options_are_kept_or_left_out_if_the_browser_refuses_them(listening):
     options = {"body": "b", "tag": "t", "data": {"id": 7}, "icon": "icon.svg"}
     listening.deliver(json.dumps({"title": "Hello", "options": options}))
     (shown,) = listening.shows(1)
     assert shown == {"title": "Hello", **options, "icon": listening.url + "icon.svg"}
-
-
-def test_a_tag_replaces_what_is_shown(listening):
+    # A tag replaces what is shown.
     for body in ("one", "two"):
         listening.deliver(json.dumps({"title": "Hello", "options": {"body": body, "tag": "t"}}))
         expect(listening.page.locator("#notifications")).to_contain_text(body)
     assert [each["body"] for each in listening.shows(1)] == ["two"]
-
-
-def test_options_that_the_browser_refuses_do_not_keep_the_message_back(listening):
-    """``renotify`` without a tag is a TypeError."""
+    # ``renotify`` without a tag is a TypeError, and does not keep the message back.
     listening.deliver('{"title": "Hello", "options": {"body": "b", "renotify": true}}')
-    (shown,) = listening.shows(1)
+    (shown,) = (each for each in listening.shows(2) if each["tag"] == "")
     assert (shown["title"], shown["body"]) == ("Hello", "b")
     expect(listening.page.locator("#events")).to_contain_text("error TypeError")
 
@@ -208,7 +204,7 @@ NO_PAGE_LEFT = """async (seconds) => {
 def test_a_click_focuses_an_open_page(listening):
     listening.worker.evaluate(RECORD)
     assert listening.worker.evaluate("comeForward().then(() => done)") == [f"focus {listening.url}"]
-    expect(listening.page.locator("#events li").last).to_contain_text("clicked")
+    expect(listening.page.locator("#events li").last).to_contain_text("notification clicked")
 
 
 def test_a_click_opens_a_page_where_none_is_open(listening):
@@ -221,7 +217,7 @@ def test_a_click_opens_a_page_where_none_is_open(listening):
 
 # ---- a subscription that changes: this Chromium reaches no push service, so subscribe() is recorded
 
-CHANGE = """([oldKey, newKey, left]) => {
+CHANGE = """async ([oldKey, newKey, left]) => {
   self.done = [];
   const bytes = (text) => {
     const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
@@ -237,39 +233,91 @@ CHANGE = """([oldKey, newKey, left]) => {
     done.push(`subscribe ${encoded(applicationServerKey)}`);
     return { endpoint: "https://push.example.net/again" };
   };
-  self.post = async (route, value) => done.push(`${route} ${value.endpoint ?? value.event}`);
-  return subscribeAgain({
+  self.send ??= fetch;
+  self.fetch = (route, options) => {
+    const { endpoint, event } = JSON.parse(options.body ?? "{}");
+    if (options.body) done.push(`${route} ${endpoint ?? event}`);
+    return send(route, options);
+  };
+  const change = {
     oldSubscription: oldKey && made("old", oldKey),
     newSubscription: newKey && made("new", newKey),
-  }).then(() => done);
+  };
+  await subscribeAgain(change).catch(() => done.push("failed"));
+  return done;
 }"""
 EARLIER = VapidKeys.from_raw(bytes(31) + b"\1").application_server_key
-NOTED = "report "
+TAKEN = (200, "application/json", '{"data": {"success": true}}')
+LOG_IN = "<title>Log in</title>"
+NOT_TAKEN = [
+    (400, "application/json", '{"error": {"id": "bad-keys", "message": "p256dh"}}'),
+    (503, "application/json", '{"error": {"id": "busy", "message": "busy"}}'),
+    (403, "text/html", LOG_IN),
+    (200, "text/html", LOG_IN),
+    (302, "text/html", "manifest.webmanifest"),
+]
+"""Answers of the application server, or of another in its place. The last leads to a file of ours."""
+
+
+@pytest.fixture
+def changing(page, proxy) -> Listening:
+    """A worker whose server takes and removes every subscription."""
+    listening = Listening(page, proxy.url)
+    proxy.answers = dict.fromkeys(("/add-subscription", "/remove-subscription"), TAKEN)
+    return listening
 
 
 def change(listening, old, new=None, left=None) -> list[str]:
     done = listening.worker.evaluate(CHANGE, [old, new, left])
-    return [one.replace("https://push.example.net/", "") for one in done if not one.startswith(NOTED)]
+    return [one.replace("https://push.example.net/", "") for one in done]
 
 
-def test_after_a_key_rotation_the_worker_subscribes_with_the_server_s_new_key(listening, server):
+def test_after_a_key_rotation_the_worker_subscribes_with_the_server_s_new_key(changing, server):
     now = server.keys.application_server_key
-    again = [f"subscribe {now}", "add-subscription again", "remove-subscription old"]
-    assert change(listening, EARLIER) == again
+    again = [
+        f"subscribe {now}",
+        "add-subscription again",
+        "report subscribed",
+        "remove-subscription old",
+    ]
+    assert change(changing, EARLIER) == again
     # What the browser has made with the earlier key is ended first.
-    assert change(listening, EARLIER, new=EARLIER) == ["unsubscribe new", *again]
-    assert change(listening, EARLIER, left=EARLIER) == ["unsubscribe left", *again]
+    assert change(changing, EARLIER, new=EARLIER) == ["unsubscribe new", *again]
+    assert change(changing, EARLIER, left=EARLIER) == ["unsubscribe left", *again]
 
 
-def test_a_subscription_that_is_for_the_server_s_key_is_kept(listening, server):
+def test_a_subscription_that_is_for_the_server_s_key_is_kept(changing, server):
     now = server.keys.application_server_key
-    assert change(listening, now, new=now) == ["add-subscription new", "remove-subscription old"]
-    assert change(listening, None, new=now) == ["add-subscription new"]
+    added = ["add-subscription new", "report subscribed"]
+    assert change(changing, now, new=now) == [*added, "remove-subscription old"]
+    assert change(changing, None, new=now) == added
+
+
+def test_what_the_server_does_not_take_replaces_nothing(changing, server, proxy):
+    now = server.keys.application_server_key
+    for answer in NOT_TAKEN:
+        proxy.answers["/add-subscription"] = answer
+        assert change(changing, now, new=now) == ["add-subscription new", "failed"], answer
+
+
+def test_an_old_endpoint_that_the_server_keeps_or_has_forgotten_changes_nothing(changing, server, proxy):
+    now = server.keys.application_server_key
+    done = ["add-subscription new", "report subscribed", "remove-subscription old"]
+    for answer in NOT_TAKEN:
+        proxy.answers["/remove-subscription"] = answer
+        assert change(changing, now, new=now) == done, answer
 
 
 def test_where_the_server_does_not_answer_the_old_key_is_used(listening, server, background):
     background.run(server.stop())
-    assert change(listening, EARLIER)[0] == f"subscribe {EARLIER}"
+    again = [f"subscribe {EARLIER}", "add-subscription again", "failed"]
+    assert change(listening, EARLIER) == again
+
+
+def test_what_another_answers_in_the_server_s_place_is_no_key(changing, proxy):
+    for answer in NOT_TAKEN:
+        proxy.answers["/vapid"] = answer
+        assert change(changing, EARLIER)[0] == f"subscribe {EARLIER}", answer
 
 
 # ---- a changed worker ----------------------------------------------------------------------------
