@@ -21,6 +21,7 @@ from pushlab.lab.invitation import Invitation
 from pushlab.notebook.pictures import theme
 from pushlab.notebook.pictures.sequence import COLOURS, describe, shorten
 from pushlab.protocol.encryption import MAX_PLAINTEXT, OVERHEAD
+from pushlab.text import counted
 from pushlab.useragent.base import Notification
 
 LOG_LINES = 100
@@ -143,8 +144,7 @@ def outcome(result: Outcome, recipient: str) -> str:
 
 def counts(result: Counts) -> str:
     """Explain the outcomes of one message to all subscriptions."""
-    sent = result.done
-    said = f"Sent to {sent} subscription{'s' if sent != 1 else ''}: {result.accepted} accepted"
+    said = f"Sent to {counted(result.done, 'subscription')}: {result.accepted} accepted"
     if result.gone:
         said += f", {result.gone} gone and removed"
     if result.failed:
@@ -293,7 +293,7 @@ def invalid(error: PushlabError) -> str:
 def notifications(shown: Sequence[Notification], name: str, at: float) -> str:
     """Show the notifications that the user agent itself reported at a time.
 
-    A browser takes a notification away by itself, and tells nobody: Firefox after 20 seconds.
+    A browser takes a notification away by itself: Firefox does after 20 seconds.
     """
     when = f"At {clock(at)}, {escape(name)}"
     if not shown:

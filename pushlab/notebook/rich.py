@@ -23,7 +23,7 @@ from pushlab.notebook.pictures import svg, theme
 from pushlab.notebook.pictures.bytemaps import byte_block, parts_of, token_blocks
 from pushlab.notebook.pictures.sequence import COLOURS
 from pushlab.notebook.pictures.svg import Block
-from pushlab.notebook.pictures.tables import TableRow, count, hexadecimal, table
+from pushlab.notebook.pictures.tables import TableRow, hexadecimal, table
 from pushlab.protocol import base64url, trace, vapid
 from pushlab.protocol.content_coding import ContentKeys, Header
 from pushlab.protocol.delivery import LONG, PushOptions, PushRequest
@@ -31,7 +31,7 @@ from pushlab.protocol.encryption import Derivation
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.protocol.trace import Span
 from pushlab.protocol.vapid import Claims, Credentials
-from pushlab.text import one_line, show
+from pushlab.text import counted, one_line, show
 
 USER_AGENT = COLOURS[Party.USER_AGENT]
 PUSH_SERVICE = COLOURS[Party.PUSH_SERVICE]
@@ -88,7 +88,7 @@ def request(thing: PushRequest) -> list[Block]:
     lines = [TableRow(thing.method, "", "the endpoint; its path is a secret", url, "RFC 8030 §5")]
     lines += _header_rows(thing.headers.items())
     parts, said = _body_parts(thing.body)
-    lines.append(TableRow("body", count(len(thing.body)), said))
+    lines.append(TableRow("body", counted(len(thing.body)), said))
     drawn = [byte_block(parts, thing.body)] if thing.body else []
     said = "PushRequest: application server → push service"
     wide = sum(block.width for block in drawn)
@@ -119,14 +119,14 @@ def subscription(thing: PushSubscription) -> list[Block]:
     if thing.expiration_time is not None:
         expires = _date(thing.expiration_time / 1000)
     lines = [
-        TableRow("endpoint", count(len(thing.endpoint), "character"),
+        TableRow("endpoint", counted(len(thing.endpoint), "character"),
              "where to send; known to all three parties, and a secret to others",
              f"{thing.origin}/…", "RFC 8030 §4"),
         TableRow("label", "", "names it without giving it away", thing.label),
-        TableRow("p256dh", count(len(thing.p256dh or b"")),
+        TableRow("p256dh", counted(len(thing.p256dh or b"")),
              "public key: encrypt for it; the user agent alone has the private half",
              "", "RFC 8291 §3.1", USER_AGENT),
-        TableRow("auth", count(len(thing.auth or b"")),
+        TableRow("auth", counted(len(thing.auth or b"")),
              "secret: known to user agent and application server, not to the push service",
              "", "RFC 8291 §3.2", USER_AGENT),
         TableRow("expirationTime", "", expires, "", "Push API §8"),
@@ -143,7 +143,7 @@ def claims(thing: Claims) -> list[Block]:
              svg.shorten(str(thing.exp), 60), "RFC 8292 §2"),
         TableRow("sub", "subject", "whom to write to when something goes wrong",
              "(none)" if thing.sub is None else str(thing.sub), "RFC 8292 §2.1"),
-        TableRow("as JSON", count(len(thing.to_json())), "what is signed: readable by anyone",
+        TableRow("as JSON", counted(len(thing.to_json())), "what is signed: readable by anyone",
              str(thing), "RFC 7515 §3"),
     ]  # fmt: skip
     return [table(lines, "Claims: what the application server says", APPLICATION_SERVER)]
@@ -152,10 +152,10 @@ def claims(thing: Claims) -> list[Block]:
 def credentials(thing: Credentials) -> list[Block]:
     """Draw the two values of an Authorization header."""
     lines = [
-        TableRow("t", count(len(thing.t), "character"),
+        TableRow("t", counted(len(thing.t), "character"),
              "the token: whoever holds it can send until it expires", f"{thing.t[:8]}…",
              "RFC 8292 §3.1"),
-        TableRow("k", count(len(thing.k)), "the public key: names the application server",
+        TableRow("k", counted(len(thing.k)), "the public key: names the application server",
              f"{base64url.encode(thing.k)[:8]}…", "RFC 8292 §3.2"),
     ]  # fmt: skip
     return [table(lines, "Credentials of the application server", APPLICATION_SERVER)]
@@ -184,9 +184,9 @@ def response(thing: PushResponse) -> list[Block]:
         else:
             others += 1
     if others:
-        lines.append(TableRow("…", "", count(others, "other header")))
+        lines.append(TableRow("…", "", counted(others, "other header")))
     words = show(thing.body.decode("utf-8", "replace"))
-    lines.append(TableRow("body", count(len(thing.body)), words or "none"))
+    lines.append(TableRow("body", counted(len(thing.body)), words or "none"))
     return [table(lines, "PushResponse: push service → application server", PUSH_SERVICE)]
 
 
@@ -203,7 +203,9 @@ def outcome(thing: Outcome) -> list[Block]:
     """Draw the outcome of a message, and what to do next."""
     faults = {party.value: colour for party, colour in COLOURS.items()}
     lines = [
-        TableRow("kind", count(thing.attempts, "request"), _without_rows(thing), thing.kind, thing.rfc),
+        TableRow(
+            "kind", counted(thing.attempts, "request"), _without_rows(thing), thing.kind, thing.rfc
+        ),
         TableRow("fault", "", "", thing.fault or "nobody's", "", faults.get(thing.fault, svg.INK)),
         TableRow("next", "", thing.next or "nothing to do"),
     ]
@@ -231,7 +233,7 @@ def header(thing: Header) -> list[Block]:
     spans = [
         Span(0, 16, "salt", "random, new for each message", "RFC 8188 §2.1"),
         Span(16, 20, "rs", f"record size {thing.rs}", "RFC 8188 §2.1"),
-        Span(20, 21, "idlen", f"{count(len(thing.keyid))} of keyid follow", "RFC 8188 §2.1"),
+        Span(20, 21, "idlen", f"{counted(len(thing.keyid))} of keyid follow", "RFC 8188 §2.1"),
         Span(21, len(data), "keyid", "names the key: in web push, as_public", "RFC 8291 §4"),
     ]
     drawn = byte_block(parts_of(spans, len(data)), data)
@@ -242,7 +244,7 @@ def header(thing: Header) -> list[Block]:
 def derivation(thing: Derivation | ContentKeys) -> list[Block]:
     """Draw how the keys of a message are derived: formulas and lengths, no values."""
     lines = [
-        TableRow(name, count(len(getattr(thing, key))), formula, "", rfc)
+        TableRow(name, counted(len(getattr(thing, key))), formula, "", rfc)
         for key, name, formula, rfc in trace.DERIVATION
         if hasattr(thing, key)
     ]
@@ -289,7 +291,7 @@ def _captured(thing: Inspection) -> list[TableRow]:
         show(request.method), "", "the endpoint; its path is a secret", where, "RFC 8030 §5"
     )
     others = len(request.headers) - len(headers)
-    rest = [TableRow("…", "", count(others, "other header"))] if others else []
+    rest = [TableRow("…", "", counted(others, "other header"))] if others else []
     return [first, *_header_rows(headers), *rest]
 
 
@@ -310,7 +312,7 @@ def _body(thing: Inspection, wide: float) -> list[Block]:
     body = thing.request.body
     if not body or not thing.body:
         return []
-    heading = table([], f"Its body: {count(len(body))}", APPLICATION_SERVER, width=wide)
+    heading = table([], f"Its body: {counted(len(body))}", APPLICATION_SERVER, width=wide)
     return [heading, byte_block(thing.body, body)]
 
 
@@ -319,11 +321,11 @@ def _opened(thing: Inspection, secrets: bool, wide: float) -> list[Block]:
     lines = []
     for step in thing.steps:
         value = hexadecimal(step.value) if secrets else ""
-        lines.append(TableRow(step.name, count(len(step.value)), step.formula, value, step.rfc))
+        lines.append(TableRow(step.name, counted(len(step.value)), step.formula, value, step.rfc))
     if thing.plaintext is not None:
         text = one_line(thing.plaintext.decode("utf-8", "replace")) if secrets else ""
         hidden = "" if secrets else "secrets=True shows it"
-        lines.append(TableRow("plaintext", count(len(thing.plaintext)), hidden, text, "RFC 8291 §4"))
+        lines.append(TableRow("plaintext", counted(len(thing.plaintext)), hidden, text, "RFC 8291 §4"))
     if thing.fault:
         lines.append(TableRow("not opened", "", thing.fault, "", "", WRONG))
     heading = "Opened with the receiver's keys"

@@ -26,10 +26,13 @@ LOG = "jupyterhub.log"
 
 
 class Hub:
-    """A hub that runs: ``url`` ends in a slash, and ``home`` has a folder for each user."""
+    """A hub that runs: ``url`` ends in a slash, and ``home`` has a folder for each user.
 
-    def __init__(self, home: Path, port: int):
-        self.home, self.token = home, secrets.token_hex(16)
+    ``runtime`` has one with the connection files of each user's kernels.
+    """
+
+    def __init__(self, home: Path, runtime: Path, port: int):
+        self.home, self.runtime, self.token = home, runtime, secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{port}/"
 
     def ask(self, path: str, method: str = "GET", token: str = "", **headers: str) -> tuple[int, bytes]:
@@ -60,12 +63,22 @@ class Hub:
         """Start the servers of users side by side, and wait until they serve."""
         for user in users:
             self.api(f"users/{user}/server", "POST")
-        self._wait(lambda: all((self._server(user) or {}).get("ready") for user in users))
+        self.wait(lambda: all((self._server(user) or {}).get("ready") for user in users))
 
     def stop(self, user: str) -> None:
-        """Stop a user's server, and with it their kernels; wait until it has ended."""
+        """Stop a user's server; wait until it has ended.
+
+        Its kernels end a moment later: each looks once a second whether the server is still there.
+        """
         self.api(f"users/{user}/server", "DELETE")
-        self._wait(lambda: self._server(user) is None)
+        self.wait(lambda: self._server(user) is None)
+
+    def run(self, user: str, code: str) -> str:
+        """Run a cell in a new kernel of a user's server, and return what it prints."""
+        status, body = self.ask(f"user/{user}/api/kernels", "POST", self.token_of(user))
+        assert status == 201, body
+        with kernels.attached(self.runtime / user / f"kernel-{json.loads(body)['id']}.json") as client:
+            return kernels.printed(client, code)
 
     def _server(self, user: str) -> dict | None:
         return self.api(f"users/{user}")["servers"].get("")
@@ -77,7 +90,8 @@ class Hub:
         except OSError:
             return False
 
-    def _wait(self, condition) -> None:
+    def wait(self, condition) -> None:
+        """Wait until a condition is true; fail with the hub's log if it does not become so."""
         deadline = time.monotonic() + patience(120)
         while not condition():
             assert time.monotonic() < deadline, (self.home / LOG).read_text("utf-8")
@@ -102,7 +116,7 @@ def running(home: Path, environment: dict[str, str]) -> Iterator[Hub]:
     """Start a hub, whose users have this in the environment. Its log is in ``home / LOG``."""
     with kernels.folder() as runtime:
         port, hub_port, api_port = free_port(), free_port(), free_port()
-        hub = Hub(home, port)
+        hub = Hub(home, runtime, port)
         told = {
             "home": str(home), "runtime": str(runtime), "token": hub.token,
             "port": port, "hub_port": hub_port, "api_port": api_port,
@@ -128,6 +142,6 @@ def running(home: Path, environment: dict[str, str]) -> Iterator[Hub]:
                     group, watch = process.pid, guard(process.pid)
                     undo.callback(watch.communicate)
                     undo.callback(watch.kill)
-            hub._wait(lambda: process.poll() is not None or hub.serves())
+            hub.wait(lambda: process.poll() is not None or hub.serves())
             assert process.poll() is None, (home / LOG).read_text("utf-8")
             yield hub

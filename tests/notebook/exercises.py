@@ -5,8 +5,6 @@ import builtins
 from functools import cache
 from typing import Any, NamedTuple
 
-import jupytext
-
 from pushlab import checks
 
 from .lessons import LESSONS, NOTEBOOKS
@@ -40,6 +38,8 @@ def exercises() -> dict[str, Exercise]:
 
 
 def _cells(lesson: str) -> list:
+    import jupytext  # which takes longer than most tests
+
     source = (NOTEBOOKS / "source" / f"{lesson}.py").read_text("utf-8")
     return [c for c in jupytext.reads(source, fmt="py:percent").cells if c.cell_type == "code"]
 

@@ -8,10 +8,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbgrader.api import Gradebook
-from nbgrader.apps import NbGraderAPI
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.validator import Validator
 from traitlets.config import Config
 
 from ..run import kernels
@@ -35,8 +31,11 @@ def course(build, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def grader(course):
-    """Give nbgrader at this course."""
+def grader(course, programs):
+    """Give nbgrader at this course. Its programs run for seconds, and its import takes half of one."""
+    from nbgrader.apps import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+
     with kernels.folder() as sockets, pytest.MonkeyPatch.context() as patch:
         # It calls the program alembic, which is beside this Python.
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
@@ -83,6 +82,8 @@ def test_every_exercise_is_released_with_a_stub_and_a_locked_check(build, course
 
 def test_a_right_and_a_wrong_submission_get_their_points(course, grader, released, notebook_kernel):
     """The wrong one has one answer that is wrong, and has replaced the check by one that passes."""
+    from nbgrader.api import Gradebook
+
     solved = _cells(_read(course / "source" / LESSON / f"{LESSON}.ipynb"))
     for one, cell in _cells(released[LESSON]).items():
         if cell.metadata.nbgrader.solution:
@@ -115,6 +116,8 @@ def test_a_right_and_a_wrong_submission_get_their_points(course, grader, release
 
 
 def test_validate_tells_the_student_what_is_missing(course, grader, released, notebook_kernel, tmp_path):
+    from nbgrader.validator import Validator
+
     stub = tmp_path / "stub.ipynb"
     nbformat.write(released["04_sign"], stub)
     validator = Validator(parent=grader)

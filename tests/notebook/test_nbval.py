@@ -1,9 +1,9 @@
-"""Every solution runs again with the outputs it is printed with, whichever browser plays.
+"""nbval holds the outputs of a lesson's file against what a run of it gives: it sees what has changed.
 
-``./lab test`` itself hands them to nbval, with the first real browser that it finds: Firefox. In
-JupyterLab they run with a Chromium (``test_jupyterlab``, ``test_lessons_in_jupyterlab``), and here
-with a virtual user agent, where that makes a difference: all that can be found here is a lesson that
-needs a real browser, on a machine that has none. nbval compares each time.
+``./lab test`` itself hands it the solutions, with the first real browser that it finds: Firefox. In
+JupyterLab the lessons that open a browser run with a Chromium (``test_lessons_in_jupyterlab``). With a
+virtual user agent they run as the learner's notebooks (``test_lessons``), and where the exercises have
+an effect on other outputs, here. nbval compares each time.
 """
 
 import os
@@ -17,23 +17,17 @@ from nbval.plugin import IPyNbFile
 from pushlab.settings import patience
 
 from ..run.kernels import connection
-from .lessons import LESSONS, code_cells, differences, opens_a_browser, solution
+from .lessons import YOUR_SERVER, code_cells, differences, solution
 
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 COMMAND += ["--nbval", "--nbval-current-env"]
-WITH_A_BROWSER = [name for name in LESSONS if opens_a_browser(name)]
 
 
-def test_some_lessons_open_a_browser_and_others_do_not():
-    assert set(LESSONS) > set(WITH_A_BROWSER) >= {"00_start_here", "07_receive"}
-
-
-@pytest.mark.parametrize("name", WITH_A_BROWSER)
-def test_with_a_virtual_browser(build, request, tmp_path, artifacts, notebook_kernel, name):
-    lesson = nbformat.read(solution(name), as_version=4)
-    with artifacts.offer(f"{name}.ipynb", lambda: nbformat.writes(lesson)):
+def test_your_server_with_a_virtual_browser(build, request, tmp_path, artifacts, notebook_kernel):
+    lesson = nbformat.read(solution(YOUR_SERVER), as_version=4)
+    with artifacts.offer(f"{YOUR_SERVER}.ipynb", lambda: nbformat.writes(lesson)):
         build.run(lesson, tmp_path, browser="virtual", connection=connection(tmp_path / "kernel"))
-        assert differences(request.session, solution(name), code_cells(lesson)) == []
+        assert differences(request.session, solution(YOUR_SERVER), code_cells(lesson)) == []
 
 
 def test_a_cell_may_be_silent_for_as_long_as_a_loaded_machine_takes(request, sums, notebook_kernel):

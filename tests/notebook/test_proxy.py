@@ -20,7 +20,8 @@ from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.chromium.profile import switches
 from pushlab.useragent.firefox.browser import Firefox
 
-from .jupyter import LOG, TOKEN, be_patient, part, run_all, running
+from ..run import kernels
+from .jupyter import LOG, RUNTIME, TOKEN, be_patient, part, run_all, running
 
 BASE = "/user/x/"
 REGISTRATIONS = """async () => {
@@ -40,16 +41,15 @@ TOLD = """(what) => new Promise((resolve) => {
   look();
 })"""
 CELLS = [
-    # Run twice, by two browsers, it is one lab.
+    # Run twice, it is one lab.
     "from pushlab import Lab\nlab = globals().get('lab') or Lab()\nprint(lab.page_url)",
     "lab.panel()",
 ]
 
 
 @pytest.fixture(scope="module")
-def jupyter(tmp_path_factory, artifacts, notebook_kernel):
+def jupyter(home, artifacts, notebook_kernel):
     """Give the address of a JupyterLab at /user/x/, with one notebook."""
-    home = tmp_path_factory.mktemp("jupyter")
     folder = home / "notebooks"
     folder.mkdir()
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
@@ -124,23 +124,18 @@ def playwright():
         yield playwright
 
 
-def opened(context, jupyter: str):
-    """Open JupyterLab in a browser, run the notebook, and give the page and the outputs."""
-    page = context.new_page()
-    be_patient(page)
-    page.goto(f"{jupyter}lab?token={TOKEN}")
-    page.wait_for_function("window.jupyterapp")
-    return page, run_all(page, "page.ipynb")
-
-
 @pytest.fixture(scope="module")
-def notebook(playwright, jupyter, chromium_installed, tmp_path_factory, artifacts):
+def notebook(playwright, home, jupyter, chromium_installed, tmp_path_factory, artifacts):
     """Give JupyterLab in a Chromium that uses the push service of the notebook's own lab."""
-    # Which push service that is the kernel says, so a first browser runs the notebook.
-    first = playwright.chromium.launch(executable_path=chromium_installed, args=["--no-sandbox"])
-    _, cells = opened(first, jupyter)
-    first.close()
-    page_url = cells[0].outputs[0].text.strip()
+    # Which push service that is the kernel says, so the notebook has its kernel before the browser.
+    session = {"path": "page.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+    started = urllib.request.Request(
+        f"{jupyter}api/sessions?token={TOKEN}", json.dumps(session).encode()
+    )
+    with DIRECT.open(started, timeout=patience(60)) as answer:
+        number = json.load(answer)["kernel"]["id"]
+    with kernels.attached(home / RUNTIME / f"kernel-{number}.json") as client:
+        page_url = kernels.printed(client, CELLS[0]).strip()
     assert page_url.startswith(f"{BASE}proxy/")
     origin = f"http://{urlsplit(jupyter).netloc}"
     with DIRECT.open(f"{origin}{page_url}health?token={TOKEN}", timeout=patience(60)) as answer:
@@ -156,7 +151,11 @@ def notebook(playwright, jupyter, chromium_installed, tmp_path_factory, artifact
         profile, executable_path=chromium_installed, args=told, permissions=["notifications"],
         viewport={"width": 1400, "height": 1300}, timeout=1000 * patience(120),
     )  # fmt: skip
-    page, _ = opened(context, jupyter)
+    page = context.new_page()
+    be_patient(page)
+    page.goto(f"{jupyter}lab?token={TOKEN}")
+    page.wait_for_function("window.jupyterapp")
+    run_all(page, "page.ipynb")
     with artifacts.offer("jupyterlab.png", page.screenshot):
         yield SimpleNamespace(page=page, client=f"{origin}{page_url}")
     context.close()

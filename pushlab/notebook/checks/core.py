@@ -20,7 +20,7 @@ from typing import Any
 from pushlab.errors import NotYet
 from pushlab.protocol.spelling import recognize
 from pushlab.protocol.trace import Step
-from pushlab.text import show
+from pushlab.text import counted, show
 
 GREEN = "#1d7044"
 
@@ -99,11 +99,11 @@ def _mistake(yours: object, mistakes: Mapping[str, Any] | None) -> str:
 def _difference(yours: bytes | str, right: bytes | str, unit: str, said: str) -> str:
     """Say what is known of two values: the mistake, else their lengths and where they differ."""
     if said:
-        return f"has {_count(len(yours), unit)}. {said}"
+        return f"has {counted(len(yours), unit)}. {said}"
     at = next(i for i, (one, other) in enumerate(zip_longest(yours, right)) if one != other)
     if len(yours) == len(right):
-        return f"has {_count(len(yours), unit)}, as it should, and differs at {unit} {at}"
-    lengths = f"should have {_count(len(right), unit)}, and yours has {len(yours)}"
+        return f"has {counted(len(yours), unit)}, as it should, and differs at {unit} {at}"
+    lengths = f"should have {counted(len(right), unit)}, and yours has {len(yours)}"
     if at == min(len(yours), len(right)):
         return f"{lengths}{': its beginning is right' if at else ''}"
     return f"{lengths}; it differs at {unit} {at}"
@@ -292,7 +292,7 @@ def kind(value: object) -> str:
     if value is None:
         return "None: does your function return something? What print(…) shows is not returned"
     if isinstance(value, bytes):
-        return _count(len(value), "byte")
+        return counted(len(value), "byte")
     if inspect.isgenerator(value):
         return "a generator: is there a yield where return belongs?"
     if inspect.iscoroutine(value):
@@ -302,10 +302,6 @@ def kind(value: object) -> str:
         return "a function: write the parentheses that call it"
     many = f" of {len(value)}" if isinstance(value, str | list | tuple | set) else ""
     return article(type(value).__name__) + many
-
-
-def _count(count: int, unit: str) -> str:
-    return f"{count} {unit}{'s' * (count != 1)}"
 
 
 def article(noun: str) -> str:

@@ -23,6 +23,7 @@ OUTCOMES = ("waiting", "accepted", "gone", "refused", "retry", "expired")
 
 DATE = "Retry-After may be a date, in GMT: the pause lasts from now until then"
 LEAST = "Retry-After is the shortest pause that they ask for. Yours may be longer, never shorter"
+UNREADABLE = "What is neither seconds nor a date counts as absent, and must not end your worker"
 END = "At its end a message is worthless: there is an attempt only before it"
 DOUBLE = "The first pause is 30 seconds, and each further one is twice the last"
 ATTEMPTS: tuple[tuple[tuple[int, str | None, int, int], float | None, str], ...] = (
@@ -36,6 +37,9 @@ ATTEMPTS: tuple[tuple[tuple[int, str | None, int, int], float | None, str], ...]
     ((1, "7200", NOON, NOON + 9 * HOUR), NOON + 2 * HOUR, "The limit of an hour is for your own pause"),
     ((1, formatdate(NOON + 300, usegmt=True), NOON, NOON + HOUR), NOON + 300, DATE),
     ((1, formatdate(NOON - 300, usegmt=True), NOON, NOON + HOUR), NOON + 30, "That date is past"),
+    ((2, "soon", NOON, NOON + HOUR), NOON + 60, UNREADABLE),
+    ((2, "-1", NOON, NOON + HOUR), NOON + 60, UNREADABLE),
+    ((2, "Thu, 32 Sep 2026 12:00:00 GMT", NOON, NOON + HOUR), NOON + 60, UNREADABLE),
     ((1, None, NOON, NOON + 30), None, END),
     ((1, "120", NOON, NOON + 90), None, f"{END}. Earlier than Retry-After is no way out"),
     ((3, None, NOON, NOON + 119), None, END),
@@ -54,7 +58,7 @@ def again(function: Guarded) -> core.Right:
         except NotYet as told:
             if not told.__cause__ or header is None or header.isdigit():
                 raise
-            raise NotYet(f"{told.detail}. {DATE}", step=told.step) from None
+            raise NotYet(f"{told.detail}. {hint}", step=told.step) from None
         mistakes: dict[str, object] = {}
         if right is not None and type(yours) in (int, float):
             mistakes["It is a pause, and the time of the next attempt is asked for"] = float(right - now)

@@ -32,7 +32,8 @@ def ranges(yours: Callable[[list[int], int], Ranges]) -> Right:
             raise NotYet("Each range should be a tuple of two numbers: the first, and the last")
         case = f"With {len(numbers)} subscribers and {size} in a range"
         if answer != (right := _ranges(numbers, size)):
-            raise NotYet(f"{case}: {_what_is_wrong(numbers, size, answer, right)}")
+            what = _what_is_wrong(numbers, size, answer, right)
+            raise NotYet(f"{case}: {what}", step=what)
     return Right("Each subscriber is in one range, and the gaps make none longer or shorter.")
 
 

@@ -16,18 +16,19 @@ MINUTES = 240
 
 
 class BoardPanel:
-    """The widgets of a class. ``one`` and ``all_stuck`` are the buttons that nudge.
+    """The widgets of a class. ``join``: the line with which a participant joins.
 
-    ``join``: the line with which a participant joins; ``on_hide(hidden)``: called when names are hidden
-    or shown again; ``failed``: called with every exception of painting.
+    ``nudge_one``, ``nudge_stuck``: the buttons that nudge; ``on_hide(hidden)``: called when names are
+    hidden or shown again; ``failed``: called with every exception of painting.
     """
 
     def __init__(
         self,
         classroom: Classroom,
+        *,
         join: str,
-        one: widgets.Button,
-        all_stuck: widgets.Button,
+        nudge_one: widgets.Button,
+        nudge_stuck: widgets.Button,
         on_hide: Callable[[bool], None],
         failed: Failed,
     ) -> None:
@@ -44,8 +45,8 @@ class BoardPanel:
         self.box = card(
             markup.heading("The board", "Who is stuck, and where. Those who need help are on top."),
             self._board,
-            row(self.words, all_stuck),
-            row(self._name, one, self.hide),
+            row(self.words, nudge_stuck),
+            row(self._name, nudge_one, self.hide),
             flex="1 1 100%",
         )
         self._painter = Painter(self._paint, failed, pause=0.5, again=(60,) * MINUTES)

@@ -6,7 +6,37 @@ the notebook's own origin: jupyter-server-proxy serves the lab's port at a path 
 
 from html import escape
 
-from pushlab.lab.jupyter import Jupyter, reachable
+import ipywidgets as widgets
+
+from pushlab.lab.jupyter import Jupyter, below, here, reachable
+from pushlab.notebook import markup
+from pushlab.notebook.panel.parts import named
+
+
+class PageFrame:
+    """The page in the panel, which ``button`` shows and puts away."""
+
+    def __init__(self, button: widgets.Button) -> None:
+        self._button = button
+        self.widget = named(widgets.HTML(layout={"width": "100%"}), "iframe")
+        self.widget.layout.display = "none"
+
+    def toggle(self, url: str, entry: str) -> str:
+        """Show the page at ``url``, or put it away, and say what was done.
+
+        ``entry`` is the name of jupyter-server-proxy's entry for the lab, if it has one.
+        """
+        if self.widget.value:
+            self.widget.value, self.widget.layout.display = "", "none"
+            self._button.description = "Show it here"
+            return markup.verdict("The page was put away. Its subscription stays.", markup.DONE)
+        server = here()
+        if (reason := why_not(url, server, entry)) or server is None:
+            said = "The page cannot be shown here. Follow the link: it opens the page in a tab."
+            return markup.verdict(said, markup.LOST, reason)
+        self.widget.value = iframe(server.url + below(url, entry))
+        self.widget.layout.display, self._button.description = None, "Put it away"
+        return markup.verdict("The page opened below.", markup.DONE, markup.KEEP_IN_VIEW)
 
 
 def why_not(url: str, server: Jupyter | None, entry: str = "") -> str:
@@ -26,10 +56,10 @@ def why_not(url: str, server: Jupyter | None, entry: str = "") -> str:
     return ""
 
 
-def markup(url: str) -> str:
+def iframe(url: str) -> str:
     """Return the iframe of a page that has the notebook's own origin.
 
-    >>> markup("/proxy/8292/")[:32]
+    >>> iframe("/proxy/8292/")[:32]
     '<iframe src="/proxy/8292/" title'
     """
     return (

@@ -10,6 +10,7 @@ Each widget has one writer:
 Every widget has a CSS class of its own, ``pushlab-…``, by which style sheets and tests find it.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,16 +22,17 @@ from pushlab import settings
 from pushlab.appserver.broadcast.sender import Counts
 from pushlab.errors import BrowserFailed, NoSubscriptions, PushlabError, UnknownSubscription
 from pushlab.journal import Party
-from pushlab.lab import jupyter
 from pushlab.lab.browser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
-from pushlab.notebook.panel import iframe
 from pushlab.notebook.panel.board import BoardPanel
 from pushlab.notebook.panel.choice import Choice
 from pushlab.notebook.panel.composer import Composer
+from pushlab.notebook.panel.iframe import PageFrame
 from pushlab.notebook.panel.live import Painter, Worker
 from pushlab.notebook.panel.parts import card, html, named, row
+from pushlab.notebook.panel.recipient import Recipient
 from pushlab.notebook.panel.room import RoomPanel
+from pushlab.notebook.panel.screen import Screen
 from pushlab.notebook.pictures import theme
 from pushlab.notebook.pictures.sequence import COLOURS, sequence
 from pushlab.protocol.subscription import label_of
@@ -51,16 +53,17 @@ class Panel:
         self.lab = lab
         self.kinds = installed_browsers()
         self._stopped = False
+        # A click may come while the worker's thread still enables the buttons one after another.
+        self._switching = threading.RLock()
+        self._under_way = 0  # clicks whose action has not ended
         self._make_displays()
         self.composer = Composer()
         self.browser = Choice("browser", "browser", "none is open")
-        self.recipient = Choice("recipient", "to", "nobody has subscribed")
-        self.recipient.widget.layout.flex = "1 1 230px"
-        self._followed = ""
-        self._endpoints: dict[str, str] = {}
         self.headless = named(widgets.Checkbox(indent=False), "headless")
         self.headless.description = "without a window"
         self._make_buttons()
+        self.recipient = Recipient(ours_alone=self.room is not None)
+        self.iframe = PageFrame(self.buttons["show-iframe"])
         self.box = self._arrange()
         self._say(f"Press “{next(iter(self.buttons.values())).description}” to begin.")
         self._worker = Worker(self._explain)
@@ -95,14 +98,15 @@ class Panel:
         """
         if self._stopped:
             return
-        self._stopped = True
+        with self._switching:
+            self._stopped = True
+            self._switch_buttons()
         self._stop_listening()
         self._worker.close()
         for view in (*self._views, self._progress):
             view.close()
         if self.board:
             self.board.close()
-        self._enable_buttons(False)
         if why := self.lab.why_stopped:
             self._say(
                 f"This lab has stopped: {why}. To take it back: Lab(take_over=True), and then this cell."
@@ -120,14 +124,7 @@ class Panel:
         self.notifications = html("notifications")
         self.diagram = html("diagram")
         self.log = html("log")
-        self.screen = html("screen")
-        self.enlarge = named(widgets.ToggleButton(description="Enlarge the picture"), "enlarge")
-        self.enlarge.observe(lambda change: self._resize_screen(), "value")
-        self.view = named(widgets.VBox([self.screen, self.enlarge]), "view")
-        self.view.layout.display = "none"
-        self._resize_screen()
-        self.iframe = named(widgets.HTML(layout={"width": "100%"}), "iframe")
-        self.iframe.layout.display = "none"
+        self.screen = Screen()
 
     def _make_buttons(self) -> None:
         agent, server = COLOURS[Party.USER_AGENT], COLOURS[Party.APPLICATION_SERVER]
@@ -157,11 +154,11 @@ class Panel:
             }
             self.board = BoardPanel(
                 self.lab.classroom,
-                self.lab.invitation.class_line,
-                self.buttons["nudge-one"],
-                self.buttons["nudge-stuck"],
-                self._hide_names,
-                self._explain,
+                join=self.lab.invitation.class_line,
+                nudge_one=self.buttons["nudge-one"],
+                nudge_stuck=self.buttons["nudge-stuck"],
+                on_hide=self._hide_names,
+                failed=self._explain,
             )
         for key, button in self.buttons.items():
             named(button, key)
@@ -189,7 +186,7 @@ class Panel:
         )
         first = card(
             markup.heading("1 · Open the page and subscribe", ways),
-            row(buttons, self.view),
+            row(buttons, self.screen.box),
             flex="1 1 100%",
         )
         second = card(
@@ -206,7 +203,7 @@ class Panel:
             html("head", markup.STYLE + markup.legend()),
             first,
             self.result,
-            self.iframe,
+            self.iframe.widget,
             row(second, fourth),
             *([self.board.box] if self.board else []),
             *([self.room.box] if self.room else []),
@@ -219,20 +216,25 @@ class Panel:
     # --- from a click to its effect ---------------------------------------------------------------
 
     def _start(self, label: str, action: Callable[[], str]) -> None:
-        self._enable_buttons(False)
-        self._say(f"“{label}” is under way.")
+        with self._switching:
+            self._under_way += 1
+            self._switch_buttons()
+            self._say(f"“{label}” is under way.")
         self._worker.do(lambda: self._finish(action))
 
     def _finish(self, action: Callable[[], str]) -> None:
         try:
             self.result.value = markup.dated(time.time(), action())
         finally:
-            self._enable_buttons(not self._stopped)
+            with self._switching:
+                self._under_way -= 1
+                self._switch_buttons()
             self.refresh()
 
-    def _enable_buttons(self, on: bool) -> None:
+    def _switch_buttons(self) -> None:
+        """Enable the buttons if nothing is under way, and the lab runs; else disable them."""
         for button in self.buttons.values():
-            button.disabled = not on
+            button.disabled = self._stopped or self._under_way > 0
 
     def _say(self, said: str) -> None:
         self.result.value = markup.verdict(said, markup.BUSY)
@@ -285,25 +287,14 @@ class Panel:
         return markup.verdict(f"{browser.name} was closed.", markup.DONE, more)
 
     def _show_iframe(self) -> str:
-        server, url, entry = jupyter.here(), self.lab.application_server.url, self.lab.jupyter_entry
-        button = self.buttons["show-iframe"]
-        if self.iframe.value:
-            self.iframe.value, self.iframe.layout.display = "", "none"
-            button.description = "Show it here"
-            return markup.verdict("The page was put away. Its subscription stays.", markup.DONE)
-        if (reason := iframe.why_not(url, server, entry)) or server is None:
-            said = "The page cannot be shown here. Follow the link: it opens the page in a tab."
-            return markup.verdict(said, markup.LOST, reason)
-        self.iframe.value = iframe.markup(server.url + jupyter.below(url, entry))
-        self.iframe.layout.display, button.description = None, "Put it away"
-        return markup.verdict("The page opened below.", markup.DONE, markup.KEEP_IN_VIEW)
+        return self.iframe.toggle(self.lab.application_server.url, self.lab.jupyter_entry)
 
     def _notify_me(self) -> str:
         self._offer_recipients()
-        label, name = self.recipient.chosen, self.recipient.widget.label
-        if label is None:
+        endpoint, name = self.recipient.endpoint, self.recipient.widget.label
+        if endpoint is None:
             raise PushlabError(markup.NONE_OF_OURS) if self.room else NoSubscriptions
-        return markup.outcome(self.lab.notify(self._endpoints[label], *self.composer.message()), name)
+        return markup.outcome(self.lab.notify(endpoint, *self.composer.message()), name)
 
     def _notify_one(self) -> str:
         assert self.room is not None  # Only a room has this button.
@@ -362,38 +353,22 @@ class Panel:
             except BrowserFailed as error:
                 shown.append(markup.fault(error))
         self.notifications.value = "".join(shown) or markup.NO_BROWSER
-        if picture and browser:
-            self.screen.value = markup.screen(picture, browser.name)
-        self.view.layout.display = None if picture else "none"
-
-    def _resize_screen(self) -> None:
-        large = self.enlarge.value
-        (self.view.add_class if large else self.view.remove_class)("pushlab-large")
-        self.view.layout.flex = "1 1 100%" if large else "0 1 260px"
+        self.screen.show(picture, browser.name if browser else "")
 
     def _offer_browsers(self) -> None:
         self.browser.offer([(_title(one), one) for one in self.lab.browsers])
 
     def _offer_recipients(self) -> None:
-        """List who can get the next message. The browser that is chosen is chosen here, too.
-
-        In a room that is only a browser of this lab: nobody sends to a participant by mistake.
-        """
+        """List who can get the next message. The browser that is chosen is chosen here, too."""
         count, newest = self.lab.newest_subscriptions(LISTED)
         ours = {endpoint: one for one in self.lab.browsers if (endpoint := _endpoint(one))}
         # They may be older than those that are listed.
         own = [one for one in map(self.lab.application_server.store.get, ours) if one]
-        others = [] if self.room else [one for one in reversed(newest) if one not in own]
-        offered = [(one, True) for one in reversed(own)] + [(one, False) for one in others]
-        self._endpoints = {one.subscription.label: one.subscription.endpoint for one, _ in offered}
-        self.recipient.offer(
-            [(markup.subscriber(one, ours=is_own), one.subscription.label) for one, is_own in offered]
-        )
+        self.recipient.offer_subscriptions(own, newest)
         browser = self._browser()
-        label = next((label_of(found) for found, one in ours.items() if one is browser), "")
-        if label != self._followed:
-            self._followed = label
-            self.recipient.choose(label)
+        self.recipient.follow(
+            next((label_of(found) for found, one in ours.items() if one is browser), "")
+        )
         self.subscriptions.value = markup.subscriptions(count, newest, self.recipient.chosen)
 
 

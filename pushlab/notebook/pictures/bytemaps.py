@@ -1,11 +1,12 @@
 """Byte maps: every byte of a message, or character of a token, in the colour of its part."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from pushlab.notebook.pictures import svg
 from pushlab.notebook.pictures.svg import SPAN_COLOURS, Block
-from pushlab.notebook.pictures.tables import count
 from pushlab.protocol.trace import Span
+from pushlab.text import counted
 
 ROWS = 12
 """At most so many rows of 16 bytes are drawn. Of a longer body, rows in the middle are left out."""
@@ -47,57 +48,72 @@ def byte_block(parts: Sequence[Span], data: bytes) -> Block:
 
     ``parts`` must name every byte once: ``parts_of`` makes such a list.
     """
-    rows = -(-len(data) // 16)
-    hidden = range((ROWS - TAIL) * 16, (rows - TAIL) * 16) if rows > ROWS else range(0)
-    left: float = 8 + 7 * len(str(len(data)))
+    grid = _Grid(len(data))
     readable = [part for part in parts if _is_text(data[part.start : part.end])]
-    gloss = left + max(min(len(data), 16), 4) * CELL + 12
-    legend = gloss + (min(len(data), 16) * LETTER + 20 if readable else 12)
-    drawn: list[str] = []
-
-    def top(offset: int) -> float:
-        row = offset // 16
-        return (row - len(hidden) // 16 + 1 if offset >= hidden.stop > 0 else row) * LINE
-
-    for row in range(0, len(data), 16):
-        if row not in hidden:
-            drawn.append(svg.text(left - 7, top(row) + 16, str(row), anchor="end"))
-    if hidden:
-        said = f"… {count(len(hidden), 'more byte')} …"
-        drawn.append(svg.text(left + 8 * CELL, hidden.start / 16 * LINE + 16, said, size=12))
+    drawn = [*_offsets(grid)]
     for index, part in enumerate(parts):
         colour = SPAN_COLOURS[index % len(SPAN_COLOURS)]
+        runs = list(_runs(part, grid.hidden))
         drawn.append(f"<g><title>{svg.escaped(_tip(part))}</title>")
-        for run in _runs(part, hidden):
-            x, y = left + run.start % 16 * CELL, top(run.start)
-            drawn.append(svg.box(x, y, len(run) * CELL - 2, LINE - 3, fill=colour, radius=4))
-        # Attributes that all bytes share are written once, on their group.
-        drawn.append(
-            f'<g fill="#ffffff" font-size="11.5" text-anchor="middle" font-family="{svg.MONO}">'
-        )
-        for run in _runs(part, hidden):
-            for at in run:
-                x = left + at % 16 * CELL + CELL / 2 - 1
-                drawn.append(f'<text x="{x:g}" y="{top(at) + 15:g}">{data[at]:02x}</text>')
-        drawn.append("</g>")
+        drawn += _cells(grid, runs, data, colour)
         if part in readable:
-            drawn.append(f'<g fill="{colour}" font-size="12" font-family="{svg.MONO}">')
-            for run in _runs(part, hidden):
-                for at in run:
-                    letter = chr(data[at]) if 0x20 < data[at] < 0x7F else "·"
-                    if data[at] != 0x20:
-                        x = gloss + at % 16 * LETTER
-                        drawn.append(
-                            f'<text x="{x:g}" y="{top(at) + 15:g}">{svg.escaped(letter)}</text>'
-                        )
-            drawn.append("</g>")
+            drawn += _letters(grid, runs, data, colour)
         drawn.append("</g>")
-    shown = (rows - len(hidden) // 16 + bool(hidden)) * LINE
     if not data:
-        drawn.append(svg.text(left, 16, "no bytes", anchor="start", size=12))
+        drawn.append(svg.text(grid.left, 16, "no bytes", anchor="start", size=12))
     key = _legend(parts, "byte")
-    drawn.append(f'<g transform="translate({legend:g} 0)">{"".join(key.parts)}</g>')
-    return Block(legend + key.width, max(shown, key.height, 24), drawn)
+    x = grid.gloss + (grid.columns * LETTER + 20 if readable else 12)
+    drawn.append(f'<g transform="translate({x:g} 0)">{"".join(key.parts)}</g>')
+    return Block(x + key.width, max(grid.height, key.height, 24), drawn)
+
+
+class _Grid:
+    """Where so many bytes are drawn. ``left``, ``gloss``: x of the first byte and the first letter."""
+
+    def __init__(self, length: int) -> None:
+        rows = -(-length // 16)
+        self.hidden = range((ROWS - TAIL) * 16, (rows - TAIL) * 16) if rows > ROWS else range(0)
+        self.shown = [row for row in range(0, length, 16) if row not in self.hidden]
+        self.height = (len(self.shown) + bool(self.hidden)) * LINE
+        self.columns = min(length, 16)
+        self.left: float = 8 + 7 * len(str(length))
+        self.gloss = self.left + max(self.columns, 4) * CELL + 12
+
+    def top(self, offset: int) -> float:
+        """Return y of a byte's row. One row stands for all that are hidden."""
+        row = offset // 16
+        is_below = offset >= self.hidden.stop > 0
+        return (row - len(self.hidden) // 16 + 1 if is_below else row) * LINE
+
+
+def _offsets(grid: _Grid) -> Iterator[str]:
+    for offset in grid.shown:
+        yield svg.text(grid.left - 7, grid.top(offset) + 16, str(offset), anchor="end")
+    if grid.hidden:
+        said = f"… {counted(len(grid.hidden), 'more byte')} …"
+        yield svg.text(grid.left + 8 * CELL, grid.top(grid.hidden.start) + 16, said, size=12)
+
+
+def _cells(grid: _Grid, runs: Sequence[range], data: bytes, colour: str) -> Iterator[str]:
+    for run in runs:
+        x, y = grid.left + run.start % 16 * CELL, grid.top(run.start)
+        yield svg.box(x, y, len(run) * CELL - 2, LINE - 3, fill=colour, radius=4)
+    # Attributes that all bytes share are written once, on their group.
+    yield f'<g fill="#ffffff" font-size="11.5" text-anchor="middle" font-family="{svg.MONO}">'
+    for at in chain(*runs):
+        x = grid.left + at % 16 * CELL + CELL / 2 - 1
+        yield f'<text x="{x:g}" y="{grid.top(at) + 15:g}">{data[at]:02x}</text>'
+    yield "</g>"
+
+
+def _letters(grid: _Grid, runs: Sequence[range], data: bytes, colour: str) -> Iterator[str]:
+    yield f'<g fill="{colour}" font-size="12" font-family="{svg.MONO}">'
+    for at in chain(*runs):
+        letter = chr(data[at]) if 0x20 < data[at] < 0x7F else "·"
+        if data[at] != 0x20:
+            x = grid.gloss + at % 16 * LETTER
+            yield f'<text x="{x:g}" y="{grid.top(at) + 15:g}">{svg.escaped(letter)}</text>'
+    yield "</g>"
 
 
 def token_blocks(parts: Sequence[Span], token: str) -> list[Block]:
@@ -128,7 +144,7 @@ def _legend(parts: Sequence[Span], unit: str, letters: int = LEGEND) -> Block:
     for index, part in enumerate(parts):
         colour = SPAN_COLOURS[index % len(SPAN_COLOURS)]
         drawn.append(svg.box(0, y + 4, 12, 12, fill=colour, radius=3))
-        facts = [svg.shorten(part.name, 30), count(len(part), unit), svg.shorten(part.rfc, 30)]
+        facts = [svg.shorten(part.name, 30), counted(len(part), unit), svg.shorten(part.rfc, 30)]
         said = " · ".join(fact for fact in facts if fact)
         drawn.append(svg.text(20, y + 15, said, fill=svg.INK, size=12, weight=500, anchor="start"))
         wide, y = max(wide, 20 + svg.width(said, 12)), y + 20

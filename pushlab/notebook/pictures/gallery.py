@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pushlab.notebook.pictures import svg
 from pushlab.notebook.pictures.bytemaps import byte_block, parts_of, token_blocks
 from pushlab.notebook.pictures.svg import Svg
-from pushlab.notebook.pictures.tables import TableRow, aligned, count, hexadecimal, table
+from pushlab.notebook.pictures.tables import TableRow, aligned, hexadecimal, table
 from pushlab.protocol.trace import Span, Step, spans, token_spans
+from pushlab.text import counted
 
 
 def byte_map(parts: Iterable[Span], data: bytes, title: str | None = None) -> Svg:
@@ -49,7 +50,7 @@ def trace_table(steps: Iterable[Step], title: str | None = None) -> Svg:
     """
     steps = list(steps)
     lines = [
-        TableRow(one.name, count(len(one.value)), one.formula, hexadecimal(one.value), one.rfc)
+        TableRow(one.name, counted(len(one.value)), one.formula, hexadecimal(one.value), one.rfc)
         for one in steps
     ]
     rows = [("name", "bytes", "value", "formula", "source")]

@@ -39,15 +39,6 @@ def hexadecimal(value: bytes, whole: int = WHOLE) -> str:
     return f"{value[:start].hex(' ', -4)} … {value[-end:].hex(' ', -4)}"
 
 
-def count(number: int, of: str = "byte") -> str:
-    """Write a number with its noun, in the singular or the plural.
-
-    >>> count(1), count(65)
-    ('1 byte', '65 bytes')
-    """
-    return f"{number} {of}{'s' * (number != 1)}"
-
-
 def table(
     lines: Iterable[TableRow], heading: str = "", colour: str = svg.INK, *,
     formulas: bool = False, width: float = 0,

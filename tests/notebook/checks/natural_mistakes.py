@@ -11,6 +11,7 @@ import json
 import time
 import urllib.request
 from collections import Counter
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -654,6 +655,14 @@ MISTAKES: dict[str, dict[str, Any]] = {
         ),
         "Retry-After at most": lambda tries, header, now, ends: (
             now + int(header) if (header or "").isdigit() else again(tries, header, now, ends)
+        ),
+        "believes that it can be read": lambda tries, header, now, ends: (
+            again(tries, header, now, ends)
+            if header is None or header.isdigit() or parsedate_to_datetime(header)
+            else None
+        ),
+        "gives up at what it cannot read": lambda tries, header, now, ends: (
+            None if header in ("soon", "-1") else again(tries, header, now, ends)
         ),
         "never an end": lambda tries, header, now, ends: again(tries, header, now, now + 99**9),
         "as late as possible": lambda tries, header, now, ends: again(tries, header, now, ends) or ends,

@@ -14,14 +14,14 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from pushlab import checks
+from pushlab.classroom.exercises import LESSONS
 from pushlab.errors import ExerciseError, NotYet
 from pushlab.notebook.checks import core, guard
 from pushlab.settings import patience
 
 from ..exercises import exercises
-from .natural_mistakes import MISTAKES
 
-EXERCISES = sorted(exercises())
+EXERCISES = sorted(f"{lesson.module}.{name}" for lesson in LESSONS for name in lesson.exercises)
 
 
 def sentence(name: str, *answers) -> str:
@@ -47,16 +47,16 @@ def test_every_check_is_made_by_the_decorator_that_guards_it():
                 assert function.__code__.co_filename == "<check>", f"{name}.{function.__name__}"
 
 
-def test_there_are_many_mistakes_and_some_for_each_exercise():
-    assert sum(map(len, MISTAKES.values())) > 100
-    assert sorted(MISTAKES) == EXERCISES, "an exercise has no natural mistakes"
-    assert all(len(wrong) >= 3 for wrong in MISTAKES.values())
+def test_there_are_many_mistakes_and_some_for_each_exercise(mistakes):
+    assert sum(map(len, mistakes.values())) > 100
+    assert sorted(mistakes) == sorted(exercises()) == EXERCISES, "an exercise has no natural mistakes"
+    assert all(len(wrong) >= 3 for wrong in mistakes.values())
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_each_natural_mistake_is_told_in_these_words(name):
+def test_each_natural_mistake_is_told_in_these_words(mistakes, name):
     told = {}
-    for what, answers in MISTAKES[name].items():
+    for what, answers in mistakes[name].items():
         told[what] = sentence(name, *(answers if isinstance(answers, tuple) else (answers,)))
     assert told == TOLD[name]
 
@@ -792,6 +792,16 @@ TOLD: dict[str, dict[str, str]] = {
         "Retry-After at most": (
             "again(4, '120', now, now + 3600) (RFC 8030 §8.4) is not right yet. Retry-After is the "
             "shortest pause that they ask for. Yours may be longer, never shorter"
+        ),
+        "believes that it can be read": (
+            "<lambda>(2, 'soon', 1790000000, 1790003600) raises ValueError in line …, `if header is "
+            "None or header.isdigit() or parsedate_to_datetime(header)`: Invalid date value or "
+            'format "soon". What is neither seconds nor a date counts as absent, and must not end '
+            "your worker"
+        ),
+        "gives up at what it cannot read": (
+            "again(2, 'soon', now, now + 3600) (RFC 8030 §8.4) should be a time, and yours is None. "
+            "What is neither seconds nor a date counts as absent, and must not end your worker"
         ),
         "never an end": (
             "again(1, None, now, now + 30) (RFC 8030 §8.4) should be None, and yours is an int. At "

@@ -334,6 +334,25 @@ def test_a_stopped_lab_says_so_and_its_buttons_are_off(lab, panel):
     lab.stop()
 
 
+def test_a_click_while_the_buttons_are_being_enabled_disables_them_all_again(lab, panel, monkeypatch):
+    go, clicks = threading.Event(), []
+    monkeypatch.setattr(lab, "notify_all", lambda *_, **__: go.wait(patience(60)))
+
+    def click(change):
+        if not change.new and not clicks:
+            clicks.append(threading.Thread(target=panel.buttons["notify-all"].click))
+            clicks[0].start()
+            clicks[0].join(0.5)  # It ends at once, unless it waits for those who enable the buttons.
+
+    first = next(iter(panel.buttons.values()))
+    first.observe(click, "disabled")
+    panel.buttons["open-virtual"].click()
+    until(panel.result, lambda html: "“Notify all” is under way" in html)
+    clicks[0].join(patience(60))
+    assert all(button.disabled for button in panel.buttons.values())
+    go.set()
+
+
 # --- never in the way -----------------------------------------------------------------------------
 
 
@@ -419,7 +438,7 @@ def test_without_a_jupyter_server_the_page_needs_a_tab_of_its_own(panel, monkeyp
         monkeypatch.delenv(name, raising=False)
     said = press(panel, "show-iframe")
     assert "cannot be shown here" in said and "sees no Jupyter server" in said
-    assert panel.iframe.value == "" and panel.iframe.layout.display == "none"
+    assert panel.iframe.widget.value == "" and panel.iframe.widget.layout.display == "none"
 
 
 def test_on_a_hub_the_link_and_the_frame_go_through_it(lab, monkeypatch):
@@ -428,10 +447,10 @@ def test_on_a_hub_the_link_and_the_frame_go_through_it(lab, monkeypatch):
     panel, url = lab.panel(), f"/user/ada/proxy/{lab.application_server.port}/"
     assert lab.page_url == url and f'href="{url}"' in all_text(panel)
     assert "The page opened below" in press(panel, "show-iframe")
-    assert f'<iframe src="{url}"' in panel.iframe.value
+    assert f'<iframe src="{url}"' in panel.iframe.widget.value
     assert panel.buttons["show-iframe"].description == "Put it away"
     assert "Its subscription stays" in press(panel, "show-iframe")
-    assert panel.iframe.value == ""
+    assert panel.iframe.widget.value == ""
     # The lab's own browsers are on the kernel's machine, and no hub is in their way.
     assert "opened the client page" in press(panel, "open-virtual")
 
@@ -487,16 +506,16 @@ def test_a_real_firefox_without_a_window_is_shown(lab, monkeypatch, firefox_inst
     monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
     panel = lab.panel()
     assert "Firefox opened the client page" in press(panel, "open-firefox")
-    shown = until(panel.screen, bool)
+    shown = until(panel.screen.picture, bool)
     assert (
         'src="data:image/png;base64,iVBORw0KGgo' in shown and 'alt="The client page in Firefox"' in shown
     )
-    until(panel.view.layout, lambda display: display is None, "display")
+    until(panel.screen.box.layout, lambda display: display is None, "display")
     press(panel, "subscribe")
     press(panel, "notify-me")
     until(panel.notifications, lambda html: "Hello, Notifications!" in html)
     press(panel, "close-browser")
-    until(panel.view.layout, lambda display: display == "none", "display")
+    until(panel.screen.box.layout, lambda display: display == "none", "display")
 
 
 # --- the lab as a notebook sees it ----------------------------------------------------------------
