@@ -19,8 +19,8 @@
 # [06 · Notify all](06_notify_all.ipynb), and a little SQL.
 
 # %%
-import datetime, email.utils, functools, inspect, itertools, json, os, pathlib, re
-import sqlite3, subprocess, sys, tempfile, threading, time, zoneinfo
+import contextlib, datetime, email.utils, functools, inspect, itertools, json, os, pathlib, re
+import requests, sqlite3, subprocess, sys, tempfile, threading, time, types, zoneinfo
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from subprocess import PIPE
@@ -119,15 +119,18 @@ def claim(db, vendor, now, lease=60):
 # %% [markdown]
 # (`GLOB` lets `*` stand for every vendor. `RETURNING` needs SQLite 3.35, of 2021. In PostgreSQL add
 # `FOR UPDATE SKIP LOCKED` to the inner `SELECT`.) The lease must be longer than the longest attempt,
-# or a second worker sends while the first still waits for its answer. Ours waits 10 seconds at most,
-# so 60 are enough.
+# or a second worker sends while the first still waits for its answer.
 #
 # ## 4 · One attempt
 #
-# `post` is lesson 05 in one call. Four details matter. It has a time-out. It hands over a copy of the
-# claims. It asks for the TTL that is *left*. And it catches whatever is raised, because one row that
-# nothing can be sent to must not stop the others. What the vendor says goes into the log. The endpoint,
-# the token and the text of the message do not, because a log has many readers.
+# `post` is lesson 05 in one call. Five details matter. It has a time-out. It follows no redirect. It
+# hands over a copy of the claims. It asks for the TTL that is *left*. And it catches whatever is raised,
+# because one row that nothing can be sent to must not stop the others. What the vendor says goes into
+# the log. The endpoint, the token and the text of the message do not, because a log has many readers.
+#
+# The time-out does not limit the whole attempt: `requests` counts its 10 seconds anew for each piece of
+# the answer. A push service that sends a byte every nine seconds keeps a worker beyond its lease of 60,
+# and the message is sent twice. Section 5 shows what makes a second copy harmless.
 #
 # The first cell below sends. The second decides what the answer means, in the groups of lesson 05. (A
 # 406 is tried again: Windows has dropped that message.) The third writes it down.
@@ -136,12 +139,12 @@ def claim(db, vendor, now, lease=60):
 def post(row, left, key, claims):
     """POST one message. Return the answer's status and words; None if no answer came."""
     to = {"endpoint": row["endpoint"], "keys": {"p256dh": row["p256dh"], "auth": row["auth"]}}
-    how = {"ttl": left, "headers": {"Topic": row["topic"]}, "timeout": 10}
+    http = types.SimpleNamespace(post=functools.partial(requests.post, allow_redirects=False))
+    how = {"ttl": left, "headers": {"Topic": row["topic"]}, "timeout": 10, "requests_session": http}
     try:
         answer = webpush(to, row["text"], vapid_private_key=key, vapid_claims=dict(claims), **how)
     except Exception as error:  # whatever it is, the others are sent to
-        answer = getattr(error, "response", None)
-        if answer is None:
+        if (answer := getattr(error, "response", None)) is None:
             return None, type(error).__name__
     found = re.search(r'"(?:message|reason)":"([^"]+)', answer.text)
     return answer.status_code, found[1] if found else answer.text.strip()
@@ -196,7 +199,7 @@ def work(db, vendor, clock, send, after=lambda step, job: None):
         record(db, job, clock(), *answer)
 
 # %%
-top = "import os, re, sqlite3, sys, time\nfrom pywebpush import webpush\n\n"
+top = "import functools, os, re, requests, sqlite3, sys, time, types\nfrom pywebpush import webpush\n\n"
 main = '''
 path, ahead, *wanted = sys.argv[1:]
 def after(step, job):
@@ -281,19 +284,26 @@ print("6 sees:", [(note.title, note.tag) for note in lab.run(people[5].notificat
 #   hour.
 # - If there is a `Retry-After`, the pause is not shorter than that. It holds seconds or a date
 #   ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
+# - What is neither counts as absent. An exception here would end the worker of that vendor.
 #
-# In real life add a random part to each pause, or all retries come back in the same second. And when
-# a vendor says 429 or 503, let its whole lane wait, and not only this job.
+# In real life add a random part to each pause, or all retries come back in the same second. And decide
+# what else has to wait. One answer that asks for a year must not silence a vendor for a year, so this
+# pause needs a limit of your own, such as ten minutes.
+#
+# | answer | what it is about | what else waits |
+# |---|---|---|
+# | 429 | this subscription ([RFC 8030 §8.4](https://www.rfc-editor.org/rfc/rfc8030#section-8.4)) | its other jobs |
+# | 429 for many subscriptions, and nothing is accepted meanwhile | you | all jobs for that vendor |
+# | 503 | the push service | all jobs for that vendor |
 
 # %%
 def again(tries: int, retry_after: str | None, now: float, ends: float) -> float | None:
     """Return when to try again, or None if that is too late. RFC 8030 §8.4."""
     ### BEGIN SOLUTION
-    pause = min(30 * 2 ** (tries - 1), 3600)
-    if retry_after and retry_after.isdigit():
-        pause = max(pause, int(retry_after))
-    elif retry_after:
-        pause = max(pause, email.utils.parsedate_to_datetime(retry_after).timestamp() - now)
+    pause, text = min(30 * 2 ** (tries - 1), 3600), (retry_after or "").strip()
+    with contextlib.suppress(ValueError, OverflowError):  # neither seconds nor a date, or empty
+        date = None if text.isdigit() else email.utils.parsedate_to_datetime(text)
+        pause = max(pause, date.timestamp() - now if date else float(text))
     return now + pause if now + pause < ends else None
     ### END SOLUTION
 
@@ -455,15 +465,12 @@ checks.operate.diagnose(diagnose)
 #
 # **Limits that vendors set** (read in November 2026):
 #
-# - Chrome limits sites that send much and are used little, to no less than 1,000 messages a minute,
-#   for 1 to 14 days. Above the limit they get 429
-#   ([documented](https://developer.chrome.com/blog/web-push-rate-limits), January 2026).
-# - FCM allows a project 600,000 messages a minute by default
-#   ([documented](https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas) for its own
-#   API; whether web push has the same limit, we do not know).
-# - Mozilla cuts a TTL to 30 days (source code of its service).
-# - Windows answers 406 and Apple 429 when there are too many messages (documented for their own APIs,
-#   without numbers).
+# | vendor | limit | how we know |
+# |---|---|---|
+# | Chrome | a site that sends much and is used little may send no less than 1,000 messages a minute, for 1 to 14 days; above that it gets 429 | [documented](https://developer.chrome.com/blog/web-push-rate-limits), January 2026 |
+# | FCM | a project may send 600,000 messages a minute by default | [documented](https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas) for its own API; we do not know about web push |
+# | Mozilla | cuts a TTL to 30 days | source code of its service |
+# | Windows, Apple | 406 or 429 when there are too many messages | documented for their own APIs, without numbers |
 #
 # ## 10 · Moving house, and testing
 #

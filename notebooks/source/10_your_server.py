@@ -328,11 +328,12 @@ def meaning(status):
         return "retry"
     return "accepted" if status < 300 else "gone" if status in (404, 410) else "refused"
 def pause(attempt, retry_after):
+    asked = 0
     try:
-        asked = int(retry_after)
-    except ValueError:
-        date = email.utils.parsedate_tz(retry_after)  # None if it is no date
-        asked = email.utils.mktime_tz(date) - time.time() if date else 0
+        date = None if retry_after.isdigit() else email.utils.parsedate_to_datetime(retry_after)
+        asked = date.timestamp() - time.time() if date else int(retry_after)
+    except (ValueError, OverflowError):
+        pass  # neither seconds nor a date
     return max(asked, TIMEOUT / 10 * 2**attempt * random.uniform(1, 1.5))
 
 # %%

@@ -2,7 +2,8 @@
 # # Glossary
 #
 # Each term of the lessons, in two sentences, with the document that defines it and the lesson that
-# builds it. The names are those of the RFCs.
+# builds it. The names are those of the RFCs. A term with no document is one that people who run such
+# servers use, and no RFC defines.
 
 # %% [markdown]
 # ## A
@@ -48,7 +49,7 @@
 #
 # - **case**: One question of an examination: what is sent to a server, what must be seen, by which
 #   rule, and what to do if it is not seen. Its id is its group and its name, such as `answers.410`
-#   ([RFC 8030 §7.3](https://www.rfc-editor.org/rfc/rfc8030#section-7.3), [10](10_your_server.ipynb)).
+#   ([10](10_your_server.ipynb)).
 # - **CEK**: The content encryption key, 16 bytes with which AES-GCM seals one message. Both ends
 #   derive it from the PRK, and it never travels
 #   ([RFC 8188 §2.2](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), [03](03_encrypt.ipynb)).
@@ -90,7 +91,7 @@
 #   ([RFC 8030 §4](https://www.rfc-editor.org/rfc/rfc8030#section-4), [02](02_subscribe.ipynb)).
 # - **.env**: A text file with a line `NAME=value` for each setting, read when a server starts. Ours
 #   holds both halves of the VAPID key in base64url and the contact address
-#   ([RFC 4648 §5](https://www.rfc-editor.org/rfc/rfc4648#section-5), [01](01_keys.ipynb)).
+#   ([01](01_keys.ipynb)).
 # - **ES256**: The signature of a VAPID token: ECDSA on the curve P-256, over a SHA-256 hash. It has
 #   64 bytes, the numbers r and s
 #   ([RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4), [04](04_sign.ipynb)).
@@ -131,7 +132,7 @@
 #   ([RFC 8291 §3.3](https://www.rfc-editor.org/rfc/rfc8291#section-3.3), [03](03_encrypt.ipynb)).
 # - **in flight**: Said of a request that was sent and has not been answered yet. A sender keeps many
 #   in flight at once, because nearly all of its time is waiting
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06](06_notify_all.ipynb)).
+#   ([06](06_notify_all.ipynb)).
 # - **installing, waiting, active**: The three places for a service worker in a registration. A new
 #   worker waits until no page uses the old one, and only the active one gets `push` events
 #   ([Service Workers](https://www.w3.org/TR/service-workers/), [07b](07b_worker_life.ipynb)).
@@ -140,7 +141,7 @@
 #
 # - **job**: One message for one subscription, as a row in a table. A sender that was killed goes on
 #   with the rows that are left
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
+#   ([09](09_operate.ipynb)).
 # - **JWK**: A key written as JSON, with its numbers in base64url. A public key of ours has `x` and
 #   `y` in it, and the private key `d` as well
 #   ([RFC 7518 §6.2](https://www.rfc-editor.org/rfc/rfc7518#section-6.2), [01](01_keys.ipynb)).
@@ -164,10 +165,10 @@
 #
 # - **lane**: A worker that sends to one vendor only. If that vendor is slow or down, nobody else's
 #   messages wait for it
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
+#   ([09](09_operate.ipynb)).
 # - **lease**: How long the claim on a job holds. When it is over the job is free again, so a worker
 #   that was killed keeps nothing
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
+#   ([09](09_operate.ipynb)).
 # - **level**: How much a case of an examination matters: MUST or SHOULD, in the meaning that RFCs give
 #   these words, or practice. A practice is in no RFC, and has its reason beside it
 #   ([RFC 2119](https://www.rfc-editor.org/rfc/rfc2119), [10](10_your_server.ipynb)).
@@ -191,7 +192,7 @@
 #   ([RFC 6454 §4](https://www.rfc-editor.org/rfc/rfc6454#section-4), [02](02_subscribe.ipynb)).
 # - **outcome**: What has become of one message: accepted, gone, refused, or to be tried again. A
 #   message that was never accepted before its TTL was over has expired
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [09](09_operate.ipynb)).
+#   ([09](09_operate.ipynb)).
 #
 # ## P
 #
@@ -240,7 +241,7 @@
 #
 # - **range**: In a notify-all from several processes, the subscribers whose numbers lie between two
 #   numbers, which one worker is given at a time. Each subscriber is in exactly one
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06b](06b_processes.ipynb)).
+#   ([06b](06b_processes.ipynb)).
 # - **record**: A piece of text that is sealed at once, with a delimiter and a tag of its own. A push
 #   message has exactly one
 #   ([RFC 8188 §2](https://www.rfc-editor.org/rfc/rfc8188#section-2), [03](03_encrypt.ipynb)).
@@ -261,7 +262,7 @@
 #   ([RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1), [03](03_encrypt.ipynb)).
 # - **scheduler**: The program that gives ranges of subscribers to workers, and those of a worker that
 #   has died to another. It sends nothing itself, and knows no key
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06b](06b_processes.ipynb)).
+#   ([06b](06b_processes.ipynb)).
 # - **scope**: The part of a site that a service worker is responsible for: a URL, and every URL that
 #   begins with it. A worker at `/app/sw.js` has `/app/` unless the server allows more
 #   ([Service Workers](https://www.w3.org/TR/service-workers/), [02](02_subscribe.ipynb)).
@@ -326,7 +327,7 @@
 #   encrypts ([RFC 8292](https://www.rfc-editor.org/rfc/rfc8292), [04](04_sign.ipynb)).
 # - **verdict**: What an examination says of one case: pass, fail, warn, not applicable or not reached.
 #   The last means that something else failed first, so nothing is known
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [10](10_your_server.ipynb)).
+#   ([10](10_your_server.ipynb)).
 #
 # ## W
 #
@@ -339,7 +340,7 @@
 #   ([RFC 5681 §2](https://www.rfc-editor.org/rfc/rfc5681#section-2), [06b](06b_processes.ipynb)).
 # - **worker**: In a sender, a coroutine, thread or process that sends a message, then takes the
 #   next, until none is left. It has nothing to do with a service worker
-#   ([RFC 8030 §5](https://www.rfc-editor.org/rfc/rfc8030#section-5), [06](06_notify_all.ipynb)).
+#   ([06](06_notify_all.ipynb)).
 #
 # ## X
 #

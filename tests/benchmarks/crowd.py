@@ -1,10 +1,14 @@
 """A crowd: how thousands of browsers fare that are connected at once, and get one message each.
 
-Three kinds of processes take part, as in life, where decrypting costs the server nothing:
+Each party is a process of its own, as in life, where nobody's work costs another one time:
 
-    pushlab serve         the push service and the application server
-    crowd.py, twice       half of the virtual browsers each: a WebSocket, keys and a page for each
-    this one              asks them to connect, to subscribe, and POSTs to /notify-all
+    crowd.py push-service         WebSockets, and a database in a file
+    crowd.py application-server   the page, the subscriptions in a file, and the sender
+    crowd.py browsers, twice      half of the virtual browsers each: a WebSocket, keys and a page
+    this one                      asks them to connect, to subscribe, and POSTs to /notify-all
+
+The pages report to the application server what they received. That is the lab's, and no part of push, so
+the reports wait until everybody has the message.
 
 Everybody must get every message once and be able to read it, else there is no figure. Times are from
 the POST to ``/notify-all`` until a browser has decrypted, so the slowest is the whole fan-out.
@@ -12,23 +16,28 @@ the POST to ``/notify-all`` until a browser has decrypted, so the slowest is the
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from machine import memory, processor_seconds
 from report import Row
 
-from pushlab.server.connections import max_incoming, raise_file_limit
+from pushlab.appserver.app import ApplicationServer
+from pushlab.appserver.keys import VapidKeys
+from pushlab.pushservice.app import PushService
+from pushlab.server.connections import collect_garbage_rarely, max_incoming, raise_file_limit
+from pushlab.server.database_url import sqlite_url
 from pushlab.settings import DIRECT, patience
+from pushlab.useragent.http_client import HttpClient
 from pushlab.useragent.virtual import VirtualUserAgent
 
 AT_ONCE = 50
@@ -59,13 +68,12 @@ class Process:
         return processor_seconds(self._process.pid)
 
 
-class Servers(Process):
-    """The process of ``pushlab serve``, and where it listens."""
+class Server(Process):
+    """The process of a server, and the addresses that it has printed."""
 
     def __init__(self, process: subprocess.Popen):
         super().__init__(process)
-        self.page, push = re.findall(r"https?://\S+", process.stdout.readline())
-        self.push = push.replace("http", "ws", 1)
+        self.addresses = process.stdout.readline().split()
 
 
 class Part(Process):
@@ -81,23 +89,14 @@ class Part(Process):
 
 
 @contextmanager
-def running(command: list[str]) -> Iterator[subprocess.Popen]:
-    """Run a Python program that is asked to end at the end of the block."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, *command], stdin=pipe, stdout=pipe, text=True) as process:
+def running(party: str, *arguments: object) -> Iterator[subprocess.Popen]:
+    """Run the process of a party, which is ended at the end of the block."""
+    command, pipe = [sys.executable, __file__, party, *map(str, arguments)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         try:
             yield process
         finally:
             process.terminate()
-
-
-@contextmanager
-def servers() -> Iterator[Servers]:
-    """Run both servers, with databases in a folder of their own."""
-    serve = ["-m", "pushlab", "serve", "--quiet", "--port", "0", "--push-port", "0"]
-    with tempfile.TemporaryDirectory(prefix="pushlab-bench-") as data:
-        with running([*serve, "--data", data]) as process:
-            yield Servers(process)
 
 
 def missing(count: int) -> str:
@@ -106,6 +105,26 @@ def missing(count: int) -> str:
     return (
         "" if max_incoming() >= count else f"{max_incoming()} open sockets are allowed here (ulimit -n)"
     )
+
+
+# --- in the process of a server --------------------------------------------------------------------
+
+
+async def push_service(folder: str) -> None:
+    """Be the push service, until the process is ended."""
+    service = PushService(database=sqlite_url(Path(folder, "push.sqlite3")))
+    await service.start()
+    print(service.origin, service.ws_url, flush=True)
+    await asyncio.Event().wait()
+
+
+async def application_server(folder: str, push_origin: str) -> None:
+    """Be the application server, until the process is ended."""
+    database = sqlite_url(Path(folder, "subscriptions.sqlite3"))
+    server = ApplicationServer(keys=VapidKeys.generate(), database=database, push_origins=[push_origin])
+    await server.start()
+    print(server.url, flush=True)
+    await asyncio.Event().wait()
 
 
 # --- in the process with a part of the crowd -----------------------------------------------------
@@ -143,27 +162,31 @@ async def leave(agent: VirtualUserAgent) -> int:
     return len(agent.received)
 
 
-async def play(push: str, page: str, first: int, count: int) -> None:
+async def browsers(push: str, page: str, first: str, end: str) -> None:
     """Do what the lines of standard input say, one after the other."""
     raise_file_limit()
-    crowd = [VirtualUserAgent(push, name=f"Number {first + number}") for number in range(count)]
+    numbers = range(int(first), int(end))
+    crowd = [VirtualUserAgent(push, name=f"Number {number}") for number in numbers]
     acts: dict[str, Callable[[VirtualUserAgent], Awaitable]] = {
         "connect": VirtualUserAgent.start,
         "subscribe": lambda agent: enter(agent, page),
         "receive": receive,
         "leave": leave,
     }
+    http = HttpClient.join()
     while line := await asyncio.to_thread(sys.stdin.readline):
         what, at_once = line.split()
-        print(json.dumps(await everybody(crowd, acts[what], int(at_once))), flush=True)
+        async with http.background if what == "receive" else nullcontext():
+            answer = await everybody(crowd, acts[what], int(at_once))
+        print(json.dumps(answer), flush=True)
 
 
 # --- in the process that measures ----------------------------------------------------------------
 
 
-def scene(where: Servers, parts: list[Part], count: int) -> dict[str, float]:
+def scene(servers: dict[str, Server], page: str, parts: list[Part], count: int) -> dict[str, float]:
     """Let the crowd gather, send to all of it, let it go; return the figures."""
-    figures = {"MB before": where.memory()}
+    figures: dict[str, float] = {}
     with ThreadPoolExecutor(len(parts) + 1) as threads:
 
         def together(what: str, at_once: int = AT_ONCE) -> list:
@@ -171,25 +194,33 @@ def scene(where: Servers, parts: list[Part], count: int) -> dict[str, float]:
             return [one for answer in answers for one in answer]
 
         def timed(step: str, act: Callable[[], Any]) -> Any:
-            started, cpu = time.perf_counter(), where.cpu()
+            started, before = time.perf_counter(), cpu(servers.values())
             answer = act()
             figures[f"{step} s"] = time.perf_counter() - started
-            figures[f"CPU {step}"] = where.cpu() - cpu
+            figures[f"CPU {step}"] = cpu(servers.values()) - before
             return answer
 
         timed("connect", lambda: together("connect"))
-        figures["MB connected"] = where.memory()
         timed("subscribe", lambda: together("subscribe"))
 
         receiving = threads.submit(together, "receive", count)
-        started = time.time()
-        counts = timed("notify-all", lambda: notify_all(where.page))
+        parties = {name: [one] for name, one in servers.items()} | {"browsers": parts}
+        started, before = time.time(), {name: cpu(group) for name, group in parties.items()}
+        counts = timed("notify-all", lambda: notify_all(page))
         figures |= quantiles([came - started for came in receiving.result()])
-        figures["MB"] = where.memory()
+        for name, group in parties.items():
+            figures[f"{name} µs"] = 1e6 * (cpu(group) - before[name]) / count
+        for name, server in servers.items():
+            figures[f"{name} MB"] = server.memory()
         assert counts["accepted"] == count, f"{counts['accepted']} of {count} were accepted"
         got = set(together("leave"))
     assert got == {1}, f"somebody got {max(got)} messages, somebody {min(got)}"
     return figures
+
+
+def cpu(processes: Iterable[Process]) -> float:
+    """Return for how many seconds processors have worked for all of them."""
+    return sum(process.cpu() for process in processes)
 
 
 def notify_all(page: str) -> dict:
@@ -217,17 +248,19 @@ def measure(count: int, processes: int = PROCESSES) -> Row:
     if why := missing(count):
         return Row("crowd", f"{count:,} virtual browsers", note=why)
     with ExitStack() as stage:
-        where = stage.enter_context(servers())
+        folder = stage.enter_context(tempfile.TemporaryDirectory(prefix="pushlab-bench-"))
+
+        def run(party: str, *arguments: object) -> subprocess.Popen:
+            return stage.enter_context(running(party, *arguments))
+
+        service = Server(run("push-service", folder))
+        push_origin, push = service.addresses
+        server = Server(run("application-server", folder, push_origin))
+        [page] = server.addresses
         bounds = [count * number // processes for number in range(processes + 1)]
-        parts = [
-            Part(
-                stage.enter_context(
-                    running([__file__, where.push, where.page, str(first), str(end - first)])
-                )
-            )
-            for first, end in pairwise(bounds)
-        ]
-        figures = scene(where, parts, count)
+        parts = [Part(run("browsers", push, page, *part)) for part in pairwise(bounds)]
+        servers = {"push service": service, "application server": server}
+        figures = scene(servers, page, parts, count)
     return Row("crowd", f"{count:,} virtual browsers", figures)
 
 
@@ -236,5 +269,12 @@ def main(quick: bool) -> Iterator[list[Row]]:
     yield [measure(count) for count in ([50] if quick else [1000, 10_000])]
 
 
+PARTIES: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
+    "push-service": push_service,
+    "application-server": application_server,
+    "browsers": browsers,
+}
+
 if __name__ == "__main__":
-    asyncio.run(play(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    collect_garbage_rarely()  # as pushlab serve does
+    asyncio.run(PARTIES[sys.argv[1]](*sys.argv[2:]))

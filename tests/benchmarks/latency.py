@@ -58,7 +58,7 @@ def page_that_notes_the_begin(folder: Path) -> Iterator[None]:
     shutil.copytree(static_folder(), copy)
     worker = copy / "sw.js"
     worker.write_text(NOTE_THE_BEGIN + worker.read_text("utf-8"), "utf-8")
-    with patch("pushlab.appserver.app.static_folder", lambda: copy):
+    with patch("pushlab.appserver.web.application.static_folder", lambda: copy):
         yield
 
 

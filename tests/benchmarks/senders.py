@@ -76,6 +76,9 @@ def database_url(job: dict) -> str:
 def pushlab(job: dict) -> dict:
     """Ours: everything that POST /notify-all does, on a database in a file."""
     from pushlab.appserver.app import ApplicationServer
+    from pushlab.server.connections import collect_garbage_rarely
+
+    collect_garbage_rarely()  # as pushlab serve does
 
     async def scenario() -> dict:
         server = ApplicationServer(
