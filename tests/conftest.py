@@ -66,6 +66,13 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """Find what all modules shared and nobody has closed. pytest tells of it when it ends."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.suffix == ".ipynb":
@@ -86,10 +93,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 def own_garbage() -> Iterator[None]:
     """Find what a module leaves open at the module's own end: garbage may be collected much later.
 
-    It is set up before the module's other fixtures, and so it ends after all of them.
+    It is set up before the module's other fixtures, and so it ends after all of them. What is in use
+    then is looked at once more at the end of the run, and not after each of the modules between.
     """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

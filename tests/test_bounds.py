@@ -25,13 +25,13 @@ from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 
 import pushlab
 from pushlab.appserver import app as application_server
-from pushlab.appserver import participants
+from pushlab.appserver import participants, quota
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.web import events
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice import autopush, broker, mailbox
-from pushlab.pushservice.chromium import checkin
+from pushlab.pushservice.chromium import checkin, mcs
 from pushlab.server import connections, limits
 
 from .pushservice.conftest import Bench, Browser, fetch, opened_bench
@@ -42,16 +42,20 @@ SERVERS = ("journal", "server", "pushservice", "appserver", "classroom")
 EXCEPTIONS = {
     "Event.detail": "what one event says: the routes let in 8 members, of bounded length",
     "VendorResponse.headers": "a constant of the table of flavours",
+    "Handler.default_headers": "a constant",
     "PlannedAnswer.headers": "a part of one request to plan an answer, and no longer than it",
+    "Batch._waiting": "one change of each user agent with a request under way, for a turn of the loop",
+    "Receiver._acknowledging": "the messages of a turn of the loop",
     "Message._numbers": "the fields of a definition, and not of a message that came",
     "Line.exercises": "of the exercises that there are, which no participant adds to",
     "Reporter._waiting": "in a participant's own kernel: 500 MAX_WAITING, and the oldest goes",
     "Run.outcomes": "read from the database to be returned: six names of outcomes",
     "Notification.options": "in the body of one request, and no longer than it",
     "Recorder._noted": "some more than MAX_BEHIND: then no more subscribers are read",
-    "ApplicationServer._cluster_senders": "one, and those whose notify-all is not over",
+    "ClusterSenders._senders": "one, and those whose notify-all is not over",
     "_Run._pulses": "the workers of a Dask scheduler, which no stranger adds",
     "SharedQueue.shares": "likewise",
+    "Pace._expected": "likewise",
     "_Run._tally": "names of outcomes",
     "_Run._written": "the workers of a Dask scheduler, which no stranger adds",
     "WorkerRun._written": "names of outcomes",
@@ -211,9 +215,11 @@ def test_the_numbers_of_the_table_are_those_of_the_code():
 SMALL = [
     (mailbox, "MAX_SUBSCRIPTIONS", 12), (mailbox, "MAX_CHANNELS", 4), (mailbox, "MAX_GONE", 5),
     (mailbox, "MAX_MESSAGES", 20), (autopush, "MAX_CONNECTIONS", 6), (broker, "MAX_EXPECTED", 6),
+    (broker, "MAX_WINDOW", 9),
+    (mcs, "MAX_WINDOW", 9), (mcs.McsConnection, "window", 9),
     (checkin, "MAX_BROWSERS", 5), (connections, "MAX_INCOMING", 60), (limits, "MAX_REFUSALS", 3),
     (events, "MAX_STREAMS", 4), (participants, "MAX_REMEMBERED", 5),
-    (application_server, "MAX_SUBSCRIPTIONS", 8), (application_server, "MAX_NOTIFY_ALLS", 2),
+    (quota, "MAX_SUBSCRIPTIONS", 8), (application_server, "MAX_NOTIFY_ALLS", 2),
 ]  # fmt: skip
 MESSAGE_LIMIT = 8
 
@@ -294,6 +300,8 @@ class Flood:
 
     async def messages(self, subscription) -> None:
         """Send more than may wait, and more than anybody acknowledges, in each of three ways."""
+        for _ in range(2 * MESSAGE_LIMIT):  # Each replaces the one before, and is sent at once.
+            assert (await self.sender.send(subscription, b"news", topic="news")).code == 201
         answers = [(await self.sender.send(subscription, b"x")).code for _ in range(MESSAGE_LIMIT + 2)]
         assert answers[-1] == 429 and answers[0] == 201
         for _ in range(10):
@@ -402,6 +410,7 @@ def test_a_flood_fills_nothing_beyond_its_row(run, monkeypatch):
 
 FULL = {
     "Mailbox._subscriptions": 12, "Mailbox._gone": 5, "Mailbox._messages": 20,
+    "McsConnection._unacknowledged": 9,
     "PushService._connections": 6, "OutboundQueue._expected": 6, "Browsers._tokens": 5,
     "Browsers._names": 5, "ApplicationServer.streams": 4, "Participants._known": 5,
     "BroadcastSender._broadcasts": 2, "Journal._events": 1000,

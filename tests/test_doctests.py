@@ -2,20 +2,23 @@
 
 import doctest
 import importlib
-import pkgutil
-
-import pytest
+from pathlib import Path
 
 import pushlab
 
-MODULES = [
-    module.name
-    for module in pkgutil.walk_packages(pushlab.__path__, "pushlab.")
-    if module.name != "pushlab.__main__"
-]
+PACKAGE = Path(pushlab.__file__).parent
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
+def test_examples():
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    assert doctest.testmod(importlib.import_module(name), optionflags=flags).failed == 0
+    failed, tried = [], 0
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if ">>> " not in path.read_text("utf-8"):
+            continue
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        done = doctest.testmod(importlib.import_module(name), optionflags=flags)
+        failed += [name] * bool(done.failed)
+        tried += done.attempted
+    assert not failed, "what was expected and what was got is above"
+    assert tried > 100

@@ -1,5 +1,6 @@
 """The documents: what they name exists, their tables are whole, and their commands are accepted."""
 
+import ast
 import re
 import shlex
 from functools import cache
@@ -103,6 +104,20 @@ def test_the_layout_is_whole():
     assert folders <= set(layout())
 
 
+def test_the_index_of_a_package_is_whole():
+    indexes = 0
+    for path in ROOT.glob("pushlab/**/__init__.py"):
+        text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        listed = re.findall(r"^ *(\w+(?:\.py|/))  ", text, re.MULTILINE)
+        if not listed:
+            continue
+        indexes += 1
+        modules = {one.name for one in path.parent.glob("*.py")} - {"__init__.py"}
+        packages = {f"{one.parent.name}/" for one in path.parent.glob("*/__init__.py")}
+        assert sorted(listed) == sorted(modules | packages), path
+    assert indexes > 5
+
+
 def test_the_threats_name_the_files_that_stop_them():
     rows = DOCUMENTS["SECURITY.md"].partition("| threat |")[2].partition("\n\n")[0].splitlines()[2:]
     assert len(rows) > 10
@@ -118,7 +133,7 @@ def test_the_parties_of_the_picture_are_folders():
 
 def test_the_table_of_routes_is_whole():
     for code, count, table in (
-        ("appserver/app.py", 11, section("README.md", "The routes")),
+        ("appserver/web/application.py", 11, section("README.md", "The routes")),
         ("classroom/routes.py", 11, section("notebooks/INSTRUCTOR.md", "The board")),
     ):
         text = (ROOT / "pushlab" / code).read_text("utf-8")
@@ -144,6 +159,33 @@ def test_the_lessons_are_in_the_readme_and_in_the_guide_with_their_times():
     ]
     guide = section("notebooks/INSTRUCTOR.md", "Lesson by lesson")
     assert re.findall(r"^### (\d\d\w?) · .+ \((\d+ minutes)\)$", guide, re.MULTILINE) == times
+
+
+def test_the_guide_names_sections_that_the_lessons_have():
+    """A section's number is followed by its title, or by how it begins: ``section 6 (*Topic*)``."""
+    titles = {
+        path.stem.partition("_")[0]: dict(
+            re.findall(r"^# ## (\d+) · (.+)", path.read_text("utf-8"), re.MULTILINE)
+        )
+        for path in ROOT.glob("notebooks/source/[0-9]*.py")
+    }
+    lesson, found, wrong = "", 0, []
+    paragraphs = re.split(r"\n(?=[|#-]|\n)", DOCUMENTS["notebooks/INSTRUCTOR.md"])
+    for paragraph in (" ".join(text.split()) for text in paragraphs):
+        if paragraph.startswith("#"):
+            lesson = (re.match(r"### (\d\d\w?) ·", paragraph) or ["", ""])[1]
+        # The lesson is that of the heading, or in a plan the one that was named last.
+        mentions = r"\b(\d\d\w?),|[Ss]ections? (\d+)(?: \(\*(.+?)\*\)| to (\d+)|)"
+        named = lesson
+        for number, first, title, last in re.findall(mentions, paragraph):
+            if number in titles:
+                named = number
+            elif first and named:
+                found += 1
+                known = titles[named]
+                if not (last in known if last else title and known.get(first, "").startswith(title)):
+                    wrong.append(f"{named}: section {first} ({title or last})")
+    assert found > 40 and not wrong
 
 
 # --- the commands --------------------------------------------------------------------------------
@@ -188,10 +230,10 @@ def test_the_readme_counts_as_the_table_of_senders_does():
     page = [line.strip("|").split("|") for line in DOCUMENTS["tests/conformance/README.md"].splitlines()]
     cases = [[cell.strip() for cell in row] for row in page if len(row) == 11]
     names, verdicts = cases[0][1:], list(zip(*cases[2:], strict=True))[1:]
-    assert names and f"{len(cases) - 2} cases" in section("README.md", "Examine a push server")
+    assert names and f"{len(cases) - 2} cases" in section("README.md", "Examine a sender")
     told = [
         [cell.strip() for cell in line.strip("|").split("|")][:3]
-        for line in section("README.md", "Examine a push server").splitlines()
+        for line in section("README.md", "Examine a sender").splitlines()
         if line.startswith("| ") and not line.startswith("| sender")
     ]
     counted = [

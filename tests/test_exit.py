@@ -2,6 +2,11 @@
 
 Each use is played in an interpreter that comes to the end of its program, and in a real kernel that
 its Jupyter shuts down. Neither calls ``lab.stop()``.
+
+To import the three parties takes ten times as long as most uses. So one interpreter imports them and
+does nothing else, and each use is played in a copy of that one (fork(2)), which ends as any interpreter
+does. The copy itself imports ``Lab``, which then has the end of this process announced to it. What
+starts processes of its own is played in an interpreter that is new.
 """
 
 import json
@@ -20,6 +25,7 @@ from jupyter_client.manager import KernelManager
 from pushlab.settings import patience
 
 from .run.kernels import connection
+from .run.programs import started
 
 BEGIN = """
 from pushlab import Lab
@@ -85,10 +91,10 @@ for step in (agent.start, lambda: agent.open(lab.application_server.url),
     lab.run(step())
 """
 REAL = """
-browser = lab.open({kind!r}, headless=True)
-browser.subscribe()
-browser.notify_me()
-browser.wait_for_notification()
+for browser in [lab.open(kind, headless=True) for kind in ("firefox", "chromium")]:
+    browser.subscribe()
+    browser.notify_me()
+    browser.wait_for_notification()
 """
 PANEL = (
     SENT
@@ -112,9 +118,15 @@ USES = {
 }
 WITH_PYWEBPUSH = ("sent", "notified all", "run under way")
 CASES = [(use, "pushlab") for use in USES] + [(use, "pywebpush") for use in WITH_PYWEBPUSH]
-# A kernel takes five times as long to start. What these leave out, the kernel with a panel does as well.
-IN_A_KERNEL = [(use, "pushlab") for use in USES if use not in ("subscribed", "sent", "notified all")]
-IN_A_KERNEL += [("run under way", "pywebpush")]
+# A kernel takes far longer to start: what can end in one kernel together does. What these leave out,
+# the kernel with a panel does as well.
+IN_A_KERNEL = [
+    (["nothing"], "pushlab"),
+    (["sent to many", "a user agent of one's own"], "pushlab"),
+    (["run under way"], "pushlab"),
+    (["run under way"], "pywebpush"),
+    (["stopped"], "pushlab"),
+]
 
 
 def ended_well(data: Path, children: str = "[]") -> None:
@@ -162,27 +174,67 @@ def interpreter(program: str) -> str:
     return done.stdout
 
 
+# Each line that it reads is a program and the file for what is printed: it copies itself, and the copy
+# goes on to the end of this program, and so to the end of an interpreter.
+FORKING = """
+import json, os, sys, threading
+import pushlab.appserver.app, pushlab.pushservice.app, pushlab.useragent.virtual
+for line in sys.stdin:
+    program, output = json.loads(line)
+    assert threading.active_count() == 1, "a copy has this one thread alone"
+    if copy := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), flush=True)
+        continue
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1), os.dup2(file, 2)
+    exec(program)
+    break
+"""
+
+
+@pytest.fixture(scope="module")
+def copied():
+    """Run a program in a copy of the interpreter; it must end without a word."""
+    command, environment = [sys.executable, "-c", FORKING], os.environ | PATIENT
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with started(command, env=environment, **pipes) as forking:
+
+        def run_copy(program: str, output: Path) -> None:
+            print(json.dumps([program, str(output)]), file=forking.stdin, flush=True)
+            status, said = forking.stdout.readline(), output.read_text()
+            assert (status, said) == ("0\n", ""), said
+
+        yield run_copy
+
+
 @pytest.mark.parametrize(("use", "sender"), CASES)
-def test_an_interpreter_ends_without_a_word(tmp_path, use, sender):
-    interpreter(BEGIN.format(data=str(tmp_path), sender=sender) + USES[use])
-    ended_well(tmp_path)
+def test_an_interpreter_ends_without_a_word(copied, tmp_path, use, sender):
+    data = tmp_path / "data"
+    copied(BEGIN.format(data=str(data), sender=sender) + USES[use], tmp_path / "said")
+    ended_well(data)
 
 
-def test_a_lab_that_is_open_at_the_end_says_goodbye_for_its_browsers(tmp_path):
+def test_an_error_in_a_copy_is_seen(copied, tmp_path):
+    """The control: were what a copy says lost, it would seem to end without a word."""
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        copied("1 / 0", tmp_path / "said")
+
+
+def test_a_lab_that_is_open_at_the_end_says_goodbye_for_its_browsers(copied, tmp_path):
     """Nobody could ever read what is sent to a subscription whose profile has been thrown away."""
-    begin = BEGIN.format(data=str(tmp_path), sender="pushlab")
-    interpreter(begin + SUBSCRIBED)
-    assert subscriptions(tmp_path) == 0
-    interpreter(begin + SUBSCRIBED + "browser.keeps_profile = True")
-    assert subscriptions(tmp_path) == 1
+    data = tmp_path / "data"
+    begin = BEGIN.format(data=str(data), sender="pushlab")
+    copied(begin + SUBSCRIBED, tmp_path / "said")
+    assert subscriptions(data) == 0
+    copied(begin + SUBSCRIBED + "browser.keeps_profile = True", tmp_path / "said")
+    assert subscriptions(data) == 1
 
 
-@pytest.mark.parametrize("kind", ["firefox", "chromium"])
-def test_an_interpreter_ends_its_real_browser(tmp_path, kind, request):
-    request.getfixturevalue(f"{kind}_installed")
+@pytest.mark.usefixtures("firefox_installed", "chromium_installed")
+def test_an_interpreter_ends_its_real_browsers(tmp_path):
     begin = BEGIN.format(data=str(tmp_path), sender="pushlab")
-    told = interpreter(begin + REAL.format(kind=kind) + END)
-    assert json.loads(told), "a browser ran"
+    told = interpreter(begin + REAL + END)
+    assert json.loads(told), "browsers ran"
     ended_well(tmp_path, told)
     assert subscriptions(tmp_path) == 0
 
@@ -270,20 +322,19 @@ def kernel(code: str, folder: Path) -> str:
     return "".join(printed)
 
 
-@pytest.mark.parametrize(("use", "sender"), IN_A_KERNEL)
-def test_a_kernel_ends_without_a_word(tmp_path, notebook_kernel, use, sender):
+@pytest.mark.parametrize(("uses", "sender"), IN_A_KERNEL)
+def test_a_kernel_ends_without_a_word(tmp_path, notebook_kernel, uses, sender):
     data = tmp_path / "data"
-    kernel(BEGIN.format(data=str(data), sender=sender) + USES[use], tmp_path)
+    kernel(BEGIN.format(data=str(data), sender=sender) + "".join(map(USES.get, uses)), tmp_path)
     ended_well(data)
 
 
-@pytest.mark.parametrize("kind", ["firefox", "chromium"])
-def test_a_kernel_ends_its_real_browser(tmp_path, notebook_kernel, kind, request):
-    request.getfixturevalue(f"{kind}_installed")
+@pytest.mark.usefixtures("firefox_installed", "chromium_installed")
+def test_a_kernel_ends_its_real_browsers(tmp_path, notebook_kernel):
     data = tmp_path / "data"
     begin = BEGIN.format(data=str(data), sender="pushlab")
-    told = kernel(begin + REAL.format(kind=kind) + END, tmp_path)
-    assert json.loads(told), "a browser ran"
+    told = kernel(begin + REAL + END, tmp_path)
+    assert json.loads(told), "browsers ran"
     ended_well(data, told)
 
 

@@ -66,9 +66,11 @@ def without_reason(source: str) -> Iterator[str]:
             first = token.start[0]
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_what_is_silenced_in_python_says_why(path):
-    assert list(without_reason(path.read_text("utf-8"))) == []
+def test_what_is_silenced_in_python_says_why():
+    paths = python_files()
+    assert len(paths) > 500
+    found = {path: list(without_reason(path.read_text("utf-8"))) for path in paths}
+    assert not {path: lines for path, lines in found.items() if lines}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pushlab.settings import patience
@@ -60,6 +61,15 @@ import socket
 def test_a_socket():
     circle = [socket.socket()]
     circle.append(circle)
+""",
+    "tests/test_shares.py": """
+import pytest
+@pytest.fixture(scope="session")
+def shared():
+    circle = [open(__file__)]
+    circle.append(circle)
+    yield
+def test_a_file(shared): pass
 """,
 }
 
@@ -122,10 +132,12 @@ def test_without_xdist_the_tests_run_one_after_the_other(project):
     assert "1 passed, 2 deselected" in said, said
 
 
-def test_a_module_that_leaves_a_socket_to_the_garbage_is_named_for_it(project):
-    said = project("-W", "error", "tests/test_leaves.py", "tests/test_two.py", "-k", "socket or nothing")
+def test_what_a_module_leaves_open_is_told_at_its_end_and_what_all_share_at_the_end_of_the_run(project):
+    tests = ("tests/test_leaves.py", "tests/test_shares.py", "tests/test_two.py")
+    said = project("-W", "error", *tests, "-k", "socket or file or nothing")
     assert "ERROR tests/test_leaves.py::test_a_socket" in said, said
-    assert "2 passed" in said and "1 error" in said, said
+    assert "3 passed" in said and "1 error" in said, said
+    assert "ResourceWarning: unclosed file" in said.partition("3 passed")[2], said
 
 
 def test_quick_leaves_out_who_asks_for_a_browser(project):
@@ -135,6 +147,14 @@ def test_quick_leaves_out_who_asks_for_a_browser(project):
         assert (
             said.splitlines()[-2] == f"{schedule.LEFT_OUT}: 2 of the tests. ./lab test runs them too."
         ), said
+
+
+def test_every_module_is_in_a_part_of_what_is_collected():
+    parts = [Path(part) for part in schedule.parts_of(str(HERE))]
+    found = [path for part in parts for path in ([part] if part.is_file() else part.rglob("test_*.py"))]
+    assert sorted(found) == sorted(HERE.rglob("test_*.py"))
+    for argument in ("tests/test_run.py::test_x", "tests/testing"):
+        assert schedule.parts_of(argument) == [argument]
 
 
 def test_what_is_kept_of_a_text_has_no_secret():
@@ -161,6 +181,32 @@ def test_a_kernel_has_sockets_of_its_own_if_their_path_is_short_enough(tmp_path)
     with kernels.folder() as folder:
         assert kernels.connection(folder / "0") == {"transport": "ipc", "ip": f"{folder}/0"}
     assert kernels.connection(tmp_path / ("x" * 100)) == {}
+
+
+STANDS = """
+import subprocess, sys
+measure = [
+    "import time",
+    "before, longest = time.monotonic(), 0",
+    "while longest < 0.1: now = time.monotonic(); before, longest = now, max(longest, now - before)",
+    "print('stood', flush=True)",
+    "time.sleep(600)",
+]
+child = subprocess.Popen([sys.executable, "-c", "\\n".join(measure)], stdout=subprocess.PIPE, text=True)
+assert child.stdout.readline() == "stood\\n"
+sys.stdout.write(str(child.pid))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="suspends processes with signals")
+def test_programs_stand_still_and_all_go_on_at_the_end():
+    command = [sys.executable, HERE / "run" / "standstill.py", sys.executable, "-c", STANDS]
+    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=patience(60), check=True)
+    child = psutil.Process(int(done.stdout))
+    try:
+        assert child.status() != psutil.STATUS_STOPPED
+    finally:
+        child.kill()
 
 
 @pytest.mark.parametrize("module", [artifacts, chance, schedule])

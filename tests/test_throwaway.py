@@ -11,6 +11,8 @@ import pytest
 from pushlab.settings import patience
 from pushlab.throwaway import MARK, ThrowAwayFolder, sweep
 
+from .run.programs import started
+
 MAKER = """
 import subprocess, sys, time
 from pushlab.throwaway import ThrowAwayFolder
@@ -35,7 +37,7 @@ def place(tmp_path, monkeypatch):
 def test_what_a_killed_program_has_left_is_deleted_and_its_browser_ended(place):
     import psutil
 
-    with subprocess.Popen([sys.executable, "-c", MAKER], stdout=subprocess.PIPE, text=True) as maker:
+    with started([sys.executable, "-c", MAKER], stdout=subprocess.PIPE, text=True) as maker:
         folder, pid = maker.stdout.readline().split()
         browser = psutil.Process(int(pid))
         assert sweep() == [] and Path(folder).is_dir(), "its maker is alive"

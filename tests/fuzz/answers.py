@@ -289,7 +289,7 @@ class Watched:
     """A client whose requests are counted, and whose faults are kept."""
 
     def __init__(self, client: PushClient):
-        self.client, self.prepare = client, client.prepare
+        self.client, self.agree, self.prepare = client, client.agree, client.prepare
         self.under_way: set[asyncio.Future[Response]] = set()
         self.faults: list[BaseException] = []
 
@@ -311,6 +311,8 @@ class Watched:
 
 def _client(sender: str, keys: VapidKeys, egress: EgressPolicy) -> Watched:
     if sender == "pywebpush":
+        import pywebpush  # noqa: F401 — before a call whose seconds count, on a busy machine too
+
         return Watched(PywebpushClient(keys, egress=egress, timeout=TIMEOUT))
     return Watched(LibcurlPushClient(keys, CurlTransport(egress=egress, timeout=TIMEOUT)))
 

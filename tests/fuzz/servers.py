@@ -19,6 +19,7 @@ from wire import ask, check, clock, loop
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
+from pushlab.appserver.web.application import application
 from pushlab.journal import Journal
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.autopush import AutopushHandler
@@ -49,7 +50,7 @@ def _application_server(_age: int, subscribable: bool) -> ApplicationServer:
 
 @cache
 def _routes(server: ApplicationServer) -> Application:
-    return server._application()
+    return application(server)
 
 
 _page_requests = 0
@@ -177,8 +178,13 @@ def autopush_frames(data: bytes) -> None:
     _conversations += 1
     broker = _autopush_broker(_conversations // RENEWED)
     talk = Conversation(broker)
+
+    async def hear(frame: str) -> None:
+        talk.on_message(frame)
+        await asyncio.sleep(0)  # What a turn has decided is written at its end.
+
     for line in data.split(b"\n"):
-        talk.on_message(line.decode("utf-8", "replace"))
+        loop().run_until_complete(hear(line.decode("utf-8", "replace")))
         if talk.closed:
             break
     broker.disconnect(talk)

@@ -36,6 +36,9 @@ class Wire(HTTPConnection):
     def set_max_body_size(self, size: int) -> None:
         """The body is as long as the input is."""
 
+    def set_body_timeout(self, timeout: float | None) -> None:
+        """The whole body is here already."""
+
     def write_headers(self, start_line, headers, chunk=None):
         self.status, self.headers = start_line.code, headers
         return self.write(chunk or b"")

@@ -70,7 +70,7 @@ def test_the_package_is_not_the_checkout_s(python, tmp_path):
 
 def test_the_examples_pass(copies, run_pytest):
     said, status = run_pytest("--ignore", IN_BROWSERS)
-    assert status == 0 and "14 passed" in said, said
+    assert status == 0 and "15 passed" in said, said
 
 
 def test_the_example_passes_in_real_browsers(copies, run_pytest, firefox_installed, chromium_installed):

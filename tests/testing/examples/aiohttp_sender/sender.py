@@ -34,7 +34,10 @@ async def send(
 
 
 def pause(retry_after: str) -> float:
-    """Return the seconds that a push service asks for, as a number or as a date."""
+    """Return the seconds that a push service asks for, as a number or as a date; 1 if it is neither."""
     if retry_after.isdecimal():
         return int(retry_after)
-    return max(0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    try:
+        return max(0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 1

@@ -26,8 +26,9 @@ async def test_a_message_arrives(send_hello, push_subscription):
     assert message.text == "Hello"
 
 
-async def test_it_waits_and_tries_again(send_hello, push_subscription):
-    push_subscription.answer(429, headers={"Retry-After": "1"})
+@pytest.mark.parametrize("retry_after", ["1", "soon"])
+async def test_it_waits_and_tries_again(send_hello, push_subscription, retry_after):
+    push_subscription.answer(429, headers={"Retry-After": retry_after})
     assert await send_hello(push_subscription) == 201
     assert len(await push_subscription.areceived()) == 1
 
