@@ -72,8 +72,12 @@ async function turnOff() {
 async function logOut() {
   await post("logout"); // the server forgets what belongs to this session
   const registration = await getRegistration();
-  for (const shown of (await registration?.getNotifications()) ?? []) shown.close();
-  await (await getSubscription())?.unsubscribe();
+  try {
+    await (await getSubscription())?.unsubscribe();
+  } finally {
+    // Only now: a message may have been on its way until here.
+    for (const shown of (await registration?.getNotifications()) ?? []) shown.close();
+  }
   await begin();
 }
 

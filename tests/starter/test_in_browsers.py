@@ -1,7 +1,9 @@
 """The starter in a real Firefox and a real Chromium, on the lab's push service.
 
-Each browser is started once. A Chromium's endpoints name a vendor's host: the server reaches them as it
-would behind a company's proxy, by the variables that requests knows.
+Each browser is started once. Each test begins with nobody logged in, no subscription and nothing shown.
+
+A Chromium's endpoints name a vendor's host: the server reaches them as it would behind a company's
+proxy, by the variables that requests knows.
 """
 
 import asyncio
@@ -95,6 +97,19 @@ ENDPOINT = """async () => {
   const registration = await navigator.serviceWorker.ready;
   return (await registration.pushManager.getSubscription())?.endpoint ?? null;
 }"""
+WATCH = """() => {
+  window.subscribed = [];
+  const { getNotifications } = ServiceWorkerRegistration.prototype;
+  ServiceWorkerRegistration.prototype.getNotifications = async function () {
+    subscribed.push(Boolean(await this.pushManager.getSubscription()));
+    return getNotifications.call(this);
+  };
+}"""
+LEAVE = """async () => {
+  localStorage.clear();
+  const registration = await navigator.serviceWorker.ready;
+  await (await registration.pushManager.getSubscription())?.unsubscribe();
+}"""
 VISIBLE = """() => [...document.querySelectorAll("button")]
   .filter((button) => button.checkVisibility()).map((button) => button.id)"""
 
@@ -134,6 +149,13 @@ class World:
     async def visit(self):
         await self.browser._open(self.server.url)
         await self.until(STATUS, "Ready.")
+
+    async def begin_anew(self):
+        """Leave nothing of the test before: with a session go its subscription and messages."""
+        self.server.execute("DELETE FROM sessions")
+        await self.visit()
+        await self.browser.evaluate(LEAVE)
+        await self.clear()
 
     async def until(self, function: str, wanted: object):
         """Ask the page until it gives this; fail with what it gives in the end."""
@@ -175,12 +197,16 @@ class World:
         await self.browser.evaluate(SUBMIT)
         await self.until(STATUS, "You are logged in.")
 
+    async def turn_on(self, name: str):
+        await self.log_in(name)
+        await self.press("on", "Notifications are on.")
+
     async def buttons(self):
         return await self.browser.evaluate(VISIBLE)
 
 
 @pytest.fixture(scope="module", params=BROWSERS)
-def world(request, make_server, tmp_path_factory):
+def running(request, make_server, tmp_path_factory):
     request.getfixturevalue(f"{request.param}_installed")
     world = World(request.param, make_server, tmp_path_factory)
     with world.runner:
@@ -189,9 +215,14 @@ def world(request, make_server, tmp_path_factory):
         world.run(world.stop())
 
 
+@pytest.fixture
+def world(running):
+    running.run(running.begin_anew())
+    return running
+
+
 def test_a_person_turns_notifications_on_gets_one_and_turns_them_off(world, person):
     async def scenario():
-        await world.visit()
         assert await world.buttons() == [""], "the log-in's alone"
         await world.log_in("alice")
         assert await world.buttons() == ["on", "logout"]
@@ -225,13 +256,12 @@ def test_every_payload_shows_something_and_leads_to_a_page_of_ours(world):
         SELECT endpoint, 'test', ?, unixepoch() + 600, 0 FROM subscriptions"""
 
     async def scenario():
-        await world.press("on", "Notifications are on.")
+        await world.turn_on("alice")
         for payload, (title, body, page) in PAYLOADS.items():
             world.server.execute(insert, payload)
             shown = await world.browser.wait_for_notification(body, title)
             if shown.data:  # what Chromium itself reports has none
                 assert shown.data["url"] == world.server.url + page
-        await world.press("off", "Notifications are off.")
 
     world.run(scenario())
 
@@ -243,7 +273,7 @@ def test_a_click_focuses_the_page_or_opens_it(world):
                 await asyncio.sleep(0.05)
 
     async def scenario():
-        await world.press("on", "Notifications are on.")
+        await world.turn_on("alice")
         home = world.server.url
         for page, also in ((home, []), (home + "me", [home + "me"])):
             await world.press("test", "It is on its way.")
@@ -254,7 +284,6 @@ def test_a_click_focuses_the_page_or_opens_it(world):
             await world.browser.close_others()
             await world.visit()
             await world.clear()
-        await world.press("off", "Notifications are off.")
 
     world.run(scenario())
 
@@ -264,8 +293,7 @@ def test_the_server_forgets_and_the_next_visit_mends_it(world, person):
     elsewhere.log_in("alice's password")
 
     async def scenario():
-        await world.press("on", "Notifications are on.")
-        await world.clear()
+        await world.turn_on("alice")
         endpoint = await world.browser.evaluate(ENDPOINT)
         world.server.execute("DELETE FROM subscriptions")
         await asyncio.to_thread(world.server.restart)
@@ -273,7 +301,6 @@ def test_the_server_forgets_and_the_next_visit_mends_it(world, person):
         await world.visit()
         assert await world.browser.evaluate(ENDPOINT) == endpoint
         assert elsewhere.say("notify-me") == 202
-        # The next test restarts the server, and closes what is listed: nothing may be on its way then.
         await world.shows(("Hello", "This is a test.", world.server.url))
 
     world.run(scenario())
@@ -284,6 +311,7 @@ def test_with_a_new_key_the_next_visit_subscribes_again(world, person):
     elsewhere.log_in("alice's password")
 
     async def scenario():
+        await world.turn_on("alice")
         endpoint = await world.browser.evaluate(ENDPOINT)
         (world.server.folder / "vapid.pem").unlink()
         await asyncio.to_thread(world.server.restart)
@@ -292,9 +320,9 @@ def test_with_a_new_key_the_next_visit_subscribes_again(world, person):
         await asyncio.to_thread(world.server.wait_for, "look at our key")
         await world.visit()
         assert await world.browser.evaluate(ENDPOINT) not in (None, endpoint)
-        await world.clear()
-        elsewhere.say("notify-me")
-        await world.browser.wait_for_notification("This is a test.")
+        await world.shows()
+        assert elsewhere.say("notify-me") == 202
+        await world.shows(("Hello", "This is a test.", world.server.url))
 
     world.run(scenario())
 
@@ -304,10 +332,14 @@ def test_the_next_person_at_this_machine_gets_nothing_of_the_one_before(world, p
     elsewhere.log_in("alice's password")
 
     async def scenario():
+        await world.turn_on("alice")
         assert elsewhere.say("notify-me") == 202
         # Firefox lists a notification some moments after it has shown it, and closes only listed ones.
         await world.shows(("Hello", "This is a test.", world.server.url))
+        await world.browser.evaluate(WATCH)
         await world.press("logout", "You are logged out.")
+        # What is shown is closed when nothing more can arrive, and not before.
+        assert await world.browser.evaluate("() => subscribed") == [False]
         await world.shows()
         assert await world.browser.evaluate(ENDPOINT) is None
         assert elsewhere.say("notify-me") == 409
@@ -331,7 +363,7 @@ def test_the_push_service_forgets_and_both_browsers_subscribe_again(world, perso
     elsewhere.log_in("alice's password")
 
     async def scenario():
-        await world.press("on", "Notifications are on.")
+        await world.turn_on("alice")
         endpoint = await world.browser.evaluate(ENDPOINT)
         port = world.service.port
         await world.service.stop()  # with it goes its database, which is in memory
