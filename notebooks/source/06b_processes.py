@@ -12,12 +12,12 @@
 # ask a push service for twice as much as it allows. One of them dies at night, and in the morning nobody
 # can say who has got the message.
 #
-# **At the end you can** cut a table into ranges, share out one window among processes, survive the death
+# **At the end you can** cut a table into ranges, share out one limit among processes, survive the death
 # of one, count from records, resume what was stopped, and say what changes with more machines.
 #
 # **Time:** 35 minutes. **Before this:** [06](06_notify_all.ipynb). **This lesson needs Dask**, a library that
 # shares out work among processes. It is not installed with the lab. In a terminal, type
-# `./lab setup --scale` once (on a hub: `pip install 'pushlab[scale]'`), and restart the kernel.
+# `./lab setup --scale` once (on a hub, ask whoever runs it), and restart the kernel.
 
 # %%
 import asyncio, os, sqlite3, tempfile, threading, time
@@ -243,8 +243,8 @@ line_chart({"arrived": seen[:9]}, "Refused at first: 503, Retry-After: 2", x="se
 #
 # ## 5 · You kill one
 #
-# We let half of the messages arrive and close the gate. Then you kill the worker process that has most
-# connections, as `kill -9` does: it can say nothing to anybody, and nothing of what it knew is saved. *Predict*:
+# We let half of the messages arrive and close the gate. Then you kill the worker process with the
+# most connections, as `kill -9` does: it can say nothing to anybody, and nothing of what it knew is saved. *Predict*:
 #
 # 1. How many of the 600 miss the message?
 # 2. How many get it twice: none, some dozens, or all that this worker had sent to?
@@ -273,8 +273,8 @@ bar_chart({"subscribers": 600, "requests": sum(arrived.values()), "twice": twice
           "One of two processes was killed in the middle")
 
 # %% [markdown]
-# They are at most those whose message was under way from that worker, and those whose outcome it had not written
-# yet. Outcomes are written together, twice a second, because a transaction costs about the same for one outcome as
+# At most these got it twice: those whose message was under way from that worker, and those whose outcome it had
+# not written yet. Outcomes are written together, twice a second, because a transaction costs about the same for one outcome as
 # for a hundred. The phones of these people ring twice. (With a `tag` or a `Topic` they see one notification all
 # the same: lesson 05.) No sender can avoid both faults: **a sender that can die sends to somebody twice, or to
 # somebody never.** We choose twice.
@@ -309,7 +309,7 @@ checks.processes.outcomes(outcomes)
 # ## 7 · Everything stops, and is resumed
 #
 # One worker is replaced by another. But what if everything ends: the scheduler dies, the power fails, or you stop
-# it? Then the records are what is left. We cancel a notify-all in the middle and look at its record. *Predict*
+# it? Then the records are what is left. We cancel a notify-all in the middle and look at its row. *Predict*
 # how many messages the resume sends: 600, or only those that are left?
 
 # %%
@@ -384,15 +384,15 @@ except PushlabError as refused:
 # 1. You start a second application server, and both run the same notify-all at the same moment. Who is missed, and
 #    who gets it twice?
 # 2. Why does a worker keep the private key only in memory, and not in a file?
-# 3. A worker does not die, but its network cable is pulled for a minute. What has it to do by itself?
+# 3. A worker does not die, but its network cable is pulled for a minute. What must it do by itself?
 #
 # <details><summary>Answers</summary>
 #
-# 1. Nobody is missed, and everybody gets it twice: they are two runs with two records. Which message is sent, and
+# 1. Nobody is missed, and everybody gets it twice: each keeps records of its own. Which message is sent, and
 #    whether it has been sent, is for *you* to write down before you begin (lesson 09).
 # 2. What is in a file stays when the worker has gone, and is copied by backups. A worker that ends has forgotten
 #    the key, and a new one is given it again.
-# 3. It has to stop. The scheduler gives its ranges to another worker, so each message that the first one goes on to
+# 3. It must stop. The scheduler gives its ranges to another worker, so each message that the first one goes on to
 #    send is sent twice. pushlab's workers stop when they have heard nothing for ten seconds.
 # </details>
 #

@@ -3,7 +3,7 @@
 #
 # A sender on your desk needs to work once. A push server runs for years. It is restarted in the middle
 # of a message, its vendors have bad days, and most of the time nobody watches it. In this lesson you
-# build a small one that survives this, and you learn to read its board.
+# build a small one that survives this, and learn to read its outcomes.
 
 # %% [markdown]
 # ## Where we are
@@ -12,7 +12,7 @@
 # out or the program is restarted half-way, and nobody can say who has got the message.
 #
 # **At the end you can** keep messages in a queue that survives `kill -9`, say where a duplicate can
-# still come from, give each vendor a worker of its own, tell from a board whether your key, your
+# still come from, give each vendor a worker of its own, tell from a table whether your key, your
 # claims or a push service is at fault, and plan a move of keys or domain.
 #
 # **Time:** 40 minutes. **Before this:** [05 · Send](05_send.ipynb),
@@ -38,7 +38,7 @@ lab
 # | word | what it is |
 # |---|---|
 # | **job** | one message for one subscription: a row in a table |
-# | **claim** | one statement that takes a job, so that no other worker takes it too |
+# | **claim** | an SQL statement by which one worker takes a job; not a claim in a token |
 # | **lease** | how long a claim holds; after that the job is free again |
 # | **lane** | a worker that sends to one vendor only |
 # | **outcome** | accepted, gone, refused, retry or expired |
@@ -284,7 +284,7 @@ print("6 sees:", [(note.title, note.tag) for note in lab.run(people[5].notificat
 #   hour.
 # - If there is a `Retry-After`, the pause is not shorter than that. It holds seconds or a date
 #   ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
-# - What is neither counts as absent. An exception here would end the worker of that vendor.
+# - Any other text counts as absent. An exception here would end the worker of that vendor.
 #
 # In real life add a random part to each pause, or all retries come back in the same second. And decide
 # what else has to wait. One answer that asks for a year must not silence a vendor for a year, so this
@@ -414,7 +414,7 @@ day("Wednesday", 0)
 #
 # ### Exercise 2 · `diagnose(counts) -> str`
 #
-# In: what `counts(db, message)` returns, for each vendor a dict of the six outcomes. Out: the first
+# In: what `counts(db, message)` returns, for each vendor a dict of the six columns. Out: the first
 # word of this table that fits. Ignore a vendor that has nothing but zeros.
 #
 # | word | when |
@@ -455,8 +455,8 @@ checks.operate.diagnose(diagnose)
 # |---|---|---|
 # | Is this subscription still the browser's? | the page compares `getSubscription()` with your row | subscribe again |
 # | Did the message live long enough? | its TTL, and how long the device was off | a longer TTL |
-# | Did the worker wake? | its `push` handler reports to your server | a wrong p256dh or auth; or the browser is closed |
-# | Did `showNotification()` resolve? | a report after it | the permission; the worker's code |
+# | Did the service worker wake? | its `push` handler reports to your server | a wrong p256dh or auth; or the browser is closed |
+# | Did `showNotification()` resolve? | a report after it | the permission; the service worker's code |
 # | Does the system show it? | only the person can tell | settings of the system, Focus |
 #
 # *Resolved* means that the browser has handed the notification over. No web API tells what the
@@ -467,7 +467,7 @@ checks.operate.diagnose(diagnose)
 #
 # | vendor | limit | how we know |
 # |---|---|---|
-# | Chrome | a site that sends much and is used little may send no less than 1,000 messages a minute, for 1 to 14 days; above that it gets 429 | [documented](https://developer.chrome.com/blog/web-push-rate-limits), January 2026 |
+# | Chrome | a site that sends much and is used little is limited for 1 to 14 days, to no less than 1,000 messages a minute; above that it gets 429 | [documented](https://developer.chrome.com/blog/web-push-rate-limits), January 2026 |
 # | FCM | a project may send 600,000 messages a minute by default | [documented](https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas) for its own API; we do not know about web push |
 # | Mozilla | cuts a TTL to 30 days | source code of its service |
 # | Windows, Apple | 406 or 429 when there are too many messages | documented for their own APIs, without numbers |
@@ -481,7 +481,7 @@ checks.operate.diagnose(diagnose)
 # |---|---|---|
 # | weeks before | store with each row the key it was made for | tell people on the old site |
 # | the day | the page unsubscribes and subscribes with the new key; the sender signs with the key of each row | the new site asks for permission, which cannot be moved |
-# | weeks after | with each visit there are fewer old rows | the old worker goes on; its clicks open the new site |
+# | weeks after | with each visit there are fewer old rows | the old service worker stays; its clicks open the new site |
 # | the end | delete the rows of the old key | switch the old site off |
 #
 # **In CI** test everything that needs no vendor: the bytes against the RFC's example, the answers of

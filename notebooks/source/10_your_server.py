@@ -45,7 +45,7 @@ lab
 # - `DATA`: a folder for its key and its database.
 # - `TEST_PUSH_ORIGINS`: the push services to which it may send although they are on this machine.
 #
-# The examiner asks at four routes, with JSON as the lab's own page sends it: `POST /add-subscription`,
+# The examiner posts JSON to four routes, as the lab's own page does: `POST /add-subscription`,
 # `/remove-subscription`, `/notify-me` and `/notify-all`.
 #
 # The whole table has some eighty cases. *Predict*: how many of them does an empty file fail?
@@ -483,5 +483,5 @@ print(answer, answer["accepted"] and browser.wait_for_notification(title="My own
 # </details>
 #
 # **Next:** your own site. `print(script.read_text())` shows your file whole: save it before the kernel
-# ends, since its folder is thrown away. Give `VAPID_SUBJECT` your address, put a server for https in
+# ends, since its folder is thrown away. Give `VAPID_SUBJECT` your address, put an https proxy in
 # front, and let the examination run with your tests.

@@ -63,7 +63,7 @@ AT_ONCE = 40  # requests to push services at one time
 AT_ONE_HOST = 8  # of them to one push service: the others have places left if it is slow
 ANSWER_SECONDS = 20  # for an answer's status and headers
 LONGEST_PAUSE = 600  # seconds that one answer can hold back other messages
-CONFIRMED = 10  # subscriptions at one push service that say 429, and nothing is accepted meanwhile
+CONFIRMED = 10  # 429 for so many subscriptions of one push service, and no success: all of it waits
 log = logging.getLogger("push")
 
 # On some machines a script is text/plain, and a browser refuses to run that.
@@ -348,7 +348,7 @@ class PublicConnection(HTTPSConnection):
         return connection
 
     def getresponse(self):
-        """End the connection if status and headers take too long. A timeout is for each piece."""
+        """End the connection if status and headers take too long. `timeout` limits each read alone."""
         timer = threading.Timer(ANSWER_SECONDS, self.sock.shutdown, [socket.SHUT_RDWR])
         timer.start()
         try:
@@ -428,7 +428,7 @@ class Push:
                         await self.news.wait()
 
     def next_messages(self) -> list[sqlite3.Row]:
-        """Return what may be sent now. Hosts come first that have the fewest requests under way.
+        """Return what may be sent now. Hosts with the fewest requests under way come first.
 
         So a slow push service keeps its own messages waiting, and no others.
         """
@@ -461,7 +461,7 @@ class Push:
             status, pause = await loop.run_in_executor(self.threads, self.post, message, seconds)
         if seconds <= 0:
             self.finish(message, "expired")
-        elif status is None or status in (408, 425, 429) or status >= 500:
+        elif status is None or status in (406, 408, 425, 429) or status >= 500:
             self.try_later(message, status, pause)
         elif status in (404, 410):  # The subscription has ended, and its messages go with it.
             endpoint = (message["endpoint"],)
@@ -514,7 +514,7 @@ class Push:
     def hold_back(self, message: sqlite3.Row, status: int, until: float) -> None:
         """Let others wait too: 429 is about the subscription, 503 about the push service.
 
-        If many subscriptions say 429, and nothing is accepted meanwhile, it is about us. RFC 8030 §8.4.
+        If many subscriptions get 429, and nothing is accepted meanwhile, it is about us. RFC 8030 §8.4.
         """
         host, whom = message["host"], message["endpoint"]
         if status == 429:

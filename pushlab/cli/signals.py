@@ -1,10 +1,10 @@
 """The signals that end a command, and how the main thread hears of them.
 
-A signal's function runs in the main thread. While that thread waits, a signal wakes it only if the
-system gives the signal to this very thread. But a process that was stopped and goes on may get a signal
-in any of its threads, and a signal may come just before a wait begins. The main thread would then wait
-for ever. Python also writes the number of each signal into a socket, whichever thread got it. So a
-thread reads that socket, and wakes the main thread by a signal that has no effect.
+Signal handlers run in the main thread. While that thread waits, a signal wakes it only if the system
+delivers it to this very thread. But a process that was stopped and goes on may get a signal in any of
+its threads, and a signal may come just before a wait begins. The main thread would then wait for ever.
+Python also writes the number of each signal into a socket, whichever thread got it. So a thread reads
+that socket, and wakes the main thread by a signal that has no effect.
 """
 
 import signal
@@ -27,16 +27,15 @@ def ending() -> Iterator[list[int]]:
 
     def end(number: int, frame: object) -> None:
         received.append(number)
-        # asyncio has a function of its own for Ctrl-C while it runs. A program in the background
-        # may have none.
+        # asyncio sets its own handler for Ctrl-C while it runs. A background program may have none.
         interrupt = signal.getsignal(signal.SIGINT)
         (interrupt if callable(interrupt) else signal.default_int_handler)(signal.SIGINT, None)
 
     before = {}
     blocked: set[int] = set()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and hasattr(signal, "pthread_sigmask"):
-        # In the background of a script. asyncio sets its function only over Python's own, so Ctrl-C
-        # is blocked here, and no longer ignored.
+        # A background job of a script. asyncio replaces only Python's own handler, so Ctrl-C is
+        # blocked here, and no longer ignored.
         blocked.add(signal.SIGINT)
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         with suppress(ValueError):
@@ -44,7 +43,7 @@ def ending() -> Iterator[list[int]]:
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-            with suppress(ValueError):  # Only the main thread gets signals.
+            with suppress(ValueError):  # Not in the main thread.
                 before[number] = signal.signal(number, end)
     try:
         with waking():

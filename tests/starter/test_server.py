@@ -308,6 +308,16 @@ def test_429_holds_back_its_own_subscription(module, push, origin_and_service, s
     assert sent(push, service) == ["/first"], "the later message, which the pause has held back"
 
 
+def test_what_windows_has_dropped_is_sent_again(push, origin_and_service, service):
+    """Its 406 says that there were too many messages."""
+    service.answers.append((406, {}))
+    queue(push, f"{origin_and_service[0]}/windows")
+    assert sent(push, service) == ["/windows"]
+    push.database.execute("UPDATE messages SET due = 0")
+    assert sent(push, service) == ["/windows"]
+    assert sent(push, service) == [], "the second attempt was accepted"
+
+
 def test_503_holds_back_all_of_its_push_service_but_not_for_a_year(
     module, push, origin_and_service, service
 ):
