@@ -17,6 +17,7 @@ from pushlab.appserver.delivery.egress import ConnectOverride, override_for
 from pushlab.protocol import strict_json
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.server.http import log
+from pushlab.settings import patience
 from pushlab.text import show
 
 AT_ONCE = 100
@@ -30,7 +31,7 @@ MAX_BODY = 64 * 1024
 """Bytes of an answer that are read. A row has some forty."""
 
 SECONDS = 5
-"""How long the push service may take to answer."""
+"""How long the push service may take to answer (times PUSHLAB_PATIENCE)."""
 
 
 class Presence(NamedTuple):
@@ -99,8 +100,8 @@ class PresenceClient:
             method="POST",
             headers={"Content-Type": "application/json"},
             body=json.dumps({"endpoints": endpoints}),
-            connect_timeout=SECONDS,
-            request_timeout=SECONDS,
+            connect_timeout=patience(SECONDS),
+            request_timeout=patience(SECONDS),
             follow_redirects=False,
             decompress_response=False,
         )

@@ -10,6 +10,7 @@ elsewhere are never in that list.
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ class ThrowAwaySubscriptions:
         self._path, self._remove = folder / NAME, remove
         self._browsers: dict[str, KeepsProfile] = {}
         self._remembering: set[asyncio.Task[None]] = set()
+        self._lock = threading.Lock()
 
     def follow(self, journal: Journal, endpoints_of: EndpointsOf) -> Callable[[], None]:
         """Write down the endpoint of each browser that subscribes; return a function that ends this.
@@ -60,25 +62,30 @@ class ThrowAwaySubscriptions:
 
     def remember(self, endpoint: str, browser: KeepsProfile) -> None:
         """Write down the endpoint of a browser's subscription. Raises OSError."""
-        if endpoint in self._browsers:
-            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(self._path, flags, 0o600), "a", encoding="utf-8") as file:
-            file.write(f"{endpoint}\n")
-        self._browsers[endpoint] = browser
+        with self._lock:  # forget() would take a line without its browser for one of a killed lab.
+            if endpoint in self._browsers:
+                return
+            with os.fdopen(os.open(self._path, flags, 0o600), "a", encoding="utf-8") as file:
+                file.write(f"{endpoint}\n")
+            self._browsers[endpoint] = browser
 
     def forget(self) -> None:
         """Remove the subscriptions of the list, and then the list. Raises StoreError.
 
         A browser that has been told to keep its profile meanwhile keeps its subscription.
         """
+        with self._lock:
+            self._remove_listed()
+            self._browsers.clear()
+
+    def _remove_listed(self) -> None:
         with suppress(OSError):  # There is no list, or it cannot be read: then nothing is removed.
             for endpoint in self._path.read_text("utf-8", errors="replace").splitlines():
                 browser = self._browsers.get(endpoint)
                 if browser is None or not browser.keeps_profile:
                     self._remove(endpoint)
             self._path.unlink()
-        self._browsers.clear()
 
     def forget_of(self, browser: KeepsProfile) -> None:
         """Remove the subscriptions of one browser, which is gone. Raises StoreError."""

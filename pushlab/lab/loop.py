@@ -131,7 +131,7 @@ class BackgroundLoop:
             except concurrent.futures.CancelledError:
                 raise LabStopped from None
             now = time.monotonic()
-            if not self._thread.is_alive():
+            if not self._thread.is_alive() and not future.done():
                 raise LabStopped
             if now >= ends:
                 raise TimedOut(f"the lab did not answer within {timeout:g} s")

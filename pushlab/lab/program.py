@@ -1,6 +1,8 @@
 """A push server that somebody else has written, in any language: run as its own users would run it."""
 
 import asyncio
+import secrets
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +20,9 @@ START_SECONDS = 30
 """How long it may take to listen at its port (times PUSHLAB_PATIENCE)."""
 
 LOOPBACK = "127.0.0.1"
+
+PORTS = range(10_000, 20_000)
+"""Where a program listens. Systems give ports from 32768 on (Linux) or from 49152 (elsewhere)."""
 
 TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The variables that name a file of authorities, for Node, OpenSSL, requests and curl."""
@@ -75,7 +80,7 @@ class Program:
 
     async def start(self) -> None:
         """Start it, and wait until it listens. Raises ProgramFailed, with its last line."""
-        self.port = await _free_port()
+        self.port = _free_port()
         self._data = ThrowAwayFolder("program")
         told = {"PORT": str(self.port), "DATA": str(self._data.path)}
         try:
@@ -169,9 +174,9 @@ class Programs:
             self._folder = None
 
 
-async def _free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, LOOPBACK, 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
+def _free_port() -> int:
+    """Return a port at which nobody listens, and which no system gives to whoever asks for any."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, secrets.choice(PORTS)))
+            return int(probe.getsockname()[1])

@@ -38,7 +38,8 @@ def test_a_line_steers_no_terminal_and_shows_no_token():
     assert line.isprintable() and token not in line
 
 
-def test_events_and_outcomes_are_written_in_their_order(pipe):
+def test_events_and_outcomes_are_written_in_their_order(pipe, monkeypatch):
+    monkeypatch.setattr("pushlab.cli.log.END_SECONDS", patience(30))
     source, target = pipe
     journal = Journal()
     log = EventLog(journal, target)

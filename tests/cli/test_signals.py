@@ -49,9 +49,11 @@ def until(process, word: str) -> str:
 def test_demo_in_the_middle(short_path, chromium_installed, sent):
     with running(short_path, "demo", "--browser", "chromium") as process:
         until(process, "has a service worker")
+        process.send_signal(signal.SIGSTOP)  # It would end by itself if we were slow.
         assert any(name.startswith("pushlab-demo-") for name in left(short_path))
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(sent)
+        process.send_signal(signal.SIGCONT)
         _, errors = process.communicate(timeout=patience(120))
         assert (process.returncode, errors) == (128 + sent, "")
         _, alive = psutil.wait_procs(children, timeout=patience(60))

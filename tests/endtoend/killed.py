@@ -22,6 +22,7 @@ from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.protocol.delivery import PushOptions
 
 from ..run import chance
+from ..run.ports import free_port
 
 NO_ANSWER = (OSError, HTTPStreamClosedError, HTTPTimeoutError)
 """How a request ends whose server is killed."""
@@ -68,7 +69,7 @@ class Served:
 
     def __init__(self, data: Path):
         self.data = data
-        self._ports = ("0", "0")
+        self._ports = [str(free_port()) for _ in range(2)]
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> "Served":
@@ -88,7 +89,6 @@ class Served:
         )  # fmt: skip
         line = (await self._process.stdout.readline()).decode()
         self.page_url, self.push_url = re.findall(r"http://\S+/", line)
-        self._ports = tuple(re.search(r":(\d+)/", url)[1] for url in (self.page_url, self.push_url))
 
     async def kill(self) -> None:
         """End it as nothing can be prevented from: with no warning, and no last word."""

@@ -148,8 +148,10 @@ def test_the_largest_message_arrives_whole(world):
         body = "x" * (encryption.MAX_PLAINTEXT - frame)
         payload = b'{"title":"Large","options":{"body":"%s"}}' % body.encode()
         assert len(payload) == encryption.MAX_PLAINTEXT
+        start = world.now()
         await world.send(payload)
         await world.agent.wait_for_notification(body)
+        await world.wait_for("notification shown", after=start)
 
     world.run(scenario())
 
@@ -184,6 +186,7 @@ def test_two_messages_sent_at_once_leave_in_order_and_are_both_shown(world):
         await world.agent.wait_for_notification("a" * 10)
         await world.agent.wait_for_notification("b" * 20)
         await world.wait_for("acknowledge", after=start, count=2, code=world.kind.good)
+        await world.wait_for("notification shown", after=start, count=2)
         posted, pushed = [
             [event.detail["bytes"] for event in world.since(start) if event.what == what]
             for what in ("POST message", "push message")

@@ -21,6 +21,7 @@ from pushlab.settings import patience
 from ..classroom.conftest import background, opened
 from ..run.kernels import connection, printed
 from ..run.kernels import folder as short_folder
+from ..run.ports import free_port
 from .participant import participant
 
 __all__ = ["background"]  # a fixture
@@ -136,8 +137,9 @@ def named(board: Board, name: str) -> Line:
 
 def test_thirty_participants_three_of_them_with_kernels(background, tmp_path, folder, notebook_kernel):
     database = tmp_path / "class.sqlite3"
+    port = free_port()
     with kernels(folder, KERNELS) as (first, second, third):
-        with opened(background, database) as room:
+        with opened(background, database, port) as room:
             # One server imports the kit, and each participant's process is a fork of it.
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([participant.__module__])
@@ -166,12 +168,11 @@ def test_thirty_participants_three_of_them_with_kernels(background, tmp_path, fo
             assert room.classroom.nudge("look at the first byte of the header") == 11
             assert first.run(SHOWN).strip() == "From your instructor"
             settled(room, lambda board: named(board, "Kernel 1").nudge == "sent")
-            before, url = room.classroom.export("json"), room.url
+            before = room.classroom.export("json")
 
         # The instructor's machine is away: nobody notices, and nothing is lost.
         assert second.run(RIGHT) == ""
         assert second.run(WAITS).split() == ["True", "1"]
-        port = int(url.rstrip("/").rpartition(":")[2])
         with opened(background, database, port) as room:
             assert room.classroom.export("json").startswith(before.rstrip("]\n"))
             settled(room, lambda board: named(board, "Kernel 2").attempts == 2)

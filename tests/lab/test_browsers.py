@@ -5,6 +5,7 @@ Virtual user agents play the browsers that are slow, that hang, and that fail.
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -58,6 +59,14 @@ class Slow:
         self._go_on.set()
 
 
+def wait_until_it_stops(lab):
+    """Wait until the lab has begun to stop: a thread that was told to may not have run yet."""
+    ends = time.monotonic() + patience(WAIT)
+    while not lab._browsers._stopping:
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+
+
 # --- a start and a stop at one time ------------------------------------------------------------------
 
 
@@ -67,6 +76,7 @@ def test_a_browser_that_is_being_opened_when_the_lab_stops_is_closed(lab, beside
     opened = beside(lab.open, "virtual")
     slow.begun()
     stopped = beside(lab.stop)
+    wait_until_it_stops(lab)
     slow.go_on()
     stopped.result(patience(WAIT))
     with pytest.raises(LabStopped):
@@ -128,7 +138,7 @@ def test_a_browser_that_a_cell_is_closing_is_waited_for(lab, beside, monkeypatch
 
 
 def test_neither_a_browser_that_hangs_nor_one_that_fails_keeps_anything_from_stopping(lab, monkeypatch):
-    monkeypatch.setattr(browsers, "CLOSE_SECONDS", 10)
+    monkeypatch.setattr(browsers, "CLOSE_SECONDS", 4)
     hangs, fails, well = (lab.open("virtual", name=name) for name in ("Ada", "Bob", "Cy"))
 
     async def hang():
@@ -148,7 +158,7 @@ def test_neither_a_browser_that_hangs_nor_one_that_fails_keeps_anything_from_sto
     with pytest.raises(ExceptionGroup) as raised:
         lab.stop()
     assert {type(error): str(error) for error in raised.value.exceptions} == {
-        TimedOut: f"Ada has not closed within {patience(10):g} s. Fault: this machine.",
+        TimedOut: f"Ada has not closed within {patience(4):g} s. Fault: this machine.",
         RuntimeError: "this browser fails",
     }
     assert not connected(well.agent)

@@ -76,7 +76,8 @@ def test_a_function_may_use_the_lab_and_end_itself(lab):
     assert found == [[]]
 
 
-def test_its_thread_ends_with_the_lab(tmp_path, leaves_nothing):
+def test_its_thread_ends_with_the_lab(tmp_path, leaves_nothing, monkeypatch):
+    monkeypatch.setattr("pushlab.lab.listener.END_SECONDS", patience(30))
     with leaves_nothing(), LabRuntime(port=0, push_port=0, data=tmp_path) as lab:
         lab.on_event(print)
         lab.on_event(lambda event: None)()

@@ -7,6 +7,7 @@ from urllib.request import Request
 
 import pytest
 
+from pushlab import settings
 from pushlab.appserver.web.application import application
 from pushlab.errors import BadArgument
 from pushlab.lab import network
@@ -70,6 +71,9 @@ def test_a_lab_on_a_hub_is_its_user_s_alone(on_a_hub, tmp_path):
 
 
 def test_the_addresses_are_the_same_after_a_restart_if_they_are_free(on_a_hub):
+    folder = settings.data_folder()
+    folder.mkdir(mode=0o700)
+    Kept(port=free_port(), push_port=free_port()).write(folder)
     with LabRuntime() as lab:
         first = lab.application_server.url, lab.push_service.ws_url
         browser = lab.open("virtual")

@@ -92,12 +92,20 @@ def test_an_unknown_case_starts_nothing(tmp_path):
         examine(tmp_path / "nothing.py", "bytes.none")
 
 
+def words_of(process) -> str:
+    """Return its command line, or nothing if it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def test_an_interrupt_ends_the_program_too(app, leaves_nothing):
     """As the button of JupyterLab does, which interrupts the kernel."""
     me = psutil.Process()
 
     def interrupt():
-        while not any("app.py" in " ".join(child.cmdline()) for child in me.children()):
+        while not any("app.py" in words_of(child) for child in me.children()):
             time.sleep(0.01)
         signal.raise_signal(signal.SIGINT)
 

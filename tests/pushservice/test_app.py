@@ -21,6 +21,8 @@ from pushlab.pushservice.presence import MAX_ENDPOINTS, MAX_REQUEST
 from pushlab.pushservice.store import Store
 from pushlab.server.limits import BoundedHTTPServer
 
+from ..run.ports import free_port
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "aes128gcm"}
 
 
@@ -406,9 +408,9 @@ def test_a_kill_loses_nothing_that_was_answered_201(open_bench, run, tmp_path):
     database = f"sqlite:///{tmp_path}/push.sqlite3"
 
     async def scenario():
-        async with open_bench(database=database) as bench:
+        port = free_port()
+        async with open_bench(database=database, port=port) as bench:
             agent, sender, subscription = await bench.subscribed()
-            port = bench.service.port
         command = [sys.executable, "-c", SERVER, database, str(port)]
         server = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.PIPE, text=True)
         with server:

@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import requests
 
 from pushlab.settings import patience
 
+from ..run.ports import free_port
+
 STARTER = Path(__file__).parents[2] / "notebooks" / "starter"
 
 
@@ -24,10 +25,8 @@ class Server:
     """A process that runs server.py, with a data folder of its own; it may be restarted."""
 
     def __init__(self, folder: Path, **settings: str):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url, self.folder = f"http://127.0.0.1:{self.port}/", folder
+        self.port, self.folder = free_port(), folder
+        self.url = f"http://127.0.0.1:{self.port}/"
         self.lines: list[str] = []
         self._settings = {"DATA": str(folder), "PORT": str(self.port)} | settings
         self._news = threading.Condition()

@@ -225,7 +225,7 @@ def test_the_queue_retries_prunes_and_survives_a_restart(server, person, device,
     judy.say("notify-me")
     ttls = [int(headers["Ttl"]) for _, headers in service.wait(3)]
     assert ttls[0] > ttls[1] >= ttls[2], "what is left of the time to live"
-    server.wait_for(r"push 127\.0\.0\.1: 429, again in [12] s")
+    server.wait_for(r"push 127\.0\.0\.1: 429, again in [012] s")
     service.answers.append((403, {}))
     judy.say("notify-me")
     server.wait_for(r"127\.0\.0\.1: 403: look at our key")

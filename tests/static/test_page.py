@@ -13,6 +13,7 @@ from pushlab.journal import Party
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.autopush import AutopushHandler
 
+from ..run.ports import free_port
 from .conftest import before, permit, press, settle, visit
 
 BUTTONS = ["register", "unregister", "subscribe", "unsubscribe", "notify-me", "notify-all"]
@@ -117,8 +118,10 @@ def test_the_log_tells_who_says_what_to_whom(page, server):
 
 
 def test_the_log_goes_on_when_the_server_comes_back(page, background, server):
+    port = free_port()
+    background.run(server.stop())
+    background.run(server.start(port))
     visit(page, server.url)
-    port = server.port
     background.run(server.stop())
     expect(page.locator("#events[data-lost]")).to_be_attached()
     press(page, "notify-all")
@@ -437,20 +440,26 @@ def test_the_drawing_stays_still_for_those_who_want_that(page, server):
 # ---- a registration whose worker comes late, or is replaced: Firefox does both after unregister() --
 # A page cannot rely on an event for each change, so none is sent here.
 
-# A registration that looks like these, one after the other, 60 ms apart, and what is made of it.
+# A registration that looks like these, one after the other, each for some looks of the page.
 REGISTER = """async (looks) => {
   const workers = {};
   const worker = (name) => (workers[name] ??= { state: "installing" });
-  const registration = {};
-  const become = (look) => {
-    for (const place of ["installing", "waiting", "active"]) {
-      registration[place] = look[place] ? worker(look[place]) : null;
-    }
+  let look, asked = 0;
+  const become = () => {
+    look = looks.shift();
     for (const [name, state] of Object.entries(look.states ?? {})) worker(name).state = state;
   };
+  const at = (place) => (look[place] ? worker(look[place]) : null);
+  const registration = {
+    get installing() {
+      if (++asked % 3 === 0 && looks.length) become();
+      return at("installing");
+    },
+    get waiting() { return at("waiting"); },
+    get active() { return at("active"); },
+  };
   navigator.serviceWorker.register = async () => registration;
-  become(looks[0]);
-  looks.slice(1).forEach((look, i) => setTimeout(() => become(look), 60 * (i + 1)));
+  become();
   const { register } = await import("./push.js");
   return register().then(() => "active", (error) => error.message);
 }"""

@@ -438,19 +438,22 @@ def test_a_page_that_never_gets_through_times_out(world, page, monkeypatch):
 
 
 def test_another_page_times_out_and_its_console_is_quoted(world, page, monkeypatch):
-    impatient(page, monkeypatch)
+    impatient(page, monkeypatch, once=lambda: page.console)
     with pytest.raises(TimedOut, match="shows no state.*undefinedFunction is not defined"):
         world.run(page.open(f"{world.url}bare"))
     page.console.clear()
 
 
-def impatient(page, monkeypatch):
-    """Have the page waited for a moment only, and everything else as long as ever."""
+def impatient(page, monkeypatch, once=lambda: True):
+    """Have the page waited for a moment only, ``once`` this is so; everything else as long as ever."""
     evaluate = page.evaluate
 
     async def quick(function, *arguments):
         with pytest.MonkeyPatch.context() as patch:
             if function in (SETTLED, THROUGH):
+                async with asyncio.timeout(patience(30)):
+                    while not once():
+                        await asyncio.sleep(0.01)
                 patch.setattr(remote, "ANSWER_SECONDS", 0.5)
             return await evaluate(function, *arguments)
 

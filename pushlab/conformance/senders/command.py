@@ -24,6 +24,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.conformance.exchange import Message, Said
 from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, p256
+from pushlab.settings import patience
 from pushlab.throwaway import ThrowAwayFolder
 from pushlab.useragent.process import WINDOWS, guard
 
@@ -48,6 +49,9 @@ MARK = "PUSHLAB_CONFORMANCE"
 
 LIKE_A_PLACEHOLDER = re.compile(r"(?<!\$)\{(\w+)\}")
 """A word in braces that is no variable of a shell."""
+
+KILL_SECONDS = 10
+"""How long what is killed may take to be gone (times PUSHLAB_PATIENCE)."""
 
 LOOK_EVERY = 0.02
 """Seconds between two looks at whether it has ended, and at its memory."""
@@ -272,7 +276,10 @@ def _memory(pid: int) -> int:
 
 def _end_marked(mark: str) -> None:
     """End the processes that left their group: each has the mark of this examination."""
+    killed = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.environ().get(MARK) == mark and process.pid != os.getpid():
                 process.kill()
+                killed.append(process)
+    psutil.wait_procs(killed, timeout=patience(KILL_SECONDS))

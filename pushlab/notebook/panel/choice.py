@@ -31,14 +31,15 @@ class Choice:
 
     def __init__(self, name: str, description: str, nothing: str) -> None:
         self._nothing: tuple[Entry, ...] = ((nothing, NOTHING),)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # An observer of the widget may ask what is chosen.
         self.widget = named(widgets.Dropdown(options=self._nothing, description=description), name)
         self.widget.layout.width = "auto"
 
     @property
     def chosen(self) -> Any:
         """The value of the chosen entry, or None if there is none."""
-        return None if self.widget.value is NOTHING else self.widget.value
+        with self._lock:
+            return None if self.widget.value is NOTHING else self.widget.value
 
     def offer(self, entries: Sequence[Entry]) -> None:
         """Replace the entries. If the chosen one is not among them, the first is chosen."""
@@ -47,7 +48,7 @@ class Choice:
                 return
             before = self.widget.value
             with self.widget.hold_sync():
-                self.widget.options = wanted
+                self.widget.options = wanted  # Now the first is chosen.
                 if before in [value for _, value in wanted]:
                     self.widget.value = before
 

@@ -24,7 +24,8 @@ class Recipient(Choice):
     @property
     def endpoint(self) -> str | None:
         """The endpoint of the chosen subscription, or None if there is none."""
-        return self._endpoints.get(self.chosen)
+        with self._lock:
+            return self._endpoints.get(self.chosen)
 
     def offer_subscriptions(
         self, ours: Sequence[StoredSubscription], newest: Sequence[StoredSubscription]
@@ -35,10 +36,12 @@ class Recipient(Choice):
         """
         others = [] if self._ours_alone else [one for one in reversed(newest) if one not in ours]
         offered = [(one, True) for one in reversed(ours)] + [(one, False) for one in others]
-        self._endpoints = {one.subscription.label: one.subscription.endpoint for one, _ in offered}
-        self.offer(
-            [(markup.subscriber(one, ours=is_own), one.subscription.label) for one, is_own in offered]
-        )
+        entries = [
+            (markup.subscriber(one, ours=is_own), one.subscription.label) for one, is_own in offered
+        ]
+        with self._lock:
+            self._endpoints = {one.subscription.label: one.subscription.endpoint for one, _ in offered}
+            self.offer(entries)
 
     def follow(self, label: str) -> None:
         """Choose the subscription of the browser that is chosen, if that is another than before."""

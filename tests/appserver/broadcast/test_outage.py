@@ -12,6 +12,7 @@ from pushlab.appserver.broadcast.outage import Outage, outlast
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import DatabaseUnreachable, LabStopped, StoreError, UnableToWriteDatabase
 from pushlab.protocol.delivery import PushOptions
+from pushlab.settings import patience
 
 from .. import virtual_time
 from ..sending import fill, in_a_world
@@ -109,8 +110,10 @@ def stopping(service, server) -> asyncio.Event:
     async def answer(handler, number):
         handler.set_status(201)
         if number == AT:
-            await asyncio.to_thread(server.stop)
-            stopped.set()
+            try:
+                await asyncio.to_thread(server.stop)
+            finally:
+                stopped.set()
         elif number > AT:
             await stopped.wait()
 
@@ -141,11 +144,13 @@ def test_away_for_longer_it_stops_and_is_resumed(sending, postgres_server, monke
     monkeypatch.setattr(outage_module, "LONGEST", 0.3)
 
     async def scenario(world, service):
-        stopping(service, postgres_server)
+        stopped = stopping(service, postgres_server)
         try:
             with pytest.raises(StoreError, match=r"notify_all\(resume=1\)") as caught:
                 await world.everybody.send_all(b"Hello", PushOptions())
         finally:
+            # The notify-all is over as soon as it is refused, and the database may still be stopping.
+            await asyncio.wait_for(stopped.wait(), patience(60))
             await asyncio.to_thread(postgres_server.start)
         assert caught.value.status == 500, "not 503: whoever asks again would send to all again"
         recorded = world.everybody.runs.get(1).outcomes["accepted"]

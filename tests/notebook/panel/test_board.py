@@ -50,7 +50,7 @@ def test_names_are_hidden_in_every_part(lab, panel, three):
     panel.board.hide.value = True
     until(panel.board._board, lambda html: "Participant 1" in html and "Ada" not in html)
     until(panel.room._table, lambda html: "(hidden)" in html and "Ada" not in html)
-    assert panel.room._name.options == ()
+    until(panel.room._name, lambda options: options == (), "options")
     panel.board.hide.value = False
     until(panel.board._board, lambda html: "Ada" in html)
 

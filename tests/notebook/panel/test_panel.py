@@ -298,9 +298,9 @@ def test_a_firefox_whose_window_was_closed_is_replaced(lab, monkeypatch, firefox
     monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
     panel = lab.panel()
     press(panel, "open-firefox")
-    first = lab.browsers[-1]
+    first, before = lab.browsers[-1], lab.journal.last
     lab.run(first.agent._session.command("browser.close"))
-    lab.wait_for("disconnect")
+    lab.wait_for("disconnect", after=before)
     assert "Firefox opened the client page" in press(panel, "open-firefox")
     assert len(lab.browsers) == 1 and lab.browsers[-1] is not first
     assert "Firefox subscribed" in press(panel, "subscribe")

@@ -185,7 +185,7 @@ def test_a_worker_is_killed_and_nobody_is_missed(run, world):
         [record] = [one for one in world.server.runs() if one.run == counts.run]
         assert record.outcomes == {"accepted": 500}, "counted from the records, each once"
         twice = sum(count > 1 for count in times.values())
-        assert max(times.values()) <= 2 and 1 <= twice <= 250
+        assert max(times.values()) <= 2 and twice <= 250
 
     run(scenario())
 
