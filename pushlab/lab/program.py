@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pushlab.errors import ProgramFailed
+from pushlab.errors import PortTaken, ProgramFailed
 from pushlab.lab.tunnel import Tunnel
 from pushlab.pushservice.app import PushService
 from pushlab.settings import patience
@@ -21,8 +21,12 @@ START_SECONDS = 30
 
 LOOPBACK = "127.0.0.1"
 
-PORTS = range(10_000, 20_000)
-"""Where a program listens. Systems give ports from 32768 on (Linux) or from 49152 (elsewhere)."""
+PORTS = range(10_100, 20_000)
+"""Where a program listens. Systems give ports from 32768 on (Linux) or from 49152 (elsewhere) to whoever
+asks for any, and browsers refuse 10080."""
+
+TRIES = 100
+"""Ports that are tried before it is said that none is free."""
 
 TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The variables that name a file of authorities, for Node, OpenSSL, requests and curl."""
@@ -79,7 +83,7 @@ class Program:
         return self._words if self._process is None else self._process.last_words()
 
     async def start(self) -> None:
-        """Start it, and wait until it listens. Raises ProgramFailed, with its last line."""
+        """Start it, and wait until it listens. Raises ProgramFailed, with its last line; PortTaken."""
         self.port = _free_port()
         self._data = ThrowAwayFolder("program")
         told = {"PORT": str(self.port), "DATA": str(self._data.path)}
@@ -175,8 +179,12 @@ class Programs:
 
 
 def _free_port() -> int:
-    """Return a port at which nobody listens, and which no system gives to whoever asks for any."""
-    while True:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((LOOPBACK, secrets.choice(PORTS)))
-            return int(probe.getsockname()[1])
+    """Return a port at which nobody listens, and which nobody is given. Raises PortTaken."""
+    for port in secrets.SystemRandom().sample(PORTS, TRIES):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
+            return port
+    raise PortTaken(
+        f"the {TRIES} ports from {PORTS[0]} to {PORTS[-1]} that were tried are all taken",
+        hint=f"End some of the programs that listen at {LOOPBACK}",
+    )

@@ -8,7 +8,7 @@ import urllib.request
 import psutil
 import pytest
 
-from pushlab.errors import ProgramFailed
+from pushlab.errors import PortTaken, ProgramFailed
 from pushlab.lab import program as module
 from pushlab.lab.program import Program
 from pushlab.lab.runtime import LabRuntime
@@ -64,6 +64,24 @@ def test_it_is_told_what_it_needs_and_ends_with_its_child_and_its_folder(script,
     assert not module.Path(data).exists()
     with pytest.raises(OSError, match="refused"), socket.socket() as probe:
         probe.connect(("127.0.0.1", program.port))
+
+
+def test_a_port_that_is_held_is_not_given_to_a_program(monkeypatch):
+    first = next(n for n in range(19_000, 19_900) if is_free(n) and is_free(n + 1))
+    monkeypatch.setattr(module, "PORTS", range(first, first + 2))
+    monkeypatch.setattr(module, "TRIES", 2)
+    with socket.create_server(("127.0.0.1", first)):
+        assert module._free_port() == first + 1
+        with (
+            socket.create_server(("127.0.0.1", first + 1)),
+            pytest.raises(PortTaken, match="are all taken"),
+        ):
+            module._free_port()
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @pytest.mark.usefixtures("programs")
