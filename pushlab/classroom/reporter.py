@@ -107,7 +107,7 @@ class Reporter(_Thread):
     ):
         super().__init__(client, "pushlab-class-reports", expelled)
         self._clock, self._wall = clock, wall
-        self._last = 0
+        self._last = self._sent = 0
         self._waiting: deque[_Waiting] = deque(maxlen=MAX_WAITING)
         self._thread.start()
 
@@ -135,19 +135,16 @@ class Reporter(_Thread):
             if self._closed:
                 return
             some = list(itertools.islice(self._waiting, AT_ONCE))
-        now = self._clock()
+        now, self._sent = self._clock(), some[-1].number
         self._client.send([one.attempt.to_json(one.number, now - one.at) for one in some])
-        self._drop(some[-1].number)
+        self._drop(self._sent)
 
     def _refused(self, status: int) -> None:
         if status not in NOT_AS_WE_SEND:
             self._pause()
             return
         # An older version there does not know an exercise. The same would be refused each time.
-        with self._changed:
-            some = list(itertools.islice(self._waiting, AT_ONCE))
-        if some:
-            self._drop(some[-1].number)
+        self._drop(self._sent)
 
     def _drop(self, last: int) -> None:
         with self._changed:

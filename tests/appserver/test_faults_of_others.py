@@ -103,7 +103,9 @@ def test_each_fault_has_its_outcome_in_words(world, name):
         assert (outcome.status, outcome.attempts) == (fault.status, fault.attempts)
         assert fault.words in outcome.text and len(outcome.text) < 2000
         assert urlsplit(endpoint).path not in outcome.text
-        assert fault.asked == (0 if fault.tls else fault.attempts)
+        expected = 0 if fault.tls else fault.attempts
+        # Who is silent has a second for each. On a busy machine it may not even read in that time.
+        assert fault.asked <= expected if fault.silent else fault.asked == expected
         assert len(server.pauses) == fault.attempts - 1
         assert server.store.get(endpoint), "only 404 and 410 remove a subscription"
         assert polite.received == [], "a redirect is not followed"

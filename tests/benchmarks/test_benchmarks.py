@@ -120,7 +120,7 @@ def test_the_endpoint_counts_what_comes_twice_and_keeps_samples(bench, tmp_path,
         assert endpoint.arrivals(2).accepted == 2
         endpoint.forget()
         assert [post("/push/one"), post("/push/one"), post("/sample/two")] == [201, 201, 201]
-        arrivals = endpoint.arrivals(2)
+        arrivals = endpoint.arrivals(3)
         assert (arrivals.accepted, arrivals.subscribers) == (3, 2)
         [sample] = endpoint.samples()
         assert sample["path"] == "/sample/two" and bytes.fromhex(sample["body"]) == b"sealed"

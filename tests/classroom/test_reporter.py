@@ -74,10 +74,13 @@ def test_what_waited_is_sent_later_in_order_and_once(monkeypatch):
     monkeypatch.setattr(module, "PAUSES", (0.01,))
     instructor = Instructor(FetchFailed("no route"), Away(), FetchFailed("again"))
     now = [100.0]
+    begin, send = threading.Event(), instructor.send
+    instructor.send = lambda attempts: (begin.wait(patience(30)), send(attempts))
     reporter = Reporter(instructor, clock=lambda: now[0])
     for _ in range(60):
         reporter.add(ATTEMPT)
     now[0] = 130.0
+    begin.set()
     assert reporter.flush(patience(30))
     reporter.close()
     sent = [one for batch in instructor.got for one in batch]
@@ -85,6 +88,23 @@ def test_what_waited_is_sent_later_in_order_and_once(monkeypatch):
     numbers = [one["id"] for one in sent]
     assert numbers == sorted(set(numbers))
     assert sent[-1]["ago"] == 30.0, "the time is that of the attempt"
+
+
+def test_what_is_added_while_another_is_refused_is_sent(monkeypatch):
+    """An older version there refuses an exercise that it does not know, and takes the next one."""
+    instructor = Instructor(Refused("unknown exercise", 400))
+    reporter, send = Reporter(instructor), instructor.send
+
+    def add_another_and_send(attempts):
+        instructor.send = send
+        reporter.add(ATTEMPT)
+        send(attempts)
+
+    instructor.send = add_another_and_send
+    reporter.add(ATTEMPT)
+    assert reporter.flush(patience(30))
+    reporter.close()
+    assert [len(batch) for batch in instructor.got] == [1], "the second one"
 
 
 def test_ids_ascend_when_the_clock_goes_back():

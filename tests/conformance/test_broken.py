@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pushlab.conformance.service import ExaminationService
 from pushlab.conformance.table import CASES
 from pushlab.settings import patience
 
+from ..run.ports import free_port
 from ..run.programs import started
 from .broken.delivery import BACKOFF
 from .broken.faults import FAULTS
@@ -201,15 +201,11 @@ def serving(fault: str, port: int) -> Iterator[str]:
 
 
 def two_ports() -> int:
-    """Return a port that is free, and whose next one is."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            try:
-                two.bind(("127.0.0.1", one.getsockname()[1] + 1))
-            except OSError:
-                continue
-            return one.getsockname()[1]
+    """Return a port that nobody is given, and whose next one nobody is given either."""
+    one = free_port()
+    while (two := free_port()) != one + 1:
+        one = two
+    return one
 
 
 @pytest.mark.usefixtures("programs")

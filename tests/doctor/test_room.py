@@ -18,6 +18,7 @@ from pushlab.doctor.findings import Level
 from pushlab.fetch import Reply
 from pushlab.lab.loop import BackgroundLoop
 
+from ..run.ports import free_port
 from ..test_fetch import data, serving
 
 FAULTS = {"application server", "user agent", "this machine"}
@@ -51,8 +52,8 @@ def test_a_room_that_is_not_open_is_told_from_a_lab_at_the_loopback_and_from_ano
         server = ApplicationServer(keys=VapidKeys.generate())
         await server.start()
         try:
-            with socket.create_server(("127.0.0.2", 0)) as other:
-                port = other.getsockname()[1]
+            port = free_port()  # Another lab at 127.0.0.1 would be found in its place.
+            with socket.create_server(("127.0.0.2", port)):
                 taken = room._closed("127.0.0.2", port)
             free = room._closed("127.0.0.2", port)
             loopback = await asyncio.to_thread(room._closed, "127.0.0.2", server.port)

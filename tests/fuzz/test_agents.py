@@ -7,6 +7,8 @@ processor time, and with a bound that only a single frame without a limit of its
 import agents
 import pytest
 
+from pushlab.settings import patience
+
 from ..run import chance
 
 EXCHANGES = chance.examples(100)
@@ -18,7 +20,7 @@ HELD = 0.5
 
 @pytest.mark.usefixtures("programs")
 def test_nobody_honest_loses_a_message_and_no_frame_holds_the_loop(run):
-    result = run(agents.run(EXCHANGES, SEED, seconds=60, apart=False))
+    result = run(agents.run(EXCHANGES, SEED, seconds=patience(60), apart=False), timeout=600)
     assert result.faults == []
     assert result.exchanges == EXCHANGES and len(result.calm) >= agents.CALM and result.delays
     assert result.longest < HELD

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from pushlab.appserver.delivery import pywebpush_client
 from pushlab.appserver.delivery.log import DeliveryLog
 from pushlab.appserver.delivery.pywebpush_client import THREADS, PywebpushClient
 from pushlab.appserver.delivery.response import NetworkFault
@@ -139,7 +140,7 @@ def test_a_status_stands_when_the_body_does_not_come(send):
 
 def test_waiting_has_an_end(send):
     _, service, answer = send(lambda handler, number: handler.service.closing.wait(), timeout=2.0)
-    assert answer == NetworkFault(28) and len(service.received) == 1
+    assert answer == NetworkFault(28) and len(service.received) <= 1, "it is not sent again"
 
 
 def test_a_closed_port_and_a_host_that_does_not_exist(run, keys, subscriber, everywhere):
@@ -224,6 +225,7 @@ def test_close_breaks_off_the_calls_under_way_and_nothing_is_sent_after_it(
     run, keys, push_service, subscriber, everywhere, authority, monkeypatch, secure
 ):
     monkeypatch.setenv("SSL_CERT_FILE", str(authority[0]))
+    monkeypatch.setattr(pywebpush_client, "GRACE", patience(30))
 
     async def scenario():
         async with push_service(authority[1] if secure else None) as service:

@@ -10,6 +10,8 @@ from pushlab.appserver.web.guesses import BURST
 from pushlab.errors import CrossOrigin, InstructorOnly, NotJson, PushlabError, WrongHost
 from pushlab.settings import patience
 
+from ...run.ports import free_port
+
 TOKEN = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
 POSTS = ["add-subscription", "remove-subscription", "notify-me", "notify-all", "report"]
 GETS = ["", "vapid", "health", "events", "page.js", "sw.js"]
@@ -338,7 +340,7 @@ def test_the_address_that_the_server_listens_at_is_an_accepted_host(run, serving
 
     async def scenario():
         server = ApplicationServer(keys=keys)
-        await server.start(host="127.0.0.2")
+        await server.start(free_port(), host="127.0.0.2")
         try:
             assert server.url == f"http://127.0.0.2:{server.port}/"
             own = await fetch(server.url + "health")

@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 import urllib.request
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import pytest
 
 from pushlab.errors import NotYet
 from pushlab.notebook.checks import send as checks
+from pushlab.settings import patience
 
 ENCODING = {"Content-Encoding": "aes128gcm", "Content-Type": "application/octet-stream"}
 
@@ -168,11 +170,14 @@ def twice(url, headers, body):
 
 
 def test_send_is_right_and_leaves_no_server_behind():
-    threads = threading.active_count()
+    before = set(threading.enumerate())
     assert repr(checks.send(with_http_client)).startswith("✓ Five answers")
     with pytest.raises(NotImplementedError):
         checks.send(stub)
-    assert threading.active_count() == threads
+    ends = time.monotonic() + patience(30)  # A thread ends a moment after its last answer.
+    while not set(threading.enumerate()) <= before:
+        assert time.monotonic() < ends, set(threading.enumerate()) - before
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
