@@ -56,6 +56,8 @@ function base64url(buffer) {
 async function turnOn() {
   const permission = await Notification.requestPermission();
   if (permission !== "granted") throw new Error("This browser does not allow notifications here.");
+  me = await (await fetch("me")).json(); // another tab may have logged in as somebody else
+  if (!me.user) throw new Error("Log in first.");
   await save();
   localStorage.subscriber = me.user;
 }

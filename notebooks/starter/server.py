@@ -89,8 +89,9 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     seen REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS gone (endpoint TEXT PRIMARY KEY);
+-- AUTOINCREMENT: the number of a message that was removed is never given to another.
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     endpoint TEXT NOT NULL REFERENCES subscriptions ON DELETE CASCADE,
     host TEXT NOT NULL,
     payload TEXT NOT NULL,

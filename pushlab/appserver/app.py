@@ -185,6 +185,7 @@ class ApplicationServer:
             undo.push_async_callback(self.sender.close)
             self.broadcast_sender = BroadcastSender(self.sender)
             undo.push_async_callback(self.broadcast_sender.close)
+            self._cluster_senders = ClusterSenders(self._cluster_sender)
             undo.push_async_callback(self._cluster_senders.close)
             for listening, server in servers.items():
                 undo.callback(server.stop)
@@ -314,8 +315,8 @@ class ApplicationServer:
                 raise NoSubscriptions
             sender: BroadcastSender | ClusterSender = self.broadcast_sender
             if workers is not None:
-                sender = await self._cluster_senders.sender(workers)
                 await self._tell_participants(payload)
+                sender = await self._cluster_senders.sender(workers)
             counts = await sender.send_all(
                 payload, options or PushOptions(), progress, run=resume, number=number
             )

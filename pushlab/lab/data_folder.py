@@ -98,28 +98,22 @@ class DataFolderLock:
     def take_over(cls, folder: Path) -> "DataFolderLock":
         """Lock a data folder; a lab that has it is asked to stop, and waited for.
 
-        Raises DataFolderTaken if that lab does not stop in time, UnusableFolder.
+        One that has just begun to start, or to stop, cannot be asked: it may stop by itself, or answer
+        the next question. Raises DataFolderTaken if that lab does not stop in time, UnusableFolder.
         """
-        try:
-            return cls(folder)
-        except DataFolderTaken as taken:
-            holder, refused = taken.holder, taken
         seconds = settings.patience(ASK_SECONDS)
-        if not holder or not ask_to_stop(holder.port, holder.secret, program(), seconds):
-            raise DataFolderTaken(
-                f"{refused.detail}, and does not answer when it is asked to stop",
-                hint="Stop it there, or try again in a moment",
-            )
-        deadline = time.monotonic() + settings.patience(STOP_SECONDS)
+        deadline, is_asked = time.monotonic() + seconds, False
         while True:
             try:
                 return cls(folder)
-            except DataFolderTaken as still:
-                if time.monotonic() > deadline:
-                    raise DataFolderTaken(
-                        f"{still.detail}, and has not stopped when it was asked to",
-                        hint="Stop it there: close its browsers, or end its process",
-                    ) from None
+            except DataFolderTaken as taken:
+                holder, refused = taken.holder, taken.detail
+            if not is_asked and holder:
+                is_asked = ask_to_stop(holder.port, holder.secret, program(), seconds)
+                if is_asked:
+                    deadline = time.monotonic() + settings.patience(STOP_SECONDS)
+            if time.monotonic() > deadline:
+                raise _has_not_stopped(refused, is_asked)
             time.sleep(0.05)  # No event tells a process that another one has given a lock back.
 
     def note(self, port: int = 0, secret: str = "", **addresses: str) -> None:
@@ -191,6 +185,14 @@ def absolute(folder: Path) -> Path:
     except OSError as reason:
         detail = f"the folder that this program runs in is gone: {reason.strerror}"
         raise UnusableFolder(detail) from None
+
+
+def _has_not_stopped(refused: str, is_asked: bool) -> DataFolderTaken:
+    if is_asked:
+        said, hint = "has not stopped when it was asked to", "close its browsers, or end its process"
+        return DataFolderTaken(f"{refused}, and {said}", hint=f"Stop it there: {hint}")
+    said = "does not answer when it is asked to stop"
+    return DataFolderTaken(f"{refused}, and {said}", hint="Stop it there, or try again in a moment")
 
 
 @contextmanager

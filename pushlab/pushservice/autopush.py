@@ -47,6 +47,7 @@ from pushlab.pushservice.broker import ACKNOWLEDGE, NACK, Broker, Receipt
 from pushlab.pushservice.mailbox import MAX_CHANNELS, Message, Subscription
 from pushlab.server.http import JsonErrors, user_agent_name
 from pushlab.server.websocket import MaskedFrames
+from pushlab.settings import patience
 
 MAX_FRAME = 16 * 1024
 """Bytes of the longest message that is read: MAX_UPDATES acknowledgements fit. Reading JSON of this
@@ -137,7 +138,10 @@ class AutopushHandler(JsonErrors, WebSocketHandler):
         self._stream.max_write_buffer_size = self.broker.max_unread
         loop = asyncio.get_running_loop()
         self._hello_timeout = loop.call_later(
-            HELLO_SECONDS, self.close, POLICY_VIOLATION, f"no hello in {HELLO_SECONDS} s"
+            patience(HELLO_SECONDS),
+            self.close,
+            POLICY_VIOLATION,
+            f"no hello in {patience(HELLO_SECONDS):g} s",
         )
 
     def on_close(self) -> None:

@@ -10,7 +10,9 @@ from collections import Counter
 
 import pytest
 
+from pushlab.appserver.broadcast import sender as sender_module
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
+from pushlab.appserver.broadcast.outage import outlast
 from pushlab.appserver.broadcast.runs import RUNS_KEPT, Runs, not_accepted
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.client import LibcurlPushClient
@@ -240,6 +242,28 @@ def test_a_run_under_way_is_neither_resumed_nor_forgotten(sending, subscriber):
         await sender.send_all(b"Other", PushOptions())
         with pytest.raises(BadField):
             sender.runs.get(first.run)  # It has ended, and is one of the oldest.
+
+    sending(scenario)
+
+
+def test_one_whose_end_comes_while_it_reads_who_is_left_sends_nothing(sending, subscriber, monkeypatch):
+    async def scenario(service, store, sender):
+        store.save(subscriber(service.endpoint()).subscription, "KEY")
+        service.answer = lambda handler, _: handler.set_status(403)
+        first = await sender.send_all(b"Hello", PushOptions())
+        closing = []
+
+        async def read_while_it_is_closed(ask):
+            closing.append(asyncio.ensure_future(sender.close()))
+            while not sender._work._closed:
+                await asyncio.sleep(0)
+            return await outlast(ask)
+
+        monkeypatch.setattr(sender_module, "outlast", read_while_it_is_closed)
+        with pytest.raises(LabStopped):
+            await sender.send_all(b"Hello", PushOptions(), run=first.run)
+        await closing[0]
+        assert len(service.received) == 1
 
     sending(scenario)
 

@@ -6,11 +6,13 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 
 import pytest
 
 from pushlab.errors import DataFolderTaken, LabStopped
+from pushlab.lab import data_folder
 from pushlab.lab.data_folder import NAME, DataFolderLock
 from pushlab.lab.runtime import LabRuntime
 from pushlab.reader import Reader, reading
@@ -118,8 +120,9 @@ def test_only_who_can_read_the_lock_file_can_stop_a_lab(tmp_path):
     assert path.read_text() == "", "a secret is for one lab"
 
 
-def test_a_lab_that_cannot_be_asked_is_left_alone(tmp_path):
-    """It has just taken the lock, or it hangs: nothing is ended by force."""
+def test_a_lab_that_cannot_be_asked_is_left_alone(tmp_path, monkeypatch):
+    """It hangs: nothing is ended by force."""
+    monkeypatch.setattr(data_folder, "ASK_SECONDS", 0.1)
     lock = DataFolderLock(tmp_path)
     with pytest.raises(DataFolderTaken, match="does not answer when it is asked to stop"):
         LabRuntime(**FREE, data=tmp_path, take_over=True)
@@ -127,6 +130,36 @@ def test_a_lab_that_cannot_be_asked_is_left_alone(tmp_path):
     with pytest.raises(DataFolderTaken, match="does not answer when it is asked to stop"):
         LabRuntime(**FREE, data=tmp_path, take_over=True)
     lock.release()
+
+
+def test_a_lab_that_is_stopping_already_is_waited_for(tmp_path, monkeypatch):
+    """It answers no question any more, and holds the lock for some moments."""
+    lock, asked = DataFolderLock(tmp_path), []
+
+    def ask_in_vain(*arguments):
+        asked.append(arguments)
+        if len(asked) == 2:
+            lock.release()
+        return False
+
+    monkeypatch.setattr(data_folder, "ask_to_stop", ask_in_vain)
+    DataFolderLock.take_over(tmp_path).release()
+    assert len(asked) == 2
+
+
+def test_a_lab_that_has_just_begun_to_start_is_asked_again(tmp_path, monkeypatch):
+    lock, answers = DataFolderLock(tmp_path), [False, False, True]
+
+    def ask(*arguments):
+        if not answers:
+            pytest.fail("it had said that it will stop")
+        if answer := answers.pop(0):
+            threading.Timer(0.1, lock.release).start()
+        return answer
+
+    monkeypatch.setattr(data_folder, "ask_to_stop", ask)
+    DataFolderLock.take_over(tmp_path).release()
+    assert not answers
 
 
 def test_in_a_terminal_the_words_are_those_of_a_terminal(tmp_path):

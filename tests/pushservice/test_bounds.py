@@ -65,7 +65,7 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 def test_without_a_hello_a_connection_ends_and_with_one_it_may_be_silent(bench, monkeypatch):
-    monkeypatch.setattr(autopush, "HELLO_SECONDS", 3)
+    monkeypatch.setattr(autopush, "HELLO_SECONDS", 1.5)
 
     async def scenario(bench):
         polite, mute = await Peer.to(bench.service.port), await Peer.to(bench.service.port)

@@ -97,6 +97,12 @@ ENDPOINT = """async () => {
   const registration = await navigator.serviceWorker.ready;
   return (await registration.pushManager.getSubscription())?.endpoint ?? null;
 }"""
+LOG_IN_ELSEWHERE = """async (name, password) => {
+  for (const [route, value] of [["logout", {}], ["login", { name, password }]]) {
+    const headers = { "Content-Type": "application/json" };
+    await fetch(route, { method: "POST", headers, body: JSON.stringify(value) });
+  }
+}"""
 WATCH = """() => {
   window.subscribed = [];
   const { getNotifications } = ServiceWorkerRegistration.prototype;
@@ -353,6 +359,17 @@ def test_the_next_person_at_this_machine_gets_nothing_of_the_one_before(world, p
         await world.log_in("alice")
         assert await world.browser.evaluate(ENDPOINT) is None
         assert await world.buttons() == ["on", "logout"]
+
+    world.run(scenario())
+
+
+def test_another_tab_has_logged_in_as_somebody_else(world):
+    async def scenario():
+        await world.log_in("alice")
+        await world.browser.evaluate(LOG_IN_ELSEWHERE, "bob", "bob's password")
+        await world.press("on", "Notifications are on.")
+        await world.visit()
+        assert await world.buttons() == ["off", "test", "logout"], "they are Bob's, and stay on"
 
     world.run(scenario())
 

@@ -308,6 +308,17 @@ def test_429_holds_back_its_own_subscription(module, push, origin_and_service, s
     assert sent(push, service) == ["/first"], "the later message, which the pause has held back"
 
 
+def test_the_number_of_a_removed_message_is_not_given_to_the_next(push, origin_and_service):
+    """It would end the next one, unsent, when the request of the removed one comes back."""
+    endpoint = f"{origin_and_service[0]}/slow"
+    queue(push, endpoint)
+    [under_way] = push.next_messages()
+    push.database.execute("DELETE FROM subscriptions")
+    queue(push, endpoint)
+    push.finish(under_way, 201)
+    assert len(push.next_messages()) == 1
+
+
 def test_what_windows_has_dropped_is_sent_again(push, origin_and_service, service):
     """Its 406 says that there were too many messages."""
     service.answers.append((406, {}))

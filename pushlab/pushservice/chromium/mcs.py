@@ -41,6 +41,7 @@ from pushlab.pushservice.chromium.protobuf import MAX_VARINT, read_varint, varin
 from pushlab.pushservice.mailbox import Message, Subscription
 from pushlab.server.connections import CONNECTIONS, enable_keepalive
 from pushlab.server.stream import begin_tls
+from pushlab.settings import patience
 
 VERSION = 41
 
@@ -128,7 +129,7 @@ class McsConnection:
     async def serve(self) -> None:
         """Read frames until the browser disconnects, or sends something that is not valid."""
         try:
-            async with asyncio.timeout(LOGIN_SECONDS):
+            async with asyncio.timeout(patience(LOGIN_SECONDS)):
                 await self._log_in()
             while True:
                 await self._receive(*await self._frame(MAX_STANZA))

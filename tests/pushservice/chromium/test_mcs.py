@@ -610,7 +610,7 @@ def test_a_client_that_does_not_trust_the_certificate_causes_no_output(printed):
 
 def test_a_browser_that_does_not_finish_its_login_is_disconnected(bench, monkeypatch):
     # Long enough for a login on a machine that is busy, since one has to succeed here.
-    monkeypatch.setattr(mcs, "LOGIN_SECONDS", 3)
+    monkeypatch.setattr(mcs, "LOGIN_SECONDS", 1.5)
 
     async def scenario(bench):
         browser = await bench.browser()

@@ -31,7 +31,7 @@ IN_A_SCRIPT = (
 )
 
 CLOSE_SECONDS = 10.0
-"""Seconds that Dask may take to close."""
+"""Seconds that Dask may take to close (times PUSHLAB_PATIENCE)."""
 
 SELF_OBSERVATION = {
     "distributed.admin.tick.interval": "1s",
@@ -97,7 +97,7 @@ class Connection:
             return
         message = {"op": "pushlab_leave", "server": server}
         with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(patience(CLOSE_SECONDS)):
                 await client.scheduler.broadcast(msg=message, on_error="ignore")
 
     async def close(self) -> None:
@@ -139,7 +139,7 @@ class Connection:
         closings: list[Any] = [client, processes]
         for closing in filter(None, closings):
             with suppress(Exception):  # It may be half open, or what it talks to may be gone.
-                async with asyncio.timeout(CLOSE_SECONDS):
+                async with asyncio.timeout(patience(CLOSE_SECONDS)):
                     await closing.close()
 
 

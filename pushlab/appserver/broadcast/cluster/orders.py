@@ -25,7 +25,8 @@ SMALLEST_RANGE = 50
 
 
 SILENCE = 10.0
-"""Seconds without a word from the application server after which a worker ends what it does."""
+"""Seconds without a word from the application server after which a worker ends what it does (times
+PUSHLAB_PATIENCE)."""
 
 
 @dataclass(frozen=True)

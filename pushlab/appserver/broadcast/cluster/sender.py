@@ -300,7 +300,7 @@ class _Run:
                 self._pace.expect(worker)
             grants = [tuple(grant) for grant in self._pace.grants(worker, self._loop.time())]
             seconds = max(PULSE, len(self._pulses) / PULSES_A_SECOND)
-            async with asyncio.timeout(SILENCE + seconds):
+            async with asyncio.timeout(patience(SILENCE) + seconds):
                 said = await self._ask(worker, "pulse", grants=grants, seconds=seconds)
             if said is not None:
                 self._learn(worker, said)

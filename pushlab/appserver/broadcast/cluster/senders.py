@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from pushlab.appserver.broadcast.cluster.options import Cluster, Processes
 from pushlab.appserver.broadcast.cluster.sender import ClusterSender
+from pushlab.appserver.delivery.response import STOPPED
+from pushlab.errors import LabStopped
 
 
 class ClusterSenders:
@@ -12,17 +14,22 @@ class ClusterSenders:
     def __init__(self, make: Callable[[Processes | Cluster], ClusterSender]):
         self._make = make
         self._senders: dict[Processes | Cluster, ClusterSender] = {}
+        self._closed = False
 
     async def sender(self, workers: Processes | Cluster) -> ClusterSender:
         """Return the sender by these workers. The others are ended, unless they have a notify-all.
 
-        Raises what ``make`` raises.
+        Await nothing between this call and the sender's: another call would end it as idle. Raises
+        LabStopped, and what ``make`` raises.
         """
         if workers not in self._senders:
             idle = [other for other, sender in self._senders.items() if not sender.busy]
+            for sender in [self._senders.pop(other) for other in idle]:
+                await sender.close()
+        if self._closed:
+            raise LabStopped(STOPPED)
+        if workers not in self._senders:  # Another call may have made it meanwhile.
             self._senders[workers] = self._make(workers)
-            for other in idle:
-                await self._senders.pop(other).close()
         return self._senders[workers]
 
     @property
@@ -31,6 +38,7 @@ class ClusterSenders:
         return [pid for sender in self._senders.values() for pid in sender.worker_pids]
 
     async def close(self) -> None:
-        """End every notify-all that is under way, and the workers."""
+        """End every notify-all that is under way, and the workers. No sender is given out any more."""
+        self._closed = True
         while self._senders:
             await self._senders.popitem()[1].close()

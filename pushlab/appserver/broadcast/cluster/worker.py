@@ -38,6 +38,7 @@ from pushlab.appserver.explain.outcome import Outcome, explain
 from pushlab.appserver.store import Batch, StoredSubscription, SubscriptionStore
 from pushlab.errors import PushlabError
 from pushlab.server.connections import collect_garbage_rarely
+from pushlab.settings import patience
 
 GATHER = 0.01
 """Seconds that a worker waits for more to tell when it has something urgent."""
@@ -102,7 +103,7 @@ class Pushlab(WorkerPlugin):
 
         async with self._changed:
             try:
-                async with asyncio.timeout(SILENCE):
+                async with asyncio.timeout(patience(SILENCE)):
                     await self._changed.wait_for(is_known)
             except TimeoutError:
                 raise Abandoned from None
@@ -328,7 +329,7 @@ class WorkerRun:
     async def _watch(self) -> None:
         """End everything when nothing was heard from the application server for too long."""
         loop = asyncio.get_running_loop()
-        while (left := self._heard + SILENCE - loop.time()) > 0:  # noqa: ASYNC110 — it is put off
+        while (left := self._heard + patience(SILENCE) - loop.time()) > 0:  # noqa: ASYNC110 — it is put off
             await asyncio.sleep(left)
         self._broadcast.abandon()
         await asyncio.gather(self._sending, return_exceptions=True)
