@@ -123,8 +123,9 @@ class Membership:
     def follow(self, lab: Lab, folder: Path) -> Callable[[], None]:
         """Send nudges through this lab, whose data folder that is. Return a function that ends this."""
         with self._lock:
-            self._folder, self._lab, self._seen = folder, lab, None
-            self._look()
+            self._folder, self._lab = folder, lab
+            self._look()  # The reporter of the same file goes on: attempts may wait in it.
+            self._listen()
         return lambda: self._unfollow(lab)
 
     def join(self, url: str, name: str, cafile: str | Path | None = None) -> Joined:
@@ -205,10 +206,14 @@ class Membership:
         self._end()
         self._joined = _read(self._path) if seen != (0, 0) else None
         if self._joined and self._joined.reports:
-            client, expelled = self._joined.client, partial(self._forget, self._joined)
-            self._reporter = Reporter(client, expelled)
-            if self._lab:
-                self._listener = NudgeListener(client, self._deliver, expelled)
+            self._reporter = Reporter(self._joined.client, partial(self._forget, self._joined))
+            self._listen()
+
+    def _listen(self) -> None:
+        """Fetch nudges if a lab can send them, and nobody fetches them yet."""
+        if self._lab and self._listener is None and self._joined and self._joined.reports:
+            expelled = partial(self._forget, self._joined)
+            self._listener = NudgeListener(self._joined.client, self._deliver, expelled)
 
     def _write(self, joined: Joined) -> None:
         try:

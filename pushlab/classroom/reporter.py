@@ -23,8 +23,8 @@ MAX_WAITING = 500
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between two tries to reach the instructor's machine. The last one is repeated."""
 
-UNAUTHORIZED, NOT_AS_WE_SEND = 401, (400, 413)
-"""Statuses: this is no participant any more; this will never be taken."""
+UNAUTHORIZED, NOT_AS_WE_SEND, SERVER_ERROR = 401, (400, 413), 500
+"""Statuses: this is no participant any more; this will never be taken; from here on, it may be later."""
 
 
 class Client(Protocol):
@@ -164,11 +164,25 @@ class NudgeListener(_Thread):
     ):
         super().__init__(client, "pushlab-class-nudges", expelled)
         self._deliver, self._last = deliver, 0
+        self._untold: tuple[Nudge, str] | None = None
         self._thread.start()
 
     def _work(self) -> None:
+        self._tell()
         nudge = self._client.next_nudge(self._last)
         if nudge is None or self._closed or nudge.number <= self._last:
             return
         self._last = nudge.number
-        self._client.tell_outcome(nudge, self._deliver(nudge))
+        self._untold = nudge, self._deliver(nudge)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what became of the last nudge, if nobody has heard it yet. Raises FetchFailed, Refused."""
+        if self._untold is not None:
+            self._client.tell_outcome(*self._untold)
+            self._untold = None
+
+    def _refused(self, status: int) -> None:
+        if status < SERVER_ERROR:
+            self._untold = None  # The same would be refused each time, and no further nudge would come.
+        self._pause()

@@ -11,6 +11,8 @@ import trustme
 from pushlab import Lab, checks
 from pushlab.appserver.web.certificate import Certificate
 from pushlab.classroom import membership as module
+from pushlab.classroom import reporter
+from pushlab.classroom.client import ClassClient
 from pushlab.classroom.membership import MEMBERSHIP, Joined, Membership
 from pushlab.errors import BadArgument, ExerciseError, FetchFailed
 from pushlab.notebook.checks import guard
@@ -69,6 +71,35 @@ def test_nothing_is_sent_before_joining_and_after_leaving(room, membership, lab)
     wrong()
     assert membership.flush(patience(30)) and states(room) == []
     lab.leave_class()  # A second time does nothing.
+
+
+class NoBrowser:
+    """A lab in which nobody has subscribed."""
+
+    def newest_subscriptions(self, limit):
+        return 0, ()
+
+
+def test_a_lab_that_is_started_again_sends_what_waits_and_fetches_nudges(
+    room, membership, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reporter, "PAUSES", (0.01,))
+    membership.join(room.url, "Ada")
+
+    def away(self, attempts):
+        raise FetchFailed("no route")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassClient, "send", away)
+        for _ in range(3):
+            wrong()
+        end = membership.follow(NoBrowser(), tmp_path)
+        end()
+        membership.follow(NoBrowser(), tmp_path)
+    assert membership.flush(patience(30))
+    assert states(room) == [("Ada", "stuck", "body_length of 0 characters")]
+    room.classroom.nudge("look at the first byte")
+    assert outcome(room) == "no browser"
 
 
 def test_the_next_lesson_goes_on_without_a_lab(room, membership, tmp_path):

@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from pushlab.classroom import reporter as module
 from pushlab.classroom.attempt import Attempt
 from pushlab.classroom.client import Refused
@@ -158,3 +160,36 @@ def test_a_nudge_is_delivered_once_and_its_outcome_told(monkeypatch):
     listener.close()
     assert delivered == [one, two]
     assert instructor.outcomes[0] == (one, "sent")
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ([FetchFailed("no route"), Away(), FetchFailed("again")], [1, 2, 3]),
+        ([Refused("no such outcome", 400)], [2, 3]),  # It would be refused each time.
+    ],
+)
+def test_an_outcome_that_could_not_be_told_is_told_later(monkeypatch, faults, told):
+    monkeypatch.setattr(module, "PAUSES", (0.01,))
+    instructor, delivered, done = Instructor(), [], threading.Event()
+    instructor.nudges = [Nudge(number, "t", "look") for number in (1, 2, 3)]
+
+    def tell(nudge, outcome):
+        if faults:
+            raise faults.pop(0)
+        instructor.outcomes.append((nudge, outcome))
+        if nudge.number == 3:
+            done.set()
+
+    def deliver(nudge):
+        delivered.append(nudge.number)
+        return "sent"
+
+    instructor.tell_outcome, faults = tell, list(faults)
+    listener = NudgeListener(instructor, deliver)
+    assert done.wait(patience(30))
+    listener.close()
+    assert delivered == [1, 2, 3]
+    assert [(nudge.number, outcome) for nudge, outcome in instructor.outcomes] == [
+        (number, "sent") for number in told
+    ]
