@@ -86,10 +86,11 @@ class BackgroundLoop:
 
     def submit(self, coroutine: Coroutine) -> concurrent.futures.Future:
         """Start a coroutine and return its future at once. Raises LabStopped after ``stop``."""
-        if not self._thread.is_alive():
-            coroutine.close()
-            raise LabStopped
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        with suppress(RuntimeError):  # The loop is closed just before its thread ends.
+            if self._thread.is_alive():
+                return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        coroutine.close()
+        raise LabStopped
 
     def run(self, coroutine: Coroutine, timeout: float | None = None, doing: str = "") -> Any:
         """Run a coroutine and return its result.
@@ -106,12 +107,14 @@ class BackgroundLoop:
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise RuntimeError("the lab's own thread cannot wait for itself: await the coroutine")
-        if not self._thread.is_alive():
-            coroutine.close()
-            raise LabStopped
         work = _Work(coroutine)
         try:
-            return self._wait(self.submit(work.run()), timeout, doing or "The lab is at work")
+            try:
+                future = self.submit(work.run())
+            except LabStopped:
+                coroutine.close()
+                raise
+            return self._wait(future, timeout, doing or "The lab is at work")
         except (KeyboardInterrupt, TimedOut):
             # An interrupt may come before there is a future, so the work is what is cancelled.
             with suppress(RuntimeError):  # The loop has ended meanwhile, and the work with it.

@@ -3,12 +3,14 @@
 import _thread
 import asyncio
 import concurrent.futures
+import inspect
 import threading
 
 import pytest
 
 from pushlab.errors import LabStopped, TimedOut
 from pushlab.lab.loop import BackgroundLoop
+from pushlab.settings import patience
 
 
 @pytest.fixture
@@ -120,6 +122,29 @@ def test_stopping_the_lab_ends_every_wait(loop):
             waiting.result(30)
     with pytest.raises(LabStopped):
         loop.run(endless())
+
+
+def test_who_asks_while_the_thread_is_ending_is_told_that_the_lab_has_stopped(loop, monkeypatch):
+    closed, go, close = threading.Event(), threading.Event(), loop._loop.close
+
+    def close_and_wait():
+        close()
+        closed.set()
+        go.wait(patience(30))
+
+    monkeypatch.setattr(loop._loop, "close", close_and_wait)
+    stopper = threading.Thread(target=loop.stop)
+    stopper.start()
+    try:
+        assert closed.wait(patience(30))
+        for ask in (loop.submit, loop.run):
+            coroutine = asyncio.sleep(0)
+            with pytest.raises(LabStopped):
+                ask(coroutine)
+            assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    finally:
+        go.set()
+        stopper.join()
 
 
 async def _raise(error):
