@@ -15,12 +15,19 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
 
 from pushlab import settings
 from pushlab.appserver.broadcast.sender import Counts
-from pushlab.errors import BrowserFailed, NoSubscriptions, PushlabError, UnknownSubscription
+from pushlab.errors import (
+    BrowserFailed,
+    NoSubscriptions,
+    PushlabError,
+    TimedOut,
+    UnknownSubscription,
+)
 from pushlab.journal import Party
 from pushlab.lab.browser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
@@ -45,6 +52,9 @@ DIAGRAM_ROWS = 18
 LISTED = 10
 """How many subscriptions are shown: the newest ones."""
 
+LOOK_SECONDS = 3
+"""How long a page may take to tell its endpoint (times PUSHLAB_PATIENCE). Notify me waits for it."""
+
 
 class Panel:
     """Show a lab and its buttons. ``lab.panel()`` makes the panel, and ``stop()`` ends it."""
@@ -56,6 +66,9 @@ class Panel:
         # A click may come while the worker's thread still enables the buttons one after another.
         self._switching = threading.RLock()
         self._under_way = 0  # clicks whose action has not ended
+        # The painter and the worker both offer recipients. An older list never replaces a newer one.
+        self._offering = threading.RLock()
+        self._endpoints: WeakKeyDictionary[LabBrowser, str | None] = WeakKeyDictionary()
         self._make_displays()
         self.composer = Composer()
         self.browser = Choice("browser", "browser", "none is open")
@@ -217,6 +230,8 @@ class Panel:
 
     def _start(self, label: str, action: Callable[[], str]) -> None:
         with self._switching:
+            if self._stopped:
+                return  # The click waited behind the cell that stopped the lab: nobody does it any more.
             self._under_way += 1
             self._switch_buttons()
             self._say(f"“{label}” is under way.")
@@ -224,7 +239,10 @@ class Panel:
 
     def _finish(self, action: Callable[[], str]) -> None:
         try:
-            self.result.value = markup.dated(time.time(), action())
+            said = markup.dated(time.time(), action())
+            with self._switching:
+                if not self._stopped:  # If it has, the panel says what to run next.
+                    self.result.value = said
         finally:
             with self._switching:
                 self._under_way -= 1
@@ -282,7 +300,7 @@ class Panel:
         browser = self._browser()
         if browser is None:
             raise PushlabError(markup.NOT_OPEN)
-        more = markup.CLOSED if _endpoint(browser) else ""
+        more = markup.CLOSED if self._endpoint(browser) else ""
         browser.close()
         return markup.verdict(f"{browser.name} was closed.", markup.DONE, more)
 
@@ -290,8 +308,9 @@ class Panel:
         return self.iframe.toggle(self.lab.application_server.url, self.lab.jupyter_entry)
 
     def _notify_me(self) -> str:
-        self._offer_recipients()
-        endpoint, name = self.recipient.endpoint, self.recipient.widget.label
+        with self._offering:
+            self._offer_recipients()
+            endpoint, name = self.recipient.endpoint, self.recipient.widget.label
         if endpoint is None:
             raise PushlabError(markup.NONE_OF_OURS) if self.room else NoSubscriptions
         return markup.outcome(self.lab.notify(endpoint, *self.composer.message()), name)
@@ -350,7 +369,7 @@ class Panel:
                 shown.append(markup.notifications(one.notifications(), one.name, time.time()))
                 if one is browser and self._without_window():
                     picture = one.screenshot()
-            except BrowserFailed as error:
+            except (BrowserFailed, TimedOut) as error:
                 shown.append(markup.fault(error))
         self.notifications.value = "".join(shown) or markup.NO_BROWSER
         self.screen.show(picture, browser.name if browser else "")
@@ -360,16 +379,28 @@ class Panel:
 
     def _offer_recipients(self) -> None:
         """List who can get the next message. The browser that is chosen is chosen here, too."""
-        count, newest = self.lab.newest_subscriptions(LISTED)
-        ours = {endpoint: one for one in self.lab.browsers if (endpoint := _endpoint(one))}
-        # They may be older than those that are listed.
-        own = [one for one in map(self.lab.application_server.store.get, ours) if one]
-        self.recipient.offer_subscriptions(own, newest)
-        browser = self._browser()
-        self.recipient.follow(
-            next((label_of(found) for found, one in ours.items() if one is browser), "")
-        )
-        self.subscriptions.value = markup.subscriptions(count, newest, self.recipient.chosen)
+        with self._offering:
+            count, newest = self.lab.newest_subscriptions(LISTED)
+            ours = {endpoint: one for one in self.lab.browsers if (endpoint := self._endpoint(one))}
+            # They may be older than those that are listed.
+            own = [one for one in map(self.lab.application_server.store.get, ours) if one]
+            self.recipient.offer_subscriptions(own, newest)
+            browser = self._browser()
+            self.recipient.follow(
+                next((label_of(found) for found, one in ours.items() if one is browser), "")
+            )
+            self.subscriptions.value = markup.subscriptions(count, newest, self.recipient.chosen)
+
+    def _endpoint(self, browser: LabBrowser) -> str | None:
+        """Return the endpoint of a browser: the last one known if its page does not answer in time."""
+        try:
+            question = browser.agent.endpoint()
+            self._endpoints[browser] = self.lab.run(question, settings.patience(LOOK_SECONDS))
+        except BrowserFailed:
+            return None  # A person has closed its window.
+        except TimedOut:
+            pass  # A debugger or a dialog may have stopped the page. The subscription is still there.
+        return self._endpoints.get(browser)
 
 
 def _browser_label(kind: str) -> str:
@@ -379,10 +410,3 @@ def _browser_label(kind: str) -> str:
 def _title(browser: LabBrowser) -> str:
     named = browser.label and browser.label != browser.name
     return f"{browser.name} ({browser.label})" if named else browser.name
-
-
-def _endpoint(browser: LabBrowser) -> str | None:
-    try:
-        return browser.endpoint
-    except BrowserFailed:
-        return None  # A person has closed its window.

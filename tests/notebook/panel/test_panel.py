@@ -1,5 +1,6 @@
 """The panel, driven in process: real parties, a virtual user agent, and no front end."""
 
+import asyncio
 import re
 import threading
 import time
@@ -10,6 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pushlab import Lab
+from pushlab.appserver.broadcast.sender import Counts
+from pushlab.errors import TimedOut
 from pushlab.journal import Party
 from pushlab.notebook import markup
 from pushlab.notebook.panel import panel as panel_module
@@ -193,6 +196,83 @@ def test_who_gets_the_message_follows_the_browser_that_is_chosen(lab, panel, two
     assert panel.recipient.chosen == label_of(two[1].endpoint), "what is chosen stays chosen"
 
 
+def without_painters(panel) -> None:
+    """End the painters, so that the test itself decides who offers what, and when."""
+    for view in panel._views:
+        view.close()
+    for view in panel._views:
+        view._thread.join(patience(60))
+        assert not view._thread.is_alive()
+
+
+def test_a_page_that_does_not_answer_is_left_out_of_no_list_and_stops_no_message(
+    lab, panel, two, monkeypatch
+):
+    ada, bob = two
+    without_painters(panel)
+    monkeypatch.setattr(panel_module, "LOOK_SECONDS", 60)
+    panel._offer_recipients()
+    panel.browser.choose(ada)
+    panel._offer_recipients()
+    panel.recipient.choose(label_of(bob.endpoint))
+    before = panel.recipient.widget._options_labels
+    assert len([label for label in before if "the lab’s" in label]) == 2
+
+    async def never():
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ada.agent, "endpoint", never)
+        patch.setattr(panel_module, "LOOK_SECONDS", 0.5)
+        assert "the lab’s Bob" in (said := press(panel, "notify-me")) and "201 Created" in said
+        assert panel.recipient.widget._options_labels == before
+    panel._offer_recipients()
+    assert panel.recipient.widget.label.startswith("the lab’s Bob"), "what is chosen stays chosen"
+
+
+def test_a_page_that_does_not_answer_hides_no_notification_of_another(lab, panel, two, monkeypatch):
+    def refuse():
+        raise TimedOut("The browser did not answer Runtime.evaluate")
+
+    monkeypatch.setattr(two[0], "notifications", refuse)
+    press(panel, "notify-all")
+    both = ("Runtime.evaluate", "Hello, Notifications!")
+    until(panel.notifications, lambda html: all(one in html for one in both))
+    assert "Runtime.evaluate" not in panel.result.value
+
+
+def test_an_older_list_is_not_offered_after_a_newer_one(lab, panel, monkeypatch):
+    """The test's thread stands for a painter that has read the list, and comes late."""
+    ada, bob = (lab.open("virtual", name=name) for name in ("Ada", "Bob"))
+    ada.subscribe()
+    without_painters(panel)
+    read, go = threading.Event(), threading.Event()
+    offer, follow = panel.recipient.offer_subscriptions, panel.recipient.follow
+    painter = threading.Thread(target=panel._offer_recipients)
+
+    def offer_late(*lists):
+        if threading.current_thread() is painter:
+            read.set()
+            go.wait(1)  # The click waits for the painter, so the time is always over.
+        offer(*lists)
+
+    def let_the_painter_go_on(label):
+        follow(label)
+        if threading.current_thread() is not painter:
+            go.set()
+            painter.join(patience(60))
+
+    monkeypatch.setattr(panel.recipient, "offer_subscriptions", offer_late)
+    monkeypatch.setattr(panel.recipient, "follow", let_the_painter_go_on)
+    painter.start()
+    assert read.wait(patience(60))
+    bob.subscribe()
+    panel._offer_browsers()
+    panel.browser.choose(bob)
+    assert f"the lab’s Bob · {label_of(bob.endpoint)}: 201 Created" in press(panel, "notify-me")
+    bob.wait_for_notification()
+
+
 def test_a_browser_that_the_lab_has_not_opened_is_told_apart(lab, panel, two):
     ours = lab.subscriptions()[0].subscription
     elsewhere = f"{lab.push_service.origin}/wpush/v2/{0:043}"
@@ -332,6 +412,32 @@ def test_a_stopped_lab_says_so_and_its_buttons_are_off(lab, panel):
     panel._worker._thread.join(patience(60))
     assert not panel._worker._thread.is_alive()
     lab.stop()
+
+
+def test_a_click_that_comes_after_the_end_changes_nothing(lab, panel):
+    """While cells run one after another, a click waits in the kernel's queue."""
+    lab.stop()
+    said = panel.result.value
+    panel.buttons["notify-all"].click()
+    assert panel.result.value == said and "Lab() again" in unescape(said)
+
+
+def test_what_succeeds_after_the_end_does_not_hide_what_to_run_next(lab, panel, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+
+    def notify_all(*_, **__):
+        begun.set()
+        go.wait(patience(60))
+        return Counts()
+
+    monkeypatch.setattr(lab, "notify_all", notify_all)
+    panel.buttons["notify-all"].click()
+    assert begun.wait(patience(60))
+    lab.stop()
+    go.set()
+    panel._worker._thread.join(patience(60))
+    assert not panel._worker._thread.is_alive()
+    assert "Lab() again" in unescape(panel.result.value)
 
 
 def test_a_click_while_the_buttons_are_being_enabled_disables_them_all_again(lab, panel, monkeypatch):
