@@ -207,16 +207,19 @@ print(states, versions, sep="\n")
 # %% tags=["nbval-ignore-output"]
 SKIP = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
-  const changed = new Promise((go) => { navigator.serviceWorker.oncontrollerchange = go; });
-  registration.waiting.postMessage("take over");
-  await changed;
-  return registration.waiting?.state ?? null; }"""
-waiting = ask(SKIP)
+  registration.waiting?.postMessage("take over"); }"""
+ACTIVE = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration();
+  const isActive = () => !registration.installing && !registration.waiting &&
+    registration.active.state === "activated";
+  while (!isActive()) await new Promise((go) => setTimeout(go, 20)); }"""
+ask(SKIP)
+ask(ACTIVE)
 send(b"Who are you now?")
-print("waiting:", waiting, "shown by:", {who: said[0]["version"] for who, said in heard().items()})
+print("shown by:", {who: said[0]["version"] for who, said in heard().items()})
 
 # %% [markdown]
-# Version 2 answers, and no worker waits. The event `controllerchange` told the page.
+# Version 2 answers, and no worker waits. A page hears of it by the event `controllerchange`.
 #
 # The starter's worker does so without being asked: `skipWaiting()` in `install`, `clients.claim()`
 # in `activate`. That is right for a worker that only handles push, because the pages need nothing of
@@ -342,7 +345,8 @@ def my_worker(worker: str) -> str:
 # %% tags=["check"]
 right = checks.worker_life.my_worker(my_worker)
 FILES["/sw.js"] = my_worker(str(starter_file("sw.js")))
-ask(UPDATE)  # the starter's worker skips the waiting by itself
+ask(UPDATE)
+ask(ACTIVE)  # the starter's worker skips the waiting by itself
 send(b"The bus is late")
 for one in real:
     assert one.wait_for_notification(body="The bus is late").title == "🔔 News"
@@ -359,6 +363,7 @@ right
 # %%
 FILES["/sw.js"] = WORKER + "addEventListener('install', () => skipWaiting());"
 ask(UPDATE)
+ask(ACTIVE)
 port = lab.push_service.port
 lab.run(lab.push_service.stop())
 (lab.data / "pushservice.sqlite3").unlink()

@@ -2,7 +2,7 @@
 
 Port 0 gives any free port, but whoever closes it again may find that another process has been given
 the same one. These are below the ports that systems give (32768 and up on Linux, 49152 elsewhere), and
-each process of a run has a thousand of its own.
+each process of a run has a thousand of its own. Another run on the same machine begins elsewhere in it.
 """
 
 import itertools
@@ -14,6 +14,7 @@ FIRST, EACH = 20_000, 1_000
 
 _worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % 12
 _numbers = itertools.cycle(range(FIRST + EACH * _worker, FIRST + EACH * (_worker + 1)))
+_numbers = itertools.islice(_numbers, os.getpid() % EACH, None)
 
 
 def free_port() -> int:
