@@ -8,13 +8,20 @@ const AFTER_NEWS = 300; // milliseconds, in which more events may come
 const NOBODY = "Nobody has subscribed yet. Each participant appears here after subscribing.";
 
 let waiting; // the timer of the next request
+let asked = 0; // the number of the last request
+let shown = 0; // the number of the request whose answer is shown
 
 // Request the participants, but not at once: a message to many people causes many events.
 export function refreshRoom(section) {
   waiting ??= setTimeout(async () => {
     waiting = undefined;
+    asked += 1;
+    const number = asked;
     try {
-      paint(section, await getParticipants());
+      const participants = await getParticipants();
+      if (number < shown) return; // A slow answer is older than the one that is shown.
+      shown = number;
+      paint(section, participants);
     } catch {
       // The stream of events ends with the lab as well, and says so (see `hasEnded` in page.js).
     }

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import trustme
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
@@ -205,6 +205,50 @@ def test_the_instructor_sees_who_is_here_and_whom_a_message_reached(
     assert endpoint not in page.content()
     page.reload()
     expect(page.locator("#room")).to_be_visible()  # The tab keeps the token.
+
+
+REFRESH = """async () => {
+  const { refreshRoom } = await import("./room.js");
+  refreshRoom(document.getElementById("room"));
+}"""
+# Notes what the table of participants says each time it is painted.
+NOTE_EACH = """() => {
+  const table = document.querySelector("#room tbody");
+  window.painted = [];
+  const note = () => painted.push(table.querySelector("td").textContent);
+  new MutationObserver(note).observe(table, { childList: true });
+}"""
+
+
+def test_an_answer_that_comes_late_replaces_no_newer_one(page, server):
+    """In a page that is no room's, so that no event asks for the participants as well."""
+    visit(page, server.url)
+    page.evaluate(NOTE_EACH)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def ask() -> Route:
+        count = len(held)
+        page.evaluate(REFRESH)
+        while len(held) == count:
+            page.evaluate("0")
+        return held[-1]
+
+    def answer(route: Route, name: str) -> None:
+        participant = {"name": name, "browser": "Firefox", "label": "a1", "waiting": 0}
+        with page.expect_response("**/subscriptions"):
+            route.fulfill(json={"data": {"participants": [participant]}})
+
+    page.route("**/subscriptions", hold)
+    first, second = ask(), ask()
+    answer(second, "newer")
+    page.wait_for_function("() => painted.length === 1")
+    answer(first, "older")
+    answer(ask(), "newest")
+    page.wait_for_function("() => painted.at(-1) === 'newest'")
+    assert page.evaluate("painted") == ["newer", "newest"]
 
 
 def test_a_link_that_is_opened_where_the_page_already_is_counts(page, room):
