@@ -15,6 +15,15 @@ const ACCEPTED =
 // `room` is true where only the instructor may do some things.
 export const known = { serverKey: null, stored: null, room: false };
 
+// On this channel the other tabs hear which endpoint the server has stored for one tab or for the
+// worker. Its name is the worker's scope, because on a hub one origin serves many labs. It is null
+// where a browser has no channels, or blocks site data: each tab then knows its own actions only.
+const tabs = openChannel(push.SCOPE);
+
+const NO_WORKER = "This page has no service worker any more. Perhaps another tab unregistered it.";
+const NO_SUBSCRIPTION =
+  "This browser is not subscribed any more. Perhaps another tab ended the subscription.";
+
 export function actionOf(button) {
   switch (button) {
     case "register":
@@ -47,9 +56,10 @@ async function lookAtScript() {
 
 async function unregister() {
   const { registration, subscription } = await push.look();
+  still(registration, NO_WORKER);
   await subscription?.unsubscribe();
   await at("worker", push.unregister(registration));
-  known.stored = null;
+  noteStored(null);
   await server.report("unregistered");
   if (subscription) await server.removeSubscription(subscription.endpoint);
   return subscription
@@ -67,6 +77,7 @@ async function subscribe() {
   }
   known.serverKey = await at("subscription", server.getPublicKey());
   const { registration, subscription: old } = await push.look();
+  still(registration, NO_WORKER);
   if (old && known.stored === "gone") await end(old);
   const { subscription, replaced } = await at(
     "subscription",
@@ -81,14 +92,14 @@ async function subscribe() {
 
 async function unsubscribe() {
   const { subscription } = await push.look();
-  await end(subscription);
+  await end(still(subscription, NO_SUBSCRIPTION));
   return "Unsubscribed. The endpoint will never work again.";
 }
 
 async function notifyMe() {
-  const { subscription } = await push.look();
+  const { endpoint } = still((await push.look()).subscription, NO_SUBSCRIPTION);
   try {
-    const { status, message } = await server.notifyMe(subscription.endpoint);
+    const { status, message } = await server.notifyMe(endpoint);
     return status === 201 ? ACCEPTED : message;
   } catch (error) {
     if (error.id === "unknown-subscription") known.stored = null;
@@ -104,16 +115,44 @@ async function notifyAll() {
   return `Notify all: ${accepted} accepted${rest}.`;
 }
 
+// Return what `push.look()` has found. The page shows what was there when it last looked, and
+// another tab, or the browser's settings, may have ended it since then.
+function still(found, sentence) {
+  if (found) return found;
+  throw new server.ServerError("ended-meanwhile", sentence);
+}
+
 async function store(subscription) {
   await at("server", server.addSubscription(subscription));
-  known.stored = subscription.endpoint;
+  noteStored(subscription.endpoint);
 }
 
 async function end(subscription) {
   await subscription.unsubscribe();
-  known.stored = null;
+  noteStored(null);
   await server.report("unsubscribed");
   await server.removeSubscription(subscription.endpoint);
+}
+
+function openChannel(name) {
+  try {
+    return new BroadcastChannel(name);
+  } catch {
+    return null;
+  }
+}
+
+function noteStored(endpoint) {
+  known.stored = endpoint;
+  tabs?.postMessage(endpoint);
+}
+
+// Call `then` each time another tab, or the worker, has changed what the server has stored.
+export function followTabs(then) {
+  tabs?.addEventListener("message", ({ data }) => {
+    known.stored = data;
+    then();
+  });
 }
 
 // Send the subscription again, because the participant has changed the name.

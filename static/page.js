@@ -1,6 +1,6 @@
 // The client page. After each action, `render()` reads the facts from the browser and paints them.
 
-import { actionOf, greet, introduce, known } from "./actions.js";
+import { actionOf, followTabs, greet, introduce, known } from "./actions.js";
 import { followBoard } from "./board.js";
 import { explain, standing, StepFault } from "./explain.js";
 import { follow } from "./log.js";
@@ -175,12 +175,13 @@ for (const button of BUTTONS) {
 // The worker, the browser's settings or another tab may change everything.
 navigator.serviceWorker?.addEventListener("message", hear);
 addEventListener("focus", render);
+followTabs(render);
 navigator.permissions
   ?.query({ name: "notifications" })
   .then((permission) => permission.addEventListener("change", render));
 $("name").addEventListener("change", () => {
   rename($("name").value);
-  introduce().catch(refuse);
+  introduce().catch((error) => sayFault(explain(error, surroundings()), "error"));
 });
 await act("load", begin);
 renderWhenActive().catch(refuse);

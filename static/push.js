@@ -19,7 +19,7 @@ export const WORKER = "sw.js";
 
 // The worker's scope is the folder of this page, and no wider: behind a proxy, the same origin also
 // serves JupyterLab.
-const SCOPE = new URL("./", location).href;
+export const SCOPE = new URL("./", location).href;
 
 export async function look() {
   const here = surroundings();

@@ -117,6 +117,7 @@ async function subscribeAgain({ oldSubscription, newSubscription }) {
   const key = (await serverKey()) ?? oldSubscription?.options?.applicationServerKey;
   const subscription = await subscribeWith(key, newSubscription);
   await post("add-subscription", subscription);
+  tellStored(subscription.endpoint);
   await noted("subscribed");
   if (oldSubscription) await removeSubscription(oldSubscription.endpoint);
 }
@@ -164,6 +165,13 @@ function encoded(key) {
 async function tellPages(event, fault) {
   const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
   for (const page of pages) page.postMessage({ event, fault });
+}
+
+// Tell the pages of this scope which endpoint the server has stored now (see `tabs` in actions.js).
+function tellStored(endpoint) {
+  const tabs = new BroadcastChannel(registration.scope);
+  tabs.postMessage(endpoint);
+  tabs.close();
 }
 
 // Report to the application server what happened here, for its log. No push may fail because the

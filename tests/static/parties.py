@@ -67,6 +67,14 @@ class TunedFirefox(Firefox):
     async def remove_script(self, name: str) -> None:
         await self._command("script.removePreloadScript", {"script": name})
 
+    async def enter_new_tab(self) -> None:
+        """Drive a new tab of the same window from now on."""
+        self._tab = (await self._command("browsingContext.create", {"type": "tab"}))["context"]
+
+    async def close_tab(self) -> None:
+        """Close the tab that is driven."""
+        await self._command("browsingContext.close", {"context": self._tab})
+
     async def enter_frame(self) -> None:
         """Drive the page in the tab's only frame from now on."""
         tree = await self._command("browsingContext.getTree", {"root": self._tab})
@@ -102,6 +110,16 @@ class TunedChromium(Chromium):
 
     async def remove_script(self, name: str) -> None:
         await self._command("Page.removeScriptToEvaluateOnNewDocument", {"identifier": name})
+
+    async def enter_new_tab(self) -> None:
+        """Drive a new tab of the same window from now on."""
+        tab = {"url": "about:blank"}
+        await self._attach((await self._running().command("Target.createTarget", tab))["targetId"])
+
+    async def close_tab(self) -> None:
+        """Close the tab that is driven."""
+        tab = (await self._command("Target.getTargetInfo", {}))["targetInfo"]
+        await self._running().command("Target.closeTarget", {"targetId": tab["targetId"]})
 
     async def enter_frame(self) -> None:
         """Drive the page in the tab's only frame from now on, which is of another site."""

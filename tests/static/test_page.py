@@ -88,6 +88,26 @@ def test_another_tab_may_unregister(page, chromium, server):
     page.wait_for_selector("body[data-state=unregistered]")
 
 
+# Called in the page, which is not told of it: to the page, another tab or the browser's settings did it.
+UNREGISTER = "navigator.serviceWorker.getRegistration().then((one) => one.unregister())"
+
+
+def test_a_button_for_a_worker_that_another_tab_has_unregistered(page, server, journal):
+    registered(page, server.url)
+    for button in ("subscribe", "unregister"):
+        if state(page) == "unregistered":
+            press(page, "register")
+        assert page.evaluate(UNREGISTER) is True
+        press(page, button)
+        expect(page.locator("#outcome")).to_contain_text("has no service worker any more")
+        expect(page.locator("#outcome")).to_have_attribute("data-kind", "error")
+        assert state(page) == "unregistered"
+        assert highlighted(page) == ["register"]
+    press(page, "register")
+    reports = [event.detail for event in journal.events() if event.detail.get("action")]
+    assert reports == [], "it is no error of the browser"
+
+
 def test_the_permission_is_asked_for_within_the_click(page, server):
     """After an await ``window.event`` is no longer the click, and a browser may refuse to ask."""
     page.add_init_script("""
@@ -235,6 +255,13 @@ def test_a_browser_without(part, page, server):
     assert state(page) == "unsupported"
     assert steps(page)[:3] == ["done", "failed", "waiting"]
     expect(page.locator("#step-supported")).to_contain_text(f"Missing here: {part},")
+
+
+def test_a_browser_without_channels_between_tabs(page, server):
+    page.add_init_script("delete window.BroadcastChannel")
+    visit(page, server.url)
+    press(page, "register")
+    assert state(page) == "registered"
 
 
 def test_a_browser_that_blocks_site_data(page, server):

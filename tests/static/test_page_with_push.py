@@ -30,6 +30,15 @@ ENDPOINT = """async () => {
 }"""
 
 
+# Resolves when every step is done.
+DONE = """() => new Promise((resolve) => {
+  const steps = document.getElementById("steps");
+  const done = () => !steps.querySelector("li:not([data-state=done])");
+  const look = () => done() && resolve();
+  new MutationObserver(look).observe(steps, { attributes: true, subtree: true });
+  look();
+})"""
+
 LOGGED = """(what) => new Promise((resolve) => {
   const log = document.getElementById("events");
   const look = () => log.textContent.includes(what) && resolve();
@@ -98,6 +107,52 @@ def test_the_server_hears_that_it_is_over(button, subscribed):
     left = {"unsubscribe": "registered", "unregister": "unregistered"}[button]
     assert subscribed.run(subscribed.browser.state()) == left
     assert facts_of(subscribed)["whole"] == ""
+
+
+# Called in the page, which is not told of it: to the page, another tab or the browser's settings did it.
+UNSUBSCRIBE = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration();
+  return (await registration.pushManager.getSubscription()).unsubscribe();
+}"""
+
+
+@pytest.mark.parametrize("button", ["unsubscribe", "notify_me"])
+def test_a_button_for_a_subscription_that_another_tab_has_ended(button, subscribed):
+    assert subscribed.evaluate(UNSUBSCRIBE) is True
+    with pytest.raises(BrowserFailed, match="This browser is not subscribed any more"):
+        subscribed.run(getattr(subscribed.browser, button)())
+    assert subscribed.run(subscribed.browser.state()) == "registered"
+    assert facts_of(subscribed)["next"] == ["subscribe"]
+
+
+def test_a_tab_knows_what_another_one_has_stored(subscribed):
+    subscribed.run(subscribed.browser.unsubscribe())
+    with subscribed.browser.elsewhere():
+        subscribed.run(subscribed.browser.enter_new_tab())
+        subscribed.open()
+        subscribed.run(subscribed.browser.subscribe())
+        subscribed.run(subscribed.browser.close_tab())
+    subscribed.evaluate(DONE)
+    subscribed.run(subscribed.browser.notify_me())
+    subscribed.run(subscribed.browser.wait_for_notification())
+
+
+# Changes the name, and returns what the page says next.
+RENAME = """() => new Promise((resolve) => {
+  const outcome = document.getElementById("outcome");
+  new MutationObserver(() => resolve(outcome.textContent)).observe(outcome, { childList: true });
+  document.getElementById("name").dispatchEvent(new Event("change"));
+})"""
+
+
+def test_a_name_that_cannot_be_sent_changes_no_state(subscribed):
+    keys, port = subscribed.server.keys, subscribed.server.port
+    subscribed.run(subscribed.server.stop())
+    said = subscribed.evaluate(RENAME)
+    subscribed.start_server(keys, port)
+    assert "The application server does not answer" in said
+    assert "does not know this error" not in said
+    assert subscribed.run(subscribed.browser.state()) == "subscribed"
 
 
 def test_a_server_that_has_forgotten_is_told_again_at_the_next_visit(subscribed):
@@ -174,6 +229,7 @@ def test_a_push_service_that_starts_anew_makes_the_worker_subscribe_again(subscr
     subscribed.wait_for("remove subscription", after=last)
     assert endpoint_of(subscribed) != old
     assert subscribed.server.store.count() == 1  # the new one came, and then the old one went
+    subscribed.evaluate(DONE)  # in the page that was open all the time
     subscribed.open()
     assert facts_of(subscribed)["steps"] == ["done"] * 6
     subscribed.run(subscribed.browser.notify_me())

@@ -114,7 +114,8 @@ ASK_ALL_THE_TIME = """async () => {
 def test_a_page_that_asks_meanwhile_makes_the_browser_forget_nothing(listening):
     listening.page.evaluate(ASK_ALL_THE_TIME)
     for number in range(40):
-        listening.page.wait_for_function(f"window.asked >= {number}")  # Slow or not, it asks in between.
+        # Slow or not, it asks in between.
+        listening.page.wait_for_function("(number) => window.asked >= number", arg=number)
         listening.deliver(f"message {number}")
     shown = listening.shows(40)
     listening.page.evaluate("() => { window.asking = false; }")
@@ -300,6 +301,21 @@ def test_what_the_server_does_not_take_replaces_nothing(changing, server, proxy)
         assert change(changing, now, new=now) == ["add-subscription new", "failed"], answer
 
 
+def test_the_pages_hear_which_endpoint_the_server_has_stored(changing, server, proxy):
+    changing.page.evaluate("""() => {
+      window.heard = [];
+      const tabs = new BroadcastChannel(new URL("./", location).href);
+      tabs.addEventListener("message", ({ data }) => heard.push(data));
+    }""")
+    now = server.keys.application_server_key
+    proxy.answers["/add-subscription"] = NOT_TAKEN[0]
+    change(changing, now, new=now)  # of this one they hear nothing
+    proxy.answers["/add-subscription"] = TAKEN
+    change(changing, EARLIER)
+    changing.page.wait_for_function("() => heard.length > 0")
+    assert changing.page.evaluate("heard") == ["https://push.example.net/again"]
+
+
 def test_an_old_endpoint_that_the_server_keeps_or_has_forgotten_changes_nothing(changing, server, proxy):
     now = server.keys.application_server_key
     done = ["add-subscription new", "report subscribed", "remove-subscription old"]
@@ -333,4 +349,4 @@ def test_a_changed_worker_is_used_at_once(page, proxy):
     proxy.answers = {}
     page.reload()  # a browser looks for a new version at each visit
     settle(page)
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null")
