@@ -22,6 +22,16 @@ class Sender:
         await self.may_end.wait()
 
 
+async def four_while_two_end():
+    """Return the senders, the idle one that is ending, and the call for four that waits for it."""
+    senders = ClusterSenders(Sender)
+    idle = await senders.sender(2)
+    four = asyncio.ensure_future(senders.sender(4))
+    while not idle.closed:
+        await asyncio.sleep(0)
+    return senders, idle, four
+
+
 def test_it_is_kept_and_another_number_ends_it_if_it_is_idle(run):
     async def scenario():
         senders = ClusterSenders(Sender)
@@ -41,11 +51,7 @@ def test_it_is_kept_and_another_number_ends_it_if_it_is_idle(run):
 
 def test_of_two_calls_at_one_time_neither_ends_what_the_other_is_given(run):
     async def scenario():
-        senders = ClusterSenders(Sender)
-        idle = await senders.sender(2)
-        four = asyncio.ensure_future(senders.sender(4))
-        while not idle.closed:
-            await asyncio.sleep(0)
+        senders, idle, four = await four_while_two_end()
         two = await asyncio.wait_for(senders.sender(2), 30)
         two.busy = True
         idle.may_end.set()
@@ -57,14 +63,10 @@ def test_of_two_calls_at_one_time_neither_ends_what_the_other_is_given(run):
 
 def test_after_the_end_none_is_given_out(run):
     async def scenario():
-        senders = ClusterSenders(Sender)
-        idle = await senders.sender(2)
-        late = asyncio.ensure_future(senders.sender(4))
-        while not idle.closed:
-            await asyncio.sleep(0)
+        senders, idle, four = await four_while_two_end()
         await senders.close()
         idle.may_end.set()
-        for call in (late, senders.sender(2)):
+        for call in (four, senders.sender(2)):
             with pytest.raises(LabStopped):
                 await call
 
