@@ -6,9 +6,8 @@ from contextlib import suppress
 import psutil
 
 from pushlab import settings
-from pushlab.errors import FetchFailed, PortTaken
+from pushlab.errors import FetchFailed
 from pushlab.fetch import fetch_data, is_text
-from pushlab.server.http import listen
 from pushlab.text import one_line
 
 SECONDS = 2
@@ -29,13 +28,6 @@ def holder(host: str, *ports: int) -> str:
         if named or who == "another lab":
             return f"{who} holds port {port}{f': {named}' if named else ''}"
     return ""
-
-
-def if_free(host: str, port: int) -> int:
-    """Return a port if nobody holds it, else 0, which is any free one."""
-    with suppress(PortTaken), listen(port, host):
-        return port
-    return 0
 
 
 def is_lab(host: str, port: int) -> bool:

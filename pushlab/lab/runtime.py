@@ -15,11 +15,11 @@ Every public method is synchronous, and may be called from any thread but the la
 import asyncio
 import socket
 import warnings
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pushlab import settings
 from pushlab.appserver import key_sources
@@ -178,11 +178,13 @@ class LabRuntime(Lifecycle):
 
     def _start(self, undo: ExitStack) -> None:
         port, push_port = self._ports
-        port = port or ports.if_free(self._host, self._kept.port)
-        push_port = push_port or ports.if_free(self._host, self._kept.push_port)
         try:
             undo.callback(self._end, self.push_service.stop)
-            self.run(self.push_service.start(push_port, self._host, self._https_port))
+            self._start_at(
+                push_port,
+                self._kept.push_port,
+                lambda number: self.push_service.start(number, self._host, self._https_port),
+            )
             with usable(self.data):  # For the senders of this user.
                 self.ca_file = authority.write(self.data, self.push_service.ca_pem)
             self.application_server = ApplicationServer(
@@ -203,7 +205,11 @@ class LabRuntime(Lifecycle):
             )
             listener = self._take_page_socket(undo)
             undo.callback(self._end, self.application_server.stop)
-            self.run(self.application_server.start(port, self._host, listener))
+            self._start_at(
+                port,
+                self._kept.port,
+                lambda number: self.application_server.start(number, self._host, listener),
+            )
             self._keep_ports()
         except PortTaken as error:
             wanted = (port, push_port, self._https_port or 0)
@@ -225,6 +231,17 @@ class LabRuntime(Lifecycle):
             keys = VapidKeys(self.key_source.keys.private_key, self._subject)
             self.key_source = replace(self.key_source, keys=keys, subject_from="Lab(subject=…)")
         self.keys = self.key_source.keys
+
+    def _start_at(self, port: int, kept: int, start: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+        """Start a server at ``port``; for port 0 at the kept one, or at any if that is taken.
+
+        No look before tells: somebody may take the port right after it. Raises PortTaken for ``port``.
+        """
+        if not port and kept:
+            with suppress(PortTaken):
+                self.run(start(kept))
+                return
+        self.run(start(port))
 
     def _keep_ports(self) -> None:
         """Keep the secrets and the ports of a private lab, for its next start. Raises KeyFileError."""

@@ -2,17 +2,20 @@
 
 import json
 import stat
+from contextlib import ExitStack
 from urllib.error import HTTPError
 from urllib.request import Request
 
 import pytest
 
 from pushlab import settings
+from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.web.application import application
 from pushlab.errors import BadArgument
 from pushlab.lab import network
 from pushlab.lab.private import NAME, Kept
 from pushlab.lab.runtime import LabRuntime
+from pushlab.pushservice.app import PushService
 from pushlab.server.http import listen
 from pushlab.settings import DIRECT, patience
 
@@ -86,6 +89,31 @@ def test_the_addresses_are_the_same_after_a_restart_if_they_are_free(on_a_hub):
         assert lab.application_server.url == first[0]
         assert lab.push_service.port not in (0, kept.push_port)
         assert kept.push_secret in lab.push_service.ws_url
+
+
+@pytest.mark.parametrize("server", [ApplicationServer, PushService])
+def test_a_kept_port_that_somebody_takes_at_the_last_moment_is_replaced(on_a_hub, monkeypatch, server):
+    folder = settings.data_folder()
+    folder.mkdir(mode=0o700)
+    kept = Kept(port=free_port(), push_port=free_port())
+    kept.write(folder)
+    start = server.start
+
+    with ExitStack() as others:
+
+        async def too_late(self, port, *arguments):
+            if port in (kept.port, kept.push_port):
+                others.enter_context(listen(port, "127.0.0.1"))
+            await start(self, port, *arguments)
+
+        monkeypatch.setattr(server, "start", too_late)
+        with LabRuntime() as lab:
+            ports = {ApplicationServer: lab.application_server.port, PushService: lab.push_service.port}
+            wanted = {ApplicationServer: kept.port, PushService: kept.push_port}
+            assert ports.pop(server) not in (0, wanted.pop(server))
+            assert ports == wanted, "the other one is as it was"
+            assert Kept.read(folder).port == lab.application_server.port
+            assert Kept.read(folder).push_port == lab.push_service.port
 
 
 def test_who_asks_for_ports_gets_them(on_a_hub, monkeypatch):
