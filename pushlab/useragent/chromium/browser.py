@@ -245,7 +245,13 @@ class Chromium(Browser):
                 continue
             self._news, displayed = None, list(self._displayed)
             self._displayed.clear()
-            known = await super().notifications()
+            try:
+                known = await super().notifications()
+            except BaseException:
+                # Nobody has been told, so the next call tells it, with what has been reported since.
+                self._news = self._news or news
+                self._displayed = deque([*displayed, *self._displayed], DISPLAYED_KEPT)
+                raise
             unknown = [d for d in displayed if not any(k.matches(d.body, d.title) for k in known)]
             self._shown = known + unknown
         return self._shown

@@ -1,5 +1,6 @@
 """What is Chromium's own: its switches and its profile. The rest is in ``test_browser.py``."""
 
+import asyncio
 import base64
 import json
 import os
@@ -11,6 +12,8 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pushlab.useragent.base import Notification
+from pushlab.useragent.chromium import browser as module
 from pushlab.useragent.chromium import profile as chromium_profile
 from pushlab.useragent.chromium.browser import Chromium
 
@@ -130,3 +133,50 @@ def test_the_permission_of_a_kept_profile_is_there_before_anyone_grants_it_again
             await agent.close()
 
     run(scenario())
+
+
+class Recorded(Chromium):
+    """A Chromium without a program: the test tells what it displays and when its page answers."""
+
+    def __init__(self):
+        super().__init__(LISTENERS)
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    def _running(self):
+        return SimpleNamespace(listen=lambda *_: None)
+
+    async def _command(self, method, params):
+        return {}
+
+    async def evaluate(self, function, *arguments):
+        self.asked.set()
+        await self.answers.wait()
+        return []
+
+    def display(self, title):
+        metadata = [{"key": "Title", "value": title}, {"key": "Body", "value": ""}]
+        event = {"service": "notifications", "eventName": "Notification displayed"}
+        self._note_event({"backgroundServiceEvent": event | {"eventMetadata": metadata}})
+
+
+def test_what_an_interrupted_question_has_read_the_next_one_tells(monkeypatch, run):
+    monkeypatch.setattr(module, "AFTER_DISPLAY", 0)
+    monkeypatch.setattr(module, "DISPLAYED_KEPT", 2)
+
+    async def scenario(meanwhile):
+        agent = Recorded()
+        await agent._record_notifications()
+        agent.display("one")
+        asking = asyncio.create_task(agent.notifications())
+        await agent.asked.wait()
+        for title in meanwhile:
+            agent.display(title)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        agent.answers.set()
+        return await agent.notifications()
+
+    assert run(scenario([])) == [Notification("one", "")]
+    assert run(scenario(["two"])) == [Notification("one", ""), Notification("two", "")]
+    assert run(scenario(["two", "three"])) == [Notification("two", ""), Notification("three", "")]
