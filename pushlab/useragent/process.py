@@ -67,11 +67,16 @@ class BrowserProcess:
             start_new_session=True,  # no meaning on Windows, where the flag does its work
             creationflags=FLAGS,
         )
-        if pipes:
-            pipes.hand_over()
-        assert self._process.stdout, "it is a pipe"
-        self._output, self._closed = _Output(self._process.stdout), False
-        self._guard = None if WINDOWS else guard(self._process.pid, throw_away)
+        self._closed = False
+        try:
+            if pipes:
+                pipes.hand_over()
+            assert self._process.stdout, "it is a pipe"
+            self._output = _Output(self._process.stdout)
+            self._guard = None if WINDOWS else guard(self._process.pid, throw_away)
+        except BaseException:
+            self._end()  # Nobody else can: the caller gets no object.
+            raise
 
     @property
     def exit_status(self) -> int | None:
@@ -111,16 +116,19 @@ class BrowserProcess:
         """End the group, wait until it is gone, and close its files and its guard. Blocks."""
         if self._closed:
             return
-        self.kill()
-        try:
-            self._process.wait(patience(KILLED))
-        except subprocess.TimeoutExpired:
-            pass  # The system ends it once it can: a process that waits for the disk ends later.
+        self._end()
         self._closed = True
         self._output.join(LAST_WORDS_SECONDS)
         if self._guard is not None:
             self._guard.kill()
             self._guard.communicate()
+
+    def _end(self) -> None:
+        self.kill()
+        try:
+            self._process.wait(patience(KILLED))
+        except subprocess.TimeoutExpired:
+            pass  # The system ends it once it can: a process that waits for the disk ends later.
 
 
 class _Output(threading.Thread):

@@ -1,12 +1,15 @@
 """A browser's processes, played by a program that says what the test tells it to say."""
 
 import asyncio
+import errno
 import os
+import signal
 import sys
 
 import pytest
 
 from pushlab.settings import patience
+from pushlab.useragent import process as module
 from pushlab.useragent.process import LAST_WORDS, BrowserProcess, off_the_loop
 
 # It says each line that comes through a pipe.
@@ -56,3 +59,24 @@ def test_the_end_of_the_output_can_be_read_while_it_grows(tmp_path, run):
     everything = "".join(f"{line}\n" for line in said)
     assert len(everything) > LAST_WORDS
     assert run(read_while_it_writes()) == everything[-LAST_WORDS:].strip()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no guard, and no such groups")
+def test_without_a_guard_no_browser_is_left(monkeypatch):
+    groups = []
+
+    def no_guard(group, throw_away):
+        groups.append(group)
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(module, "guard", no_guard)
+    try:
+        with pytest.raises(OSError, match="no more processes"):
+            BrowserProcess([sys.executable, "-c", "import signal; signal.pause()"], {})
+        [group] = groups
+        with pytest.raises(ProcessLookupError):
+            os.killpg(group, 0)
+        groups.clear()
+    finally:
+        for group in groups:
+            os.killpg(group, signal.SIGKILL)
