@@ -13,6 +13,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -239,11 +240,12 @@ class ClassRecords:
         """Delete a participant with all that is kept of them. Raises UnknownParticipant."""
 
         def delete(connection: Connection) -> None:
-            for table in OF_ONE:
-                connection.execute(table.delete().where(table.c.participant == participant))
+            # First: it waits for whoever writes for this participant (see _lock), and lets nobody begin.
             that = participants.delete().where(participants.c.number == participant)
             if not connection.execute(that).rowcount:
                 raise UnknownParticipant
+            for table in OF_ONE:
+                connection.execute(table.delete().where(table.c.participant == participant))
 
         self._write(delete)
 
@@ -297,10 +299,13 @@ class ClassRecords:
 
         def write(connection: Connection) -> int:
             known = set(connection.scalars(select(participants.c.number)))
+            count = 0
             for number in sorted(known & wanted):
-                _lock(connection, number)
-                _append(connection, nudges, number, [{"participant": number} | values], MAX_NUDGES)
-            return len(known & wanted)
+                with suppress(NotInClass):  # Somebody may leave at this moment.
+                    _lock(connection, number)
+                    _append(connection, nudges, number, [{"participant": number} | values], MAX_NUDGES)
+                    count += 1
+            return count
 
         return self._write(write)
 
@@ -308,7 +313,7 @@ class ClassRecords:
         """Delete every participant, and all that is kept of them."""
 
         def delete(connection: Connection) -> None:
-            for table in (*OF_ONE, participants):
+            for table in (participants, *OF_ONE):  # in this order, as in remove()
                 connection.execute(table.delete())
 
         self._write(delete)

@@ -3,12 +3,19 @@
 import threading
 
 import pytest
+from sqlalchemy import text
 
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.classroom import records as module
 from pushlab.classroom.attempt import ReceivedAttempt
 from pushlab.classroom.records import ClassRecords
-from pushlab.errors import BadField, ClassFull, NotInClass, UnknownParticipant
+from pushlab.errors import (
+    BadField,
+    ClassFull,
+    NotInClass,
+    UnableToReadDatabase,
+    UnknownParticipant,
+)
 
 from .conftest import Clock, told
 
@@ -181,4 +188,55 @@ def test_two_kernels_of_one_participant_at_once_lose_nothing_on_postgresql_eithe
     assert len(records.snapshot().nudges) == 1 and len(records.history()) == 40
     records.remove(ada.number)
     assert records.snapshot() == ([], [], [])
+    store.close()
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["one", "everybody"])
+def test_who_leaves_while_an_attempt_is_written_leaves_nothing_on_postgresql_either(
+    postgres_url, clock, monkeypatch, everybody
+):
+    store = SubscriptionStore(postgres_url)
+    records = ClassRecords(store, clock)
+    ada = records.join("Ada").number
+    leaving = threading.Thread(target=records.delete_all if everybody else lambda: records.remove(ada))
+    append, waiting = module._append, text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def somebody_waits() -> bool:
+        return store.run(lambda other: other.execute(waiting).scalar_one() > 0, UnableToReadDatabase)
+
+    def append_and_stay(*arguments) -> None:
+        append(*arguments)
+        leaving.start()
+        while not somebody_waits():
+            assert leaving.is_alive(), "it waits for the attempt, which is not committed yet"
+
+    monkeypatch.setattr(module, "_append", append_and_stay)
+    assert record(records, ada, told(1, "03.derive", step="PRK")) == 1
+    leaving.join()
+    assert records.snapshot() == ([], [], [])
+    for table in module.OF_ONE:
+        kept = store.run(lambda it, table=table: it.execute(table.select()).all(), UnableToReadDatabase)
+        assert kept == [], table.name
+    with pytest.raises(NotInClass):
+        record(records, ada, told(2, "03.derive", step="PRK"))
+    store.close()
+
+
+def test_a_nudge_passes_over_who_has_just_left(database_url, clock, monkeypatch):
+    store = SubscriptionStore(database_url)
+    records = ClassRecords(store, clock)
+    ada, grace, joan = (records.join(name).number for name in ("Ada", "Grace", "Joan"))
+    lock = module._lock
+
+    def lock_too_late(connection, participant: int) -> None:
+        if participant == grace:
+            records.remove(grace)
+        lock(connection, participant)
+
+    # SQLite lets nobody else write once Ada's nudge is written, so there Grace is the first.
+    numbers = [grace, joan] if database_url.startswith("sqlite") else [ada, grace, joan]
+    monkeypatch.setattr(module, "_lock", lock_too_late)
+    assert records.nudge(numbers, "t", "look") == len(numbers) - 1
+    told_to = {row.participant for row in records.snapshot().nudges}
+    assert told_to == set(numbers) - {grace}
     store.close()
