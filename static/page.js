@@ -4,9 +4,9 @@ import { actionOf, followTabs, greet, introduce, known } from "./actions.js";
 import { followBoard } from "./board.js";
 import { explain, standing, StepFault } from "./explain.js";
 import { follow } from "./log.js";
-import { belongsTo, look, notificationsShown, surroundings } from "./push.js";
+import { belongsTo, look, multiplyPatience, notificationsShown, surroundings } from "./push.js";
 import { refreshRoom } from "./room.js";
-import { exchange, getParticipants, isRoom, report, ServerError } from "./server.js";
+import { exchange, getHealth, getParticipants, report, ServerError } from "./server.js";
 import { $, BUTTONS, flash, hold, paint, paintNotifications } from "./view.js";
 import { paintRoom, release, say, sayFault, shutLog } from "./view.js";
 import { code, enter, hasOldLink, leave, name, rename, token } from "./who.js";
@@ -108,7 +108,9 @@ function refuse(error) {
 
 async function begin() {
   let refused = await comeIn().catch((error) => error);
-  known.room = await isRoom();
+  const { room, patience } = await getHealth();
+  known.room = room;
+  multiplyPatience(patience);
   if (known.room && token() && (await isRefused())) refused ??= sessionEnded();
   paintRoom(known.room, Boolean(token()), name());
   if (known.room && !token()) shutLog();

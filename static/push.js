@@ -1,6 +1,6 @@
 // The user agent's part: all calls of the browser's push interfaces.
 //
-// Nothing is remembered here. Another tab, the browser's settings or the push service may change
+// No state is remembered here. Another tab, the browser's settings or the push service may change
 // everything at any time, so `look()` asks the browser again each time.
 
 import { sameBytes } from "./base64url.js";
@@ -8,6 +8,15 @@ import { sameBytes } from "./base64url.js";
 // Right after its start, Chromium needs about 6 seconds to subscribe. If it cannot reach its push
 // service, it tries for ever and reports no error.
 const PATIENCE = 20_000;
+
+const LONGEST_TIMER = 2 ** 31 - 1; // With more milliseconds, a browser's timer ends at once.
+
+let patience = PATIENCE;
+
+// A slow machine gets more time: the server knows the factor, PUSHLAB_PATIENCE.
+export function multiplyPatience(factor) {
+  patience = Math.min(PATIENCE * factor, LONGEST_TIMER);
+}
 
 // Milliseconds: in which a worker that was thrown away may get a successor, in which a new one
 // should be active, and between two looks.
@@ -90,9 +99,9 @@ export function unregister(registration) {
 // ever if the installation failed.
 async function activated(registration) {
   const before = registration.active;
-  let worker = await found(registration, PATIENCE);
+  let worker = await found(registration, patience);
   for (;;) {
-    const state = worker && (await patiently(until(() => lasting(registration, worker), PATIENCE)));
+    const state = worker && (await until(() => lasting(registration, worker), patience));
     if (!state) throw tooLate();
     if (state === "activated") return;
     // Firefox may end the worker of a registration that has just been renewed, and start another.
@@ -115,13 +124,19 @@ function found(registration, milliseconds) {
 }
 
 // Ask again and again until the answer is something, or the time is over. Return the last answer.
+// A timer ends it, because somebody may set the clock meanwhile.
 async function until(ask, milliseconds) {
-  const end = Date.now() + milliseconds;
   let answer = ask();
-  while (!answer && Date.now() < end) {
+  if (answer) return answer;
+  const limit = new AbortController();
+  const timer = setTimeout(() => {
+    limit.abort();
+  }, milliseconds);
+  while (!answer && !limit.signal.aborted) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
     answer = ask();
   }
+  clearTimeout(timer);
   return answer;
 }
 
@@ -164,7 +179,7 @@ export function belongsTo(subscription, applicationServerKey) {
 }
 
 function tooLate() {
-  return new DOMException(`No answer after ${PATIENCE / 1000} seconds.`, "TimeoutError");
+  return new DOMException(`No answer after ${patience / 1000} seconds.`, "TimeoutError");
 }
 
 function patiently(promise) {
@@ -172,7 +187,7 @@ function patiently(promise) {
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => {
       reject(tooLate());
-    }, PATIENCE);
+    }, patience);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -61,13 +61,15 @@ export async function lookAt(file) {
   }
 }
 
-// Return whether this is a room, where only the instructor may do some things.
-export async function isRoom() {
+// Return what the server says of itself: whether this is a `room`, where only the instructor may do
+// some things, and its `patience`, a factor for waits that guard against a hang.
+export async function getHealth() {
   try {
     const response = await fetch("health");
-    return Boolean((await response.json()).data.room);
+    const { room, patience } = (await response.json()).data;
+    return { room: Boolean(room), patience: patience > 0 ? patience : 1 };
   } catch {
-    return false; // If the server is unreachable, the next request shows the error.
+    return { room: false, patience: 1 }; // The next request shows that the server is unreachable.
   }
 }
 

@@ -365,16 +365,18 @@ def test_each_error_of_subscribe_has_its_advice(page, server):
         expect(page.locator("#events")).to_contain_text(f"action subscribe · error {name}")
 
 
-def test_a_push_service_that_never_answers_is_not_waited_for_for_ever(page, server):
+def test_a_push_service_that_never_answers_is_not_waited_for_for_ever(page, server, monkeypatch):
     """So does Chromium behave with no network. The page's patience ends when the test says so."""
+    monkeypatch.setenv("PUSHLAB_PATIENCE", "7")
     page.add_init_script("""
         const { setTimeout } = window;
         window.setTimeout = (run, delay, ...rest) => {
           if (delay < 20_000) return setTimeout(run, delay, ...rest);
-          window.endPatience = run;
+          [window.endPatience, window.delay] = [run, delay];
         };
     """)
     registered(page, server.url)
+    page.evaluate("delete window.endPatience")  # The one of the registration has no effect any more.
     page.click("#subscribe")
     page.wait_for_function("() => 'endPatience' in window")
     expect(page.locator("#subscribe")).to_have_attribute("aria-busy", "true")
@@ -383,7 +385,8 @@ def test_a_push_service_that_never_answers_is_not_waited_for_for_ever(page, serv
     page.click("#subscribe")  # does nothing: one action at a time
     page.evaluate("endPatience()")
     settle(page)
-    expect(page.locator("#outcome")).to_contain_text("“TimeoutError: ")
+    expect(page.locator("#outcome")).to_contain_text("“TimeoutError: No answer after 140 seconds.”")
+    assert page.evaluate("delay") == 140_000
     expect(page.locator("#subscribe")).not_to_have_attribute("aria-busy", "true")
     assert steps(page)[4] == "failed"
     assert highlighted(page) == ["subscribe"]
@@ -507,3 +510,14 @@ def test_register_waits_for_a_worker_that_comes_late_or_is_replaced(page, server
     before = {"active": "before", "states": {"before": "activated"}}
     failed = [before | {"installing": "new"}, before | REPLACED]
     assert page.evaluate(REGISTER, failed) == thrown_away
+
+
+def test_a_clock_that_is_set_meanwhile_ends_no_wait(page, server):
+    """One limit holds for the wait, and it is a timer."""
+    page.add_init_script("""
+        const { now } = Date;
+        let hours = 0;
+        Date.now = () => now() + 3_600_000 * hours++;
+    """)
+    visit(page, server.url)
+    assert page.evaluate(REGISTER, [{"installing": "new"}, NEW]) == "active"

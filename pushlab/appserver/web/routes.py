@@ -24,6 +24,7 @@ from pushlab.protocol import base64url, p256
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.spelling import wrapping
 from pushlab.protocol.subscription import PushSubscription, label_of
+from pushlab.settings import patience
 from pushlab.text import show
 
 OF_A_NOTIFICATION = {"shown", "clicked", "closed"}
@@ -77,12 +78,13 @@ class VapidHandler(Handler):
 class HealthHandler(Handler):
     """``GET /health``: what this server is, where the lab's push service is, what is routed to it.
 
-    In a ``room`` an instructor has a token.
+    In a ``room`` an instructor has a token. The page multiplies its own limits by ``patience``.
     """
 
     def get(self) -> None:
         self.succeed(
             name="pushlab",
+            patience=patience(1),
             push_service=self.server.push_service_url,
             room=self.server.guard.token is not None,
             routes=[str(route) for route in self.server.connect_overrides],

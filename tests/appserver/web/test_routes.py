@@ -49,7 +49,9 @@ def test_vapid_is_the_public_key_in_plain_text(world, fetch, keys):
     world(scenario)
 
 
-def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
+def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch, monkeypatch):
+    monkeypatch.setenv("PUSHLAB_PATIENCE", "2.5")
+
     async def scenario(server, service):
         reply = await fetch(server.url + "health")
         url = service.origin.replace("http", "ws") + "/"
@@ -57,6 +59,7 @@ def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
             "data": {
                 "success": True,
                 "name": "pushlab",
+                "patience": 2.5,
                 "push_service": url,
                 "room": False,
                 "routes": [],
@@ -70,6 +73,7 @@ def test_health_names_the_lab_and_its_push_service(world, run, serving, fetch):
                 "data": {
                     "success": True,
                     "name": "pushlab",
+                    "patience": 2.5,
                     "push_service": None,
                     "room": False,
                     "routes": [],
