@@ -16,10 +16,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from pushlab.filelock import lock, open_for_lock, unlock
+from pushlab.filelock import HELD, lock, open_for_lock, unlock
 
 PREFIX = "pushlab-"
 MARK = "pushlab-owner.lock"
+
+TRIES = 10
+"""How many folders are made at most. A sweep finds a first one that is not locked yet very rarely."""
 
 
 class ThrowAwayFolder:
@@ -33,10 +36,8 @@ class ThrowAwayFolder:
     """
 
     def __init__(self, purpose: str) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-"))
-        self._mark: BinaryIO | None = open_for_lock(self.path / MARK)
-        with suppress(OSError):  # A file system without locks: then nobody sweeps the folder either.
-            lock(self._mark)
+        self.path, mark = _make(f"{PREFIX}{purpose}-")
+        self._mark: BinaryIO | None = mark
 
     def __enter__(self) -> Path:
         return self.path
@@ -54,6 +55,37 @@ class ThrowAwayFolder:
         # The mark goes last: if this is killed half-way, the next program still knows the folder.
         _delete(self.path)
         mark.close()
+
+
+def _make(prefix: str) -> tuple[Path, BinaryIO]:
+    """Make a folder and its mark, locked.
+
+    Another program's sweep may find the mark before it is locked here. That folder is the sweep's
+    then, and another one is made. Raises OSError if that happens each time.
+    """
+    for _ in range(TRIES):
+        path = Path(tempfile.mkdtemp(prefix=prefix))
+        mark = open_for_lock(path / MARK)
+        try:
+            lock(mark)
+        except OSError as error:
+            if error.errno not in HELD:
+                return path, mark  # A file system without locks: then nobody sweeps the folder either.
+        else:
+            if _is_at(mark, path / MARK):
+                return path, mark
+        mark.close()
+    raise OSError(f"{path} was swept before it was locked, and so were {TRIES - 1} before it")
+
+
+def _is_at(mark: BinaryIO, path: Path) -> bool:
+    """Return whether an open file is the one at this path. A sweep may have deleted that one."""
+    if sys.platform == "win32":  # An open file cannot be deleted there.
+        return True
+    try:
+        return os.path.samestat(os.fstat(mark.fileno()), path.lstat())
+    except OSError:
+        return False
 
 
 def sweep() -> list[Path]:

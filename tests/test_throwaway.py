@@ -1,5 +1,6 @@
 """Folders that are thrown away: what a killed program has left is deleted, and nothing else."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pushlab import throwaway
+from pushlab.filelock import lock, open_for_lock
 from pushlab.settings import patience
 from pushlab.throwaway import MARK, ThrowAwayFolder, sweep
 
@@ -68,4 +71,47 @@ def test_a_folder_in_use_stays_and_goes_with_its_maker(place):
     with ThrowAwayFolder("demo") as folder:
         (folder / "link").symlink_to(place)
         assert sweep() == [] and folder.is_dir()
+    assert list(place.iterdir()) == []
+
+
+def test_a_sweep_that_comes_before_the_lock_takes_no_folder_in_use(place, monkeypatch):
+    swept = []
+
+    def lock_late(mark):
+        monkeypatch.setattr(throwaway, "lock", lock)
+        swept.extend(sweep())  # In place of another program's.
+        lock(mark)
+
+    monkeypatch.setattr(throwaway, "lock", lock_late)
+    with ThrowAwayFolder("demo") as folder:
+        assert len(swept) == 1 and folder not in swept
+        assert sweep() == [] and [*folder.iterdir()] == [folder / MARK]
+    assert list(place.iterdir()) == []
+
+
+def test_a_sweep_that_has_the_lock_when_the_maker_wants_it_keeps_that_folder(place, monkeypatch):
+    theirs = []
+
+    def lock_late(mark):
+        monkeypatch.setattr(throwaway, "lock", lock)
+        (found,) = place.glob(f"*/{MARK}")
+        theirs.append(open_for_lock(found))
+        lock(theirs[0])  # In place of another program's sweep, which deletes the folder next.
+        lock(mark)
+
+    monkeypatch.setattr(throwaway, "lock", lock_late)
+    with ThrowAwayFolder("demo") as folder:
+        theirs[0].close()
+        (left,) = sweep()
+        assert left != folder and folder.is_dir()
+    assert list(place.iterdir()) == []
+
+
+def test_a_file_system_without_locks_still_gives_a_folder(place, monkeypatch):
+    def refuse(mark):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(throwaway, "lock", refuse)
+    with ThrowAwayFolder("demo") as folder:
+        assert sweep() == [] and list(place.iterdir()) == [folder]
     assert list(place.iterdir()) == []
