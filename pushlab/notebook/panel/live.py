@@ -8,7 +8,8 @@ shows new events in a thread of its own.
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
 Failed = Callable[[Exception], None]
 
@@ -51,7 +52,8 @@ class Painter:
 
     A hundred touches in a row lead to one or two calls, and a call always follows the last touch. If
     nothing happens after that, it is called once more after each of the seconds in ``again``: for what
-    comes late and tells nobody.
+    comes late and tells nobody. While ``paint`` returns True, an answer is still missing, and it is
+    called again after the last of these seconds.
 
     >>> painted = threading.Event()
     >>> painter = Painter(painted.set, failed=print)
@@ -63,7 +65,7 @@ class Painter:
 
     def __init__(
         self,
-        paint: Callable[[], None],
+        paint: Callable[[], bool | None],
         failed: Failed,
         pause: float = 0.1,
         again: Sequence[float] = (),
@@ -83,15 +85,16 @@ class Painter:
         self._touched.set()
 
     def _serve(self) -> None:
-        later: Iterator[float] = iter(())
+        later: deque[float] = deque()
         while True:
-            if self._touched.wait(next(later, None)):
+            if self._touched.wait(later.popleft() if later else None):
                 self._touched.clear()
-                later = iter(self._again)
+                later = deque(self._again)
             if self._closed.is_set():
                 return
             try:
-                self._paint()
+                if self._paint() and not later:
+                    later.extend(self._again[-1:])
             except Exception as error:  # noqa: BLE001 - the thread goes on, and the panel shows it
                 self._failed(error)
             self._closed.wait(self._pause)

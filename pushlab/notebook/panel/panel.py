@@ -10,11 +10,12 @@ Each widget has one writer:
 Every widget has a CSS class of its own, ``pushlab-…``, by which style sheets and tests find it.
 """
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
@@ -53,7 +54,10 @@ LISTED = 10
 """How many subscriptions are shown: the newest ones."""
 
 LOOK_SECONDS = 3
-"""How long a page may take to tell its endpoint (times PUSHLAB_PATIENCE). Notify me waits for it."""
+"""How long a page may take to answer the panel (times PUSHLAB_PATIENCE).
+
+Notify me waits for the endpoints of all browsers, and a page that hangs delays what others show.
+"""
 
 
 class Panel:
@@ -69,6 +73,7 @@ class Panel:
         # The painter and the worker both offer recipients. An older list never replaces a newer one.
         self._offering = threading.RLock()
         self._endpoints: WeakKeyDictionary[LabBrowser, str | None] = WeakKeyDictionary()
+        self._pictures: WeakKeyDictionary[LabBrowser, bytes] = WeakKeyDictionary()
         self._make_displays()
         self.composer = Composer()
         self.browser = Choice("browser", "browser", "none is open")
@@ -359,20 +364,29 @@ class Panel:
     def _paint_progress(self) -> None:
         self.progress.value = markup.progress(self._counts.done, self._total)
 
-    def _paint_browsers(self) -> None:
+    def _paint_browsers(self) -> bool:
+        """Show what each browser shows. Return whether one of them did not answer in time."""
         self._offer_recipients()
         browser = self._browser()
-        picture = None
+        picture, late = None, False
         shown = []
         for one in self.lab.browsers:
+            seen = one is browser and one.kind != "virtual" and self._without_window()
             try:
-                shown.append(markup.notifications(one.notifications(), one.name, time.time()))
-                if one is browser and self._without_window():
-                    picture = one.screenshot()
-            except (BrowserFailed, TimedOut) as error:
+                listed = self._ask(one, one.agent.notifications)
+                shown.append(markup.notifications(listed, one.name, time.time()))
+                if seen:
+                    picture = self._pictures[one] = self._ask(one, one.agent.screenshot)
+            except BrowserFailed as error:
                 shown.append(markup.fault(error))
+            except TimedOut as error:
+                late = True
+                shown.append(markup.fault(error))
+                if seen:
+                    picture = self._pictures.get(one)
         self.notifications.value = "".join(shown) or markup.NO_BROWSER
         self.screen.show(picture, browser.name if browser else "")
+        return late
 
     def _offer_browsers(self) -> None:
         self.browser.offer([(_title(one), one) for one in self.lab.browsers])
@@ -394,13 +408,25 @@ class Panel:
     def _endpoint(self, browser: LabBrowser) -> str | None:
         """Return the endpoint of a browser: the last one known if its page does not answer in time."""
         try:
-            question = browser.agent.endpoint()
-            self._endpoints[browser] = self.lab.run(question, settings.patience(LOOK_SECONDS))
+            self._endpoints[browser] = self._ask(browser, browser.agent.endpoint)
         except BrowserFailed:
             return None  # A person has closed its window.
         except TimedOut:
             pass  # A debugger or a dialog may have stopped the page. The subscription is still there.
         return self._endpoints.get(browser)
+
+    def _ask(self, browser: LabBrowser, question: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Return a browser's answer. Raises TimedOut after LOOK_SECONDS: it may never come."""
+        seconds = settings.patience(LOOK_SECONDS)
+
+        async def answer() -> Any:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await question()
+            except TimeoutError:
+                raise TimedOut(f"{browser.name} did not answer within {seconds:g} s") from None
+
+        return self.lab.run(answer())
 
 
 def _browser_label(kind: str) -> str:

@@ -107,6 +107,22 @@ def test_a_painter_paints_again_for_what_comes_late():
     assert painted.empty(), "each touch is followed by two more calls, and by no third"
 
 
+def test_what_is_late_is_painted_again_until_it_has_come():
+    painted, late = queue.SimpleQueue(), [True] * 5
+
+    def paint():
+        painted.put(1)
+        return late.pop() if late else False
+
+    painter = Painter(paint, nothing_fails, pause=0, again=(0.01,))
+    painter.touch()
+    for _ in range(6):
+        painted.get(timeout=LONG)
+    painter.close()
+    painter._thread.join(LONG)
+    assert painted.empty(), "nothing is late any more"
+
+
 def test_a_painting_that_fails_is_told_of_and_the_next_one_is_tried():
     told, failed, again = [], threading.Event(), threading.Event()
 

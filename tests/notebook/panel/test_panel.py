@@ -231,14 +231,57 @@ def test_a_page_that_does_not_answer_is_left_out_of_no_list_and_stops_no_message
 
 
 def test_a_page_that_does_not_answer_hides_no_notification_of_another(lab, panel, two, monkeypatch):
-    def refuse():
+    async def refuse():
         raise TimedOut("The browser did not answer Runtime.evaluate")
 
-    monkeypatch.setattr(two[0], "notifications", refuse)
+    monkeypatch.setattr(two[0].agent, "notifications", refuse)
     press(panel, "notify-all")
     both = ("Runtime.evaluate", "Hello, Notifications!")
     until(panel.notifications, lambda html: all(one in html for one in both))
     assert "Runtime.evaluate" not in panel.result.value
+
+
+def test_a_page_that_hangs_holds_up_nothing_and_is_asked_again(lab, panel, two, monkeypatch):
+    ada, _ = two
+    without_painters(panel)
+    panel._offer_recipients()
+    panel.browser.choose(ada)
+    monkeypatch.setattr(panel_module.settings, "has_screen", lambda: False)
+    monkeypatch.setattr(ada, "kind", "firefox")
+    pictures = [b"first", b"second"]
+
+    async def answers():
+        return pictures.pop(0)
+
+    async def never():
+        await asyncio.Event().wait()
+
+    def paint() -> tuple[bool, str]:
+        """Paint once, in a thread: so a test that fails does not hang."""
+        late = []
+        painter = threading.Thread(target=lambda: late.append(panel._paint_browsers()), daemon=True)
+        painter.start()
+        painter.join(patience(60))
+        assert late, "it still waits for the page"
+        return late[0], words(panel.notifications.value)
+
+    def is_shown(png: bytes) -> bool:
+        seen = panel.screen.box.layout.display is None
+        return seen and panel.screen.picture.value == markup.screen(png, "Ada")
+
+    monkeypatch.setattr(panel_module, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(ada.agent, "screenshot", answers)
+    late, said = paint()
+    assert not late and "Ada showed" in said and is_shown(b"first")
+    for hangs in ("notifications", "screenshot"):
+        with monkeypatch.context() as patch:
+            patch.setattr(ada.agent, hangs, never)
+            patch.setattr(panel_module, "LOOK_SECONDS", 1)
+            late, said = paint()
+        assert late and "Ada did not answer within" in said
+        assert is_shown(b"first"), "the last picture that is known"
+    late, said = paint()
+    assert not late and "did not answer" not in said and is_shown(b"second")
 
 
 def test_an_older_list_is_not_offered_after_a_newer_one(lab, panel, monkeypatch):
