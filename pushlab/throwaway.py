@@ -22,7 +22,8 @@ PREFIX = "pushlab-"
 MARK = "pushlab-owner.lock"
 
 TRIES = 10
-"""How many folders are made at most. A sweep finds a first one that is not locked yet very rarely."""
+"""So many folders are made at most, one after another. It is very rare that a sweep finds even the first
+before it is locked."""
 
 
 class ThrowAwayFolder:
@@ -75,11 +76,11 @@ def _make(prefix: str) -> tuple[Path, BinaryIO]:
             if _is_at(mark, path / MARK):
                 return path, mark
         mark.close()
-    raise OSError(f"{path} was swept before it was locked, and so were {TRIES - 1} before it")
+    raise OSError(f"other pushlab programs have deleted {TRIES} new folders in {path.parent}: try again")
 
 
 def _is_at(mark: BinaryIO, path: Path) -> bool:
-    """Return whether an open file is the one at this path. A sweep may have deleted that one."""
+    """Return whether an open file is the one at this path. A sweep may have deleted it there."""
     if sys.platform == "win32":  # An open file cannot be deleted there.
         return True
     try:

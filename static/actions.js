@@ -20,9 +20,12 @@ export const known = { serverKey: null, stored: null, room: false };
 // where a browser has no channels, or blocks site data: each tab then knows its own actions only.
 const tabs = openChannel(push.SCOPE);
 
-const NO_WORKER = "This page has no service worker any more. Perhaps another tab unregistered it.";
+const NO_WORKER =
+  "This page has no service worker any more: another tab, or the browser's settings, removed it. " +
+  "Press “Register service worker”.";
 const NO_SUBSCRIPTION =
-  "This browser is not subscribed any more. Perhaps another tab ended the subscription.";
+  "This browser is not subscribed any more: another tab, or the browser's settings, ended the " +
+  "subscription. Press “Subscribe to push”.";
 
 export function actionOf(button) {
   switch (button) {
@@ -115,7 +118,7 @@ async function notifyAll() {
   return `Notify all: ${accepted} accepted${rest}.`;
 }
 
-// Return what `push.look()` has found. The page shows what was there when it last looked, and
+// Return `found`, which comes from `push.look()`, or throw if there is none. The page shows what was there when it last looked, and
 // another tab, or the browser's settings, may have ended it since then.
 function still(found, sentence) {
   if (found) return found;

@@ -11,7 +11,7 @@ const PATIENCE = 20_000;
 
 const LONGEST_TIMER = 2 ** 31 - 1; // With more milliseconds, a browser's timer ends at once.
 
-let patience = PATIENCE;
+let patience = PATIENCE; // also in milliseconds
 
 // A slow machine gets more time: the server knows the factor, PUSHLAB_PATIENCE.
 export function multiplyPatience(factor) {
@@ -123,8 +123,8 @@ function found(registration, milliseconds) {
   return until(() => newest(registration), milliseconds);
 }
 
-// Ask again and again until the answer is something, or the time is over. Return the last answer.
-// A timer ends it, because somebody may set the clock meanwhile.
+// Ask again and again until the answer is truthy, or the time is over. Return the last answer. A
+// timer ends the wait: somebody may set the clock, so a comparison of times would not do.
 async function until(ask, milliseconds) {
   let answer = ask();
   if (answer) return answer;

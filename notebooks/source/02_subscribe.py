@@ -38,7 +38,7 @@ good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 # %% [markdown]
 # ## The words
 #
-# | name | bytes | made by | who knows it |
+# | name | bytes, or form | made by | who knows it |
 # |---|---|---|---|
 # | **endpoint** | a URL | push service | all three parties |
 # | **p256dh**, a public key | 65 | user agent | user agent, application server |
@@ -58,7 +58,7 @@ good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 # | 2 a browser with web push | user agent | a browser inside an app; an iPhone without Home Screen |
 # | 3 a service worker | user agent | wrong folder, wrong MIME type, not active *yet* |
 # | 4 permission | the person | asked too early, refused, private window |
-# | 5 a subscription | user agent, push service | another key: `InvalidStateError`; out of reach: `AbortError` |
+# | 5 a subscription | user agent, push service | another key: `InvalidStateError`; push service out of reach: `AbortError` |
 # | 6 stored | application server | broken JSON, an endpoint that it does not allow |
 #
 # Walk them in the panel if you like; the cells below do the same.
@@ -126,18 +126,18 @@ lab.diagram(after=before, title="Steps 4, 5 and 6")
 #
 # | where | what it needs | how we know |
 # |---|---|---|
-# | Chrome, Edge, Firefox on a desktop | permission | measured on Linux (153, 156); MDN 2025 |
+# | Firefox, Chrome, Edge on a desktop | permission | measured on Linux with Firefox 153 and Chromium 156; the others: MDN 2025 |
 # | the same on Android | permission | MDN 2025 |
 # | Safari on a Mac | macOS 13, Safari 16, a gesture | WebKit's blog, 2022-06 |
 # | iPhone, iPad | 16.4, a web app on the Home Screen, a gesture | WebKit's blog, 2023-02 |
 # | a browser inside an app (WebView) | impossible | MDN 2025 |
-# | a private window | Firefox: `subscribe()` never ends; Chromium: `AbortError` | measured |
+# | a private window | Firefox: `subscribe()` never ends; Chromium: `AbortError` | measured, the same versions |
 # | a frame of another site | open a page of your own instead | MDN 2025: no prompt there |
 # | Brave | its setting for Google's push messaging | reported, 2024 |
 #
 # **What browsers take back:** Chrome removes the permission of sites that send much and are seldom
-# visited (Chromium's blog, 2025-10). Firefox ends a subscription after 15 silent pushes with no page
-# open (measured). When a site's service worker is unregistered, its subscription ends with it (Push
+# visited (Chromium's blog, 2025-10). Firefox 153 ends a subscription after 15 silent pushes with no
+# page open (measured). When a site's service worker is unregistered, its subscription ends with it (Push
 # API). After that the endpoint answers 404 or 410, and the next visit starts anew. **Older articles are
 # out of date:** FCM has replaced GCM, and you need no account there; Edge is a Chromium; Safari has web
 # push beside its own older API (Apple, WWDC 2022); and iOS has web push.
@@ -327,9 +327,9 @@ print("by https:", say(alice, "add-subscription", inside | {"endpoint": "https:/
 # %% [markdown]
 # - **401**: no session.
 # - **201**, then **200**: new, then known.
-# - **403**: a form on another site may post to your server with Alice's cookie (CSRF). The server
-#   compares the header `Origin`, which no page can forge. The second lock is `SameSite=Lax`: with it,
-#   the browser leaves the cookie out of such a post.
+# - **403**: a form on another site may post to your server with Alice's cookie (CSRF). Two things
+#   protect her: the server compares the header `Origin`, which no page can forge; and the cookie is
+#   `SameSite=Lax`, so the browser leaves it out of such a post.
 # - Bob's removal gets **200** and removes nothing, since the row is not his. **409**: he has no device.
 # - The last two are a warning: http is refused (**400**), but https to the same address is taken
 #   (**201**). *Check endpoints when you send, too*: a name that was public yesterday may lead into your
@@ -368,9 +368,10 @@ checks.subscribe.respond(respond)
 # %% [markdown]
 # ## 8 · At each visit, and another key
 #
-# First the lab's server forgets the subscription, and we only load the page. Then the server gets
-# another key; we load the page and press *Subscribe*, which it offers again. Predict for each: is it
-# the same endpoint afterwards?
+# 1. The lab's server forgets the subscription, and we only load the page.
+# 2. The server gets another key. We load the page and press *Subscribe*, because the page offers it.
+#
+# Predict for each: does the endpoint stay the same?
 
 # %%
 lab.application_server.store.remove(endpoint)  # as if last week's backup had been restored
@@ -381,16 +382,17 @@ assert lab.subscriptions()[-1].subscription.endpoint == endpoint  # and nobody p
 lab.application_server.keys = VapidKeys.generate()  # GET /vapid gives this one now
 browser = lab.open()
 lab.run(browser.agent.subscribe())
-lab.application_server.keys = lab.keys  # the mistake is noticed, and the old key put back
+lab.application_server.keys = lab.keys  # the mistake is noticed, and the right key put back
 fresh = lab.subscriptions()[-1].subscription
 print("same endpoint, p256dh:", fresh.endpoint == endpoint, fresh.p256dh == ua_public)
-print("sent with the old key:", lab.notify(fresh.endpoint, "Are you there?").status)
+print("signed with the right key again:", lab.notify(fresh.endpoint, "Are you there?").status)
 
 # %% [markdown]
 # After the server forgot, the endpoint is the same, and the server stored it as new: 201, before
 # anybody noticed. With another key, endpoint and p256dh are both new. And people who subscribed during
-# the mistake cannot be reached with the right key: **403**. That is the sender's fault, so the
-# subscription is kept; only 404 and 410 remove one. The next visit mends it. *Keep one key pair, and
+# the mistake have a subscription for the wrong key. When the server signs with the right one again,
+# their push service answers **403**. That is the sender's fault, so the subscription is kept; only 404
+# and 410 remove one. The next visit mends it. *Keep one key pair, and
 # store with each subscription the key that it was made for.* Lesson 01 changes keys with care.
 
 # %%

@@ -100,8 +100,8 @@ answers
 # - `SecurityError`: the script is not allowed for this scope. A worker at `/js/sw.js` may have the
 #   scope `/js/` and no more, unless the server sends the header `Service-Worker-Allowed`.
 # - `TypeError`: the script was not found (404), or throws when it starts.
-# - `SecurityError` again: the server sends the script as `text/plain` or `text/html`. The second is
-#   what a single-page app sends for every unknown path.
+# - `SecurityError` again: the server sends the script as `text/plain` or `text/html`. (A single-page
+#   app sends its `index.html` for every unknown path.)
 #
 # ## 3 · Registered, and what arrives
 #
@@ -202,7 +202,8 @@ print(states, versions, sep="\n")
 # never changes the worker of an open page, because the two may need each other's version. The
 # waiting worker takes over when no page with the old controller is left. A *reload* is not enough:
 # the new page begins before the old one ends. Or the worker asks for it: we send it a message, and
-# it calls `skipWaiting()`.
+# it calls `skipWaiting()`. That takes a moment: `ACTIVE` waits until no worker is installing or
+# waiting.
 
 # %% tags=["nbval-ignore-output"]
 SKIP = """async () => {
@@ -219,9 +220,10 @@ send(b"Who are you now?")
 print("shown by:", {who: said[0]["version"] for who, said in heard().items()})
 
 # %% [markdown]
-# Version 2 answers, and no worker waits. A page hears of it by the event `controllerchange`.
+# Version 2 shows the message, so it is active. (A page whose worker is replaced gets the event
+# `controllerchange`.)
 #
-# The starter's worker does so without being asked: `skipWaiting()` in `install`, `clients.claim()`
+# The starter's worker takes over without being asked: `skipWaiting()` in `install`, `clients.claim()`
 # in `activate`. That is right for a worker that only handles push, because the pages need nothing of
 # it. One that also caches a site's files should wait, or offer a button "New version: reload" that
 # sends the message above.
@@ -379,7 +381,8 @@ print({name: lab.notify(row.subscription.endpoint, "Anybody?").status for name, 
 # %% [markdown]
 # Firefox tells its worker as soon as it has connected again: there was a subscription (`change`),
 # and there is no new one (`renewed` is false). The worker has to subscribe again. Chromium says
-# nothing, and its `getSubscription()` still returns the dead subscription.
+# nothing, and its `getSubscription()` still returns the dead subscription. Both endpoints answer
+# **404**: the push service that lost its database does not know them.
 #
 # When the *permission* is withdrawn (measured):
 #

@@ -38,10 +38,10 @@ lab
 # | word | what it is |
 # |---|---|
 # | **job** | one message for one subscription: a row in a table |
-# | **claim** | an SQL statement by which one worker takes a job; not a claim in a token |
-# | **lease** | how long a claim holds; after that the job is free again |
+# | **take** | what one SQL statement does: it gives a free job to one worker, and to no other |
+# | **lease** | how long a worker may keep a job; after that the job is free again |
 # | **lane** | a worker that sends to one vendor only |
-# | **outcome** | accepted, gone, refused, retry or expired |
+# | **outcome** | of an attempt: accepted, gone, refused, retry or expired |
 #
 # ## 1 · Four vendors and twenty people
 #
@@ -101,14 +101,14 @@ def enqueue(db, title, topic, ttl, now):
     return row.lastrowid
 
 # %% [markdown]
-# ## 3 · A claim
+# ## 3 · One worker takes a job
 #
-# Suppose that two workers first *look* for a free job and then *mark* it. Both may find the same one.
+# Suppose that two workers first *look* for a free job, then *mark* it. Both may find the same one.
 # So looking and marking must be one statement. Our mark is a **lease**, the time until which the job
 # belongs to this worker. If the worker dies, its lease runs out, and the job is free again.
 
 # %%
-def claim(db, vendor, now, lease=60):
+def take(db, vendor, now, lease=60):
     """Take one job that is due, for ``lease`` seconds. Return it, or None if there is none."""
     rows = db.execute("""UPDATE jobs SET lease = :now + :lease, tries = tries + 1 WHERE id = (
         SELECT id FROM jobs WHERE outcome = 'waiting' AND vendor GLOB :vendor AND due <= :now
@@ -123,10 +123,16 @@ def claim(db, vendor, now, lease=60):
 #
 # ## 4 · One attempt
 #
-# `post` is lesson 05 in one call. Five details matter. It has a time-out. It follows no redirect. It
-# hands over a copy of the claims. It asks for the TTL that is *left*. And it catches whatever is raised,
-# because one row that nothing can be sent to must not stop the others. What the vendor says goes into
-# the log. The endpoint, the token and the text of the message do not, because a log has many readers.
+# `post` is lesson 05 in one call. Five details matter:
+#
+# - It has a time-out.
+# - It follows no redirect.
+# - It hands over a *copy* of the token's claims, because pywebpush writes into the dict that it gets.
+# - It asks for the TTL that is *left*.
+# - It catches whatever is raised: one row that nothing can be sent to must not stop the others.
+#
+# What the vendor says goes into the log. The endpoint, the token and the text of the message do not,
+# because a log has many readers.
 #
 # The time-out does not limit the whole attempt: `requests` counts its 10 seconds anew for each piece of
 # the answer. A push service that sends a byte every nine seconds keeps a worker beyond its lease of 60,
@@ -192,8 +198,8 @@ def record(db, job, now, outcome, *answer):
 # %%
 def work(db, vendor, clock, send, after=lambda step, job: None):
     """Do every job that is due at the vendors that match ``vendor``."""
-    while job := claim(db, vendor, clock()):
-        after("claimed", job)
+    while job := take(db, vendor, clock()):
+        after("taken", job)
         answer = attempt(db, job, clock(), send)
         after("answered", job)
         record(db, job, clock(), *answer)
@@ -209,7 +215,7 @@ def after(step, job):
 key, claims = os.environ["VAPID_PRIVATE_KEY"], {"sub": os.environ["VAPID_SUBJECT"]}
 send = lambda row, left: post(row, left, key, claims)
 work(connect(path), "*", lambda: time.time() + float(ahead), send, after)'''
-parts = map(inspect.getsource, (connect, claim, post, outcome_of, attempt, record, work))
+parts = map(inspect.getsource, (connect, take, post, outcome_of, attempt, record, work))
 print(script.write_text(top + "\n".join(parts) + main, "utf-8"), "characters")
 
 # %% [markdown]
@@ -217,7 +223,7 @@ print(script.write_text(top + "\n".join(parts) + main, "utf-8"), "characters")
 #
 # The program is killed three times. SIGKILL ends it at once: no `except` and no `finally` runs.
 #
-# 1. It has *claimed* the job of person 3, and has not sent yet.
+# 1. It has *taken* the job of person 3, and has not sent yet.
 # 2. The push service has *answered* for person 6, and that is not recorded yet.
 # 3. The same happens with person 9, whose browser is away.
 #
@@ -237,7 +243,7 @@ start = functools.partial(subprocess.Popen, env=known, stdin=PIPE, stdout=PIPE, 
 
 # %%
 lab.run(people[8].disconnect())
-for wanted in ("claimed", "3"), ("answered", "6"), ("answered", "9"):
+for wanted in ("taken", "3"), ("answered", "6"), ("answered", "9"):
     with start([sys.executable, script, path, "0", *wanted]) as worker:
         print(worker.stdout.readline().strip(), "· killed")
         worker.kill()
@@ -252,8 +258,8 @@ print("6 sees:", [(note.title, note.tag) for note in lab.run(people[5].notificat
 # %% [markdown]
 # Nobody was forgotten, and only person 6 received the message twice.
 #
-# - **Person 3:** the claim was there, but the message had not been sent. The lease ran out, and the
-#   fourth start sent it once.
+# - **Person 3:** the job was taken, but the message had not been sent. The lease ran out, and the fourth
+#   start sent it once.
 # - **Person 6:** the push service had the message, but our table did not say so. This gap cannot be
 #   closed. Sending happens at the push service and recording happens here, so one of them comes
 #   first. A program that records first *loses* a message when it is killed in between, and one that
@@ -262,9 +268,10 @@ print("6 sees:", [(note.title, note.tag) for note in lab.run(people[5].notificat
 #   copy had the same **Topic** and replaced it.
 #
 # Look at what person 6 *sees*: one Lunch. Both copies had the same **tag**, so the second replaced
-# the first on the screen. Give each message its own Topic and tag, and a duplicate does no harm. (Our
-# topics have 8 characters because Apple refuses topics of 5, 9 or 13, as senders report (September
-# 2026); the lab's `apple` refuses them too.)
+# the first on the screen. Give each message its own Topic and tag, and a duplicate does no harm.
+#
+# Our topics have 6 or 8 characters. Senders report that Apple refuses topics of 5, 9 or 13 (September
+# 2026), and so does the lab's `apple`.
 
 # %% [markdown]
 # ## 6 · Retries, and a TTL that shrinks
@@ -276,9 +283,13 @@ print("6 sees:", [(note.title, note.tag) for note in lab.run(people[5].notificat
 # ### Exercise 1 · `again(tries, retry_after, now, ends) -> float | None`
 #
 # Our `record` has two faults: it ignores `Retry-After`, and it plans attempts after the message's
-# end. Write what it should do instead. In: how many attempts there were (1, 2, …); the header's text,
-# or `None`; the time, and when the message becomes worthless, both in seconds since 1970. Out: the
-# *time* of the next attempt, or `None` if that is not before `ends`.
+# end. Write what it should do instead. In:
+#
+# - `tries`: how many attempts there were (1, 2, …)
+# - `retry_after`: the text of the header `Retry-After`, or `None`
+# - `now`, `ends`: the present time, and when the message becomes worthless, in seconds since 1970
+#
+# Out: the *time* of the next attempt, or `None` if that is not before `ends`.
 #
 # - The first pause is 30 s, each further one is twice the last, and none of these is longer than an
 #   hour.
@@ -341,7 +352,7 @@ goals, noon = {}, int(time.time()) + 100
 news = enqueue(db, "News", "news-001", 3600, noon)
 
 # %% [markdown]
-# A single worker for all vendors waits for the slowest of them. A **lane** is a worker that claims
+# A single worker for all vendors waits for the slowest of them. A **lane** is a worker that takes
 # the jobs of one vendor only. In the next cell `wns` does not answer until the other three lanes are
 # done. Two people have unsubscribed in the cell above. *Predict* the row of `wns` while the board is
 # live, and *look for* the two who left.
@@ -387,11 +398,11 @@ day("Tuesday", 0, 30, 90)
 # vendor.
 #
 # **Tuesday: one vendor gives no answer, and the others accept.** That push service is down, or
-# something between you and it is. There is nothing to mend, because the queue waits. The alarm to set
+# something between you and it is. There is nothing to mend: the jobs wait in the queue. The alarm to set
 # is: no answers from **one** vendor, or its oldest job is too old. If *all* vendors were silent, it
 # would be your own network.
 #
-# Now we mend both. The refused jobs wait again, and the push service is started. Then Wednesday comes.
+# Both incidents end: the refused jobs wait again, and the push service is back. Then Wednesday comes.
 # *Diagnose* it before you read on.
 
 # %%
@@ -419,7 +430,7 @@ day("Wednesday", 0)
 #
 # | word | when |
 # |---|---|
-# | `worker` | a vendor has jobs waiting and not one attempt: our lane is dead |
+# | `worker` | a vendor has jobs waiting and not one attempt: its lane is dead |
 # | `key` | every vendor has more *refused* than *accepted* |
 # | `network` | every vendor has more *retry* than *accepted* |
 # | `claims` | a vendor has more *refused* than *accepted* |
@@ -518,7 +529,7 @@ for zone in map(zoneinfo.ZoneInfo, ("Europe/Paris", "America/New_York", "Asia/To
 #
 # ## What you saw
 #
-# - A web request writes jobs down, and workers claim them: one row for each message and subscription.
+# - A web request writes jobs down, and workers take them: one row for each message and subscription.
 # - A program that is killed between answer and record doubles one message. Topic and tag make that
 #   harmless.
 # - A retry asks for the TTL that is left.

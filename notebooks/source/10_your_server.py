@@ -34,7 +34,7 @@ lab
 # |---|---|
 # | **case** | one question of the examination, such as `answers.410`: what is sent, and what must be seen |
 # | **level** | MUST or SHOULD where an RFC says it; *practice* where experience does |
-# | **verdict** | pass, fail, warn, not applicable, or not reached because something else failed first |
+# | **verdict** | pass (green), fail (red), warn, not applicable, or not reached because something else failed first |
 #
 # ## 1 · An empty file
 #
@@ -62,9 +62,9 @@ examine(script)
 #
 # The frame of the file stays the same from here on. It uses Tornado, and the rest of the file does not
 # depend on it: a route is a function that is given the JSON of a request, and returns a status and an
-# answer. With aiohttp or FastAPI you would change the frame alone. *Look for* three limits: on the time
-# that an answer may take, on the requests that are under way, and on the size of a body. (`parsed` and
-# `is_ours` come in section 3.)
+# answer. With aiohttp or FastAPI you would change the frame alone. *Look for* three limits: on how
+# long a push service may stay silent, on how many requests are under way, and on the size of a body.
+# (`parsed` and `is_ours` come in section 3.)
 
 # %%
 top = """import asyncio, base64, email.utils, json, os, pathlib, random, re, requests
@@ -177,9 +177,9 @@ print(len(requests.get(site.url + "vapid", timeout=10).text))
 # subscription that you can and may send to, and `False` for everything else. Nothing that is sent to
 # you may raise an error.
 #
-# - The endpoint is an origin, a slash, and a path of printable ASCII. The origin is one of
-#   `test_origins`, or it is `https://` and a host without a port. Then this host ends in one of
-#   `vendors`, or is one of them without its first dot.
+# - The endpoint is an origin, a slash, and a path of printable ASCII. Either the origin is in
+#   `test_origins`. Or it is `https://` and a host without a port, and the host is a vendor's: with a dot
+#   put before it, it ends in one of `vendors`.
 # - `p256dh` is 65 bytes in base64url and a point of P-256. `auth` is 16 bytes.
 #
 # Two programs may read a strange URL in two ways. A stranger will look for a URL that is a push service
@@ -466,7 +466,7 @@ print(answer, answer["accepted"] and browser.wait_for_notification(title="My own
 # %% [markdown]
 # ## Questions
 #
-# 1. A colleague's table is all green, but half of it is *not applicable*. What do you ask?
+# 1. A colleague's table has nothing red, but half of it is *not applicable*. What do you ask?
 # 2. Your server allows four vendors. A browser comes with a fifth push service. What does its user see,
 #    and what can you do?
 # 3. The examination sends 60 messages at once, and all are green. Why look at 2,000 before a release?

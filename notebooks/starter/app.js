@@ -56,8 +56,9 @@ function base64url(buffer) {
 async function turnOn() {
   const permission = await Notification.requestPermission();
   if (permission !== "granted") throw new Error("This browser does not allow notifications here.");
-  me = await (await fetch("me")).json(); // another tab may have logged in as somebody else
-  if (!me.user) throw new Error("Log in first.");
+  // Another tab may have logged out, or logged in as somebody else.
+  me = await (await fetch("me")).json();
+  if (!me.user) throw new Error("You are logged out. Log in again, then turn it on.");
   await save();
   localStorage.subscriber = me.user;
 }

@@ -89,7 +89,8 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     seen REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS gone (endpoint TEXT PRIMARY KEY);
--- AUTOINCREMENT: the number of a message that was removed is never given to another.
+-- AUTOINCREMENT gives no number twice. Otherwise a late answer about a message that was removed would
+-- delete the message that got its number, unsent.
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     endpoint TEXT NOT NULL REFERENCES subscriptions ON DELETE CASCADE,

@@ -240,7 +240,8 @@ class ClassRecords:
         """Delete a participant with all that is kept of them. Raises UnknownParticipant."""
 
         def delete(connection: Connection) -> None:
-            # First: it waits for whoever writes for this participant (see _lock), and lets nobody begin.
+            # This row first: it waits for who is writing for the participant (see _lock), and nobody can
+            # begin to write after it.
             that = participants.delete().where(participants.c.number == participant)
             if not connection.execute(that).rowcount:
                 raise UnknownParticipant

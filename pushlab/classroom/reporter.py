@@ -24,7 +24,8 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between two tries to reach the instructor's machine. The last one is repeated."""
 
 UNAUTHORIZED, NOT_AS_WE_SEND, SERVER_ERROR = 401, (400, 413), 500
-"""Statuses: this is no participant any more; this will never be taken; from here on, it may be later."""
+"""HTTP statuses: who sends this has left the class; it will never be taken; from here on, it may be
+taken later."""
 
 
 class Client(Protocol):

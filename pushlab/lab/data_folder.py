@@ -191,8 +191,9 @@ def _has_not_stopped(refused: str, is_asked: bool) -> DataFolderTaken:
     if is_asked:
         said, hint = "has not stopped when it was asked to", "close its browsers, or end its process"
         return DataFolderTaken(f"{refused}, and {said}", hint=f"Stop it there: {hint}")
-    said = "does not answer when it is asked to stop"
-    return DataFolderTaken(f"{refused}, and {said}", hint="Stop it there, or try again in a moment")
+    said = "could not be asked to stop"
+    hint = "It may be just starting or ending: try again in a moment, or stop it there"
+    return DataFolderTaken(f"{refused}, and {said}", hint=hint)
 
 
 @contextmanager

@@ -179,7 +179,7 @@ class Programs:
 
 
 def _free_port() -> int:
-    """Return a port at which nobody listens, and which nobody is given. Raises PortTaken."""
+    """Return a free port that the system gives to nobody who asks for any. Raises PortTaken."""
     for port in secrets.SystemRandom().sample(PORTS, TRIES):
         with suppress(OSError), socket.socket() as probe:
             probe.bind((LOOPBACK, port))

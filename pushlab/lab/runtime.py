@@ -235,7 +235,8 @@ class LabRuntime(Lifecycle):
     def _start_at(self, port: int, kept: int, start: Callable[[int], Coroutine[Any, Any, None]]) -> None:
         """Start a server at ``port``; for port 0 at the kept one, or at any if that is taken.
 
-        No look before tells: somebody may take the port right after it. Raises PortTaken for ``port``.
+        It does not look first whether the kept port is free: somebody may take it right after that look.
+        Raises PortTaken for ``port``.
         """
         if not port and kept:
             with suppress(PortTaken):

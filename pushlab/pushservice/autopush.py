@@ -66,7 +66,7 @@ MAX_CONNECTIONS = 10_000
 """User agents that may be connected at one time. One more is answered 503."""
 
 HELLO_SECONDS = 10
-"""How long a user agent may take from the handshake to its hello."""
+"""Seconds that a user agent may take from the handshake to its hello (times PUSHLAB_PATIENCE)."""
 
 PING_SECONDS = 60
 """How often the server sends a Ping frame; a user agent has as long to answer (RFC 6455 §5.5.2).

@@ -104,7 +104,7 @@ def test_each_fault_has_its_outcome_in_words(world, name):
         assert fault.words in outcome.text and len(outcome.text) < 2000
         assert urlsplit(endpoint).path not in outcome.text
         expected = 0 if fault.tls else fault.attempts
-        # Who is silent has a second for each. On a busy machine it may not even read in that time.
+        # A silent server gets a second for each attempt. On a busy machine it may not even read in that.
         assert fault.asked <= expected if fault.silent else fault.asked == expected
         assert len(server.pauses) == fault.attempts - 1
         assert server.store.get(endpoint), "only 404 and 410 remove a subscription"

@@ -201,7 +201,7 @@ def serving(fault: str, port: int) -> Iterator[str]:
 
 
 def two_ports() -> int:
-    """Return a port that nobody is given, and whose next one nobody is given either."""
+    """Return a free port whose next one is free, too. The system gives neither to anybody else."""
     one = free_port()
     while (two := free_port()) != one + 1:
         one = two

@@ -124,10 +124,10 @@ def test_a_lab_that_cannot_be_asked_is_left_alone(tmp_path, monkeypatch):
     """It hangs: nothing is ended by force."""
     monkeypatch.setattr(data_folder, "ASK_SECONDS", 0.1)
     lock = DataFolderLock(tmp_path)
-    with pytest.raises(DataFolderTaken, match="does not answer when it is asked to stop"):
+    with pytest.raises(DataFolderTaken, match="could not be asked to stop"):
         LabRuntime(**FREE, data=tmp_path, take_over=True)
     lock.note(9, "nobody listens there")
-    with pytest.raises(DataFolderTaken, match="does not answer when it is asked to stop"):
+    with pytest.raises(DataFolderTaken, match="could not be asked to stop"):
         LabRuntime(**FREE, data=tmp_path, take_over=True)
     lock.release()
 

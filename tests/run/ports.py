@@ -18,7 +18,7 @@ _numbers = itertools.islice(_numbers, os.getpid() % EACH, None)
 
 
 def free_port() -> int:
-    """Return a port at which nobody listens, and which nobody is given."""
+    """Return a free port that the system gives to nobody who asks for any."""
     while True:
         with socket.socket() as probe:
             try:

@@ -309,7 +309,7 @@ def test_429_holds_back_its_own_subscription(module, push, origin_and_service, s
 
 
 def test_the_number_of_a_removed_message_is_not_given_to_the_next(push, origin_and_service):
-    """It would end the next one, unsent, when the request of the removed one comes back."""
+    """The late answer about the removed one would delete the next one, unsent."""
     endpoint = f"{origin_and_service[0]}/slow"
     queue(push, endpoint)
     [under_way] = push.next_messages()

@@ -376,7 +376,7 @@ def test_a_push_service_that_never_answers_is_not_waited_for_for_ever(page, serv
         };
     """)
     registered(page, server.url)
-    page.evaluate("delete window.endPatience")  # The one of the registration has no effect any more.
+    page.evaluate("delete window.endPatience")  # the timer of the registration, which is over
     page.click("#subscribe")
     page.wait_for_function("() => 'endPatience' in window")
     expect(page.locator("#subscribe")).to_have_attribute("aria-busy", "true")
@@ -470,7 +470,7 @@ def test_the_drawing_stays_still_for_those_who_want_that(page, server):
 # ---- a registration whose worker comes late, or is replaced: Firefox does both after unregister() --
 # A page cannot rely on an event for each change, so none is sent here.
 
-# A registration that looks like these, one after the other, each for some looks of the page.
+# A registration that is in these states, one after the other. The page reads each of them some times.
 REGISTER = """async (looks) => {
   const workers = {};
   const worker = (name) => (workers[name] ??= { state: "installing" });

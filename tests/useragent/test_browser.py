@@ -445,7 +445,7 @@ def test_another_page_times_out_and_its_console_is_quoted(world, page, monkeypat
 
 
 def impatient(page, monkeypatch, once=lambda: True):
-    """Have the page waited for a moment only, ``once`` this is so; everything else as long as ever."""
+    """Let a wait for the page end after a moment, once ``once()`` is true. Other waits stay long."""
     evaluate = page.evaluate
 
     async def quick(function, *arguments):

@@ -139,7 +139,7 @@ class BroadcastSender:
 
         if mark.resumed:
             batches = await outlast(partial(self._left, run, unreadable))
-            self._work.check()  # close() may have come meanwhile. It does not know of this one.
+            self._work.check()  # close() may have been called meanwhile: it could not end this one.
         else:
             batches = self._store.batches(unreadable=unreadable)
         broadcast = Broadcast(

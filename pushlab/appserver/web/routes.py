@@ -78,7 +78,8 @@ class VapidHandler(Handler):
 class HealthHandler(Handler):
     """``GET /health``: what this server is, where the lab's push service is, what is routed to it.
 
-    In a ``room`` an instructor has a token. The page multiplies its own limits by ``patience``.
+    In a ``room`` an instructor has a token. ``patience`` is PUSHLAB_PATIENCE: the page multiplies by it
+    the 20 s in which its browser's push service or a service worker has to answer.
     """
 
     def get(self) -> None:

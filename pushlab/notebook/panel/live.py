@@ -52,8 +52,8 @@ class Painter:
 
     A hundred touches in a row lead to one or two calls, and a call always follows the last touch. If
     nothing happens after that, it is called once more after each of the seconds in ``again``: for what
-    comes late and tells nobody. While ``paint`` returns True, an answer is still missing, and it is
-    called again after the last of these seconds.
+    comes late and tells nobody. If ``paint`` returns True, something is still missing: then it is called
+    again and again, at the last of these seconds, until it returns something else.
 
     >>> painted = threading.Event()
     >>> painter = Painter(painted.set, failed=print)

@@ -56,8 +56,12 @@ LISTED = 10
 LOOK_SECONDS = 3
 """How long a page may take to answer the panel (times PUSHLAB_PATIENCE).
 
-Notify me waits for the endpoints of all browsers, and a page that hangs delays what others show.
+It is short, because “Notify me” waits for the endpoint of every browser, and because a page that hangs
+holds up the notifications of the others.
 """
+
+
+ASKED_AGAIN = "Close a dialog of the page, or let its debugger go on. The panel asks again by itself"
 
 
 class Panel:
@@ -236,7 +240,7 @@ class Panel:
     def _start(self, label: str, action: Callable[[], str]) -> None:
         with self._switching:
             if self._stopped:
-                return  # The click waited behind the cell that stopped the lab: nobody does it any more.
+                return  # The click waited until the cell that stopped the lab had ended.
             self._under_way += 1
             self._switch_buttons()
             self._say(f"“{label}” is under way.")
@@ -424,7 +428,8 @@ class Panel:
                 async with asyncio.timeout(seconds):
                     return await question()
             except TimeoutError:
-                raise TimedOut(f"{browser.name} did not answer within {seconds:g} s") from None
+                detail = f"the page in {browser.name} did not answer within {seconds:g} s"
+                raise TimedOut(detail, fault="the page, or a busy machine", hint=ASKED_AGAIN) from None
 
         return self.lab.run(answer())
 

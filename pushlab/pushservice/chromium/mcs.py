@@ -56,7 +56,7 @@ MAX_STANZA = 4 * 1024
 """Bytes of a frame after the login. Chromium's have some fifty."""
 
 LOGIN_SECONDS = 10
-"""How long a browser may take from its connection to its LoginRequest."""
+"""Seconds that a browser may take from its connection to its LoginRequest (times PUSHLAB_PATIENCE)."""
 
 
 class McsServer(TCPServer):

@@ -248,7 +248,7 @@ class Chromium(Browser):
             try:
                 known = await super().notifications()
             except BaseException:
-                # Nobody has been told, so the next call tells it, with what has been reported since.
+                # This call tells nobody. The next one does, and what has come since is after these.
                 self._news = self._news or news
                 self._displayed = deque([*displayed, *self._displayed], DISPLAYED_KEPT)
                 raise

@@ -278,7 +278,7 @@ def test_a_page_that_hangs_holds_up_nothing_and_is_asked_again(lab, panel, two, 
             patch.setattr(ada.agent, hangs, never)
             patch.setattr(panel_module, "LOOK_SECONDS", 1)
             late, said = paint()
-        assert late and "Ada did not answer within" in said
+        assert late and "the page in Ada did not answer within" in said
         assert is_shown(b"first"), "the last picture that is known"
     late, said = paint()
     assert not late and "did not answer" not in said and is_shown(b"second")

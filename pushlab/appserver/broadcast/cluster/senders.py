@@ -19,8 +19,8 @@ class ClusterSenders:
     async def sender(self, workers: Processes | Cluster) -> ClusterSender:
         """Return the sender by these workers. The others are ended, unless they have a notify-all.
 
-        Await nothing between this call and the sender's: another call would end it as idle. Raises
-        LabStopped, and what ``make`` raises.
+        Use it at once, with no other ``await`` before: until it has a notify-all it is idle, and another
+        call may end it. Raises LabStopped, and what ``make`` raises.
         """
         if workers not in self._senders:
             idle = [other for other, sender in self._senders.items() if not sender.busy]
