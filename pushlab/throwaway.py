@@ -126,9 +126,14 @@ def _sweep(folder: Path) -> bool:
             return False  # Its maker is alive.
         _end_what_runs_with(folder)
         if sys.platform == "win32":
+            _empty(folder)
             unlock(mark)
             mark.close()
-        _delete(folder)
+            with suppress(OSError):  # If its maker has just opened the mark, the folder is in use.
+                (folder / MARK).unlink()
+                folder.rmdir()
+        else:
+            _delete(folder)
     return not folder.exists()
 
 
@@ -147,10 +152,15 @@ def _end_what_runs_with(folder: Path) -> None:
 
 def _delete(folder: Path) -> None:
     """Delete a folder, the mark last. The guard of a killed browser may be deleting it as well."""
+    _empty(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    """Delete what is in a folder, except for its mark."""
     with suppress(OSError):
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             elif path.name != MARK:
                 path.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)

@@ -22,10 +22,10 @@ const tabs = openChannel(push.SCOPE);
 
 const NO_WORKER =
   "This page has no service worker any more: another tab, or the browser's settings, removed it. " +
-  "Press “Register service worker”.";
+  "Register it again.";
 const NO_SUBSCRIPTION =
   "This browser is not subscribed any more: another tab, or the browser's settings, ended the " +
-  "subscription. Press “Subscribe to push”.";
+  "subscription. Subscribe again.";
 
 export function actionOf(button) {
   switch (button) {
@@ -94,13 +94,12 @@ async function subscribe() {
 }
 
 async function unsubscribe() {
-  const { subscription } = await push.look();
-  await end(still(subscription, NO_SUBSCRIPTION));
+  await end(await subscribed());
   return "Unsubscribed. The endpoint will never work again.";
 }
 
 async function notifyMe() {
-  const { endpoint } = still((await push.look()).subscription, NO_SUBSCRIPTION);
+  const { endpoint } = await subscribed();
   try {
     const { status, message } = await server.notifyMe(endpoint);
     return status === 201 ? ACCEPTED : message;
@@ -118,8 +117,15 @@ async function notifyAll() {
   return `Notify all: ${accepted} accepted${rest}.`;
 }
 
-// Return `found`, which comes from `push.look()`, or throw if there is none. The page shows what was there when it last looked, and
-// another tab, or the browser's settings, may have ended it since then.
+// Return this browser's subscription. Throw if it, or the service worker, has gone.
+async function subscribed() {
+  const { registration, subscription } = await push.look();
+  still(registration, NO_WORKER);
+  return still(subscription, NO_SUBSCRIPTION);
+}
+
+// Return `found`, which comes from `push.look()`, or throw if there is none. The page shows what was
+// there when it last looked, and another tab, or the browser's settings, may have ended it since then.
 function still(found, sentence) {
   if (found) return found;
   throw new server.ServerError("ended-meanwhile", sentence);

@@ -314,8 +314,10 @@ class ClassRecords:
         """Delete every participant, and all that is kept of them."""
 
         def delete(connection: Connection) -> None:
-            for table in (participants, *OF_ONE):  # in this order, as in remove()
-                connection.execute(table.delete())
+            connection.execute(participants.delete())  # first, as in remove()
+            here = select(participants.c.number)  # who has joined since: PostgreSQL lets them
+            for table in OF_ONE:
+                connection.execute(table.delete().where(table.c.participant.not_in(here)))
 
         self._write(delete)
 

@@ -135,8 +135,17 @@ class ClientPage(ABC):
 
     async def screenshot(self) -> bytes:
         """Return a PNG of the whole page, also of what is below the edge of the window."""
-        async with self._turn:
-            return await self._capture()
+        await self._turn.acquire()
+        capture = asyncio.ensure_future(self._capture())
+
+        def end_turn(capture: asyncio.Future[bytes]) -> None:
+            self._turn.release()
+            if not capture.cancelled():
+                capture.exception()  # Perhaps nobody waits for it any more.
+
+        # The browser goes on, and lays the page out anew, even if nobody waits for the picture any more.
+        capture.add_done_callback(end_turn)
+        return await asyncio.shield(capture)
 
     async def settled(self) -> None:
         """Wait until the page is idle and shows its state."""

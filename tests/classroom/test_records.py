@@ -16,6 +16,7 @@ from pushlab.errors import (
     UnableToReadDatabase,
     UnknownParticipant,
 )
+from pushlab.settings import patience
 
 from .conftest import Clock, told
 
@@ -195,6 +196,7 @@ def test_two_kernels_of_one_participant_at_once_lose_nothing_on_postgresql_eithe
 def test_who_leaves_while_an_attempt_is_written_leaves_nothing_on_postgresql_either(
     postgres_url, clock, monkeypatch, everybody
 ):
+    monkeypatch.setattr("pushlab.appserver.store.BUSY_TIMEOUT", patience(60))
     store = SubscriptionStore(postgres_url)
     records = ClassRecords(store, clock)
     ada = records.join("Ada").number
@@ -219,6 +221,26 @@ def test_who_leaves_while_an_attempt_is_written_leaves_nothing_on_postgresql_eit
         assert kept == [], table.name
     with pytest.raises(NotInClass):
         record(records, ada, told(2, "03.derive", step="PRK"))
+    store.close()
+
+
+def test_who_joins_while_everybody_is_deleted_keeps_what_is_their_own(postgres_url, clock, monkeypatch):
+    store = SubscriptionStore(postgres_url)
+    records, joined = ClassRecords(store, clock), []
+    records.join("Ada")
+
+    class Tables(tuple):
+        def __iter__(self):
+            if not joined:  # PostgreSQL lets somebody join after the deletion of the participants.
+                joined.append(records.join("Grace").number)
+                record(records, joined[0], told(1, "03.derive", step="PRK"))
+            return super().__iter__()
+
+    monkeypatch.setattr(module, "OF_ONE", Tables(module.OF_ONE))
+    records.delete_all()
+    participants, progress, _ = records.snapshot()
+    assert [one.number for one in participants] == [one.participant for one in progress] == joined
+    assert len(records.history()) == 1
     store.close()
 
 

@@ -114,15 +114,26 @@ UNSUBSCRIBE = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
   return (await registration.pushManager.getSubscription()).unsubscribe();
 }"""
+UNREGISTER = "() => navigator.serviceWorker.getRegistration().then((one) => one.unregister())"
 
 
 @pytest.mark.parametrize("button", ["unsubscribe", "notify_me"])
-def test_a_button_for_a_subscription_that_another_tab_has_ended(button, subscribed):
-    assert subscribed.evaluate(UNSUBSCRIBE) is True
-    with pytest.raises(BrowserFailed, match="This browser is not subscribed any more"):
+@pytest.mark.parametrize(
+    ("ended", "said", "state", "highlighted"),
+    [
+        (UNSUBSCRIBE, "This browser is not subscribed any more", "registered", "subscribe"),
+        (UNREGISTER, "This page has no service worker any more", "unregistered", "register"),
+    ],
+    ids=["unsubscribed", "unregistered"],
+)
+def test_a_button_for_a_subscription_that_another_tab_has_ended(
+    button, ended, said, state, highlighted, subscribed
+):
+    assert subscribed.evaluate(ended) is True
+    with pytest.raises(BrowserFailed, match=said):
         subscribed.run(getattr(subscribed.browser, button)())
-    assert subscribed.run(subscribed.browser.state()) == "registered"
-    assert facts_of(subscribed)["next"] == ["subscribe"]
+    assert subscribed.run(subscribed.browser.state()) == state
+    assert facts_of(subscribed)["next"] == [highlighted]
 
 
 def test_a_tab_knows_what_another_one_has_stored(subscribed):

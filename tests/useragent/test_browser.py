@@ -589,6 +589,30 @@ def test_no_picture_comes_between_the_aim_and_the_click(world, moving, monkeypat
     world.run(scenario())
 
 
+def test_a_picture_that_nobody_waits_for_any_more_keeps_its_turn(world, moving, monkeypatch):
+    async def scenario():
+        begun, go_on, capture = asyncio.Event(), asyncio.Event(), moving._capture
+
+        async def capture_slowly():
+            begun.set()
+            await go_on.wait()
+            return await capture()
+
+        monkeypatch.setattr(moving, "_capture", capture_slowly)
+        looking = asyncio.ensure_future(moving.screenshot())
+        await begun.wait()
+        looking.cancel()
+        await asyncio.wait([looking])
+        assert looking.cancelled() and moving._turn.locked()
+        pressing = asyncio.ensure_future(moving.notify_me())
+        assert await moving.evaluate(PRESSED) == []
+        go_on.set()
+        await pressing
+        assert await moving.evaluate(PRESSED) == ["notify-me"] and not moving._turn.locked()
+
+    world.run(scenario())
+
+
 def test_pictures_one_after_the_other_cost_no_click(world, moving):
     rounds = chance.examples(6)
 

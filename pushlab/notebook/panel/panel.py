@@ -44,6 +44,7 @@ from pushlab.notebook.panel.screen import Screen
 from pushlab.notebook.pictures import theme
 from pushlab.notebook.pictures.sequence import COLOURS, sequence
 from pushlab.protocol.subscription import label_of
+from pushlab.useragent.base import Notification
 
 if TYPE_CHECKING:
     from pushlab.notebook import Lab
@@ -61,7 +62,9 @@ holds up the notifications of the others.
 """
 
 
-ASKED_AGAIN = "Close a dialog of the page, or let its debugger go on. The panel asks again by itself"
+ASKED_AGAIN = (
+    "It may be loading or busy, or a dialog or a debugger has stopped it. The panel asks again by itself"
+)
 
 
 class Panel:
@@ -77,6 +80,8 @@ class Panel:
         # The painter and the worker both offer recipients. An older list never replaces a newer one.
         self._offering = threading.RLock()
         self._endpoints: WeakKeyDictionary[LabBrowser, str | None] = WeakKeyDictionary()
+        # What each browser has shown last, for the time in which it does not answer.
+        self._listed: WeakKeyDictionary[LabBrowser, list[Notification]] = WeakKeyDictionary()
         self._pictures: WeakKeyDictionary[LabBrowser, bytes] = WeakKeyDictionary()
         self._make_displays()
         self.composer = Composer()
@@ -376,18 +381,21 @@ class Panel:
         shown = []
         for one in self.lab.browsers:
             seen = one is browser and one.kind != "virtual" and self._without_window()
+            fault = ""
             try:
-                listed = self._ask(one, one.agent.notifications)
-                shown.append(markup.notifications(listed, one.name, time.time()))
+                self._listed[one] = self._ask(one, one.agent.notifications)
                 if seen:
-                    picture = self._pictures[one] = self._ask(one, one.agent.screenshot)
+                    self._pictures[one] = self._ask(one, one.agent.screenshot)
             except BrowserFailed as error:
                 shown.append(markup.fault(error))
+                continue
             except TimedOut as error:
-                late = True
-                shown.append(markup.fault(error))
-                if seen:
-                    picture = self._pictures.get(one)
+                late, fault = True, markup.fault(error)
+            if one in self._listed:
+                shown.append(markup.notifications(self._listed[one], one.name, time.time()))
+            shown.append(fault)
+            if seen:
+                picture = self._pictures.get(one)
         self.notifications.value = "".join(shown) or markup.NO_BROWSER
         self.screen.show(picture, browser.name if browser else "")
         return late

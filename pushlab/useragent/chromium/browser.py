@@ -214,6 +214,7 @@ class Chromium(Browser):
         self._shown: list[Notification] = []
         self._displayed: deque[Notification] = deque(maxlen=DISPLAYED_KEPT)
         self._news: float | None = None
+        self._asking = asyncio.Lock()
         self._running().listen("BackgroundService.backgroundServiceEventReceived", self._note_event)
         service = {"service": "notifications"}
         await self._command("BackgroundService.clearEvents", service)
@@ -239,21 +240,22 @@ class Chromium(Browser):
         page is asked only when Chromium's own record has changed, and AFTER_DISPLAY seconds later. A
         notification that is in the record and that the page does not know counts as shown.
         """
-        while (news := self._news) is not None:
-            if (wait := news + AFTER_DISPLAY - asyncio.get_running_loop().time()) > 0:
-                await asyncio.sleep(wait)
-                continue
-            self._news, displayed = None, list(self._displayed)
-            self._displayed.clear()
-            try:
-                known = await super().notifications()
-            except BaseException:
-                # This call tells nobody. The next one does, and what has come since is after these.
-                self._news = self._news or news
-                self._displayed = deque([*displayed, *self._displayed], DISPLAYED_KEPT)
-                raise
-            unknown = [d for d in displayed if not any(k.matches(d.body, d.title) for k in known)]
-            self._shown = known + unknown
+        async with self._asking:
+            while (news := self._news) is not None:
+                if (wait := news + AFTER_DISPLAY - asyncio.get_running_loop().time()) > 0:
+                    await asyncio.sleep(wait)
+                    continue
+                self._news, displayed = None, list(self._displayed)
+                self._displayed.clear()
+                try:
+                    known = await super().notifications()
+                except BaseException:
+                    # This call tells nobody. The next one does, and what has come since is after these.
+                    self._news = self._news or news
+                    self._displayed = deque([*displayed, *self._displayed], DISPLAYED_KEPT)
+                    raise
+                unknown = [d for d in displayed if not any(k.matches(d.body, d.title) for k in known)]
+                self._shown = known + unknown
         return self._shown
 
     async def _tabs(self) -> list[str]:

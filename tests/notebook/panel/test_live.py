@@ -107,20 +107,30 @@ def test_a_painter_paints_again_for_what_comes_late():
     assert painted.empty(), "each touch is followed by two more calls, and by no third"
 
 
-def test_what_is_late_is_painted_again_until_it_has_come():
-    painted, late = queue.SimpleQueue(), [True] * 5
+def test_what_is_late_is_painted_again_until_it_has_come(monkeypatch):
+    painted, waits, late = queue.SimpleQueue(), queue.SimpleQueue(), [True] * 5
 
     def paint():
         painted.put(1)
         return late.pop() if late else False
 
     painter = Painter(paint, nothing_fails, pause=0, again=(0.01,))
+    real = painter._touched.wait
+
+    def wait(seconds):
+        waits.put(seconds)
+        return real(seconds)
+
+    monkeypatch.setattr(painter._touched, "wait", wait)
     painter.touch()
     for _ in range(6):
         painted.get(timeout=LONG)
+    while (first := waits.get(timeout=LONG)) is None:
+        pass  # It waited for the touch.
+    assert [first] + [waits.get(timeout=LONG) for _ in range(4)] == [0.01] * 5
+    assert waits.get(timeout=LONG) is None, "nothing is late any more"
+    assert painted.empty()
     painter.close()
-    painter._thread.join(LONG)
-    assert painted.empty(), "nothing is late any more"
 
 
 def test_a_painting_that_fails_is_told_of_and_the_next_one_is_tried():

@@ -279,7 +279,7 @@ def test_a_page_that_hangs_holds_up_nothing_and_is_asked_again(lab, panel, two, 
             patch.setattr(panel_module, "LOOK_SECONDS", 1)
             late, said = paint()
         assert late and "the page in Ada did not answer within" in said
-        assert is_shown(b"first"), "the last picture that is known"
+        assert is_shown(b"first") and "Ada showed" in said, "the last that is known"
     late, said = paint()
     assert not late and "did not answer" not in said and is_shown(b"second")
 
