@@ -44,7 +44,7 @@ class Programs:
         files = ["--tls-ca-file", self.ca, "--tls-cert", self.pem, "--tls-key", self.pem]
         environment = os.environ | {
             "DASK_LOGGING__DISTRIBUTED": "debug",
-            "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "10s",
+            "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": f"{patience(10):g}s",
             "PYTHONPATH": str(Path(orders.__file__).parents[4]),
         }
         log = (self.folder / f"{kind}.log").open("ab")
@@ -56,8 +56,16 @@ class Programs:
         self.programs.append(program)
         return program
 
-    def start_scheduler(self) -> subprocess.Popen:
-        return self.start("scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+    def start_scheduler(self) -> None:
+        """Start it, and wait until it listens: workers that cannot connect for long give up, and end."""
+        ready = self.folder / "scheduler.json"
+        ready.unlink(missing_ok=True)
+        program = self.start("scheduler", "--host", "127.0.0.1", "--port", str(self.port),
+                             "--scheduler-file", str(ready))  # fmt: skip
+        deadline = time.monotonic() + patience(60)
+        while not ready.exists():
+            assert program.poll() is None and time.monotonic() < deadline, self.logs()[-2000:]
+            time.sleep(0.05)
 
     def start_workers(self) -> None:
         self.start("worker", self.address, "--nworkers", "2", "--nthreads", "2", "--host", "127.0.0.1",
