@@ -197,9 +197,8 @@ def test_ctrl_c_asks_jupyterlab_s_own_question_and_leaves_nothing(
             kernels.printed(client, KERNEL)
         children = psutil.Process(process.pid).children(recursive=True)
         assert list(folders["TMPDIR"].glob("pushlab-chromium-*"))
-        os.write(ours, b"\x03")
+        os.write(ours, b"\x03y\n")  # The question waits five seconds for its answer, and no longer.
         said.until(r"Shut ?down this Jupyter server \(y/\[n\]\)\?")
-        os.write(ours, b"y\n")
         said.until(None)
         assert process.wait(patience(120)) == 0, said.text
         _, alive = psutil.wait_procs(children, timeout=patience(60))

@@ -35,8 +35,8 @@ SEND = (
 )
 SUBJECT = "mailto:push@example.com"
 SHORT = Timing(
-    arrival=5, pause=3, retry=3, hasty=0.4, quiet=0.3, patience=10, messages=20, subscribers=64,
-    case=patience(60), total=patience(240),
+    arrival=patience(3), pause=3, retry=patience(2), hasty=0.4, quiet=0.3, patience=10,
+    messages=20, subscribers=64, case=patience(60), total=patience(240),
 )  # fmt: skip
 """Seconds that a right sender does not wait, since it waits for what comes.
 

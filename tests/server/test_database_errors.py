@@ -264,7 +264,7 @@ def test_two_transactions_that_wait_for_each_other_both_succeed(postgres_url):
         thread.start()
     for thread in threads:
         thread.join(patience(60))
-    assert sorted(done) == [1, 2] and len(attempts) == 3, "one of them was the victim, once"
+    assert sorted(done) == [1, 2] and len(attempts) >= 3, "one of them was the victim"
     rows = engine.run(lambda c: c.scalars(text("SELECT what FROM things ORDER BY id")).all(), StoreError)
     assert rows == ["onexx", "twoxx"]
     engine.close()

@@ -70,7 +70,7 @@ def test_a_request_has_one_time_for_everything(answers_of, scheme, talks):
 
 def test_a_status_counts_whatever_comes_after_it(answers_of):
     talks = {name: talk for name, (talk, _) in STATUS.items()}
-    ended = answers_of(talks, patience(1))
+    ended = answers_of(talks, patience(2))
     expected = {name: status for name, (_, status) in STATUS.items()}
     assert {name: getattr(answer, "status", answer) for name, (answer, _) in ended.items()} == expected
     assert max(len(answer.body) for answer, _ in ended.values()) == MAX_BODY
@@ -90,7 +90,7 @@ def test_more_that_drip_than_there_are_threads_do_not_keep_the_others_from_being
         async with AsyncExitStack() as stack:
             dripping = await stack.enter_async_context(peer(LATE["drips a head"]))
             honest = await stack.enter_async_context(push_service())
-            client = make_client(patience(1))
+            client = make_client(patience(2))
             sends = [begin(client, subscriber(dripping)) for _ in range(THREADS + 4)]
             last = begin(client, subscriber(honest.endpoint()))
             assert (await last).status == 201

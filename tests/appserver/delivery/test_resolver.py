@@ -25,18 +25,21 @@ silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 silent.bind(("127.0.0.1", 53))
 keys, known = VapidKeys.generate(), RFC8291.subscription
 one = PushSubscription("https://push.example.net/x", known.p256dh, known.auth)
-if {sender!r} == "pywebpush":
-    client = PywebpushClient(keys, timeout=3)
-else:
-    client = LibcurlPushClient(keys, CurlTransport(timeout=3))
 
-def begin():
+def make(seconds):
+    if {sender!r} == "pywebpush":
+        return PywebpushClient(keys, timeout=seconds)
+    return LibcurlPushClient(keys, CurlTransport(timeout=seconds))
+
+def begin(client):
     stored = StoredSubscription(one, "", "", 0)
     return client.send(client.prepare(stored, b"Hello", PushOptions(), DeliveryLog()))
 
 async def main():
-    code = (await begin()).code
-    began, under_way = time.monotonic(), begin()
+    first, client = make(3), make(600)
+    code = (await begin(first)).code
+    await first.close()
+    began, under_way = time.monotonic(), begin(client)
     await asyncio.sleep(0.2)
     await client.close()
     [ended] = await asyncio.gather(under_way, return_exceptions=True)

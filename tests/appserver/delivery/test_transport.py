@@ -280,7 +280,7 @@ def test_half_a_head_is_no_answer(transport):
 
 def test_a_status_stands_when_the_body_does_not_come(transport):
     said = b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\nTTL: 6\r\n\r\nhalf"
-    answer = answer_to(transport, talk(said, stay=True), timeout=2.0)
+    answer = answer_to(transport, talk(said, stay=True), timeout=patience(2))
     assert (answer.status, answer.body, answer.header("TTL")) == (201, b"half", "6")
 
 
@@ -356,7 +356,7 @@ def test_a_strange_head_ends_its_own_request_and_no_other(transport, push_servic
                 assert (await strange).status == status
             assert not transport._transfers
 
-    transport(scenario, timeout=5.0)
+    transport(scenario, timeout=patience(3))
 
 
 def broken(*_):
@@ -665,7 +665,7 @@ def test_a_request_that_waits_for_a_connection_has_all_its_time_still(transport)
             assert [answer.code for answer in refused] == [28] * 4
             assert (await late).status == 201
 
-    transport(scenario, connections=4, timeout=3.0)
+    transport(scenario, connections=4, timeout=patience(2))
 
 
 def test_close_ends_what_waits_for_a_connection(transport):

@@ -152,7 +152,8 @@ def two(lab, panel):
     browsers = [lab.open("virtual", name=name) for name in ("Ada", "Bob")]
     for browser in browsers:
         browser.subscribe()
-    until(panel.recipient.widget, lambda options: len(options) == 2, "options")
+    for one in panel.recipient.widget, panel.browser.widget:
+        until(one, lambda options: len(options) == 2, "options")
     return browsers
 
 
