@@ -124,8 +124,8 @@ async function subscribed() {
   return still(subscription, NO_SUBSCRIPTION);
 }
 
-// Return `found`, which comes from `push.look()`, or throw if there is none. The page shows what was
-// there when it last looked, and another tab, or the browser's settings, may have ended it since then.
+// Return `found`, which comes from `push.look()`, or throw if there is none. The page shows what it
+// found when it last looked: another tab, or the browser's settings, may have ended it since then.
 function still(found, sentence) {
   if (found) return found;
   throw new server.ServerError("ended-meanwhile", sentence);

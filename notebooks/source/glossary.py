@@ -53,9 +53,8 @@
 # - **CEK**: The content encryption key, 16 bytes with which AES-GCM seals one message. Both ends
 #   derive it from the PRK, and it never travels
 #   ([RFC 8188 §2.2](https://www.rfc-editor.org/rfc/rfc8188#section-2.2), [03](03_encrypt.ipynb)).
-# - **claim**: In a token, a statement: for whom it is (`aud`), until when it is good (`exp`), whom to
-#   contact (`sub`). In a queue of jobs, one statement of the database that takes a job, so that no
-#   other worker takes it too
+# - **claim**: A statement in a token: for whom it is (`aud`), until when it is good (`exp`), whom to
+#   contact (`sub`). The sender signs all of them together, and the push service checks each
 #   ([RFC 7519 §4](https://www.rfc-editor.org/rfc/rfc7519#section-4), [04](04_sign.ipynb)).
 # - **clients.claim()**: The method by which an active service worker becomes the controller of pages
 #   that were loaded before it. Without it, such a page has no controller, or an older one, until it
@@ -166,7 +165,7 @@
 # - **lane**: A worker that sends to one vendor only. If that vendor is slow or down, nobody else's
 #   messages wait for it
 #   ([09](09_operate.ipynb)).
-# - **lease**: How long the claim on a job holds. When it is over the job is free again, so a worker
+# - **lease**: How long a worker may keep a job that it took. When it is over the job is free again, so a worker
 #   that was killed keeps nothing
 #   ([09](09_operate.ipynb)).
 # - **level**: How much a case of an examination matters: MUST or SHOULD, in the meaning that RFCs give
@@ -295,6 +294,9 @@
 # - **tag**: Of AES-GCM, 16 bytes after a sealed text, which fit only this text under this key. Of a
 #   notification, a name: a new notification replaces the shown one with the same tag
 #   ([Notifications API](https://notifications.spec.whatwg.org/), [07](07_receive.ipynb)).
+# - **take**: What one statement of the database does with a job: it gives it to one worker, and to no
+#   other. Looking for a free job first and marking it later could give it to two
+#   ([09](09_operate.ipynb)).
 # - **Topic**: A header by which a new message replaces the one with the same topic that still waits
 #   at the push service. It is 1 to 32 characters of base64url, and is not encrypted
 #   ([RFC 8030 §5.4](https://www.rfc-editor.org/rfc/rfc8030#section-5.4), [05](05_send.ipynb)).

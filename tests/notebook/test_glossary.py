@@ -28,6 +28,7 @@ IN_NO_DOCUMENT = {
     "outcome",
     "range",
     "scheduler",
+    "take",
     "verdict",
     "worker",
 }
