@@ -89,7 +89,7 @@ def test_another_tab_may_unregister(page, chromium, server):
 
 
 # Called in the page, which is not told of it: to the page, another tab or the browser's settings did it.
-UNREGISTER = "navigator.serviceWorker.getRegistration().then((one) => one.unregister())"
+UNREGISTER = "() => navigator.serviceWorker.getRegistration().then((one) => one.unregister())"
 
 
 def test_a_button_for_a_worker_that_another_tab_has_unregistered(page, server, journal):

@@ -6,6 +6,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import BrowserFailed
 
 from .parties import started
+from .test_page import UNREGISTER
 
 ENDPOINTS = {"firefox": "http://127.0.0.1:", "chromium": "https://jmt17.google.com/"}
 
@@ -114,7 +115,6 @@ UNSUBSCRIBE = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
   return (await registration.pushManager.getSubscription()).unsubscribe();
 }"""
-UNREGISTER = "() => navigator.serviceWorker.getRegistration().then((one) => one.unregister())"
 
 
 @pytest.mark.parametrize("button", ["unsubscribe", "notify_me"])
