@@ -23,6 +23,7 @@ the disk. If not, the last commits may be lost. The file stays whole in both cas
 import logging
 import os
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -203,7 +204,7 @@ def connect(url: str | URL, owner: str, *, busy_timeout: float, durable: bool = 
     if kind == "sqlite":
         if file:
             _make_private(file, owner)
-        event.listen(engine, "connect", _tune_sqlite(durable))
+        event.listen(engine, "connect", _tune_sqlite(durable, busy_timeout))
     elif kind == "postgresql":
         if engine.driver == "psycopg":
             bounded = import_module("pushlab.server.postgresql")  # It imports the driver.
@@ -241,15 +242,33 @@ def _make_private(path: str, owner: str) -> None:
         raise UnableToReadDatabase(f"unable to open {path}: it cannot be made: {said}", owner) from None
 
 
-def _tune_sqlite(durable: bool) -> Callable[[Any, Any], None]:
+def _tune_sqlite(durable: bool, busy_timeout: float) -> Callable[[Any, Any], None]:
     def tune(connection: Any, _record: Any) -> None:
         # Text that is no UTF-8 would make each query fail that reads its row. So it is read as far as
         # it can be, and whoever checks the row finds what is wrong with it.
         connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _keep_write_ahead_log(connection, busy_timeout)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
 
     return tune
+
+
+def _keep_write_ahead_log(connection: sqlite3.Connection, busy_timeout: float) -> None:
+    """Let a SQLite file have a write-ahead log, which a new file has not.
+
+    SQLite waits for a lock, but not here: it refuses at once while another program writes, or makes
+    the log of the same file. Servers that start together meet that.
+    """
+    until = time.monotonic() + busy_timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(random.uniform(0.005, 0.02))
 
 
 def _postgresql_options(address: URL) -> dict[str, Any]:

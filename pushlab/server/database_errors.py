@@ -163,9 +163,9 @@ def meaning_of(error: SQLAlchemyError) -> Meaning:
     return Meaning(None)
 
 
-def is_locked(error: SQLAlchemyError) -> bool:
-    """Say whether another program holds a SQLite file."""
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+def is_locked(error: Exception) -> bool:
+    """Say whether an error, of SQLAlchemy's or of the driver's, is that another program holds a file."""
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
     return code & 0xFF in (SQLITE_BUSY, SQLITE_LOCKED)
 
 

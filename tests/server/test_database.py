@@ -62,6 +62,35 @@ def test_a_commit_waits_for_the_disk_or_does_not(path, durable, level):
     engine.close()
 
 
+def test_a_new_file_in_which_another_program_writes_is_waited_for(path, monkeypatch):
+    """SQLite itself does not wait for it when it changes to a write-ahead log."""
+    engine = database.connect(f"sqlite:///{path}", "x", busy_timeout=patience(20))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        pauses = []
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if other.in_transaction:
+                other.execute("COMMIT")
+
+        monkeypatch.setattr(database.time, "sleep", pause)
+        with engine.begin() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    assert pauses, "nothing had to be waited for"
+    engine.close()
+
+
+def test_a_new_file_in_which_another_program_writes_for_ever_is_locked(path):
+    with (
+        closing(database.connect(f"sqlite:///{path}", "x", busy_timeout=0.1)) as engine,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLocked):
+            engine.run(lambda connection: None, UnableToWriteDatabase)
+
+
 def test_a_lock_and_any_other_fault_are_two_errors(engine, path):
     def write() -> None:
         with (
