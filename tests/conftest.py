@@ -8,8 +8,9 @@ import socket
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -130,8 +131,11 @@ def leaves_nothing():
     def watched():
         threads, ports = set(threading.enumerate()), listening()
         yield
-        assert set(threading.enumerate()) <= threads
-        assert listening() <= ports
+        # A thread that has been told to end needs the processor once more.
+        deadline = time.monotonic() + patience(30)
+        while left := (set(threading.enumerate()) - threads) | (listening() - ports):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.01)
 
     return watched
 
@@ -147,15 +151,14 @@ def listening() -> set[int]:
     """Return the TCP ports at which this process listens."""
     found = set()
     for name in os.listdir("/dev/fd"):
-        try:
+        # The folder itself was open while it was listed, and other threads may close theirs.
+        with suppress(OSError):
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 continue
-        except OSError:
-            continue  # The folder itself, which was open while it was listed.
-        with socket.socket(fileno=os.dup(int(name))) as mine:
-            inet = mine.family in (socket.AF_INET, socket.AF_INET6)
-            if inet and mine.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found.add(mine.getsockname()[1])
+            with socket.socket(fileno=os.dup(int(name))) as mine:
+                inet = mine.family in (socket.AF_INET, socket.AF_INET6)
+                if inet and mine.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.add(mine.getsockname()[1])
     return found
 
 

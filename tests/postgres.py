@@ -108,14 +108,18 @@ class PostgresServer:
         """Let no process of the server run for the time of a block."""
         [pid, *_] = (self.folder / "data" / "postmaster.pid").read_text("utf-8").split()
         server = psutil.Process(int(pid))
-        processes = [server, *server.children()]
-        for process in processes:
-            process.suspend()
+        children: list[psutil.Process] = []
+        server.suspend()
         try:
+            # While their parent stands still, none is born, and one that ends stays as a zombie.
+            children = server.children()
+            for child in children:
+                child.suspend()
             yield
         finally:
-            for process in processes:
-                process.resume()
+            for child in children:
+                child.resume()
+            server.resume()
 
     def close(self) -> None:
         """Stop the server, and delete its folder."""

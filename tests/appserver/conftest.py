@@ -72,9 +72,17 @@ class Scripted:
         self.answer = lambda handler, number: handler.set_status(201)
         self.origin = ""
         self.closing = asyncio.Event()
+        self.server: HTTPServer
 
     def endpoint(self, name: str = "one") -> str:
         return f"{self.origin}/push/{name}-0123456789abcdef"
+
+    async def left(self) -> None:
+        """Wait until all that clients had sent before they ended has been received."""
+        while True:
+            await asyncio.sleep(0.01)  # In this turn of the loop, who still waits is accepted.
+            if not self.server._connections:
+                return
 
 
 @stream_request_body
@@ -103,7 +111,7 @@ async def scripted(ssl_options=None, host="127.0.0.1"):
     application = Application(
         [(r".*", ScriptedHandler, {"service": service})], log_function=lambda handler: None
     )
-    server = HTTPServer(application, ssl_options=ssl_options)
+    server = service.server = HTTPServer(application, ssl_options=ssl_options)
     sockets = bind_sockets(0, host)
     server.add_sockets(sockets)
     scheme = "https" if ssl_options else "http"

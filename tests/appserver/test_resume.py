@@ -6,9 +6,11 @@ The record is in SQLite or in PostgreSQL.
 import asyncio
 import signal
 import sys
+import time
 from collections import Counter
 
 import pytest
+from sqlalchemy import text
 
 from pushlab.appserver.broadcast import sender as sender_module
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
@@ -20,8 +22,9 @@ from pushlab.appserver.delivery.egress import EgressPolicy
 from pushlab.appserver.delivery.sender import Sender
 from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.store import SubscriptionStore
-from pushlab.errors import BadField, LabStopped, RunUnderWay
+from pushlab.errors import BadField, LabStopped, RunUnderWay, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
+from pushlab.settings import patience
 
 from .sending import fill
 
@@ -85,6 +88,22 @@ def last_run(database_url) -> int:
     return runs[-1].run
 
 
+def alone_in(database_url) -> None:
+    """Wait until PostgreSQL has done what a killed process has last asked for."""
+    if database_url.startswith("sqlite"):
+        return
+    others = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    deadline = time.monotonic() + patience(60)
+    store = SubscriptionStore(database_url)
+    while store.run(lambda connection: connection.scalar(others), UnableToReadDatabase):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    store.close()
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 @pytest.mark.usefixtures("programs")
 def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscriber, database_url):
@@ -114,6 +133,9 @@ def test_a_killed_process_is_gone_on_with_by_another(run, push_service, subscrib
             first.send_signal(signal.SIGKILL)
             assert await first.wait() == -signal.SIGKILL
             killed.set()
+            # What it had sent goes on, to the push service and to the database.
+            await service.left()
+            await asyncio.to_thread(alone_in, database_url)
             number = last_run(database_url)
             recorded = accepted_in(database_url, number)
             before = Counter(received.path for received in service.received)

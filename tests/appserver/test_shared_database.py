@@ -12,6 +12,7 @@ import pytest
 from pushlab.appserver.broadcast.runs import Runs
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import UnableToSaveSubscription, UnableToWriteDatabase, UnknownSubscription
+from pushlab.settings import patience
 
 PEOPLE = 60
 
@@ -38,7 +39,7 @@ async def together(*calls):
     begin = threading.Barrier(len(calls))
 
     def call(function):
-        begin.wait(20)
+        begin.wait(patience(20))
         return function()
 
     with ThreadPoolExecutor(len(calls)) as threads:

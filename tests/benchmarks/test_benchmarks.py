@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import math
 import shutil
 import ssl
 import subprocess
@@ -179,10 +180,9 @@ def test_startup_runs_every_step(bench):
 def test_latency_sends_into_a_real_browser(bench, kind, request):
     request.getfixturevalue(f"{kind}_installed")
     figures = bench("latency").measure(kind, messages=2).figures
-    assert {name for name, value in figures.items() if value <= 0} <= {"browser ms"}
-    # A browser's clock shows whole milliseconds, and may be rounded down.
-    assert figures["push service ms"] < figures["POST to event ms"] + 1
-    assert 0 < figures["fastest ms"] <= figures["POST to event ms"] <= figures["slowest ms"]
+    # A browser's clock and this machine's are two, and one of them may be set meanwhile.
+    assert all(map(math.isfinite, figures.values())) and figures["push service ms"] > 0
+    assert figures["fastest ms"] <= figures["POST to event ms"] <= figures["slowest ms"]
 
 
 @pytest.mark.usefixtures("programs")

@@ -342,13 +342,10 @@ def test_stop_closes_the_database(run, tmp_path):
 
 def test_many_starts_and_stops_on_one_port(run):
     async def scenario():
-        service = PushService()
-        await service.start()
-        port = service.port
-        for _ in range(10):
-            await service.stop()
+        service, port = PushService(), free_port()
+        for _ in range(11):
             await service.start(port)
-        await service.stop()
+            await service.stop()
 
     run(scenario())
 

@@ -14,6 +14,7 @@ from pushlab.pushservice.chromium import checkin
 from pushlab.pushservice.mailbox import Mailbox, Subscription
 from pushlab.server.connections import ConnectionCounter
 from pushlab.server.stream import RETRY_SECONDS
+from pushlab.settings import patience
 
 HANDSHAKE = {
     "Upgrade": "websocket",
@@ -83,7 +84,7 @@ def test_without_a_hello_a_connection_ends_and_with_one_it_may_be_silent(bench, 
 
 
 def test_without_a_pong_a_connection_ends_and_with_one_it_stays(bench, monkeypatch):
-    monkeypatch.setattr(app, "PING_SECONDS", 1.5)
+    monkeypatch.setattr(app, "PING_SECONDS", patience(0.5))
 
     async def scenario(bench):
         there, gone = await Peer.to(bench.service.port), await Peer.to(bench.service.port)

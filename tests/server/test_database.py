@@ -5,9 +5,10 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table
+from sqlalchemy import Column, Integer, MetaData, String, Table, make_url
 
 from pushlab.appserver.store import SubscriptionStore
 from pushlab.errors import (
@@ -74,11 +75,18 @@ def test_a_new_file_in_which_another_program_writes_is_waited_for(path, monkeypa
             if other.in_transaction:
                 other.execute("COMMIT")
 
-        monkeypatch.setattr(database.time, "sleep", pause)
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=pause)  # Other threads keep theirs.
+        monkeypatch.setattr(database, "time", clock)
         with engine.begin() as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
     assert pauses, "nothing had to be waited for"
     engine.close()
+
+
+def test_on_a_slow_machine_a_connection_to_postgresql_gets_more_time(monkeypatch):
+    monkeypatch.setenv("PUSHLAB_PATIENCE", "2.5")
+    options = database._postgresql_options(make_url("postgresql+psycopg://here/lab"))
+    assert options["connect_timeout"] == 13, "2.5 times 5, in whole seconds"
 
 
 def test_a_new_file_in_which_another_program_writes_for_ever_is_locked(path):

@@ -153,7 +153,8 @@ def test_away_for_longer_it_stops_and_is_resumed(sending, postgres_server, monke
             await asyncio.wait_for(stopped.wait(), patience(60))
             await asyncio.to_thread(postgres_server.start)
         assert caught.value.status == 500, "not 503: whoever asks again would send to all again"
-        recorded = world.everybody.runs.get(1).outcomes["accepted"]
+        # The database may have gone before it has taken the first of them.
+        recorded = world.everybody.runs.get(1).outcomes.get("accepted", 0)
         before = len(service.received)
         assert AT <= before < PEOPLE and recorded < before, "it sends no further than it has read"
         service.answer = lambda handler, _: handler.set_status(201)

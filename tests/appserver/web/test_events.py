@@ -172,7 +172,7 @@ def test_a_client_that_does_not_read_delays_no_other_client(run, serving):
 
 
 def test_a_client_that_never_reads_again_is_cut_off(run, serving, monkeypatch):
-    monkeypatch.setattr(module, "READER_SECONDS", 2)
+    monkeypatch.setattr(module, "READER_SECONDS", patience(2))
 
     async def scenario():
         async with serving() as server:
