@@ -50,6 +50,7 @@ from pushlab.protocol.subscription import MAX_ENDPOINT, PushSubscription
 from pushlab.server import database
 from pushlab.server.database import Result
 from pushlab.server.tables import insert_or_ignore, make_tables
+from pushlab.settings import patience
 
 BUSY_TIMEOUT = 2.0
 """Seconds to wait for another program that writes to the same file, or holds a lock in PostgreSQL."""
@@ -113,7 +114,7 @@ class SubscriptionStore:
     ):
         self._allowed_origins = frozenset(allowed_origins)
         self._clock = clock
-        self._engine = database.connect(url, OWNER, busy_timeout=BUSY_TIMEOUT)
+        self._engine = database.connect(url, OWNER, busy_timeout=patience(BUSY_TIMEOUT))
         try:
             self.make_tables([subscriptions])
         except StoreError:

@@ -21,6 +21,7 @@ the disk. If not, the last commits may be lost. The file stays whole in both cas
 """
 
 import logging
+import math
 import os
 import random
 import sqlite3
@@ -53,6 +54,7 @@ from pushlab.errors import (
 )
 from pushlab.server.database_errors import hide_passwords, hiding, is_locked, translate_errors
 from pushlab.server.database_url import checked_url, file_of
+from pushlab.settings import patience
 
 log = logging.getLogger("pushlab")
 
@@ -68,7 +70,7 @@ CONNECTIONS = 5
 LIMITS = {"statement_timeout": 120.0, "idle_in_transaction_session_timeout": 60.0}
 """Seconds after which PostgreSQL ends a statement, and a transaction of a program that hangs."""
 
-LIBPQ = {
+LIBPQ: dict[str, Any] = {
     "application_name": "pushlab",
     "connect_timeout": 5,
     # A machine or a cable that has gone says nothing. After some 25 s a connection to it is lost.
@@ -276,7 +278,8 @@ def _postgresql_options(address: URL) -> dict[str, Any]:
     driver = address.get_driver_name()
     if driver not in ("psycopg", "psycopg2"):
         return {}
-    asked = {name: value for name, value in LIBPQ.items() if name not in address.query}
+    known = LIBPQ | {"connect_timeout": math.ceil(patience(LIBPQ["connect_timeout"]))}
+    asked = {name: value for name, value in known.items() if name not in address.query}
     # A pooler such as PgBouncer may run each transaction in another session, where nothing is prepared.
     return asked | ({"prepare_threshold": None} if driver == "psycopg" else {})
 

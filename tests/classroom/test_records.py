@@ -16,7 +16,6 @@ from pushlab.errors import (
     UnableToReadDatabase,
     UnknownParticipant,
 )
-from pushlab.settings import patience
 
 from .conftest import Clock, told
 
@@ -167,7 +166,10 @@ def test_a_restart_keeps_everything(database_url, clock):
     assert kept[0] == kept[1]
 
 
-def test_two_kernels_of_one_participant_at_once_lose_nothing_on_postgresql_either(postgres_url, clock):
+def test_two_kernels_of_one_participant_at_once_lose_nothing_on_postgresql_either(
+    postgres_url, clock, monkeypatch
+):
+    monkeypatch.setattr("pushlab.appserver.store.BUSY_TIMEOUT", 60)
     store = SubscriptionStore(postgres_url)
     records = ClassRecords(store, clock)
     ada = records.join("Ada")
@@ -196,7 +198,7 @@ def test_two_kernels_of_one_participant_at_once_lose_nothing_on_postgresql_eithe
 def test_who_leaves_while_an_attempt_is_written_leaves_nothing_on_postgresql_either(
     postgres_url, clock, monkeypatch, everybody
 ):
-    monkeypatch.setattr("pushlab.appserver.store.BUSY_TIMEOUT", patience(60))
+    monkeypatch.setattr("pushlab.appserver.store.BUSY_TIMEOUT", 60)
     store = SubscriptionStore(postgres_url)
     records = ClassRecords(store, clock)
     ada = records.join("Ada").number

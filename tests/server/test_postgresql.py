@@ -7,13 +7,12 @@ from sqlalchemy import text
 
 from pushlab.errors import DatabaseUnreachable, UnableToReadDatabase
 from pushlab.server import database, postgresql
-from pushlab.settings import patience
 
 
 def test_a_server_that_is_frozen_is_given_up_and_is_used_again(
     postgres_server, postgres_url, monkeypatch
 ):
-    monkeypatch.setitem(database.LIBPQ, "connect_timeout", int(patience(2)))
+    monkeypatch.setitem(database.LIBPQ, "connect_timeout", 2)
 
     def ask():
         return engine.run(lambda c: c.execute(text("SELECT 7")).scalar_one(), UnableToReadDatabase)

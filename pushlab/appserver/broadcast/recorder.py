@@ -79,7 +79,8 @@ class Recorder:
 
     async def close(self) -> None:
         """Write what is left, at once. Raises UnableToWriteDatabase if that fails."""
-        if self._writing:
+        # When one write ends, the timer may begin another one in the same turn of the loop.
+        while self._writing and not self._writing.done():
             await asyncio.wait([self._writing])
         if self._noted:
             await self._write_now()

@@ -76,6 +76,21 @@ def test_close_writes_the_rest_and_leaves_no_timer(run, monkeypatch):
     run(scenario())
 
 
+def test_close_waits_for_a_write_that_begins_when_another_one_ends(run):
+    async def scenario():
+        memory = Memory()
+        recorder = Recorder(memory, 7)
+        recorder.note(1, ACCEPTED)
+        first = recorder._begin_writing()
+        await asyncio.sleep(0)  # It has taken what there was.
+        recorder.note(2, ACCEPTED)
+        first.add_done_callback(lambda _: recorder._begin_writing())  # as the timer would
+        await recorder.close()
+        assert memory.numbers == [1, 2]
+
+    run(scenario())
+
+
 def test_what_could_not_be_written_is_written_later(run, monkeypatch):
     monkeypatch.setattr(recorder_module, "INTERVAL", 0.01)
 
