@@ -16,8 +16,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 WITHOUT_CHECKOUT = {
     "": "jupyter lab",
-    "setup": "pip install --upgrade pushlab",
-    "setup --scale": "pip install 'pushlab[scale]'",
+    "setup": "pip install --upgrade /path/to/pushlab",
+    "setup --scale": "pip install '/path/to/pushlab[scale]'",
 }
 """What ``./lab`` alone can do, where only the package is installed."""
 
@@ -95,9 +95,9 @@ def command(arguments: str = "", checkout: Path = CHECKOUT, system: str = os.nam
     >>> command("join URL", system="posix"), command("join URL", system="nt")
     ('./lab join URL', 'python lab join URL')
     >>> command("join URL", checkout=Path("/nowhere")), command("setup", checkout=Path("/nowhere"))
-    ('pushlab join URL', 'pip install --upgrade pushlab')
+    ('pushlab join URL', 'pip install --upgrade /path/to/pushlab')
     >>> command("setup --scale", checkout=Path("/nowhere"))
-    "pip install 'pushlab[scale]'"
+    "pip install '/path/to/pushlab[scale]'"
     """
     if not (checkout / "lab").is_file():
         return WITHOUT_CHECKOUT.get(arguments) or f"pushlab {arguments}"

@@ -1,6 +1,6 @@
 // What can go wrong in the browser on the way to push: one table.
 //
-// `at` is the step that fails, and `clinic` its case in lesson 08. A row matches by what was
+// `at` is the step that fails, and `clinic` its case in lesson 08 or 08b. A row matches by what was
 // `thrown` (the error, and the facts at that moment), or by the facts that hold now (`stands`). The
 // first row that matches counts, so particular rows come before general ones. `means` is one
 // sentence on what happened. `todo` says what to do, or lists the ways, one of which is enough.
@@ -47,8 +47,8 @@ export const FAULTS = [
         "in a terminal. It opens a browser that is told to trust this page.",
       `On the machine that runs the lab, start it without --host, and open ${HERE} ` +
         "there. To the browser that is another site, with a permission of its own.",
-      "For a phone or an everyday browser, serve the page by https: ./lab serve " +
-        "--certfile PEM --keyfile PEM",
+      "For phones and everyday browsers, the machine that runs the lab can serve it by https: " +
+        `./lab serve --host ${location.hostname} --certfile PEM --keyfile PEM`,
     ] },
   { id: "not-on-home-screen", clinic: 26, at: "supported",
     stands: ({ secure, missing, homeScreen }) => secure && missing.length && homeScreen === false,

@@ -31,8 +31,8 @@ function spell(element, fault) {
   mark(element, fault);
 }
 
-// Mark the element with the fault's id and its case in the error clinic (lesson 08), for tests and
-// for style.css.
+// Mark the element with the fault's id and its case in the error clinic (lessons 08 and 08b), for
+// tests and for style.css.
 function mark(element, fault) {
   for (const [name, value] of [["fault", fault?.id], ["clinic", fault?.clinic]]) {
     if (value) element.dataset[name] = value;

@@ -235,10 +235,11 @@ for one in (browser, second):
 lab.diagram(after=before, title="Notify all")
 
 # %% [markdown]
-# Your sending code must know nothing of the two protocols: it read each endpoint, encrypted for each
-# key, and posted. *Accepted* was known as soon as the push service answered. The notifications came
-# later: here after some hundredths of a second, on a phone in a tunnel perhaps tomorrow. No
-# application server learns that a message was seen, unless the service worker tells it.
+# (`route`: Chromium writes its vendor's host into the endpoint, and the lab connects to its own push
+# service instead.) Your sending code must know nothing of the two protocols: it read each endpoint,
+# encrypted for each key, and posted. *Accepted* was known as soon as the push service answered. The
+# notifications came later: here after some hundredths of a second, on a phone in a tunnel perhaps
+# tomorrow. No application server learns that a message was seen, unless the service worker tells it.
 #
 # ## 7 · When it fails
 #
@@ -344,8 +345,8 @@ checks.start_here.messages(messages)
 # - The push service carries 103 bytes more than you wrote, and cannot read your text.
 # - `201` is *accepted*, not *shown*; `410` is *gone*, and removes one subscription.
 #
-# **What we left out:** how the keys are made (01), the six steps of permission (02), every byte
-# of the encryption (03) and of the signature (04), the waiting queue (05), a thousand subscribers
+# **What we left out:** how the keys are made (01), the six steps to a subscription (02), every byte
+# of the encryption (03) and of the signature (04), the waiting queue (05), a class of thirty
 # (06), and what the service worker does with a push (07).
 
 # %% [markdown]

@@ -447,8 +447,8 @@ assert vapid.sign(vapid.Claims(**said), private_key) == token  # the package: al
 # - The key that signs never encrypts.
 #
 # **What we left out:** that a push service compares k with the key of the subscription (lesson 08
-# makes new keys, and loses every subscriber), JWTs with other algorithms, and the arithmetic of
-# points on P-256.
+# signs with new keys, and every old subscription refuses them), JWTs with other algorithms, and the
+# arithmetic of points on P-256.
 
 # %% [markdown]
 # ## Questions

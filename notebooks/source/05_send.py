@@ -523,4 +523,4 @@ checks.send.send(send)
 #    are empty or unreadable.
 # </details>
 #
-# **Next:** [06 · Notify all](06_notify_all.ipynb), the same POST, a thousand times.
+# **Next:** [06 · Notify all](06_notify_all.ipynb), the same POST, to a whole class.

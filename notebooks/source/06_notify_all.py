@@ -240,9 +240,10 @@ print(ask(lab.application_server, "notify-all", {"notification": lunch, "options
 assert all(one.wait_for_notification(body="In ten minutes, downstairs.") for one in room)
 
 # %% [markdown]
-# The numbers are *accepted*, *gone*, *retried* and *failed*. A page should also know two answers that are
-# no success. We ask another application server, which has no subscribers, and whose database then refuses
-# to store one. *Predict* both statuses. Which of the two is the client's business?
+# *Accepted*, *gone* and *failed* (refused, or given up) are everybody; *retried* counts those who took
+# several attempts. A page should also know two answers that are no success. We ask another application
+# server, which has no subscribers, and whose database then refuses to store one. *Predict* both
+# statuses. Which of the two is the client's business?
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -443,8 +444,8 @@ checks.notify_all.fan_out(fan_out)
 # push service offers it). A queue on disk, for the day when the power fails half-way, and a lane for each
 # vendor: lesson 09 builds both. Several processes and machines: one Python process computes on one core, so a
 # larger sender gives parts of the table to several processes, and then to several machines. Each part is this
-# lesson once more. What is new: no two of them may take the same row, and *together* they share one
-# token and one pace for each push service.
+# lesson once more. What is new: no two of them may take the same row, and *together* they keep to one
+# pace for each push service ([06b](06b_processes.ipynb)).
 
 # %% [markdown]
 # ## Questions
@@ -464,4 +465,5 @@ checks.notify_all.fan_out(fan_out)
 #    message replaces the first one while that still waits.
 # </details>
 #
-# **Next:** [07 · Receive](07_receive.ipynb), the other end of the wire: what wakes in the browser.
+# **Next:** [06b · Processes and machines](06b_processes.ipynb) if you install Dask, or
+# [07 · Receive](07_receive.ipynb), the other end of the wire.

@@ -37,7 +37,7 @@ print("Ready to build a push service that counts.")
 # | **worker** | here a Python process that encrypts and sends, on a core of its own; not a service worker |
 # | **range** | subscribers with numbers from … to …: what one worker is given at a time |
 # | **scheduler** | part of [Dask](https://distributed.dask.org): it gives ranges to workers, and those of a dead one to another |
-# | **window** | how many requests may be under way to one push service |
+# | **window** | how many requests may be in flight to one push service |
 # | record | a row in the database: this subscriber has this outcome |
 #
 # ## 1 · A push service that counts
@@ -127,8 +127,8 @@ bar_chart(used, "Seconds of a processor, with one process and with two", " s")
 # to answer as the push service, and to exchange a few messages with the workers. (While the kernel sends alone, the
 # workers are idle. Their small bars are what it costs them to tell the scheduler that they are alive.)
 #
-# For six hundred subscribers, two processes may even take longer than one. The gain is seen with thousands: two
-# processes sent to 80,000 subscribers 1.4 to 1.8 times as fast as one, on two cores that also served the endpoint
+# For six hundred subscribers, two processes may even take longer than one. The gain is seen with thousands: with SQLite,
+# two processes sent to 80,000 subscribers 1.4 to 1.8 times as fast as one, on two cores that also served the endpoint
 # (measured on 2026-11-29). `./lab bench notify-all` measures your machine.
 #
 # **Processes do not share memory.** What one of them keeps in a variable, the other does not know. Three things
@@ -166,7 +166,7 @@ checks.processes.ranges(ranges)
 # ## 4 · One window for all of them
 #
 # A push service does not see your processes. It sees one sender, by its key and its address. One process of
-# pushlab begins with 100 requests under way, and allows more when the answers are good. We close the gate, so
+# pushlab begins with 100 requests in flight, and allows more when the answers are good. We close the gate, so
 # that no answer comes, and send with two processes. *Predict* how many requests wait at the gate: 100, or 200?
 
 # %%
@@ -185,18 +185,18 @@ def begin(count):
 opened.clear()
 job = begin(100)
 time.sleep(1)  # Time enough for many more, if any more were allowed.
-print(len(under_way), "under way")
+print(len(under_way), "in flight")
 opened.set()
 print(job.result(60).accepted, "accepted")
 
 # %% [markdown]
 # 100 requests wait, as they would from one process. Ten times a second, each worker tells the application server
 # how its requests were answered, and the application server replies how many requests that worker may have
-# under way. These parts add up to one window. They are not equal parts: a worker with one message left for a
+# in flight. These parts add up to one window. They are not equal parts: a worker with one message left for a
 # push service needs one place, and not half of the window.
 #
 # **Exercise 2 · `shares(window, waiting) -> dict`.** In: the window, and for each worker how many messages
-# wait there. Out: for each worker how many it may have under way, so that:
+# wait there. Out: for each worker how many it may have in flight, so that:
 #
 # - together they have no more than the window;
 # - no worker has more than wait there;
@@ -236,7 +236,7 @@ assert job.result().accepted == 600
 line_chart({"arrived": seen[:9]}, "Refused at first: 503, Retry-After: 2", x="seconds", y="requests")
 
 # %% [markdown]
-# In our runs between 100 and 174 requests arrived before the curve became flat. They were under way when the
+# In our runs between 100 and 174 requests arrived before the curve became flat. They were in flight when the
 # first refusals came, or a worker began them before it had heard of the pause. Then nothing arrived for about two
 # seconds, from either worker. After the pause a few requests went out as a trial. One was accepted, and that
 # opened the window for both workers. All 600 were reached, because each refused message was tried again.
@@ -273,10 +273,10 @@ bar_chart({"subscribers": 600, "requests": sum(arrived.values()), "twice": twice
           "One of two processes was killed in the middle")
 
 # %% [markdown]
-# At most these got it twice: those whose message was under way from that worker, and those whose outcome it had
+# At most these got it twice: those whose message was in flight from that worker, and those whose outcome it had
 # not written yet. Outcomes are written together, twice a second, because a transaction costs about the same for one outcome as
-# for a hundred. The phones of these people ring twice. (With a `tag` or a `Topic` they see one notification all
-# the same: lesson 05.) No sender can avoid both faults: **a sender that can die sends to somebody twice, or to
+# for a hundred. The phones of these people ring twice. (With a `tag` they see one notification all the
+# same: lesson 07.) No sender can avoid both faults: **a sender that can die sends to somebody twice, or to
 # somebody never.** We choose twice.
 #
 # ## 6 · Count records, and not what was returned
@@ -321,17 +321,17 @@ async def cancel_half_way():
     await asyncio.wait([sending])  # It ends when the workers have recorded what they know.
 
 lab.run(cancel_half_way())
-record = lab.runs()[-1]
-print("It has come to its end:", record.ended_at is not None)
+half = lab.runs()[-1]
+print("It has come to its end:", half.ended_at is not None)
 
 # %%
-counts = lab.notify_all("Hello", resume=record.run, processes=2)
-assert counts.total == counts.accepted == 600 - record.outcomes["accepted"]
+counts = lab.notify_all("Hello", resume=half.run, processes=2)
+assert counts.total == counts.accepted == 600 - half.outcomes["accepted"]
 print(lab.runs()[-1].outcomes, "and", 600 - len(arrived), "missed")
 
 # %% [markdown]
 # The resume sent only the messages that were left. Had you killed the kernel, it would have been the same: a
-# notify-all is a row in the database, and `resume` takes its number, in any process. The message must be the
+# notify-all is a row in the database, and `resume` takes its `run`, in any process. The message must be the
 # same, so pushlab compares its SHA-256. Half of your subscribers with one text and half with another would be
 # worse than a stop.
 #
@@ -369,9 +369,9 @@ except PushlabError as refused:
 #
 # - Processes share no memory. They share the table and its records, one window, and a key that travels over TLS.
 # - A range begins and ends with the number of a subscriber, and each subscriber is in exactly one.
-# - To a push service all your processes are one sender. Their parts add up to one window, and when one is refused,
-#   all slow down.
-# - A worker that dies loses nobody. Some get the message twice: those under way, and those not yet recorded.
+# - To a push service all your processes are one sender. Their parts add up to one window, and when the push service
+#   is overloaded, all slow down.
+# - A worker that dies loses nobody. Some get the message twice: those in flight, and those not yet recorded.
 # - Records are counted, and not what workers return. A record is also what a resume begins with.
 #
 # **What we left out:** a queue for messages that arrive one by one ([09](09_operate.ipynb) builds it), more than
@@ -388,8 +388,8 @@ except PushlabError as refused:
 #
 # <details><summary>Answers</summary>
 #
-# 1. Nobody is missed, and everybody gets it twice: each keeps records of its own. Which message is sent, and
-#    whether it has been sent, is for *you* to write down before you begin (lesson 09).
+# 1. Nobody is missed, and everybody gets it twice: each keeps records of its own. *You* write down which
+#    message you send before you begin, and that it was sent when it has ended (lesson 09).
 # 2. What is in a file stays when the worker has gone, and is copied by backups. A worker that ends has forgotten
 #    the key, and a new one is given it again.
 # 3. It must stop. The scheduler gives its ranges to another worker, so each message that the first one goes on to

@@ -201,8 +201,8 @@ print(states, versions, sep="\n")
 # Version 2 is installed and **waits**. Version 1 is active and showed the message. By itself, a browser
 # never changes the worker of an open page, because the two may need each other's version. The
 # waiting worker takes over when no page with the old controller is left. A *reload* is not enough:
-# the new page begins before the old one ends. Or the worker asks for it: we send it a message, and
-# it calls `skipWaiting()`. That takes a moment: `ACTIVE` waits until no worker is installing or
+# the new page begins before the old one ends. The other way is `skipWaiting()`: we send the waiting
+# worker a message, and it calls that. It takes a moment: `ACTIVE` waits until no worker is installing or
 # waiting.
 
 # %% tags=["nbval-ignore-output"]
@@ -304,7 +304,8 @@ for name, row in old.items():
 
 # %% [markdown]
 # It answers `410`: `unregister()` has ended the subscription as well, in both browsers. Nobody tells
-# your server. So the order on a page is: tell the server, `unsubscribe()`, `unregister()`.
+# your server, so let the page do it as well. The starter tells the server before `unsubscribe()`: then
+# nothing is sent any more, even if that fails.
 #
 # ## 6 · A message that needs no worker
 #
@@ -389,9 +390,9 @@ print({name: lab.notify(row.subscription.endpoint, "Anybody?").status for name, 
 # - Firefox 153 ends the subscription at once. The event comes when the permission is granted *again*.
 # - Chromium 156 ends it when the next message arrives, without the event.
 #
-# **So use the event where it comes, and rely on the next visit** (lesson 02). The server removes an
-# endpoint that answers 404 or 410, and remembers it. When the page sends it again, the starter's server
-# answers 410, and the page subscribes anew: a browser may not know that its subscription is dead.
+# **So use the event where it comes, and rely on the next visit** (lesson 02). The starter's server
+# removes an endpoint that answers 404 or 410, and remembers it. If the page sends that endpoint again,
+# the server answers 410, and the page subscribes anew: a browser may not know that its subscription is dead.
 #
 # ## 9 · Look inside with the browsers' own tools
 #

@@ -292,7 +292,8 @@ for who, frame in ask(HEARD).items(): print(who, "· the frame:", frame)
 #
 # By plain http from another machine, `isSecureContext` is false, and a browser offers no service worker
 # (Service Workers §1; the lab's tests try it with Firefox 153 and Chromium 156). Only https helps. You
-# meet this first when you try with a phone; `./lab serve --certfile` serves the lab by https.
+# meet this first when you try with a phone; `./lab serve --host ADDRESS --certfile PEM --keyfile PEM` serves
+# the lab by https.
 #
 # ## Case 24 · "The worker is there, and subscribe fails"
 #

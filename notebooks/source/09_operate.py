@@ -138,8 +138,8 @@ def take(db, vendor, now, lease=60):
 # the answer. A push service that sends a byte every nine seconds keeps a worker beyond its lease of 60,
 # and the message is sent twice. Section 5 shows what makes a second copy harmless.
 #
-# The first cell below sends. The second decides what the answer means, in the groups of lesson 05. (A
-# 406 is tried again: Windows has dropped that message.) The third writes it down.
+# The first cell below sends. The second decides what the answer means, in the groups of lesson 06.
+# (Our queue tries a 406 again; the lab's sender does not.) The third writes it down.
 
 # %%
 def post(row, left, key, claims):

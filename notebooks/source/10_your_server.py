@@ -315,11 +315,11 @@ examine(script, "bytes.emoji", "token.aud-exact", "token.reused", "headers.ttl-v
 #
 # ## 6 · What each answer means
 #
-# `meaning` sorts the answers into four groups (lesson 05), and `pause` says how long to wait before
-# another attempt. `Retry-After` may hold seconds or a date. Without it, each pause is about twice as
-# long as the last one, with a random part, so that not all retries come at the same moment. The new
-# `send` makes up to four attempts, and removes a subscription that is gone. *Look for* the two cases
-# that were not green before.
+# `meaning` sorts the answers into four groups (lesson 06, with Windows' 406 left out), and `pause` says
+# how long to wait before another attempt. `Retry-After` may hold seconds or a date. Without it, each
+# pause is about twice as long as the last one, with a random part, so that not all retries come at the
+# same moment. The new `send` makes up to four attempts, and removes a subscription that is gone. *Look
+# for* the two cases that were not green before.
 
 
 # %%
@@ -406,7 +406,8 @@ examine(script)
 # Nothing is red. Three cases are *not applicable* to a server that writes its own payload, because the
 # examiner cannot choose how many bytes are sent. In a terminal, `./lab conformance` puts the same
 # questions to any server or library, in any language, and writes a report for your build
-# (`--junit`, `--html`).
+# (`--junit`, `--html`): [how it is called](../tests/conformance/README.md#your-sender). Let your server
+# run with `TEST_PUSH_ORIGINS="http://localhost:8188 http://127.0.0.1:8189"`, which are the examiner's.
 #
 # ## 9 · A real browser
 #
@@ -482,6 +483,6 @@ print(answer, answer["accepted"] and browser.wait_for_notification(title="My own
 #    same, and whether the last subscriber waits ten times as long as the first.
 # </details>
 #
-# **Next:** your own site. `print(script.read_text())` shows your file whole: save it before the kernel
-# ends, since its folder is thrown away. Give `VAPID_SUBJECT` your address, put an https proxy in
-# front, and let the examination run with your tests.
+# **Next:** your own site. `import shutil; shutil.copytree(folder.name, "my-server")` keeps your three
+# files, before the kernel ends and throws their folder away. Give `VAPID_SUBJECT` your address, put an
+# https proxy in front, and let the examination run with your tests.

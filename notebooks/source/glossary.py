@@ -260,7 +260,7 @@
 #   equal texts for one browser still get different keys
 #   ([RFC 8188 §2.1](https://www.rfc-editor.org/rfc/rfc8188#section-2.1), [03](03_encrypt.ipynb)).
 # - **scheduler**: The program that gives ranges of subscribers to workers, and those of a worker that
-#   has died to another. It sends nothing itself, and knows no key
+#   has died to another. It sends nothing itself, and keeps no key
 #   ([06b](06b_processes.ipynb)).
 # - **scope**: The part of a site that a service worker is responsible for: a URL, and every URL that
 #   begins with it. A worker at `/app/sw.js` has `/app/` unless the server allows more

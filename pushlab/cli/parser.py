@@ -351,7 +351,7 @@ def _conformance(conformance: Parser) -> None:
     )  # fmt: skip
     routes = {
         "--subscribe": "the app's route that takes subscriptions, or just the app's address if it has "
-        "the codelab's routes",
+        "the lab's routes",
         "--send": "the app's route that sends to one subscription, or to all",
         "--send-all": "the app's route that sends to all, if it has one more",
         "--unsubscribe": "the app's route that removes a subscription",

@@ -199,7 +199,7 @@ def _refused(error: FetchFailed, url: str, name: str, host: str) -> Finding:
         return bad("room-certificate", seen, SERVER, PATH, "Renew it, or set the clock.")
     seen = (
         f"this machine does not know the issuer of the certificate at {url}, and phones will not: "
-        "browsers warn, and who goes on past the warning may still get no service worker"
+        "browsers warn, and after the warning there may still be no service worker"
     )
     join = command(f"join {url.rstrip('/')} --cafile FILE")
     fix = (

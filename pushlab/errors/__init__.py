@@ -1,7 +1,7 @@
 """Every way web push goes wrong here, drawn as one tree.
 
     PushlabError
-    ├── FormatError           text or bytes that are not what the specification draws
+    ├── FormatError           text or bytes that are not what the specification describes
     │   └── NotUtf8, BadBase64url, BadPublicKey, BadPrivateKey
     ├── SubscriptionError     what the user agent hands to the application server, W3C Push API
     │   ├── NotASubscription, NoEndpoint, BadEndpoint, EndpointNotAllowed, NoKeys, BadP256dh, BadAuth,

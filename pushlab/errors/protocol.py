@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 class FormatError(PushlabError, status=400):
-    """Text or bytes are not what the specification draws."""
+    """Text or bytes are not what the specification describes."""
 
 class NotUtf8(FormatError, rfc="RFC 3629"):
     """This is not text in UTF-8."""
@@ -80,8 +80,8 @@ class UnknownSubscription(SubscriptionError, status=404):
     hint = "Subscribe again: the page sends the new subscription to this server"
 
 class NoSubscriptions(SubscriptionError, status=409):
-    """Nobody has subscribed yet."""
-    hint = "Open the page and press Subscribe to push first"
+    """Nobody is subscribed."""
+    hint = "Open the page and press Subscribe to push"
 
 class EncryptionError(PushlabError, status=400, fault="application server"):
     """The message body is not what RFC 8291 allows."""

@@ -22,6 +22,8 @@ __all__ = [
     "ClusterLost", "ClusterFailed",
 ]
 
+RESUME = "Then, in a notebook whose lab has this database and these keys, lab.runs() has this run: lab.notify_all(THE SAME MESSAGE, resume=RUN)"
+
 class RequestError(PushlabError, status=400, fault="client"):
     """The request cannot be served."""
 
@@ -88,7 +90,7 @@ class TooManyRequests(RequestError, status=429, rfc="RFC 6585 §4"):
 
 class RunUnderWay(RequestError, status=409, rfc="RFC 9110 §15.5.10"):
     """This notify-all is being sent, and a second sender would send its messages twice."""
-    hint = "Wait until it has ended. Then resume it if it has left anybody out"
+    hint = "Wait until it has ended. If it has left anybody out, notify_all(…, resume=RUN) goes on with it"
 
 class NotInClass(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
     """This is for a participant of the class, and the secret is nobody's here."""
@@ -211,8 +213,10 @@ class ClusterUnreachable(ClusterError, fault="the Dask scheduler"):
 
 class ClusterLost(ClusterError, fault="the Dask scheduler"):
     """The Dask scheduler went away in the middle of a notify-all."""
-    hint = Advice("Start the scheduler again. Then lab.runs() has the number of this notify-all, and notify_all(resume=…) goes on with it")
+    hint = Advice("Start the scheduler again. Then lab.runs() has this run, and notify_all(…, resume=RUN) goes on with it",
+                  terminal=f"Start the scheduler again. {RESUME}")
 
 class ClusterFailed(ClusterError, fault="the Dask workers"):
     """The Dask workers could not do their part of a notify-all."""
-    hint = "Read what the workers say, mend it there, and resume this notify-all: notify_all(resume=…)"
+    hint = Advice("Read what the workers say, mend it there, and resume this run of lab.runs(): notify_all(…, resume=RUN)",
+                  terminal=f"Read what the workers say, and mend it there. {RESUME}")

@@ -296,9 +296,9 @@ class Mailbox:
             return message, Change(dropped=dropped)
         queue = self._queues.get(subscription.user_agent, {})
         if len(queue) - len(dropped) >= self.message_limit:
-            raise QueueFull(f"{len(queue)} messages wait for this user agent")
+            raise QueueFull(f"messages that wait for this user agent: {len(queue)}")
         if self.room + len(dropped) <= 0:
-            raise QueueFull(f"{MAX_MESSAGES} messages wait for all user agents together")
+            raise QueueFull(f"messages that wait for all user agents together: {MAX_MESSAGES}")
         return message, Change(stored=(message,), dropped=dropped)
 
     def acknowledge(self, user_agent: str, ids: Iterable[str]) -> Change:

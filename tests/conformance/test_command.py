@@ -12,7 +12,7 @@ import pytest
 
 from pushlab.conformance.exchange import Message
 from pushlab.conformance.recipients import Recipient
-from pushlab.conformance.senders.command import KEPT, MARK, TRUST, CommandSender
+from pushlab.conformance.senders.command import MARK, OUTPUT_KEPT, TRUST, CommandSender
 from pushlab.errors import BadArgument
 from pushlab.pushservice.certificates import Certificates
 
@@ -78,7 +78,7 @@ def test_what_a_command_does_wrong_is_a_sentence(run):
     assert (said.accepted, said.status) == (False, "it had not ended after 0.3 s, and was ended")
     assert time.monotonic() - began < 60
     said = sent(run, "sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x; exec <&-")
-    assert said.accepted and len(said.text) == KEPT
+    assert said.accepted and len(said.text) == OUTPUT_KEPT
 
 
 def test_nothing_is_left_of_what_it_has_started(run):

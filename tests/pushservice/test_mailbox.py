@@ -134,7 +134,7 @@ def test_the_limit_counts_a_user_agent_and_not_a_subscription(mailbox):
     mailbox.apply(mailbox.subscribe(Subscription("t2", "ua", "second")))
     mailbox.apply(mailbox.subscribe(Subscription("t3", "other", "channel")))
     post(mailbox, "a"), post(mailbox, "b", topic="x"), post(mailbox, "c", token="t2")
-    with pytest.raises(QueueFull, match="3 messages"):
+    with pytest.raises(QueueFull, match="this user agent: 3"):
         post(mailbox, "d", token="t2")
     post(mailbox, "d", topic="x")  # replaces b
     post(mailbox, "e", token="t3")  # another user agent

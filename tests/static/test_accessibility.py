@@ -66,7 +66,7 @@ def test_a_first_visit_and_an_error(page, server):
     visit(page, server.url)
     assert everywhere(page) == {}
     press(page, "notify-all")
-    expect(page.locator("#outcome")).to_contain_text("Nobody has subscribed yet")
+    expect(page.locator("#outcome")).to_contain_text("Nobody is subscribed")
     assert everywhere(page) == {}
 
 

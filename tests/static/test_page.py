@@ -295,7 +295,7 @@ def test_notifications_are_denied(page, server):
 def test_the_servers_error_is_shown_in_its_words(page, server):
     visit(page, server.url)
     press(page, "notify-all")
-    expect(page.locator("#outcome")).to_contain_text("Nobody has subscribed yet")
+    expect(page.locator("#outcome")).to_contain_text("Nobody is subscribed")
     expect(page.locator("#outcome")).to_have_attribute("data-kind", "error")
     press(page, "register")
     expect(page.locator("#outcome")).to_have_attribute("data-kind", "done")
@@ -410,7 +410,7 @@ def test_the_page_stays_under_its_prefix(page, proxy):
     expect(page.locator("#status")).to_contain_text(f"Scope: {proxy.url}")
     expect(page.locator("#events")).to_contain_text("registered")
     press(page, "notify-all")
-    expect(page.locator("#outcome")).to_contain_text("Nobody has subscribed yet")
+    expect(page.locator("#outcome")).to_contain_text("Nobody is subscribed")
     assert set(proxy.elsewhere) <= {"/favicon.ico"}
 
 

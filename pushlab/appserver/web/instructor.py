@@ -9,8 +9,8 @@ its maker if it synchronises. So no link holds a secret that still works when it
                                sessionStorage  ◀──────────── {"token"} ────
                                Authorization: Bearer  ────────────────────▶ is_session()
 
-A code works once, and for CODE_SECONDS. A session lasts until the lab stops or KEPT newer ones were
-made. The page keeps it for its tab, so reloading the page works. Another tab, another browser
+A code works once, and for CODE_SECONDS. A session lasts until the lab stops or LINKS_KEPT newer ones
+were made. The page keeps it for its tab, so reloading the page works. Another tab, another browser
 and a phone each need a link of their own. The token itself is never sent to a browser. It is for
 programs, and for the instructor who sets PUSHLAB_TOKEN.
 """
@@ -32,7 +32,7 @@ Value = TypeVar("Value")
 CODE_SECONDS = 600
 """How long a code works."""
 
-KEPT = 20
+LINKS_KEPT = 20
 """Codes that wait for their use, and sessions. One more, and the oldest is forgotten."""
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -64,7 +64,7 @@ class InstructorAccess:
         """Return a new code in groups of four characters. It works once."""
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         with self._lock:
-            _keep(self._codes, _digest(code), self._now() + CODE_SECONDS, KEPT)
+            _keep(self._codes, _digest(code), self._now() + CODE_SECONDS, LINKS_KEPT)
         return "-".join(code[i : i + 4] for i in range(0, LENGTH, 4))
 
     def exchange(self, code: str, address: str) -> str:
@@ -79,7 +79,7 @@ class InstructorAccess:
             works_until = self._codes.pop(_digest(code), 0.0)
             if works_until > self._now():
                 token = secrets.token_urlsafe(24)
-                _keep(self._sessions, _secret_digest(token), None, KEPT)
+                _keep(self._sessions, _secret_digest(token), None, LINKS_KEPT)
                 return token
         self._guesses.wrong(address)
         raise WrongCode

@@ -38,7 +38,7 @@ NAMES = SUBSCRIPTION | {
     "subject",
 }  # fmt: skip
 
-KEPT = 2**16
+OUTPUT_KEPT = 2**16
 """Bytes of its output that are kept. What comes after them is read and forgotten."""
 
 TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -230,7 +230,7 @@ class Run:
         protocol = asyncio.StreamReaderProtocol(reader)
         self._pipe, _ = await loop.connect_read_pipe(lambda: protocol, self._process.stdout)
         while piece := await reader.read(2**16):
-            self.output += piece[: max(0, KEPT - len(self.output))]
+            self.output += piece[: max(0, OUTPUT_KEPT - len(self.output))]
 
     async def ended(self, seconds: float, measured: bool) -> bool:
         """Wait until it has ended, for at most ``seconds``; say whether it has."""

@@ -124,7 +124,7 @@ def outcomes(yours: Callable[[list[tuple[int, str]]], dict[str, int]]) -> Right:
         if dict(answer) == Counter(outcome for _, outcome in set(records)):
             raise NotYet("A subscriber with two different outcomes is counted twice")
         if dict(answer) == Counter(dict(records).values()):
-            raise NotYet("Who has accepted the message once has got it, whatever is written later")
+            raise NotYet("Whatever is written later, a subscriber that has accepted the message has it")
         if dict(answer) == Counter(dict(reversed(records)).values()):
             raise NotYet("The later outcome counts, unless the message had been accepted before")
         raise NotYet(f"outcomes({records}) is not right yet: each subscriber counts once")

@@ -8,8 +8,8 @@ from pushlab.appserver.web.guesses import BURST, INTERVAL, GuessLimiter
 from pushlab.appserver.web.instructor import (
     ALPHABET,
     CODE_SECONDS,
-    KEPT,
     LENGTH,
+    LINKS_KEPT,
     InstructorAccess,
 )
 from pushlab.errors import TooManyGuesses, WrongCode
@@ -94,14 +94,14 @@ def test_an_address_that_guesses_is_refused_unheard_for_a_time_and_nobody_else_i
 
 
 def test_what_is_kept_is_bounded(access):
-    codes = [access.new_code() for _ in range(KEPT + 1)]
+    codes = [access.new_code() for _ in range(LINKS_KEPT + 1)]
     with pytest.raises(WrongCode):
         access.exchange(codes[0], HERE)
     first = access.exchange(codes[-1], HERE)
-    for _ in range(KEPT):
+    for _ in range(LINKS_KEPT):
         access.exchange(access.new_code(), HERE)
     assert not access.is_session(first)
-    assert len(access._codes) <= KEPT and len(access._sessions) == KEPT
+    assert len(access._codes) <= LINKS_KEPT and len(access._sessions) == LINKS_KEPT
 
 
 def test_the_code_of_a_link_is_exchanged_for_a_session_over_http(run, serving, fetch):

@@ -919,7 +919,7 @@ TOLD: dict[str, dict[str, str]] = {
     "processes.outcomes": {
         "rows": "These are rows. Where a range was done again, a subscriber has two of them",
         "pairs": "A subscriber with two different outcomes is counted twice",
-        "the last": "Who has accepted the message once has got it, whatever is written later",
+        "the last": "Whatever is written later, a subscriber that has accepted the message has it",
         "the first": "The later outcome counts, unless the message had been accepted before",
         "all subscribers": "outcomes([]) is not right yet: each subscriber counts once",
         "a number": "the answer of outcomes should be a dict, and yours is an int",
