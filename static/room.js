@@ -5,7 +5,7 @@ import { getParticipants, notifyOne } from "./server.js";
 
 const AFTER_NEWS = 300; // milliseconds, in which more events may come
 
-const NOBODY = "Nobody has subscribed yet. Each participant appears here after subscribing.";
+const NOBODY = "Nobody is subscribed. Each participant appears here after subscribing.";
 
 let waiting; // the timer of the next request
 let asked = 0; // the number of the last request

@@ -132,7 +132,7 @@ def leaves_nothing():
         threads, ports = set(threading.enumerate()), listening()
         yield
         # A thread that has been told to end needs the processor once more.
-        deadline = time.monotonic() + patience(30)
+        deadline = time.monotonic() + patience(5)
         while left := (set(threading.enumerate()) - threads) | (listening() - ports):
             assert time.monotonic() < deadline, left
             time.sleep(0.01)

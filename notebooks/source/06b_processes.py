@@ -236,7 +236,7 @@ assert job.result().accepted == 600
 line_chart({"arrived": seen[:9]}, "Refused at first: 503, Retry-After: 2", x="seconds", y="requests")
 
 # %% [markdown]
-# In our runs between 100 and 174 requests arrived before the curve became flat. They were in flight when the
+# In our runs between 100 and 189 requests arrived before the curve became flat. They were in flight when the
 # first refusals came, or a worker began them before it had heard of the pause. Then nothing arrived for about two
 # seconds, from either worker. After the pause a few requests went out as a trial. One was accepted, and that
 # opened the window for both workers. All 600 were reached, because each refused message was tried again.

@@ -304,8 +304,8 @@ for name, row in old.items():
 
 # %% [markdown]
 # It answers `410`: `unregister()` has ended the subscription as well, in both browsers. Nobody tells
-# your server, so let the page do it as well. The starter tells the server before `unsubscribe()`: then
-# nothing is sent any more, even if that fails.
+# your server, so the page must. The starter tells the server first, and then calls `unsubscribe()`: even
+# if that call fails, nothing is sent any more.
 #
 # ## 6 · A message that needs no worker
 #

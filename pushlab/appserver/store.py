@@ -53,7 +53,8 @@ from pushlab.server.tables import insert_or_ignore, make_tables
 from pushlab.settings import patience
 
 BUSY_TIMEOUT = 2.0
-"""Seconds to wait for another program that writes to the same file, or holds a lock in PostgreSQL."""
+"""Seconds (times PUSHLAB_PATIENCE) to wait for another program that writes to the same file, or holds a
+lock in PostgreSQL."""
 
 OWNER = "application server"
 

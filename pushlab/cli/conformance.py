@@ -31,7 +31,7 @@ from pushlab.reader import command
 from pushlab.settings import PORTS
 from pushlab.text import show
 
-KEPT, AUTHORITY = "conformance.json", "conformance-ca.pem"
+CERTIFICATES, AUTHORITY = "conformance.json", "conformance-ca.pem"
 """Files in the data folder: the certificates with their private key, and what an app has to trust."""
 
 BODIES = ("subscribe_body", "send_body", "unsubscribe_body")
@@ -133,7 +133,7 @@ def _certificates(options: argparse.Namespace) -> Certificates:
         return Certificates.make(HOSTS)
     folder = settings.data_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / KEPT
+    path = folder / CERTIFICATES
     if path.exists():
         return Certificates.from_json(json.loads(private_file.read(path)))
     made = Certificates.make(HOSTS)

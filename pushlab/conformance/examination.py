@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pushlab.conformance.answer import ACCEPTED, STRICT, Plan, always
@@ -14,7 +14,6 @@ from pushlab.conformance.senders.base import Sender
 from pushlab.conformance.service import ExaminationService
 from pushlab.errors import PushlabError
 from pushlab.protocol import vapid
-from pushlab.settings import patience
 from pushlab.text import show
 
 T = TypeVar("T")
@@ -27,9 +26,6 @@ PAYLOAD = b'{"title":"Conformance","options":{"body":"Sent by the sender that is
 class Timing:
     """How long the examination waits, in seconds.
 
-    What comes in an instant if it comes at all has a long ``arrival``, ``case`` and ``total``. These
-    guard against a hang and are multiplied by PUSHLAB_PATIENCE.
-
     ``arrival``: for a message to come; ``pause``: the Retry-After that it gives; ``retry``: for
     another attempt, beyond the pause; ``hasty``: an attempt that comes earlier after an answer was
     made without a pause; ``quiet``: without a request, after which no more is expected;
@@ -38,14 +34,14 @@ class Timing:
     ``subscribers``: the most that one message goes to.
     """
 
-    arrival: float = field(default_factory=lambda: patience(5.0))
+    arrival: float = 5.0
     pause: int = 1
     retry: float = 15.0
     hasty: float = 0.1
     quiet: float = 5.0
     patience: float = 35.0
-    case: float = field(default_factory=lambda: patience(90.0))
-    total: float = field(default_factory=lambda: patience(300.0))
+    case: float = 90.0
+    total: float = 300.0
     messages: int = 200
     fresh: float = 20.0
     subscribers: int = 2000

@@ -22,7 +22,7 @@ __all__ = [
     "ClusterLost", "ClusterFailed",
 ]
 
-RESUME = "Then, in a notebook whose lab has this database and these keys, lab.runs() has this run: lab.notify_all(THE SAME MESSAGE, resume=RUN)"
+GO_ON = "Then, in a notebook whose lab has this database and these keys, lab.runs() has this run: lab.notify_all(THE SAME MESSAGE, resume=RUN)"
 
 class RequestError(PushlabError, status=400, fault="client"):
     """The request cannot be served."""
@@ -194,7 +194,7 @@ class ClusterError(PushlabError, status=503, fault="this machine"):
 
 class ScaleMissing(ClusterError, status=501):
     """Several processes need Dask, which is not installed."""
-    hint = Advice("Install it: pip install 'pushlab[scale]'. Then start the lab again",
+    hint = Advice(f"Install it: {command('setup --scale')}. Then start the lab again",
                   notebook=f"Install it in a terminal: {command('setup --scale')}. Then restart the kernel",
                   terminal=f"Install it: {command('setup --scale')}. Then start again")
 
@@ -214,9 +214,9 @@ class ClusterUnreachable(ClusterError, fault="the Dask scheduler"):
 class ClusterLost(ClusterError, fault="the Dask scheduler"):
     """The Dask scheduler went away in the middle of a notify-all."""
     hint = Advice("Start the scheduler again. Then lab.runs() has this run, and notify_all(…, resume=RUN) goes on with it",
-                  terminal=f"Start the scheduler again. {RESUME}")
+                  terminal=f"Start the scheduler again. {GO_ON}")
 
 class ClusterFailed(ClusterError, fault="the Dask workers"):
     """The Dask workers could not do their part of a notify-all."""
     hint = Advice("Read what the workers say, mend it there, and resume this run of lab.runs(): notify_all(…, resume=RUN)",
-                  terminal=f"Read what the workers say, and mend it there. {RESUME}")
+                  terminal=f"Read what the workers say, and mend it there. {GO_ON}")

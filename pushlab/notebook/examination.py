@@ -187,7 +187,7 @@ def examine(
     """Start a push server, examine it, end it, and return what was found.
 
     ``server``: the path of a Python file, or a list of arguments that starts it in any language.
-    ``Program`` has the variables that it is told things by; its routes are those of the codelab.
+    ``Program`` has the variables that it is told things by; its routes are those of the lab.
     ``cases``: ids such as ``"bytes.ascii"``, or groups; without any, the whole table. ``subscribers``:
     to how many the largest message goes; ``quiet``: seconds without a request after which no more is
     expected. A server that does not start is a result too. Raises BadArgument for an unknown case.

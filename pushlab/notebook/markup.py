@@ -183,7 +183,7 @@ def subscriptions(count: int, newest: Sequence[StoredSubscription], chosen: str 
     An endpoint is a secret and is never shown.
     """
     if not newest:
-        return '<span class="pushlab-faint">Nobody has subscribed yet. Press Subscribe.</span>'
+        return '<span class="pushlab-faint">Nobody is subscribed. Press Subscribe.</span>'
     rows = "".join(
         f"<tr><td>{escape(one.display_name or 'Browser')}</td>"
         f"<td><code>{escape(one.subscription.label)}</code></td>"
@@ -210,7 +210,7 @@ def room(participants: Sequence[Participant], *, hidden: bool = False) -> str:
     ``hidden``: leave out their names.
     """
     if not participants:
-        said = "Nobody has subscribed yet. Each participant appears here after subscribing."
+        said = "Nobody is subscribed. Each participant appears here after subscribing."
         return f'<span class="pushlab-faint">{said}</span>'
     rows = "".join(
         f"<tr><td>{'(hidden)' if hidden else escape(one.name)}</td><td>{escape(one.browser)}</td>"

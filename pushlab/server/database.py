@@ -79,7 +79,8 @@ LIBPQ: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""Parameters of PostgreSQL's library: seconds, and milliseconds for the last."""
+"""Parameters of PostgreSQL's library: seconds, and milliseconds for the last. ``connect_timeout`` is
+multiplied by PUSHLAB_PATIENCE."""
 
 PACKAGES = {"psycopg": '"psycopg[binary]"', "psycopg2": "psycopg2-binary"}
 """What to tell pip, for a driver whose package has another name or needs an extra."""

@@ -8,8 +8,9 @@ from pushlab.conformance.service import ExaminationService
 from pushlab.settings import patience
 
 QUICK = Timing(
-    retry=patience(15), fresh=patience(20), quiet=0.5, patience=10, messages=20, subscribers=100
-)
+    arrival=patience(5), retry=patience(15), case=patience(90), total=patience(300), fresh=patience(20),
+    quiet=0.5, patience=10, messages=20, subscribers=100,
+)  # fmt: skip
 """As a user's examination, but for what takes long. A sender's own time limit is below its patience."""
 
 

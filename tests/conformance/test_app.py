@@ -87,7 +87,7 @@ def test_an_app_that_is_not_up_is_a_sentence(run):
     assert run(scenario()).fault == "the app at 127.0.0.1:9 cannot be reached: Connection refused"
 
 
-def test_the_bodies_are_those_of_the_codelab(run):
+def test_the_bodies_are_those_of_the_lab(run):
     said, bodies = exchanged(run, OK, lambda app: app.send(MESSAGE))
     assert said.accepted and said.status == "HTTP 201"
     heads, contents = zip(*(body.split(b"\r\n\r\n", 1) for body in bodies), strict=True)
@@ -153,7 +153,7 @@ def spelled(names) -> str:
     return "&".join(["a=1", *(f"{name}={{{name}}}" for name in sorted(names))])
 
 
-def test_routes_that_are_not_given_are_those_of_the_codelab():
+def test_routes_that_are_not_given_are_those_of_the_lab():
     routes = Routes.of("http://127.0.0.1:1/", unsubscribe="http://127.0.0.1:1/off")
     assert routes.subscribe == "http://127.0.0.1:1/add-subscription"
     assert (routes.send_all, routes.unsubscribe) == (

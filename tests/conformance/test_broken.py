@@ -55,7 +55,7 @@ CROWDED = "many.two-thousand"
 PATIENT = replace(SHORT, patience=35)
 """For who reads 50 MB: on a busy machine that takes long, and its own time limit must not end it."""
 
-TO_MANY = replace(SHORT, arrival=patience(15), patience=40)
+TO_MANY = replace(SHORT, arrival=15, patience=40)
 """For who sends in turn: on a busy machine the few answers that it waits for take seconds, too."""
 
 TIMINGS = dict.fromkeys(PAUSED, LONG_PAUSES) | {"answers.body-50mb": PATIENT}

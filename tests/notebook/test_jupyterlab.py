@@ -168,7 +168,7 @@ def test_each_button_has_its_effect(lesson, page, kind):
         expect(result).to_contain_text("RFC 8030 §5.")
         field.fill(proper)
     part(page, "unsubscribe").click()
-    expect(part(page, "subscriptions")).to_contain_text("Nobody has subscribed")
+    expect(part(page, "subscriptions")).to_contain_text("Nobody is subscribed")
     part(page, "notify-all").click()
     expect(result).to_contain_text("Nobody is subscribed")
     part(page, "close-browser").click()

@@ -161,7 +161,7 @@ def test_an_insecure_origin(patient):
     assert f"http://{FAR}:{port} is plain http from another machine" in shown["said"]
     assert f"open http://127.0.0.1:{port}{path} " in shown["said"]
     assert f"./lab join http://{FAR}:{port}{path} " in shown["said"]
-    assert "./lab serve --certfile" in shown["said"]
+    assert f"./lab serve --host {FAR} --certfile" in shown["said"]
     patient.is_well()
 
 

@@ -17,6 +17,7 @@ from pushlab.appserver.broadcast.outage import PAUSE, Outage, outlast
 from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs, name_of
 from pushlab.appserver.explain.outcome import Outcome
 from pushlab.errors import StoreError, UnableToWriteDatabase
+from pushlab.reader import Advice
 
 INTERVAL = 0.5
 """Seconds that an outcome waits for others, to be written together."""
@@ -25,7 +26,13 @@ MAX_BEHIND = 5000
 """Outcomes without a record, from which on no more subscribers are read."""
 
 
-RESUME = "When the database can be written again, send to the others: notify_all(resume"
+def how_to_resume(run: int) -> Advice:
+    """Say how a notify-all is gone on with whose database was away for too long."""
+    back, call = "When the database can be written again", f"notify_all(THE SAME MESSAGE, resume={run})"
+    return Advice(
+        f"{back}, send to the others: {call}",
+        terminal=f"{back}, send to the others in a notebook whose lab has it and these keys: lab.{call}",
+    )
 
 
 class Recorder:
@@ -89,7 +96,7 @@ class Recorder:
             raise UnableToWriteDatabase(
                 f"{len(self._noted)} outcomes could not be recorded, so to go on would mean sending to "
                 f"these recipients twice: {self._outage.fault.detail}",
-                hint=f"{RESUME}={self._run})",
+                hint=how_to_resume(self._run),
             )
 
     async def _write_now(self) -> None:

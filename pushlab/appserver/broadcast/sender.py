@@ -14,7 +14,7 @@ from itertools import chain, repeat
 from pushlab.appserver.broadcast.broadcast import NOT_SENT, Broadcast, Queue
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.outage import PASSING, outlast
-from pushlab.appserver.broadcast.recorder import MAX_BEHIND, RESUME, Recorder
+from pushlab.appserver.broadcast.recorder import MAX_BEHIND, Recorder, how_to_resume
 from pushlab.appserver.broadcast.runs import Runs, UnderWay, never_sent, not_accepted
 from pushlab.appserver.delivery.delivery import Delivery
 from pushlab.appserver.delivery.log import tell_outcome
@@ -156,7 +156,7 @@ class BroadcastSender:
         except PASSING as fault:
             done = f"notify-all {run} has stopped after {tally['accepted']} of {total}"
             raise UnableToReadDatabase(
-                f"{done}: {fault.detail}", fault.fault, hint=f"{RESUME}={run})"
+                f"{done}: {fault.detail}", fault.fault, hint=how_to_resume(run)
             ) from None
         finally:
             del self._broadcasts[broadcast]

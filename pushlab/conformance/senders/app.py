@@ -40,7 +40,7 @@ class Routes:
 
     @classmethod
     def of(cls, subscribe: str, send: str = "", send_all: str = "", unsubscribe: str = "") -> "Routes":
-        """Return the routes that are given, and for the others those of the codelab.
+        """Return the routes that are given, and for the others those of the lab.
 
         >>> Routes.of("http://127.0.0.1:8292").send
         'http://127.0.0.1:8292/notify-me'

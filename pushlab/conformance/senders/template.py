@@ -22,7 +22,7 @@ SEND = json.dumps({
     "options": {"ttl": "{ttl}", "urgency": "{urgency}", "topic": "{topic}"},
 })  # fmt: skip
 UNSUBSCRIBE = json.dumps({"endpoint": "{endpoint}"})
-"""The codelab's bodies."""
+"""The bodies of the lab's routes."""
 
 
 OF_A_SUBSCRIPTION = frozenset({"subscription", "subscription_json", "endpoint", "p256dh", "auth"})

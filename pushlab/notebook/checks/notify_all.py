@@ -128,7 +128,7 @@ async def _workers(function: Guarded) -> None:
     measured = _FanOut(200, 4, shut=range(200))
     _, taken = await measured.run(function)
     if measured.most > measured.workers:
-        raise NotYet(f"{measured.most} sends were under way, and workers was {measured.workers}")
+        raise NotYet(f"{measured.most} sends were in flight, and workers was {measured.workers}")
     if not measured.most:
         raise NotYet("No send has begun: is send(…) awaited?")
     if measured.most < measured.workers:
@@ -137,7 +137,7 @@ async def _workers(function: Guarded) -> None:
     if measured.tasks > measured.workers + 4:
         raise NotYet(f"{measured.tasks} tasks for {measured.count}: memory grows with your success")
     if taken > 3 * measured.workers:
-        raise NotYet(f"{taken} were read while {measured.workers} were under way: who will keep them?")
+        raise NotYet(f"{taken} were read while {measured.workers} were in flight: who will keep them?")
     measured.all_sent()
 
 

@@ -95,7 +95,7 @@ def shares(yours: Callable[[int, dict[str, int]], dict[str, int]]) -> Right:
             raise NotYet(f"{case}: somebody has 0, though a message waits there. It would wait for ever")
         if (left := min(window, sum(waiting.values())) - sum(given.values())) > 0:
             raise NotYet(f"{case}: {left} of the window are used by nobody, while messages wait")
-    return Right("Together they never have more under way than one process would.")
+    return Right("Together they never have more in flight than one process would.")
 
 
 # What workers have written, in the order of the database.

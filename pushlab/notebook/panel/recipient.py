@@ -15,7 +15,7 @@ class Recipient(Choice):
     """
 
     def __init__(self, *, ours_alone: bool) -> None:
-        super().__init__("recipient", "to", "nobody has subscribed")
+        super().__init__("recipient", "to", "nobody is subscribed")
         self.widget.layout.flex = "1 1 230px"
         self._ours_alone = ours_alone
         self._endpoints: dict[str, str] = {}

@@ -311,10 +311,10 @@ async def one_worker_more(send, subscriptions, workers):
 WRONG_FAN_OUTS = [
     (lambda send, subscriptions, workers: [], "has to be a coroutine function: async def"),
     (one_by_one, "1 at a time was the most, and there could be 4"),
-    (all_at_once, "200 sends were under way, and workers was 4"),
-    (one_worker_more, "5 sends were under way, and workers was 4"),
+    (all_at_once, "200 sends were in flight, and workers was 4"),
+    (one_worker_more, "5 sends were in flight, and workers was 4"),
     (behind_a_semaphore, "tasks for 200: memory grows with your success"),
-    (all_read_first, "200 were read while 4 were under way"),
+    (all_read_first, "200 were read while 4 were in flight"),
     (in_portions, "While one was slow, only 3 of 12 were sent to"),
     (as_they_come, "Result 0 is not subscription 0's: keep their order"),
     (stopped_by_one, "send raised, and so did fan_out"),

@@ -630,7 +630,7 @@ TOLD: dict[str, dict[str, str]] = {
             "The first in the list is a coroutine: write await before the call that gives it"
         ),
         "no async": ("no_coroutine has to be a coroutine function: async def"),
-        "all at once": ("200 sends were under way, and workers was 4"),
+        "all at once": ("200 sends were in flight, and workers was 4"),
         "one by one": ("1 at a time was the most, and there could be 4"),
         "no end": (
             "in_a_hurry(a method, a generator, 4) has run 1,000,000 lines and goes on in line …, "

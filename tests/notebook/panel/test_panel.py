@@ -87,7 +87,7 @@ def test_the_whole_loop_by_its_buttons(lab, panel):
     for said in ("subscribe", "POST message", "push message", "acknowledge"):
         until(panel.log, lambda html, said=said: said in html)
     assert "Virtual unsubscribed" in press(panel, "unsubscribe")
-    until(panel.subscriptions, lambda html: "Nobody has subscribed" in html)
+    until(panel.subscriptions, lambda html: "Nobody is subscribed" in html)
     assert "was closed" in press(panel, "close-browser")
     until(panel.notifications, lambda html: "no browser open" in html)
 
@@ -437,7 +437,7 @@ def test_a_subscription_that_has_gone_is_explained_and_removed(lab, panel):
     server = lab.application_server
     server.store.save(stored.subscription, stored.application_server_key)
     assert "410 Gone" in press(panel, "notify-me")
-    until(panel.subscriptions, lambda html: "Nobody has subscribed" in html)
+    until(panel.subscriptions, lambda html: "Nobody is subscribed" in html)
 
 
 def test_a_bug_is_said_in_words_and_the_panel_goes_on(lab, panel, monkeypatch):

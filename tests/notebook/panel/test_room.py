@@ -140,4 +140,4 @@ def test_names_are_shown_as_text_and_vendors_tell_nobody():
 
 
 def test_nobody_yet():
-    assert "Nobody has subscribed yet" in markup.room([])
+    assert "Nobody is subscribed" in markup.room([])

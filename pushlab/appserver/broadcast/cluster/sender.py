@@ -29,7 +29,7 @@ from pushlab.appserver.broadcast.cluster.orders import (
 from pushlab.appserver.broadcast.cluster.pace import Pace
 from pushlab.appserver.broadcast.congestion import MAX_IN_FLIGHT
 from pushlab.appserver.broadcast.outage import PASSING, outlast
-from pushlab.appserver.broadcast.recorder import RESUME
+from pushlab.appserver.broadcast.recorder import how_to_resume
 from pushlab.appserver.broadcast.runs import Runs, UnderWay
 from pushlab.appserver.broadcast.sender import ORIGINS_TOLD, Counts
 from pushlab.appserver.delivery.log import DeliveryLog
@@ -140,7 +140,7 @@ class ClusterSender:
             after = await outlast(partial(self.runs.tally, run))
         except PASSING as fault:
             what = f"notify-all {run} has stopped, for too long without its database"
-            hint = f"{RESUME}={run})"
+            hint = how_to_resume(run)
             raise UnableToReadDatabase(f"{what}: {fault.detail}", fault.fault, hint=hint) from None
         after.subtract(before)
         for origin, count in one.not_sent.most_common(ORIGINS_TOLD):

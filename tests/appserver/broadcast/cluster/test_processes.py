@@ -273,5 +273,5 @@ def test_stop_ends_what_is_under_way(run, world):
 
 def test_without_dask_it_says_what_to_install(monkeypatch, tmp_path, keys):
     monkeypatch.setattr(options, "find_spec", lambda name: None)
-    with pytest.raises(ScaleMissing, match=r"pip install 'pushlab\[scale\]'"):
+    with pytest.raises(ScaleMissing, match="setup --scale"):
         ApplicationServer(keys=keys, database=f"sqlite:///{tmp_path}/a.sqlite3", processes=2)
