@@ -406,8 +406,8 @@ examine(script)
 # Nothing is red. Three cases are *not applicable* to a server that writes its own payload, because the
 # examiner cannot choose how many bytes are sent. In a terminal, `./lab conformance` puts the same
 # questions to any server or library, in any language, and writes a report for your build
-# (`--junit`, `--html`): [how it is called](../tests/conformance/README.md#your-sender). With `--http` the
-# push services for your `TEST_PUSH_ORIGINS` are `http://localhost:8188 http://127.0.0.1:8189`.
+# (`--junit`, `--html`). `./lab conformance --help` says how it is called. With `--http` the push services
+# for your `TEST_PUSH_ORIGINS` are `http://localhost:8188 http://127.0.0.1:8189`.
 #
 # ## 9 · A real browser
 #
