@@ -21,6 +21,14 @@ from pushlab.useragent.firefox.browser import Firefox
 FAR = "insecure.test"
 """A name of this machine that a browser takes for another machine's."""
 
+# Resolves in the page when every step is done.
+DONE = """() => new Promise((resolve) => {
+  const steps = document.getElementById("steps");
+  const done = () => !steps.querySelector("li:not([data-state=done])");
+  const look = () => done() && resolve();
+  new MutationObserver(look).observe(steps, { attributes: true, subtree: true });
+  look();
+})"""
 
 NEAR = {"network.dns.localDomains": FAR, "network.proxy.no_proxies_on": f"127.0.0.1,{FAR}"}
 

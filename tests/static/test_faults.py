@@ -18,7 +18,7 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.useragent.page import SETTLED
 
 from .conftest import Proxy, before
-from .parties import FAR, Parties, started
+from .parties import DONE, FAR, Parties, started
 
 SHOWN = """() => {
   const { textContent: said, dataset } = document.getElementById("outcome");
@@ -110,6 +110,8 @@ class Patient:
             self.press("register")
         if self.state() == "registered":
             self.press("subscribe")
+        # Firefox may be starting the worker anew: the page paints it when it is active.
+        self.parties.evaluate(DONE)
         shown = self.shown()
         assert self.state() == "subscribed"
         assert [step["state"] for step in shown["steps"]] == ["done"] * 6

@@ -5,7 +5,7 @@ import pytest
 from pushlab.appserver.keys import VapidKeys
 from pushlab.errors import BrowserFailed
 
-from .parties import started
+from .parties import DONE, started
 from .test_page import UNREGISTER
 
 ENDPOINTS = {"firefox": "http://127.0.0.1:", "chromium": "https://jmt17.google.com/"}
@@ -29,16 +29,6 @@ ENDPOINT = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
   return (await registration.pushManager.getSubscription())?.endpoint;
 }"""
-
-
-# Resolves when every step is done.
-DONE = """() => new Promise((resolve) => {
-  const steps = document.getElementById("steps");
-  const done = () => !steps.querySelector("li:not([data-state=done])");
-  const look = () => done() && resolve();
-  new MutationObserver(look).observe(steps, { attributes: true, subtree: true });
-  look();
-})"""
 
 LOGGED = """(what) => new Promise((resolve) => {
   const log = document.getElementById("events");
