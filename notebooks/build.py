@@ -198,11 +198,21 @@ def execute(lesson: NotebookNode) -> None:
     """Run a lesson from top to bottom in a fresh kernel and a fresh lab, and keep its outputs."""
     ran = without_markers(lesson)
     with tempfile.TemporaryDirectory(prefix="pushlab-") as folder:
-        run(ran, folder)
+        run(ran, folder, connection=_sockets_in(folder))
     for cell, done in zip(lesson.cells, ran.cells, strict=True):
         if cell.cell_type == "code":
             outputs = [_timeless(one) for one in done.outputs if PIXELS not in one.get("data", {})]
             _set_outputs(cell, _joined(outputs), done.execution_count)
+
+
+def _sockets_in(folder: str) -> dict[str, str]:
+    """Return what makes a kernel open sockets in a folder, if its path is short enough for that.
+
+    TCP ports were free when Jupyter looked, and may be taken when the kernel opens them.
+    """
+    path = str(Path(folder) / "kernel")
+    short = os.name == "posix" and len(os.fsencode(path)) < 96
+    return {"transport": "ipc", "ip": path} if short else {}
 
 
 def run(

@@ -1,5 +1,6 @@
 """The tool that makes the notebooks from their sources."""
 
+import os
 import re
 import subprocess
 import sys
@@ -129,6 +130,16 @@ def test_what_was_printed_in_pieces_is_one_output(build):
     assert [(one.name, one.text) for one in joined] == [
         ("stdout", "1\n2\n"), ("stderr", "3\n"), ("stdout", "4\n"),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no sockets in folders")
+def test_a_lesson_s_kernel_opens_no_tcp_port_that_another_program_could_take(build, notebook_kernel):
+    lesson = build.solution(
+        "# %%\nimport json, ipykernel\n"
+        'print(json.load(open(ipykernel.get_connection_file()))["transport"])\n'
+    )
+    build.execute(lesson)
+    assert [cell.outputs[0].text for cell in lesson.cells if cell.cell_type == "code"] == ["ipc\n"]
 
 
 def test_a_lesson_that_fails_is_not_built(build, notebook_kernel):
