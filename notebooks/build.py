@@ -198,7 +198,7 @@ def execute(lesson: NotebookNode) -> None:
     """Run a lesson from top to bottom in a fresh kernel and a fresh lab, and keep its outputs."""
     ran = without_markers(lesson)
     with tempfile.TemporaryDirectory(prefix="pushlab-") as folder:
-        run(ran, folder, connection=_sockets_in(folder))
+        run(ran, folder)
     for cell, done in zip(lesson.cells, ran.cells, strict=True):
         if cell.cell_type == "code":
             outputs = [_timeless(one) for one in done.outputs if PIXELS not in one.get("data", {})]
@@ -220,12 +220,8 @@ def run(
     folder: str | Path,
     allow_errors: bool = False,
     browser: str = "",
-    connection: dict[str, str] | None = None,
 ) -> None:
-    """Run a notebook in place: in a fresh kernel, with a lab whose data is in ``folder``.
-
-    ``connection`` is how the kernel is spoken to, as options of jupyter_client's KernelManager.
-    """
+    """Run a notebook in place: in a fresh kernel, with a lab whose data is in ``folder``."""
     from nbclient import NotebookClient
     from traitlets.config import Config
 
@@ -238,15 +234,16 @@ def run(
     # All these waits guard against a hang. By default an output that comes more than four seconds
     # after its cell has ended is lost, and nobody is told.
     waits = {"timeout": 300, "startup_timeout": 300, "iopub_timeout": 300}
-    client = NotebookClient(
-        notebook, record_timing=False, store_widget_state=False, allow_errors=allow_errors,
-        resources={"metadata": {"path": str(folder)}},
-        **{name: round(patience(seconds)) for name, seconds in waits.items()},
-        raise_on_iopub_timeout=True,
-        shutdown_kernel="immediate",  # The last cell has stopped the lab: nothing is left to do.
-        config=Config(KernelManager=connection or {}),
-    )  # fmt: skip
-    client.execute(env=os.environ | settings)
+    with tempfile.TemporaryDirectory(prefix="pushlab-") as sockets:
+        client = NotebookClient(
+            notebook, record_timing=False, store_widget_state=False, allow_errors=allow_errors,
+            resources={"metadata": {"path": str(folder)}},
+            **{name: round(patience(seconds)) for name, seconds in waits.items()},
+            raise_on_iopub_timeout=True,
+            shutdown_kernel="immediate",  # The last cell has stopped the lab: nothing is left to do.
+            config=Config(KernelManager=_sockets_in(sockets)),
+        )  # fmt: skip
+        client.execute(env=os.environ | settings)
 
 
 def _timeless(output: NotebookNode) -> NotebookNode:

@@ -8,7 +8,6 @@ import pytest
 
 from pushlab import base64url, examples
 
-from ..run.kernels import connection
 from . import lessons
 from .jupyter import WIDGET
 from .lessons import LESSONS, NOTEBOOKS, YOUR_SERVER, differences, opens_a_browser, solution
@@ -146,8 +145,7 @@ def test_the_learner_s_notebook_fails_at_its_stubs_and_shows_elsewhere_what_the_
     """With a virtual browser: a machine that has no real one is seen to be enough for each lesson."""
     lesson = notebook(name, "")
     with artifacts.offer(f"{name}.ipynb", lambda: nbformat.writes(lesson)):
-        sockets = connection(tmp_path / "kernel")
-        build.run(lesson, tmp_path, allow_errors=True, browser="virtual", connection=sockets)
+        build.run(lesson, tmp_path, allow_errors=True, browser="virtual")
         ran, learners_own = lessons.code_cells(lesson), set()
         for cell, solved in zip(ran, code_cells(name), strict=True):
             errors = [output.ename for output in cell.outputs if output.output_type == "error"]

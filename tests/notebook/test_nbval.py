@@ -16,7 +16,6 @@ from nbval.plugin import IPyNbFile
 
 from pushlab.settings import patience
 
-from ..run.kernels import connection
 from .lessons import YOUR_SERVER, code_cells, differences, solution
 
 COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -26,7 +25,7 @@ COMMAND += ["--nbval", "--nbval-current-env"]
 def test_your_server_with_a_virtual_browser(build, request, tmp_path, artifacts, notebook_kernel):
     lesson = nbformat.read(solution(YOUR_SERVER), as_version=4)
     with artifacts.offer(f"{YOUR_SERVER}.ipynb", lambda: nbformat.writes(lesson)):
-        build.run(lesson, tmp_path, browser="virtual", connection=connection(tmp_path / "kernel"))
+        build.run(lesson, tmp_path, browser="virtual")
         assert differences(request.session, solution(YOUR_SERVER), code_cells(lesson)) == []
 
 
@@ -54,7 +53,7 @@ def test_a_changed_output_is_seen(build, request, sums, tmp_path, notebook_kerne
     """The control of the tests that compare: a cell that prints something else."""
     right, wrong = sums
     notebook = nbformat.read(right, as_version=4)
-    build.run(notebook, tmp_path, connection=connection(tmp_path / "kernel"))
+    build.run(notebook, tmp_path)
     assert differences(request.session, right, code_cells(notebook)) == []
     (found,) = differences(request.session, wrong, code_cells(notebook))
     assert found.startswith("print(1 + 1)") and "mismatch 'stdout'" in found
