@@ -10,28 +10,21 @@ Each widget has one writer:
 Every widget has a CSS class of its own, ``pushlab-…``, by which style sheets and tests find it.
 """
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
 from pushlab import settings
 from pushlab.appserver.broadcast.sender import Counts
-from pushlab.errors import (
-    BrowserFailed,
-    NoSubscriptions,
-    PushlabError,
-    TimedOut,
-    UnknownSubscription,
-)
+from pushlab.errors import BrowserFailed, NoSubscriptions, PushlabError, UnknownSubscription
 from pushlab.journal import Party
 from pushlab.lab.browser import LabBrowser, installed_browsers
 from pushlab.notebook import markup
+from pushlab.notebook.panel.answers import Answers
 from pushlab.notebook.panel.board import BoardPanel
 from pushlab.notebook.panel.choice import Choice
 from pushlab.notebook.panel.composer import Composer
@@ -44,7 +37,6 @@ from pushlab.notebook.panel.screen import Screen
 from pushlab.notebook.pictures import theme
 from pushlab.notebook.pictures.sequence import COLOURS, sequence
 from pushlab.protocol.subscription import label_of
-from pushlab.useragent.base import Notification
 
 if TYPE_CHECKING:
     from pushlab.notebook import Lab
@@ -53,18 +45,6 @@ DIAGRAM_ROWS = 18
 
 LISTED = 10
 """How many subscriptions are shown: the newest ones."""
-
-LOOK_SECONDS = 3
-"""How long a page may take to answer the panel (times PUSHLAB_PATIENCE).
-
-It is short, because “Notify me” waits for the endpoint of every browser, and because a page that hangs
-holds up the notifications of the others.
-"""
-
-
-ASKED_AGAIN = (
-    "It may be loading or busy, or a dialog or a debugger has stopped it. The panel asks again by itself"
-)
 
 
 class Panel:
@@ -79,10 +59,7 @@ class Panel:
         self._under_way = 0  # clicks whose action has not ended
         # The painter and the worker both offer recipients. An older list never replaces a newer one.
         self._offering = threading.RLock()
-        self._endpoints: WeakKeyDictionary[LabBrowser, str | None] = WeakKeyDictionary()
-        # What each browser has shown last, for the time in which it does not answer.
-        self._listed: WeakKeyDictionary[LabBrowser, list[Notification]] = WeakKeyDictionary()
-        self._pictures: WeakKeyDictionary[LabBrowser, bytes] = WeakKeyDictionary()
+        self._answers = Answers(lab.run)
         self._make_displays()
         self.composer = Composer()
         self.browser = Choice("browser", "browser", "none is open")
@@ -314,7 +291,7 @@ class Panel:
         browser = self._browser()
         if browser is None:
             raise PushlabError(markup.NOT_OPEN)
-        more = markup.CLOSED if self._endpoint(browser) else ""
+        more = markup.CLOSED if self._answers.endpoint(browser) else ""
         browser.close()
         return markup.verdict(f"{browser.name} was closed.", markup.DONE, more)
 
@@ -381,21 +358,18 @@ class Panel:
         shown = []
         for one in self.lab.browsers:
             seen = one is browser and one.kind != "virtual" and self._without_window()
-            fault = ""
             try:
-                self._listed[one] = self._ask(one, one.agent.notifications)
-                if seen:
-                    self._pictures[one] = self._ask(one, one.agent.screenshot)
+                look = self._answers.look(one, picture=seen)
             except BrowserFailed as error:
                 shown.append(markup.fault(error))
                 continue
-            except TimedOut as error:
-                late, fault = True, markup.fault(error)
-            if one in self._listed:
-                shown.append(markup.notifications(self._listed[one], one.name, time.time()))
-            shown.append(fault)
+            if look.notifications is not None:
+                shown.append(markup.notifications(look.notifications, one.name, time.time()))
+            if look.late:
+                late = True
+                shown.append(markup.fault(look.late))
             if seen:
-                picture = self._pictures.get(one)
+                picture = look.picture
         self.notifications.value = "".join(shown) or markup.NO_BROWSER
         self.screen.show(picture, browser.name if browser else "")
         return late
@@ -407,7 +381,9 @@ class Panel:
         """List who can get the next message. The browser that is chosen is chosen here, too."""
         with self._offering:
             count, newest = self.lab.newest_subscriptions(LISTED)
-            ours = {endpoint: one for one in self.lab.browsers if (endpoint := self._endpoint(one))}
+            ours = {
+                endpoint: one for one in self.lab.browsers if (endpoint := self._answers.endpoint(one))
+            }
             # They may be older than those that are listed.
             own = [one for one in map(self.lab.application_server.store.get, ours) if one]
             self.recipient.offer_subscriptions(own, newest)
@@ -416,30 +392,6 @@ class Panel:
                 next((label_of(found) for found, one in ours.items() if one is browser), "")
             )
             self.subscriptions.value = markup.subscriptions(count, newest, self.recipient.chosen)
-
-    def _endpoint(self, browser: LabBrowser) -> str | None:
-        """Return the endpoint of a browser: the last one known if its page does not answer in time."""
-        try:
-            self._endpoints[browser] = self._ask(browser, browser.agent.endpoint)
-        except BrowserFailed:
-            return None  # A person has closed its window.
-        except TimedOut:
-            pass  # A debugger or a dialog may have stopped the page. The subscription is still there.
-        return self._endpoints.get(browser)
-
-    def _ask(self, browser: LabBrowser, question: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Return a browser's answer. Raises TimedOut after LOOK_SECONDS: it may never come."""
-        seconds = settings.patience(LOOK_SECONDS)
-
-        async def answer() -> Any:
-            try:
-                async with asyncio.timeout(seconds):
-                    return await question()
-            except TimeoutError:
-                detail = f"the page in {browser.name} did not answer within {seconds:g} s"
-                raise TimedOut(detail, fault="the page, or a busy machine", hint=ASKED_AGAIN) from None
-
-        return self.lab.run(answer())
 
 
 def _browser_label(kind: str) -> str:

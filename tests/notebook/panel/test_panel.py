@@ -15,6 +15,7 @@ from pushlab.appserver.broadcast.sender import Counts
 from pushlab.errors import TimedOut
 from pushlab.journal import Party
 from pushlab.notebook import markup
+from pushlab.notebook.panel import answers
 from pushlab.notebook.panel import panel as panel_module
 from pushlab.protocol import p256
 from pushlab.protocol.subscription import PushSubscription, label_of
@@ -211,7 +212,7 @@ def test_a_page_that_does_not_answer_is_left_out_of_no_list_and_stops_no_message
 ):
     ada, bob = two
     without_painters(panel)
-    monkeypatch.setattr(panel_module, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(answers, "LOOK_SECONDS", 60)
     panel._offer_recipients()
     panel.browser.choose(ada)
     panel._offer_recipients()
@@ -224,7 +225,7 @@ def test_a_page_that_does_not_answer_is_left_out_of_no_list_and_stops_no_message
 
     with monkeypatch.context() as patch:
         patch.setattr(ada.agent, "endpoint", never)
-        patch.setattr(panel_module, "LOOK_SECONDS", 0.5)
+        patch.setattr(answers, "LOOK_SECONDS", 0.5)
         assert "the lab’s Bob" in (said := press(panel, "notify-me")) and "201 Created" in said
         assert panel.recipient.widget._options_labels == before
     panel._offer_recipients()
@@ -251,7 +252,7 @@ def test_a_page_that_hangs_holds_up_nothing_and_is_asked_again(lab, panel, two, 
     monkeypatch.setattr(ada, "kind", "firefox")
     pictures = [b"first", b"second"]
 
-    async def answers():
+    async def next_picture():
         return pictures.pop(0)
 
     async def never():
@@ -270,14 +271,14 @@ def test_a_page_that_hangs_holds_up_nothing_and_is_asked_again(lab, panel, two, 
         seen = panel.screen.box.layout.display is None
         return seen and panel.screen.picture.value == markup.screen(png, "Ada")
 
-    monkeypatch.setattr(panel_module, "LOOK_SECONDS", 60)
-    monkeypatch.setattr(ada.agent, "screenshot", answers)
+    monkeypatch.setattr(answers, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(ada.agent, "screenshot", next_picture)
     late, said = paint()
     assert not late and "Ada showed" in said and is_shown(b"first")
     for hangs in ("notifications", "screenshot"):
         with monkeypatch.context() as patch:
             patch.setattr(ada.agent, hangs, never)
-            patch.setattr(panel_module, "LOOK_SECONDS", 1)
+            patch.setattr(answers, "LOOK_SECONDS", 1)
             late, said = paint()
         assert late and "the page in Ada did not answer within" in said
         assert is_shown(b"first") and "Ada showed" in said, "the last that is known"
