@@ -11,6 +11,7 @@ from pathlib import Path
 from pushlab.errors import PortTaken, ProgramFailed
 from pushlab.lab.tunnel import Tunnel
 from pushlab.pushservice.app import PushService
+from pushlab.pushservice.certificates import TRUST
 from pushlab.settings import patience
 from pushlab.text import show
 from pushlab.throwaway import ThrowAwayFolder
@@ -27,9 +28,6 @@ asks for any, and browsers refuse 10080."""
 
 TRIES = 100
 """Ports that are tried before it is said that none is free."""
-
-TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""The variables that name a file of authorities, for Node, OpenSSL, requests and curl."""
 
 DIRECT = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), "")
 """This machine's own services are reached without a proxy."""

@@ -23,6 +23,9 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The variables that name a file of authorities, for Node, OpenSSL, requests and curl."""
+
 
 @dataclass(frozen=True)
 class Certificates:

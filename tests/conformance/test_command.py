@@ -12,9 +12,9 @@ import pytest
 
 from pushlab.conformance.exchange import Message
 from pushlab.conformance.recipients import Recipient
-from pushlab.conformance.senders.command import MARK, OUTPUT_KEPT, TRUST, CommandSender
+from pushlab.conformance.senders.command import MARK, OUTPUT_KEPT, CommandSender
 from pushlab.errors import BadArgument
-from pushlab.pushservice.certificates import Certificates
+from pushlab.pushservice.certificates import TRUST, Certificates
 
 pytestmark = pytest.mark.skipif(not shutil.which("sh"), reason="its commands are those of a shell")
 MESSAGE = Message(

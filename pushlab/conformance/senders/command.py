@@ -24,6 +24,7 @@ from pushlab.appserver.keys import VapidKeys
 from pushlab.conformance.exchange import Message, Said
 from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, p256
+from pushlab.pushservice.certificates import TRUST
 from pushlab.settings import patience
 from pushlab.throwaway import ThrowAwayFolder
 from pushlab.useragent.process import WINDOWS, guard
@@ -40,9 +41,6 @@ NAMES = SUBSCRIPTION | {
 
 OUTPUT_KEPT = 2**16
 """Bytes of its output that are kept. What comes after them is read and forgotten."""
-
-TRUST = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""The variables that name a file of authorities, for Node, OpenSSL, requests and curl."""
 
 MARK = "PUSHLAB_CONFORMANCE"
 """The variable by which everything is found that the command has started and left."""
