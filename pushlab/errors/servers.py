@@ -187,7 +187,7 @@ class BadDatabaseUrl(StoreError):
 
 class DatabaseDriverMissing(StoreError):
     """The Python package for this kind of database is not installed."""
-    hint = "Install it into the environment that pushlab runs in, then start again"
+    hint = f"Install it where pushlab is installed, then start again. For psycopg, this command does it: {command('setup --scale')}"
 
 class ClusterError(PushlabError, status=503, fault="this machine"):
     """A notify-all could not use several processes, or several machines."""

@@ -41,6 +41,7 @@ def test_a_driver_that_is_not_installed_is_named_with_the_command_that_installs_
         database.connect(url, "application server", busy_timeout=1)
     message = str(caught.value)
     assert package in message and "Fault: application server." in message
+    assert "For psycopg, this command does it: ./lab setup --scale" in message
     assert "disk space" not in message and "pa55word" not in message
 
 
