@@ -1,7 +1,6 @@
 """A push server that somebody else has written, in any language: run as its own users would run it."""
 
 import asyncio
-import secrets
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pushlab.errors import PortTaken, ProgramFailed
 from pushlab.lab.tunnel import Tunnel
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.certificates import TRUST
+from pushlab.server.http import FREE_PORTS, TRIES, some_ports
 from pushlab.settings import patience
 from pushlab.text import show
 from pushlab.throwaway import ThrowAwayFolder
@@ -21,13 +21,6 @@ START_SECONDS = 30
 """How long it may take to listen at its port (times PUSHLAB_PATIENCE)."""
 
 LOOPBACK = "127.0.0.1"
-
-PORTS = range(10_100, 20_000)
-"""Where a program listens. Systems give ports from 32768 on (Linux) or from 49152 (elsewhere) to whoever
-asks for any, and browsers refuse 10080."""
-
-TRIES = 100
-"""Ports that are tried before it is said that none is free."""
 
 DIRECT = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), "")
 """This machine's own services are reached without a proxy."""
@@ -177,12 +170,12 @@ class Programs:
 
 
 def _free_port() -> int:
-    """Return a free port that the system gives to nobody who asks for any. Raises PortTaken."""
-    for port in secrets.SystemRandom().sample(PORTS, TRIES):
+    """Return a free port for a program. Raises PortTaken."""
+    for port in some_ports():
         with suppress(OSError), socket.socket() as probe:
             probe.bind((LOOPBACK, port))
             return port
     raise PortTaken(
-        f"the {TRIES} ports from {PORTS[0]} to {PORTS[-1]} that were tried are all taken",
+        f"the {TRIES} ports from {FREE_PORTS[0]} to {FREE_PORTS[-1]} that were tried are all taken",
         hint=f"End some of the programs that listen at {LOOPBACK}",
     )

@@ -11,8 +11,10 @@ closing the connection. Here every error is answered as ``{"error": {"id", "mess
 
 import logging
 import re
+import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NoReturn, cast
 
 from tornado.concurrent import Future
@@ -40,6 +42,14 @@ from pushlab.text import show
 
 DRAIN_LIMIT = 16 * 1024 * 1024
 """Bytes of an overlong body that are discarded before the connection is closed."""
+
+FREE_PORTS = range(10_100, 20_000)
+"""Where a free port is looked for. Systems give ports from 32768 on (Linux) or from 49152 (elsewhere) to
+whoever asks for any, also to connections: a server that began there may find its port taken after a
+restart. Browsers refuse 10080."""
+
+TRIES = 100
+"""Ports that are tried there."""
 
 BACKLOG = 1024
 """Connections that the system holds until they are accepted: a whole class may connect at once."""
@@ -75,10 +85,24 @@ log.addHandler(logging.NullHandler())
 def listen(port: int, host: str) -> socket.socket:
     """Open a TCP port for an HTTPServer and return its socket.
 
-    ``port``: 0 takes any free one; ``host``: an address of this machine. Raises PortTaken, BadPort.
+    ``port``: 0 takes any free one, so that the same can be opened again after a restart; ``host``: an
+    address of this machine. Raises PortTaken, BadPort.
     """
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise BadPort(f"the port is {port!r}, which is not a port")
+    if port == 0:
+        for one in some_ports():
+            with suppress(PortTaken):
+                return _listen(one, host)
+    return _listen(port, host)
+
+
+def some_ports() -> list[int]:
+    """Return ports to try, in any order: the system gives them to nobody who asks for any."""
+    return secrets.SystemRandom().sample(FREE_PORTS, TRIES)
+
+
+def _listen(port: int, host: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)

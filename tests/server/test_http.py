@@ -6,8 +6,11 @@ import socket
 import pytest
 
 from pushlab.errors import PortTaken
+from pushlab.server import http
 from pushlab.server.http import listen, user_agent_name
 from pushlab.settings import patience
+
+from ..run.ports import free_port
 
 CHROME = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -43,6 +46,28 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open():
         port = first.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port} of 127.0.0.1"):
             listen(port, "127.0.0.1")
+
+
+def test_a_free_port_is_one_that_no_connection_is_given():
+    """So a server that is restarted finds its port free."""
+    with listen(0, "127.0.0.1") as one, listen(0, "127.0.0.1") as other:
+        ports = {one.getsockname()[1], other.getsockname()[1]}
+    assert len(ports) == 2 and ports <= set(http.FREE_PORTS)
+
+
+def test_a_port_that_is_held_is_passed_over_and_in_the_end_the_system_chooses(monkeypatch):
+    free = free_port()
+    with listen(0, "127.0.0.1") as first:
+        held = first.getsockname()[1]
+        monkeypatch.setattr(http, "some_ports", lambda: [held, free])
+        with listen(0, "127.0.0.1") as second, listen(0, "127.0.0.1") as third:
+            assert second.getsockname()[1] == free
+            assert third.getsockname()[1] not in (held, free)
+
+
+def test_an_address_that_is_not_of_this_machine_is_told_as_it_is():
+    with pytest.raises(PortTaken, match="port 0 of 192.0.2.1: .*assign"):
+        listen(0, "192.0.2.1")
 
 
 def test_a_free_port_takes_connections():
