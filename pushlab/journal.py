@@ -163,7 +163,7 @@ class Journal:
     def subscribe(self, tell: Callable[[Event], None]) -> Callable[[], None]:
         """Call ``tell(event)`` for every event from now on; return a function that ends this.
 
-        Raises TypeError if ``tell`` is no function, or an ``async`` one, which nobody would await.
+        Raises TypeError if ``tell`` is not a function, or an ``async`` one, which nobody would await.
         """
         subscriber = IsolatedCallback(tell, "an event", self._fault)
         with self._lock:

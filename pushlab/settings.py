@@ -41,7 +41,7 @@ def ports(
     """Return both ports: the ones given, else the environment's, else the fixed ones.
 
     Without ``fixed`` the last are 0: any free port. A private lab has no fixed ones.
-    Raises BadPort for a value that is no port, and says where it was given.
+    Raises BadPort for a value that is not a port, and says where it was given.
 
     >>> ports(0, 9000)
     (0, 9000)
@@ -60,7 +60,7 @@ def checked_port(argument: str, given: PortOrNone) -> PortOrNone:
     if given is None:
         return None
     if not isinstance(given, int) or isinstance(given, bool) or given not in PORTS:
-        raise BadPort(f"{argument} is {given!r}, which is no port")
+        raise BadPort(f"{argument} is {given!r}, which is not a port")
     return given
 
 
@@ -74,7 +74,7 @@ def _port(argument: str, given: int | None, variable: str, usual: int) -> int:
         raise BadPort(f"{variable} is set, and empty")
     # int() accepts more than a port should be: "8_292", and the digits of every script.
     if not re.fullmatch("[0-9]{1,5}", text) or int(text) not in PORTS:
-        raise BadPort(f"{variable} is {text[:20]!r}, which is no port")
+        raise BadPort(f"{variable} is {text[:20]!r}, which is not a port")
     return int(text)
 
 
@@ -123,7 +123,7 @@ def patience(seconds: float) -> float:
     minute, because a slow or busy machine is not a fault; on an even slower machine, set the factor.
     A pause, and a time that a protocol or the documentation promises, is not multiplied.
 
-    Raises LabError if PUSHLAB_PATIENCE is no number above 0.
+    Raises LabError if PUSHLAB_PATIENCE is not a number above 0.
 
     >>> patience(60) / patience(30)
     2.0
@@ -134,7 +134,7 @@ def patience(seconds: float) -> float:
     except ValueError:
         factor = math.nan
     if not 0 < factor < math.inf:
-        raise LabError(f"PUSHLAB_PATIENCE is {text!r}, which is no number above 0")
+        raise LabError(f"PUSHLAB_PATIENCE is {text!r}, which is not a number above 0")
     return seconds * factor
 
 

@@ -100,7 +100,7 @@ function words(line, now) {
   const time = make("span", minutes(now - since), "time");
   time.dataset.since = since;
   const place = `${lesson} ${exercise}`;
-  const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
+  const tries = counted(attempts);
   switch (state) {
     case "stuck":
       made.append(make("b", "Stuck", "state"), ` in ${place} at `, make("code", step || "a step"));
@@ -143,11 +143,15 @@ function cell(standing) {
   }
   const { state, attempts, step } = standing;
   made.dataset.state = state;
-  made.title = [state, `${attempts} attempts`, step].filter(Boolean).join(", ");
+  made.title = [state, counted(attempts), step].filter(Boolean).join(", ");
   const sign = make("span", SIGNS[state]);
   sign.ariaHidden = "true";
-  made.append(sign, make("span", `${state}, ${attempts} attempts`, "unseen"));
+  made.append(sign, make("span", `${state}, ${counted(attempts)}`, "unseen"));
   return made;
+}
+
+function counted(attempts) {
+  return `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
 }
 
 export function minutes(seconds) {

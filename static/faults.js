@@ -183,8 +183,8 @@ export const FAULTS = [
   { id: "json-does-not-parse", clinic: 25, at: "message",
     thrown: named("SyntaxError"),
     means: "A push message began like JSON but is not valid. This worker showed it as text.",
-    todo: "Correct the sender. A worker that shows nothing makes browsers say “This site has " +
-      "been updated in the background” and, later, take the subscription away." },
+    todo: "Correct the sender. For a worker that shows nothing, Chrome says “This site has " +
+      "been updated in the background”, and Firefox and Safari end the subscription after a few." },
   { id: "options-refused", clinic: 25, at: "message",
     thrown: named("TypeError"),
     means: "This browser refused the notification's options, so the worker showed it without them.",

@@ -34,7 +34,7 @@ export async function getPublicKey() {
     throw new ServerError("bad-public-key", `The public key has ${key.length} bytes, not 65.`);
   }
   if (!(await isOnCurve(key))) {
-    throw new ServerError("bad-public-key", "The public key is no point on the curve P-256.");
+    throw new ServerError("bad-public-key", "The public key is not a point on the curve P-256.");
   }
   return key;
 }
@@ -189,7 +189,7 @@ function errorIn(text, response) {
 function notOurServer(response) {
   return new ServerError(
     "not-our-server",
-    `Something else than the application server answered (status ${response.status}). ` +
+    `Something other than the application server answered (status ${response.status}). ` +
       "Behind a JupyterHub this is its login page: sign in again, then reload this page.",
     response.status,
   );

@@ -36,7 +36,7 @@ def test_ports_that_nobody_chose_and_ports_of_the_environment(monkeypatch):
 @pytest.mark.parametrize("text", NO_PORTS)
 def test_a_text_that_is_no_port(monkeypatch, name, text):
     monkeypatch.setenv(name, text)
-    with pytest.raises(BadPort, match=f"^{name} is '.*', which is no port.*0 to 65535") as told:
+    with pytest.raises(BadPort, match=f"^{name} is '.*', which is not a port.*0 to 65535") as told:
         settings.ports()
     assert len(str(told.value)) < 250
 
@@ -53,7 +53,7 @@ def test_a_variable_that_is_set_and_empty(monkeypatch, name, text):
 def test_an_argument_that_is_no_port(port, tmp_path):
     for name in ("port", "push_port"):
         ports = {"port": 0, "push_port": 0, name: port}
-        with pytest.raises(BadPort, match=f"^{name} is {port!r}, which is no port"):
+        with pytest.raises(BadPort, match=f"^{name} is {port!r}, which is not a port"):
             LabRuntime(**ports, data=tmp_path)
 
 
@@ -71,7 +71,7 @@ def test_the_command_ends_with_2_and_one_sentence(monkeypatch, capsys, name):
     monkeypatch.setenv(name, "eighty")
     assert main(["serve"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"pushlab: {name} is 'eighty', which is no port.")
+    assert said.startswith(f"pushlab: {name} is 'eighty', which is not a port.")
     assert said.count("\n") == 1
 
 
@@ -80,7 +80,7 @@ def test_an_option_out_of_range(capsys, option):
     with pytest.raises(SystemExit) as ended:
         main(["serve", option, "65536"])
     assert ended.value.code == 2
-    assert "65536 is no port" in capsys.readouterr().err
+    assert "65536 is not a port" in capsys.readouterr().err
 
 
 def test_patience_multiplies_every_guard(monkeypatch):

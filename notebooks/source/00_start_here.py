@@ -86,8 +86,8 @@ lab
 # %% [markdown]
 # ## 1 · With your hands
 #
-# In the panel press **Open a lab Firefox** (or Chromium), **Subscribe**, **Notify me**, and see the
-# diagram grow. It shows what the servers saw, live, also while the cells further down run. *Look
+# Run the cell below: it shows the **panel**. There, press **Open a lab Firefox** (or Chromium),
+# **Subscribe**, **Notify me**, and see the diagram grow. It shows what the servers saw, live, also while the cells further down run. *Look
 # for* the one arrow that leads from the application server to the push service.
 
 # %%
@@ -101,7 +101,7 @@ lab.panel()
 #
 # ## 2 · Open the page
 #
-# `lab.open()` starts Firefox or Chromium, with a profile that is deleted in the end. If neither is
+# `lab.open()` starts Firefox or Chromium, with a profile that is deleted when it closes. If neither is
 # installed, it starts a *virtual* user agent: a few hundred lines of Python that speak Firefox's
 # protocol. Methods such as `browser.subscribe()` press a button of the page and wait for the result.
 
@@ -120,7 +120,7 @@ if picture := browser.screenshot():  # the virtual user agent has no screen
 # %% [markdown]
 # *Unregistered* means that this browser has no service worker of the page. A **service worker** is a
 # script that the browser keeps when the page is gone. A push message wakes it up, so the worker
-# comes first: without one, this page cannot subscribe. (Safari needs none since 2025: lesson 07b.)
+# comes first: without one, this page cannot subscribe. (Since 2025 Safari can do without one: lesson 07b.)
 #
 # ## 3 · Subscribe
 #
@@ -209,7 +209,7 @@ assert post.detail["bytes"] == encrypt.detail["body"]
 #
 # *All* means little with one browser, so we open a second: the other of Firefox and Chromium if it
 # is installed, otherwise a virtual one. Firefox and Chromium speak quite different protocols with
-# the push service. Predict what your sending code must know of that.
+# the push service. Predict what your sending code needs to know of that.
 
 # %%
 second = lab.open("another")
@@ -236,9 +236,9 @@ lab.diagram(after=before, title="Notify all")
 
 # %% [markdown]
 # (`route`: Chromium writes its vendor's host into the endpoint, and the lab connects to its own push
-# service instead.) Your sending code must know nothing of the two protocols: it read each endpoint,
+# service instead.) Your sending code needs to know nothing of the two protocols: it read each endpoint,
 # encrypted for each key, and posted. *Accepted* was known as soon as the push service answered. The
-# notifications came later: here after some hundredths of a second, on a phone in a tunnel perhaps
+# notifications came later: here after a few hundredths of a second, on a phone in a tunnel perhaps
 # tomorrow. No application server learns that a message was seen, unless the service worker tells it.
 #
 # ## 7 · When it fails

@@ -181,7 +181,7 @@ for key in (public, examples.RFC8292.public, examples.RFC8291.ua_public):
 # %% [markdown]
 # A key takes 87 characters. And there is a test for the eye: a key begins with **`B`**, and then comes
 # **a letter from `A` to `P`**. The first six bits, `000001`, are always `B`. Of the next six, the first
-# two are zero, which leaves 16 letters. A text that begins otherwise is no raw public key.
+# two are zero, which leaves 16 letters. A text that begins otherwise is not a raw public key.
 #
 # 87 characters of six bits are 522 bits, two more than 65 bytes have. The last two bits of the last
 # character are therefore unused, and they should be zero. **Break it**: set them, put a line break in
@@ -308,9 +308,9 @@ except PushlabError as error:
 #
 # In Chromium the text of `InvalidAccessError` is *The provided applicationServerKey is not valid*. An
 # `AbortError` here means that the browser accepted the key and the *push service* refused it. Chromium
-# says *push service error*, and uses the same words when it cannot reach the push service at all. So
-# look at the key first, and at the network next. (Both browsers take the 87 characters as text. For
-# them, the helper with `atob` in so many pages is no longer needed.)
+# says *push service error*. Senders report the same words from Brave, and from networks that block
+# Google (lesson 08b, case 21). So look at the key first, and at the network next. (Both browsers take
+# the 87 characters as text. For them, the helper with `atob` in so many pages is no longer needed.)
 #
 # Broken private keys are harder to notice. A number has no leading zeros, and many programs write only
 # as many bytes as the number needs. **Predict**: how many of 25,600 keys lose a byte? And do two

@@ -58,7 +58,7 @@ good = examples.RFC8291.subscription.to_json()  # a public example, from the RFC
 # | 2 a browser with web push | user agent | a browser inside an app; an iPhone without Home Screen |
 # | 3 a service worker | user agent | wrong folder, wrong MIME type, not active *yet* |
 # | 4 permission | the person | asked too early, refused, private window |
-# | 5 a subscription | user agent, push service | another key: `InvalidStateError`; push service out of reach: `AbortError` |
+# | 5 a subscription | user agent, push service | another key: `InvalidStateError`; push service out of reach: no answer, for ever |
 # | 6 stored | application server | broken JSON, an endpoint that it does not allow |
 #
 # Walk them in the panel if you like; the cells below do the same.
@@ -129,7 +129,7 @@ lab.diagram(after=before, title="Steps 4, 5 and 6")
 # | Firefox, Chrome, Edge on a desktop | permission | measured on Linux with Firefox 153 and Chromium 156; the others: MDN 2025 |
 # | the same on Android | permission | MDN 2025 |
 # | Safari on a Mac | macOS 13, Safari 16, a gesture | WebKit's blog, 2022-06 |
-# | iPhone, iPad | 16.4, a web app on the Home Screen, a gesture | WebKit's blog, 2023-02 |
+# | iPhone, iPad | iOS or iPadOS 16.4, a web app on the Home Screen, a gesture | WebKit's blog, 2023-02 |
 # | a browser inside an app (WebView) | impossible | MDN 2025 |
 # | a private window | Firefox: `subscribe()` never ends; Chromium: `AbortError` | measured, the same versions |
 # | a frame of another site | open a page of your own instead | MDN 2025: no prompt there |

@@ -447,7 +447,7 @@ assert vapid.sign(vapid.Claims(**said), private_key) == token  # the package: al
 # - The key that signs never encrypts.
 #
 # **What we left out:** that a push service compares k with the key of the subscription (lesson 08
-# signs with new keys, and every old subscription refuses them), JWTs with other algorithms, and the
+# signs with new keys, and is refused for every old subscription), JWTs with other algorithms, and the
 # arithmetic of points on P-256.
 
 # %% [markdown]

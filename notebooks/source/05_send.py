@@ -194,7 +194,7 @@ for broken, request in mistakes.items():
 # |---|---|
 # | 200 to 299 | nothing more |
 # | 404, 410 | remove this one subscription |
-# | 429, 500 to 599 | wait, send again, and give up at some time |
+# | 429, 500 to 599 | wait, send again, and give up at some point |
 # | 406 from Windows | send less: it means *too many*, and the message was dropped (reported) |
 # | everything else | mend the sender, keep the subscription |
 #

@@ -42,7 +42,7 @@ lab
 # | **body** | plaintext + 103 | that text, encrypted for *one* browser | only that browser can read it |
 # | **token** (`t`) | some 250 | says who you are, for some hours | you, and *one* push service |
 # | **aud** | an origin | the push service that a token is for | the same two |
-# | **worker** | | a coroutine that sends to one subscription after another (no *service worker*) | you |
+# | **worker** | | a coroutine that sends to one subscription after another (not a *service worker*) | you |
 # | **in flight** | | sent, and not yet answered | you |
 #
 # ## 1 · A class of thirty

@@ -98,7 +98,7 @@ print(len(numbers), "subscribers, with numbers from", numbers[0], "to", numbers[
 # %% [markdown]
 # ## 2 · Two processes
 #
-# `processes=2` starts two workers, and a scheduler for them in the kernel. The first call takes some seconds,
+# `processes=2` starts two workers, and a scheduler for them in the kernel. The first call takes a few seconds,
 # because each worker has to import pushlab. The workers stay for the next call, and end with the lab.
 # *Predict*: does the result look different from that of one process?
 
@@ -195,11 +195,11 @@ print(job.result(60).accepted, "accepted")
 # in flight. These parts add up to one window. They are not equal parts: a worker with one message left for a
 # push service needs one place, and not half of the window.
 #
-# **Exercise 2 · `shares(window, waiting) -> dict`.** In: the window, and for each worker how many messages
-# wait there. Out: for each worker how many it may have in flight, so that:
+# **Exercise 2 · `shares(window, waiting) -> dict`.** In: the window, and for each worker how many of
+# its messages wait. Out: for each worker how many it may have in flight, so that:
 #
 # - together they have no more than the window;
-# - no worker has more than wait there;
+# - no worker has more than it has messages waiting;
 # - no place of the window is left unused while a message waits;
 # - each worker with messages gets at least one place, if the window has enough places for that.
 
@@ -273,7 +273,7 @@ bar_chart({"subscribers": 600, "requests": sum(arrived.values()), "twice": twice
           "One of two processes was killed in the middle")
 
 # %% [markdown]
-# At most these got it twice: those whose message was in flight from that worker, and those whose outcome it had
+# Only these can have got it twice: those whose message was in flight from that worker, and those whose outcome it had
 # not written yet. Outcomes are written together, twice a second, because a transaction costs about the same for one outcome as
 # for a hundred. The phones of these people ring twice. (With a `tag` they see one notification all the
 # same: lesson 07.) No sender can avoid both faults: **a sender that can die sends to somebody twice, or to

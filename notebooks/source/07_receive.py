@@ -3,7 +3,7 @@
 #
 # The message reaches a browser, and perhaps none of your pages is open there. The browser decrypts
 # the message and starts a small script of yours, the *service worker*. The script has one duty: to
-# show something. You read this script, send it good and bad messages, and in the end you take the
+# show something. You read this script, send it good and bad messages, and at the end you take the
 # browser's place and decrypt a message by hand.
 
 # %% [markdown]
@@ -49,7 +49,7 @@ lab
 # %% [markdown]
 # ## 1 · What starts the worker
 #
-# A browser starts a service worker for an event, and may stop it some seconds after the last one. The
+# A browser starts a service worker for an event, and may stop it a few seconds after the last one. The
 # worker's variables are gone then. No page needs to be open.
 #
 # Subscribe and send in the panel if you like; the cell below it does the same. In the diagram, *look
@@ -241,7 +241,7 @@ checks.receive.notification_of(notification_of)
 #
 # A listener returns at once, and its promises are settled later. Once the listener has returned, the
 # browser may stop the worker, unless `waitUntil` was given a promise that is still pending. On your
-# desk this fault hides itself: a browser often leaves the worker running for some seconds, and longer
+# desk this fault hides itself: a browser often leaves the worker running for a few seconds, and longer
 # while its developer tools are open. A phone may stop it sooner.
 #
 # The model below stops at once. In `show`, `yield` stands for `await`. Predict what is on the screen at

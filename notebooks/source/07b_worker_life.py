@@ -321,7 +321,7 @@ print({who: said[0]["data"][0] == declared for who, said in heard().items()})
 
 # %% [markdown]
 # `web_push` must be 8030, and `title` and `navigate` must be there. A click opens the address in
-# `navigate`, without any code of yours. Safari has this since iOS 18.4 and, on macOS, Safari 18.5
+# `navigate`, without any code of yours. Safari has had this since iOS 18.4 and, on macOS, since Safari 18.5
 # (WebKit's blog "Meet Declarative Web Push", 2025-03, and "WebKit Features in Safari 18.5", 2025-05).
 # `window.pushManager` subscribes there without a worker. A worker may still change the notification.
 # If the worker fails, Safari shows the declared one, so a broken worker costs no message.

@@ -72,8 +72,8 @@ def by_library(text, to, claims, **options):
 
 # %% [markdown]
 # `answers` sends in one of these ways to several **flavours** of the lab's push service. `strict`
-# answers as the RFCs say; `mozilla`, `fcm` (Google), `apple` and `wns` (Windows) answer in these
-# vendors' words. The first line of each answer is *our* reading. Below it stand *their* own words, if
+# answers as the RFCs say (but for one point: case 17); `mozilla`, `fcm` (Google), `apple` and `wns`
+# (Windows) answer in these vendors' words. The first line of each answer is *our* reading. Below it stand *their* own words, if
 # any are known, and in brackets how we know: from the RFC, from the vendor's source code, or from
 # senders who reported it. The month is that of the newest report that we found. `…` hides an origin.
 

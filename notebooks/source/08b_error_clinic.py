@@ -188,7 +188,7 @@ attempt("cured", lab.keys.public, fresh=True)
 # %% [markdown]
 # The second and the third attempt fail, and both errors name the cause. For today's key both browsers
 # throw `InvalidStateError`: there is a subscription for *another* key. For the DER they throw
-# `InvalidAccessError`: that is no raw key.
+# `InvalidAccessError`: that is not a raw key.
 #
 # **The cure** is in the page: compare `subscription.options.applicationServerKey` with today's key,
 # and if they differ, unsubscribe and subscribe again. The [starter](starter/) does so at each visit.

@@ -437,7 +437,7 @@ day("Wednesday", 0)
 # | `down` | a vendor has more *retry* than *accepted* |
 # | `fine` | everything else |
 #
-# (A dead lane is the worst of the six, because nothing fails: no error is counted anywhere. One cause
+# (A dead lane is the worst of these, because nothing fails: no error is counted anywhere. One cause
 # is a job at which the worker raises something that nobody catches. It ends the lane, and is the
 # first in line when the lane starts again. That is why `post` catches everything.)
 

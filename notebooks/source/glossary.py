@@ -196,7 +196,7 @@
 # ## P
 #
 # - **P-256**: The elliptic curve of all keys in web push: points (x, y) of 32 bytes each that satisfy
-#   one equation. Bytes that do not satisfy it are no key, whatever their length
+#   one equation. Bytes that do not satisfy it are not a key, whatever their length
 #   ([RFC 5480 §2.1.1](https://www.rfc-editor.org/rfc/rfc5480#section-2.1.1), [01](01_keys.ipynb)).
 # - **p256dh**: The browser's public key in a subscription: 65 bytes, for which you encrypt. Its
 #   private half never leaves the browser

@@ -495,7 +495,7 @@ class Push:
                 log.error("%s: %s", message["host"], error.message)
                 return None, 0.0
         except (requests.RequestException, OSError, ValueError) as error:
-            # A ValueError is a name that is no host, or an answer that is no HTTP.
+            # A ValueError is a name that is not a host, or an answer that is no HTTP.
             log.warning("%s: %s", message["host"], type(error).__name__)
             return None, 0.0
         return response.status_code, retry_after(response.headers.get("Retry-After", ""))

@@ -62,7 +62,7 @@ class ReceivedAttempt:
         'PRK'
         """
         if not isinstance(value, Mapping):
-            raise BadField("an attempt is no object")
+            raise BadField("an attempt is not an object")
         lesson, exercise, result = (value.get(name) for name in ("lesson", "exercise", "result"))
         if not isinstance(lesson, str) or not isinstance(exercise, str):
             raise BadField("lesson or exercise is missing, or not text")
@@ -74,9 +74,9 @@ class ReceivedAttempt:
         if not isinstance(step, str):
             raise BadField("step is not text")
         if type(number) is not int or not 0 < number < MAX_ID:
-            raise BadField("id is no whole number between 0 and 2^53")
+            raise BadField("id is not a whole number between 0 and 2^53")
         if type(ago) not in (int, float):
-            raise BadField("ago is no number")
+            raise BadField("ago is not a number")
         step = show(step[: 8 * MAX_STEP], limit=MAX_STEP) if result == "differs" else ""
         attempt = Attempt(lesson, exercise, cast(Result, result), step)
         return cls(number, attempt, min(max(float(ago), 0.0), MAX_AGO))

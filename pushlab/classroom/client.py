@@ -72,7 +72,7 @@ class ClassClient:
         if nudge is None:
             return None
         if not isinstance(nudge, dict):
-            raise FetchFailed("a nudge is no object")
+            raise FetchFailed("a nudge is not an object")
         number, title, body = (nudge.get(key) for key in Nudge._fields)
         if type(number) is not int or not isinstance(title, str) or not isinstance(body, str):
             raise FetchFailed("a nudge has members of another type")

@@ -178,7 +178,7 @@ class AttemptsHandler(ClassHandler):
         participant = await self.participant()
         sent = self.json().get("attempts")
         if not isinstance(sent, list) or len(sent) > AT_ONCE:
-            raise BadField(f"attempts is no array of at most {AT_ONCE}")
+            raise BadField(f"attempts is not an array of at most {AT_ONCE}")
         attempts = [ReceivedAttempt.from_json(one) for one in sent]
         new = await asyncio.to_thread(self.classroom.record, participant, attempts)
         self.succeed(recorded=new)
@@ -219,7 +219,7 @@ class NudgesHandler(ClassHandler):
     async def get(self) -> None:
         after = self.get_query_argument("after", "0")
         if not (after.isascii() and after.isdecimal() and len(after) < 16):
-            raise BadField("after is no number")
+            raise BadField("after is not a number")
         participant = await self.participant()
         if older := self._waiting.get(participant):
             older.end()

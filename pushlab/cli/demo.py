@@ -135,7 +135,7 @@ def _run(lab: LabRuntime, kinds: Sequence[str], reporter: Reporter) -> None:
 
 
 def line_of(event: Event) -> dict | None:
-    """Return the line for this event, or None if the event is no step of the demo."""
+    """Return the line for this event, or None if the event is not a step of the demo."""
     for (source, target, begin), (step, text) in STEPS.items():
         if (event.source, event.target) == (source, target) and event.what.startswith(begin):
             more = {} if target == source else {"to": str(target)}

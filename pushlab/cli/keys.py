@@ -88,8 +88,8 @@ def _show(taken: KeySource, path: Path, *, made: bool, imported: str, as_json: b
         print(f"The keys come from {taken.keys_from}, so {path} is not used.")
     elif imported:
         print(
-            f"Imported {imported} into {path}, which only you can read. Delete the file that you no "
-            "longer need."
+            f"Imported {imported} into {path}, which only you can read. Delete {imported} if you no "
+            "longer need it."
         )
     else:
         print(

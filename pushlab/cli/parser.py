@@ -62,7 +62,9 @@ def filled(value: str) -> str:
 def name(value: str) -> str:
     """Take the name of a participant; empty for none."""
     if len(value) > MAX_NAME:
-        raise argparse.ArgumentTypeError(f"it has {len(value)} characters, and may have {MAX_NAME}")
+        raise argparse.ArgumentTypeError(
+            f"it has {len(value)} characters, and may have at most {MAX_NAME}"
+        )
     return text(value) if value else ""
 
 
@@ -77,14 +79,14 @@ def whole_number(value: str) -> int:
     """Take a whole number in digits."""
     # int() accepts more than a number should be: "8_292", and the digits of every script.
     if not re.fullmatch(r"-?[0-9]{1,18}", value):
-        raise argparse.ArgumentTypeError(f"{value!r} is no whole number")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number")
     return int(value)
 
 
 def seconds(value: str) -> float:
     """Take a time, in seconds since 1970."""
     if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", value):
-        raise argparse.ArgumentTypeError(f"{value!r} is no number of seconds since 1970")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number of seconds since 1970")
     return float(value)
 
 
@@ -92,7 +94,7 @@ def port(value: str) -> int:
     """Take a TCP port; 0 for any free one."""
     number = whole_number(value)
     if number not in PORTS:
-        raise argparse.ArgumentTypeError(f"{value} is no port: there are 0 to {PORTS[-1]}")
+        raise argparse.ArgumentTypeError(f"{value} is not a port: ports are 0 to {PORTS[-1]}")
     return number
 
 
@@ -101,7 +103,9 @@ def processes(value: str) -> int | str:
     if value == "auto":
         return value
     if (number := whole_number(value)) < 1:
-        raise argparse.ArgumentTypeError(f"{value} is no number of processes")
+        raise argparse.ArgumentTypeError(
+            f"{value} is not a number of processes: take 1 or more, or auto"
+        )
     return number
 
 
@@ -156,7 +160,7 @@ def _demo(demo: Parser) -> None:
         choices=kinds,
         help="which user agent; repeat it for several",
     )
-    demo.add_argument("--json", action="store_true", help="print one JSON object in each line")
+    demo.add_argument("--json", action="store_true", help="print one JSON object on each line")
 
 
 def _serve(serve: Parser) -> None:
@@ -207,7 +211,7 @@ def _serve(serve: Parser) -> None:
     # An argument a row.
     # fmt: off
     who.add_argument("--processes", type=processes, metavar="N",
-                     help="so many processes send a notify-all; auto is one for each core")
+                     help="send a notify-all with N processes; auto is one for each core")
     who.add_argument("--cluster", type=text, metavar="URL",
                      help="the workers of this Dask scheduler (tls://HOST:8786) send a notify-all")
     for part, what in (("ca", "authority"), ("cert", "certificate"), ("key", "key")):
@@ -230,7 +234,7 @@ def _serve(serve: Parser) -> None:
 
 def _browser(browser: Parser) -> None:
     """Open a real browser that uses the lab's push service."""
-    browser.add_argument("kind", choices=("firefox", "chromium"))
+    browser.add_argument("kind", choices=("firefox", "chromium"), help="which browser")
     browser.set_defaults(name="")
     _opening(browser)
 
@@ -286,7 +290,7 @@ def _subscriptions(stored: Parser) -> None:
     stored.add_argument(
         "--database", type=text, help="the application server's database, as SQLAlchemy's URL"
     )
-    stored.add_argument("--json", action="store_true", help="print one JSON object in each line")
+    stored.add_argument("--json", action="store_true", help="print one JSON object on each line")
     removal = stored.add_mutually_exclusive_group()
     removal.add_argument(
         "--remove", type=text, metavar="LABEL", help="remove the subscription with this label"
@@ -300,12 +304,13 @@ def _send(send: Parser) -> None:
         "subscription", type=path, help="a file with the text of JSON.stringify(subscription)"
     )
     send.add_argument("--file", type=path, help="the key file (vapid.env in the data folder)")
-    send.add_argument("--title", default="Hello, Notifications!")
-    send.add_argument("--body", default="Sent with pushlab send")
+    send.add_argument("--title", default="Hello, Notifications!", help="the notification's title")
+    send.add_argument("--body", default="Sent with pushlab send", help="the notification's text")
     send.add_argument(
         "--ttl", type=whole_number, default=10000, help="how many seconds the message may wait"
     )
-    send.add_argument("--urgency", choices=URGENCIES, default="normal")
+    send.add_argument("--urgency", choices=URGENCIES, default="normal",
+                      help="whether the message is worth waking a phone")  # fmt: skip
     send.add_argument("--topic", help="replace a waiting message that has the same topic")
 
 
@@ -324,7 +329,7 @@ def _doctor(doctor: Parser) -> None:
     doctor.add_argument("--host", type=text, metavar="ADDRESS",
                         help="the address of a room on this machine, to examine")  # fmt: skip
     doctor.add_argument("--port", type=port, help="port of a lab that may be running (8292)")
-    doctor.add_argument("--json", action="store_true", help="print one JSON object in each line")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object on each line")
 
 
 def _inspect(inspect: Parser) -> None:
@@ -337,7 +342,7 @@ def _inspect(inspect: Parser) -> None:
     inspect.add_argument("--at", type=seconds, metavar="SECONDS",
                          help="check the token at this time, in seconds since 1970")  # fmt: skip
     inspect.add_argument("--show-secrets", action="store_true", help="show keys and the message too")
-    inspect.add_argument("--json", action="store_true", help="print one JSON object in each line")
+    inspect.add_argument("--json", action="store_true", help="print one JSON object on each line")
 
 
 def _conformance(conformance: Parser) -> None:
@@ -378,7 +383,7 @@ def _conformance(conformance: Parser) -> None:
     conformance.add_argument("--case", type=text, action="append", default=[], metavar="ID",
                              help="one case, or one group of cases; may be repeated")  # fmt: skip
     conformance.add_argument("--list", action="store_true", help="say what each case is, and end")
-    conformance.add_argument("--json", action="store_true", help="print one JSON object in each line")
+    conformance.add_argument("--json", action="store_true", help="print one JSON object on each line")
     conformance.add_argument("--junit", type=path, metavar="FILE", help="write JUnit's XML, for CI")
     conformance.add_argument("--html", type=path, metavar="FILE", help="write a page with pictures")
     conformance.add_argument("--seed", type=whole_number, help="repeat a run's random numbers")

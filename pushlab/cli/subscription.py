@@ -110,7 +110,7 @@ def line_of(plaintext: bytes | None) -> str:
     >>> line_of(b'{"title": "Hello"}')
     '18 bytes: {"title": "Hello"}'
     >>> line_of(b"\\xff\\0"), line_of(None)
-    ('2 bytes, which are no text: ff 00', 'a message without a payload')
+    ('2 bytes, which are not text: ff 00', 'a message without a payload')
     """
     if plaintext is None:
         return "a message without a payload"
@@ -119,7 +119,7 @@ def line_of(plaintext: bytes | None) -> str:
         text = plaintext.decode("utf-8")
     except UnicodeDecodeError:
         start = plaintext[: MAX_SHOWN // 3]
-        return f"{size}, which are no text: {start.hex(' ')}{' …' if start != plaintext else ''}"
+        return f"{size}, which are not text: {start.hex(' ')}{' …' if start != plaintext else ''}"
     return f"{size}: {text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '…'}"
 
 

@@ -29,7 +29,7 @@ def subscriptions(
     """
     folder = settings.data_folder(data)
     if folder.exists() and not folder.is_dir():
-        raise UnusableFolder(f"{folder} is no folder")
+        raise UnusableFolder(f"{folder} is not a folder")
     path = folder / FILE
     where = "that database" if database else str(path)
     if database is None and not path.exists():

@@ -37,7 +37,7 @@ def as_shipped(folder: Path) -> Iterator[tuple[Path, str]]:
         try:
             content = path.read_bytes()
         except OSError:
-            continue  # The learner has deleted it, or it is no file.
+            continue  # The learner has deleted it, or it is not a file.
         if name and digest(content) == listed:
             yield path, content.decode("utf-8")
 

@@ -23,7 +23,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class NotHttp(Exception):
-    """What came is no request that can be read."""
+    """What came is not a request that can be read."""
 
 
 HANDSHAKE = b"\x16"
@@ -51,7 +51,7 @@ async def read_request(
     line, *rest = head.decode("latin-1").split("\r\n")[:-2]
     parts = line.split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
-        raise NotHttp(f"the first line has {len(line)} characters and is no request line of HTTP/1.1")
+        raise NotHttp(f"the first line has {len(line)} characters and is not a request line of HTTP/1.1")
     method, target, _ = parts
     headers = tuple(
         (name, value.strip(" \t"))
@@ -74,7 +74,7 @@ async def _read_body(reader: asyncio.StreamReader, request: Captured) -> bytes:
         return await _read_chunks(reader)
     length = (request.values("Content-Length") or ["0"])[0]
     if not length.isascii() or not length.isdecimal():
-        raise NotHttp(f"Content-Length has {len(length)} characters and is no number")
+        raise NotHttp(f"Content-Length has {len(length)} characters and is not a number")
     if len(length) > 9 or int(length) > MAX_BODY:
         raise NotHttp(f"the body is longer than {MAX_BODY} bytes")
     return await reader.readexactly(int(length))
@@ -88,7 +88,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
         try:
             size = int(line, 16)
         except ValueError:
-            raise NotHttp("the size of a chunk is no number") from None
+            raise NotHttp("the size of a chunk is not a number") from None
         if size < 0 or len(body) + size > MAX_BODY:
             raise NotHttp(f"the body is longer than {MAX_BODY} bytes")
         if size == 0:

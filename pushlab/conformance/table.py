@@ -247,7 +247,7 @@ CASES = (
          "the same subscription two times, and then a message", "it gets one message",
          "Make the endpoint the key of the table."),
     Case("safety.junk-subscriptions", PRACTICE, "anybody can send anything to an open route", "junk in place of a subscription",
-         "texts, numbers, objects without keys, keys that are no point, 1 MB", "each is answered 4xx, and sending still works",
+         "texts, numbers, objects without keys, keys that are not a point, 1 MB", "each is answered 4xx, and sending still works",
          "Check endpoint, p256dh (65 bytes, a point) and auth (16 bytes) before you store them."),
     Case("safety.foreign-origin", PRACTICE, "any page can post to a server that its visitor can reach", "another site's page",
          "a subscription from a page at https://foreign.example", "it is refused, and nothing is sent to it",

@@ -28,7 +28,7 @@ FARTHEST_ZONE = 14
 
 HALF_A_DAY = 12 * 60 * 60
 MILLISECONDS = 10**11
-"""A larger number is no time in seconds: it would be after the year 5000."""
+"""A larger number is not a time in seconds: it would be after the year 5000."""
 
 
 NO_CONTACTS = tuple(

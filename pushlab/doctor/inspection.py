@@ -222,7 +222,7 @@ def in_words(claims: strict_json.JsonObject, now: float) -> str:
     'for https://push.example.net, until 1970-01-01 02:00:00 UTC (1.0 h left), no contact'
     """
     aud, exp, sub = (claims.get(name) for name in ("aud", "exp", "sub"))
-    until = "an exp that is no number"
+    until = "an exp that is not a number"
     if is_number(exp) and 0 <= exp < YEAR_10000:
         hours = (exp - now) / 3600
         left = f"{hours:.1f} h left" if hours > 0 else f"{-hours:.1f} h ago"

@@ -37,7 +37,7 @@ ANY_ENDPOINT, ANY_AUTH = "https://push.example.net/", bytes(AUTH_SECRET)
 
 
 def members_of(source: object) -> JsonObject | None:
-    """Return the members of a JSON object, which may be given as text; None if it is no object."""
+    """Return the members of a JSON object, which may be given as text; None if it is not an object."""
     if isinstance(source, str | bytes):
         try:
             text = utf8.decode(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")

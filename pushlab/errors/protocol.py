@@ -108,7 +108,7 @@ class TruncatedRecord(EncryptionError, rfc="RFC 8188 §2"):
 
 class TooManyRecords(EncryptionError, rfc="RFC 8291 §4"):
     """The body has more than one record."""
-    hint = "Use one record, and an rs that is at least 17 larger than the plaintext"
+    hint = "Use one record, and an rs that is at least 18 larger than the plaintext and its padding"
 
 class DecryptionFailed(EncryptionError, rfc="RFC 8188 §2"):
     """The authentication tag does not fit: the keys differ, or bytes were changed."""

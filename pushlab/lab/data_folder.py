@@ -155,7 +155,7 @@ def holder_of(folder: Path) -> Holder | None:
     Raises UnusableFolder.
     """
     if folder.exists() and not folder.is_dir():
-        raise UnusableFolder(f"{folder} is no folder")
+        raise UnusableFolder(f"{folder} is not a folder")
     if not (folder / NAME).exists():
         return None
     with usable(folder), open_for_lock(folder / NAME) as file:

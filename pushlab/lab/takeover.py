@@ -84,7 +84,7 @@ class StopHandler(StreamedBody):
         value = strict_json.parse(bytes(self.body))
         by = value.get("by") if isinstance(value, dict) else None
         if not isinstance(by, str):
-            raise BadField("by is no text")
+            raise BadField("by is not text")
         await self.finish({"data": {"success": True}})
         # The lab's own thread, in which this runs, cannot wait for its own end.
         threading.Thread(target=self.stop, args=(show(by, limit=80),), name="pushlab-stop").start()

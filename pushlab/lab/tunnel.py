@@ -52,7 +52,7 @@ class Tunnel:
         except (asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
             pass  # stop() has asked for it, or one side has closed its connection.
         except (asyncio.LimitOverrunError, TimeoutError):
-            pass  # What came is no request.
+            pass  # What came is not a request.
         finally:
             self._serving.discard(task)
             writer.close()

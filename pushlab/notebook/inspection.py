@@ -74,7 +74,7 @@ def inspect(
 
 
 def _path(source: Path | str | bytes) -> Path | None:
-    """Return the path that is meant, if one is: a Path, or a line that is no request by itself."""
+    """Return the path that is meant, if one is: a Path, or a line that is not a request by itself."""
     if isinstance(source, str) and "\n" not in source and not captured.read(_bytes(source)):
         return Path(source)
     return source if isinstance(source, Path) else None

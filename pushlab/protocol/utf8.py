@@ -44,7 +44,7 @@ def decode(content: bytes) -> str:
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
         fault = f"{len(content)} bytes that are not text in UTF-8"
-        raise NotUtf8(fault, hint="This is no text file: give the right one") from None
+        raise NotUtf8(fault, hint="This is not a text file: give the right one") from None
 
 
 def decode_any(content: bytes) -> str:

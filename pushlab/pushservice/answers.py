@@ -42,7 +42,7 @@ class PlannedAnswer:
     def __post_init__(self) -> None:
         """Raise BadField for what no server can answer."""
         if type(self.status) is not int or self.status not in STATUSES:
-            raise BadField("status is no whole number from 200 to 599")
+            raise BadField("status is not a whole number from 200 to 599")
         if not isinstance(self.body, bytes):
             raise BadField("body is neither text nor bytes")
         if self.body and self.status in BODILESS:
@@ -92,7 +92,7 @@ class PlannedAnswers:
         BadField, TooManyRequests.
         """
         if type(times) is not int or not 1 <= times <= MAX_TIMES:
-            raise BadField(f"times is no whole number from 1 to {MAX_TIMES}")
+            raise BadField(f"times is not a whole number from 1 to {MAX_TIMES}")
         body = body.encode() if isinstance(body, str) else body
         answer = PlannedAnswer(status, {} if headers is None else headers, body)
         if sum(map(len, self._plans.values())) >= MAX_PLANS:
@@ -136,5 +136,5 @@ def _token(endpoint: str | None) -> str:
 
 def _members(headers: object) -> list[tuple[object, object]]:
     if not isinstance(headers, Mapping):
-        raise BadField("headers is no object of names and texts")
+        raise BadField("headers is not an object of names and texts")
     return list(headers.items())

@@ -302,7 +302,7 @@ class PushService:
         try:
             return origin.origin_of(f"https://{request.host}")
         except ValueError:
-            return self.https_origin  # Its port is no number of a port.
+            return self.https_origin  # Its port is not the number of a port.
 
     def _serving(self, *routes: Route) -> Application:
         return Application(

@@ -57,7 +57,7 @@ class SubscribeHandler(ControlHandler):
         members = self.members()
         key, https = members.get("applicationServerKey"), members.get("https", False)
         if key is not None and not isinstance(key, str):
-            raise BadField("applicationServerKey is no text")
+            raise BadField("applicationServerKey is not text")
         if not isinstance(https, bool):
             raise BadField("https is neither true nor false")
         raw = None if key is None else base64url.decode(key.rstrip("="))
@@ -74,14 +74,14 @@ class MessagesHandler(ControlHandler):
         count = self._number("count", MESSAGES_KEPT, 1)
         seconds = self._number("timeout", MAX_WAIT, WAIT_SECONDS)
         if count != int(count):
-            raise BadField("count is no whole number")
+            raise BadField("count is not a whole number")
         arrived = await receiver.wait(int(count), seconds)
         await self.finish({"messages": [message.to_json() for message in arrived]})
 
     def _number(self, name: str, most: int, usual: float) -> float:
         text = self.get_query_argument(name, str(usual))
         if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or float(text) > most:
-            raise BadField(f"{name} is no number from 0 to {most}")
+            raise BadField(f"{name} is not a number from 0 to {most}")
         return float(text)
 
 

@@ -86,7 +86,7 @@ def check_types(credentials: vapid.Credentials) -> None:
     claims = jws.split(credentials.t).payload
     exp, aud = claims.get("exp"), claims.get("aud")
     if type(exp) is not int or exp < 0:  # True is an int in Python, and no number in JSON.
-        raise BadExpiry("exp is no whole number")
+        raise BadExpiry("exp is not a whole number")
     if aud is None:
         raise BadAudience(NO_AUDIENCE)
     if not isinstance(aud, str):
@@ -117,7 +117,7 @@ def options(headers: HTTPHeaders) -> HTTPHeaders:
     """
     ttl, topic = headers.get("TTL"), headers.get("Topic")
     if ttl is None or not TTL.fullmatch(ttl):
-        raise MissingTtl("TTL is no number")  # It is read as if it were not there.
+        raise MissingTtl("TTL is not a number")  # It is read as if it were not there.
     if int(ttl) < 0:
         raise BadTtl("ttl: TTL must be greater than 0")
     headers = headers.copy()

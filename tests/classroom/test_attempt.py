@@ -42,7 +42,7 @@ def test_anything_else_is_refused(change):
 
 @pytest.mark.parametrize("value", [None, 3, "x", [], [1]])
 def test_an_attempt_is_an_object(value):
-    with pytest.raises(BadField, match="no object"):
+    with pytest.raises(BadField, match="not an object"):
         ReceivedAttempt.from_json(value)
 
 

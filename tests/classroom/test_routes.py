@@ -258,7 +258,7 @@ def test_attempts_of_another_shape_are_refused_whole(room, attempts):
 def test_a_million_attempts_are_refused_and_hold_up_nobody(room):
     eve, ada = room.join("Eve"), room.join("Ada")
     too_many = [told(number, "03.derive", step="PRK") for number in range(1, routes.AT_ONCE + 2)]
-    with pytest.raises(Refused, match=f"no array of at most {routes.AT_ONCE}"):
+    with pytest.raises(Refused, match=f"not an array of at most {routes.AT_ONCE}"):
         eve.send(too_many)
     number = 0
     with pytest.raises(Refused) as refused:

@@ -66,7 +66,7 @@ def test_it_stays_and_shows_what_arrives_until_it_is_stopped_or_the_lab_is(tmp_p
             assert subscription.origin == lab.push_service.origin
             for payload, shown in (
                 ("Grüße \x1b[2J\n🎉".encode(), "17 bytes: Grüße [2J 🎉\n"),
-                (b"\xff\x00", "2 bytes, which are no text: ff 00\n"),
+                (b"\xff\x00", "2 bytes, which are not text: ff 00\n"),
                 (None, "a message without a payload\n"),
                 (b"x" * 3993, f"3993 bytes: {'x' * 400}…\n"),
             ):

@@ -95,10 +95,10 @@ def test_keys_that_cannot_be_read_are_refused_in_a_sentence(content):
 @pytest.mark.parametrize(
     ("claims", "said"),
     [
-        ({}, "for None, until an exp that is no number, no contact"),
-        ({"aud": "a", "exp": "1", "sub": 3}, "for a, until an exp that is no number, contact 3"),
-        ({"aud": "a", "exp": 10**30}, "for a, until an exp that is no number, no contact"),
-        ({"aud": "a", "exp": 10**12}, "for a, until an exp that is no number, no contact"),
+        ({}, "for None, until an exp that is not a number, no contact"),
+        ({"aud": "a", "exp": "1", "sub": 3}, "for a, until an exp that is not a number, contact 3"),
+        ({"aud": "a", "exp": 10**30}, "for a, until an exp that is not a number, no contact"),
+        ({"aud": "a", "exp": 10**12}, "for a, until an exp that is not a number, no contact"),
         ({"aud": "a", "exp": 0}, "for a, until 1970-01-01 00:00:00 UTC (1.0 h ago), no contact"),
     ],
 )

@@ -113,7 +113,7 @@ FAULTS = {
     "exp is text": in_claims(exp="1469618703"),
     "exp is past": in_claims(exp=-10),
     "exp over 24 hours": in_claims(exp=24 * 3600 + 1),
-    "sub is no text": in_claims(sub=7),
+    "sub is not text": in_claims(sub=7),
     "no sub": in_claims(sub=None),
     "sub is an address": in_claims(sub="clinic@example.com"),
     "sub at localhost": in_claims(sub="mailto:clinic@localhost"),
@@ -202,7 +202,7 @@ ANSWERS = {
         JWT, APPLE, silent(403)),
     "exp over 24 hours": ((403, "expiry-too-far"),
         mozilla(401, 109, "The VAPID token expiration is too long"), JWT, APPLE, silent(403)),
-    "sub is no text": ((400, "bad-subject"), CLAIM, silent(400), APPLE, silent(400)),
+    "sub is not text": ((400, "bad-subject"), CLAIM, silent(400), APPLE, silent(400)),
     "no sub":            (TAKEN, TAKEN, TAKEN, APPLE, TAKEN),
     "sub is an address": (TAKEN, TAKEN, TAKEN, APPLE, TAKEN),
     "sub at localhost":  (TAKEN, TAKEN, TAKEN, APPLE, TAKEN),
@@ -250,7 +250,7 @@ SAID = {
     "exp is past": {"mozilla": "The token has expired", "fcm": "its exp is in the past"},
     "exp over 24 hours": {
         "mozilla": "exp of the token is more than 24 hours", "fcm": "more than 24 hours ahead"},
-    "sub is no text": {"mozilla": "of the wrong type"},
+    "sub is not text": {"mozilla": "of the wrong type"},
     "no TTL": {"mozilla": "TTL is missing", "wns": "TTL is 0 or missing"},
     "TTL in words": {"mozilla": "is not a whole number", "wns": "TTL is 0 or missing"},
     "TTL 0": {"wns": "TTL is 0 or missing"}, "Urgency": "Urgency is not one of the four",
@@ -635,7 +635,7 @@ MOZILLA_ONLY = {
     "k in plain base64": (
         authorized(lambda token, key: {"Authorization": f"vapid t={token},k={plain(key)}"}), TAKEN,
     ),
-    "k is no base64": (
+    "k is not base64": (
         authorized(lambda token, key: {"Authorization": f"vapid t={token},k=+-{plain(key)}"}),
         mozilla(401, 109, "Invalid VAPID public key"),
     ),

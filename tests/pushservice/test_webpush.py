@@ -529,7 +529,7 @@ def test_a_database_that_cannot_be_written_is_500_and_nothing_is_stored(bench, t
 
 
 def test_a_point_is_needed_to_be_believed(bench, http):
-    """A key of 65 bytes that are no point is refused, and causes no crash."""
+    """A key of 65 bytes that are not a point is refused, and causes no crash."""
 
     async def scenario(bench):
         agent = await bench.user_agent()

@@ -308,7 +308,7 @@ def test_a_login_page_answers_instead_of_the_server(page, proxy):
     proxy.answers = {"/notify-all": LOGIN}
     visit(page, proxy.url)
     press(page, "notify-all")
-    expect(page.locator("#outcome")).to_contain_text("Something else than the application server")
+    expect(page.locator("#outcome")).to_contain_text("Something other than the application server")
     expect(page.locator("#outcome")).to_contain_text("sign in again")
 
 

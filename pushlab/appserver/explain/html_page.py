@@ -31,7 +31,7 @@ TAG = re.compile(r"<[/!?a-z][^<>]*(?:>|\Z)", re.IGNORECASE)
 
 
 def sentence_of(text: str) -> str | None:
-    """Return what an HTML page says, in one line, or None if the text is no page.
+    """Return what an HTML page says, in one line, or None if the text is not a page.
 
     >>> sentence_of("<html><title>Error 404</title><style>p {}</style><p>Not <b>here</b>.</p></html>")
     'an HTML page, "Error 404": Not here.'

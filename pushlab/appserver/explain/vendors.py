@@ -155,7 +155,7 @@ VENDORS: list[Known] = [
         "The scheme of the Authorization header is none that Mozilla takes", "RFC 8292 §3",
         "Write Authorization: vapid t=…, k=…; Mozilla also takes the WebPush and Bearer of old drafts")),
     Known("Mozilla", AUTOPUSH, 401, "invalid vapid public key", _mine(
-        "The key k of the Authorization header is no base64", "RFC 8292 §3.2",
+        "The key k of the Authorization header is not base64", "RFC 8292 §3.2",
         "Set k to the 65 bytes of the public key, as base64url without padding")),
     Known("Mozilla", AUTOPUSH, 401, "a value in the vapid claims", _mine(
         "A claim is missing or of the wrong type", "RFC 8292 §2",
@@ -223,7 +223,7 @@ VENDORS: list[Known] = [
         "without a dot. Then check aud, the signature, and that exp is at most 24 hours ahead")),
     Known("Apple", APPLE_MANUAL, 403, "vapidpkhashmismatch", ANOTHER_KEY),
     Known("Apple", APPLE_MANUAL, 403, "badvapidpublickey", _mine(
-        "The key k of the Authorization header is no public key", "RFC 8292 §3.2",
+        "The key k of the Authorization header is not a public key", "RFC 8292 §3.2",
         "Set k to the 65 bytes of the public key, as base64url without padding")),
     Known("Apple", APPLE_MANUAL, 400, "badttl", NO_TTL),
     Known("Apple", APPLE_TOPIC, 400, "badwebpushtopic", TOPIC),

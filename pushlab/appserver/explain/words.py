@@ -33,7 +33,7 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     text = response.body.decode("utf-8", "replace")
     message = sentence_of(text) or _message_in(text)
     if _is_unreadable(text):
-        message = f"{len(response.body)} bytes that are no text"
+        message = f"{len(response.body)} bytes that are not text"
     return show("; ".join([*said, message]).strip("; "), hidden)
 
 
@@ -71,5 +71,5 @@ def _message_in(text: str) -> str:
 
 
 def _is_unreadable(text: str) -> bool:
-    """Say whether a third of a text stands for bytes that are no text."""
+    """Say whether a third of a text stands for bytes that are not text."""
     return sum(letter in UNREADABLE for letter in text) * 3 > len(text)

@@ -168,7 +168,7 @@ async def _notified(exam: Examination, recipient: Recipient) -> Exchange:
 
 
 def junk(recipient: Recipient) -> dict[str, object]:
-    """Return what is no subscription, by a name for each. Bytes stand for a body that is not JSON."""
+    """Return what is not a subscription, by a name for each. Bytes stand for a body that is not JSON."""
     good = recipient.subscription.to_json()
     keys = good["keys"]
     return {

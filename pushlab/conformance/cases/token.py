@@ -188,7 +188,7 @@ async def aud_two_services(exam: Examination) -> Judgement:
     if first == second:
         return failed(f"both tokens have aud {shown(first)}", two)
     if not isinstance(second, str):
-        return not_reached("aud is no text: see token.aud-exact", two)
+        return not_reached("aud is not text: see token.aud-exact", two)
     host = urlsplit(two.message.recipient.origin).hostname
     if urlsplit(second).hostname != host:
         return failed(
@@ -240,7 +240,7 @@ async def exp_within_24h(exam: Examination) -> Judgement:
     if isinstance(exp, str) and times.is_number_as_text(exp):
         exp = float(exp)
     if not is_number(exp):
-        return not_reached("exp is no number: see token.exp-integer", authorization.exchange)
+        return not_reached("exp is not a number: see token.exp-integer", authorization.exchange)
     assert isinstance(exp, int | float)
     ahead = exp - now
     if times.is_duration(exp, now):
@@ -296,7 +296,7 @@ async def renewed(exam: Examination) -> Judgement:
     authorization = authorization_of(exchange)
     exp, now = authorization.claims.get("exp"), exchange.requests[0].at
     if not is_number(exp):
-        return not_reached("exp is no number: see token.exp-integer", exchange)
+        return not_reached("exp is not a number: see token.exp-integer", exchange)
     assert isinstance(exp, int | float)
     if exp <= now:
         return not_reached("exp is in the past: see token.exp-within-24h", exchange)

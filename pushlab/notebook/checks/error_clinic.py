@@ -224,7 +224,7 @@ DESTINATIONS: tuple[tuple[str, str, list[str], bool, str], ...] = (
     ("one address outside, one inside", "https://two.example.com/", ["34.107.243.93", "10.0.0.7"],
      False, "A connection may go to any of a host's addresses, so each of them counts"),
     ("a public name before the @", "https://push.example.com@10.0.0.7/", ["10.0.0.7"], False,
-     "What stands before an @ is no host"),
+     "What stands before an @ is not a host"),
     ("a host without an address", "https://none.example.com/", [], False,
      "There is nowhere to send to; and all() of nothing is True"),
 )  # fmt: skip

@@ -41,7 +41,7 @@ def notification_of(function: Callable[[bytes | None], dict]) -> core.Right:
             raise NotYet(f"For {what} the dict should have title and options, and no other member")
         own = {} if title == TITLE else {"This payload brings a title of its own.": TITLE}
         core.text_is(f"title for {what}", yours["title"], title, mistakes=own)
-        hint = "The sender's options go on unchanged; what is no object counts as none"
+        hint = "The sender's options go on unchanged; what is not an object counts as none"
         if title == TITLE:
             hint = "The fallback has a body alone, and it shows what came"
         core.value_is(f"options for {what}", yours["options"], options, hint=hint)

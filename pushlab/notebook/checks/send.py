@@ -62,7 +62,7 @@ def headers(yours: Callable[[int, str, str | None, str], dict[str, str]]) -> cor
             "That is the coding of an old draft, which had two more headers.": "aesgcm",
         })  # fmt: skip
         _header(found, "Content-Type", "application/octet-stream", "RFC 9110 §8.3", {
-            "That is what some clients write when they are told nothing; this is no form.":
+            "That is what some clients write when they are told nothing; this is not a form.":
                 "application/x-www-form-urlencoded",
         })  # fmt: skip
         if len(found) > 5 + (topic is not None):

@@ -88,7 +88,7 @@ def origin(yours: Callable[[str], str]) -> Right:
                 "That is the whole endpoint: leave the path out.": endpoint,
                 "There is a slash at the end.": f"{scheme}://{netloc}/",
                 "The scheme is missing.": netloc,
-                "The URL names no port here, and None is no port.": f"{scheme}://{netloc}:None",
+                "The URL names no port here, and None is not a port.": f"{scheme}://{netloc}:None",
                 # The next two texts are equal unless the host has capital letters.
                 "The port that the scheme has anyway is left out.": f"{scheme}://{netloc.lower()}",
                 "A host is written in lower case.": f"{scheme}://{netloc}",
@@ -153,7 +153,7 @@ def _compare(name: str, yours: list, right: list[str]) -> None:
     """Compare names of faults. Raises NotYet with a wrong name, or with the number of missing ones."""
     for named in yours:
         if named not in NAMES:
-            raise NotYet(f"{name}: {named!r} is no name of the table")
+            raise NotYet(f"{name}: {named!r} is not a name of the table")
         if named not in right:
             raise NotYet(f"{name}: you name {named}, and that is in order there")
     if len(yours) != len(set(yours)):

@@ -60,7 +60,7 @@ SENT: tuple[tuple[str, object, bool, str], ...] = (
     ("an auth of 15 bytes", _with(auth="AAAAAAAAAAAAAAAAAAAA"), False,
      "auth is 16 bytes: pywebpush would encrypt with fewer, and no browser could read it"),
     ("a p256dh that is cut", _with(p256dh=_KEYS["p256dh"][:40]), False, "p256dh is 65 bytes"),
-    ("a p256dh that is no point", _with(p256dh="B" + "A" * 86), False,
+    ("a p256dh that is not a point", _with(p256dh="B" + "A" * 86), False,
      "65 bytes that begin with 04 need not be a point of the curve"),
 )  # fmt: skip
 """A name, what is sent, whether it is good, and what another answer has overlooked."""

@@ -2,7 +2,7 @@
 
     shapes.py           what bytes are                 a point, DER, 64 bytes without 04
     encodings.py        how a text writes bytes        base64url, plain base64, hexadecimal, PEM
-    things.py           texts that are no key          a path, a token, ``undefined``
+    things.py           texts that are not a key          a path, a token, ``undefined``
     recognize.py        all three together             base64 of a PEM, encoded twice
     key_file_reader.py  where the keys are in a file   .env, web-push's JSON, YAML, JWKS
     halves.py           which two values are a pair    by their names, or because one fits the other

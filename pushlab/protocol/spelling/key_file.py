@@ -53,7 +53,7 @@ class KeyFile:
 
     @property
     def advice(self) -> Advice | None:
-        """Say why this is no key file of ours, and what to do; None if there is nothing to say."""
+        """Say why this is not a key file of ours, and what to do; None if there is nothing to say."""
         if self.problem:
             return Advice("no-key-file", f"this is {self.form}", self.problem)
         if self.exchanged:

@@ -64,7 +64,7 @@ BINARIES: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"0[\x80-\x84].{0,4}?\x02\x01\x03", re.DOTALL), "a PKCS #12 file (.p12, .pfx)",
         "Take the key out: openssl pkcs12 -in FILE -nocerts -nodes -out NEW."),
 )  # fmt: skip
-"""Files that are no text, by their first bytes: what each is, and what to do with it."""
+"""Files that are not text, by their first bytes: what each is, and what to do with it."""
 
 PRINTED = r"(?im)^public key:\r?\n\S{1,200}\r?\n\r?\nprivate key:"
 
@@ -81,7 +81,7 @@ def read(content: str | bytes) -> KeyFile:
     """
     if isinstance(content, bytes):
         if not is_printable(content) and (spelling := recognize(content)).shape:
-            return _of_spelling("bytes that are no text", spelling)
+            return _of_spelling("bytes that are not text", spelling)
         for pattern, form, problem in BINARIES:
             if pattern.match(content):
                 return KeyFile(form, problem=problem)

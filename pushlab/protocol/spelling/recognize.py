@@ -41,7 +41,7 @@ class Spelling:
 
     @property
     def kind(self) -> Kind | None:
-        """Return what the key is for, or None if it is no key."""
+        """Return what the key is for, or None if it is not a key."""
         return self.shape.form.kind if self.shape else None
 
     @property

@@ -56,7 +56,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(data: bytes) -> Shape | None:
-    """Return what bytes are, or None if they are no key in any form.
+    """Return what bytes are, or None if they are not a key in any form.
 
     >>> shape_of(bytes(15)), shape_of(bytes(16))
     (None, <Shape auth-secret>)
@@ -185,7 +185,7 @@ def _keys_in_der(data: bytes) -> Iterator[object]:
 
 
 def _load_private(data: bytes) -> object:
-    # An RSA key's primes are not looked at: it is no key for web push in any case.
+    # An RSA key's primes are not looked at: it is not a key for web push in any case.
     return load_der_private_key(data, None, unsafe_skip_rsa_key_validation=True)
 
 

@@ -1,4 +1,4 @@
-"""Texts that are no key, and stand where one belongs: a path, a token, JavaScript's ``undefined``."""
+"""Texts that are not a key, and stand where one belongs: a path, a token, JavaScript's ``undefined``."""
 
 import re
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Thing(NamedTuple):
 
 
 def thing_of(text: str) -> Thing | None:
-    """Return what a text is that is no key, or None.
+    """Return what a text is that is not a key, or None.
 
     >>> thing_of("[object ArrayBuffer]").name, thing_of("keys/private.pem").name
     ('is-an-object', 'is-a-path')

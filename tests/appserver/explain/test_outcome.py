@@ -142,7 +142,7 @@ FLAVOURS = {
     "JSON that is a list": (PushResponse(418, body=b"[1]"), "It says: [1]"),
     "JSON without end": (PushResponse(418, body=b"[" * 100_000), "It says: [[[["),
     "no UTF-8": (PushResponse(400, body=b"caf\xe9"), "It says: caf\ufffd"),
-    "a message that is no text": (
+    "a message that is not text": (
         PushResponse(400, body=b'{"message": 7}'),
         'It says: {"message": 7}',
     ),

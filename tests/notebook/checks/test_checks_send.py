@@ -85,7 +85,7 @@ def test_headers_are_right_in_any_case_and_order():
         (changed(Content_Encoding=lambda _: None), "Content-Encoding (RFC 8291 §4) is missing"),
         (changed(Content_Encoding=lambda _: "aesgcm"), "had two more headers"),
         (changed(Content_Type=lambda _: None), "Content-Type (RFC 9110 §8.3) is missing"),
-        (changed(Content_Type=lambda _: "application/x-www-form-urlencoded"), "this is no form"),
+        (changed(Content_Type=lambda _: "application/x-www-form-urlencoded"), "this is not a form"),
         (changed(Crypto_Key=lambda _: "p256ecdsa=BA"), "There are 6 headers"),
         (lambda *g: list(right_headers(*g).items()), "should be a dict, and yours is a list"),
     ],

@@ -137,7 +137,7 @@ WRONG = [
     ("faults", of(faults, lambda names: [*names, *names]), "a name is there twice"),
     ("faults", of(faults, lambda names: names[::-1]), "in another order than the table's"),
     ("faults", lengths_alone, "begins with 02: there should be 1, and you name 0"),
-    ("faults", of(faults, lambda names: ["BadAuth"]), "'BadAuth' is no name of the table"),
+    ("faults", of(faults, lambda names: ["BadAuth"]), "'BadAuth' is not a name of the table"),
     ("faults", of(faults, set), "should be a list, and yours is a set"),
     ("faults", lambda subscription: None, "does your function return something?"),
     ("respond", mistaken(owner=False), "which sends its subscription: kept has the right number"),

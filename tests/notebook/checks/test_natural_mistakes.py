@@ -391,7 +391,7 @@ TOLD: dict[str, dict[str, str]] = {
     "subscribe.origin": {
         "None for a port": (
             "origin of an endpoint with no port (RFC 6454 §6.2) has 29 characters. The URL names no "
-            "port here, and None is no port."
+            "port here, and None is not a port."
         ),
         "the host alone": (
             "origin of an endpoint with no port (RFC 6454 §6.2) has 16 characters. The scheme is "
@@ -656,7 +656,7 @@ TOLD: dict[str, dict[str, str]] = {
         ),
         "a title always": (
             "options for options that are no object should be a dict, and yours is a str of 4. The "
-            "sender's options go on unchanged; what is no object counts as none"
+            "sender's options go on unchanged; what is not an object counts as none"
         ),
         "JSON text": (
             "the notification for JSON with title and options should be a dict, and yours is a str of 72"

@@ -471,7 +471,7 @@ def login(**fields) -> bytes:
 BEFORE_LOGIN = {
     "another version": bytes([38]) + login(user="1", auth_token="2"),
     "no login": bytes([41]) + frame(0),
-    "a login that is no protobuf": bytes([41]) + frame(2, b"\xff"),
+    "a login that is not a protobuf": bytes([41]) + frame(2, b"\xff"),
     "no numbers": bytes([41]) + login(user="", auth_token=""),
     "letters": bytes([41]) + login(user="x", auth_token="y"),
     "digits of another script": bytes([41]) + login(user="٣", auth_token="1"),

@@ -61,7 +61,7 @@ class Cluster:
             raise BadArgument("of the cluster's TLS, authority, certificate and key belong together")
         for file in given:
             if not Path(file).is_file():
-                raise BadArgument(f"{file} of the cluster's TLS is no file")
+                raise BadArgument(f"{file} of the cluster's TLS is not a file")
         check_encrypted(self.address, "the scheduler")
 
     @property

@@ -43,7 +43,7 @@ def test_tls_has_all_its_files(tmp_path):
     pem.touch()
     with pytest.raises(BadArgument, match="belong together"):
         Cluster("tls://127.0.0.1:8786", ca_file=pem)
-    with pytest.raises(BadArgument, match=r"nowhere\.pem .* is no file"):
+    with pytest.raises(BadArgument, match=r"nowhere\.pem .* is not a file"):
         Cluster("tls://127.0.0.1:8786", pem, pem, tmp_path / "nowhere.pem")
     assert "a.pem" not in repr(Cluster("tls://127.0.0.1:8786", pem, pem, pem))
 
