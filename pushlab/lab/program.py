@@ -4,10 +4,10 @@ import asyncio
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-from pushlab.errors import PortTaken, ProgramFailed
+from pushlab.errors import LabStopped, PortTaken, ProgramFailed
 from pushlab.lab.tunnel import Tunnel
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.certificates import TRUST
@@ -114,12 +114,14 @@ class Program:
 
     def stop(self) -> None:
         """End it and all that it has started. Blocks. Calling it twice is harmless."""
+        # Two threads may call it. The one that ends the process deletes its folder, after that.
         process, self._process = self._process, None
+        data, self._data = self._data, None
         if process is not None:
             self._words = process.last_words()
             process.close()
-        if self._data is not None:
-            self._data.delete()
+        if data is not None:
+            data.delete()
 
 
 def _failed(what: str, process: BrowserProcess) -> ProgramFailed:
@@ -131,42 +133,65 @@ class Programs:
     """The programs that a lab runs: each may send to its push service, as whichever vendor.
 
     A Chromium's endpoints name its vendor's host, so each program gets a proxy that leads there.
+
+    Cells and ``lab.stop()`` may run in several threads. A program that is still starting when the stop
+    begins is ended like the others.
     """
 
     def __init__(self, push_service: PushService) -> None:
         self._push_service = push_service
-        self._started: list[Program] = []
+        self._programs: list[Program] = []  # Those that are starting too.
         self._tunnel: Tunnel | None = None
         self._folder: ThrowAwayFolder | None = None
+        self._changing = asyncio.Lock()
+        self._stopping = False
 
     async def start(self, command: str | Path | Sequence[str]) -> Program:
-        """Start a program, and wait until it listens. Raises ProgramFailed."""
+        """Start a program, and wait until it listens.
+
+        Raises ProgramFailed, PortTaken, and LabStopped once the lab is stopping.
+        """
+        async with self._changing:
+            if self._stopping:
+                raise LabStopped
+            environment = await self._environment()
+            program = Program(command, [self._push_service.origin], environment)
+            self._programs.append(program)
+        try:
+            await program.start()
+        except BaseException as error:
+            self._programs.remove(program)
+            if self._stopping and isinstance(error, ProgramFailed):
+                raise LabStopped from None  # It has failed because stop() has ended it.
+            raise
+        if self._stopping:
+            raise LabStopped
+        return program
+
+    async def _environment(self) -> dict[str, str]:
+        """Return how a program reaches the push service; the first one has the proxy started for it."""
         chromium = self._push_service.chromium
         if self._tunnel is None:
-            self._tunnel = Tunnel(dict.fromkeys(chromium.hosts, chromium.tls_port))
-            await self._tunnel.start()
+            tunnel = Tunnel(dict.fromkeys(chromium.hosts, chromium.tls_port))
+            await tunnel.start()
+            self._tunnel = tunnel
         if self._folder is None:
             self._folder = ThrowAwayFolder("programs")
         authority = self._folder.path / "ca.pem"
         authority.write_bytes(chromium.ca_pem)
         proxy = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self._tunnel.url)
-        trust = dict.fromkeys(TRUST, str(authority))
-        program = Program(command, [self._push_service.origin], proxy | trust)
-        await program.start()
-        self._started.append(program)
-        return program
+        return proxy | dict.fromkeys(TRUST, str(authority))
 
     async def stop(self) -> None:
-        """End all of them."""
-        for program in self._started:
-            await off_the_loop(program.stop)
-        self._started.clear()
-        if self._tunnel is not None:
-            await self._tunnel.stop()
-            self._tunnel = None
-        if self._folder is not None:
-            self._folder.delete()
-            self._folder = None
+        """End all of them, and start none any more. An error of one is raised when all have ended."""
+        self._stopping = True
+        async with self._changing, AsyncExitStack() as undo:
+            if self._folder is not None:
+                undo.callback(self._folder.delete)
+            if self._tunnel is not None:
+                undo.push_async_callback(self._tunnel.stop)
+            for program in self._programs:
+                undo.push_async_callback(off_the_loop, program.stop)
 
 
 def _free_port() -> int:

@@ -1,5 +1,6 @@
 """A program of somebody else's: what it is told, how it is waited for, and that it leaves nothing."""
 
+import asyncio
 import json
 import socket
 import sys
@@ -8,7 +9,7 @@ import urllib.request
 import psutil
 import pytest
 
-from pushlab.errors import PortTaken, ProgramFailed
+from pushlab.errors import LabStopped, PortTaken, ProgramFailed
 from pushlab.lab import program as module
 from pushlab.lab.program import Program
 from pushlab.lab.runtime import LabRuntime
@@ -156,3 +157,124 @@ def test_a_vendor_s_host_leads_to_the_lab_and_any_other_nowhere(tmp_path, run):
 
     status, refused = run(scenario())
     assert (status, refused) == ("404", "True")
+
+
+LISTENS = """
+import os, socket
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+while True:
+    server.accept()
+"""
+SILENT = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def played(run, programs, leaves_nothing):
+    """Run a coroutine function with the programs of a push service, and see that nothing is left."""
+
+    def play(steps):
+        async def whole():
+            service = PushService()
+            await service.start()
+            programs = module.Programs(service)
+            try:
+                await steps(programs)
+            finally:
+                await programs.stop()
+                await service.stop()
+
+        with leaves_nothing():
+            run(whole())
+
+    return play
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_stop_ends_a_program_that_is_starting(played, monkeypatch, listens):
+    made, asked, stopped = [], asyncio.Event(), asyncio.Event()
+
+    async def looked_at(program):
+        made.append(psutil.Process(program._process._process.pid))
+        asked.set()
+        await stopped.wait()
+        return listens
+
+    monkeypatch.setattr(Program, "_listens", looked_at)
+
+    async def steps(programs):
+        starting = asyncio.create_task(programs.start(SILENT))
+        await asked.wait()
+        await programs.stop()
+        stopped.set()
+        with pytest.raises(LabStopped):
+            await starting
+        assert not made[0].is_running()
+        with pytest.raises(LabStopped):
+            await programs.start(SILENT)
+
+    played(steps)
+
+
+def test_a_stop_while_the_first_program_s_proxy_starts_leaves_nothing(played, monkeypatch):
+    begun, go_on, start = asyncio.Event(), asyncio.Event(), module.Tunnel.start
+
+    async def slowly(tunnel):
+        begun.set()
+        await go_on.wait()
+        await start(tunnel)
+
+    monkeypatch.setattr(module.Tunnel, "start", slowly)
+
+    async def steps(programs):
+        starting = asyncio.create_task(programs.start(SILENT))
+        await begun.wait()
+        stopping = asyncio.create_task(programs.stop())
+        await asyncio.sleep(0)  # It has begun.
+        go_on.set()
+        with pytest.raises(LabStopped):
+            await starting
+        await stopping
+        assert not programs._folder.path.exists()
+
+    played(steps)
+
+
+def test_two_programs_that_start_at_once_share_one_proxy(played):
+    async def steps(programs):
+        command = [sys.executable, "-c", LISTENS]
+        both = await asyncio.gather(programs.start(command), programs.start(command))
+        one, other = (program._environment["HTTPS_PROXY"] for program in both)
+        assert one == other
+
+    played(steps)
+
+
+def test_a_proxy_that_could_not_start_is_started_for_the_next_program(played, monkeypatch):
+    async def steps(programs):
+        with monkeypatch.context() as broken:
+            broken.setattr(module.Tunnel, "start", fails)
+            with pytest.raises(OSError, match="it fails"):
+                await programs.start([sys.executable, "-c", LISTENS])
+        await programs.start([sys.executable, "-c", LISTENS])
+
+    async def fails(tunnel):
+        raise OSError("it fails")
+
+    played(steps)
+
+
+def test_a_program_that_cannot_be_stopped_keeps_no_other_one(played):
+    async def steps(programs):
+        command = [sys.executable, "-c", LISTENS]
+        all_of_them = [await programs.start(command) for _ in range(3)]
+        all_of_them[1].stop = fails
+        with pytest.raises(RuntimeError, match="it fails"):
+            await programs.stop()
+        assert [repr(one).split()[-1] for one in all_of_them] == ["ended>", "runs>", "ended>"]
+        assert not programs._folder.path.exists()
+        del all_of_them[1].stop
+
+    def fails():
+        raise RuntimeError("it fails")
+
+    played(steps)
