@@ -277,8 +277,10 @@ class LabRuntime(Lifecycle):
 
     def _stop_at_exit(self) -> None:
         # Jupyter gives a kernel two seconds to end, and browsers may take longer to unsubscribe.
-        self._throw_away.forget()
-        self.stop()
+        try:
+            self._throw_away.forget()
+        finally:  # If the database is away, browsers and servers end all the same.
+            self.stop()
 
     def _close_browsers(self) -> None:
         # close_all() has a time limit of its own. This one is for a loop that is blocked.

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from pushlab.errors import UnableToWriteDatabase
 from pushlab.lab.forgetting import NAME
 from pushlab.lab.runtime import LabRuntime
 
@@ -68,3 +69,22 @@ def test_at_the_end_of_a_lab_no_browser_of_its_own_is_left(tmp_path):
         assert len(lab.subscriptions()) == 2, "as in life, the server does not know"
     with LabRuntime(**FREE, data=tmp_path) as lab:
         assert lab.subscriptions() == []
+
+
+def test_a_lab_whose_database_is_away_when_python_ends_is_stopped_all_the_same(
+    tmp_path, monkeypatch, leaves_nothing
+):
+    def away(endpoint):
+        raise UnableToWriteDatabase("it is away")
+
+    with leaves_nothing():
+        lab = LabRuntime(**FREE, data=tmp_path)
+        try:
+            lab.open("virtual")
+            (tmp_path / NAME).write_text("https://push.example.net/thrown-away\n", "utf-8")
+            monkeypatch.setattr(lab.application_server.store, "remove", away)
+            with pytest.raises(UnableToWriteDatabase, match="it is away"):
+                lab._stop_at_exit()
+            assert not lab.running and not lab._browsers.all()
+        finally:
+            lab.stop()
