@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pushlab.errors import StoreError
 from pushlab.pushservice.mailbox import Change
 
 
@@ -23,7 +22,7 @@ class _Waiting(NamedTuple):
     then: Callable[[], None]
     written: asyncio.Future[None]
 
-    def go_on(self, error: StoreError | None) -> None:
+    def go_on(self, error: Exception | None) -> None:
         if self.written.done():  # It was cancelled.
             return
         try:
@@ -58,8 +57,9 @@ class Batch:
         """Write a change with the others of this turn; the future has a result when it is written.
 
         ``user_agent`` is in no other change of the batch; ``then()`` is called before the future has
-        its result. The future raises UnableToWriteDatabase and DatabaseLocked, and then nothing has
-        changed. If it is cancelled, the change is written all the same, and nothing is called.
+        its result. The future raises UnableToWriteDatabase, DatabaseLocked, and whatever else a write
+        fails with, and then nothing has changed. If it is cancelled, the change is written all the same,
+        and nothing is called.
         """
         loop = asyncio.get_running_loop()
         waiting = _Waiting(change, then, loop.create_future())
@@ -79,7 +79,7 @@ class Batch:
         error = None
         try:
             self._commit(Change.together([one.change for one in waiting]))
-        except StoreError as reason:
+        except Exception as reason:  # noqa: BLE001 — no other caller would ever tell those who wait
             error = reason
         for one in waiting:
             one.go_on(error)

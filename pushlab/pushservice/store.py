@@ -33,6 +33,9 @@ from pushlab.server.tables import make_tables
 BUSY_SECONDS = 1.0
 """How long a write waits for another program that has locked the file; the event loop waits too."""
 
+MAX_NUMBER = 2**62
+"""A message's number is below this: the next ones must fit into SQLite's 64 bits."""
+
 _metadata = MetaData()
 
 _subscriptions = Table(
@@ -132,7 +135,7 @@ class Store:
             stored = tuple(
                 Message(**row._mapping, old=old.get(row.id))
                 for row in connection.execute(select(_messages).order_by(_messages.c.number))
-                if _is_sound(row, _messages)
+                if _is_sound(row, _messages) and row.number < MAX_NUMBER
             )
             return Change(subscribed=subscribed, unsubscribed=unsubscribed, stored=stored)
 

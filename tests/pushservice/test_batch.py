@@ -100,6 +100,26 @@ def test_nobody_goes_on_before_the_transaction_and_each_gets_its_error(broker, r
     run(scenario())
 
 
+def test_whatever_a_write_fails_with_is_told_to_each_who_waits(broker, run, monkeypatch):
+    def write(change):
+        raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+    async def scenario():
+        (first, made), (second, again) = subscribed(broker, 2)
+        message = await post(broker, made, b"before")
+        with monkeypatch.context() as broken:
+            broken.setattr(broker._store, "write", write)
+            refused = await together(
+                broker.acknowledge(first, [Receipt(message.id)]), post(broker, again, b"lost")
+            )
+        assert [type(error) for error in refused] == [OverflowError] * 2
+        assert broker.mailbox.counts() == (2, 1) and not second.got
+        await together(broker.acknowledge(first, [Receipt(message.id)]), post(broker, again, b"kept"))
+        assert broker.mailbox.counts() == (2, 1) and second.got == [b"kept"]
+
+    run(scenario())
+
+
 def test_two_messages_for_one_user_agent_keep_their_order_and_its_limit(broker, run):
     async def scenario():
         [(agent, made)] = subscribed(broker, 1)

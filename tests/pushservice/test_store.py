@@ -164,6 +164,9 @@ def test_what_is_kept_under_a_name_is_replaced(opened):
 SPOILED = {
     "a message of nobody": "messages VALUES ('x', 9, 'nobody', x'00', 60, 0, 'low', NULL)",
     "a message of other types": "messages VALUES ('x', 'y', x'00', 'z', 'ttl', 'never', 7, x'00')",
+    "a message whose number is too large to go on from": (
+        f"messages VALUES ('x', {2**63 - 1}, 'token', x'00', 60, 0.0, 'low', NULL)"
+    ),
     "a subscription of other types": "subscriptions VALUES (x'00', 7, x'ff', 'key', 'who')",
     "a coding without its message": "old_codings VALUES ('x', 'y', 'z')",
 }
