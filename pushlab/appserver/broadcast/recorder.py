@@ -123,6 +123,9 @@ class Recorder:
         except StoreError as fault:
             self._noted = batch + self._noted
             self._outage.goes_on(fault)
+        except BaseException:  # Whoever waits is told, and what is not written is not lost.
+            self._noted = batch + self._noted
+            raise
         else:
             self._records += len(batch)
             self._outage.is_over()

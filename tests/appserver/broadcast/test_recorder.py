@@ -15,6 +15,8 @@ ACCEPTED = Outcome("accepted", 201, "201")
 class Memory:
     """Runs that remember what they are told, and refuse while ``broken``."""
 
+    fault: Exception = UnableToWriteDatabase("the disk is full")
+
     def __init__(self):
         self.batches, self.broken = [], False
         self.written = asyncio.Event()
@@ -23,7 +25,7 @@ class Memory:
     def record(self, run, outcomes):
         self.loop.call_soon_threadsafe(self.written.set)
         if self.broken:
-            raise UnableToWriteDatabase("the disk is full")
+            raise self.fault
         self.batches.append([(run, *outcome) for outcome in outcomes])
 
     @property
@@ -117,5 +119,39 @@ def test_what_is_never_written_is_said(run):
         recorder.note(1, ACCEPTED)
         with pytest.raises(UnableToWriteDatabase, match="1 outcomes could not be .*disk is full"):
             await recorder.close()
+
+    run(scenario())
+
+
+def test_what_a_fault_of_another_kind_has_kept_from_the_record_is_written_later(run, monkeypatch):
+    monkeypatch.setattr(recorder_module, "INTERVAL", 0.01)
+
+    async def scenario():
+        memory = Memory()
+        memory.broken, memory.fault = True, OverflowError("too large")
+        recorder = Recorder(memory, 7)
+        recorder.note(1, ACCEPTED)
+        await memory.written.wait()
+        with pytest.raises(OverflowError, match="too large"):  # The timer's: nobody waited for it.
+            await recorder._writing
+        memory.broken = False
+        recorder.note(2, ACCEPTED)
+        await recorder.catch_up()
+        assert memory.numbers == [1, 2]
+        await recorder.close()
+
+    run(scenario())
+
+
+def test_a_fault_of_another_kind_that_stays_ends_a_notify_all(run):
+    async def scenario():
+        memory = Memory()
+        memory.broken, memory.fault = True, OverflowError("too large")
+        recorder = Recorder(memory, 7)
+        recorder.note(1, ACCEPTED)
+        for end in (recorder.finish, recorder.finish, recorder.close):
+            with pytest.raises(OverflowError, match="too large"):
+                await end()
+        assert asyncio.all_tasks() == {asyncio.current_task()} and recorder._timer is None
 
     run(scenario())
