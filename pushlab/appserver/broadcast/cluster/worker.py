@@ -157,19 +157,25 @@ class Pushlab(WorkerPlugin):
 class _Server:
     """What a worker has of one application server: its database, its keys, its notify-alls."""
 
-    def __init__(self, store: SubscriptionStore, sender: Sender):
-        self._store, self._sender = store, sender
+    def __init__(self, store: SubscriptionStore, runs: Runs, sender: Sender):
+        self._store, self._runs, self._sender = store, runs, sender
         self.runs: dict[str, WorkerRun] = {}
 
     @classmethod
     async def open(cls, equipment: Equipment) -> "_Server":
         """Open the database, and make a sender. Raises StoreError."""
-        return cls(*await outlast(equipment.open))
+        store, sender = await outlast(equipment.open)
+        try:
+            return cls(store, await outlast(partial(Runs, store)), sender)  # It may make tables.
+        except BaseException:
+            await sender.close()
+            await asyncio.to_thread(store.close)
+            raise
 
     def begin(self, run: str, order: Order, abandon: Callable[[], Awaitable[None]]) -> None:
         """Begin a notify-all, unless it has begun. ``abandon()`` is called if nobody asks for it."""
         if run not in self.runs:
-            self.runs[run] = WorkerRun(self._store, self._sender, order, abandon)
+            self.runs[run] = WorkerRun(self._store, self._runs, self._sender, order, abandon)
 
     async def close(self) -> None:
         """End every notify-all, close the connections and the database."""
@@ -209,6 +215,7 @@ class WorkerRun:
     def __init__(
         self,
         store: SubscriptionStore,
+        runs: Runs,
         sender: Sender,
         order: Order,
         abandon: Callable[[], Awaitable[None]],
@@ -218,7 +225,7 @@ class WorkerRun:
         self._store, self._context = store, replace(sender.context, participants=None)
         self._order = order
         self._logs = repeat(sender.log.quiet())
-        self._recorder = Recorder(Runs(store), order.run, written=self._count)
+        self._recorder = Recorder(runs, order.run, written=self._count)
         self._parts: list[_Part] = []
         self._unread: asyncio.Queue[_Part] = asyncio.Queue()
         self._written: Counter[str] = Counter()

@@ -1,11 +1,14 @@
 """What a worker does with its ranges, without Dask: the test is the application server."""
 
 import asyncio
+import pickle
+import threading
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
 
+from pushlab.appserver.broadcast import outage
 from pushlab.appserver.broadcast.cluster import worker as worker_module
 from pushlab.appserver.broadcast.cluster.granted_queue import Report
 from pushlab.appserver.broadcast.cluster.orders import (
@@ -18,7 +21,7 @@ from pushlab.appserver.broadcast.cluster.orders import (
 from pushlab.appserver.broadcast.cluster.pace import Pace
 from pushlab.appserver.broadcast.cluster.worker import Abandoned, Pushlab, WorkerRun
 from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs
-from pushlab.errors import LabStopped
+from pushlab.errors import DatabaseLocked, LabStopped, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
 
 from ...sending import World, always, fill
@@ -33,7 +36,7 @@ class Bench:
         self.abandoned = asyncio.Event()
         number = self.runs.begin(bytes(32))
         self.order = Order(number, b"Hello", PushOptions())
-        self.worker = WorkerRun(world.store, world.sender, self.order, self._abandon)
+        self.worker = WorkerRun(world.store, self.runs, world.sender, self.order, self._abandon)
         self.pace = Pace(asyncio.get_running_loop().call_later)
         self.written: dict[str, int] = {}
 
@@ -139,6 +142,39 @@ def test_a_notify_all_that_nobody_asks_for_ends_and_the_others_go_on(run, keys, 
         assert await plugin.pulse("server", "asked for", [], 0.05)
         while plugin._servers:  # The last one takes the keys with it.
             await asyncio.sleep(0.05)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("fault", [DatabaseLocked, UnableToReadDatabase])
+def test_the_tables_are_looked_for_once_in_a_thread_and_a_fault_is_outlasted_or_told(
+    run, keys, tmp_path, monkeypatch, fault
+):
+    monkeypatch.setattr(outage, "PAUSE", 0.01)
+    threads = []
+
+    def runs(store):
+        threads.append(threading.current_thread())
+        if len(threads) == 1:
+            raise fault("the database is away")
+        return Runs(store)
+
+    monkeypatch.setattr(worker_module, "Runs", runs)
+
+    async def scenario():
+        plugin, equipment = Pushlab(), Equipment.of(keys, f"sqlite:///{tmp_path}/a.sqlite3")
+        plugin.setup(SimpleNamespace(handlers={}))
+        try:
+            said = await plugin.begin("server", "one", equipment, Order(1, None, PushOptions()))
+            if fault is UnableToReadDatabase:  # It does not pass by itself.
+                assert type(pickle.loads(said)) is fault and not plugin._servers  # noqa: S301 — made here
+            else:
+                assert said is None and len(threads) == 2
+                await plugin.begin("server", "two", equipment, Order(2, None, PushOptions()))
+                assert len(threads) == 2
+        finally:
+            await plugin.leave("server")
+        assert threading.current_thread() not in threads
 
     run(scenario())
 
