@@ -81,5 +81,5 @@ async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -
     while piece := await source.read(CHUNK):
         target.write(piece)
         await target.drain()
-    with suppress(OSError):
-        target.close()
+    with suppress(OSError):  # The other direction goes on: an answer may still come.
+        target.write_eof()

@@ -17,6 +17,11 @@ async def echo(reader, writer):
     writer.close()
 
 
+async def answer_at_the_end(reader, writer):
+    writer.write((await reader.read()).upper())
+    writer.close()
+
+
 async def ask(tunnel: Tunnel, head: bytes):
     reader, writer = await asyncio.open_connection("127.0.0.1", int(tunnel.url.rpartition(":")[2]))
     writer.write(head)
@@ -27,9 +32,9 @@ async def ask(tunnel: Tunnel, head: bytes):
 def scenario(run, leaves_nothing):
     """Run a coroutine function with a tunnel to a server that writes back in capitals."""
 
-    def play(steps):
+    def play(steps, serve=echo):
         async def whole():
-            server = await asyncio.start_server(echo, "127.0.0.1", 0)
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
             tunnel = Tunnel({HOST: server.sockets[0].getsockname()[1], "gone.example": 9})
             await tunnel.start()
             try:
@@ -56,6 +61,40 @@ def test_bytes_go_both_ways_until_one_side_closes(scenario):
         writer.close()
 
     scenario(steps)
+
+
+def test_who_has_said_everything_still_gets_the_answer(scenario):
+    async def steps(tunnel):
+        reader, writer = await ask(tunnel, f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"all of it")
+        writer.write_eof()
+        assert await reader.read() == b"ALL OF IT"
+        serving = set(tunnel._serving)
+        await asyncio.gather(*serving)  # Both directions have ended, and so has the connection.
+        assert not tunnel._serving
+        writer.close()
+
+    scenario(steps, serve=answer_at_the_end)
+
+
+def test_who_goes_away_is_forgotten_on_both_sides(scenario):
+    gone = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    async def steps(tunnel):
+        reader, writer = await ask(tunnel, f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        serving = set(tunnel._serving)
+        writer.close()
+        await gone.wait()
+        await asyncio.gather(*serving)
+
+    scenario(steps, serve=serve)
 
 
 def test_anything_else_is_refused_or_cut(scenario, monkeypatch):
