@@ -10,7 +10,9 @@ This module adds what pywebpush does not do by itself:
 - an error's response is false for 4xx, so it is compared with None.
 
 The event loop decides when a call begins and when its time is over; a thread only makes it. So no
-future waits for a thread that is stuck, and Python's end does not wait for one either.
+call that has begun waits for a thread that is stuck, and Python's end does not wait for one either. A
+call that has not begun may wait for one: a thread that is resolving a name keeps its place among the
+THREADS until it returns.
 """
 
 import asyncio
