@@ -265,5 +265,4 @@ CASES = (
 )
 # fmt: on
 
-BY_ID = {case.id: case for case in CASES}
 GROUPS = tuple(dict.fromkeys(case.group for case in CASES))

@@ -244,10 +244,6 @@ class PushService:
         """Return the URL of a push resource. ``https``: the one for senders that need https."""
         return f"{self.https_origin if https else self.origin}/wpush/v2/{token}"
 
-    def https_endpoint(self, endpoint: str) -> str:
-        """Return the https URL of an endpoint of this service."""
-        return self.endpoint(endpoint.rpartition("/")[2], https=True)
-
     def _at_port(self) -> Application | PrivateAddress:
         """Return what the port for plain HTTP serves."""
         if not self._secret:

@@ -68,7 +68,7 @@ def test_the_plan_for_an_endpoint_comes_before_the_one_for_any(bench):
         plan = bench.service.answers.plan
         plan(500, times=2)
         plan(410, endpoint=one.endpoint)
-        plan(413, endpoint=bench.service.https_endpoint(one.endpoint))
+        plan(413, endpoint=bench.service.endpoint(one.endpoint.rpartition("/")[2], https=True))
         sent = [(await sender.send(to)).code for to in (other, one, one, one, one)]
         assert sent == [500, 410, 413, 500, 201]
         plan(500)

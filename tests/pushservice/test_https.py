@@ -21,7 +21,8 @@ NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 def at(bench, subscription: PushSubscription, name: str = "localhost") -> PushSubscription:
     """Return a subscription with its endpoint by https, at one of the names of this machine."""
-    endpoint = bench.service.https_endpoint(subscription.endpoint).replace("localhost", name)
+    token = subscription.endpoint.rpartition("/")[2]
+    endpoint = bench.service.endpoint(token, https=True).replace("localhost", name)
     return dataclasses.replace(subscription, endpoint=endpoint)
 
 
