@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -22,10 +23,11 @@ from pushlab.appserver.broadcast.cluster.options import (
     checked_cluster,
     checked_processes,
 )
-from pushlab.appserver.broadcast.cluster.orders import Equipment, shared_database
+from pushlab.appserver.broadcast.cluster.orders import Equipment, Order, shared_database
 from pushlab.appserver.broadcast.cluster.sender import ClusterSender
 from pushlab.appserver.broadcast.cluster.senders import ClusterSenders
-from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run
+from pushlab.appserver.broadcast.outage import outlast
+from pushlab.appserver.broadcast.runs import RUNS_KEPT, Run, not_accepted
 from pushlab.appserver.broadcast.sender import BroadcastSender, Counts
 from pushlab.appserver.delivery.clients import ClientName, checked_sender, push_client
 from pushlab.appserver.delivery.egress import ConnectOverride
@@ -315,17 +317,22 @@ class ApplicationServer:
                 raise NoSubscriptions
             sender: BroadcastSender | ClusterSender = self.broadcast_sender
             if workers is not None:
-                await self._tell_participants(payload)
                 sender = await self._cluster_senders.sender(workers)
             counts = await sender.send_all(
                 payload, options or PushOptions(), progress, run=resume, number=number
             )
             return replace(counts, id=number)
 
-    async def _tell_participants(self, payload: bytes) -> None:
-        """Note that a message is sent to each participant: the workers have a memory of their own."""
-        _, stored = await asyncio.to_thread(self.store.newest, MAX_REMEMBERED)
+    async def _tell_participants(self, order: Order) -> None:
+        """Note whom a message is sent to: the workers have a memory of their own.
+
+        After a resume these are only those who have not accepted it. Raises UnableToReadDatabase.
+        """
+        left = partial(self.store.newest, MAX_REMEMBERED, not_accepted(order.run))
+        _, stored = await outlast(left)
         for one in stored:
+            # Without keys nothing can be encrypted, and the message goes without its payload.
+            payload = order.payload if one.subscription.has_keys else None
             self.room.sending(one.subscription.endpoint, payload)
 
     def worker_pids(self) -> list[int]:
@@ -405,4 +412,5 @@ class ApplicationServer:
             client=self._sender_name,
         )
         runs, log = self.broadcast_sender.runs, self.sender.log
-        return ClusterSender(Connection(workers), equipment, self.store, runs, log)
+        tell = self._tell_participants
+        return ClusterSender(Connection(workers), equipment, self.store, runs, log, begun=tell)

@@ -185,13 +185,16 @@ class SubscriptionStore:
         """Yield every subscription, oldest first, reading in batches. Raises UnableToReadDatabase."""
         return chain.from_iterable(self.batches())
 
-    def newest(self, limit: int) -> tuple[int, list[StoredSubscription]]:
+    def newest(
+        self, limit: int, where: ColumnElement[bool] = true()
+    ) -> tuple[int, list[StoredSubscription]]:
         """Return how many subscriptions are stored, and the last ``limit`` of them, oldest first.
 
-        No other row is read. Raises UnableToReadDatabase.
+        ``where``: a condition that each of the last ones must meet. Without it no other row is read.
+        Raises UnableToReadDatabase.
         """
         count = select(func.count()).select_from(subscriptions)
-        last = select(subscriptions).order_by(subscriptions.c.number.desc()).limit(limit)
+        last = select(subscriptions).where(where).order_by(subscriptions.c.number.desc()).limit(limit)
         total, rows = self.run(
             lambda connection: (connection.execute(count).scalar_one(), connection.execute(last).all()),
             UnableToReadDatabase,

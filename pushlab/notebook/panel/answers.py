@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -30,8 +30,8 @@ class Look:
     ``notifications`` is None if the browser has never answered; ``picture`` is a PNG.
     """
 
-    notifications: list[Notification] | None
-    picture: bytes | None
+    notifications: list[Notification] | None = field(repr=False)
+    picture: bytes | None = field(repr=False)
     late: TimedOut | None
 
 

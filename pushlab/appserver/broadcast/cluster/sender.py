@@ -10,7 +10,7 @@ died has recorded more than it told.
 import asyncio
 import pickle
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -68,7 +68,8 @@ class ClusterSender:
     """Send to all stored subscriptions by the workers of ``connection``.
 
     ``equipment`` is what each of them needs; ``max_in_flight`` is how many messages may be under way to
-    one push service from all of them at most. It does what a BroadcastSender does, and is used like it.
+    one push service from all of them at most; ``begun(order)`` is awaited before the first is sent. It
+    does what a BroadcastSender does, and is used like it.
     """
 
     def __init__(
@@ -79,11 +80,12 @@ class ClusterSender:
         runs: Runs,
         log: DeliveryLog,
         max_in_flight: int = MAX_IN_FLIGHT,
+        begun: Callable[[Order], Awaitable[None]] | None = None,
     ):
         self.runs = runs
         self._connection = connection
         self._equipment, self._store, self._log = equipment, store, log
-        self._max_in_flight = max_in_flight
+        self._max_in_flight, self._begun = max_in_flight, begun
         self._name = uuid4().hex
         self._sending: set[asyncio.Task] = set()
         self._work = PendingWork()
@@ -134,6 +136,8 @@ class ClusterSender:
 
         one.on_written = tell
         try:
+            if self._begun:
+                await self._begun(order)
             before = await outlast(partial(self.runs.tally, run, final=True))
             await one.send(partial(Ranges, self._store, self.runs, order), total)
             await outlast(partial(self.runs.end, run))

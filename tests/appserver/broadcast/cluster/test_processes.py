@@ -7,16 +7,20 @@ import asyncio
 import contextlib
 import signal
 from collections import Counter
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.broadcast.cluster import options, orders
+from pushlab.appserver.broadcast.cluster.connection import Connection
 from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW
 from pushlab.appserver.broadcast.origin_queue import FEW
-from pushlab.errors import BadField, RunUnderWay, ScaleMissing
+from pushlab.appserver.participants import digest_of
+from pushlab.errors import BadField, ClusterFailed, RunUnderWay, ScaleMissing
 from pushlab.journal import Journal
+from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
 
 from ...conftest import Scripted, scripted
@@ -106,6 +110,52 @@ def test_everybody_gets_it_and_the_counts_are_those_of_one_process(run, world):
         assert record.ended_at and record.outcomes == {"accepted": 301, "gone": 2, "refused": 1}
         told = [event.what for event in world.server.journal.events(before)]
         assert told == ["send to all", "remove subscription"]
+
+    run(scenario())
+
+
+def test_the_table_of_participants_says_who_was_reached(run, world, monkeypatch):
+    async def unavailable(connection):
+        raise ClusterFailed("there is no worker")
+
+    def table():
+        _, stored = world.server.store.newest(10)
+        return {row.name: row.reached for row in world.server.room.rows(stored)}
+
+    async def scenario():
+        world.service.answer = lambda handler, number: handler.set_status(
+            int(handler.request.path.removeprefix("/push/")[:3])
+        )
+        world.people_are("201-keys", "403-keys")
+        store, room = world.server.store, world.server.room
+        none = PushSubscription(world.service.endpoint("201-none"), None, None)
+        for subscription in (*(one.subscription for one in world.people.values()), none):
+            name = urlsplit(subscription.endpoint).path[6:14]
+            store.save(subscription, world.server.keys.application_server_key, name)
+        first = await world.server.notify_all("Hello")
+        assert table() == {"201-keys": False, "403-keys": False, "201-none": False}
+
+        # What a worker reports of the message that has come to it.
+        ada = world.people["201-keys"]
+        [body] = [one.body for one in world.service.received if one.path.startswith("/push/201-keys")]
+        room.received(ada.endpoint, digest_of(ada.read(body)), "Firefox")
+        [body] = [one.body for one in world.service.received if one.path.startswith("/push/201-none")]
+        assert body == b""
+        room.received(none.endpoint, digest_of(None), "Firefox")
+        arrived = {"201-keys": True, "403-keys": False, "201-none": True}
+        assert table() == arrived
+
+        with pytest.raises(BadField):
+            await world.server.notify_all("Another message", resume=first.run)
+        with monkeypatch.context() as without, pytest.raises(ClusterFailed):
+            without.setattr(Connection, "client", unavailable)
+            await world.server.notify_all("Hello")
+        assert table() == arrived
+        sent_at = {row.name: row.sent_at for row in room.rows(store.all())}
+        again = await world.server.notify_all("Hello", resume=first.run)
+        assert again.total == 1 and table() == arrived
+        anew = {row.name for row in room.rows(store.all()) if row.sent_at != sent_at[row.name]}
+        assert anew == {"403-keys"}
 
     run(scenario())
 
