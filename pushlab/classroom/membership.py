@@ -134,20 +134,21 @@ class Membership:
         If the machine of the one before does not answer, the next leave() asks it again. ``cafile``: a
         file with the only certificates that are trusted.
 
-        Raises BadArgument, UnusableFolder, and FetchFailed if there is no such class.
+        Raises BadArgument, UnusableFolder, and FetchFailed if there is no such class: then the learner
+        stays in the one before.
         """
         if not isinstance(url, str) or not network.host_of(url):
             raise BadArgument(f"the URL is {url!r}, and not the http address of a room's page")
         if not isinstance(name, str) or not name.strip():
             raise BadArgument("name is missing: give the one that your instructor is to see")
-        with suppress(FetchFailed):
-            self.leave()
         trusted = str(Path(cafile).absolute()) if cafile else ""
         try:
             new = ClassClient(url, cafile=trusted).join(name)
         except FetchFailed as reason:
             words = f"you have not joined the class at {url}: {reason.detail}"
             raise FetchFailed(words, hint=NO_CLASS) from None
+        with suppress(FetchFailed):
+            self.leave()  # Not earlier: an address with a typo would cost the rows of the class before.
         with self._lock:
             self._look()
             left = _alone(self._joined)

@@ -235,6 +235,21 @@ def test_a_notebook_that_hears_of_the_end_late_leaves_the_next_class_alone(room,
     assert membership.joined is None
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("http://127.0.0.1:9/", "Ada"), ("", "\u202e")],
+    ids=["no such class", "the same class, by a name of which nothing can be shown"],
+)
+def test_who_cannot_join_stays_in_the_class_before(room, membership, url, name):
+    first = membership.join(room.url, "Ada")
+    wrong()
+    assert membership.flush(patience(30))
+    with pytest.raises(FetchFailed, match="you have not joined"):
+        membership.join(url or room.url, name)
+    assert membership.joined == first
+    assert [row["exercise"] for row in first.rows()["attempts"]] == ["body_length"]
+
+
 def test_joining_again_under_another_name_leaves_the_first(room, membership):
     membership.join(room.url, "Ada")
     membership.join(room.url, "Grace")
