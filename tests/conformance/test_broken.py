@@ -18,15 +18,17 @@ from pushlab.conformance.examiner import examine
 from pushlab.conformance.senders.app import AppSender, Routes
 from pushlab.conformance.service import ExaminationService
 from pushlab.conformance.table import CASES
+from pushlab.protocol.delivery import PushOptions
 from pushlab.settings import patience
 
 from ..run.ports import free_port
 from ..run.programs import started
-from .broken.delivery import BACKOFF
+from .broken.delivery import BACKOFF, Sender
 from .broken.faults import FAULTS
 from .broken.in_process import InProcess
-from .broken.message import Key
+from .broken.message import Headers, Key, Message
 from .broken.sender import make, make_app
+from .conftest import examined
 
 ROOT = Path(__file__).parents[2]
 SEND = (
@@ -123,6 +125,53 @@ def test_each_case_has_a_fault_that_it_is_to_notice():
 
 def test_each_fault_of_a_message_is_noticed_by_its_case_alone(run):
     each_is_noticed_alone(run, ("bytes", "token", "headers"), of_a_sender)
+
+
+class TwoUrgencies(Message):
+    """Sends another TTL than it is asked for, and Urgency two times."""
+
+    wrong_ttl = "60"
+
+    def ttl(self, options: PushOptions) -> Headers:
+        return [("TTL", self.wrong_ttl)]
+
+    def urgency(self, options: PushOptions) -> Headers:
+        return super().urgency(options) * 2
+
+
+class TopicWithPadding(TwoUrgencies):
+    """Sends another TTL than it is asked for, and a topic with two signs that it may not have."""
+
+    def urgency(self, options: PushOptions) -> Headers:
+        return Message.urgency(self, options)
+
+    def topic(self, options: PushOptions) -> Headers:
+        return [("Topic", f"{options.topic}==")] if options.topic else []
+
+
+class NoNumber(TwoUrgencies):
+    """Sends a TTL that is no number, and Urgency two times."""
+
+    wrong_ttl = "soon"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "beside", "sets", "why"),
+    [
+        (TwoUrgencies, "urgency", InProcess.sets, "TTL is 60, and 2419 was asked for"),
+        (TopicWithPadding, "topic", InProcess.sets, "TTL is 60, and 2419 was asked for"),
+        (NoNumber, "urgency", frozenset(), "TTL is 'soon'"),
+    ],
+)
+def test_a_wrong_ttl_is_noticed_beside_another_wrong_option(run, wrong, beside, sets, why):
+    async def scenario() -> dict[str, Result]:
+        sender = InProcess(Sender(wrong(key(), SUBJECT), timeout=15))
+        sender.sets = sets
+        return await examined(sender, "headers", timing=SHORT)
+
+    found = noticed([*run(scenario()).values()])
+    assert found["headers.ttl-value"] == f"fail: {why}"
+    assert f"headers.{beside}" in found, found
 
 
 @pytest.mark.usefixtures("programs")  # It takes long.
