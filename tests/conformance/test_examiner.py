@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 from pywebpush import WebPushException, webpush
@@ -106,6 +107,22 @@ def test_our_own_sender_passes_everything(run):
     assert {id.partition(".")[0] for id in of(results, NA)} == {"many", "safety"}
     assert exit_status([*results.values()]) == 0
     assert "sent again after" in results["answers.429-seconds"].why
+
+
+class NoBody(Ours):
+    """A sender whose messages have no payload."""
+
+    sets = frozenset({"ttl", "urgency", "topic"})
+
+    async def send(self, message: Message) -> Said:
+        return await super().send(replace(message, payload=b""))
+
+
+def test_where_the_message_has_no_body_no_case_names_another_that_does_not_apply(run):
+    results = run(examined(NoBody(), "bytes"))
+    assert results["bytes.one-record"].why == "the message has no body"
+    named = {why.rpartition("see ")[2] for why in of(results, NOT_REACHED).values() if "see " in why}
+    assert not named & set(of(results, NA)), of(results, NOT_REACHED)
 
 
 async def examined_app(

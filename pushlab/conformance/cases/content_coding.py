@@ -20,7 +20,7 @@ from pushlab.text import counted
 async def one_record(exam: Examination) -> Judgement:
     """Pose a short payload, and one that http_ece and others cut in two."""
     if not await is_exact(exam):
-        return _judge_records(await exam.ordinary())
+        return await of_body(_judge_records)(exam)
     short, long = await asyncio.gather(sent(exam, "80"), sent(exam, "4080"))
     judgement = _judge_records(exam.require(short))
     return _judge_records(long) if long.requests and judgement.verdict == "pass" else judgement
