@@ -174,6 +174,21 @@ def test_a_wrong_ttl_is_noticed_beside_another_wrong_option(run, wrong, beside, 
     assert f"headers.{beside}" in found, found
 
 
+def test_no_key_is_looked_for_in_a_body_of_the_older_coding(run):
+    """There its bytes are ciphertext from the first on, and often look like a header with a key."""
+
+    async def scenario() -> dict[str, Result]:
+        sender = InProcess(make(key(), SUBJECT, "bytes.coding", timeout=15))
+        return await examined(sender, "token.key-apart", "bytes.coding", timing=SHORT)
+
+    found = run(scenario())
+    assert found["bytes.coding"].verdict == Verdict.FAIL
+    judged = found["token.key-apart"]
+    assert (judged.verdict, judged.why) == (
+        Verdict.NOT_REACHED, "the body is in aesgcm: see bytes.coding",
+    )  # fmt: skip
+
+
 @pytest.mark.usefixtures("programs")  # It takes long.
 @pytest.mark.parametrize("group", ["answers", "many", "safety"])
 def test_each_fault_of_an_app_is_noticed_by_its_case_alone(run, group):
