@@ -108,7 +108,8 @@ class Reporter(_Thread):
     ):
         super().__init__(client, "pushlab-class-reports", expelled)
         self._clock, self._wall = clock, wall
-        self._last = self._sent = 0
+        self._last = self._sent = self._singly_until = 0
+        self._several = False
         self._waiting: deque[_Waiting] = deque(maxlen=MAX_WAITING)
         self._thread.start()
 
@@ -135,8 +136,9 @@ class Reporter(_Thread):
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return
-            some = list(itertools.islice(self._waiting, AT_ONCE))
-        now, self._sent = self._clock(), some[-1].number
+            singly = self._waiting[0].number <= self._singly_until
+            some = list(itertools.islice(self._waiting, 1 if singly else AT_ONCE))
+        now, self._sent, self._several = self._clock(), some[-1].number, len(some) > 1
         self._client.send([one.attempt.to_json(one.number, now - one.at) for one in some])
         self._drop(self._sent)
 
@@ -144,8 +146,12 @@ class Reporter(_Thread):
         if status not in NOT_AS_WE_SEND:
             self._pause()
             return
-        # An older version there does not know an exercise. The same would be refused each time.
-        self._drop(self._sent)
+        # An older version there does not know an exercise. The same would be refused each time, and one
+        # that is not known has all of them refused.
+        if self._several:
+            self._singly_until = self._sent
+        else:
+            self._drop(self._sent)
 
     def _drop(self, last: int) -> None:
         with self._changed:

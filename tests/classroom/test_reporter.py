@@ -131,6 +131,33 @@ def test_what_an_older_version_does_not_know_is_not_sent_for_ever():
     assert [one["exercise"] for batch in instructor.got for one in batch] == ["messages"]
 
 
+@pytest.mark.parametrize("status", [400, 413])
+def test_one_that_is_refused_takes_no_other_with_it(status):
+    """All that an older version does not know is refused, and whatever stands in the same request."""
+    instructor, begin = Instructor(), threading.Event()
+    send, unknown = instructor.send, Attempt("99", "of_a_newer_version", "passed")
+
+    def answer(attempts):
+        send(attempts)
+        begin.wait(patience(30))
+        if any(one["exercise"] == unknown.exercise for one in attempts):
+            instructor.got.remove(attempts)
+            raise Refused("no such exercise", status)
+
+    instructor.send = answer
+    reporter = Reporter(instructor)
+    reporter.add(ATTEMPT)
+    assert instructor.asked.acquire(timeout=patience(30)), "the first is under way, alone"
+    for number in range(60):
+        reporter.add(unknown if number in (3, 20) else ATTEMPT)
+    begin.set()
+    assert reporter.flush(patience(30))
+    reporter.close()
+    assert [len(batch) for batch in instructor.got] == [1, *[1] * 48, 10], "and many at once again"
+    numbers = [one["id"] for batch in instructor.got for one in batch]
+    assert numbers == sorted(set(numbers))
+
+
 def test_who_was_removed_reports_no_more():
     expelled = threading.Event()
     instructor = Instructor(Refused("who?", 401))
