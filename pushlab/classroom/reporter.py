@@ -23,6 +23,9 @@ MAX_WAITING = 500
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between two tries to reach the instructor's machine. The last one is repeated."""
 
+TOO_SOON = 10.0
+"""Seconds. The instructor's machine waits longer than that before it says that there is no nudge."""
+
 UNAUTHORIZED, NOT_AS_WE_SEND, SERVER_ERROR = 401, (400, 413), 500
 """HTTP statuses: who sends this has left the class; it will never be taken; from here on, it may be
 taken later."""
@@ -161,22 +164,31 @@ class Reporter(_Thread):
 
 
 class NudgeListener(_Thread):
-    """Fetch nudges. ``deliver(nudge)`` sends the push message, and returns what became of it."""
+    """Fetch nudges. ``deliver(nudge)`` sends the push message, and returns what became of it.
+
+    ``clock`` gives seconds and never jumps.
+    """
 
     def __init__(
         self,
         client: Client,
         deliver: Callable[[Nudge], str],
         expelled: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ):
         super().__init__(client, "pushlab-class-nudges", expelled)
-        self._deliver, self._last = deliver, 0
+        self._deliver, self._clock, self._last = deliver, clock, 0
         self._untold: tuple[Nudge, str] | None = None
         self._thread.start()
 
     def _work(self) -> None:
         self._tell()
+        asked = self._clock()
         nudge = self._client.next_nudge(self._last)
+        if nudge is None and self._clock() - asked < TOO_SOON:
+            # Another request of this participant has ended this one: a copy of the data folder listens
+            # too. If each asked again at once, each would end the other's request without a pause.
+            raise FetchFailed("another lab of this participant fetches nudges")
         if nudge is None or self._closed or nudge.number <= self._last:
             return
         self._last = nudge.number

@@ -220,3 +220,37 @@ def test_an_outcome_that_could_not_be_told_is_told_later(monkeypatch, faults, to
     assert [(nudge.number, outcome) for nudge, outcome in instructor.outcomes] == [
         (number, "sent") for number in told
     ]
+
+
+@pytest.mark.parametrize(
+    ("waited", "then"),
+    [(0.0, "pause"), (25.0, "ask")],
+    ids=["another listener has ended the request", "there was no nudge"],
+)
+def test_two_listeners_of_one_participant_do_not_chase_each_other(monkeypatch, waited, then):
+    monkeypatch.setattr(module, "PAUSES", (3600.0,))
+    now, steps, settled, instructor = [0.0], [], threading.Event(), Instructor()
+
+    def step(name: str) -> None:
+        steps.append(name)
+        if len(steps) == 2:
+            settled.set()
+
+    class Watched(NudgeListener):
+        def _pause(self) -> None:
+            step("pause")
+            super()._pause()
+
+    def next_nudge(after):
+        if len(steps) == 2:
+            raise Refused("who?", 401)  # This ends a listener that asks and asks.
+        step("ask")
+        now[0] += waited
+
+    instructor.next_nudge = next_nudge
+    listener = Watched(instructor, lambda nudge: "sent", clock=lambda: now[0])
+    assert settled.wait(patience(30))
+    assert steps == ["ask", then]
+    listener.close()
+    listener._thread.join(patience(30))
+    assert not listener._thread.is_alive(), "the end waits for no pause"
