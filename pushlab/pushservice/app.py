@@ -42,6 +42,7 @@ from pushlab.pushservice.flavours import Flavour
 from pushlab.pushservice.https import HttpsServer
 from pushlab.pushservice.mailbox import Mailbox
 from pushlab.pushservice.presence import PresenceHandler
+from pushlab.pushservice.receivers import USER_AGENT as RECEIVER
 from pushlab.pushservice.receivers import Receivers
 from pushlab.pushservice.store import Store
 from pushlab.pushservice.webpush import MessageResource, PushResource
@@ -148,6 +149,8 @@ class PushService:
             self._browsers = Browsers(self.broker.mailbox, self._secret)
             undo.push_async_callback(self._chromium.close)
             self._chromium.open(self.broker, self._browsers, self._store, host)
+            # A push service that was killed has left its receivers' subscriptions, which nobody owns.
+            self.broker.unsubscribe_all(RECEIVER)
             # Nothing would ever use up the answers that are planned for an endpoint that is gone.
             self.receivers = Receivers(self.broker, self.endpoint, ended=self.answers.clear)
             undo.push_async_callback(self._https.close)

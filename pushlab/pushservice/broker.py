@@ -193,6 +193,11 @@ class Broker:
         self._commit(change)
         self._flush(client.user_agent)
 
+    def unsubscribe_all(self, prefix: str) -> None:
+        """End the subscriptions of all user agents whose secret names begin with ``prefix``."""
+        self._batch.flush()
+        self._commit(self.mailbox.unsubscribe_all(prefix))
+
     def acknowledge(self, client: Client, receipts: Iterable[Receipt]) -> Future[None]:
         """Drop the messages that a user agent acknowledges, whether it showed them or not.
 

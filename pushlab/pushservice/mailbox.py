@@ -259,6 +259,15 @@ class Mailbox:
         dropped = tuple(message for message in queue if message.token == known.token)
         return Change(unsubscribed=(known.token,), forgotten=self._oldest_gone(1), dropped=dropped)
 
+    def unsubscribe_all(self, prefix: str) -> Change:
+        """End every subscription of the user agents whose names begin with ``prefix``."""
+        named = (tokens for name, tokens in self._tokens.items() if name.startswith(prefix))
+        ended = {token: None for tokens in named for token in tokens.values()}
+        dropped = tuple(message for message in self._messages.values() if message.token in ended)
+        return Change(
+            unsubscribed=tuple(ended), forgotten=self._oldest_gone(len(ended)), dropped=dropped
+        )
+
     def forget(self) -> Change:
         """Forget the oldest endpoints that were given up, as far as they exceed MAX_GONE."""
         return Change(forgotten=self._oldest_gone())

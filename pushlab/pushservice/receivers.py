@@ -6,7 +6,8 @@ the options that the sender asked for, of which a user agent learns nothing else
 
     application server ── POST ──▶ webpush ──▶ broker ──▶ Receiver ──▶ the test that waits
 
-Receivers end with the push service: from then on their endpoints are answered 410.
+Receivers end with the push service: from then on their endpoints are answered 410. Those of a push
+service that was killed end when the next one starts.
 """
 
 import asyncio
@@ -33,6 +34,9 @@ MESSAGES_KEPT = 200
 
 CHANNEL = "receiver"
 """Each has one subscription, in a channel of this name."""
+
+USER_AGENT = "receiver "
+"""What their secret names begin with. No other user agent has a name with a space in it."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Receiver:
         ended: Callable[[str], object],
     ):
         self.id = new_secret()
-        self.user_agent, self.display_name = f"receiver {self.id}", "Receiver"
+        self.user_agent, self.display_name = f"{USER_AGENT}{self.id}", "Receiver"
         self._broker, self._on_end = broker, ended
         self._private_key = ec.generate_private_key(p256.CURVE)
         self._messages: deque[ReceivedMessage] = deque(maxlen=MESSAGES_KEPT)

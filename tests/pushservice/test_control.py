@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from tornado.httpclient import HTTPRequest
@@ -13,6 +14,8 @@ from pushlab.protocol import base64url
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice import receivers
 from pushlab.pushservice.app import PushService
+from pushlab.pushservice.mailbox import Change
+from pushlab.pushservice.store import Store
 from pushlab.settings import patience
 
 from .conftest import fetch
@@ -235,6 +238,39 @@ def test_the_oldest_receiver_ends_for_a_new_one_and_all_end_with_the_service(
         assert len(await waiting) == 1, "the end wakes who waits"
         async with open_bench(database=database, port=port) as bench:
             assert [(await sender.send(one.subscription)).code for one in made[1:]] == [410, 410]
+
+    run(scenario())
+
+
+def test_the_receivers_of_a_push_service_that_was_killed_end_when_it_starts_again(
+    open_bench, run, tmp_path, monkeypatch
+):
+    # A kill ends no receiver.
+    monkeypatch.setattr(receivers.Receivers, "end", lambda self: None)
+    database = f"sqlite:///{tmp_path}/push.sqlite3"
+
+    async def scenario():
+        async with open_bench(database=database) as bench:
+            sender, port = bench.sender(), bench.service.port
+            left = [bench.service.receivers.subscribe().subscription for _ in range(2)]
+            agent = await bench.user_agent()
+            # The name of a channel is anybody's to choose.
+            theirs = await agent.subscribe(channel=receivers.CHANNEL)
+            await agent.disconnect()
+            assert (await sender.send(theirs, ttl=60)).code == 201
+            # One that had not been acknowledged at the kill.
+            (waits,) = bench.service.broker.mailbox.waiting(agent.uaid, bench.clock())
+            token = left[0].endpoint.rpartition("/")[2]
+            more = replace(waits, id="more", number=waits.number + 1, token=token)
+            bench.service._store.write(Change(stored=(more,)))
+        async with open_bench(database=database, port=port) as bench:
+            assert [(await sender.send(one)).code for one in left] == [410, 410]
+            assert bench.service.broker.mailbox.counts() == (1, 1), "the others' is kept"
+            assert (await sender.send(theirs, ttl=60)).code == 201
+        store = Store(database)
+        kept = store.read()
+        store.close()
+        assert len(kept.unsubscribed) == 2 and not {token} & {one.token for one in kept.stored}
 
     run(scenario())
 

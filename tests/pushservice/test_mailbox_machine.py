@@ -83,6 +83,14 @@ class MailboxMachine(RuleBasedStateMachine):
             self.gone.append(token)
             self.sent = [one for one in self.sent if one.token != token]
 
+    @rule(prefix=st.sampled_from(["A", "Grace", "None"]))
+    def unsubscribe_all(self, prefix):
+        self.commit(self.mailbox.unsubscribe_all(prefix))
+        for agent, channel in [key for key in self.tokens if key[0].startswith(prefix)]:
+            token = self.tokens.pop((agent, channel))
+            self.gone.append(token)
+            self.sent = [one for one in self.sent if one.token != token]
+
     @precondition(lambda self: self.tokens)
     @rule(data=st.data(), ttl=TTLS, topic=TOPICS)
     def post(self, data, ttl, topic):
