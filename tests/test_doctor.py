@@ -778,6 +778,14 @@ def test_files_serve_as_well_as_values(quiet, tmp_path):
 # --- the report ----------------------------------------------------------------------------------
 
 
+def test_a_byte_order_mark_makes_no_path_of_json(quiet, tmp_path):
+    told = [codes(examine(data=tmp_path, **{what: "\ufeff[]"})) for what in ("claims", "options")]
+    assert [one[-1:] for one in told] == [["claims-not-an-object"], ["options-not-an-object"]]
+    twice = "\ufeff" + json.dumps(json.dumps(sub()))
+    told = codes(examine(data=tmp_path, subscription=twice))
+    assert told[-1:] == ["subscription-json-in-json"]
+
+
 def test_a_report_is_text_a_line_a_finding_and_says_how_many():
     worth, wrong = ("b", "so so", "user agent", "", "Look."), ("c", "no", "push service", "RFC 1", "Do.")
     report = Report((ok("a", "fine"), hint(*worth), bad(*wrong)))

@@ -70,6 +70,8 @@ def examine(
 
 def _content(source: Source) -> JsonObject | str | bytes | None:
     """Return what is to be examined. Text that does not begin like JSON is a path."""
+    if isinstance(source, str):
+        source = source.removeprefix("\ufeff")  # A byte order mark, which changes nothing.
     if isinstance(source, str) and not source.lstrip().startswith(("{", "[", '"')):
         source = Path(source)
     return files.read(source) if isinstance(source, Path) else source

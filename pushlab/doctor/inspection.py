@@ -12,8 +12,18 @@ from pathlib import Path
 from pushlab import files
 from pushlab.doctor.findings import Report
 from pushlab.doctor.request import examine_request
-from pushlab.errors import BadArgument, BadBase64url, BadPrivateKey, PushlabError
-from pushlab.protocol import base64url, content_coding, encryption, jws, p256, strict_json, trace, vapid
+from pushlab.errors import BadArgument, BadBase64url, BadPrivateKey, NotUtf8, PushlabError
+from pushlab.protocol import (
+    base64url,
+    content_coding,
+    encryption,
+    jws,
+    p256,
+    strict_json,
+    trace,
+    utf8,
+    vapid,
+)
 from pushlab.protocol.spelling import captured
 from pushlab.protocol.spelling.captured import Captured
 from pushlab.protocol.strict_json import is_number
@@ -53,7 +63,9 @@ def read_receiver(content: bytes) -> Receiver:
     pushlab.errors.BadArgument: the receiver's file has no private. Fault: the argument that was ...
     """
     try:
-        members = strict_json.parse(content)
+        members = strict_json.parse(utf8.decode(content))
+    except NotUtf8 as error:
+        raise _bad_receiver(f"'s file: {error.detail}", error.hint) from None
     except PushlabError as error:
         raise _bad_receiver(f"'s file is no JSON: {error.detail}") from None
     members = members if isinstance(members, dict) else {}
@@ -75,9 +87,9 @@ def _key_of(members: dict[str, object], names: tuple[str, ...]) -> bytes:
         raise _bad_receiver(f"'s {names[0]}: {error.detail}") from None
 
 
-def _bad_receiver(detail: str) -> BadArgument:
-    hint = 'Give a file with {"private": …, "auth": …}, both as base64url'
-    return BadArgument(f"the receiver{detail}", hint=hint)
+def _bad_receiver(detail: str, hint: str = "") -> BadArgument:
+    form = 'Give a file with {"private": …, "auth": …}, both as base64url'
+    return BadArgument(f"the receiver{detail}", hint=hint or form)
 
 
 @dataclass(frozen=True, repr=False)

@@ -92,6 +92,16 @@ def test_keys_that_cannot_be_read_are_refused_in_a_sentence(content):
     assert "receiver" in str(refused.value)
 
 
+def test_a_receiver_s_file_may_have_a_mark_and_another_encoding_is_named():
+    keys = {"private": base64url.encode(RFC.ua_private), "auth": base64url.encode(RFC.auth_secret)}
+    text = json.dumps(keys)
+    assert read_receiver(text.encode("utf-8-sig")).ua_private == RFC.ua_private
+    for encoding in ("utf-16", "utf-16-le"):
+        with pytest.raises(BadArgument, match="UTF-16") as refused:
+            read_receiver(text.encode(encoding))
+        assert "Save it as UTF-8" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("claims", "said"),
     [

@@ -12,13 +12,14 @@ Nothing here raises an error because of what it reads. A text in none of these f
 
 import base64
 import binascii
+import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 
-from pushlab.errors import MalformedJson
-from pushlab.protocol import strict_json
+from pushlab.errors import MalformedJson, NotUtf8
+from pushlab.protocol import strict_json, utf8
 
 MAX_REQUESTS = 20
 """Requests of one file that are read."""
@@ -70,10 +71,31 @@ def read(content: bytes) -> list[Captured]:
     >>> read(b"Dear all")
     []
     """
+    encoding = utf8.encoding_of(content)
+    content = _in_utf8(content)
     for form in (_of_har, _of_trace, _of_verbose, _of_messages):
-        if found := list(islice(form(content.removeprefix(b"\xef\xbb\xbf")), MAX_REQUESTS)):
-            return found
+        if found := list(islice(form(content), MAX_REQUESTS)):
+            return [_without_lost_bytes(one, encoding) for one in found]
     return []
+
+
+def _in_utf8(content: bytes) -> bytes:
+    """Write text in UTF-16 or UTF-32, as PowerShell's > makes it, in UTF-8, and leave out its mark."""
+    if utf8.encoding_of(content).startswith("UTF"):
+        try:
+            content = utf8.decode_any(content).removeprefix("\ufeff").encode("utf-8")
+        except (NotUtf8, UnicodeEncodeError):
+            return content
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _without_lost_bytes(captured: Captured, encoding: str) -> Captured:
+    """Leave out a body whose bytes were taken for text and written in another encoding."""
+    body = captured.body
+    as_bytes = captured.form in ("HAR", "curl --trace")
+    if not encoding.startswith("UTF") or as_bytes or body is None or body.isascii():
+        return captured
+    return replace(captured, body=None, without=f"the body was saved as text in {encoding}, and is lost")
 
 
 # --- a request line, headers, a body --------------------------------------------------------------
@@ -278,7 +300,7 @@ def body_of(content: bytes) -> tuple[bytes, str]:
     ('base64', '')
     """
     readers: dict[str, Callable[[bytes], bytes]] = {"hexadecimal": _of_hex, "base64": _of_base64}
-    text = b"".join(content.split())
+    text = b"".join(_in_utf8(content).split())
     for name, reader in readers.items() if len(text) >= 8 else ():
         try:
             return reader(text), name

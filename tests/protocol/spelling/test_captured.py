@@ -97,6 +97,21 @@ def test_each_form_is_read(what):
         assert dict(found.headers) == HEADERS
 
 
+@pytest.mark.parametrize("what", [what for what in WHOLE if WHOLE[what][0] in ("curl --trace", "HAR")])
+def test_a_file_in_utf_16_is_read_as_the_same_request(what):
+    content = WHOLE[what][1].decode("utf-8")
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        (found,) = read(content.encode(encoding))
+        assert (found.url, found.body, dict(found.headers)) == (URL, BODY, HEADERS)
+
+
+def test_a_body_that_went_through_utf_16_is_lost():
+    (found,) = read(raw().decode("cp437").encode("utf-16"))  # What PowerShell's > makes of bytes.
+    assert (found.url, found.body) == (URL, None) and "UTF-16" in found.without
+    (found,) = read(verbose().decode("ascii").encode("utf-16"))
+    assert (found.url, found.without) == (URL, LEFT_OUT)
+
+
 @pytest.mark.parametrize("what", WITHOUT_BODY)
 def test_a_body_that_was_left_out_is_missed(what):
     form, content = WITHOUT_BODY[what]
@@ -164,6 +179,8 @@ def test_what_is_no_request_gives_none():
         (base64.b64encode(BODY), "base64"),
         (base64.urlsafe_b64encode(BODY).rstrip(b"="), "base64"),
         (base64.encodebytes(BODY), "base64"),
+        (base64.b64encode(BODY).decode().encode("utf-16"), "base64"),
+        (b"\xef\xbb\xbf" + BODY.hex().encode(), "hexadecimal"),
     ],
 )
 def test_a_body_by_itself(content, written):
