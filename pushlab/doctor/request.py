@@ -1,5 +1,6 @@
 """A request that somebody has at hand: what a push service, and then a user agent, would say to it."""
 
+import re
 from collections.abc import Iterator
 
 from pushlab.doctor.claims import examine_claims
@@ -21,11 +22,15 @@ from pushlab.errors import (
 from pushlab.protocol import encryption, jws, p256, vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.spelling import captured
 from pushlab.protocol.spelling.captured import Captured
 
 US = "application server"
 MAX_BODY = 4096
 """Bytes of a body that every push service takes, RFC 8030 §7.2."""
+
+SALT_OR_KEY = re.compile(r"(?i)(?:^|[,;])\s*(?:salt|dh)\s*=")
+"""The parameters of Encryption and Crypto-Key that aesgcm has, and aes128gcm must not have."""
 
 SINGLE = ("Authorization", "Content-Encoding", "Content-Length", "Content-Type")
 """Headers that a request has once. TTL, Urgency and Topic are counted where they are read."""
@@ -80,9 +85,14 @@ def _examine_headers(request: Captured, now: float) -> Iterator[Finding]:
     yield from examine_options(members, vendor_of(request.url), now)
 
 
-def _examine_coding(request: Captured) -> Iterator[Finding]:
+def _coding(request: Captured) -> tuple[str, list[str]]:
+    """Return the content coding, and which headers of the older coding are there."""
     coding = (request.values("Content-Encoding") or [""])[0].strip().lower()
-    old = [name for name in ("Encryption", "Crypto-Key") if request.values(name)]
+    return coding, [name for name in ("Encryption", "Crypto-Key") if request.values(name)]
+
+
+def _examine_coding(request: Captured) -> Iterator[Finding]:
+    coding, old = _coding(request)
     if coding == "aesgcm":
         seen = "Content-Encoding is aesgcm, the coding of a draft: salt and key are in headers"
         fix = "Use a library that writes aes128gcm; Apple takes nothing else."
@@ -91,8 +101,12 @@ def _examine_coding(request: Captured) -> Iterator[Finding]:
         seen = f"Content-Encoding is {coding[:40] or 'missing'}"
         yield bad("coding", seen, US, BadContentEncoding.rfc, f"{BadContentEncoding.hint}.")
     elif old and coding:
+        # Senders for both schemes of VAPID still put p256ecdsa there, and no push service minds.
+        of_old_coding = any(map(SALT_OR_KEY.search, map(",".join, map(request.values, old))))
+        level = bad if of_old_coding else hint
         seen = f"the request has {' and '.join(old)}, which belong to aesgcm, beside aes128gcm"
-        yield hint("coding-mixed", seen, US, "RFC 8291 §4", "Leave these headers out.")
+        fix = "Leave these headers out: in aes128gcm, salt and key are in the body."
+        yield level("coding-mixed", seen, US, "RFC 8291 §4", fix)
 
 
 def _examine_body(request: Captured) -> Iterator[Finding]:
@@ -109,9 +123,13 @@ def _examine_body(request: Captured) -> Iterator[Finding]:
     if len(body) > MAX_BODY:
         seen = f"the body has {len(body)} bytes; push services must take {MAX_BODY}, and no more"
         yield bad("body-too-large", seen, US, BodyTooLarge.rfc, f"{BodyTooLarge.hint}.")
+    coding, old = _coding(request)
     if not body:
         yield ok("body-empty", "no body: the message only wakes the service worker")
-    elif not any(request.values(name) for name in ("Encryption", "Crypto-Key")):
+    elif text := captured.text_of(body):
+        fix = "Encrypt the payload as RFC 8291 says, and send the bytes that come out, not a text of them."
+        yield bad("body-is-text", f"the body is {text}", US, "RFC 8291 §4", fix)
+    elif coding == "aes128gcm" or not (old or coding == "aesgcm"):
         try:
             encryption.read_header(body)
         except EncryptionError as error:

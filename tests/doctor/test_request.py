@@ -1,5 +1,7 @@
 """A request at hand: each fault has its finding, and one that is right has none."""
 
+import base64
+
 import pytest
 
 from pushlab.doctor.findings import Level
@@ -64,7 +66,15 @@ FAULTS = {
         request(bytes(40), Content_Encoding="aesgcm", Encryption="salt=a", Crypto_Key="dh=a"),
         "coding-aesgcm",
     ),
-    "a body without a header": (request(b"hello"), "body-header"),
+    "a body without a header": (request(bytes(5)), "body-header"),
+    "a body that was never encrypted": (request(b'{"title": "hello"}'), "body-is-text"),
+    "a text beyond ASCII": (request('{"title": "Grüße"}'.encode()), "body-is-text"),
+    "a body in base64": (request(base64.b64encode(BODY)), "body-is-text"),
+    "text, and the old coding": (request(b"hello", Content_Encoding="aesgcm"), "body-is-text"),
+    "a salt in a header too": (request(Encryption="salt=AAAA"), "coding-mixed"),
+    "a key in a header too": (request(Crypto_Key="p256ecdsa=BA; dh = BA"), "coding-mixed"),
+    "half a body, and a salt": (request(BODY[:30], Encryption="salt=AAAA"), "body-header"),
+    "half a body, and the old VAPID": (request(BODY[:30], Crypto_Key="p256ecdsa=BA"), "body-header"),
     "a body that is too large": (request(BODY[:86] + bytes(4011)), "body-too-large"),
     "no token": (request(Authorization=None), "authorization-missing"),
     "the old scheme": (request(Authorization="WebPush eyJ0"), "authorization-old"),
@@ -84,6 +94,26 @@ FAULTS = {
 def test_each_fault_has_its_finding(what):
     captured, code = FAULTS[what]
     assert found(captured).get(code) is Level.BAD, found(captured)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"hello", "the body is text: it was not encrypted"),
+        (b"notification_id_123456789abc", "the body is text: it was not encrypted"),
+        (base64.b64encode(BODY), "the body is written as base64, not the bytes themselves"),
+        (BODY.hex().encode(), "the body is written as hexadecimal, not the bytes themselves"),
+        (repr(BODY).encode(), "the body is written as Python's b'…', not the bytes themselves"),
+    ],
+)
+def test_a_body_that_is_text_is_told_what_it_is(body, said):
+    (finding,) = [one for one in examine_request(request(body), NOW) if one.level is Level.BAD]
+    assert finding.seen == said and "send the bytes" in finding.fix
+
+
+def test_the_old_coding_is_not_read_as_the_new_one():
+    for changed in ({"Content_Encoding": "aesgcm"}, {"Content_Encoding": None, "Encryption": "salt=A"}):
+        assert "body-header" not in found(request(bytes(40), **changed))
 
 
 def test_one_key_for_both_purposes():

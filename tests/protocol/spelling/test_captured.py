@@ -41,6 +41,23 @@ def dump(data: bytes, in_hex: bool = True) -> str:
     )
 
 
+def xxd(data: bytes) -> bytes:
+    """Write bytes as xxd does."""
+    pieces = [data[start : start + 16] for start in range(0, len(data), 16)]
+    shown = ["".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece) for piece in pieces]
+    lines = zip(range(0, len(data), 16), pieces, shown, strict=True)
+    return "".join(f"{at:08x}: {one.hex(' ', -2):<39}  {text}\n" for at, one, text in lines).encode()
+
+
+def hexdump(data: bytes) -> bytes:
+    """Write bytes as hexdump -C does."""
+    lines = []
+    for at in range(0, len(data), 16):
+        left, right = data[at : at + 8].hex(" "), data[at + 8 : at + 16].hex(" ")
+        lines.append(f"{at:08x}  {left}  {right}".ljust(60) + "|................|\n")
+    return "".join([*lines, f"{len(data):08x}\n"]).encode()
+
+
 def trace(in_hex: bool = True, time: str = "") -> bytes:
     head = raw().removesuffix(BODY)
     lines = ["== Info: Connected", f"{time}=> Send header, {len(head)} bytes", dump(head, in_hex)]
@@ -181,10 +198,25 @@ def test_what_is_no_request_gives_none():
         (base64.encodebytes(BODY), "base64"),
         (base64.b64encode(BODY).decode().encode("utf-16"), "base64"),
         (b"\xef\xbb\xbf" + BODY.hex().encode(), "hexadecimal"),
+        (b"0x" + BODY.hex().encode(), "hexadecimal"),
+        (BODY.hex(":").encode(), "hexadecimal"),
+        (BODY.hex("-").upper().encode(), "hexadecimal"),
+        (repr(BODY).encode(), "Python's b'…'"),
+        (str(list(BODY)).encode(), "a list of numbers"),
+        (dump(BODY).encode(), "a hex dump"),
+        (xxd(BODY), "a hex dump"),
+        (hexdump(BODY), "a hex dump"),
     ],
 )
 def test_a_body_by_itself(content, written):
     assert body_of(content) == (BODY, written)
+
+
+def test_what_is_no_dump_is_not_read_as_one():
+    for text in (xxd(BODY)[16:], xxd(BODY).replace(b"00000020", b"00000030")):
+        assert body_of(text) == (text, "")
+    for size in range(17, 33):  # The last line may be of any length, and its characters look like hex.
+        assert body_of(xxd(b"\xaa" * 16 + b"a" * (size - 16)))[0] == b"\xaa" * 16 + b"a" * (size - 16)
 
 
 def test_a_short_body_is_bytes():
