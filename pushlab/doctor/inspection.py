@@ -179,9 +179,10 @@ def inspect_content(
     """
     requests = captured.read(content)
     if not requests:
+        what, turn = captured.named(content)
         raise BadArgument(
-            f"{source or 'this'} holds no request that can be read",
-            hint="Give raw HTTP, the text of curl -v or --trace, a HAR file, or an .http file",
+            f"{source or 'this'} holds {what or 'no request that can be read'}",
+            hint=turn or "Give raw HTTP, the text of curl -v or --trace, a HAR file, or an .http file",
         )
     folder = source.parent if source else Path()
     return [inspect_request(_with_body(one, body, folder), now, receiver) for one in requests]

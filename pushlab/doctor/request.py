@@ -47,6 +47,7 @@ def examine_request(request: Captured, now: float) -> list[Finding]:
     """
     return [
         *_examine_method(request),
+        *_examine_host(request),
         *(examine_endpoint(request.url, now) if request.url else ()),
         *_examine_headers(request, now),
         *_examine_coding(request),
@@ -59,6 +60,14 @@ def _examine_method(request: Captured) -> Iterator[Finding]:
     if request.method != "POST":
         seen = f"the method is {request.method[:20]}"
         yield bad("request-method", seen, US, "RFC 8030 §5", "Send a message with POST.")
+
+
+def _examine_host(request: Captured) -> Iterator[Finding]:
+    # Headers alone have no request line either: nothing is known of the endpoint then.
+    if not request.url and request.form != "headers" and not any(map(str.strip, request.values("Host"))):
+        seen = "no Host header says to which push service the request goes"
+        fix = "Copy the Host header too: if none was sent, any server answers 400."
+        yield bad("host-missing", seen, US, "RFC 9112 §3.2", fix)
 
 
 class _Headers(dict[str, str]):

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from pushlab.doctor.inspection import PRIVATE, Receiver, in_words, inspect_request, read_receiver
+from pushlab.doctor.inspection import (
+    PRIVATE,
+    Receiver,
+    in_words,
+    inspect_content,
+    inspect_request,
+    read_receiver,
+)
 from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, encryption, examples, p256
 from pushlab.protocol.spelling.captured import Captured
@@ -90,6 +97,22 @@ def test_keys_that_cannot_be_read_are_refused_in_a_sentence(content):
     with pytest.raises(BadArgument) as refused:
         read_receiver(content)
     assert "receiver" in str(refused.value)
+
+
+def test_a_command_in_place_of_a_request_is_named_with_the_next_step():
+    with pytest.raises(BadArgument, match=r"this holds a curl command.*Run the command with --trace -"):
+        inspect_content(b"curl -X POST \\\n -H 'TTL: 60' https://push.example.net/p", NOW)
+    with pytest.raises(BadArgument, match="no request that can be read"):
+        inspect_content(b"Dear all", NOW)
+
+
+def test_a_request_without_host_is_the_fault_of_nobody_s_browser():
+    (inspection,) = inspect_content(b"POST /p HTTP/1.1\nTTL: 5\n\n", NOW)
+    (about,) = [one for one in inspection.report if "9112" in one.source]
+    assert about.code == "host-missing" and about.fault == "application server"
+    assert not any(one.code.startswith("endpoint") for one in inspection.report)
+    (inspection,) = inspect_content(b"TTL: 5\n\n", NOW)
+    assert not any(one.code == "host-missing" for one in inspection.report)
 
 
 def test_a_receiver_s_file_may_have_a_mark_and_another_encoding_is_named():

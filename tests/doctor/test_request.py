@@ -51,6 +51,7 @@ def test_a_request_that_is_right_has_no_fault():
 
 HEADER, _ = encryption.read_header(BODY)
 FAULTS = {
+    "a path, and no host": (request(url=""), "host-missing"),
     "another method": (request(method="GET"), "request-method"),
     "no TTL": (request(TTL=None), "missing-ttl"),
     "a TTL that is text": (request(TTL="an hour"), "bad-ttl"),

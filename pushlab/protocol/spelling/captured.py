@@ -36,7 +36,7 @@ LEFT_OUT = "the body is not in it"
 class Captured:
     """One request as some tool wrote it down.
 
-    ``form``: which tool's; ``url``: the endpoint; ``headers``: name and value, in order and repeated
+    ``form``: which tool's; ``url``: the endpoint, "" if no header names its host; ``headers``: name and value, in order and repeated
     ones too; ``body``: its bytes, or None if they are not there, and ``without`` says why;
     ``body_file``: the file that an .http file names in its place.
     """
@@ -99,6 +99,47 @@ def _without_lost_bytes(captured: Captured, encoding: str) -> Captured:
     return replace(captured, body=None, without=f"the body was saved as text in {encoding}, and is lost")
 
 
+def named(content: bytes) -> tuple[str, str]:
+    """Say what a text is that holds no request, and what to give instead; "" if that is not known.
+
+    >>> named(b"curl -X POST https://push.example.net/p")[0]
+    'a curl command, and not the request that it sends'
+    """
+    text = _in_utf8(content)[:MAX_NAMED].decode("latin-1").strip()
+    return next(((what, turn) for what, turn, pattern in OTHERS if pattern.search(text)), ("", ""))
+
+
+MAX_NAMED = 4096
+"""Bytes of a text that are looked at to say what it is."""
+
+AS_HTTP = "POST and the endpoint, one header a line, an empty line, and < with the file of the body"
+OTHERS = tuple(
+    (what, turn, re.compile(pattern))
+    for what, turn, pattern in (
+        ("nothing: it is empty", "Save it again, and look into the file", r"^$"),
+        ("a curl command, and not the request that it sends",
+            "Run the command with --trace - at its end, and give what it prints",
+            r"^(?:[$>%#] ?)?(?:[\w./\\:-]*[/\\])?curl(?:\.exe)?\s"),
+        ("JavaScript that calls fetch(), and not the request that it sends",
+            f"Save the request as a HAR file in the browser's tools, or write it down: {AS_HTTP}",
+            r"\bfetch\s*\("),
+        ("code that sends a request, and not the request",
+            f"Write down what it sends: {AS_HTTP}",
+            r"\b(?:requests|httpx|session|axios|client)\.post\s*\(|\b(?:webpush|sendNotification)\s*\("
+            r"|(?i:^Invoke-(?:WebRequest|RestMethod)\b|\biwr\s+-)"),
+        ("an answer, and not the request", "Give the request that it answers",
+            r"^HTTP/[\d.]+ \d{3}\b"),
+        ("the value of an Authorization header alone", "Write Authorization: in front of it",
+            r"^(?i:vapid)\s+[tk]\s*="),
+        ("a token alone", "Give the whole request, or its header: Authorization: vapid t=…, k=…",
+            r"^eyJ[\w-]+\.[\w-]+\.[\w-]*$"),
+        ("a subscription, and not a request", "Give a subscription to the doctor",
+            r'^\{\s*"endpoint"\s*:'),
+    )
+)  # fmt: skip
+"""What people give in place of a request. The first row that fits is told."""
+
+
 # --- a request line, headers, a body --------------------------------------------------------------
 
 REQUEST_LINE = re.compile(r"(?:([A-Za-z]+)[ \t]+)?((?:https?://\S|/)\S*)(?:[ \t]+(HTTP/[\d.]+))?")
@@ -137,7 +178,8 @@ def _of_head(form: str, lines: list[str]) -> Captured:
     captured = Captured(form, (method or "GET").upper(), target, headers, None, LEFT_OUT)
     if not target.startswith("/"):
         return captured
-    return replace(captured, url=_url((captured.values("Host") or [""])[0], target))
+    host = (captured.values("Host") or [""])[0]
+    return replace(captured, url=_url(host, target) if host else "")
 
 
 def _of_headers(headers: tuple[tuple[str, str], ...]) -> Captured:

@@ -187,6 +187,42 @@ def test_what_is_no_request_gives_none():
     assert [read(content) for content in STRANGE] == [[]] * len(STRANGE)
 
 
+OTHERS = {
+    "curl -X POST https://push.example.net/secret": "a curl command",
+    "$ curl -X POST \\\n  -H 'TTL: 60' \\\n  --data-binary @body https://push.example.net/secret": "a curl command",
+    '/usr/bin/curl.exe -H "TTL: 60" ^\n https://push.example.net/secret': "a curl command",
+    "await fetch('https://push.example.net/secret', {\n  method: 'POST' })": "fetch()",
+    "const answer = await fetch(endpoint)": "fetch()",
+    "requests.post('https://push.example.net/secret', headers={'TTL': '60'})": "code that sends",
+    "webpush(subscription, 'hello')": "code that sends",
+    "Invoke-WebRequest -Uri https://push.example.net/secret": "code that sends",
+    "HTTP/2 201\nlocation: https://push.example.net/secret": "an answer",
+    "vapid t=eyJ0, k=BA": "Authorization header alone",
+    "eyJ0eXAi.eyJhdWQi.secret": "a token alone",
+    '{"endpoint": "https://push.example.net/secret"}': "a subscription",
+    "": "empty",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_what_is_given_in_place_of_a_request_is_named(text):
+    for content in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16") if text else b""):
+        assert read(content) == []
+        what, turn = captured.named(content)
+        assert OTHERS[text] in what and turn and "secret" not in what + turn
+
+
+def test_what_is_not_known_has_no_name():
+    assert [captured.named(content) for content in STRANGE[1:]] == [("", "")] * len(STRANGE[1:])
+
+
+def test_a_request_without_host_has_no_endpoint():
+    (found,) = read(raw().replace(b"Host: push.example.net\r\n", b""))
+    assert (found.url, found.body) == ("", BODY)
+    (found,) = read(verbose().replace(b"> Host: push.example.net\n", b""))
+    assert (found.url, found.values("TTL")) == ("", ["60"])
+
+
 @pytest.mark.parametrize(
     ("content", "written"),
     [
