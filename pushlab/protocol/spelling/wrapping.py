@@ -33,6 +33,8 @@ MAX_TEXT = 16384
 """Characters of a text that are looked at: an endpoint has at most 2048."""
 
 
+PRIVATE = re.compile(r"(?i)(?:\w*[_-])?(?:vapid)?priv(?:ate)?[_-]?key")
+
 Path = tuple[str | int, ...]
 
 
@@ -42,6 +44,10 @@ class Place(NamedTuple):
     name: str
     what: str
     turn: str
+
+
+KEY_FILE = Place("is-a-key-file", "this is a file of VAPID keys, and no subscription",
+    f"Keep the private key on the server. {TURN}")  # fmt: skip
 
 
 def find(value: object) -> Place | None:
@@ -58,7 +64,7 @@ def find(value: object) -> Place | None:
         return _typed(value["endpoint"])
     path, inside = next(_paths(value, ()), (None, {}))
     if path is None:
-        return _named_otherwise(value)
+        return _key_file(value) or _named_otherwise(value)
     if typed := _typed(inside.get("endpoint")):
         return typed
     if path == ("",):
@@ -70,6 +76,15 @@ def find(value: object) -> Place | None:
         turn = "Send one object at a time, without the brackets around it."
         return Place("in-an-array", f"the subscription is {where}{count}", turn)
     return Place("wrapped", f"the subscription is in {where}", "Send that object itself.")
+
+
+def _key_file(value: object) -> Place | None:
+    """Say that an object has a private key by its name, as no subscription has, or is a JWK."""
+    inside = [value, *list(value.values())[:MAX_MEMBERS]] if isinstance(value, Mapping) else []
+    for one in inside:
+        if isinstance(one, Mapping) and ("kty" in one or any(map(PRIVATE.fullmatch, one))):
+            return KEY_FILE
+    return None
 
 
 def _named_otherwise(value: object) -> Place | None:
@@ -146,6 +161,8 @@ def find_keys(members: Mapping[str, object]) -> Place | None:
     >>> find_keys({"endpoint": "https://push.example.net/", "publicKey": "B", "authToken": "A"}).what
     'the keys are publicKey and authToken'
     """
+    if "endpoint" not in members:  # It is no subscription, so what it has are keys for something else.
+        return None
     keys = members.get("keys")
     turn = 'Send them as {"keys": {"p256dh": …, "auth": …}}, as JSON.stringify(subscription) does.'
     if isinstance(keys, str) and isinstance(inside := _parsed(keys), Mapping):
@@ -225,6 +242,8 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
     ("is-a-firebase-token", "it is a registration token of Firebase, and no subscription",
         "Call pushManager.subscribe(), and send what it returns.",
         re.compile(r"[\w-]{10,40}:APA91b[\w-]+").fullmatch),
+    (*KEY_FILE,
+        re.compile(r"(?m)^(?:export )?VAPID_PRIVATE_KEY ?=|-----BEGIN [A-Z ]*PRIVATE KEY-----").search),
     ("is-html", "it is an HTML page",
         "A login or error page was saved in place of it.", re.compile(r"(?i)<(?:!doctype|html)").match),
     ("one-a-line", "there are several, one on each line", "Give one of them.", _by_lines),

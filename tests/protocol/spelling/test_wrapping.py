@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from pushlab.doctor.subscription import examine_subscription
 from pushlab.errors import NoEndpoint, NoKeys, NotASubscription
 from pushlab.protocol.examples import RFC8291
 from pushlab.protocol.spelling import wrapping
@@ -106,6 +107,35 @@ def test_names_in_other_letters_are_found():
     # A member of such a name may be anything, and keys may lack one of the two.
     assert wrapping.find_keys({"endpoint": endpoint, "key": "x"}) is None
     assert wrapping.find_keys({"endpoint": endpoint, "keys": {"p256dh": "B"}}) is None
+
+
+KEY_FILES = [
+    {"publicKey": P256DH, "privateKey": "secret"},
+    {"vapid": {"public_key": P256DH, "private_key": "secret"}},
+    {"VAPID_PUBLIC_KEY": P256DH, "VAPID_PRIVATE_KEY": "secret", "subject": "mailto:a@example.com"},
+    {"kty": "EC", "crv": "P-256", "x": "A", "y": "B", "d": "secret"},
+    {"keys": [{"kty": "EC", "d": "secret"}], "privateKey": "secret"},
+]
+
+
+@pytest.mark.parametrize("value", KEY_FILES)
+def test_a_file_of_keys_is_no_subscription_and_no_browser_s_fault(value):
+    with pytest.raises(NoEndpoint) as caught:
+        PushSubscription.from_json(value)
+    assert "a file of VAPID keys" in caught.value.detail and caught.value.fault == "application server"
+    assert "secret" not in str(caught.value)
+    found = examine_subscription(value, 0)
+    assert [one.code for one in found] == ["subscription-is-a-key-file"] and "p256dh" not in str(found)
+
+
+def test_a_text_of_keys_is_no_subscription():
+    for text in ("VAPID_SUBJECT=a\nVAPID_PRIVATE_KEY=secret", "-----BEGIN EC PRIVATE KEY-----\nsecret"):
+        assert wrapping.find_in_text(text).name == "is-a-key-file"
+
+
+def test_a_public_key_alone_is_not_taken_for_a_subscription_s():
+    codes = [one.code for one in examine_subscription({"publicKey": P256DH}, 0)]
+    assert codes == ["no-endpoint", "no-keys"]
 
 
 def test_values_with_their_types_are_told():
