@@ -212,6 +212,8 @@ def inspect_request(request: Captured, now: float, receiver: Receiver | None = N
     >>> inspect_request(Captured("headers", "POST", "", (), None), now=0)
     <Inspection of <Captured POST, 0 headers, no body, from headers>: 0 ok, 1 hint, 2 bad>
     """
+    if isinstance(request.body, str):  # A PushRequest may be made in Python with any values.
+        request = replace(request, body=request.body.encode("utf-8", "replace"))
     report = Report(tuple(examine_request(request, now)))
     claims, token = _token_of(request, now)
     steps, plaintext, fault = _open(request.body, receiver)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pushlab.doctor.claims import examine_claims
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
@@ -24,6 +25,7 @@ from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.spelling import captured
 from pushlab.protocol.spelling.captured import Captured
+from pushlab.protocol.strict_json import kind
 
 US = "application server"
 MAX_BODY = 4096
@@ -45,7 +47,10 @@ def examine_request(request: Captured, now: float) -> list[Finding]:
     >>> [finding.code for finding in examine_request(request, now=0)][:1]
     ['request-method']
     """
+    not_text = [_not_text(name, value) for name, value in request.headers if not isinstance(value, str)]
+    request = replace(request, headers=tuple((str(name), _text(value)) for name, value in request.headers))
     return [
+        *not_text,
         *_examine_method(request),
         *_examine_host(request),
         *(examine_endpoint(request.url, now) if request.url else ()),
@@ -60,6 +65,16 @@ def _examine_method(request: Captured) -> Iterator[Finding]:
     if request.method != "POST":
         seen = f"the method is {request.method[:20]}"
         yield bad("request-method", seen, US, "RFC 8030 §5", "Send a message with POST.")
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _not_text(name: object, value: object) -> Finding:
+    """Report a header that Python's code gives as a number or as bytes."""
+    seen = f"the header {str(name)[:40]} is {'bytes' if isinstance(value, bytes) else kind(value)}, not text"
+    return bad("header-not-text", seen, US, "RFC 9110 §5.5", "Write it in quotes, or with str().")
 
 
 def _examine_host(request: Captured) -> Iterator[Finding]:

@@ -8,7 +8,7 @@
     │   ├── BadExpirationTime
     │   └── UnknownSubscription, NoSubscriptions
     ├── EncryptionError       a message body, RFC 8188 and RFC 8291
-    │   ├── PlaintextTooLong, TruncatedHeader, BadRecordSize, BadKeyid
+    │   ├── BadPlaintext, PlaintextTooLong, TruncatedHeader, BadRecordSize, BadKeyid
     │   └── TruncatedRecord, TooManyRecords, DecryptionFailed, BadDelimiter
     ├── VapidError            who the application server is, RFC 8292
     │   ├── MissingAuthorization, BadAuthorization, BadToken, BadSignature, BadAudience

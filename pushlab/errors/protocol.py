@@ -11,7 +11,7 @@ __all__ = [
     "FormatError", "NotUtf8", "BadBase64url", "BadPublicKey", "BadPrivateKey",
     "SubscriptionError", "NotASubscription", "NoEndpoint", "BadEndpoint", "EndpointNotAllowed",
     "NoKeys", "BadP256dh", "BadAuth", "BadExpirationTime", "UnknownSubscription", "NoSubscriptions",
-    "EncryptionError", "PlaintextTooLong", "TruncatedHeader", "BadRecordSize", "BadKeyid",
+    "EncryptionError", "BadPlaintext", "PlaintextTooLong", "TruncatedHeader", "BadRecordSize", "BadKeyid",
     "TruncatedRecord", "TooManyRecords", "DecryptionFailed", "BadDelimiter",
     "VapidError", "MissingAuthorization", "BadAuthorization", "BadToken", "BadSignature",
     "BadAudience", "BadExpiry", "TokenExpired", "ExpiryTooFar", "BadSubject", "WrongKey",
@@ -85,6 +85,10 @@ class NoSubscriptions(SubscriptionError, status=409):
 
 class EncryptionError(PushlabError, status=400, fault="application server"):
     """The message body is not what RFC 8291 allows."""
+
+class BadPlaintext(EncryptionError, rfc="RFC 8188 §2"):
+    """The plaintext is not bytes."""
+    hint = "Encode the text: .encode() makes UTF-8 of it; an object becomes text with json.dumps()"
 
 class PlaintextTooLong(EncryptionError, status=413, rfc="RFC 8291 §4"):
     """The plaintext does not fit into one record of a 4096-byte body."""

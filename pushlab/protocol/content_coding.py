@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pushlab.errors import (
     BadDelimiter,
     BadKeyid,
+    BadPlaintext,
     BadRecordSize,
     DecryptionFailed,
     TruncatedHeader,
     TruncatedRecord,
 )
+from pushlab.protocol import strict_json
 
 SALT = 16
 """Bytes of the salt."""
@@ -200,12 +202,13 @@ def encrypt(
 
     ``rs``: bytes of a record; ``pads``: how many zeros of padding the first record gets, the
     second, and so on. Records after those get none, and numbers that no record needs are ignored.
-    Raises TruncatedHeader, BadRecordSize, BadKeyid. Source: RFC 8188 §2.
+    Raises BadPlaintext, TruncatedHeader, BadRecordSize, BadKeyid. Source: RFC 8188 §2.
 
     >>> body = encrypt(b"I am the walrus", ikm=bytes(16), salt=bytes(16), rs=25, pads=[1])
     >>> len(body) - len(Header.parse(body))
     50
     """
+    check_plaintext(plaintext)
     header = Header(salt, rs, keyid)
     keys = derive(ikm, salt)
     aes_128_gcm = aead(keys.cek)
@@ -215,6 +218,15 @@ def encrypt(
         padded = data + delimiter + bytes(pad)
         parts.append(aes_128_gcm.encrypt(record_nonce(keys.nonce, seq), padded, None))
     return b"".join(parts)
+
+
+def check_plaintext(plaintext: object) -> None:
+    """Check that a plaintext is bytes: text has no bytes before it is encoded. Raises BadPlaintext.
+
+    >>> check_plaintext(b"Hello")
+    """
+    if not isinstance(plaintext, bytes | bytearray | memoryview):
+        raise BadPlaintext(f"the plaintext is {strict_json.kind(plaintext)}, not bytes")
 
 
 def _cut(plaintext: bytes, rs: int, pads: Sequence[int]) -> list[tuple[bytes, bytes, int]]:

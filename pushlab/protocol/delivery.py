@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pushlab.errors import BadField, BadTopic, BadTtl, BadUrgency, MissingTtl
+from pushlab.errors import BadField, BadTopic, BadTtl, BadUrgency, DeliveryError, MissingTtl
 from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, kind, shown
 from pushlab.protocol.subscription import PushSubscription
@@ -136,8 +136,16 @@ def _values(headers: Mapping[str, str], name: str) -> list[str]:
     if hasattr(headers, "get_list"):
         values: list[str] = headers.get_list(name)
     else:
-        values = [value for key, value in headers.items() if key.lower() == name.lower()]
+        values = [value for key, value in headers.items() if str(key).lower() == name.lower()]
+    for value in values:
+        if not isinstance(value, str):
+            fault = f"{name} is {kind(value)}, and a header is text"
+            raise NOT_TEXT[name](fault, hint="Write it in quotes, or with str()")
     return [value.strip(" \t") for value in values]
+
+
+NOT_TEXT: dict[str, type[DeliveryError]] = {"TTL": BadTtl, "Urgency": BadUrgency, "Topic": BadTopic}
+"""The error about each header."""
 
 
 # https://www.rfc-editor.org/rfc/rfc8030#section-5.2

@@ -160,8 +160,8 @@ def encrypt(
     """Encrypt a message for one subscription, and return the body.
 
     ``plaintext``: at most 3993 bytes; ``as_private``: a key made for this message alone; ``salt``:
-    16 random bytes made for this message alone. Raises NoKeys, PlaintextTooLong, TruncatedHeader (a
-    salt of another length). Source: RFC 8291 §3 and §4.
+    16 random bytes made for this message alone. Raises NoKeys, BadPlaintext (text, for example),
+    PlaintextTooLong, TruncatedHeader (a salt of another length). Source: RFC 8291 §3 and §4.
 
     >>> ua_private = p256.load_private((1).to_bytes(32, "big"))
     >>> ua_public = p256.raw_public(ua_private)
@@ -193,12 +193,13 @@ def seal(plaintext: bytes, *, ikm: bytes, salt: bytes, as_public: bytes) -> byte
     """Write the body of a push message from its IKM: one record, with as_public as the keyid.
 
     ``plaintext``: at most 3993 bytes; ``ikm``: 32 bytes; ``salt``: 16; ``as_public``: 65. Raises
-    PlaintextTooLong, TruncatedHeader (a salt of another length). Source: RFC 8291 §4.
+    BadPlaintext, PlaintextTooLong, TruncatedHeader (a salt of another length). Source: RFC 8291 §4.
 
     >>> body = seal(b"Hello", ikm=bytes(32), salt=bytes(16), as_public=bytes(65))
     >>> print(Header.parse(body).rs, len(body) == 86 + len(b"Hello") + 1 + 16)
     4096 True
     """
+    content_coding.check_plaintext(plaintext)
     if len(plaintext) > MAX_PLAINTEXT:
         raise PlaintextTooLong(f"the plaintext is {len(plaintext)} bytes long, over {MAX_PLAINTEXT}")
     return content_coding.encrypt(plaintext, ikm=ikm, salt=salt, rs=RECORD_SIZE, keyid=as_public)

@@ -23,6 +23,7 @@ from pushlab.errors import (
     BadExpiry,
     BadPublicKey,
     BadSubject,
+    BadToken,
     ExpiryTooFar,
     MissingAuthorization,
     TokenExpired,
@@ -30,7 +31,7 @@ from pushlab.errors import (
 )
 from pushlab.protocol import base64url, jws, p256
 from pushlab.protocol.spelling import times
-from pushlab.protocol.strict_json import JsonObject, is_number, shown
+from pushlab.protocol.strict_json import JsonObject, is_number, kind, shown
 
 HEADER = b'{"typ":"JWT","alg":"ES256"}'
 """The header of a VAPID token, as RFC 8292 §2.4 writes it."""
@@ -177,11 +178,18 @@ def unreachable(sub: str) -> str:
 def authorization(token: str, public: bytes) -> str:
     """Write the Authorization header. ``public``: 65 bytes.
 
-    Source: RFC 8292 §3.
+    Raises BadToken if the token is not text, BadPublicKey if the key is. Source: RFC 8292 §3.
 
     >>> authorization("e30.e30.AA", bytes([4, 0, 0]))
     'vapid t=e30.e30.AA, k=BAAA'
     """
+    if not isinstance(token, str):
+        hint = "Call .decode() on it" if isinstance(token, bytes) else ""
+        what = "bytes" if hint else kind(token)
+        raise BadToken(f"the token is {what}, and not text", hint=hint)
+    if not isinstance(public, bytes):
+        hint = "Call base64url.decode() on it" if isinstance(public, str) else ""
+        raise BadPublicKey(f"the public key is {kind(public)}, not bytes", hint=hint)
     # credentials = "vapid" SP "t=" token "," SP "k=" BASE64URL(public)
     return f"vapid t={token}, k={base64url.encode(public)}"
 
@@ -189,6 +197,8 @@ def authorization(token: str, public: bytes) -> str:
 # https://www.rfc-editor.org/rfc/rfc9110#section-11.2
 # auth-param = token BWS "=" BWS ( token / quoted-string ), in a comma-separated list
 TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+BEGUN = re.compile(rf"({TOKEN})[ \t]*=[ \t]*({TOKEN}=*|\"(?:[^\"\\]|\\.)*\")?[ \t]*")
+PLAIN_BASE64 = "Write it as base64url: - for +, _ for /, and no = at the end"
 AUTH_PARAM = re.compile(rf"({TOKEN})[ \t]*=[ \t]*({TOKEN}=*|\"(?:[^\"\\]|\\.)*\")[ \t]*(?:,[ \t,]*|\Z)")
 
 
@@ -205,13 +215,17 @@ def parse(authorization: str | None) -> Credentials:
     Traceback (most recent call last):
     pushlab.errors.BadAuthorization: t is missing (RFC 8292 §3). Fault: application server. Send ...
     """
+    if isinstance(authorization, bytes):
+        raise BadAuthorization("the header is bytes, and not text", hint="Call .decode() on it")
+    if authorization is not None and not isinstance(authorization, str):
+        raise BadAuthorization(f"the header is {kind(authorization)}, and not text")
     if authorization is None or not authorization.strip(" \t"):
         raise MissingAuthorization("the request has no Authorization header")
     if len(authorization) > MAX_AUTHORIZATION:
         raise BadAuthorization(f"the header has {len(authorization)} characters")
     scheme, _, text = authorization.strip(" \t").partition(" ")
     if scheme.lower() != "vapid":
-        raise MissingAuthorization("the scheme of the Authorization header is not vapid")
+        raise _other_scheme(authorization)
     parameters = _auth_params(text.strip(" \t,"))
     for name in ("t", "k"):
         if name not in parameters:
@@ -225,13 +239,46 @@ def parse(authorization: str | None) -> Credentials:
     return Credentials(parameters["t"], k)
 
 
+def _other_scheme(authorization: str) -> MissingAuthorization:
+    """Make the error about a header that does not begin with vapid: a name or a quote may precede it."""
+    if re.match(r"(?i)\s*[\"']?authorization[\"']?\s*:", authorization):
+        fault, hint = "the value begins with the name of the header", "Leave out 'Authorization:'"
+    elif re.match(r"(?i)\s*[\"'`]vapid\s", authorization):
+        fault, hint = "the value has a quote in front of vapid", "Leave the quotes out"
+    else:
+        fault, hint = "the scheme of the Authorization header is not vapid", ""
+    return MissingAuthorization(fault, hint=hint)
+
+
+def _why_unreadable(text: str, position: int) -> tuple[str, str]:
+    """Say what ends a parameter of the header before its comma, and what to do. Nothing is repeated."""
+    begun = BEGUN.match(text, position)
+    if not begun:
+        if not text.startswith("eyJ", position):
+            return "", ""
+        return ": the token has no name", "Write t= in front of it, and after it: , k=<public key>"
+    name = begun[1].lower() if begun[1].lower() in ("t", "k") else "a parameter"
+    end = text[begun.end() : begun.end() + 1]
+    if not begun[2]:
+        return f": {name} has no value, or one quote alone", ""
+    if end == "/":
+        return f": {name} ends at a /, which plain base64 has", PLAIN_BASE64
+    if end == ";":
+        return f": a ; follows {name}, and not a comma", "Separate t and k with a comma"
+    if end.isascii() and end.isalnum():
+        return f": no comma follows {name}", "Separate t and k with a comma"
+    return f": {name} ends at a character that no parameter has", ""
+
+
 def _auth_params(text: str) -> dict[str, str]:
     parameters: dict[str, str] = {}
     position = 0
     while position < len(text):
         found = AUTH_PARAM.match(text, position)
         if not found:
-            raise BadAuthorization(f"no name=value at character {position + 1} after the scheme")
+            why, hint = _why_unreadable(text, position)
+            fault = f"no name=value at character {position + 1} after the scheme{why}"
+            raise BadAuthorization(fault, hint=hint)
         name, value = found[1].lower(), found[2]
         # With two tokens, two readers could use different ones. Ignored parameters may repeat.
         if name in ("t", "k") and name in parameters:

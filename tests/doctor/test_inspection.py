@@ -14,6 +14,7 @@ from pushlab.doctor.inspection import (
 )
 from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, encryption, examples, p256
+from pushlab.protocol.delivery import PushRequest
 from pushlab.protocol.spelling.captured import Captured
 
 RFC, TOKEN = examples.RFC8291, examples.RFC8292
@@ -113,6 +114,14 @@ def test_a_request_without_host_is_the_fault_of_nobody_s_browser():
     assert not any(one.code.startswith("endpoint") for one in inspection.report)
     (inspection,) = inspect_content(b"TTL: 5\n\n", NOW)
     assert not any(one.code == "host-missing" for one in inspection.report)
+
+
+def test_what_python_s_code_gives_is_inspected_whatever_its_types():
+    given = PushRequest(REQUEST.url, {"TTL": 60, "Authorization": b"vapid"}, "hello")
+    said = str(inspect_request(Captured("PushRequest", "POST", given.url, tuple(given.headers.items()),
+                                        given.body), NOW, RECEIVER))  # fmt: skip
+    assert "TTL is a number, not text" in said and "Authorization is bytes, not text" in said
+    assert "the body is text: it was not encrypted" in said
 
 
 def test_a_receiver_s_file_may_have_a_mark_and_another_encoding_is_named():

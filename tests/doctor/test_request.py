@@ -112,6 +112,12 @@ def test_a_body_that_is_text_is_told_what_it_is(body, said):
     assert finding.seen == said and "send the bytes" in finding.fix
 
 
+def test_a_header_that_is_no_text_is_told_and_read():
+    assert found(request(TTL=60)) == {"header-not-text": Level.BAD}
+    assert found(request(Authorization=token().encode())) == {"header-not-text": Level.BAD}
+    assert found(request(TTL=None, Authorization=7)).get("header-not-text") is Level.BAD
+
+
 def test_the_old_coding_is_not_read_as_the_new_one():
     for changed in ({"Content_Encoding": "aesgcm"}, {"Content_Encoding": None, "Encryption": "salt=A"}):
         assert "body-header" not in found(request(bytes(40), **changed))

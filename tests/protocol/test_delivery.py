@@ -260,3 +260,19 @@ def test_a_request_prints_itself_without_its_secrets():
 def test_no_token_is_printed_whatever_the_scheme(value):
     request = build_request(SUBSCRIPTION, None, value, PushOptions())
     assert "eyJ0eXAi…" in str(request) and "OiJKV1Qi" not in str(request)
+
+
+@pytest.mark.parametrize(
+    ("headers", "error", "said"),
+    [
+        ({"TTL": 60}, BadTtl, "TTL is a number"),
+        ({"TTL": None}, BadTtl, "TTL is null"),
+        ({"TTL": "60", "Urgency": b"high"}, BadUrgency, "Urgency is 4 bytes long"),
+        ({"TTL": "60", "topic": ["upd"]}, BadTopic, "Topic is an array"),
+    ],
+)
+def test_a_header_that_is_no_text_is_told(headers, error, said):
+    with pytest.raises(error, match=f"{said}, and a header is text") as caught:
+        PushOptions.from_headers(headers)
+    assert "quotes" in caught.value.hint
+    assert PushOptions.from_headers({7: 7, "TTL": "60"}).ttl == 60

@@ -11,6 +11,7 @@ from pushlab.errors import (
     BadAuth,
     BadDelimiter,
     BadKeyid,
+    BadPlaintext,
     BadPublicKey,
     BadRecordSize,
     DecryptionFailed,
@@ -274,3 +275,15 @@ def test_we_open_what_pywebpush_seals(plaintext, ua_private, auth):
 def test_pywebpush_writes_two_records_when_one_is_full(outcome):
     body = WebPusher(SUBSCRIPTION.to_json()).encode(bytes(4080))["body"]
     assert outcome(decrypt, body, ua_private=UA_PRIVATE, auth_secret=AUTH) is TooManyRecords
+
+
+@pytest.mark.parametrize("given", ["hi", "x" * 5000, {"title": "hi"}, None, 7])
+def test_a_plaintext_that_is_no_bytes_is_told_how_it_becomes_some(given):
+    for seal in (
+        lambda: encrypt(given, SUBSCRIPTION, as_private=AS_PRIVATE, salt=SALT),
+        lambda: content_coding.encrypt(given, ikm=bytes(16), salt=SALT),
+    ):
+        with pytest.raises(BadPlaintext, match=r"not bytes \(RFC 8188 §2\).*\.encode\(\)") as caught:
+            seal()
+        assert "hi" not in caught.value.detail.split()
+    assert encrypt(bytearray(b"hi"), SUBSCRIPTION, as_private=AS_PRIVATE, salt=SALT)

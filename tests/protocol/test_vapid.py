@@ -11,6 +11,7 @@ from pushlab.errors import (
     BadAudience,
     BadAuthorization,
     BadExpiry,
+    BadPublicKey,
     BadSignature,
     BadSubject,
     BadToken,
@@ -429,6 +430,54 @@ def test_a_bad_authorization(text, detail):
     with pytest.raises(BadAuthorization) as caught:
         parse(text.format(t=TOKEN, k=base64url.encode(PUBLIC)))
     assert detail in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "text, why, hint",
+    [
+        ("vapid t={t}, k=BA/1Hx+A=", ": k ends at a /, which plain base64 has", "- for +, _ for /"),
+        ("vapid k={k}, t=eyJ.a/b.c", ": t ends at a /, which plain base64 has", "- for +, _ for /"),
+        ("vapid t={t}; k={k}", ": a ; follows t, and not a comma", "with a comma"),
+        ("vapid t={t} k={k}", ": no comma follows t", "with a comma"),
+        ('vapid t="{t}"k={k}', ": no comma follows t", "with a comma"),
+        ("vapid {t}", ": the token has no name", "Write t= in front of it"),
+        ("vapid t=, k={k}", ": t has no value, or one quote alone", "Send 'Authorization"),
+        ("vapid t={t}, k={k}\0", ": k ends at a character that no parameter has", "Send 'Auth"),
+        ("vapid secret={t}; k={k}", ": a ; follows a parameter, and not a comma", "with a comma"),
+    ],
+)
+def test_what_ends_a_parameter_is_told_with_the_next_step(text, why, hint):
+    with pytest.raises(BadAuthorization) as caught:
+        parse(text.format(t=TOKEN, k=base64url.encode(PUBLIC)))
+    assert caught.value.detail.endswith(why) and hint in caught.value.hint
+    assert TOKEN[:30] not in str(caught.value) and "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("Authorization: vapid t={t}, k={k}", "begins with the name of the header"),
+        ("'authorization' : 'vapid t={t}, k={k}'", "begins with the name of the header"),
+        ('"vapid t={t}, k={k}"', "quote in front of vapid"),
+        ("Basic QTpC", "the scheme of the Authorization header is not vapid"),
+    ],
+)
+def test_what_precedes_the_scheme_is_told(text, said):
+    with pytest.raises(MissingAuthorization, match=said):
+        parse(text.format(t=TOKEN, k=base64url.encode(PUBLIC)))
+
+
+def test_what_is_no_text_is_refused_with_the_next_step():
+    for given, said in ((authorization(TOKEN, PUBLIC).encode(), "bytes, and not text"), (7, "a number")):
+        with pytest.raises(BadAuthorization, match=said) as caught:
+            verify(given, origin=ORIGIN, now=NOW)
+        assert TOKEN not in str(caught.value)
+    with pytest.raises(BadToken, match=r"the token is bytes, and not text.*Call \.decode\(\) on it"):
+        authorization(TOKEN.encode(), PUBLIC)
+    with pytest.raises(BadToken, match="null"):
+        authorization(None, PUBLIC)
+    with pytest.raises(BadPublicKey, match=r"text of 87 characters, not bytes.*base64url\.decode"):
+        authorization(TOKEN, base64url.encode(PUBLIC))
 
 
 def test_a_long_authorization(outcome):
