@@ -61,6 +61,10 @@ STATUS: dict[int, Explanation] = {
         PUSH_SERVICE, "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again"),
     504: Explanation("retry", "A gateway of the push service got no answer in time",
         PUSH_SERVICE, "RFC 9110 §15.6.5", "Send again later"),
+    # Not given up at once: it ends when somebody logs in, and nothing has to be changed in the message.
+    511: Explanation("retry", "A network on the way, such as a hotel's, wants somebody to log in first",
+        NETWORK, "RFC 6585 §6",
+        "No push service answers so: log in with a browser, or send from a machine with a direct way out"),
 }
 CLASSES: dict[int, Explanation] = {
     2: Explanation("accepted", "The push service has accepted the message with a status that RFC 8030 "

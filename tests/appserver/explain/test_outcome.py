@@ -43,6 +43,13 @@ def test_every_status_has_a_kind_and_words(status):
     assert outcome.next and outcome.rfc.startswith("RFC ")
 
 
+@pytest.mark.parametrize(("status", "rfc"), [(407, "RFC 9110 §15.5.8"), (511, "RFC 6585 §6")])
+def test_what_only_a_box_on_the_way_answers_is_no_fault_of_the_push_service(status, rfc):
+    outcome = explain(PushResponse(status))
+    assert (outcome.fault, outcome.rfc) == ("network", rfc)
+    assert "No push service answers so" in outcome.next and "has failed" not in outcome.text
+
+
 def test_202_promises_no_receipt_where_none_was_asked_for():
     """RFC 8030 §5.1 has one for a request with ``Prefer: respond-async``, and ours has no such field."""
     outcome = explain(PushResponse(202, reason="Accepted"))
