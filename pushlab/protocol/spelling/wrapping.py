@@ -6,9 +6,11 @@ names. The subscription is there in all of these, so a message should say where.
 """
 
 import ast
+import html
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from pushlab.errors import MalformedJson
 from pushlab.protocol import strict_json
@@ -62,6 +64,8 @@ def find(value: object) -> Place | None:
     """
     if isinstance(value, Mapping) and "endpoint" in value:
         return _typed(value["endpoint"])
+    if isinstance(value, str) and not _parsed(value) and value.strip():
+        return find_in_text(value)
     path, inside = next(_paths(value, ()), (None, {}))
     if path is None:
         return _key_file(value) or _named_otherwise(value)
@@ -234,6 +238,20 @@ def _in_base64(text: str) -> bool:
     return data.isascii() and _has_endpoint(data.decode("ascii", "ignore"))
 
 
+def _escaped(text: str) -> bool:
+    return _has_endpoint(text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n"))
+
+
+def _is_cut(text: str) -> bool:
+    """Say whether JSON ends inside a text, or before its last brace."""
+    # A complete text in quotes is left out, and of one that does not end the quote is kept.
+    outside = QUOTED.sub(lambda found: "" if found[1] else '"', text)
+    return bool(BEGUN.match(text)) and ('"' in outside or outside.count("{") > outside.count("}"))
+
+
+QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+("|\\?\Z)', re.DOTALL)
+BEGUN = re.compile(r'\{\s*"(?:endpoint|expirationTime|keys|subscription)"')
+
 TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
     ("is-empty", "there is nothing in it", TURN, lambda text: not text),
     ("endpoint-alone", "it is an endpoint alone",
@@ -244,6 +262,9 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
         re.compile(r"[\w-]{10,40}:APA91b[\w-]+").fullmatch),
     (*KEY_FILE,
         re.compile(r"(?m)^(?:export )?VAPID_PRIVATE_KEY ?=|-----BEGIN [A-Z ]*PRIVATE KEY-----").search),
+    ("is-an-object-s-name", "it is JavaScript's name of an object, without what is in it",
+        "Call JSON.stringify(subscription), and not String(subscription).",
+        re.compile(r"\[object \w+\]").fullmatch),
     ("is-html", "it is an HTML page",
         "A login or error page was saved in place of it.", re.compile(r"(?i)<(?:!doctype|html)").match),
     ("one-a-line", "there are several, one on each line", "Give one of them.", _by_lines),
@@ -253,6 +274,21 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
     ("printed-by-python", "it is a dict as Python prints it", "Write it with json.dumps().",
         _printed_by_python),
     ("in-base64", "it is JSON in base64", "Decode it once.", _in_base64),
+    ("json-escaped", "it is JSON with a backslash before each quote",
+        "Parse the text around it as JSON first, or leave the backslashes out.", _escaped),
+    ("html-escaped", "it is JSON with HTML's &quot; in place of each quote",
+        "Decode it once, or read it where it was not written as HTML.",
+        lambda text: "&" in text and _has_endpoint(html.unescape(text))),
+    ("percent-encoded", "it is JSON with %XX, as in a URL", "Decode it once as a URL.",
+        lambda text: "%" in text and _has_endpoint(unquote(text))),
+    ("typographic-quotes", "it is JSON with the curly quotes of a word processor",
+        "Write straight quotes, or copy it from where it came from.",
+        lambda text: _has_endpoint(re.sub("[\u201c-\u201f]", '"', text))),
+    ("without-braces", "it is the members of an object without the braces around them",
+        "Write { in front of it and } behind it.",
+        lambda text: text.startswith('"') and _has_endpoint(f"{{{text.rstrip(',')}}}")),
+    ("is-cut", "it is JSON that ends in the middle",
+        "Copy it again, up to the last brace: is a column or a form too short for it?", _is_cut),
     ("is-javascript", "it is an object of JavaScript, which JSON cannot read", TURN,
         re.compile(r"[^\n]{0,80}\{\s*endpoint\s*:\s*[\"'`]").match),
     ("form-encoded", "it is a form, and no JSON",

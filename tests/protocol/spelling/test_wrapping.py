@@ -1,7 +1,10 @@
 """Where a subscription is, if it is not the object itself."""
 
 import base64
+import html
 import json
+import re
+from urllib.parse import quote
 
 import pytest
 
@@ -82,6 +85,15 @@ TEXTS = {
     "{ endpoint: 'https://push.example.net/x' }": "is-javascript",
     "user=1&endpoint=https%3A%2F%2Fpush.example.net%2Fx&auth=A": "form-encoded",
     "endpoint: https://push.example.net/x\nkeys:\n  auth: A\n": "is-yaml",
+    "[object Object]": "is-an-object-s-name",
+    "[object PushSubscription]": "is-an-object-s-name",
+    JSON.replace('"', '\\"'): "json-escaped",
+    json.dumps(SUBSCRIPTION, indent=1).replace('"', '\\"').replace("\n", "\\n"): "json-escaped",
+    html.escape(JSON): "html-escaped",
+    JSON.replace('"', "&#34;"): "html-escaped",
+    quote(JSON): "percent-encoded",
+    re.sub('"([^"]*)"', "\u201c\\1\u201d", JSON): "typographic-quotes",
+    JSON[1:-1]: "without-braces",
 }
 
 
@@ -90,10 +102,26 @@ def test_a_text_that_is_no_json_is_named_and_none_of_it_is_shown():
         place = wrapping.find_in_text(text)
         assert (place and place.name) == name, text
         assert "secret" not in str(place)
-    for text in ("hello", "{", "[1, 2", JSON[:40], "a=b&c=d"):
+    for text in ("hello", "{", "[1, 2", '{"a": "b', "a=b&c=d", f"{JSON}}}"):
         assert wrapping.find_in_text(text) is None
+    for text in ('{"endpoint' + '\\"' * 8000, '{"keys"' * 2000, "&quot;" * 2000, "%22" * 5000):
+        wrapping.find_in_text(text)
     for text in ("{'a'" * 4000, "&" * 16000, ",}" * 8000, "{ " * 8000, "A" * 16000):
         wrapping.find_in_text(text)
+
+
+@pytest.mark.parametrize("end", range(12, len(JSON)))
+def test_json_that_was_cut_anywhere_is_told(end):
+    place = wrapping.find_in_text(JSON[:end])
+    assert place.name == "is-cut" and "column" in place.turn
+    with pytest.raises(NotASubscription, match="ends in the middle") as caught:
+        PushSubscription.from_json(JSON[:end])
+    assert caught.value.fault == "application server"
+
+
+def test_a_name_of_an_object_as_json_is_told_too():
+    with pytest.raises(NotASubscription, match=r"JSON\.stringify\(subscription\), and not String"):
+        PushSubscription.from_json('"[object PushSubscription]"')
 
 
 def test_names_in_other_letters_are_found():
