@@ -38,7 +38,10 @@ SPACES = re.compile(rf"[\s{INVISIBLE}]+")
 QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»", "<": ">"}
 PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{2}(?:([:,-]? ?)[0-9A-Fa-f]{2}(?:\2[0-9A-Fa-f]{2})*)?)")
-NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,2})")  # with a zero in front it is hexadecimal
+# With a zero in front it is hexadecimal; with 0x, as source code writes it.
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,2})|0[xX][0-9A-Fa-f]{1,2}")
+OF_TYPE = re.compile(r"^&?(?:new )?(?:\[\d*\])?[\w.]*(?:\[\d*\]|\(\d*\))?(?=\s*[\[({])")
+"""What stands in front of a list of bytes in code: Uint8Array(65), []byte, new byte[], bytearray."""
 DECIMAL = re.compile(r"[0-9]{70,78}")
 """A number of 32 bytes, but for one in ten million of them."""
 NAMED = re.compile(r"(?:export\s+)?([A-Za-z][\w.-]{0,60})\s*[:=]\s*(?=[^=\s])(.+)", re.DOTALL)
@@ -93,17 +96,19 @@ def _decimal(text: str) -> Inside:
 
 
 def _numbers(text: str) -> Inside:
-    """Read lists of bytes as programs print them: Python, JavaScript, Node's Buffer, Java."""
+    """Read lists of bytes as programs print or write them: Python, JavaScript, Java, Go, C."""
     if found := re.fullmatch(r"<Buffer ([0-9a-f ]+)>", text):
         return _hex(found[1].strip())
-    text = re.sub(r"^(new )?\w+(\(\d*\))?(?=\s*[\[({])", "", text).strip("() ")
-    if text.startswith("{"):  # JSON.stringify() of a Uint8Array, or of a Buffer
-        text = _values(text)
+    text = OF_TYPE.sub("", text.rstrip("; ")).strip("() ")
+    if text.startswith("{"):  # JSON.stringify() of a Uint8Array, or of a Buffer; or a list of C
+        text = _values(text) or f"[{text[1:].removesuffix('}')}]"
     body = text.removeprefix("[").removesuffix("]").strip().rstrip(",")
     parts = [part.strip() for part in body.split(",")]
+    if len(parts) == 1 and text[:1] + text[-1:] == "[]":
+        parts = body.split()  # Go prints no commas.
     if len(parts) < 2 or not all(NUMBER.fullmatch(part) for part in parts):
         return None
-    numbers = [int(part) for part in parts]
+    numbers = [int(part, 0) for part in parts]
     # Java's bytes have a sign.
     return bytes(n & 0xFF for n in numbers) if all(-128 <= n < 256 for n in numbers) else None
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from pushlab.errors import MalformedJson, NotUtf8
 from pushlab.protocol import strict_json, utf8
@@ -30,17 +31,32 @@ from pushlab.protocol.spelling.shapes import Kind, is_printable
 
 # Each repetition has a bound: without one, a long line without a = costs the square of its length.
 PEM_BLOCK = r"-----BEGIN\ [^-]{1,40}+-----[^-]{0,8000}+-----END\ [^-]{1,40}-----"
+TYPE = (
+    r"(?:&?(?:'static\ )?str|string|bytes?|uint8array|buffer|bytearray|data|number\[\]|array<number>"
+    r"|vec<u8>|\[u?(?:int)?8(?:;\ ?\d{1,3})?\]|\[\d{0,3}\](?:byte|uint8))(?:\ \|\ \w{1,9})?"
+)
+"""What TypeScript, Python, Rust, Kotlin, Swift and Go write after a name."""
+
+LIST = r"&?(?:new\ )?[\w.\[\]]{0,24}\ ?\(?[\[{][0-9A-Fa-fxX,\s-]{40,999}+[\]}]\)?"  # of bytes, as in code
 PAIR = re.compile(
     rf"""(?<![\w$])["'\[:]{{0,2}}
         (?P<name>[A-Za-z_][\w.-]{{0,60}}+(?:[ ](?:server[ ])?key)?)
-        ["'\]]{{0,2}}[ \t]{{0,40}}+(?:=>|:=|[:=])[ \t]{{0,40}}+
+        (?:[ \t:]{{1,9}}+{TYPE}(?=[ \t]{{0,9}}=[^=>]))?
+        ["'\]]{{0,2}}(?:\[\])?[ \t]{{0,40}}+(?:=>|:=|[:=])[ \t]{{0,40}}+
         (?:[|>]-?[ \t]{{0,40}}+)?                     # YAML's marks of a text of several lines
         (?:\r?\n\s{{0,80}}(?=[^\s:=]{{1,999}}={{0,2}}\s*$|-----BEGIN|string\()|(?=\S))
         (?:string\(\d+\)[ ])?                        # PHP's var_dump()
-        (?P<value>["']?{PEM_BLOCK}["']?|"[^"\n]*"|'[^'\n]*'|[^\s"',;}}]+)""",
+        (?P<value>["']?{PEM_BLOCK}["']?|"[^"\n]*"|'[^'\n]*'|{LIST}|[^\s"',;}}]+)""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """A name and its value: NAME=value, name: value, 'name' => 'value', [name] => value."""
+
+COMMAND = re.compile(
+    r"""^[ \t]{0,40}+(?:setx|setenv|ENV|set[ ]-\w{1,9})[ \t]{1,9}
+        (?P<name>[A-Za-z_]\w{0,60}+)[ \t]{1,9}(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s"'=;]+)(?=\s|;|\Z)""",
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+"""A name and its value as Windows' setx, fish, csh and a Dockerfile have them: without a =."""
 
 REMARK = re.compile(r"[ \t]*(?:#|//|;).*")
 """The beginning of a line that is a remark, such as the one with the keys before the present ones."""
@@ -154,7 +170,7 @@ def _of_spelling(form: str, spelling: Spelling) -> KeyFile:
 
 
 def _pairs(text: str) -> Members:
-    for line in PAIR.finditer(text):
+    for line in chain(PAIR.finditer(text), COMMAND.finditer(text)):
         if REMARK.fullmatch(text, text.rfind("\n", 0, line.start("name")) + 1, line.start("name")):
             continue
         value = line["value"]
@@ -180,6 +196,8 @@ def _form_of(text: str) -> str:
 FORMS = {
     "the text that web-push generate-vapid-keys prints": PRINTED,
     "PHP or Ruby": r"=>",
+    "code in Rust, Go, C or the like": r"\b(?:char|byte|u8)\b|&(?:'static )?str\b"
+    r"|\b(?:val \w{1,60}: String|var \w{1,60} string)\b",
     "JavaScript": r"\b(?:const|let|var|export default)\b|module\.exports|setVapidDetails",
     "TOML or INI": r"(?m)^\[[\w.-]{1,60}\]",
     "Python": r"(?m)^\w{1,60} {0,9}= {0,9}[{(]",

@@ -104,8 +104,8 @@ TOOLS = {
     "csv of names": (BOTH, lambda p, s, k: f'"id";"private";"public"\n7;"{s}";"{p}"\n'),
     "plist": (BOTH, lambda p, s, k: f"<key>Public</key><string>{p}</string>"
         f"<key>Private</key><string>{s}</string>"),
-    "rust": (BOTH, lambda p, s, k: f'let public_key: &str = "{p}";\nlet private_key: &str = "{s}";\n'),
-    "typescript": (BOTH, lambda p, s, k: f'const publicKey: string = "{p}", privateKey: string = "{s}"'),
+    "rust": ("code in Rust, Go, C or the like", lambda p, s, k: f'let public_key: &str = "{p}";\nlet private_key: &str = "{s}";\n'),
+    "typescript": ("JavaScript", lambda p, s, k: f'const publicKey: string = "{p}", privateKey: string = "{s}"'),
     "a list of variables": (BOTH, lambda p, s, k: json.dumps(
         [{"name": "VAPID_PUBLIC_KEY", "value": p}, {"name": "VAPID_PRIVATE_KEY", "value": s}])),
     "bytes in JSON": (WEB_PUSH, lambda p, s, k: json.dumps(
@@ -150,6 +150,47 @@ def test_each_tools_file_is_named_and_its_pair_is_found(key, tool):
         assert file.advice.name == "of-another-tool" and "--import" in file.advice.turn
         told = f"{file!r} {file.advice} {file.lines}"
         assert private not in told and public not in told
+
+
+# How a file has a private half alone: {s} is its text, {h} its bytes in hexadecimal, {d} as numbers.
+ALONE = {
+    "TypeScript": 'const privateKey: string = "{s}";',
+    "TypeScript, or nothing": "let privateKey: string | undefined = '{s}'",
+    "Python with a type": 'VAPID_PRIVATE_KEY: str = "{s}"',
+    "Kotlin": 'val privateKey: String = "{s}"',
+    "Rust": "const PRIVATE_KEY: &'static str = \"{s}\";",
+    "Go": 'var privateKey string = "{s}"',
+    "C": 'static const char private_key[] = "{s}";',
+    "setx": 'setx VAPID_PRIVATE_KEY "{s}"',
+    "setx for the machine": "setx VAPID_PRIVATE_KEY {s} /M",
+    "fish": "set -x VAPID_PRIVATE_KEY {s}",
+    "fish, everywhere": "set -gx VAPID_PRIVATE_KEY '{s}'; and echo",
+    "csh": "setenv VAPID_PRIVATE_KEY {s}",
+    "Dockerfile": "FROM python\nENV PORT 80\nENV VAPID_PRIVATE_KEY {s}\n",
+    "Dockerfile with =": "FROM python\nENV VAPID_PRIVATE_KEY={s}\n",
+    "Java": 'private static final String privateKey = "{s}";',
+    "bytes in C": "unsigned char private_key[] = {{\n  {h}\n}};",
+    "bytes in Go": "privateKey := []byte{{\n{h},\n}}",
+    "bytes in Rust": "let private_key: [u8; 32] = [{h}];",
+    "bytes in JavaScript": "const privateKey = new Uint8Array([{h}]);",
+    "bytes in Node": "const privateKey = Buffer.from({d})",
+    "bytes in Python": "private_key = bytes({d})",
+    "bytes in Java": "byte[] privateKey = new byte[] {{ {h} }};",
+}
+
+
+@given(KEYS, st.sampled_from(sorted(ALONE)))
+def test_a_private_half_alone_is_found_by_its_name(key, tool):
+    raw = writers.private_of(key)
+    text = ALONE[tool].format(s=base64url.encode(raw), h=writers.in_code(raw), d=list(raw))
+    file = key_file_reader.read(text)
+    assert file.private.spelling.raw == raw and not file.public, text
+    assert file.private.name.lower().replace("_", "") in ("privatekey", "vapidprivatekey")
+    assert file.advice.name == "of-another-tool" and base64url.encode(raw) not in str(file.advice)
+
+
+def test_a_remark_in_a_dockerfile_is_none_of_its_lines():
+    assert not key_file_reader.read(f"# ENV VAPID_PRIVATE_KEY {42 * 'A'}E\nENV PORT 80").has_private_key
 
 
 BYTES = {
@@ -267,8 +308,12 @@ def test_a_public_key_alone_lacks_its_private_half():
         "a=-----BEGIN X-----" * 3000,
         "a: " * 20000,
         "\n" * 60000,
+        "ENV " * 16000,
+        "a=[" + "1," * 30000,
+        "a=new " * 10000,
+        "a: str " * 9000,
     ],
-    ids=range(6),
+    ids=range(10),
 )
 def test_a_hostile_file_takes_no_time(text):
     # Without bounds in the patterns, each of these takes minutes.

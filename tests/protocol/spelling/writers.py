@@ -74,6 +74,11 @@ def as_base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
+def in_code(raw: bytes) -> str:
+    """Write bytes as source code does: 0x04, 0x6b."""
+    return ", ".join(f"0x{byte:02x}" for byte in raw)
+
+
 # How the bytes are written. Each name is that of the writing, unless the bytes have a name already.
 WRITINGS: dict[str, Callable[[bytes], str]] = {
     "": as_base64url,
@@ -86,6 +91,13 @@ WRITINGS: dict[str, Callable[[bytes], str]] = {
     "in-hex in base64": lambda raw: as_base64(raw.hex().encode()),
     "byte-list": lambda raw: str(list(raw)),
     "byte-list of Java": lambda raw: str([byte - 256 if byte > 127 else byte for byte in raw]),
+    "byte-list in hexadecimal": lambda raw: f"[{in_code(raw)}]",
+    "byte-list in hexadecimal, without brackets": in_code,
+    "byte-list of C": lambda raw: f"{{ {in_code(raw)}, }};",
+    "byte-list of Go, in code": lambda raw: f"[]byte{{{in_code(raw)}}}",
+    "byte-list of Go, as it prints it": lambda raw: str(list(raw)).replace(",", ""),
+    "byte-list of C#": lambda raw: f"new byte[] {{{in_code(raw)}}}",
+    "byte-list of Node's code": lambda raw: f"Buffer.from({list(raw)})",
     "byte-list without brackets": lambda raw: ",".join(map(str, raw)),
     "byte-list as an object": lambda raw: json.dumps({str(i): byte for i, byte in enumerate(raw)}),
     "byte-list of Node": lambda raw: json.dumps({"type": "Buffer", "data": list(raw)}),
