@@ -48,7 +48,8 @@ def examine_request(request: Captured, now: float) -> list[Finding]:
     ['request-method']
     """
     not_text = [_not_text(name, value) for name, value in request.headers if not isinstance(value, str)]
-    request = replace(request, headers=tuple((str(name), _text(value)) for name, value in request.headers))
+    headers = tuple((str(name), _text(value)) for name, value in request.headers)
+    request = replace(request, headers=headers)
     return [
         *not_text,
         *_examine_method(request),
@@ -73,7 +74,8 @@ def _text(value: object) -> str:
 
 def _not_text(name: object, value: object) -> Finding:
     """Report a header that Python's code gives as a number or as bytes."""
-    seen = f"the header {str(name)[:40]} is {'bytes' if isinstance(value, bytes) else kind(value)}, not text"
+    what = "bytes" if isinstance(value, bytes) else kind(value)
+    seen = f"the header {str(name)[:40]} is {what}, not text"
     return bad("header-not-text", seen, US, "RFC 9110 §5.5", "Write it in quotes, or with str().")
 
 
@@ -151,7 +153,7 @@ def _examine_body(request: Captured) -> Iterator[Finding]:
     if not body:
         yield ok("body-empty", "no body: the message only wakes the service worker")
     elif text := captured.text_of(body):
-        fix = "Encrypt the payload as RFC 8291 says, and send the bytes that come out, not a text of them."
+        fix = "Encrypt the payload as RFC 8291 says, and send the bytes that come out, not text."
         yield bad("body-is-text", f"the body is {text}", US, "RFC 8291 §4", fix)
     elif coding == "aes128gcm" or not (old or coding == "aesgcm"):
         try:

@@ -468,9 +468,9 @@ def test_what_precedes_the_scheme_is_told(text, said):
 
 
 def test_what_is_no_text_is_refused_with_the_next_step():
-    for given, said in ((authorization(TOKEN, PUBLIC).encode(), "bytes, and not text"), (7, "a number")):
+    for value, said in ((authorization(TOKEN, PUBLIC).encode(), "bytes, and not text"), (7, "a number")):
         with pytest.raises(BadAuthorization, match=said) as caught:
-            verify(given, origin=ORIGIN, now=NOW)
+            verify(value, origin=ORIGIN, now=NOW)
         assert TOKEN not in str(caught.value)
     with pytest.raises(BadToken, match=r"the token is bytes, and not text.*Call \.decode\(\) on it"):
         authorization(TOKEN.encode(), PUBLIC)

@@ -64,7 +64,7 @@ STATUS: dict[int, Explanation] = {
     # Not given up at once: it ends when somebody logs in, and nothing has to be changed in the message.
     511: Explanation("retry", "A network on the way, such as a hotel's, wants somebody to log in first",
         NETWORK, "RFC 6585 §6",
-        "No push service answers so: log in with a browser, or send from a machine with a direct way out"),
+        "No push service answers so: log in with a browser, or send from another network"),
 }
 CLASSES: dict[int, Explanation] = {
     2: Explanation("accepted", "The push service has accepted the message with a status that RFC 8030 "

@@ -36,9 +36,9 @@ LEFT_OUT = "the body is not in it"
 class Captured:
     """One request as some tool wrote it down.
 
-    ``form``: which tool's; ``url``: the endpoint, "" if no header names its host; ``headers``: name and value, in order and repeated
-    ones too; ``body``: its bytes, or None if they are not there, and ``without`` says why;
-    ``body_file``: the file that an .http file names in its place.
+    ``form``: which tool's; ``url``: the endpoint, "" if no header names its host; ``headers``: name
+    and value, in order and repeated ones too; ``body``: its bytes, or None if they are not there, and
+    ``without`` says why; ``body_file``: the file that an .http file names in its place.
     """
 
     form: str
@@ -125,8 +125,10 @@ OTHERS = tuple(
             r"\bfetch\s*\("),
         ("code that sends a request, and not the request",
             f"Write down what it sends: {AS_HTTP}",
-            r"\b(?:requests|httpx|session|axios|client)\.post\s*\(|\b(?:webpush|sendNotification)\s*\("
-            r"|(?i:^Invoke-(?:WebRequest|RestMethod)\b|\biwr\s+-)"),
+            r"\b(?:(?:requests|httpx|session|axios|client)\.post|webpush|sendNotification)\s*\("),
+        ("a command of PowerShell, and not the request that it sends",
+            f"Write down what it sends: {AS_HTTP}",
+            r"(?i)\b(?:Invoke-(?:WebRequest|RestMethod)|iwr|irm)\s+-"),
         ("an answer, and not the request", "Give the request that it answers",
             r"^HTTP/[\d.]+ \d{3}\b"),
         ("the value of an Authorization header alone", "Write Authorization: in front of it",

@@ -37,7 +37,9 @@ TYPE = (
 )
 """What TypeScript, Python, Rust, Kotlin, Swift and Go write after a name."""
 
-LIST = r"&?(?:new\ )?[\w.\[\]]{0,24}\ ?\(?[\[{][0-9A-Fa-fxX,\s-]{40,999}+[\]}]\)?"  # of bytes, as in code
+LIST = r"&?(?:new\ )?[\w.\[\]]{0,24}\ ?\(?[\[{][0-9A-Fa-fxX,\s-]{40,999}+[\]}]\)?"
+"""A list of bytes, as code has it."""
+
 PAIR = re.compile(
     rf"""(?<![\w$])["'\[:]{{0,2}}
         (?P<name>[A-Za-z_][\w.-]{{0,60}}+(?:[ ](?:server[ ])?key)?)

@@ -189,13 +189,14 @@ def test_what_is_no_request_gives_none():
 
 OTHERS = {
     "curl -X POST https://push.example.net/secret": "a curl command",
-    "$ curl -X POST \\\n  -H 'TTL: 60' \\\n  --data-binary @body https://push.example.net/secret": "a curl command",
+    "$ curl -X POST \\\n  -H 'TTL: 60' \\\n https://push.example.net/secret": "a curl command",
     '/usr/bin/curl.exe -H "TTL: 60" ^\n https://push.example.net/secret': "a curl command",
     "await fetch('https://push.example.net/secret', {\n  method: 'POST' })": "fetch()",
     "const answer = await fetch(endpoint)": "fetch()",
     "requests.post('https://push.example.net/secret', headers={'TTL': '60'})": "code that sends",
     "webpush(subscription, 'hello')": "code that sends",
-    "Invoke-WebRequest -Uri https://push.example.net/secret": "code that sends",
+    "Invoke-WebRequest -Uri https://push.example.net/secret": "a command of PowerShell",
+    "webPush.sendNotification(subscription, 'secret')": "code that sends",
     "HTTP/2 201\nlocation: https://push.example.net/secret": "an answer",
     "vapid t=eyJ0, k=BA": "Authorization header alone",
     "eyJ0eXAi.eyJhdWQi.secret": "a token alone",

@@ -104,8 +104,10 @@ TOOLS = {
     "csv of names": (BOTH, lambda p, s, k: f'"id";"private";"public"\n7;"{s}";"{p}"\n'),
     "plist": (BOTH, lambda p, s, k: f"<key>Public</key><string>{p}</string>"
         f"<key>Private</key><string>{s}</string>"),
-    "rust": ("code in Rust, Go, C or the like", lambda p, s, k: f'let public_key: &str = "{p}";\nlet private_key: &str = "{s}";\n'),
-    "typescript": ("JavaScript", lambda p, s, k: f'const publicKey: string = "{p}", privateKey: string = "{s}"'),
+    "rust": ("code in Rust, Go, C or the like",
+        lambda p, s, k: f'let public_key: &str = "{p}";\nlet private_key: &str = "{s}";\n'),
+    "typescript": ("JavaScript",
+        lambda p, s, k: f'const publicKey: string = "{p}", privateKey: string = "{s}"'),
     "a list of variables": (BOTH, lambda p, s, k: json.dumps(
         [{"name": "VAPID_PUBLIC_KEY", "value": p}, {"name": "VAPID_PRIVATE_KEY", "value": s}])),
     "bytes in JSON": (WEB_PUSH, lambda p, s, k: json.dumps(
@@ -158,7 +160,7 @@ ALONE = {
     "TypeScript, or nothing": "let privateKey: string | undefined = '{s}'",
     "Python with a type": 'VAPID_PRIVATE_KEY: str = "{s}"',
     "Kotlin": 'val privateKey: String = "{s}"',
-    "Rust": "const PRIVATE_KEY: &'static str = \"{s}\";",
+    "Rust": 'const PRIVATE_KEY: &\'static str = "{s}";',
     "Go": 'var privateKey string = "{s}"',
     "C": 'static const char private_key[] = "{s}";',
     "setx": 'setx VAPID_PRIVATE_KEY "{s}"',

@@ -182,7 +182,9 @@ def test_a_password_is_asked_for():
     found = advise(pem(KEY, b"pa55word"), Kind.PRIVATE)
     assert found.name == "locked" and "openssl" in found.turn
     # The older form has the password's parameters in front of the bytes, RFC 1421.
-    text = KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x"))
+    text = KEY.private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x")
+    )
     for form in (text.decode(), text.decode().replace("\n", "\r\n"), text.decode().replace("\n", "\\n")):
         found = advise(form, Kind.PRIVATE)
         assert found.name == "is-pem-locked" and "password" in found.what and "openssl" in found.turn
