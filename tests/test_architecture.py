@@ -253,6 +253,26 @@ def test_protocol_has_no_clock_and_no_randomness():
         assert "generate_private_key" not in path.read_text("utf-8"), path.name
 
 
+def test_no_string_stands_alone_as_the_lost_end_of_a_sentence():
+    """A text over two lines without parentheses ends at the first; Python drops the second silently.
+
+    Docstrings, those of attributes too, have three quotes, and the end of such a text has one.
+    """
+    lost = []
+    root = PACKAGE.parent
+    tests = (path for path in (root / "tests").rglob("*.py") if "node_modules" not in path.parts)
+    for path in [*PACKAGE.rglob("*.py"), *tests, root / "lab"]:
+        source = path.read_text("utf-8")
+        lines = source.splitlines()
+        for node in ast.walk(ast.parse(source)):
+            value = node.value if isinstance(node, ast.Expr) else None
+            is_text = isinstance(value, ast.Constant) and isinstance(value.value, str | bytes)
+            written = lines[node.lineno - 1].strip().lstrip("rRbBfFuU") if value else ""
+            if (is_text or isinstance(value, ast.JoinedStr)) and not written.startswith('"""'):
+                lost.append(f"{path.relative_to(root)}:{node.lineno}")
+    assert not lost, "put parentheses around the whole text"
+
+
 def test_the_table_has_no_row_for_a_module_that_is_gone():
     missing = [
         row for row in TABLE

@@ -137,9 +137,7 @@ def _env(values: dict[str, str], vendor: str) -> Keys:
 
 
 def _private_missing(seen: str) -> Finding:
-    fix = "Find the private half that belongs to it: with a new pair every stored subscription stops "
-    "working."
-    return bad("private-key-missing", seen, US, POINT, fix)
+    return bad("private-key-missing", seen, US, POINT, key_file.FIND)
 
 
 def _pem_for_raw(name: str) -> Finding:

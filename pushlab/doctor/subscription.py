@@ -142,8 +142,10 @@ def examine_endpoint(endpoint: Any, now: float) -> list[Finding]:
     if parts and (found := examine_host(parts.hostname or "", now)):
         return found
     if parts and _is_private(parts.hostname or ""):
-        seen = f"the endpoint {origin} is inside a private network: an attacker can use a server that "
-        "posts there"
+        seen = (
+            f"the endpoint {origin} is inside a private network: an attacker can use a server that "
+            "posts there"
+        )
         fix = "Send to the push services that you know, and refuse private addresses."
         return [hint("endpoint-private", seen, "application server", rfc, fix)]
     seen = f"the endpoint is at {origin}, a push service that is not known here"
@@ -227,8 +229,10 @@ def _examine_p256dh(text: object, ours: VapidKeys | None) -> list[Finding]:
     try:
         p256.load_public(raw)
     except PushlabError as error:
-        fix = "A character was changed on the way, or somebody made the key up: refuse it before you "
-        "store it."
+        fix = (
+            "A character was changed on the way, or somebody made the key up: refuse it before you "
+            "store it."
+        )
         return [bad("p256dh-off-the-curve", f"p256dh: {error.detail}", THEM, rfc, fix)]
     if ours is not None and raw == ours.public:
         seen = "p256dh is your own VAPID key: nobody could decrypt a message for it"
@@ -267,8 +271,10 @@ def _examine_expiration_time(time: Any, now: float) -> list[Finding]:
         return []
     unit = times.unit_of(time, now)
     if unit and unit is not times.MILLISECONDS:
-        fix = "Write milliseconds since 1970, exactly as the browser gave them; only the exp of a "
-        "token is in seconds."
+        fix = (
+            "Write milliseconds since 1970, exactly as the browser gave them; only the exp of a "
+            "token is in seconds."
+        )
         seen = f"expirationTime counts {unit.what}"
         return [bad(f"expiration-time-in-{unit.name}", seen, THEM, BadExpirationTime.rfc, fix)]
     if time > now * 1000:
@@ -288,6 +294,8 @@ def _examine_application_server_key(members: JsonObject, keys: VapidKeys | None)
     shown = f"{theirs[:8]}…" if len(_bytes(theirs)) == p256.POINT else kind(theirs)
     ours = f"{keys.application_server_key[:8]}…"
     seen = f"the subscription was made for {shown}, and these keys are {ours}"
-    fix = "Sign with the old keys if you still have them; otherwise let the page unsubscribe and "
-    "subscribe again."
+    fix = (
+        "Sign with the old keys if you still have them; otherwise let the page unsubscribe and "
+        "subscribe again."
+    )
     return [bad("made-for-another-key", seen, WrongKey.fault, WrongKey.rfc, fix)]
