@@ -96,6 +96,9 @@ class _Headers(dict[str, str]):
 
 
 def _examine_headers(request: Captured, now: float) -> Iterator[Finding]:
+    for name in (name for name, _ in request.headers if name != name.rstrip()):
+        seen = f"there is a space between {name.strip()[:40]} and its colon: servers refuse that"
+        yield bad("header-space", seen, US, "RFC 9112 §5.1", "Write the colon right after the name.")
     for name in SINGLE:
         if (count := len(request.values(name))) > 1:
             seen = f"{name} is there {count} times"

@@ -87,6 +87,7 @@ FAULTS = {
     "exp in the past": (request(Authorization=token(exp=NOW - 60)), "exp-past"),
     "exp too far ahead": (request(Authorization=token(exp=NOW + 90_000)), "exp-too-far"),
     "another aud": (request(Authorization=token(aud="https://x.example")), "aud-another-origin"),
+    "a space before a colon": (request(TTL=None, **{"TTL ": "60"}), "header-space"),
     "an endpoint by http": (request(url=URL.replace("https", "http")), "endpoint-http"),
 }  # fmt: skip
 

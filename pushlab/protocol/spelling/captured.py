@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
+from textwrap import dedent
 
 from pushlab.errors import MalformedJson, NotUtf8
 from pushlab.protocol import strict_json, utf8
@@ -55,7 +56,7 @@ class Captured:
         >>> Captured("HAR", "POST", "", (("ttl", "60"), ("TTL", "0")), None).values("TTL")
         ['60', '0']
         """
-        return [value for key, value in self.headers if key.lower() == name.lower()]
+        return [value for key, value in self.headers if key.strip().lower() == name.lower()]
 
     def __repr__(self) -> str:
         size = "no body" if self.body is None else f"{len(self.body)} bytes"
@@ -73,7 +74,7 @@ def read(content: bytes) -> list[Captured]:
     []
     """
     encoding = utf8.encoding_of(content)
-    content = _in_utf8(content)
+    content = _unindented(_in_utf8(content))
     for form in (_of_har, _of_trace, _of_verbose, _of_messages):
         if found := list(islice(form(content), MAX_REQUESTS)):
             return [_without_lost_bytes(one, encoding) for one in found]
@@ -88,6 +89,16 @@ def _in_utf8(content: bytes) -> bytes:
         except (NotUtf8, UnicodeEncodeError):
             return content
     return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _unindented(content: bytes) -> bytes:
+    """Take off what the first line begins with from each line: a text in Python is often indented."""
+    first = INDENTATION.match(content)
+    return re.sub(rb"(?m)^" + re.escape(first[1]), b"", content) if first else content
+
+
+INDENTATION = re.compile(rb"\s*^([ \t]+)(?=\S)", re.MULTILINE)
+"""White space before the first line that has anything else."""
 
 
 def _without_lost_bytes(captured: Captured, encoding: str) -> Captured:
@@ -145,9 +156,11 @@ OTHERS = tuple(
 # --- a request line, headers, a body --------------------------------------------------------------
 
 REQUEST_LINE = re.compile(r"(?:([A-Za-z]+)[ \t]+)?((?:https?://\S|/)\S*)(?:[ \t]+(HTTP/[\d.]+))?")
-HEADER = re.compile(r"(:?[!#$%&'*+.^`|~\w-]+):(.*)")
-PART = re.compile(rb"^###.*$", re.MULTILINE)
-EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+HEADER = re.compile(r"(:?[!#$%&'*+.^`|~\w-]+[ \t]*):(.*)")
+"""A header. RFC 9112 §5.1 refuses a space before the colon. It stays with the name, to be told."""
+
+PART = re.compile(rb"^[ \t]*###.*$", re.MULTILINE)
+EMPTY_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
 COMMENT = re.compile(rb"\s*(?:$|#|//|@[\w.-]+\s*=)")
 """A line of an .http file before its request line: empty, a remark, or a variable."""
 
@@ -200,7 +213,8 @@ def _url(host: str, target: str) -> str:
 
 def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
     headers: list[tuple[str, str]] = []
-    for line in lines[:MAX_HEADERS]:
+    # Where the request line has no indentation, and the others have one, these are no continuations.
+    for line in dedent("\n".join(lines[:MAX_HEADERS])).split("\n"):
         if found := HEADER.fullmatch(line):
             headers.append((found[1], found[2].strip()))
         elif line[:1] in (" ", "\t") and headers:  # RFC 9112 §5.2: more of the value before
@@ -210,7 +224,7 @@ def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
 
 def _with_body(captured: Captured, rest: bytes) -> Captured:
     """Cut what follows the head to the body, as its headers frame it."""
-    if named := re.fullmatch(rb"<@?[ \t]+([^\r\n\0]+?)\s*", rest):
+    if named := re.fullmatch(rb"[ \t]*<@?[ \t]+([^\r\n\0]+?)\s*", rest):
         return replace(captured, body_file=named[1].decode("utf-8", "replace"))
     if "chunked" in " ".join(captured.values("Transfer-Encoding")).lower():
         return replace(captured, body=_unchunked(rest), without="")
@@ -235,7 +249,7 @@ def _unchunked(rest: bytes) -> bytes:
 
 # --- curl -----------------------------------------------------------------------------------------
 
-TIME = r"^(?:[\d:.]+ )?"  # of curl --trace-time
+TIME = r"^[ \t]*(?:[\d:.]+ )?"  # of curl --trace-time
 SENT_LINE = re.compile(rf"{TIME}> ?(.*)$", re.MULTILINE)
 SENT_BYTES = re.compile(TIME + r"=> Send (header|data)\b.*\n((?:[0-9a-f]{4}: .*\n?)+)", re.MULTILINE)
 OFFSET = re.compile(r"^[0-9a-f]{4}: ", re.MULTILINE)

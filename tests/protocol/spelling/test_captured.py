@@ -137,6 +137,56 @@ def test_a_body_that_was_left_out_is_missed(what):
     assert dict(found.headers) == HEADERS
 
 
+def indented(content: bytes, first: bool = True) -> bytes:
+    """Indent each line but empty ones, as a triple-quoted string in a cell has them."""
+    lines = content.replace(b"\r\n", b"\n").split(b"\n")
+    return b"\n".join(
+        b"    " * bool(line and (number or first)) + line for number, line in enumerate(lines)
+    )
+
+
+INDENTED = {
+    "raw": raw().removesuffix(BODY) + b"body",
+    "whole URL": raw(f"POST {URL}").removesuffix(BODY) + b"body",
+    "remarks before it": b"# a\n### b\n" + raw(f"POST {URL}").removesuffix(BODY) + b"< body.bin",
+    "curl -v": verbose(),
+    "curl -v, Windows": verbose().replace(b"\n", b"\r\n"),
+    "curl --trace-ascii": trace(in_hex=False),
+}
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["all lines", "all but the first"])
+@pytest.mark.parametrize("what", INDENTED)
+def test_an_indented_text_is_the_same_request(what, first):
+    if what == "curl --trace-ascii":
+        first = True  # Its lines are told apart by where they begin.
+    (plain,) = read(INDENTED[what])
+    for before in (b"", b"\n", b"    \n\n") if first else (b"",):
+        (found,) = read(before + indented(INDENTED[what], first))
+        assert (found.form, found.method, found.url) == (plain.form, plain.method, plain.url)
+        assert dict(found.headers) == dict(plain.headers) == HEADERS
+        assert (found.without, found.body_file) == (plain.without, plain.body_file)
+
+
+def test_indented_headers_alone_and_an_empty_line_that_is_not_empty():
+    (found,) = read(b"\n    TTL: 60\n    Authorization: vapid t=a, k=b\n")
+    assert found.values("TTL") == ["60"] and found.values("Authorization") == ["vapid t=a, k=b"]
+    (found,) = read(b"    POST /p HTTP/1.1\n    Host: x\n    TTL: 60\n    \n    hello: you\n")
+    assert dict(found.headers) == {"Host": "x", "TTL": "60"} and found.body == b"hello: you\n"
+    (found,) = read(b"POST /p HTTP/1.1\n  Host: x\n  TTL: 60\n  \nhello: you")
+    assert dict(found.headers) == {"Host": "x", "TTL": "60"} and found.body == b"hello: you"
+
+
+def test_a_body_keeps_its_spaces():
+    body = b"    a\n    b\n"
+    assert read(raw().removesuffix(BODY).replace(b"200", b"12") + body)[0].body == body
+
+
+def test_a_header_with_a_space_before_its_colon_is_kept():
+    (found,) = read(b"POST /p HTTP/1.1\nHost: x\nTTL : 60\n\n")
+    assert found.values("TTL") == ["60"] and ("TTL ", "60") in found.headers
+
+
 def test_headers_alone():
     (found,) = read("\n".join(LINES).encode())
     assert (found.method, found.url, found.body) == ("POST", "", None)
