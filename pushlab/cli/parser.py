@@ -48,7 +48,7 @@ def text(value: str) -> str:
     if not value.strip():
         raise argparse.ArgumentTypeError("it is empty")
     if not value.isprintable():  # A line break, a terminal's escape, or bytes that are no UTF-8.
-        raise argparse.ArgumentTypeError(f"{value!r} has characters that cannot be shown")
+        raise argparse.ArgumentTypeError("it has characters that cannot be shown")
     return value
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -12,6 +13,9 @@ JsonObject = Mapping[str, Any]
 
 MAX_DIGITS = 100
 """Digits of a whole number that is read."""
+
+LIKE_A_KEY = re.compile(r"(?!(.)\1{39})[A-Za-z0-9+/_-]{40}")
+"""What base64 makes of 30 bytes, and hexadecimal of 20. One character, repeated, is no key."""
 
 KINDS = {
     type(None): "null",
@@ -113,7 +117,10 @@ def kind(value: object) -> str:
 def shown(value: object) -> str:
     """Quote a text for an error, in ASCII. A long text, or another value, is described by its kind.
 
+    So is a text with a run of 40 characters as keys have them: it may be a private key.
+
     >>> shown("high"), shown("x" * 100), shown(None)
     ("'high'", 'text of 100 characters', 'null')
     """
-    return ascii(value) if isinstance(value, str) and len(value) <= 80 else kind(value)
+    is_short = isinstance(value, str) and len(value) <= 80 and not LIKE_A_KEY.search(value)
+    return ascii(value) if is_short else kind(value)

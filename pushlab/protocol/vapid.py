@@ -30,7 +30,7 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, jws, p256
-from pushlab.protocol.spelling import times
+from pushlab.protocol.spelling import Kind, recognize, times
 from pushlab.protocol.strict_json import JsonObject, is_number, kind, shown
 
 HEADER = b'{"typ":"JWT","alg":"ES256"}'
@@ -138,7 +138,19 @@ def check_subject(sub: str | None) -> None:
     >>> check_subject("mailto:push@example.com")
     """
     if sub is not None and not (isinstance(sub, str) and CONTACT.fullmatch(sub)):
-        raise BadSubject(f"sub is {shown(sub)}")
+        raise BadSubject(f"sub {_what_is(sub)}")
+
+
+def _what_is(sub: object) -> str:
+    """Say what stands where a contact belongs. It may be a private key on the wrong line."""
+    if not isinstance(sub, str):
+        return f"is {kind(sub)}"
+    shape = recognize(sub).shape
+    if shape and shape.form.certain and shape.form.kind is Kind.PRIVATE:
+        return "is the private key, where a contact belongs"
+    if len(sub) > 1 and sub[0] == sub[-1] and sub[0] in "\"'`":
+        return "has quotes around it, which are no part of a contact"
+    return f"is {shown(sub) if re.search('[@.:]', sub) else kind(sub)}"
 
 
 # https://www.rfc-editor.org/rfc/rfc6761#section-6

@@ -82,6 +82,8 @@ def test_any_text_is_json_or_malformed(text):
         ("a\ud800", False, "text of 2 characters", "'a\\ud800'"),
         ("a" * 80, False, "text of 80 characters", repr("a" * 80)),
         ("a" * 81, False, "text of 81 characters", "text of 81 characters"),
+        ("ab" * 20, False, "text of 40 characters", "text of 40 characters"),
+        ("ab" * 19 + "." + "ab" * 19, False, "text of 77 characters", repr("ab" * 19 + "." + "ab" * 19)),
         (b"abc", False, "3 bytes long", "3 bytes long"),
         pytest.param(10**5000, True, "a number", "a number", id="5001 digits"),
         (1j, False, "of type complex", "of type complex"),

@@ -258,6 +258,60 @@ def test_sub_is_not_text(sub):
         verify(header(claims(sub=sub)), origin=ORIGIN, now=NOW)
 
 
+D = base64url.encode(bytes(range(1, 33)))
+D_IN_HEX = bytes(range(1, 33)).hex()
+
+
+@pytest.mark.parametrize(
+    "sub",
+    [
+        D,
+        f"{D}=",
+        D_IN_HEX,
+        D_IN_HEX.upper(),
+        f"mailto:{D}",
+        f"mailto: {D}",
+        f"'{D}'",
+        f"VAPID_PRIVATE_KEY={D}",
+        "\n".join([D[:20], D[20:]]),
+        ":".join(f"{byte:02x}" for byte in range(1, 33)),
+    ],
+)
+def test_a_private_key_in_place_of_sub_is_named_and_not_repeated(sub):
+    with pytest.raises(BadSubject) as caught:
+        vapid.check_subject(sub)
+    assert "is the private key, where a contact belongs" in str(caught.value)
+    assert D[:20] not in str(caught.value) and D_IN_HEX[:20] not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize(
+    ("sub", "seen"),
+    [
+        (D[:-1], "text of 42 characters"),
+        (f"mailto:{D[:-1]}", "text of 49 characters"),
+        (f"mailto:me@{D}.org x", "text of"),
+        ("correct horse battery", "text of 21 characters"),
+        ("me@example.com", "'me@example.com'"),
+        ("mailto: me@example.com", "'mailto: me@example.com'"),
+        ("http://example.com", "'http://example.com'"),
+        ('"mailto:me@example.com"', "has quotes around it"),
+        (["mailto:me@example.com"], "an array"),
+    ],
+)
+def test_what_is_in_place_of_sub_is_shown_if_it_can_be_no_secret(sub, seen):
+    with pytest.raises(BadSubject) as caught:
+        vapid.check_subject(sub)
+    assert seen in caught.value.detail
+    assert D[:20] not in str(caught.value)
+
+
+@pytest.mark.parametrize("aud", [D, D_IN_HEX, f"https://x.example/{D}"])
+def test_a_private_key_in_place_of_aud_is_not_repeated(aud):
+    with pytest.raises(BadAudience, match=f"aud is text of {len(aud)} characters") as caught:
+        verify(header(claims(aud=aud)), origin=ORIGIN, now=NOW)
+    assert aud not in str(caught.value)
+
+
 @pytest.mark.parametrize("sub", [..., None, "", "mailto: a@example.com", "https://a.b/", "\0"])
 def test_sub_is_only_a_recommendation_to_who_verifies(sub):
     expected = None if sub is ... else sub
