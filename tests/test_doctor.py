@@ -346,7 +346,13 @@ BAD_SUBSCRIPTIONS = [
     ("subscription-expired", sub(expirationTime=(NOW - 60) * 1000)),
     ("made-for-another-key", sub(applicationServerKey=OTHERS.application_server_key)),
     ("made-for-another-key", sub(options={"applicationServerKey": OTHERS.application_server_key})),
-    ("made-for-another-key", sub(applicationServerKey=[4, 5])),
+    ("made-for-another-key", sub(applicationServerKey=list(OTHERS.public))),
+    ("application-server-key-unreadable", sub(applicationServerKey=[4, 5])),
+    ("application-server-key-unreadable", sub(applicationServerKey={})),
+    ("application-server-key-unreadable", sub(options={"applicationServerKey": {}})),
+    ("application-server-key-unreadable", sub(applicationServerKey="undefined")),
+    ("application-server-key-unreadable", sub(applicationServerKey=True)),
+    ("application-server-key-unreadable", sub(applicationServerKey=PRIVATE)),
 ]
 
 
@@ -395,6 +401,55 @@ def test_what_is_known_of_a_vendor_is_told_with_its_source_and_no_path_is_shown(
 @pytest.mark.parametrize(("code", "source"), BAD_SUBSCRIPTIONS)
 def test_each_fault_of_a_subscription_is_found_and_it_alone(code, source):
     assert codes(examine_subscription(source, NOW, KEYS)) == code.split()
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        PUBLIC,
+        base64.urlsafe_b64encode(KEYS.public).decode(),
+        base64.b64encode(KEYS.public).decode(),
+        KEYS.public.hex(),
+        list(KEYS.public),
+        {str(number): byte for number, byte in enumerate(KEYS.public)},
+        {"type": "Buffer", "data": list(KEYS.public)},
+    ],
+    ids=["base64url", "padded", "base64", "hexadecimal", "bytes", "Uint8Array", "Buffer"],
+)
+def test_the_key_of_a_subscription_is_the_same_in_any_spelling(spelling):
+    for members in ({"applicationServerKey": spelling}, {"options": {"applicationServerKey": spelling}}):
+        assert codes(examine_subscription(sub(**members), NOW, KEYS)) == []
+        others = VapidKeys.from_raw(bytes(range(32)))
+        assert codes(examine_subscription(sub(**members), NOW, others)) == ["made-for-another-key"]
+
+
+def test_a_key_of_a_subscription_that_cannot_be_read_is_no_other_key():
+    for key in ({}, PRIVATE, "undefined", None, b"\xff"):
+        for finding in examine_subscription(sub(applicationServerKey=key), NOW, KEYS):
+            assert finding.level is not Level.BAD
+            assert finding.level is Level.OK or "applicationServerKey is" in finding.seen
+            assert PRIVATE not in str(finding)
+
+
+def test_a_sentence_is_whole():
+    asked = [
+        (examine_keys(env(None))[0], "private-key-missing", "stops working."),
+        (examine_subscription(sub("https://10.0.0.7" + PATH), NOW), "endpoint-private", "posts there"),
+        (examine_subscription(sub(p256dh=OFF_CURVE), NOW), "p256dh-off-the-curve", "store it."),
+        (
+            examine_subscription(sub(expirationTime=NOW + 60), NOW),
+            "expiration-time-in-seconds",
+            "seconds.",
+        ),
+        (
+            examine_subscription(sub(applicationServerKey=PUBLIC), NOW, OTHERS),
+            "made-for-another-key",
+            "subscribe again.",
+        ),
+    ]
+    for findings, code, end in asked:
+        (finding,) = (one for one in findings if one.code == code)
+        assert end in (finding.seen[-11:] + finding.fix[-16:])
 
 
 def test_all_faults_of_a_subscription_are_found_at_once():

@@ -1,6 +1,7 @@
 """A subscription that somebody has copied, stored or typed: every fault at once, W3C Push API §8."""
 
 import ipaddress
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,9 @@ from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.text import base64url_fault, split, vendor
 from pushlab.errors import (
     BadAuth,
-    BadBase64url,
     BadExpirationTime,
     BadP256dh,
+    BadPublicKey,
     EndpointNotAllowed,
     KeyReused,
     MalformedJson,
@@ -26,7 +27,7 @@ from pushlab.errors import (
 )
 from pushlab.protocol import base64url, p256, strict_json, utf8
 from pushlab.protocol.reserved_names import is_local
-from pushlab.protocol.spelling import Kind, advise_subscription, recognize, times, wrapping
+from pushlab.protocol.spelling import Kind, advise, advise_subscription, recognize, times, wrapping
 from pushlab.protocol.strict_json import JsonObject, kind
 from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
 
@@ -207,14 +208,6 @@ def _kind(text: object) -> Kind | None:
     return recognize(text).kind if isinstance(text, str) else None
 
 
-def _bytes(text: object) -> bytes:
-    """Decode a text, or return no bytes. Padding is ignored: swapped keys may be padded as well."""
-    try:
-        return base64url.decode(text.rstrip("=") if isinstance(text, str) else text)
-    except BadBase64url:
-        return b""
-
-
 def _examine_p256dh(text: object, ours: VapidKeys | None) -> list[Finding]:
     if fault := _text_fault("p256dh", text, BadP256dh, Kind.PUBLIC):
         return [fault]
@@ -289,10 +282,17 @@ def _examine_application_server_key(members: JsonObject, keys: VapidKeys | None)
     theirs = members.get("applicationServerKey")
     if theirs is None and isinstance(options, Mapping):
         theirs = options.get("applicationServerKey")
-    if keys is None or theirs is None or _bytes(theirs) == keys.public:
+    if keys is None or theirs is None:
         return []
-    shown = f"{theirs[:8]}…" if len(_bytes(theirs)) == p256.POINT else kind(theirs)
-    ours = f"{keys.application_server_key[:8]}…"
+    found = recognize(theirs if isinstance(theirs, str | bytes) else json.dumps(theirs, default=str))
+    if found.kind is not Kind.PUBLIC:
+        advice = advise(theirs, Kind.PUBLIC)
+        seen = f"applicationServerKey is {advice.what if advice else kind(theirs)}: no key can be read"
+        fix = "Store the key that the page subscribed with, as 87 characters of base64url, or none."
+        return [hint("application-server-key-unreadable", seen, THEM, BadPublicKey.rfc, fix)]
+    if found.raw == keys.public:  # In any spelling: it is this server that has stored it.
+        return []
+    shown, ours = f"{base64url.encode(found.raw)[:8]}…", f"{keys.application_server_key[:8]}…"
     seen = f"the subscription was made for {shown}, and these keys are {ours}"
     fix = (
         "Sign with the old keys if you still have them; otherwise let the page unsubscribe and "

@@ -12,8 +12,10 @@ from pushlab.appserver.explain.outcome import Outcome
 from pushlab.appserver.participants import shown_name
 from pushlab.appserver.web.handler import Handler
 from pushlab.errors import (
+    BadBase64url,
     BadEndpoint,
     BadField,
+    BadPublicKey,
     NoEndpoint,
     PushServiceRefused,
     SubscriptionGone,
@@ -22,7 +24,7 @@ from pushlab.errors import (
 from pushlab.journal import Party
 from pushlab.protocol import base64url, p256
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.spelling import wrapping
+from pushlab.protocol.spelling import Kind, advise, wrapping
 from pushlab.protocol.subscription import PushSubscription, label_of
 from pushlab.settings import patience
 from pushlab.text import show
@@ -136,7 +138,13 @@ def key_in(request: Mapping[str, Any]) -> bytes | None:
     text = request.get("applicationServerKey", beside)
     if text is None:
         return None
-    return p256.raw_public(p256.load_public(base64url.decode(text)))
+    try:
+        return p256.raw_public(p256.load_public(base64url.decode(text)))
+    except (BadBase64url, BadPublicKey) as reason:
+        found = advise(text, Kind.PUBLIC)
+        detail = f"it is {found.what}" if found else reason.detail
+        told = f"applicationServerKey cannot be read: {detail}"
+        raise type(reason)(told, hint=found.turn if found else "") from None
 
 
 class RemoveSubscriptionHandler(Handler):

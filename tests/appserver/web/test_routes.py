@@ -522,9 +522,20 @@ def test_a_subscription_for_another_key_is_kept_with_that_key_and_a_warning(
             reply = await fetch(add, someone.to_json() | made_for)
             assert ("another application server key" in str(reply.json["data"])) is warned
             assert server.store.get(someone.endpoint).application_server_key == stored
-        for wrong, code in (("BA", "bad-public-key"), (7, "bad-base64url"), ("é", "bad-base64url")):
-            reply = await fetch(add, someone.to_json() | {"applicationServerKey": wrong})
-            assert reply.error == (400, code)
+        for wrong, code in (
+            ("BA", "bad-public-key"),
+            (7, "bad-base64url"),
+            ("é", "bad-base64url"),
+            ({}, "bad-base64url"),
+            (f"{own}=", "bad-base64url"),
+        ):
+            for beside in (
+                {"applicationServerKey": wrong},
+                {"options": {"applicationServerKey": wrong}},
+            ):
+                reply = await fetch(add, someone.to_json() | beside)
+                assert reply.error == (400, code)
+                assert "applicationServerKey cannot be read" in reply.json["error"]["message"]
 
     world(scenario)
 
