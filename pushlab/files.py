@@ -14,8 +14,12 @@ MAX_SIZE = 65536
 
 def read(path: Path, limit: int = MAX_SIZE) -> bytes:
     """Read a small file. Raises OSError, also if it is larger than ``limit`` bytes."""
-    with path.open("rb") as file:
-        content = file.read(limit + 1)
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except ValueError:  # A zero in it, or half a surrogate pair.
+        why = "it has a character that no path has"
+        raise OSError(errno.EINVAL, why, os.fspath(path)) from None
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", os.fspath(path))
     return content

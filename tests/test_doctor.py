@@ -32,7 +32,7 @@ from pushlab.doctor.findings import Level, Report, bad, hint, ok
 from pushlab.doctor.keys import examine_key_file, examine_keys
 from pushlab.doctor.options import examine_options
 from pushlab.doctor.subscription import examine_subscription
-from pushlab.errors import BrowserNotFound
+from pushlab.errors import BadArgument, BrowserNotFound
 from pushlab.notebook import Lab
 from pushlab.protocol import base64url, p256
 from pushlab.protocol.examples import RFC8291
@@ -828,6 +828,19 @@ def test_files_serve_as_well_as_values(quiet, tmp_path):
             lab.doctor("nowhere.json")
         twice = json.dumps(json.dumps(sub()))
         assert codes(lab.doctor(twice, keys=str(tmp_path / "my.env"))) == ["subscription-json-in-json"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [REAL, f"curl -X POST {REAL}", f"vapid t=eyJ0eXAiOiJKV1QifQ.e30.AAAA, k={PUBLIC}", PRIVATE],
+)
+def test_what_is_no_path_is_named_and_not_repeated(tmp_path, source):
+    for given in ("subscription", "claims", "options"):
+        with pytest.raises(BadArgument, match="the path of a file is wanted") as caught:
+            examine(**{given: source}, data=tmp_path)
+        assert not [secret for secret in SECRETS if secret in str(caught.value)]
+    with pytest.raises(BadArgument, match="the private key itself"):
+        examine(keys=Path(PRIVATE), data=tmp_path)
 
 
 # --- the report ----------------------------------------------------------------------------------

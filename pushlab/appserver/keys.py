@@ -216,7 +216,8 @@ class VapidKeys:
         An existing key file gets mode 0600. Raises what load() and save() raise.
         """
         path = Path(path)
-        if not path.exists():
+        if not private_file.exists(path):
+            private_file.check_path(path)  # A new file would be named by the key.
             try:
                 cls.generate(subject).save(path)
             except KeyFileExists:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pushlab import files
 from pushlab.errors import KeyFileError, KeyFileExists, KeyFileMalformed, KeyFileMissing
+from pushlab.protocol.spelling import paths
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +73,28 @@ def read(path: Path) -> bytes:
     """
     try:
         return files.read(path)
-    except FileNotFoundError:
-        raise KeyFileMissing(f"there is no file {path}") from None
-    except OSError as reason:
-        raise KeyFileMalformed(f"{path} cannot be read: {reason.strerror}") from None
+    except OSError as error:
+        reason = error
+    # Raised in the handler, this would have the other error, and with it the path, in its traceback.
+    check_path(path)
+    if isinstance(reason, FileNotFoundError):
+        raise KeyFileMissing(f"there is no file {path}")
+    raise KeyFileMalformed(f"{path} cannot be read: {reason.strerror}")
+
+
+def exists(path: Path) -> bool:
+    """Say whether there is such a file. A path that is too long leads to none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def check_path(path: Path) -> None:
+    """Refuse what can hardly be the path of a missing file. Raises KeyFileMissing."""
+    if what := paths.not_a_path(str(path)):
+        seen = f"the path of a file is wanted, and this is {what}"
+        raise KeyFileMissing(seen, hint=paths.TURN)
 
 
 def is_exposed(path: Path) -> bool:

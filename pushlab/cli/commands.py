@@ -69,11 +69,20 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"pushlab: {bounded(str(error))}", file=sys.stderr)
             return 2 if judges or isinstance(error, WRONG_ARGUMENTS) else 1
         except OSError as error:  # A file or a folder of the arguments, or one of this machine's.
-            name = f"{error.filename}: " if error.filename else ""
-            print(f"pushlab: {bounded(f'{name}{error.strerror or error}')}", file=sys.stderr)
+            print(f"pushlab: {bounded(_said_of(error))}", file=sys.stderr)
             return 2 if judges or error.errno in WRONG_PATHS else 1
         except KeyboardInterrupt:
             return 128 + (received[-1] if received else signal.SIGINT)
+
+
+def _said_of(error: OSError) -> str:
+    from pushlab.protocol.spelling.paths import cannot_be_read, not_a_path
+
+    if not error.filename:
+        return str(error.strerror or error)
+    if not_a_path(str(error.filename)):  # A key in place of its file is not repeated.
+        return cannot_be_read(error.filename, error.strerror)
+    return f"{error.filename}: {error.strerror or error}"
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -295,6 +304,7 @@ def _conformance(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from pushlab.doctor import examine
+    from pushlab.protocol.spelling.paths import cannot_be_read
 
     try:
         report = examine(
@@ -307,7 +317,7 @@ def _doctor(options: argparse.Namespace) -> int:
             port=options.port,
         )
     except OSError as error:
-        said = bounded(f"{error.filename} cannot be read: {error.strerror}")
+        said = bounded(cannot_be_read(error.filename, error.strerror))
         print(f"pushlab: {said}", file=sys.stderr)
         return 2
     if options.json:

@@ -9,7 +9,7 @@ from pushlab.appserver import key_sources
 from pushlab.appserver.key_sources import KeySource
 from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.errors import KeyFileExists, KeyFileMalformed, KeyMismatch, UnreadableFile
-from pushlab.protocol.spelling import key_file, key_file_reader
+from pushlab.protocol.spelling import key_file, key_file_reader, paths
 from pushlab.reader import command
 
 
@@ -21,7 +21,7 @@ def keys(*, file: Path | None, source: Path | None, subject: str | None, as_json
     """
     path = file or settings.data_folder() / "vapid.env"
     made = not path.exists()
-    if file and not made:
+    if file and (not made or paths.not_a_path(str(file))):  # No new file is named by a key.
         given(file)
     if made:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def given(path: Path) -> bytes:
     try:
         return files.read(path)
     except OSError as reason:
-        raise UnreadableFile(f"{path} cannot be read: {reason.strerror}") from None
+        raise UnreadableFile(paths.cannot_be_read(path, reason.strerror)) from None
 
 
 def _import(source: Path, path: Path, subject: str | None) -> str:

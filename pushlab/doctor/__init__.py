@@ -21,6 +21,8 @@ from pushlab.doctor.options import examine_options
 from pushlab.doctor.room import examine_room
 from pushlab.doctor.subscription import examine_stored, examine_subscription, members_of, origin_of
 from pushlab.doctor.text import vendor as vendor_of
+from pushlab.errors import BadArgument
+from pushlab.protocol.spelling import paths
 from pushlab.protocol.strict_json import JsonObject
 
 __all__ = ["Finding", "Level", "Report", "Source", "examine"]
@@ -46,7 +48,7 @@ def examine(
     ``keys``: VAPID keys or their file, by default those of the data folder; ``page``: URL of a
     client page; ``data``: the data folder; ``port``: where a lab may be running; ``stored``: the
     applicationServerKey of each stored subscription; ``host``: the address of a room, which may be
-    open at ``port``. Raises OSError if a given file cannot be read.
+    open at ``port``. Raises OSError if a given file cannot be read, BadArgument if it is no path.
     """
     subscription, claims, options = _content(subscription), _content(claims), _content(options)
     now, data = time.time(), settings.data_folder(data)
@@ -74,7 +76,17 @@ def _content(source: Source) -> JsonObject | str | bytes | None:
         source = source.removeprefix("\ufeff")  # A byte order mark, which changes nothing.
     if isinstance(source, str) and not source.lstrip().startswith(("{", "[", '"')):
         source = Path(source)
-    return files.read(source) if isinstance(source, Path) else source
+    return _read(source) if isinstance(source, Path) else source
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return files.read(path)
+    except OSError:
+        if what := paths.not_a_path(str(path)):
+            seen = f"the path of a file is wanted, and this is {what}"
+            raise BadArgument(seen, hint=paths.TURN) from None
+        raise
 
 
 def _examine_keys(
@@ -88,7 +100,7 @@ def _examine_keys(
         return [ok("keys-of-the-environment", seen), *found], ours
     try:
         path = keys or usual
-        content = files.read(path)
+        content = _read(path) if keys else files.read(path)
     except OSError as error:
         if keys is not None:
             raise

@@ -18,10 +18,12 @@ from pushlab.doctor.inspection import (
     inspect_request,
     read_receiver,
 )
+from pushlab.errors import BadArgument
 from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushRequest
 from pushlab.protocol.spelling import captured
 from pushlab.protocol.spelling.captured import Captured
+from pushlab.protocol.spelling.paths import not_a_path
 
 
 class Inspected(tuple[Inspection, ...]):
@@ -66,7 +68,12 @@ def inspect(
         inspected = Inspected([inspect_request(request, now, keys)])
     else:
         path = _path(source)
-        content = files.read(path, MAX_SIZE) if path else _bytes(source)
+        try:
+            content = files.read(path, MAX_SIZE) if path else _bytes(source)
+        except OSError:
+            if not isinstance(source, str) or (source.strip() and not not_a_path(source)):
+                raise
+            path, content = None, _bytes(source)  # A line that is no request, and no path.
         alone = None if body is None else _bytes(body)
         inspected = Inspected(inspect_content(content, now, body=alone, receiver=keys, source=path))
     inspected.secrets = secrets
@@ -93,4 +100,11 @@ def _receiver(given: Path | str | bytes | Mapping[str, object] | Receiver | None
         return read_receiver(json.dumps(dict(given), default=base64url.encode).encode())
     if isinstance(given, str) and not given.lstrip().startswith("{"):
         given = Path(given)
-    return read_receiver(_bytes(given))
+    try:
+        content = _bytes(given)
+    except OSError:
+        if not (what := not_a_path(str(given))):
+            raise
+        hint = 'Give {"private": …, "auth": …}, both as base64url, or a file with them'
+        raise BadArgument(f"the receiver is {what}, where a file belongs", hint=hint) from None
+    return read_receiver(content)

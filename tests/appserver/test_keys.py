@@ -322,6 +322,29 @@ def test_a_mismatch_in_a_file_names_the_file(tmp_path):
         VapidKeys.load(path)
 
 
+IN_PLACE_OF_A_PATH = {
+    "base64url": PRIVATE,
+    "hexadecimal": RAW.hex(),
+    "PEM": PKCS8,
+    "PEM with escapes": PKCS8.replace("\n", "\\n"),
+    ".env": ENV,
+    "too long": f"{ENV}# {'x' * 300}",
+    "a zero": f"{PRIVATE}\0",
+}
+
+
+@pytest.mark.parametrize("text", IN_PLACE_OF_A_PATH.values(), ids=IN_PLACE_OF_A_PATH)
+def test_a_key_in_place_of_its_path_is_not_repeated_and_names_no_file(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    for load in (VapidKeys.load, VapidKeys.load_or_generate):
+        with pytest.raises(KeyFileMissing, match="the path of a file is wanted") as caught:
+            load(text)
+        told = "".join(traceback.format_exception(caught.value))
+        for secret in (PRIVATE[:20], RAW.hex()[:20], "AIU+eZ8FLGz9O3bb"):
+            assert secret not in told
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_is_no_key_file(tmp_path):
     with pytest.raises(KeyFileMalformed, match="cannot be read"):
         VapidKeys.load(tmp_path)

@@ -95,6 +95,49 @@ def test_a_file_that_cannot_be_read_is_one_line_and_status_2(command, tmp_path, 
     assert "cannot be read" in said.err
 
 
+SUBSCRIPTION = '{"endpoint":"https://push.example.net/s3cret","keys":{"auth":"BTBZMqHH6r4Tts7J_aSIgg"}}'
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["keys", "--file", PRIVATE], "the private key itself"),
+        (["keys", "--file", PRIVATE, "--subject", "mailto:me@example.org"], "the private key itself"),
+        (["keys", "--import", PRIVATE], "the private key itself"),
+        (["keys", "--import", KEYS.to_pem().decode()], "the private key itself"),
+        (["keys", "--subject", PRIVATE], "the private key"),
+        (["keys", "--subject", RAW.hex()], "the private key"),
+        (["keys", "--subject", f"mailto:{PRIVATE}"], "the private key"),
+        (["keys", "--subject", KEYS.to_pem().decode()], "characters that cannot be shown"),
+        (["doctor", "--keys", PRIVATE], "the private key itself"),
+        (["doctor", "--keys", KEYS.to_pem().decode()], "the private key itself"),
+        (["doctor", "--subscription", SUBSCRIPTION], "JSON"),
+        (["doctor", "--claims", PRIVATE], "the private key itself"),
+        (["send", SUBSCRIPTION], "JSON"),
+        (["send", "--file", PRIVATE, "SUBSCRIPTION"], "the private key itself"),
+        (["inspect", "curl https://push.example.net/s3cret"], "a URL"),
+        (["inspect", "SUBSCRIPTION", "--receiver", PRIVATE], "the private key itself"),
+    ],
+)
+def test_a_key_or_json_in_place_of_a_path_is_named_and_not_repeated(
+    command, words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "SUBSCRIPTION").write_text("{}")
+    try:
+        status = main(command)
+    except SystemExit as ended:  # argparse's own
+        status = ended.code
+    assert status == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("pushlab: ") and said.err.count("\n") == 1
+    assert words in said.err
+    pem = KEYS.to_pem().decode().splitlines()[1]
+    for secret in (PRIVATE, RAW.hex(), pem, "s3cret", "BTBZMqHH"):
+        assert secret not in said.err
+    assert [path.name for path in tmp_path.iterdir() if path.name != "data"] == ["SUBSCRIPTION"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

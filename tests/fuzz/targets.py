@@ -47,6 +47,7 @@ from pushlab.protocol import base64url, content_coding, encryption, jws, strict_
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.spelling import Kind, advise, captured, key_file_reader, recognize, times, wrapping
+from pushlab.protocol.spelling.paths import not_a_path
 from pushlab.protocol.spelling.shapes import LENGTHS
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.chromium import checkin, messages, protobuf
@@ -209,6 +210,7 @@ def read_spelling(data: bytes) -> None:
         assert len(found.raw) in ((LENGTHS[found.kind],) if found.kind else (0,))
         said = [found.name, found.what, found.turn, repr(found)]
         said += [part for kind in Kind for part in advise(value, kind) or ()]
+        said += [not_a_path(text_of(data))]
         assert not [text for text in said if not text.isprintable() or len(text) > 1000]
         _says_nothing_of(text_of(data), said)
 

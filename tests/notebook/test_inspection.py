@@ -102,6 +102,44 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        f"curl -X POST {URL} -H 'TTL: 15' -H 'Authorization: {TOKEN}'",
+        f"fetch('{URL}')",
+        TOKEN,
+        "",
+        "  ",
+        json.dumps({"endpoint": URL}),
+        base64url.encode(RFC8291.body),
+        "a\0b",
+        "\ud800",
+        "x y" * 200,
+    ],
+)
+def test_one_line_that_is_no_request_is_told_as_several_lines_are(line):
+    with pytest.raises(BadArgument, match="holds no request") as caught:
+        inspect(line)
+    assert caught.value.__cause__ is caught.value.__context__ is None, "the line would be in it"
+    assert "JzLQ3raZJfFB" not in str(caught.value)
+
+
+def test_a_key_in_place_of_the_receiver_s_file_is_not_repeated():
+    with pytest.raises(BadArgument, match="the private key itself") as caught:
+        inspect(CONTENT, receiver=KEYS["private"])
+    assert KEYS["private"] not in str(caught.value) and caught.value.__suppress_context__
+    with pytest.raises(FileNotFoundError):
+        inspect(CONTENT, receiver="nosuch.json")
+
+
+def test_an_indented_request_is_the_same_request():
+    text = f"POST {URL}\nTTL: 15\nAuthorization: {TOKEN}\n\n"
+    told = repr(inspect(text, at=AT))
+    assert "no TTL" not in told
+    assert repr(inspect("\n" + text.replace("\n", "\n    ").join(["    ", ""]), at=AT)) == told
+    assert repr(inspect(text.replace("\n", "\n    ", 2), at=AT)) == told
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"POST / HTTP/1.1\nTTL: <script>\x1b[31m\nX: \xff\n\n" + bytes(5000),

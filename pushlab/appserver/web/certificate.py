@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from pushlab.errors import BadCertificate
+from pushlab.protocol.spelling.paths import cannot_be_read
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _read(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as reason:
-        raise BadCertificate(f"{path} cannot be read: {reason.strerror}") from None
+        raise BadCertificate(cannot_be_read(path, reason.strerror)) from None
     except (TypeError, ValueError):  # ValueError: a NUL character
         raise BadCertificate(f"{path!r} names no file") from None
 

@@ -9,6 +9,7 @@
     key_file.py         what a file of keys holds      and what is to say about it
     wrapping.py         where a subscription is        in a member, in an array, in a text
     times.py            what a number counts           milliseconds, a duration, seconds
+    paths.py            what is no path            a key in place of its file
     captured.py         a request, as tools write it   raw HTTP, curl -v, a HAR file
 
 The strict readers (``base64url``, ``p256``, ``PushSubscription``, ``VapidKeys``) decide what is
