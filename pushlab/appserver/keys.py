@@ -35,7 +35,7 @@ from pushlab.errors import (
 )
 from pushlab.protocol import base64url, p256, strict_json, utf8, vapid
 from pushlab.protocol.spelling import key_file, key_file_reader
-from pushlab.protocol.spelling.shapes import is_printable
+from pushlab.protocol.spelling.shapes import raw_private
 
 DEFAULT_SUBJECT = "mailto:pushlab@example.com"
 """The contact for the operators of push services. Replace it: example.com is reserved (RFC 2606)."""
@@ -228,9 +228,8 @@ class VapidKeys:
 
     @classmethod
     def _from_bytes(cls, content: bytes, subject: str) -> "VapidKeys":
-        # 32 printable characters are a text. Random bytes look like that once in 10^14 times.
-        if len(content) == p256.SCALAR and not is_printable(content):
-            return cls.from_raw(content, subject=subject)
+        if raw := raw_private(content):
+            return cls.from_raw(raw, subject=subject)
         text = utf8.decode(content).strip()
         if "-----BEGIN" in text:
             return cls.from_pem(text, subject)

@@ -15,7 +15,7 @@ from pushlab.errors import KeyFileMalformed, MalformedJson, NotUtf8, PushlabErro
 from pushlab.protocol import base64url, p256, strict_json, utf8
 from pushlab.protocol.spelling import Kind, advise, key_file, key_file_reader
 from pushlab.protocol.spelling.encodings import ALPHABETS
-from pushlab.protocol.spelling.shapes import is_printable
+from pushlab.protocol.spelling.shapes import raw_private
 from pushlab.reader import command
 
 US = "application server"
@@ -35,8 +35,8 @@ def examine_keys(content: bytes, vendor: str = "") -> Keys:
     ``content``: a .env, a PEM, a JWK, base64url, or 32 raw bytes; ``vendor``: of the push service
     to which messages will be sent, because Apple is stricter about the subject.
     """
-    if len(content) == p256.SCALAR and not is_printable(content):
-        return _keys(lambda: VapidKeys.from_raw(content))
+    if raw := raw_private(content):
+        return _keys(lambda: VapidKeys.from_raw(raw))
     try:
         text = utf8.decode(content).strip()
     except NotUtf8 as error:

@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from py_vapid import Vapid
 
+from pushlab.appserver.key_sources import convert
 from pushlab.appserver.keys import VapidKeys, parse_env
+from pushlab.doctor.keys import examine_keys
 from pushlab.errors import (
     BadBase64url,
     BadPrivateKey,
@@ -320,6 +322,23 @@ def test_a_mismatch_in_a_file_names_the_file(tmp_path):
     path.chmod(0o600)
     with pytest.raises(KeyMismatch, match="vapid.env"):
         VapidKeys.load(path)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_raw_bytes_may_have_a_line_break_after_them(tmp_path, end):
+    for raw in (RAW, RAW[:-1] + b"\n"):
+        (tmp_path / "key").write_bytes(raw + end)
+        keys = VapidKeys.load(tmp_path / "key")
+        assert keys == VapidKeys.from_raw(raw)
+        assert convert(raw + end)[0] == keys and examine_keys(raw + end)[1] == keys
+
+
+@pytest.mark.parametrize("content", [b"\2" + RAW[1:] + b"\n", RAW + b"\0", RAW + b"\n\n"])
+def test_other_bytes_after_raw_ones_are_not_cut(tmp_path, content):
+    (tmp_path / "key").write_bytes(content)
+    with pytest.raises(KeyFileMalformed):
+        VapidKeys.load(tmp_path / "key")
+    assert examine_keys(content)[1] is None
 
 
 IN_PLACE_OF_A_PATH = {

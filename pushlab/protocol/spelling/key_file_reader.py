@@ -27,7 +27,7 @@ from pushlab.protocol.spelling.key_file import (
     KeyFile,
 )
 from pushlab.protocol.spelling.recognize import Spelling, recognize
-from pushlab.protocol.spelling.shapes import Kind, is_printable
+from pushlab.protocol.spelling.shapes import Kind, is_printable, raw_private
 
 # Each repetition has a bound: without one, a long line without a = costs the square of its length.
 PEM_BLOCK = r"-----BEGIN\ [^-]{1,40}+-----[^-]{0,8000}+-----END\ [^-]{1,40}-----"
@@ -98,6 +98,7 @@ def read(content: str | bytes) -> KeyFile:
     'WEB_PUSH_VAPID_PRIVATE_KEY'
     """
     if isinstance(content, bytes):
+        content = raw_private(content) or content
         if not is_printable(content) and (spelling := recognize(content)).shape:
             return _of_spelling("bytes that are not text", spelling)
         for pattern, form, problem in BINARIES:
