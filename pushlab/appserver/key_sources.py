@@ -19,6 +19,7 @@ from pushlab.protocol.spelling import Kind, key_file_reader
 from pushlab.reader import command
 
 ENVIRONMENT = "the environment"
+SURROGATE = re.compile("[\ud800-\udfff]")
 SUBJECT_LINE = re.compile(r"(?m)^([ \t]*(?:export[ \t]+)?VAPID_SUBJECT[ \t]*=).*$")
 
 
@@ -54,13 +55,30 @@ def find(
 
 
 def of_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables about VAPID that are set and not empty."""
-    return {name: value.strip() for name in NAMES if (value := environment.get(name, "")).strip()}
+    """Return the variables about VAPID that are set and not empty.
+
+    Bytes that are no UTF-8 come from Python as halves of surrogate pairs, which cannot be written. Each
+    becomes U+FFFD, as everywhere where bytes were lost.
+    """
+    values = ((name, SURROGATE.sub("\ufffd", environment.get(name, "")).strip()) for name in NAMES)
+    return {name: value for name, value in values if value}
 
 
 def to_lines(values: Mapping[str, str]) -> str:
-    """Write variables as the lines of a .env file."""
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+    """Write variables as the lines of a .env file.
+
+    A line may have quotes and a remark, and a variable has neither: Docker's --env-file, for one,
+    keeps them. So such a value is put in quotes, with which the line says just what the variable says.
+
+    >>> print(to_lines({"VAPID_SUBJECT": '"mailto:me@example.com"'}), end="")
+    VAPID_SUBJECT='"mailto:me@example.com"'
+    """
+    return "".join(_line(name, value) for name, value in values.items())
+
+
+def _line(name: str, value: str) -> str:
+    lines = (f"{name}={quote}{value}{quote}\n" for quote in ("", "'", '"'))
+    return next((line for line in lines if parse_env(line) == {name: value}), f"{name}={value}\n")
 
 
 def convert(content: bytes, subject: str = "") -> tuple[VapidKeys, str]:

@@ -105,9 +105,17 @@ def _examine_keys(
         if keys is not None:
             raise
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            return [ok("no-keys-yet", "no VAPID keys yet: the lab makes them at its first start")], None
+            told = ok("no-keys-yet", "no VAPID keys yet: the lab makes them at its first start")
+            return [told, *_examine_subject_of_environment(keys, vendor)], None
         seen = f"the key file {path} cannot be read: {error.strerror}"
         fix = "Own the file, and let nobody else read it: chown, then chmod 600."
         return [bad("key-file-unreadable", seen, "this machine", "", fix)], None
     found, ours = examine_keys(content, vendor)
-    return [*found, *examine_key_file(path)], ours
+    found += [*examine_key_file(path), *_examine_subject_of_environment(keys, vendor)]
+    return found, ours
+
+
+def _examine_subject_of_environment(keys: Path | None, vendor: str) -> list[Finding]:
+    """Examine the contact that comes before that of the usual file."""
+    subject = None if keys else key_sources.of_environment(os.environ).get("VAPID_SUBJECT")
+    return examine_subject(subject, vendor, "VAPID_SUBJECT of the environment") if subject else []

@@ -1,12 +1,15 @@
 """Where keys come from: the environment before the file, and other tools' files when asked."""
 
 import json
+import re
 
 import pytest
 
 from pushlab.appserver import key_sources
 from pushlab.appserver.key_sources import convert, find, set_subject
-from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys, parse_env
+from pushlab.appserver.keys import DEFAULT_SUBJECT, NAMES, VapidKeys, parse_env
+from pushlab.doctor import examine
+from pushlab.doctor.findings import Level
 from pushlab.errors import (
     BadSubject,
     KeyFileMalformed,
@@ -72,6 +75,57 @@ def test_what_is_wrong_in_the_environment_is_said_and_the_file_is_not_taken(
         find(tmp_path / "vapid.env", values)
     assert caught.value.detail.startswith("the environment: ") and words in str(caught.value)
     assert PRIVATE not in str(caught.value) and RAW.hex() not in str(caught.value)
+
+
+ABOUT_KEYS = ("private-key-", "public-key-", "subject-")
+NOT_AS_IN_A_FILE = [
+    ({"VAPID_PRIVATE_KEY": f'"{PRIVATE}"'}, "VAPID_PRIVATE_KEY is a text in quotes"),
+    ({"VAPID_PRIVATE_KEY": f"'{PRIVATE}'"}, "VAPID_PRIVATE_KEY is a text in quotes"),
+    ({"VAPID_PRIVATE_KEY": f"{PRIVATE} # mine"}, "VAPID_PRIVATE_KEY is a text with a remark after it"),
+    (MINE | {"VAPID_PUBLIC_KEY": f'"{PUBLIC}"'}, "VAPID_PUBLIC_KEY is a text in quotes"),
+    (MINE | {"VAPID_SUBJECT": '"mailto:me@site.org"'}, "has quotes around it"),
+    (MINE | {"VAPID_SUBJECT": "mailto:me@site.org # me"}, "has a space|# me"),
+    ({"VAPID_PRIVATE_KEY": "\udcff\udcfe"}, "VAPID_PRIVATE_KEY is bytes that were read as if"),
+    (MINE | {"VAPID_PUBLIC_KEY": "\udcff\udcfe"}, "VAPID_PUBLIC_KEY is bytes that were read as if"),
+    (MINE | {"VAPID_SUBJECT": "\udcff\udcfe"}, "is text of 2 characters|has a letter beyond ASCII"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "words"), NOT_AS_IN_A_FILE)
+def test_a_variable_is_no_line_of_a_file_and_the_doctor_says_the_same(
+    tmp_path, monkeypatch, values, words
+):
+    with pytest.raises((KeyFileMalformed, BadSubject), match=words) as caught:
+        find(tmp_path / "vapid.env", values)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    wrong = [finding for finding in examine(data=tmp_path) if finding.code.startswith(ABOUT_KEYS)]
+    said = [finding.seen for finding in wrong if finding.level is Level.BAD]
+    assert len(said) == 1 and re.search(words, said[0])
+    assert PRIVATE not in f"{caught.value}{said}"
+
+
+def test_the_doctor_examines_the_contact_that_comes_before_that_of_the_file(tmp_path, monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VAPID_SUBJECT", "'mailto:me@site.org'")
+    with pytest.raises(BadSubject):
+        find(tmp_path / "vapid.env")
+    assert "subject-not-a-contact" in [finding.code for finding in examine(data=tmp_path)]
+    KEYS.save(tmp_path / "vapid.env", overwrite=True)
+    assert "subject-not-a-contact" in [finding.code for finding in examine(data=tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "value", ["plain", '"double"', "'single'", "a # b", "https://example.com/#me", "#", "\"both' # x"]
+)
+def test_a_variable_is_written_as_the_line_that_says_the_same(value):
+    assert parse_env(key_sources.to_lines({"VAPID_SUBJECT": value})) in (
+        {"VAPID_SUBJECT": value},
+        {"VAPID_SUBJECT": "\"both'"},  # Neither quote can hold this one.
+    )
 
 
 # --- other tools' files ----------------------------------------------------------------------------

@@ -165,6 +165,12 @@ def _without_comma(text: str) -> Inside:
     return text[1:] if text[0] in "\"'`" else None
 
 
+def _without_remark(text: str) -> Inside:
+    """Take off what a .env may have after a value, and a variable may not."""
+    found = re.fullmatch(r"(\S+)\s+(?:#|//).*", text.strip())
+    return found[1] if found else None
+
+
 def _raw_characters(text: str) -> Inside:
     """Read a text in which each character is one byte, as String.fromCharCode() makes it."""
     if len(text) not in RAW_LENGTHS or (text.isascii() and text.isprintable()):
@@ -224,6 +230,7 @@ ENCODINGS: tuple[Encoding, ...] = (
         "Encode them: btoa(), then write - for + and _ for /, and leave out the =.", _raw_characters),
     Encoding("with-comma", "a text with a comma, a semicolon or one quote too many", "Leave it out.",
         _without_comma),
+    Encoding("with-remark", "a text with a remark after it", "Leave the remark out.", _without_remark),
     Encoding("with-spaces", "a text with spaces, line breaks or invisible characters in it",
         "Remove them.", _unspaced),
     Encoding("spaces-for-plus", "plain base64 whose + a form has turned into spaces",
