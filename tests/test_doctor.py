@@ -843,6 +843,12 @@ def test_what_is_no_path_is_named_and_not_repeated(tmp_path, source):
         examine(keys=Path(PRIVATE), data=tmp_path)
 
 
+def test_a_public_key_alone_in_the_environment_is_a_hint(tmp_path, monkeypatch):
+    KEYS.save(tmp_path / "vapid.env")
+    monkeypatch.setenv("VAPID_PUBLIC_KEY", OTHERS.application_server_key)
+    assert "public-key-alone" in codes(examine(data=tmp_path))
+
+
 # --- the report ----------------------------------------------------------------------------------
 
 

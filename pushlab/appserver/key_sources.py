@@ -15,7 +15,7 @@ from pushlab.appserver import private_file
 from pushlab.appserver.keys import DEFAULT_SUBJECT, NAMES, VapidKeys, explained, parse_env
 from pushlab.errors import BadSubject, FormatError, KeyFileMalformed, KeyMismatch
 from pushlab.protocol import utf8, vapid
-from pushlab.protocol.spelling import Kind, key_file_reader
+from pushlab.protocol.spelling import Kind, key_file_reader, recognize
 from pushlab.reader import command
 
 ENVIRONMENT = "the environment"
@@ -62,6 +62,24 @@ def of_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """
     values = ((name, SURROGATE.sub("\ufffd", environment.get(name, "")).strip()) for name in NAMES)
     return {name: value for name, value in values if value}
+
+
+def public_alone(keys: VapidKeys, environment: Mapping[str, str] | None = None) -> str:
+    """Say that the environment has a public key without its private one, and not that of these keys.
+
+    Returns "" if that is not so. Whoever misspells the private key's name would sign with these keys.
+    """
+    values = of_environment(os.environ if environment is None else environment)
+    public = values.get("VAPID_PUBLIC_KEY")
+    if not public or values.get("VAPID_PRIVATE_KEY") or recognize(public).raw == keys.public:
+        return ""
+    return (
+        "VAPID_PUBLIC_KEY is in the environment without VAPID_PRIVATE_KEY, and it is not the public key "
+        "of this pair"
+    )
+
+
+MISSPELLED = "Set VAPID_PRIVATE_KEY too (is its name misspelled?), or unset the public one."
 
 
 def to_lines(values: Mapping[str, str]) -> str:

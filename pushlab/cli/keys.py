@@ -32,6 +32,8 @@ def keys(*, file: Path | None, source: Path | None, subject: str | None, as_json
     taken = key_sources.find(path, {} if file or source else None)
     imported = f"{source} ({form})" if source else ""
     _show(taken, path, made=made, imported=imported, as_json=as_json)
+    if not (file or source) and (other := key_sources.public_alone(taken.keys)):
+        print(f"{other}. {key_sources.MISSPELLED}", file=sys.stderr)
     return 0
 
 

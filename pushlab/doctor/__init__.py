@@ -13,7 +13,7 @@ from pushlab import files, settings
 from pushlab.appserver import key_sources
 from pushlab.appserver.keys import VapidKeys
 from pushlab.doctor.claims import examine_claims, examine_subject
-from pushlab.doctor.findings import Finding, Level, Report, bad, ok
+from pushlab.doctor.findings import Finding, Level, Report, bad, hint, ok
 from pushlab.doctor.keys import examine_key_file, examine_keys, usable
 from pushlab.doctor.machine import examine_machine
 from pushlab.doctor.network import examine_network
@@ -112,6 +112,8 @@ def _examine_keys(
         return [bad("key-file-unreadable", seen, "this machine", "", fix)], None
     found, ours = examine_keys(content, vendor)
     found += [*examine_key_file(path), *_examine_subject_of_environment(keys, vendor)]
+    if keys is None and ours and (seen := key_sources.public_alone(ours)):
+        found.append(hint("public-key-alone", seen, "application server", "", key_sources.MISSPELLED))
     return found, ours
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.cli.commands import main
+from pushlab.doctor import examine
 from pushlab.protocol import base64url
 
 RAW = bytes(range(1, 33))
@@ -59,6 +60,22 @@ def test_keys_says_what_it_took_from_where(data, monkeypatch, capsys):
     assert not (data / "vapid.env").exists()
     assert main(["keys", "--file", str(data / "mine.env")]) == 0
     assert PUBLIC not in capsys.readouterr().out, "a file that is named is what is asked for"
+
+
+def test_a_public_key_alone_in_the_environment_is_told(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("VAPID_PUBLIC_KEY", PUBLIC)
+    monkeypatch.setenv("VAPID_PRIVAT_KEY", PRIVATE)
+    words = "VAPID_PUBLIC_KEY is in the environment without VAPID_PRIVATE_KEY"
+    for _ in ("made", "found"):
+        assert main(["keys"]) == 0
+        assert words in capsys.readouterr().err
+    assert "public-key-alone" in [finding.code for finding in examine(data=data)]
+    assert main(["keys", "--file", str(data / "vapid.env")]) == 0
+    assert capsys.readouterr().err == "", "a file that is named is what is asked for"
+    KEYS.save(data / "vapid.env", overwrite=True)
+    assert main(["keys"]) == 0
+    assert capsys.readouterr().err == "", "it is the same key"
+    assert "public-key-alone" not in [finding.code for finding in examine(data=data)]
 
 
 def test_the_subject_is_written_into_the_file(data, capsys):
