@@ -181,7 +181,7 @@ def inspect_content(
     if not requests:
         what, turn = captured.named(content)
         raise BadArgument(
-            f"{source or 'this'} holds {what or 'no request that can be read'}",
+            f"{source or 'this'} holds no request{f': it is {what}' if what else ' that can be read'}",
             hint=turn or "Give raw HTTP, the text of curl -v or --trace, a HAR file, or an .http file",
         )
     folder = source.parent if source else Path()

@@ -101,7 +101,9 @@ def test_keys_that_cannot_be_read_are_refused_in_a_sentence(content):
 
 
 def test_a_command_in_place_of_a_request_is_named_with_the_next_step():
-    with pytest.raises(BadArgument, match=r"this holds a curl command.*Run the command with --trace -"):
+    with pytest.raises(
+        BadArgument, match=r"this holds no request: it is a curl command.*Run the command with --trace -"
+    ):
         inspect_content(b"curl -X POST \\\n -H 'TTL: 60' https://push.example.net/p", NOW)
     with pytest.raises(BadArgument, match="no request that can be read"):
         inspect_content(b"Dear all", NOW)

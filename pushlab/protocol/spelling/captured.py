@@ -114,7 +114,7 @@ def named(content: bytes) -> tuple[str, str]:
     """Say what a text is that holds no request, and what to give instead; "" if that is not known.
 
     >>> named(b"curl -X POST https://push.example.net/p")[0]
-    'a curl command, and not the request that it sends'
+    'a curl command'
     """
     text = _in_utf8(content)[:MAX_NAMED].decode("latin-1").strip()
     return next(((what, turn) for what, turn, pattern in OTHERS if pattern.search(text)), ("", ""))
@@ -127,26 +127,26 @@ AS_HTTP = "POST and the endpoint, one header a line, an empty line, and < with t
 OTHERS = tuple(
     (what, turn, re.compile(pattern))
     for what, turn, pattern in (
-        ("nothing: it is empty", "Save it again, and look into the file", r"^$"),
-        ("a curl command, and not the request that it sends",
+        ("empty", "Save it again, and look into the file", r"^$"),
+        ("a curl command",
             "Run the command with --trace - at its end, and give what it prints",
             r"^(?:[$>%#] ?)?(?:[\w./\\:-]*[/\\])?curl(?:\.exe)?\s"),
-        ("JavaScript that calls fetch(), and not the request that it sends",
+        ("JavaScript that calls fetch()",
             f"Save the request as a HAR file in the browser's tools, or write it down: {AS_HTTP}",
             r"\bfetch\s*\("),
-        ("code that sends a request, and not the request",
+        ("code that sends one",
             f"Write down what it sends: {AS_HTTP}",
             r"\b(?:(?:requests|httpx|session|axios|client)\.post|webpush|sendNotification)\s*\("),
-        ("a command of PowerShell, and not the request that it sends",
+        ("a command of PowerShell",
             f"Write down what it sends: {AS_HTTP}",
             r"(?i)\b(?:Invoke-(?:WebRequest|RestMethod)|iwr|irm)\s+-"),
-        ("an answer, and not the request", "Give the request that it answers",
+        ("an answer of a server", "Give the request that it answers",
             r"^HTTP/[\d.]+ \d{3}\b"),
         ("the value of an Authorization header alone", "Write Authorization: in front of it",
             r"^(?i:vapid)\s+[tk]\s*="),
         ("a token alone", "Give the whole request, or its header: Authorization: vapid t=…, k=…",
             r"^eyJ[\w-]+\.[\w-]+\.[\w-]*$"),
-        ("a subscription, and not a request", "Give a subscription to the doctor",
+        ("a subscription", "Give a subscription to the doctor",
             r'^\{\s*"endpoint"\s*:'),
     )
 )  # fmt: skip
