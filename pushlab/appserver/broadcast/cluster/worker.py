@@ -15,7 +15,7 @@ import asyncio
 import pickle
 import signal
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -44,8 +44,12 @@ GATHER = 0.01
 """Seconds that a worker waits for more to tell when it has something urgent."""
 
 
+ENDED_KEPT = 1000
+"""Notify-alls whose end a worker remembers."""
+
+
 class Abandoned(Exception):
-    """A range that a worker has given up, because it heard nothing from the application server."""
+    """A range that a worker gives up: it hears nothing from the application server, or of the end."""
 
 
 async def send_range(server: str, run: str, part: tuple) -> None:
@@ -82,7 +86,10 @@ class Pushlab(WorkerPlugin):
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._servers: dict[str, _Server] = {}
+        self._opening = asyncio.Lock()
         self._changed = asyncio.Condition()
+        # Dask cannot take back a range that a worker has begun, and it must not keep its place.
+        self._ended: deque[tuple[str, str]] = deque(maxlen=ENDED_KEPT)
         worker.handlers |= {
             "pushlab_begin": self.begin,
             "pushlab_pulse": self.pulse,
@@ -96,7 +103,10 @@ class Pushlab(WorkerPlugin):
             await self.leave(server)
 
     async def run(self, server: str, run: str) -> "WorkerRun":
-        """Return a notify-all, once this worker has been told of it. Raises Abandoned."""
+        """Return a notify-all, once this worker has been told of it.
+
+        Raises Abandoned if it has ended, or if nothing is heard of it.
+        """
 
         def is_known() -> bool:
             return server in self._servers and run in self._servers[server].runs
@@ -104,22 +114,29 @@ class Pushlab(WorkerPlugin):
         async with self._changed:
             try:
                 async with asyncio.timeout(patience(SILENCE)):
-                    await self._changed.wait_for(is_known)
+                    await self._changed.wait_for(lambda: is_known() or (server, run) in self._ended)
             except TimeoutError:
                 raise Abandoned from None
+            if not is_known():
+                raise Abandoned
             return self._servers[server].runs[run]
 
     async def begin(self, server: str, run: str, equipment: Equipment, order: Order) -> bytes | None:
         """Get ready for a notify-all. Return None, or what has failed: a StoreError that is pickled."""
-        async with self._changed:
+        async with self._opening:
             if server not in self._servers:
                 try:
                     self._servers[server] = await _Server.open(equipment)
                 except PushlabError as error:
                     return pickle.dumps(error)
-            self._servers[server].begin(run, order, partial(self._abandon, server, run))
-            self._changed.notify_all()
+            if (server, run) not in self._ended:  # It may have ended while the database was opened.
+                self._servers[server].begin(run, order, partial(self._abandon, server, run))
+        await self._tell_ranges()
         return None
+
+    async def _tell_ranges(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def pulse(
         self, server: str, run: str, grants: Iterable[tuple], seconds: float
@@ -135,6 +152,8 @@ class Pushlab(WorkerPlugin):
 
     async def end(self, server: str, run: str) -> dict[str, Any] | None:
         """End a notify-all: nothing more is sent, and what is known is recorded."""
+        self._ended.append((server, run))
+        await self._tell_ranges()
         known = self._servers.get(server)
         if known is None or (ended := known.runs.pop(run, None)) is None:
             return None

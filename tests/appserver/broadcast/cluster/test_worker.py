@@ -23,6 +23,7 @@ from pushlab.appserver.broadcast.cluster.worker import Abandoned, Pushlab, Worke
 from pushlab.appserver.broadcast.runs import RecordedOutcome, Runs
 from pushlab.errors import DatabaseLocked, LabStopped, UnableToReadDatabase
 from pushlab.protocol.delivery import PushOptions
+from pushlab.settings import patience
 
 from ...sending import World, always, fill
 
@@ -175,6 +176,34 @@ def test_the_tables_are_looked_for_once_in_a_thread_and_a_fault_is_outlasted_or_
         finally:
             await plugin.leave("server")
         assert threading.current_thread() not in threads
+
+    run(scenario())
+
+
+def test_a_range_of_a_notify_all_that_has_ended_keeps_no_place(run, keys, tmp_path, monkeypatch):
+    """It may have begun just before: Dask does not take it back."""
+    monkeypatch.setattr(worker_module, "SILENCE", 600)
+
+    async def scenario():
+        plugin, equipment = Pushlab(), Equipment.of(keys, f"sqlite:///{tmp_path}/a.sqlite3")
+        plugin.setup(SimpleNamespace(handlers={}))
+        order = Order(1, None, PushOptions())
+        try:
+            await plugin.begin("server", "one", equipment, order)
+            assert await plugin.run("server", "one")
+            waiting = asyncio.ensure_future(plugin.run("server", "two"))
+            await asyncio.sleep(0)
+            assert not waiting.done(), "it may still begin"
+            await plugin.end("server", "one")
+            await plugin.end("server", "two")
+            for late in (waiting, plugin.run("server", "one"), plugin.run("server", "two")):
+                with pytest.raises(Abandoned):
+                    await asyncio.wait_for(late, patience(60))
+            # The application server may have asked for it before it asked for its end.
+            await plugin.begin("server", "two", equipment, order)
+            assert await plugin.pulse("server", "two", [], 0) is None
+        finally:
+            await plugin.leave("server")
 
     run(scenario())
 
