@@ -11,6 +11,7 @@ import asyncio
 import pickle
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -270,11 +271,9 @@ class _Run:
         for worker in workers.keys() - self._pulses.keys():
             check_encrypted(worker, "a worker")
             self._pulses[worker] = asyncio.create_task(self._pulse(worker))
+        self._do_without_gone(workers)
         for worker, pulse in list(self._pulses.items()):
-            if worker not in workers:
-                self._pulses.pop(worker).cancel()
-                self._pace.forget(worker, self._loop.time())
-            elif pulse.done():  # It may have requests under way, and is asked again.
+            if pulse.done():  # It may have requests under way, and is asked again.
                 self._pulses.pop(worker)
                 self._note_fault(worker, pulse)
         if workers:
@@ -284,6 +283,12 @@ class _Run:
             self._useful_at = self._loop.time()
         elif self._loop.time() - self._useful_at > patience(START_SECONDS):
             raise ClusterFailed(self._fault or "there is no worker")
+
+    def _do_without_gone(self, workers: Collection[str]) -> None:
+        """Ask no worker any more that is not among these, which the scheduler has."""
+        for worker in self._pulses.keys() - workers:
+            self._pulses.pop(worker).cancel()
+            self._pace.forget(worker, self._loop.time())
 
     def _useless(self) -> bool:
         return all(pulse.done() for pulse in self._pulses.values())
@@ -331,6 +336,10 @@ class _Run:
         self._ending = True
         if self._client.status != "running":
             return
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(patience(END_SECONDS)):
+                # One that has died since the last look would be waited for until the time is over.
+                self._do_without_gone((await self._client.scheduler.identity())["workers"])
 
         async def end(worker: str, pulse: asyncio.Task[None]) -> None:
             async with asyncio.timeout(patience(END_SECONDS)):

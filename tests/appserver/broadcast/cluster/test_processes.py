@@ -14,6 +14,7 @@ import pytest
 
 from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.broadcast.cluster import options, orders
+from pushlab.appserver.broadcast.cluster import sender as sender_module
 from pushlab.appserver.broadcast.cluster.connection import Connection
 from pushlab.appserver.broadcast.congestion import INITIAL_WINDOW
 from pushlab.appserver.broadcast.origin_queue import FEW
@@ -237,6 +238,48 @@ def test_a_worker_is_killed_and_nobody_is_missed(run, world):
         assert record.outcomes == {"accepted": 500}, "counted from the records, each once"
         twice = sum(count > 1 for count in times.values())
         assert max(times.values()) <= 2 and twice <= 250
+
+    run(scenario())
+
+
+async def seen(condition) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(patience(60)):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_worker_that_has_died_is_not_waited_for_at_the_end(run, world, monkeypatch):
+    monkeypatch.setattr(sender_module, "END_SECONDS", 600)
+
+    async def scenario():
+        killed, begun = asyncio.Event(), asyncio.Event()
+
+        def answer(handler, number):
+            handler.set_status(201)
+            begun.set()
+            return killed.wait()
+
+        world.service.answer = always(201)
+        world.people_are("201-a")  # one range, so that one worker is idle
+        await world.server.notify_all()
+        [sender] = world.server._cluster_senders._senders.values()
+        scheduler = sender._connection._processes.scheduler
+        await seen(lambda: len(scheduler.workers) == 2)
+        # Both are found in the first look, and there is no other one.
+        monkeypatch.setattr(sender_module, "LOOK", 600)
+        monkeypatch.setattr(sender._connection._client.rpc, "timeout", 600)
+        world.service.answer = answer
+        sending = asyncio.ensure_future(world.server.notify_all())
+        await reached(begun, sending)
+        idle = {one.pid for one in world.workers()} - {world.busiest_worker().pid}
+        before = set(scheduler.workers)
+        psutil.Process(*idle).send_signal(signal.SIGKILL)
+        await seen(lambda: before - set(scheduler.workers))
+        killed.set()
+        async with asyncio.timeout(patience(60)):
+            assert (await sending).accepted == 1
 
     run(scenario())
 
