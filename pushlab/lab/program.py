@@ -22,6 +22,9 @@ START_SECONDS = 30
 
 LOOPBACK = "127.0.0.1"
 
+PORTS = range(FREE_PORTS.stop, 20_000)
+"""Where a program listens. A server of ours never takes one meanwhile, before the program does."""
+
 DIRECT = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), "")
 """This machine's own services are reached without a proxy."""
 
@@ -196,11 +199,11 @@ class Programs:
 
 def _free_port() -> int:
     """Return a free port for a program. Raises PortTaken."""
-    for port in some_ports():
+    for port in some_ports(PORTS):
         with suppress(OSError), socket.socket() as probe:
             probe.bind((LOOPBACK, port))
             return port
     raise PortTaken(
-        f"the {TRIES} ports from {FREE_PORTS[0]} to {FREE_PORTS[-1]} that were tried are all taken",
+        f"the {TRIES} ports from {PORTS[0]} to {PORTS[-1]} that were tried are all taken",
         hint=f"End some of the programs that listen at {LOOPBACK}",
     )

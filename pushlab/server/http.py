@@ -43,7 +43,7 @@ from pushlab.text import show
 DRAIN_LIMIT = 16 * 1024 * 1024
 """Bytes of an overlong body that are discarded before the connection is closed."""
 
-FREE_PORTS = range(10_100, 20_000)
+FREE_PORTS = range(10_100, 18_000)
 """Where a free port is looked for. Systems give ports from 32768 on (Linux) or from 49152 (elsewhere) to
 whoever asks for any, also to connections: a server that began there may find its port taken after a
 restart. Browsers refuse 10080."""
@@ -97,9 +97,9 @@ def listen(port: int, host: str) -> socket.socket:
     return _listen(port, host)
 
 
-def some_ports() -> list[int]:
+def some_ports(ports: range = FREE_PORTS) -> list[int]:
     """Return ports to try, in any order: the system gives them to nobody who asks for any."""
-    return secrets.SystemRandom().sample(FREE_PORTS, TRIES)
+    return secrets.SystemRandom().sample(ports, TRIES)
 
 
 def _listen(port: int, host: str) -> socket.socket:

@@ -69,7 +69,7 @@ def test_it_is_told_what_it_needs_and_ends_with_its_child_and_its_folder(script,
 
 def test_a_port_that_is_held_is_not_given_to_a_program(monkeypatch):
     first = next(n for n in range(19_000, 19_900) if is_free(n) and is_free(n + 1))
-    monkeypatch.setattr(module, "some_ports", lambda: [first, first + 1])
+    monkeypatch.setattr(module, "some_ports", lambda ports: [first, first + 1])
     with socket.create_server(("127.0.0.1", first)):
         assert module._free_port() == first + 1
         with (

@@ -6,6 +6,7 @@ import pytest
 
 from pushlab.lab import tunnel as module
 from pushlab.lab.tunnel import Tunnel
+from pushlab.settings import patience
 
 HOST = "fcm.googleapis.com"
 
@@ -38,7 +39,8 @@ def scenario(run, leaves_nothing):
             tunnel = Tunnel({HOST: server.sockets[0].getsockname()[1], "gone.example": 9})
             await tunnel.start()
             try:
-                await steps(tunnel)
+                async with asyncio.timeout(patience(60)):
+                    await steps(tunnel)
             finally:
                 await tunnel.stop()
                 server.close()
