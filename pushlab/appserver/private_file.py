@@ -76,7 +76,8 @@ def read(path: Path) -> bytes:
     except OSError as error:
         reason = error
     # Raised in the handler, this would have the other error, and with it the path, in its traceback.
-    check_path(path)
+    if reason.errno in paths.NOWHERE:
+        check_path(path)
     if isinstance(reason, FileNotFoundError):
         raise KeyFileMissing(f"there is no file {path}")
     raise KeyFileMalformed(f"{path} cannot be read: {reason.strerror}")

@@ -76,12 +76,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _said_of(error: OSError) -> str:
-    from pushlab.protocol.spelling.paths import cannot_be_read, not_a_path
+    from pushlab.protocol.spelling.paths import cannot_be_read, in_place_of
 
     if not error.filename:
         return str(error.strerror or error)
-    if not_a_path(str(error.filename)):  # A key in place of its file is not repeated.
-        return cannot_be_read(error.filename, error.strerror)
+    if in_place_of(error.filename, error):  # A key in place of its file is not repeated.
+        return cannot_be_read(error.filename, error)
     return f"{error.filename}: {error.strerror or error}"
 
 
@@ -317,7 +317,7 @@ def _doctor(options: argparse.Namespace) -> int:
             port=options.port,
         )
     except OSError as error:
-        said = bounded(cannot_be_read(error.filename, error.strerror))
+        said = bounded(cannot_be_read(error.filename, error))
         print(f"pushlab: {said}", file=sys.stderr)
         return 2
     if options.json:

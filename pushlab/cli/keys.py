@@ -50,7 +50,7 @@ def given(path: Path) -> bytes:
     try:
         return files.read(path)
     except OSError as reason:
-        raise UnreadableFile(paths.cannot_be_read(path, reason.strerror)) from None
+        raise UnreadableFile(paths.cannot_be_read(path, reason)) from None
 
 
 def _import(source: Path, path: Path, subject: str | None) -> str:

@@ -336,7 +336,7 @@ def _inspect(inspect: Parser) -> None:
     """Take a captured request apart: raw HTTP, curl's output, a HAR file or an .http file."""
     inspect.add_argument("source", type=path, metavar="FILE", help="the file, or - for standard input")
     inspect.add_argument("--body", type=path, metavar="FILE",
-                         help="the body by itself: bytes, hexadecimal or base64")  # fmt: skip
+                         help="the body by itself: bytes, hexadecimal, base64 or a dump")  # fmt: skip
     inspect.add_argument("--receiver", type=path, metavar="FILE",
                          help='decrypt with these keys: {"private": …, "auth": …}')  # fmt: skip
     inspect.add_argument("--at", type=seconds, metavar="SECONDS",

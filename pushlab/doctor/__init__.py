@@ -82,8 +82,8 @@ def _content(source: Source) -> JsonObject | str | bytes | None:
 def _read(path: Path) -> bytes:
     try:
         return files.read(path)
-    except OSError:
-        if what := paths.not_a_path(str(path)):
+    except OSError as error:
+        if what := paths.in_place_of(path, error):
             seen = f"the path of a file is wanted, and this is {what}"
             raise BadArgument(seen, hint=paths.TURN) from None
         raise

@@ -23,7 +23,7 @@ from pushlab.protocol import base64url
 from pushlab.protocol.delivery import PushRequest
 from pushlab.protocol.spelling import captured
 from pushlab.protocol.spelling.captured import Captured
-from pushlab.protocol.spelling.paths import not_a_path
+from pushlab.protocol.spelling.paths import in_place_of
 
 
 class Inspected(tuple[Inspection, ...]):
@@ -50,7 +50,7 @@ def inspect(
 
     ``source``: raw HTTP, the text of curl -v or --trace, a HAR file or an .http file, as text, as bytes
     or as its path; or a PushRequest. ``body``: the body by itself, if the tool left it out: bytes,
-    hexadecimal or base64 as text, or the Path of a file. ``receiver``: the keys of the user agent,
+    hexadecimal, base64 or a dump as text, or the Path of a file. ``receiver``: the user agent's keys,
     ``{"private": …, "auth": …}``, as base64url or bytes, or a file with them: then every value is
     computed that leads to the plaintext. ``at``: seconds since 1970, to judge the token by. Keys, the
     whole token and the message are shown only with ``secrets=True``.
@@ -70,8 +70,8 @@ def inspect(
         path = _path(source)
         try:
             content = files.read(path, MAX_SIZE) if path else _bytes(source)
-        except OSError:
-            if not isinstance(source, str) or (source.strip() and not not_a_path(source)):
+        except OSError as error:
+            if not isinstance(source, str) or (source.strip() and not in_place_of(source, error)):
                 raise
             path, content = None, _bytes(source)  # A line that is no request, and no path.
         alone = None if body is None else _bytes(body)
@@ -102,8 +102,8 @@ def _receiver(given: Path | str | bytes | Mapping[str, object] | Receiver | None
         given = Path(given)
     try:
         content = _bytes(given)
-    except OSError:
-        if not (what := not_a_path(str(given))):
+    except OSError as error:
+        if not (what := in_place_of(given, error)):
             raise
         hint = 'Give {"private": …, "auth": …}, both as base64url, or a file with them'
         raise BadArgument(f"the receiver is {what}, where a file belongs", hint=hint) from None

@@ -225,7 +225,7 @@ def check_plaintext(plaintext: object) -> None:
 
     >>> check_plaintext(b"Hello")
     """
-    if not isinstance(plaintext, bytes | bytearray | memoryview):
+    if not isinstance(plaintext, bytes | bytearray):
         raise BadPlaintext(f"the plaintext is {strict_json.kind(plaintext)}, not bytes")
 
 

@@ -145,8 +145,11 @@ def _what_is(sub: object) -> str:
     """Say what stands where a contact belongs. It may be a private key on the wrong line."""
     if not isinstance(sub, str):
         return f"is {kind(sub)}"
-    shape = recognize(sub).shape
-    if shape and shape.form.certain and shape.form.kind is Kind.PRIVATE:
+    found = recognize(sub)
+    shape, layers = found.shape, [layer.name for layer in found.layers]
+    # 32 characters of which one is a letter such as ü could be 32 bytes, too.
+    certain = shape is not None and shape.form.certain and "raw-characters" not in layers
+    if certain and found.kind is Kind.PRIVATE:
         return "is the private key, where a contact belongs"
     if len(sub) > 1 and sub[0] == sub[-1] and sub[0] in "\"'`":
         return "has quotes around it, which are no part of a contact"
@@ -199,7 +202,7 @@ def authorization(token: str, public: bytes) -> str:
         hint = "Call .decode() on it" if isinstance(token, bytes) else ""
         what = "bytes" if hint else kind(token)
         raise BadToken(f"the token is {what}, and not text", hint=hint)
-    if not isinstance(public, bytes):
+    if not isinstance(public, bytes | bytearray):
         hint = "Call base64url.decode() on it" if isinstance(public, str) else ""
         raise BadPublicKey(f"the public key is {kind(public)}, not bytes", hint=hint)
     # credentials = "vapid" SP "t=" token "," SP "k=" BASE64URL(public)

@@ -277,7 +277,7 @@ def test_pywebpush_writes_two_records_when_one_is_full(outcome):
     assert outcome(decrypt, body, ua_private=UA_PRIVATE, auth_secret=AUTH) is TooManyRecords
 
 
-@pytest.mark.parametrize("given", ["hi", "x" * 5000, {"title": "hi"}, None, 7])
+@pytest.mark.parametrize("given", ["hi", "x" * 5000, {"title": "hi"}, None, 7, memoryview(b"hi")])
 def test_a_plaintext_that_is_no_bytes_is_told_how_it_becomes_some(given):
     for seal in (
         lambda: encrypt(given, SUBSCRIPTION, as_private=AS_PRIVATE, salt=SALT),

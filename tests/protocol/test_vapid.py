@@ -292,6 +292,9 @@ def test_a_private_key_in_place_of_sub_is_named_and_not_repeated(sub):
         (f"mailto:me@{D}.org x", "text of"),
         ("correct horse battery", "text of 21 characters"),
         ("me@example.com", "'me@example.com'"),
+        # 32 characters with one beyond ASCII could be 32 bytes.
+        ("mailto:jürgen.mueller@example.de", "is 'mailto:j"),
+        ("Jürgen Müller, Web-Team Beispiel", "text of 32 characters"),
         ("mailto: me@example.com", "'mailto: me@example.com'"),
         ("http://example.com", "'http://example.com'"),
         ('"mailto:me@example.com"', "has quotes around it"),

@@ -108,7 +108,7 @@ def _read(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as reason:
-        raise BadCertificate(cannot_be_read(path, reason.strerror)) from None
+        raise BadCertificate(cannot_be_read(path, reason)) from None
     except (TypeError, ValueError):  # ValueError: a NUL character
         raise BadCertificate(f"{path!r} names no file") from None
 

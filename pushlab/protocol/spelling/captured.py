@@ -224,7 +224,7 @@ def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
 
 def _with_body(captured: Captured, rest: bytes) -> Captured:
     """Cut what follows the head to the body, as its headers frame it."""
-    if named := re.fullmatch(rb"[ \t]*<@?[ \t]+([^\r\n\0]+?)\s*", rest):
+    if named := re.fullmatch(rb"[ \t]*<@?[ \t]++([^\r\n\0]*[^\s\0])\s*+", rest):
         return replace(captured, body_file=named[1].decode("utf-8", "replace"))
     if "chunked" in " ".join(captured.values("Transfer-Encoding")).lower():
         return replace(captured, body=_unchunked(rest), without="")
@@ -378,8 +378,8 @@ def text_of(body: bytes) -> str:
     content, written = body_of(body)
     if not _is_text(body):
         return ""
-    # A word or an id may be read as base64 as well. A body in base64 is longer, and has no space.
-    certain = written != "base64" or (len(content) > SHORTEST and b" " not in body.strip())
+    # A word, an id or a list may be read so as well. A body is longer, and in base64 it has no space.
+    certain = len(content) > SHORTEST and (written != "base64" or b" " not in body.strip())
     if written and certain and not _is_text(content):
         return f"written as {written}, not the bytes themselves"
     return "text: it was not encrypted"

@@ -199,8 +199,8 @@ def _form_of(text: str) -> str:
 FORMS = {
     "the text that web-push generate-vapid-keys prints": PRINTED,
     "PHP or Ruby": r"=>",
-    "code in Rust, Go, C or the like": r"\b(?:char|byte|u8)\b|&(?:'static )?str\b"
-    r"|\b(?:val \w{1,60}: String|var \w{1,60} string)\b",
+    "code in Rust, Go, C or the like": r"\[\]byte\b|\bbyte ?\[\]|[\[<]u8\b|\bchar [*\w]{1,60}\["
+    r"|&(?:'static )?str\b|\b(?:val \w{1,60}: String|var \w{1,60} string)\b",
     "JavaScript": r"\b(?:const|let|var|export default)\b|module\.exports|setVapidDetails",
     "TOML or INI": r"(?m)^\[[\w.-]{1,60}\]",
     "Python": r"(?m)^\w{1,60} {0,9}= {0,9}[{(]",

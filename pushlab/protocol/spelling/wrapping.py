@@ -48,7 +48,7 @@ class Place(NamedTuple):
     turn: str
 
 
-KEY_FILE = Place("is-a-key-file", "this is a file of VAPID keys, and no subscription",
+KEY_FILE = Place("is-a-key-file", "this is a file with a private key, and no subscription",
     f"Keep the private key on the server. {TURN}")  # fmt: skip
 
 
@@ -83,10 +83,10 @@ def find(value: object) -> Place | None:
 
 
 def _key_file(value: object) -> Place | None:
-    """Say that an object has a private key by its name, as no subscription has, or is a JWK."""
+    """Say that an object has a private key by its name, as no subscription has, or is a JWK with one."""
     inside = [value, *list(value.values())[:MAX_MEMBERS]] if isinstance(value, Mapping) else []
     for one in inside:
-        if isinstance(one, Mapping) and ("kty" in one or any(map(PRIVATE.fullmatch, one))):
+        if isinstance(one, Mapping) and ({"kty", "d"} <= one.keys() or any(map(PRIVATE.fullmatch, one))):
             return KEY_FILE
     return None
 
@@ -246,7 +246,10 @@ def _is_cut(text: str) -> bool:
     """Say whether JSON ends inside a text, or before its last brace."""
     # A complete text in quotes is left out, and of one that does not end the quote is kept.
     outside = QUOTED.sub(lambda found: "" if found[1] else '"', text)
-    return bool(BEGUN.match(text)) and ('"' in outside or outside.count("{") > outside.count("}"))
+    if not BEGUN.match(text):
+        return False
+    # A quote too many, or too few, is another fault: such a text has its end.
+    return not text.endswith("}") if '"' in outside else outside.count("{") > outside.count("}")
 
 
 QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+("|\\?\Z)', re.DOTALL)

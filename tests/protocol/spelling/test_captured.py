@@ -347,3 +347,14 @@ def test_more_headers_than_a_request_has_are_not_kept():
     lines = "".join(f"X-{number}: 1\n" for number in range(500))
     (found,) = read(f"POST {URL}\n{lines}\n".encode())
     assert len(found.headers) == captured.MAX_HEADERS
+
+
+@pytest.mark.parametrize("text", [b"20261130", b"deadbeefcafe", b"[1, 2, 3, 4]", b"0x0102030405060708"])
+def test_a_short_id_or_list_is_text_and_no_body_in_another_form(text):
+    assert captured.text_of(text) == "text: it was not encrypted"
+
+
+def test_a_body_of_many_spaces_is_read_at_once():
+    head = b"POST https://push.example.net/p HTTP/1.1\r\nTTL: 60\r\n\r\n"
+    [request] = read(head + b"< " + b" " * 200_000 + b"\0")
+    assert not request.body_file and len(request.body) == 200_003

@@ -336,3 +336,10 @@ def test_of_keys_that_are_there_twice_the_one_counts_that_the_lab_would_take():
         file = key_file_reader.read(f"{before}\n{name}={new}\n{after}\n")
         assert file.private.name == name, before
         assert base64url.encode(file.private.spelling.raw) == new, (name, before)
+
+
+@pytest.mark.parametrize("word", ["byte", "char", "u8", "string", "32-byte"])
+def test_a_remark_makes_no_code_of_a_key_file(word):
+    key = base64url.encode(bytes(range(1, 33)))
+    content = f"# a {word} key\nVAPID_PRIVATE_KEY={key}\nVAPID_SUBJECT=mailto:me@site.org\n"
+    assert key_file_reader.read(content).form == key_file_reader.ENV

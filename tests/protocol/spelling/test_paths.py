@@ -1,11 +1,12 @@
 """A key, JSON or a command in place of a path is named, never repeated; a path is told as it is."""
 
+import errno
 import json
 
 import pytest
 
 from pushlab.appserver.keys import VapidKeys
-from pushlab.protocol.spelling.paths import cannot_be_read, not_a_path
+from pushlab.protocol.spelling.paths import cannot_be_read, in_place_of, not_a_path
 
 KEYS = VapidKeys.from_raw(
     bytes.fromhex("00853e799f052c6cfd3b76dbdd01dba23a4d53caa9a04abfe157d07b64f42f0b")
@@ -28,7 +29,8 @@ NO_PATHS = {
     "several lines": [KEYS.to_env()],
     "no path has": ["a\0b", "\ud800"],
     "40 characters": [D[1:-2]],
-    "as keys have them": ["x" * 300],
+    "as keys have them": [f"keys/{D[1:-1]}", f"/home/me/{bytes(range(21)).hex()}"],
+    "a text of 300 characters": ["x" * 300],
     "a text of 301 characters": ["x." + "y" * 299],
 }  # fmt: skip
 PATHS = [
@@ -47,6 +49,10 @@ PATHS = [
     "\udcff.env",
     "12345678",
     "/srv/data:/vapid.env",
+    "Übungen/webpush/keys/vapid_a.env",
+    "secrets/webpush/production/vapid_privatekey",
+    "keys/production/server_one/vapid_private_k",
+    "/srv/classroom_web_push_autumn_2025_group_b_morning_keys",
 ]
 
 
@@ -55,7 +61,7 @@ PATHS = [
 )
 def test_what_is_no_path_is_named_and_not_repeated(what, text):
     assert what in not_a_path(text)
-    said = cannot_be_read(text, "No such file or directory")
+    said = cannot_be_read(text, FileNotFoundError(errno.ENOENT, "No such file or directory"))
     assert "the path of a file is wanted" in said
     assert text not in said and text[:20] not in said
 
@@ -63,4 +69,10 @@ def test_what_is_no_path_is_named_and_not_repeated(what, text):
 @pytest.mark.parametrize("text", PATHS)
 def test_a_path_is_told(text):
     assert not_a_path(text) == ""
-    assert cannot_be_read(text, "Is a directory") == f"{text} cannot be read: Is a directory"
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    assert cannot_be_read(text, missing) == f"{text} cannot be read: No such file or directory"
+
+
+def test_what_is_there_is_no_key_whatever_its_name():
+    fault = PermissionError(errno.EACCES, "Permission denied")
+    assert in_place_of(D, fault) == "" and cannot_be_read(D, fault).endswith(": Permission denied")

@@ -119,6 +119,12 @@ def test_json_that_was_cut_anywhere_is_told(end):
     assert caught.value.fault == "application server"
 
 
+@pytest.mark.parametrize("wrong", [JSON.replace('",', ",", 1), JSON.replace('"}', '""}', 1)])
+def test_json_with_a_quote_too_many_or_too_few_was_not_cut(wrong):
+    place = wrapping.find_in_text(wrong)
+    assert place is None or place.name != "is-cut"
+
+
 def test_a_name_of_an_object_as_json_is_told_too():
     with pytest.raises(NotASubscription, match=r"JSON\.stringify\(subscription\), and not String"):
         PushSubscription.from_json('"[object PushSubscription]"')
@@ -150,10 +156,16 @@ KEY_FILES = [
 def test_a_file_of_keys_is_no_subscription_and_no_browser_s_fault(value):
     with pytest.raises(NoEndpoint) as caught:
         PushSubscription.from_json(value)
-    assert "a file of VAPID keys" in caught.value.detail and caught.value.fault == "application server"
+    assert (
+        "a file with a private key" in caught.value.detail and caught.value.fault == "application server"
+    )
     assert "secret" not in str(caught.value)
     found = examine_subscription(value, 0)
     assert [one.code for one in found] == ["subscription-is-a-key-file"] and "p256dh" not in str(found)
+
+
+def test_a_public_jwk_has_no_private_key():
+    assert wrapping.find({"kty": "EC", "crv": "P-256", "x": "A", "y": "B"}) is None
 
 
 def test_a_text_of_keys_is_no_subscription():

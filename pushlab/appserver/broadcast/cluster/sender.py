@@ -336,7 +336,7 @@ class _Run:
         self._ending = True
         if self._client.status != "running":
             return
-        with suppress(OSError, TimeoutError):
+        with suppress(Exception):  # Dask raises what its parts raise. Then all are asked.
             async with asyncio.timeout(patience(END_SECONDS)):
                 # One that has died since the last look would be waited for until the time is over.
                 self._do_without_gone((await self._client.scheduler.identity())["workers"])
