@@ -58,8 +58,22 @@ async def send_range(server: str, run: str, part: tuple) -> None:
     ``server``, ``run``: an application server and a notify-all, of which this worker is told
     otherwise. Raises StoreError, LabStopped, Abandoned.
     """
-    plugin = cast(Pushlab, get_worker().plugins[Pushlab.name])
+    plugin = await _plugin_of(get_worker())
     await (await plugin.run(server, run)).send(Range(*part))
+
+
+async def _plugin_of(worker: Worker) -> "Pushlab":
+    """Return a worker's part of ours. Raises Abandoned if it does not come.
+
+    A worker that has come to another scheduler may get a range before it gets the plugin.
+    """
+    try:
+        async with asyncio.timeout(patience(SILENCE)):
+            while Pushlab.name not in worker.plugins:  # noqa: ASYNC110 — Dask tells nobody
+                await asyncio.sleep(GATHER)
+    except TimeoutError:
+        raise Abandoned from None
+    return cast(Pushlab, worker.plugins[Pushlab.name])
 
 
 class Pushlab(WorkerPlugin):

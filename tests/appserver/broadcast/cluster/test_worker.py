@@ -208,6 +208,23 @@ def test_a_range_of_a_notify_all_that_has_ended_keeps_no_place(run, keys, tmp_pa
     run(scenario())
 
 
+def test_a_range_waits_for_the_plugin_and_is_given_up_without_it(run, monkeypatch):
+    worker = SimpleNamespace(plugins={})
+
+    async def scenario():
+        waiting = asyncio.ensure_future(worker_module._plugin_of(worker))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        worker.plugins[Pushlab.name] = plugin = Pushlab()
+        assert await asyncio.wait_for(waiting, patience(60)) is plugin
+        worker.plugins.clear()
+        monkeypatch.setattr(worker_module, "SILENCE", 0.05)
+        with pytest.raises(Abandoned):
+            await worker_module._plugin_of(worker)
+
+    run(scenario())
+
+
 def test_a_worker_that_is_ended_records_and_its_ranges_say_so(run, bench):
     async def scenario():
         async with bench(10) as one:
