@@ -94,8 +94,7 @@ def exists(path: Path) -> bool:
 def check_path(path: Path) -> None:
     """Refuse what can hardly be the path of a missing file. Raises KeyFileMissing."""
     if what := paths.not_a_path(str(path)):
-        seen = f"the path of a file is wanted, and this is {what}"
-        raise KeyFileMissing(seen, hint=paths.TURN)
+        raise KeyFileMissing(paths.WANTED.format(what), hint=paths.TURN)
 
 
 def is_exposed(path: Path) -> bool:

@@ -84,8 +84,7 @@ def _read(path: Path) -> bytes:
         return files.read(path)
     except OSError as error:
         if what := paths.in_place_of(path, error):
-            seen = f"the path of a file is wanted, and this is {what}"
-            raise BadArgument(seen, hint=paths.TURN) from None
+            raise BadArgument(paths.WANTED.format(what), hint=paths.TURN) from None
         raise
 
 

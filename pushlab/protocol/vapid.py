@@ -145,11 +145,7 @@ def _what_is(sub: object) -> str:
     """Say what stands where a contact belongs. It may be a private key on the wrong line."""
     if not isinstance(sub, str):
         return f"is {kind(sub)}"
-    found = recognize(sub)
-    shape, layers = found.shape, [layer.name for layer in found.layers]
-    # 32 characters of which one is a letter such as ü could be 32 bytes, too.
-    certain = shape is not None and shape.form.certain and "raw-characters" not in layers
-    if certain and found.kind is Kind.PRIVATE:
+    if recognize(sub).certain_kind is Kind.PRIVATE:
         return "is the private key, where a contact belongs"
     if len(sub) > 1 and sub[0] == sub[-1] and sub[0] in "\"'`":
         return "has quotes around it, which are no part of a contact"

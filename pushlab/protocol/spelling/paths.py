@@ -16,6 +16,9 @@ MAX_NAME = 255
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
 """Numbers of an OSError: there is no such file, or there can be none."""
 
+WANTED = "the path of a file is wanted, and this is {}"
+"""What is wrong with a text that is no path: it says what the text is."""
+
 TURN = "Save it in a file, and give the path of that file"
 """What to do with a text that is no path."""
 
@@ -61,7 +64,7 @@ def not_a_path(text: str) -> str:
     >>> not_a_path("keys/private.pem"), not_a_path("/home/me/vapid.env")
     ('', '')
     """
-    if not _is_like_a_path(text) and (what := KEYS.get(_certain_kind(text) or Kind.AUTH)):
+    if not _is_like_a_path(text) and (what := KEYS.get(recognize(text).certain_kind or Kind.AUTH)):
         return what
     if (thing := thing_of(text)) and thing.name in SECRETS:
         return thing.what
@@ -74,14 +77,6 @@ def _is_like_a_path(text: str) -> bool:
     return begins or (
         WORDS.fullmatch(text) is not None and "/" in text and bool(re.search("[_-]", text))
     )
-
-
-def _certain_kind(text: str) -> Kind | None:
-    found = recognize(text)
-    # Each text of 32 characters with a letter such as ü could be 32 bytes.
-    if any(layer.name == "raw-characters" for layer in found.layers):
-        return None
-    return found.kind if found.shape and found.shape.form.certain else None
 
 
 def in_place_of(path: object, error: OSError) -> str:
@@ -102,5 +97,5 @@ def cannot_be_read(path: object, error: OSError) -> str:
     'the path of a file is wanted, and this is the private key itself'
     """
     if what := in_place_of(path, error):
-        return f"the path of a file is wanted, and this is {what}"
+        return WANTED.format(what)
     return f"{path} cannot be read: {error.strerror}"

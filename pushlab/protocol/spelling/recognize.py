@@ -45,6 +45,14 @@ class Spelling:
         return self.shape.form.kind if self.shape else None
 
     @property
+    def certain_kind(self) -> Kind | None:
+        """Return what the key is for, or None if the text may be another thing all the same."""
+        # Each text of 32 characters with a letter such as ü could be 32 bytes.
+        if any(layer.name == "raw-characters" for layer in self.layers):
+            return None
+        return self.kind if self.shape and self.shape.form.certain else None
+
+    @property
     def raw(self) -> bytes:
         """Return the bytes that web push wants: 65, 32 or 16; no bytes if there is no key."""
         return self.shape.raw if self.shape else b""
