@@ -9,12 +9,14 @@ closing the connection. Here every error is answered as ``{"error": {"id", "mess
   earlier is lost when the connection is reset.
 """
 
+import itertools
 import logging
 import re
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any, NoReturn, cast
 
 from tornado.concurrent import Future
@@ -85,8 +87,8 @@ log.addHandler(logging.NullHandler())
 def listen(port: int, host: str) -> socket.socket:
     """Open a TCP port for an HTTPServer and return its socket.
 
-    ``port``: 0 takes any free one, so that the same can be opened again after a restart; ``host``: an
-    address of this machine. Raises PortTaken, BadPort.
+    ``port``: 0 takes any free one, so that the same can be opened again after a restart, and one that
+    this process has not had before; ``host``: an address of this machine. Raises PortTaken, BadPort.
     """
     if not isinstance(port, int) or not 0 <= port <= 65535:
         raise BadPort(f"the port is {port!r}, which is not a port")
@@ -97,9 +99,19 @@ def listen(port: int, host: str) -> socket.socket:
     return _listen(port, host)
 
 
-def some_ports(ports: range = FREE_PORTS) -> list[int]:
-    """Return ports to try, in any order: the system gives them to nobody who asks for any."""
-    return secrets.SystemRandom().sample(ports, TRIES)
+def some_ports(ports: range = FREE_PORTS) -> Iterator[int]:
+    """Return ports to try: the system gives them to nobody who asks for any.
+
+    A process gets none a second time before it has had all of them. Browsers keep workers, permissions
+    and subscriptions by origin: at a port that a server had before, a page would find those of that
+    server.
+    """
+    return itertools.islice(_in_any_order(ports), TRIES)
+
+
+@cache
+def _in_any_order(ports: range) -> Iterator[int]:
+    return itertools.cycle(secrets.SystemRandom().sample(ports, len(ports)))
 
 
 def _listen(port: int, host: str) -> socket.socket:

@@ -55,6 +55,22 @@ def test_a_free_port_is_one_that_no_connection_is_given():
     assert len(ports) == 2 and ports <= set(http.FREE_PORTS)
 
 
+def test_a_port_that_a_process_has_had_it_gets_last_of_all():
+    """A browser that was at the first server has its worker and its subscription at that origin."""
+    ports = range(10_100, 10_100 + http.TRIES + 3)
+    given = [next(http.some_ports(ports)) for _ in range(2 * len(ports))]
+    assert set(given[: len(ports)]) == set(ports) and given[len(ports) :] == given[: len(ports)]
+    assert len(list(http.some_ports(ports))) == http.TRIES
+
+
+def test_as_many_servers_as_a_file_of_tests_starts_have_as_many_origins():
+    origins = set()
+    for _ in range(400):
+        with listen(0, "127.0.0.1") as listener:
+            origins.add(listener.getsockname())
+    assert len(origins) == 400
+
+
 def test_a_port_that_is_held_is_passed_over_and_in_the_end_the_system_chooses(monkeypatch):
     free = free_port()
     with listen(0, "127.0.0.1") as first:

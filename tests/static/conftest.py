@@ -2,6 +2,7 @@
 
 Browsers keep workers, permissions and subscriptions by origin. So one browser serves a whole
 module, and each test gets a server on a port of its own: an origin that the browser has never seen.
+(`listen` gives no port of a process twice.)
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.keys import VapidKeys
 from pushlab.journal import Journal
 from pushlab.lab.loop import BackgroundLoop
+from pushlab.server.http import listen
 from pushlab.settings import patience
 
 from ..run.artifacts import lines
@@ -202,8 +204,9 @@ def before(url: str, background: BackgroundLoop) -> Iterator[Proxy]:
     proxy = Proxy(url.rstrip("/"))
 
     async def start() -> HTTPServer:
-        listener = Application([(r".*", Strip, {"proxy": proxy})]).listen(0, "127.0.0.1")
-        (socket,) = listener._sockets.values()
+        socket = listen(0, "127.0.0.1")
+        listener = HTTPServer(Application([(r".*", Strip, {"proxy": proxy})]))
+        listener.add_socket(socket)
         proxy.url = f"http://127.0.0.1:{socket.getsockname()[1]}{proxy.prefix}/"
         return listener
 
