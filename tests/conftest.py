@@ -24,7 +24,7 @@ from . import postgres
 from .postgres import PostgresServer
 from .run import artifacts as artifacts_of_a_run
 from .run import chance, kernels, progress, schedule
-from .run.ports import free_port
+from .run.ports import free_port, share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if worker := getattr(config, "workerinput", {}).get("workerid"):
+        share(int(worker.removeprefix("gw")), config.workerinput["workercount"])
         # Each process has a folder of its own for labs, and for the history of kernels.
         for name in ("PUSHLAB_DATA", "IPYTHONDIR"):
             if folder := os.environ.get(name):

@@ -27,6 +27,8 @@ from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.pushservice.app import PushService
 
+from ..run.ports import free_port
+
 HTTPS = "https://push.example.net/push/one"
 
 
@@ -68,10 +70,8 @@ def test_stop_closes_connections_that_are_kept_open(run, serving):
 
 def test_a_port_that_is_taken_is_said_so_and_nothing_is_left(run, keys):
     async def scenario():
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
-            port = other.getsockname()[1]
+        port = free_port()
+        with socket.create_server(("127.0.0.1", port)):
             server = ApplicationServer(keys=keys)
             with pytest.raises(PortTaken, match=str(port)):
                 await server.start(port)
@@ -83,9 +83,7 @@ def test_a_port_that_is_taken_is_said_so_and_nothing_is_left(run, keys):
 
 def test_a_database_that_cannot_be_opened_leaves_no_port_open(run, keys):
     async def scenario():
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         server = ApplicationServer(keys=keys, database="sqlite:////nowhere/at/all.sqlite3")
         with pytest.raises(UnableToReadDatabase):
             await server.start(port)

@@ -104,7 +104,7 @@ def test_one_byte_is_told_in_the_singular(capsys):
 def test_the_list_needs_no_sender(capsys):
     assert main(["conformance", "--list", "--case", "token"]) == 0
     said = capsys.readouterr().out
-    assert "token.aud-port" in said and "RFC 6454 §6.2" in said and "bytes.ascii" not in said
+    assert "token.aud-port" in said and "RFC 7519 §4.1.4" in said and "bytes.ascii" not in said
 
 
 def test_an_app_is_told_whom_to_trust_by_the_same_file_each_time(capsys, monkeypatch, tmp_path):
@@ -162,8 +162,8 @@ def test_ctrl_c_ends_it_with_a_report_of_what_was_judged_and_leaves_nothing():
     ]
     waits = ["sh", "-c", "echo $$ >&2; sleep 600"]
     process = subprocess.Popen([*command, "--", *waits], stdout=subprocess.PIPE, text=True)
-    while not process.stdout.readline().startswith("seed"):
-        pass
+    while not (line := process.stdout.readline()).startswith("seed"):
+        assert line, "it has ended"
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=patience(60))
     assert process.returncode == 128 + signal.SIGINT

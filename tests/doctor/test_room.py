@@ -65,8 +65,7 @@ def test_a_room_that_is_not_open_is_told_from_a_lab_at_the_loopback_and_from_ano
 
 
 def test_a_push_service_that_does_not_answer_or_not_to_chromium_is_told():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nobody = closed.getsockname()[1]
+    nobody = free_port()
     with serving(data(mcs_url=f"https://127.0.0.1:{nobody}")) as half:
         for port, words in ((nobody, "does not answer"), (half, "not listen for Chromium")):
             told_to_pages = {"data": {"push_service": f"ws://127.0.0.1:{port}/"}}

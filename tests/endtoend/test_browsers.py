@@ -134,9 +134,12 @@ def test_a_subscription_without_keys_gets_an_empty_push_that_is_shown(world):
         await world.wait_for("acknowledge", after=start, code=world.kind.good)
         shown = await world.agent.wait_for_notification("It came without a payload.")
         assert shown.title == "Push message"
+        await world.wait_for("notification shown", after=start)
         world.server.store.save(whole, key)
+        start = world.now()
         await world.server.notify(whole.endpoint, "Again", "with keys")
         assert (await world.agent.wait_for_notification("with keys")).title == "Again"
+        await world.wait_for("notification shown", after=start)
 
     world.run(scenario())
 

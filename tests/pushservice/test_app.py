@@ -204,8 +204,8 @@ def test_a_chromium_started_elsewhere_gets_its_switches_from_the_service(bench, 
 
 def test_a_taken_port_is_reported_and_no_database_is_opened(run, tmp_path):
     async def scenario():
-        with socket.create_server(("127.0.0.1", 0)) as holder:
-            port = holder.getsockname()[1]
+        port = free_port()
+        with socket.create_server(("127.0.0.1", port)):
             service = PushService(database=f"sqlite:///{tmp_path}/push.sqlite3")
             with pytest.raises(PortTaken, match=str(port)):
                 await service.start(port)
@@ -223,8 +223,7 @@ def test_a_broken_database_frees_the_port(run, tmp_path):
     (tmp_path / "push.sqlite3").write_bytes(b"this is no database" * 100)
 
     async def scenario():
-        with socket.create_server(("127.0.0.1", 0)) as holder:
-            port = holder.getsockname()[1]
+        port = free_port()
         with pytest.raises(UnableToReadDatabase):
             await PushService(database=f"sqlite:///{tmp_path}/push.sqlite3").start(port)
         good = PushService()

@@ -10,11 +10,23 @@ import os
 import re
 import socket
 
+from pushlab.server import http
+
 FIRST, EACH = 20_000, 1_000
 
 _worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % 12
 _numbers = itertools.cycle(range(FIRST + EACH * _worker, FIRST + EACH * (_worker + 1)))
 _numbers = itertools.islice(_numbers, os.getpid() % EACH, None)
+
+
+def share(number: int, count: int) -> None:
+    """Let process ``number`` of ``count`` look for free ports where no other process of the run does.
+
+    Otherwise a server of another process might get the port of one that is stopped and started again.
+    """
+    part = len(http.FREE_PORTS) // count
+    first = http.FREE_PORTS.start + part * number
+    http.some_ports.__defaults__ = (range(first, first + part),)
 
 
 def free_port() -> int:

@@ -111,7 +111,15 @@ ASK_ALL_THE_TIME = """async () => {
 }"""
 
 
+# A page that stands still for longer than the worker waits for the lock would lose a notification.
+WAIT_LONG = """() => {
+  const { timeout } = AbortSignal;
+  AbortSignal.timeout = (milliseconds) => timeout.call(AbortSignal, 1000 * milliseconds);
+}"""
+
+
 def test_a_page_that_asks_meanwhile_makes_the_browser_forget_nothing(listening):
+    listening.worker.evaluate(WAIT_LONG)
     listening.page.evaluate(ASK_ALL_THE_TIME)
     for number in range(40):
         # Slow or not, it asks in between.

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,6 +9,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
+
+from ..run.ports import free_port
 
 
 @asynccontextmanager
@@ -94,7 +95,5 @@ def serve_fixture():
 
 @pytest.fixture
 def unused_tcp_port():
-    """A port of 127.0.0.1 at which nothing listens: it was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 at which nothing listens."""
+    return free_port()
