@@ -46,7 +46,8 @@ def test_an_error_says_what_a_person_needs(error):
     assert error.__doc__.endswith(".") and error.__doc__ != error.__mro__[1].__doc__
     without = (errors.BadField, errors.BrowserFailed, errors.TimedOut, errors.PushServiceRefused)
     assert error.hint or error in without
-    blameless = errors.FormatError, errors.ExerciseError
+    nobodys = (errors.UnknownSubscription, errors.NoSubscriptions, errors.SubscriptionGone)
+    blameless = errors.FormatError, errors.ExerciseError, *nobodys
     assert error.fault or issubclass(error, blameless), "whose fault is it?"
     text = str(error("seen: 12 bytes"))
     assert text.startswith("seen: 12 bytes") and text.endswith(".")

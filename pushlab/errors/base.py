@@ -38,6 +38,19 @@ class PushlabError(Exception):
         self.fault = fault or self.fault
         super().__init__(self.detail)
 
+    @classmethod
+    def of_code(cls, code: str) -> "type[PushlabError] | None":
+        """Return the error below this one that has a code, or None.
+
+        >>> from pushlab.errors import SubscriptionGone
+        >>> PushlabError.of_code("subscription-gone") is SubscriptionGone
+        True
+        """
+        for error in cls.__subclasses__():
+            if found := error if error.code == code else error.of_code(code):
+                return found
+        return None
+
     def __str__(self) -> str:
         return self.told()
 

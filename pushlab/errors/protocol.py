@@ -75,11 +75,11 @@ class BadExpirationTime(SubscriptionError, rfc="W3C Push API §8"):
     """expirationTime is neither null nor a number of milliseconds."""
     hint = "Send it exactly as the browser gave it, or leave it out"
 
-class UnknownSubscription(SubscriptionError, status=404):
+class UnknownSubscription(SubscriptionError, status=404, fault=""):
     """No such subscription is stored here."""
     hint = "Subscribe again: the page sends the new subscription to this server"
 
-class NoSubscriptions(SubscriptionError, status=409):
+class NoSubscriptions(SubscriptionError, status=409, fault=""):
     """Nobody is subscribed."""
     hint = "Open the page and press Subscribe to push"
 
@@ -98,7 +98,7 @@ class TruncatedHeader(EncryptionError, rfc="RFC 8188 §2.1"):
     """The body ends inside the aes128gcm header."""
     hint = "Begin the body with salt(16), rs(4), idlen(1), keyid(idlen)"
 
-class BadRecordSize(EncryptionError, rfc="RFC 8188 §2"):
+class BadRecordSize(EncryptionError, rfc="RFC 8188 §2.1"):
     """The record size does not fit."""
     hint = "Set rs to at least 18: it counts data, delimiter, padding and 16 bytes of tag"
 
@@ -200,7 +200,7 @@ class UnknownPushResource(DeliveryError, status=404, rfc="RFC 8030 §7.3"):
     """This push service never made such an endpoint, or its subscription expired."""
     hint = "Remove the subscription: it will never work again"
 
-class SubscriptionGone(DeliveryError, status=410, rfc="RFC 8030 §7.3", fault="user agent"):
+class SubscriptionGone(DeliveryError, status=410, rfc="RFC 9110 §15.5.11", fault=""):
     """The user agent has unsubscribed."""
     hint = "Nothing is broken. Remove the subscription: it will never work again"
 

@@ -218,7 +218,7 @@ def _without_rows(thing: Outcome) -> str:
     """Return an outcome's text without the parts that have a row of their own.
 
     >>> _without_rows(explain(PushResponse(410, reason="Gone")))
-    '410 Gone: The user agent has unsubscribed.'
+    '410 Gone: The subscription has ended.'
     """
     said = thing.text
     rows = (f" ({thing.rfc})", f" Fault: {thing.fault}.", f" {thing.next}.", f" {thing.next}")

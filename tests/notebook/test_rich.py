@@ -190,8 +190,8 @@ def test_a_response_shows_what_matters_and_counts_the_rest():
 def test_an_outcome_says_each_thing_once():
     said = texts(rich.draw(explain(PushResponse(410, reason="Gone"))))
     assert said[1:] == [
-        "kind", "1 request", "RFC 8030 §7.3", "gone", "410 Gone: The user agent has unsubscribed.",
-        "fault", "user agent",
+        "kind", "1 request", "RFC 9110 §15.5.11", "gone", "410 Gone: The subscription has ended.",
+        "fault", "nobody's",
         "next", "Nothing is broken. Remove the subscription: it will never work again",
     ]  # fmt: skip
 

@@ -23,7 +23,7 @@ CURL_ERRORS: dict[int, Explanation] = {
         USER_AGENT, "RFC 8030 §4", "Let the page subscribe again"),
     6: Explanation("retry", "The push service's name cannot be resolved",
         NETWORK, "", "Check this machine's internet connection; the lab's own push service needs none"),
-    7: Explanation("retry", "No server listens at the push service's address",
+    7: Explanation("retry", "No server listens on the push service's address",
         NETWORK, "", "Check that the push service runs, and that no firewall blocks the way to it"),
     8: Explanation("retry", "The server that answered does not speak HTTP",
         PUSH_SERVICE, "RFC 9112 §4", "Check that the endpoint belongs to a push service"),
@@ -35,8 +35,8 @@ CURL_ERRORS: dict[int, Explanation] = {
         NETWORK, "RFC 8446 §6", "Check whether a proxy or a firewall is in between"),
     42: Explanation("failed", "The endpoint leads to an address that is not public",
         USER_AGENT, "RFC 8030 §8",
-        "Send to push services on the internet; allow a test endpoint of your own with "
-        "--allow-endpoint"),
+        "Send to push services on the internet; allow a test endpoint of your own: "
+        "allow_endpoints=… or --allow-endpoint"),
     52: Explanation("retry", "The push service closed the connection without an answer",
         PUSH_SERVICE, "", "Send again"),
     55: Explanation("retry", "The connection broke while sending",

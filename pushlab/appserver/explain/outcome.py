@@ -22,6 +22,7 @@ from typing import Any
 
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
 from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
+from pushlab.appserver.explain.ours import explained
 from pushlab.appserver.explain.reserved import reserved_name
 from pushlab.appserver.explain.scope import Scope, concern_of
 from pushlab.appserver.explain.statuses import STATUS, meaning_of
@@ -95,7 +96,7 @@ def explain(
     1970, to say which explanations are old.
 
     >>> print(explain(PushResponse(410, reason="Gone")))
-    410 Gone: The user agent has unsubscribed (RFC 8030 §7.3). ...
+    410 Gone: The subscription has ended (RFC 9110 §15.5.11). Nothing is broken. ...
     >>> explain(NetworkFault(7)).kind
     'retry'
     """
@@ -131,8 +132,8 @@ def _of_response(
         return _outcome(meaning, f"{head}: {_sentence(meaning)}{page_in_success(response)}", status)
     source, said = meaning.rfc, words_of(response, hidden)
     quoted = f" It says: {said}" if said else ""
-    if " Fault: " in said:  # The lab's push service explains its errors, and more exactly than a status.
-        text = said
+    if ours := explained(response, said, meaning.kind):  # more exactly than by a status
+        meaning, source, text = ours, ours.rfc, said
     elif known := known_answer(response):
         now = clock() if clock else None
         meaning, source = known.explanation, known.source.told(now)

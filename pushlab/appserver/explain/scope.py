@@ -47,7 +47,7 @@ STATUS_CONCERNS: dict[int, Concern] = {
     406: Concern("sender", "RFC 8030 §8.4", "Windows' service has got too many messages and dropped "
     "this one"),
     408: Concern("message", "RFC 9110 §15.5.9", "This request did not come in time"),
-    410: Concern("recipient", "RFC 8030 §7.3", "This subscription has ended"),
+    410: Concern("recipient", "RFC 9110 §15.5.11", "This subscription has ended"),
     413: Concern("message", "RFC 8030 §7.2", "The message is too large"),
     415: Concern("message", "RFC 8291 §4", "The body's content coding is unknown"),
     421: Concern("recipient", "RFC 9110 §15.5.20", "This URL belongs to another server"),

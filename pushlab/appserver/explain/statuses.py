@@ -2,9 +2,9 @@
 
 from pushlab.appserver.explain.vendors import (
     APPLICATION_SERVER,
+    GONE,
     NETWORK,
     PUSH_SERVICE,
-    USER_AGENT,
     Explanation,
 )
 
@@ -29,7 +29,7 @@ STATUS: dict[int, Explanation] = {
         "Check that k is the applicationServerKey of the subscription, that aud is the "
         "endpoint's origin, that exp is at most 24 hours ahead, and that this machine's clock is right"),
     404: Explanation("gone", "The push service does not know this subscription, or it has expired",
-        USER_AGENT, "RFC 8030 §7.3", "Remove the subscription: it will never work again"),
+        "", "RFC 8030 §7.3", "Remove the subscription: it will never work again"),
     405: Explanation("refused", "The push service accepts no POST at this URL",
         APPLICATION_SERVER, "RFC 9110 §15.5.6", "Send to the endpoint exactly as the browser gave it"),
     406: Explanation("refused",
@@ -37,15 +37,14 @@ STATUS: dict[int, Explanation] = {
         APPLICATION_SERVER, "RFC 8030 §8.4", "Send less often, and look at the headers X-WNS-…"),
     408: Explanation("retry", "The push service did not get the whole request in time",
         NETWORK, "RFC 9110 §15.5.9", "Send again on a new connection"),
-    410: Explanation("gone", "The user agent has unsubscribed",
-        USER_AGENT, "RFC 8030 §7.3",
-        "Nothing is broken. Remove the subscription: it will never work again"),
+    410: GONE,
     407: Explanation("refused", "A proxy on the way wants to know who you are", NETWORK,
-        "RFC 9110 §15.5.8", "No push service answers so: send from a machine with a direct way out"),
+        "RFC 9110 §15.5.8", "This answer is not the push service's: send from a machine "
+        "without a proxy"),
     413: Explanation("refused", "The message is too large for the push service",
         APPLICATION_SERVER, "RFC 8030 §7.2",
-        "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to phones send at most "
-        "about 3000"),
+        "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to Firefox on Android send "
+        "at most about 3000"),
     415: Explanation("refused", "The push service does not know the body's content coding",
         APPLICATION_SERVER, "RFC 8291 §4", "Send Content-Encoding: aes128gcm"),
     425: Explanation("retry", "The push service takes no request that may be a replay of TLS early data",
@@ -64,14 +63,14 @@ STATUS: dict[int, Explanation] = {
     # Not given up at once: it ends when somebody logs in, and nothing has to be changed in the message.
     511: Explanation("retry", "A network on the way, such as a hotel's, wants somebody to log in first",
         NETWORK, "RFC 6585 §6",
-        "No push service answers so: log in with a browser, or send from another network"),
+        "This answer is not the push service's: log in with a browser, or send from another network"),
 }
 CLASSES: dict[int, Explanation] = {
     2: Explanation("accepted", "The push service has accepted the message with a status that RFC 8030 "
     "does not name",
         "", "RFC 8030 §5", "Check whether the message arrives: RFC 8030 expects 201"),
     3: Explanation("refused", "The push service redirects to another URL, and a sender does not follow",
-        PUSH_SERVICE, "RFC 8030 §8", "Let the page subscribe again: endpoints do not move"),
+        PUSH_SERVICE, "RFC 9110 §15.4", "Let the page subscribe again: endpoints do not move"),
     4: Explanation("refused", "The push service refuses the message with a status that RFC 8030 does "
     "not name",
         APPLICATION_SERVER, "RFC 9110 §15.5", "Read the push service's own words"),

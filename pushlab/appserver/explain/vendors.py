@@ -42,7 +42,7 @@ class Explanation(NamedTuple):
     """What an answer means.
 
     ``kind``: what the sender does; ``what``: what happened, in words; ``fault``: which party has to
-    act; ``rfc``: where that is specified; ``next``: what to do.
+    act, "" if none has; ``rfc``: where that is specified; ``next``: what to do.
     """
 
     kind: Kind
@@ -118,9 +118,9 @@ TOPIC = _mine("This vendor does not accept the Topic", "RFC 8030 §5.4",
     "Use at most 32 characters of A-Z a-z 0-9 - _, and hash a longer name; for Apple not 1, 5, 9, … "
     "characters, because it decodes them as base64url")  # fmt: skip
 TOO_LARGE = _mine("The message is too large for Mozilla's service", "RFC 8030 §7.2",
-    "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to phones send at most about "
-    "3000")  # fmt: skip
-GONE = Explanation("gone", "The subscription has ended", USER_AGENT, "RFC 8030 §7.3",
+    "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to Firefox on Android send at "
+    "most about 3000")  # fmt: skip
+GONE = Explanation("gone", "The subscription has ended", "", "RFC 9110 §15.5.11",
     "Nothing is broken. Remove the subscription: it will never work again")  # fmt: skip
 NEVER_WAS = Explanation("gone", "This URL is not an endpoint of this vendor", APPLICATION_SERVER,
     "RFC 8030 §4", "Remove the subscription, and check that endpoints are stored whole and "
@@ -173,7 +173,7 @@ VENDORS: list[Known] = [
         "Send Content-Encoding: aes128gcm, or no body at all")),
     Known("Mozilla", AUTOPUSH, 400, "unknown content-encoding", _mine(
         "Mozilla does not accept the body's content coding", "RFC 8291 §4",
-        "Write Content-Encoding: aes128gcm, in small letters")),
+        "Write Content-Encoding: aes128gcm, in lower case")),
     Known("Mozilla", AUTOPUSH, 400, "do not include", _mine(
         "The body is aes128gcm, and a header has a salt or a key for aesgcm", "RFC 8291 §4",
         "Leave out Encryption, and dh in Crypto-Key: in aes128gcm both are in the body")),
