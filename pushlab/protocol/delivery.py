@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pushlab.errors import BadField, BadTopic, BadTtl, BadUrgency, DeliveryError, MissingTtl
+from pushlab.protocol.origin import origin_of
 from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, kind, shown
 from pushlab.protocol.subscription import PushSubscription
@@ -177,7 +178,10 @@ class PushRequest:
     @property
     def origin(self) -> str:
         """Return scheme, host and port of the URL, the only part of it that may be shown."""
-        return "/".join(self.url.split("/", 3)[:3])
+        try:
+            return origin_of(self.url)
+        except ValueError:
+            return ""
 
     def __str__(self) -> str:
         lines = [f"{self.method} {self.origin}/…"]

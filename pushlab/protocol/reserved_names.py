@@ -42,7 +42,14 @@ def reserved(host: str) -> Reserved | None:
     return RESERVED.get(labels[-1]) or RESERVED.get(".".join(labels[-2:]))
 
 
-LOCAL = ("local", "internal", "lan", "home", "localdomain", "home.arpa")
+LOCAL = (
+    "local", "localhost", "internal", "home.arpa",
+    "corp", "home", "lan", "localdomain", "mail",
+)  # fmt: skip
+"""Ends of names in local networks: RFC 6761, 6762, 8375, and what ICANN gives to nobody."""
+
+SPECIAL_USE = frozenset(LOCAL) | {end for end in RESERVED if "." not in end}
+"""Ends of names that lead nowhere on the internet."""
 
 
 def is_local(host: str) -> bool:

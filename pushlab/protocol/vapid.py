@@ -30,6 +30,7 @@ from pushlab.errors import (
     WrongKey,
 )
 from pushlab.protocol import base64url, jws, p256
+from pushlab.protocol.reserved_names import SPECIAL_USE
 from pushlab.protocol.spelling import Kind, recognize, times
 from pushlab.protocol.strict_json import JsonObject, is_number, kind, shown
 
@@ -53,12 +54,6 @@ CONTACT = re.compile(
     rf"mailto:[A-Za-z0-9!$%&'*+,.=_~-]+@[A-Za-z0-9._\[\]-]+(?:\?{_URI}*)?|https://{_URI}+"
 )
 """A contact URI with one address and no space, < or >, RFC 3986 §2 and RFC 6068 §2."""
-
-SPECIAL_USE = {
-    "alt", "example", "home.arpa", "internal", "invalid", "local", "localhost", "onion", "test",
-    "corp", "home", "lan", "localdomain", "mail",
-}  # fmt: skip
-"""Ends of names that lead nowhere on the internet: RFC 6761, 6762, 7686, 8375, 9476, and ICANN's."""
 
 
 @dataclass(frozen=True)

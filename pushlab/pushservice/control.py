@@ -11,7 +11,7 @@ reach them can fill its memory. No page of a browser may use them.
 
 import re
 
-from pushlab.errors import BadField, RequestTooLarge
+from pushlab.errors import BadField, RequestTooLarge, SubscriptionGone
 from pushlab.protocol import base64url, strict_json
 from pushlab.pushservice.answers import PlannedAnswers
 from pushlab.pushservice.receivers import MESSAGES_KEPT, Receivers
@@ -46,7 +46,7 @@ class ControlHandler(StreamedBody):
             raise RequestTooLarge(f"the body is longer than {MAX_REQUEST} bytes")
         value = strict_json.parse(bytes(self.body)) if self.body else {}
         if not isinstance(value, dict):
-            raise BadField("the body is no JSON object")
+            raise BadField("the body is not a JSON object")
         return value
 
 
@@ -98,6 +98,8 @@ class AnswerHandler(ControlHandler):
 
     def post(self, id: str) -> None:
         receiver, members = self.receivers.find(id), self.members()
+        if receiver.ended:
+            raise SubscriptionGone("no message reaches this receiver any more")
         if unknown := set(members) - {"status", "headers", "body", "times"}:
             raise BadField(f"{len(unknown)} members have other names than status, headers, body, times")
         self.answers.plan(

@@ -121,6 +121,11 @@ class Receiver:
             pass  # The caller sees by the number.
         return self.messages
 
+    @property
+    def ended(self) -> bool:
+        """Whether its subscription has ended."""
+        return self._ended
+
     def expire(self) -> None:
         """End the subscription: its endpoint is gone. What has arrived can still be read."""
         if not self._ended:

@@ -276,3 +276,16 @@ def test_a_header_that_is_no_text_is_told(headers, error, said):
         PushOptions.from_headers(headers)
     assert "quotes" in caught.value.hint
     assert PushOptions.from_headers({7: 7, "TTL": "60"}).ttl == 60
+
+
+def test_a_request_shows_no_more_of_a_url_than_its_origin():
+    shown = {
+        "https://push.example.net?token=SECRET": "https://push.example.net",
+        "https://SECRET@push.example.net:8443/SECRET#SECRET": "https://push.example.net:8443",
+        "SECRET": "",
+        "https://[SECRET": "",
+    }
+    for url, origin in shown.items():
+        request = PushRequest(url, {}, b"")
+        assert request.origin == origin
+        assert "SECRET" not in f"{request} {request!r}"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pushlab.protocol.reserved_names import is_removed, reserved
+from pushlab.protocol.reserved_names import SPECIAL_USE, is_local, is_removed, reserved
+from pushlab.protocol.vapid import unreachable
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,9 @@ def test_a_reserved_name_has_its_rfc(host, rfc):
 )  # fmt: skip
 def test_any_other_name_may_be_a_push_service_s(host):
     assert reserved(host) is None and not is_removed(host)
+
+
+@pytest.mark.parametrize("end", sorted(SPECIAL_USE))
+def test_a_contact_and_an_endpoint_are_judged_by_the_same_names(end):
+    assert unreachable(f"mailto:me@push.{end}") == f"push.{end}: a name for special use"
+    assert is_local(f"push.{end}") or reserved(f"push.{end}")

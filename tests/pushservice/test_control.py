@@ -128,6 +128,9 @@ def test_an_expired_subscription_is_gone_and_what_arrived_can_be_read(bench):
             assert await control.post(f"expire/{id}") == (200, {"id": id})
         assert bench.service.answers.pending == 0
         assert (await sender.send(subscription)).code == 410
+        status, answer = await control.post(f"answer/{id}", {"status": 500})
+        assert (status, answer["error"]["id"]) == (410, "subscription-gone")
+        assert bench.service.answers.pending == 0, "nothing could ever use it"
         assert [one["text"] for one in await waiting] == ["hello"], "no more can come"
 
     bench(scenario, control=True)

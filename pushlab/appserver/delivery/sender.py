@@ -120,7 +120,6 @@ class Sender:
             outcome = self._compare_keys(stored, outcome)
             if outcome.kind == "gone":
                 outcome = await self._remove(stored, outcome)
-                self.log.record("remove subscription", stored)
             tell_outcome(stored, outcome)
             return outcome
 
@@ -161,7 +160,10 @@ class Sender:
             known = await asyncio.to_thread(self.store.remove, stored.subscription.endpoint)
         except StoreError as error:
             return outcome.adding(f"It is not removed yet: {error.detail}.")
-        return outcome.adding("The application server has removed it.") if known else outcome
+        if not known:
+            return outcome
+        self.log.record("remove subscription", stored)
+        return outcome.adding("The application server has removed it.")
 
     def _compare_keys(self, stored: StoredSubscription, outcome: Outcome) -> Outcome:
         ours, theirs = self._keys.application_server_key, stored.application_server_key

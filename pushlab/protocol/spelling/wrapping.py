@@ -48,7 +48,7 @@ class Place(NamedTuple):
     turn: str
 
 
-KEY_FILE = Place("is-a-key-file", "this is a file with a private key, and no subscription",
+KEY_FILE = Place("is-a-key-file", "this is a file with a private key, not a subscription",
     f"Keep the private key on the server. {TURN}")  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def find(value: object) -> Place | None:
     if typed := _typed(inside.get("endpoint")):
         return typed
     if path == ("",):
-        return Place("json-in-json", "the subscription is in a text, as JSON in JSON",
+        return Place("json-in-json", "the subscription is in a string: JSON in JSON",
                      "Call JSON.stringify() once, or parse the text once more.")  # fmt: skip
     where = " of ".join(map(_step, reversed(path)))
     if isinstance(path[0], int) and isinstance(value, Sequence):
@@ -98,7 +98,7 @@ def _named_otherwise(value: object) -> Place | None:
     for name, inside in list(value.items())[:MAX_MEMBERS]:
         if _plain(name) in ENDPOINT and isinstance(inside, str) and inside.startswith("http"):
             return Place("endpoint-named-otherwise", f"the endpoint is in {_step(name)}",
-                         "Call it endpoint, in small letters.")  # fmt: skip
+                         "Call it endpoint, in lower case.")  # fmt: skip
     return None
 
 
@@ -171,7 +171,7 @@ def find_keys(members: Mapping[str, object]) -> Place | None:
     turn = 'Send them as {"keys": {"p256dh": …, "auth": …}}, as JSON.stringify(subscription) does.'
     if isinstance(keys, str) and isinstance(inside := _parsed(keys), Mapping):
         if {"p256dh", "auth"} <= inside.keys():
-            return Place("keys-in-a-text", "keys is a text with the object in it, as JSON in JSON", turn)
+            return Place("keys-in-a-text", "keys is a string with the object in it: JSON in JSON", turn)
     if isinstance(keys, Mapping):
         pair = _pair(keys)
         pair = "" if set(pair.split(" and ")) <= FLAT.keys() else pair
@@ -260,7 +260,7 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
     ("endpoint-alone", "it is an endpoint alone",
         'Write {"endpoint": "…", "keys": {…}}; without the keys it gets messages without a payload.',
         re.compile(r"https?://\S+").fullmatch),
-    ("is-a-firebase-token", "it is a registration token of Firebase, and no subscription",
+    ("is-a-firebase-token", "it is a registration token of Firebase, not a subscription",
         "Call pushManager.subscribe(), and send what it returns.",
         re.compile(r"[\w-]{10,40}:APA91b[\w-]+").fullmatch),
     (*KEY_FILE,
@@ -294,7 +294,7 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
         "Copy it again, up to the last brace: is a column or a form too short for it?", _is_cut),
     ("is-javascript", "it is an object of JavaScript, which JSON cannot read", TURN,
         re.compile(r"[^\n]{0,80}\{\s*endpoint\s*:\s*[\"'`]").match),
-    ("form-encoded", "it is a form, and no JSON",
+    ("form-encoded", "it is a form, not JSON",
         "Send JSON, with Content-Type: application/json.",
         re.compile(r"(?:[^&\n]*&)*endpoint=https?(?:%3A|:)[^\n]*").fullmatch),
     ("is-yaml", "it is YAML, or lines like it", "Write it as JSON.",

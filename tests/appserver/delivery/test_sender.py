@@ -8,7 +8,7 @@ import pytest
 from pushlab.appserver import store as store_module
 from pushlab.appserver.delivery.delivery import ATTEMPTS, RETRY_DEADLINE
 from pushlab.appserver.delivery.sender import send_once
-from pushlab.errors import LabStopped
+from pushlab.errors import DatabaseLocked, LabStopped
 from pushlab.protocol.delivery import PushOptions
 
 from ..sending import World, always, in_a_world
@@ -43,6 +43,26 @@ def test_what_is_gone_is_removed(world, subscriber, status):
         assert [stored.subscription for stored in world.store.all()] == [other.subscription]
         assert world.recorded.count("remove subscription") == 1
         assert len(service.received) == 1
+
+    world(scenario)
+
+
+def test_the_log_says_removed_only_if_a_row_was_removed(world, subscriber, monkeypatch):
+    async def scenario(world, service):
+        service.answer = always(410)
+        someone = world.add(subscriber(service.endpoint()))
+
+        def locked(endpoint):
+            raise DatabaseLocked
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.store, "remove", locked)
+            outcome = await world.sender.send(someone, b"Hello", PushOptions())
+        assert outcome.kind == "gone" and "It is not removed yet" in outcome.text
+        world.store.remove(someone.subscription.endpoint)
+        outcome = await world.sender.send(someone, b"Hello", PushOptions())
+        assert outcome.kind == "gone" and "removed" not in outcome.text
+        assert "remove subscription" not in world.recorded and len(service.received) == 2
 
     world(scenario)
 
