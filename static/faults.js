@@ -184,7 +184,8 @@ export const FAULTS = [
     thrown: named("SyntaxError"),
     means: "A push message began like JSON but is not valid. This worker showed it as text.",
     todo: "Correct the sender. For a worker that shows nothing, Chrome says “This site has " +
-      "been updated in the background”, and Firefox and Safari end the subscription after a few." },
+      "been updated in the background”; Firefox ends the subscription after 15 such pushes, " +
+      "Safari after 3." },
   { id: "options-refused", clinic: 25, at: "message",
     thrown: named("TypeError"),
     means: "This browser refused the notification's options, so the worker showed it without them.",

@@ -185,9 +185,9 @@ lab.wait_for("acknowledge", before)
 lab.diagram(after=before, title="Notify me")
 
 # %% [markdown]
-# What is printed above is what the *browser* says it shows. On the way the text was encrypted, the
-# request signed, posted, and pushed. (The signature stands in a *token* that serves many messages,
-# so `sign` is not in every diagram.) `201 Created` means that the push service has *accepted* the
+# What is printed above is what the *browser* says it shows. On the way the text was encrypted, posted
+# and pushed. (The request carried a signed *token*, which serves many messages, so `sign` is not in
+# every diagram.) `201 Created` means that the push service has *accepted* the
 # message. It was not yet delivered, and not yet seen.
 
 # %%

@@ -139,7 +139,7 @@ lab.diagram(after=before, title="Steps 4, 5 and 6")
 # visited (Chromium's blog, 2025-10). Firefox 153 ends a subscription after 15 silent pushes with no
 # page open (measured). When a site's service worker is unregistered, its subscription ends with it (Push
 # API). After that the endpoint answers 404 or 410, and the next visit starts anew. **Older articles are
-# out of date:** FCM has replaced GCM, and you need no account there; Edge is a Chromium; Safari has web
+# out of date:** Google's FCM has replaced GCM, and needs no account; Edge is a Chromium; Safari has web
 # push beside its own older API (Apple, WWDC 2022); and iOS has web push.
 #
 # ## 4 · What arrives

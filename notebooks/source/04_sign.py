@@ -59,7 +59,7 @@ print("Ready. This lesson starts no lab: it signs, and sends nothing.")
 #
 # ## 1 · What the token proves, and to whom
 #
-# The token proves to the **push service** that the sender holds the private key that belongs to *k*.
+# The token proves to the **push service** that the holder of *k*'s private key signed it.
 # The browser named that same *k* when it subscribed, so the push service can compare the two. The push
 # service keeps the token to itself: the user agent never sees it
 # ([RFC 8292 §4.2](https://www.rfc-editor.org/rfc/rfc8292#section-4.2)).

@@ -424,8 +424,8 @@ except WebPushException as error:
 #
 # Now we use a real Firefox or Chromium, if there is one, and otherwise the virtual user agent. It
 # subscribes and is then *closed*, process and all. It keeps its profile, because with a new profile it
-# would be another browser. `lab.notify()` is the application server's own sender: it posts as `post()`
-# does, and then decides as in exercise 2. In the panel you can set TTL, Urgency and Topic by hand.
+# would be another browser. `lab.notify()` is the application server's own sender: it sends the same
+# request, and then decides as in exercise 2. In the panel you can set TTL, Urgency and Topic by hand.
 
 # %%
 before = lab.journal.last
@@ -492,8 +492,7 @@ checks.send.send(send)
 # - The request is one POST: instructions for the push service, a token, and a body it cannot read.
 # - `201` says *accepted*. It does not say delivered, readable or seen.
 # - Read status, body and headers: each says something that the others do not.
-# - A subscription made with a key takes only messages signed with that key; one made without takes
-#   any.
+# - A subscription made with a key demands a token of that key; one made without takes any message.
 # - TTL decides whether a message survives a tunnel, Topic which one does, Urgency whether a phone
 #   wakes for it.
 # - Remove on 404 and 410, try again on 429 and 5xx, and mend your sender on the rest.

@@ -105,7 +105,7 @@ except Exception as error:
 # ## 3 · What a message costs, counted
 #
 # Before we make it faster we count, because counts are the same on every machine. The first function
-# signs a token (lesson 04) and keeps it until an hour before its end. The second encrypts (lesson 03).
+# signs a token (lesson 04) and keeps it until an hour before it expires. The second encrypts (lesson 03).
 # *Predict* how many signatures and how many encryptions thirty messages need.
 
 # %%
@@ -433,7 +433,7 @@ checks.notify_all.fan_out(fan_out)
 # %% [markdown]
 # ## What you saw
 #
-# - A token is made once for each push service, and a body for each browser. Neither can be otherwise.
+# - One token is enough for each push service; each browser needs a body of its own.
 # - A fixed number of workers over one iterator waits for many answers at once, and memory stays flat.
 # - One dead endpoint costs one endpoint, if there is a time-out, an exception that stays with its
 #   subscription, and an end.

@@ -210,7 +210,7 @@ for payload, body in [
 #
 # ### Exercise 2 · The worker's decision
 #
-# `notification_of(data: bytes | None) -> dict`: what the lab's worker shows for a payload, as
+# `notification_of(data: bytes | None) -> dict`: what a simple worker shows for a payload, as
 # `{"title": …, "options": …}`.
 #
 # - For a JSON object whose `title` is text: that title, and its `options`; `{}` if those are
@@ -439,7 +439,7 @@ browser.close()
 #
 # - The browser decrypts and then starts the worker; the worker gets plaintext or `null`.
 # - Show first, report later, and hand one promise for everything to `waitUntil`.
-# - Every payload must show something.
+# - Show something for every payload.
 # - A message that cannot be decrypted is accepted, acknowledged and dropped. Your server and your worker
 #   are not told.
 #

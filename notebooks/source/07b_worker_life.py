@@ -169,7 +169,7 @@ for payload in (None, b"", b"text", b'{"a": 1}', b"caf\xe9"):
 
 # %% [markdown]
 # The browsers differ only for `caf\xe9`, which is not UTF-8. Firefox puts `U+FFFD` into the text, and
-# `json()` throws, because that text is no JSON. In Chromium, `event.data` is `null`, as if nothing had
+# `json()` throws, because that text is not JSON. In Chromium, `event.data` is `null`, as if nothing had
 # been sent. For no payload and for an empty one, both give `null`.
 #
 # ## 4 · A real update

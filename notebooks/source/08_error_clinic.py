@@ -217,7 +217,7 @@ for name, flavours, said in faults:
     answers(lab.push_service, flavours, by_hand, name, first, **said)
 
 # %% [markdown]
-# **5.** Every service that we asked refuses both. Write a number, at most 12 hours ahead. If a correct
+# **5.** Every flavour that we asked refuses both. Write a number, at most 12 hours ahead. If a correct
 # `exp` is refused, look at the *clock* of your machine, and compare it with the `Date` of the answer.
 #
 # **6.** `strict` accepts all three, and Apple refuses all three (so senders report). Apple has one word,
@@ -418,7 +418,7 @@ print("cured, the tablet is back:", by_hand("16 is cured", second).status)
 # | `token` | 401, 403 | sign a correct token |
 # | `request` | everything else | mend headers or body |
 #
-# Capital and small letters count as the same. The check tries the answers that people have met
+# Upper and lower case count as the same. The check tries the answers that people have met
 # (`checks.error_clinic.RECORDED`), and more.
 
 # %%

@@ -291,14 +291,14 @@ for who, frame in ask(HEARD).items(): print(who, "· the frame:", frame)
 # widget in somebody else's page cannot ask. **The cure:** let it open a tab of your own site.
 #
 # By plain http from another machine, `isSecureContext` is false, and a browser offers no service worker
-# (Service Workers §1; the lab's tests try it with Firefox 153 and Chromium 156). Only https helps. You
+# (Service Workers §6.1; the lab's tests try it with Firefox 153 and Chromium 156). Only https helps. You
 # meet this first when you try with a phone; `./lab serve --host ADDRESS --certfile PEM --keyfile PEM` serves
 # the lab by https.
 #
 # ## Case 24 · "The worker is there, and subscribe fails"
 #
 # - The script is missing (404), or comes as `text/plain`.
-# - The script lies in `/js/`, and its scope is to be the whole site.
+# - The script is in `/js/`, and is registered for the whole site.
 # - `subscribe()` is called while the worker is still being installed.
 #
 # *Predict* the error's name for each of the four. In one of them the two browsers differ.

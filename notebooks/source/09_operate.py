@@ -135,7 +135,7 @@ def take(db, vendor, now, lease=60):
 # because a log has many readers.
 #
 # The time-out does not limit the whole attempt: `requests` counts its 10 seconds anew for each piece of
-# the answer. A push service that sends a byte every nine seconds keeps a worker beyond its lease of 60,
+# the answer. A push service that sends a byte every nine seconds keeps a worker beyond its lease of 60 s,
 # and the message is sent twice. Section 5 shows what makes a second copy harmless.
 #
 # The first cell below sends. The second decides what the answer means, in the groups of lesson 06.

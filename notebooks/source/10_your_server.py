@@ -146,7 +146,7 @@ def parsed(text):
 def open_database(path):
     db = sqlite3.connect(path, isolation_level=None)
     db.row_factory = sqlite3.Row
-    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")  # quick, and safe
+    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")  # quick, and never corrupt
     db.execute("CREATE TABLE IF NOT EXISTS subscriptions (endpoint PRIMARY KEY, p256dh, auth)")
     return db
 
@@ -382,7 +382,7 @@ examine(script, "many.one-dead", "many.one-slow", "many.each-once", "safety.same
 #
 # ## 8 · Strangers
 #
-# When a page posts, the browser names its origin in the header `Origin`, and no page can forge that. So
+# When a page posts, the browser puts the page's origin into `Origin`, and no page can forge that. So
 # `is_ours` compares it with the address at which your server was asked. (That address may begin with
 # `https`, because on the internet a proxy in front of your server speaks it.) A program that is no
 # browser sends no `Origin`, and may pass: it could forge one anyway. The new route removes a

@@ -32,8 +32,8 @@
 #   browser's public key cannot write to it
 #   ([RFC 8291 §3.2](https://www.rfc-editor.org/rfc/rfc8291#section-3.2), [02](02_subscribe.ipynb)).
 # - **Authorization**: The header of a request that carries the token and the public key, as
-#   `vapid t=…, k=…`. By the RFC a push service answers 401 if the header is missing and 403 if it
-#   does not believe the token; vendors differ
+#   `vapid t=…, k=…`. The RFC suggests 401 if the header is missing and 403 if the token is not
+#   believed; vendors differ
 #   ([RFC 8292 §3](https://www.rfc-editor.org/rfc/rfc8292#section-3), [05](05_send.ipynb)).
 #
 # ## B
@@ -41,8 +41,8 @@
 # - **base64url**: A way to write bytes with the 64 characters `A-Z a-z 0-9 - _`, four for three
 #   bytes. Plain base64 has `+` and `/` in place of the last two, and web push leaves out the padding
 #   `=` ([RFC 4648 §5](https://www.rfc-editor.org/rfc/rfc4648#section-5), [01](01_keys.ipynb)).
-# - **body**: What a request to a push service carries: at most 4096 bytes, of which 103 are added by
-#   the encryption. The push service stores it and cannot read it
+# - **body**: What a request to a push service carries: push services must take 4096 bytes, of which
+#   the encryption adds 103. The push service stores it and cannot read it
 #   ([RFC 8291 §4](https://www.rfc-editor.org/rfc/rfc8291#section-4), [03](03_encrypt.ipynb)).
 #
 # ## C

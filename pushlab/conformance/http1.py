@@ -61,7 +61,7 @@ async def read_request(
     try:
         url = target if urlsplit(target).scheme else origin + target
     except ValueError:
-        raise NotHttp("the target is no URL") from None
+        raise NotHttp("the target is not a URL") from None
     request = Captured("raw HTTP", method, url, headers, None)
     if any(value.lower() == "100-continue" for value in request.values("Expect")):
         writer.write(CONTINUE)

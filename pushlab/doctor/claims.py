@@ -38,7 +38,7 @@ NO_CONTACTS = tuple(
         (r"^[\"'`]|[\"'`]$", "has quotes around it"),
         (r"^mailto:(?://|.*[<>])",
             "has < or > around its address, or // in front of it: a mailto: URI has neither"),
-        (r"^(?!mailto:|https:)(?i:mailto|https):", "has its scheme in capitals: write small letters"),
+        (r"^(?!mailto:|https:)(?i:mailto|https):", "has its scheme in capitals: use lower case"),
         (r"^mailto:[^?]*,", "has two addresses, and one is wanted"),
         (r"^http:", "is http:, and only https: will do"),
         (r"[^\x00-\x7f]", "has a letter beyond ASCII: write it as %XX, and a host name as xn--…"),

@@ -67,7 +67,7 @@ def read_receiver(content: bytes) -> Receiver:
     except NotUtf8 as error:
         raise _bad_receiver(f"'s file: {error.detail}", error.hint) from None
     except PushlabError as error:
-        raise _bad_receiver(f"'s file is no JSON: {error.detail}") from None
+        raise _bad_receiver(f"'s file is not JSON: {error.detail}") from None
     members = members if isinstance(members, dict) else {}
     ua_private, auth_secret = _key_of(members, PRIVATE), _key_of(members, AUTH)
     try:
@@ -196,7 +196,10 @@ def _with_body(request: Captured, body: bytes | None, folder: Path) -> Captured:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise BadArgument(
                 f"the body is to be read from {show(request.body_file)}, outside the request's folder",
-                hint="If that is right, give the file with --body",
+                hint=Advice(
+                    "If that is right, give the file's bytes as body=…",
+                    terminal="If that is right, give the file with --body",
+                ),
             )
         body = files.read(path)
     if body is None:

@@ -190,11 +190,11 @@ def examine_key_file(path: Path) -> list[Finding]:
         seen = f"the key file has mode {mode:03o}: others can read it"
         findings.append(bad("key-file-exposed", seen, US, "RFC 8292 §5", f"chmod 600 {path}"))
     if _git(path, "ls-files", "--error-unmatch"):
-        fix = f"git rm --cached {path.name}, and make new keys: its history keeps these."
+        fix = f"git rm --cached {path.name}, and make new keys: git's history keeps the old ones."
         seen = "git tracks the key file, so everybody who clones the repository can send in your name"
         findings.append(bad("key-file-in-git", seen, US, "RFC 8292 §5", fix))
     elif _git(path, "rev-parse", "--git-dir") and not _git(path, "check-ignore", "--quiet"):
-        seen = "the key file lies in a git repository that does not ignore it"
+        seen = "the key file is in a git repository that does not ignore it"
         fix = f"Add {path.name} to .gitignore."
         findings.append(hint("key-file-not-ignored", seen, US, "RFC 8292 §5", fix))
     return findings

@@ -141,7 +141,7 @@ def _examine_coding(request: Captured) -> Iterator[Finding]:
 def _examine_body(request: Captured) -> Iterator[Finding]:
     body = request.body
     if body is None:
-        fix = "Give the body by itself, with --body FILE."
+        fix = "Give the body by itself, with body=… or --body FILE."
         yield hint("body-missing", f"{request.without}: it was not examined", "", "", fix)
         return
     length = (request.values("Content-Length") or [""])[0]
@@ -150,7 +150,7 @@ def _examine_body(request: Captured) -> Iterator[Finding]:
         fix = "Let the HTTP library count, and keep the body as bytes, never as text."
         yield bad("body-length", seen, US, "RFC 9110 §8.6", fix)
     if len(body) > MAX_BODY:
-        seen = f"the body has {len(body)} bytes; push services must take {MAX_BODY}, and no more"
+        seen = f"the body has {len(body)} bytes; push services need accept only {MAX_BODY}"
         yield bad("body-too-large", seen, US, BodyTooLarge.rfc, f"{BodyTooLarge.hint}.")
     coding, old = _coding(request)
     if not body:

@@ -109,13 +109,13 @@ def _closed(host: str, port: int) -> Finding:
     """Say why no room is open at an address."""
     serve = command(f"serve --host {host}")
     if _listens(host, port):
-        seen = f"another program listens at {host}:{port}"
+        seen = f"another program listens on {host}:{port}"
         fix = f"Stop it, or open the room at another port: {serve} --port PORT."
         return bad("room-port-taken", seen, HERE, "", fix)
     if _ask_lab(f"http://127.0.0.1:{port}/"):
         seen = f"a lab runs at 127.0.0.1:{port}, which no other machine reaches, and none at {host}"
         return bad("room-at-loopback", seen, HERE, "", f"Stop that lab, and open the room: {serve}.")
-    seen = f"nothing listens at {host}:{port}: the room is not open"
+    seen = f"nothing listens on {host}:{port}: the room is not open"
     return hint("room-closed", seen, HERE, "", f"Open it: {serve}.")
 
 
@@ -142,7 +142,7 @@ def _push_service(reply: Reply) -> tuple[list[int], list[Finding]]:
     except FetchFailed as error:
         seen = f"the push service at {host}:{port} does not answer: {error.detail}"
         return [port], [bad("room-push-service", seen, HERE, "", "Stop the room, and open it again.")]
-    seen = f"the push service listens at {host}:{port}, and for Chromium at port {mcs}"
+    seen = f"the push service listens on {host}:{port}, and for Chromium on port {mcs}"
     if not _listens(host, mcs):
         seen = f"the push service does not listen for Chromium at {host}:{mcs}"
         return [port], [bad("room-push-service", seen, HERE, "", "Stop the room, and open it again.")]

@@ -77,7 +77,7 @@ class UnknownFlavour(LabError, fault="the argument that was given", hint="Choose
     """The push service has no such flavour."""
 
 class BadHost(LabError, fault="the argument that was given"):
-    """The lab cannot listen at this address."""
+    """The lab cannot listen on this address."""
     hint = "Give one IPv4 address of this machine in the room's network, such as 192.168.1.20"
 
 class BadCertificate(LabError, rfc="RFC 5280 §4.1"):

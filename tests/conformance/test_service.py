@@ -206,7 +206,7 @@ BROKEN = {
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + bytes(2**17): "a line in the body",
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: " + bytes(2**17): "a line in the",
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 999: "trailers",
-    b"POST http://[ HTTP/1.1\r\n\r\n": "the target is no URL",
+    b"POST http://[ HTTP/1.1\r\n\r\n": "the target is not a URL",
     b"A: " + b"x" * http1.MAX_HEAD + b"\r\n\r\n": "the headers are longer",
 }
 

@@ -240,7 +240,7 @@ async def garbage(exam: Examination) -> Judgement:
     """Pose bytes that are no answer."""
     exchange = await answered(exam, first(Answer(manner=Manner.GARBAGE)))
     if len(exchange) == 1 and exchange.said.accepted and exam.sender.reports:
-        return failed(f"what came is no answer, and {LIES}", exchange)
+        return failed(f"what came is not an answer, and {LIES}", exchange)
     return passed("reported as a failure" if len(exchange) == 1 else "tried again", exchange)
 
 

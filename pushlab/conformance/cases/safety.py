@@ -210,7 +210,7 @@ async def junk_subscriptions(exam: Examination) -> Judgement:
     if not exchange.requests:
         return failed("after the junk, a good subscription gets no message any more", exchange)
     if wrong:
-        return failed(f"answered otherwise than 4xx: {'; '.join(wrong)}", exchange)
+        return failed(f"not answered with 4xx: {'; '.join(wrong)}", exchange)
     return passed("each is answered 4xx, and sending still works", exchange)
 
 

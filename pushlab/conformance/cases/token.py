@@ -302,7 +302,7 @@ async def renewed(exam: Examination) -> Judgement:
     if exp <= now:
         return not_reached("exp is in the past: see token.exp-within-24h", exchange)
     if exp - now <= AHEAD:
-        return failed(f"the token ends in {exp - now:.0f} s", exchange)
+        return failed(f"the token expires in {exp - now:.0f} s", exchange)
     return passed(f"the token has {_hours(exp - now)} left", exchange)
 
 
