@@ -114,7 +114,8 @@ class Flavour(StrEnum):
         """Return this vendor's response to a fault."""
         known = TABLE.get(error.code, {}).get(self)
         if self is Flavour.MOZILLA and error.code in MOZILLA_SENTENCES:
-            known = _mozilla(*MOZILLA_SENTENCES[error.code], error.detail)
+            sentence = error.detail if isinstance(error.detail, mozilla.Sentence) else ""
+            known = _mozilla(*MOZILLA_SENTENCES[error.code], sentence)
         if self is Flavour.MOZILLA:
             known = MOZILLA_REASONS.get(error.detail, known)
         if known is not None:
@@ -211,7 +212,7 @@ MOZILLA_SENTENCES = {
     "bad-topic": (400, 113),
     "bad-content-encoding": (400, 110),
 }
-"""Status and errno of the errors whose detail is Mozilla's own sentence: see ``mozilla``."""
+"""Status and errno of the errors whose detail may be Mozilla's own sentence: see ``mozilla``."""
 
 MOZILLA_REASONS = {
     mozilla.NO_AUDIENCE: _mozilla(401, 109, "Invalid VAPID token: Missing required claim: aud"),

@@ -13,8 +13,8 @@ before, it was compared as a URL. ``sub`` may be missing since pull request 831 
 message without a body is not asked for its coding.
 
 Where one code of ours stands for several of its sentences, the errors that are raised here have
-Mozilla's sentence as their detail. One thing is not imitated: its library takes a token for 60 seconds
-after ``exp``.
+Mozilla's ``Sentence`` as their detail. One thing is not imitated: its library takes a token for
+60 seconds after ``exp``.
 """
 
 import re
@@ -51,6 +51,12 @@ MAX_HEADER = 1024
 """Characters of a header of the older coding. A salt has 22 of them, and a key 87."""
 
 
+class Sentence(str):
+    """The detail of an error, in Mozilla's own words. Any other detail is in ours."""
+
+    __slots__ = ()
+
+
 # --- who sends this --------------------------------------------------------------------------------
 
 
@@ -67,17 +73,17 @@ def credentials(headers: Mapping[str, str]) -> vapid.Credentials:
         raise MissingAuthorization("the request has no Authorization header")
     scheme, space, rest = header.strip(" \t").partition(" ")
     if not space or len(header) > vapid.MAX_AUTHORIZATION:
-        raise BadAuthorization("Missing VAPID token")
+        raise BadAuthorization(Sentence("Missing VAPID token"))
     if scheme.lower() in ("webpush", "bearer"):
         key = _parameter("Crypto-Key", headers.get("Crypto-Key"), "p256ecdsa", "Missing {} in {} header")
         return vapid.Credentials(rest.replace(" ", ""), _key(key))
     if scheme.lower() != "vapid":
-        raise BadAuthorization("Unknown auth scheme")
+        raise BadAuthorization(Sentence("Unknown auth scheme"))
     parts = (part.partition("=") for part in rest.replace(" ", "").split(","))
     values = {name: value for name, _, value in parts}
     for name, what in (("k", "public key"), ("t", "token")):
         if name not in values:
-            raise BadAuthorization(f"Missing VAPID {what}")
+            raise BadAuthorization(Sentence(f"Missing VAPID {what}"))
     return vapid.Credentials(values["t"], _key(values["k"].strip('"')))
 
 
@@ -101,7 +107,7 @@ def _key(text: str) -> bytes:
     try:
         return base64url.decode(key)
     except BadBase64url:
-        raise BadAuthorization("Invalid VAPID public key") from None
+        raise BadAuthorization(Sentence("Invalid VAPID public key")) from None
 
 
 # --- how the message is to be treated -------------------------------------------------------------
@@ -119,7 +125,7 @@ def options(headers: HTTPHeaders) -> HTTPHeaders:
     if ttl is None or not TTL.fullmatch(ttl):
         raise MissingTtl("TTL is not a number")  # It is read as if it were not there.
     if int(ttl) < 0:
-        raise BadTtl("ttl: TTL must be greater than 0")
+        raise BadTtl(Sentence("ttl: TTL must be greater than 0"))
     headers = headers.copy()
     headers["TTL"] = str(int(ttl))
     if topic is None:
@@ -128,7 +134,7 @@ def options(headers: HTTPHeaders) -> HTTPHeaders:
     if not TOPIC.fullmatch(topic):
         faults.append("Topic must be URL and Filename safe Base64 alphabet")
     if faults:
-        raise BadTopic(f"topic: {', '.join(faults)}")
+        raise BadTopic(Sentence(f"topic: {', '.join(faults)}"))
     headers["Topic"] = topic.rstrip("=")
     return headers
 
@@ -145,12 +151,12 @@ def coding(headers: Mapping[str, str]) -> OldCoding | None:
     encryption, crypto_key = (_stripped(headers.get(name)) for name in ("Encryption", "Crypto-Key"))
     match headers.get("Content-Encoding"):
         case None:
-            raise BadContentEncoding("Missing Content-Encoding header")
+            raise BadContentEncoding(Sentence("Missing Content-Encoding header"))
         case "aesgcm":
             _check_parameter("Encryption", encryption, "salt")
             if "Encryption-Key" in headers:
                 raise BadContentEncoding(
-                    "Encryption-Key header is not valid for webpush draft 02 or later"
+                    Sentence("Encryption-Key header is not valid for webpush draft 02 or later")
                 )
             if crypto_key is not None:
                 _check_parameter("Crypto-Key", crypto_key, "dh")
@@ -160,7 +166,7 @@ def coding(headers: Mapping[str, str]) -> OldCoding | None:
             _refuse_parameter("aes128gcm Crypto-Key", crypto_key, "dh")
             return None
         case _:
-            raise BadContentEncoding("Unknown Content-Encoding header")
+            raise BadContentEncoding(Sentence("Unknown Content-Encoding header"))
 
 
 def _stripped(value: str | None) -> str | None:
@@ -171,20 +177,20 @@ def _stripped(value: str | None) -> str | None:
 def _check_parameter(header: str, text: str | None, name: str) -> None:
     value = _parameter(header, text, name, "Missing {} value in {} header")
     if not VALUE.fullmatch(value):
-        raise BadContentEncoding(f"Invalid {name} value in {header} header")
+        raise BadContentEncoding(Sentence(f"Invalid {name} value in {header} header"))
 
 
 def _refuse_parameter(header: str, text: str | None, name: str) -> None:
     if text is not None and name in _parameters(header, text):
-        raise BadContentEncoding(f"Do not include '{name}' header in {header} header")
+        raise BadContentEncoding(Sentence(f"Do not include '{name}' header in {header} header"))
 
 
 def _parameter(header: str, text: str | None, name: str, missing: str) -> str:
     if text is None:
-        raise BadContentEncoding(f"Missing {header} header")
+        raise BadContentEncoding(Sentence(f"Missing {header} header"))
     values = _parameters(header, text)
     if name not in values:
-        raise BadContentEncoding(missing.format(name, header))
+        raise BadContentEncoding(Sentence(missing.format(name, header)))
     return values[name]
 
 
@@ -192,5 +198,5 @@ def _parameters(header: str, text: str) -> dict[str, str]:
     """Read ``name=value`` of all sections of a header: the first value of each name counts."""
     parts = [part.partition("=") for part in re.split("[,;]", text[: MAX_HEADER + 1])]
     if len(text) > MAX_HEADER or not all(equals for _, equals, _ in parts):
-        raise BadContentEncoding(f"Invalid {header} header")
+        raise BadContentEncoding(Sentence(f"Invalid {header} header"))
     return {name.strip(): value.strip(' "') for name, _, value in reversed(parts)}

@@ -13,11 +13,12 @@ from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.outcome import explain
 from pushlab.appserver.explain.statuses import STATUS
 from pushlab.appserver.explain.vendors import known_answer
-from pushlab.errors import DeliveryError, UnknownFlavour, VapidError
+from pushlab.errors import BadAuthorization, DeliveryError, UnknownFlavour, VapidError
 from pushlab.protocol import base64url, encryption, jws, p256, vapid
 from pushlab.protocol.sources import Source
 from pushlab.pushservice.app import PushService
 from pushlab.pushservice.flavours import BY_RFC, MOZILLA_REASONS, OVERLOOKED, TABLE, Flavour
+from pushlab.pushservice.mozilla import Sentence
 
 FLAVOURS = ("strict", "mozilla", "fcm", "apple", "wns")
 SUB = "mailto:clinic@example.com"
@@ -689,6 +690,15 @@ def test_mozilla_takes_and_refuses_what_its_service_does(shared_bench, http, fau
         await case.agent.notification()
 
     shared_bench(scenario, flavour="mozilla")
+
+
+def test_no_sentence_of_ours_is_given_as_mozilla_s():
+    """Which words it has for a key of another length is not known."""
+    said = [
+        json.loads(Flavour.MOZILLA.answer(BadAuthorization(detail)).body).get("message")
+        for detail in ("k: the public key is 3 bytes long, not 65", Sentence("Unknown auth scheme"))
+    ]
+    assert said == [None, "Unknown auth scheme"]
 
 
 @pytest.mark.parametrize(
