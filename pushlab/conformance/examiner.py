@@ -1,7 +1,10 @@
 """Run the cases of an examination, and collect what was found."""
 
 import asyncio
+import logging
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
 
 from pushlab.conformance.case import Case, Judgement, Result, Verdict, not_reached
 from pushlab.conformance.cases import (
@@ -17,6 +20,10 @@ from pushlab.conformance.cases import (
 from pushlab.conformance.cases.registry import POSES
 from pushlab.conformance.examination import Examination, Unreached
 from pushlab.conformance.table import CASES
+
+log = logging.getLogger("pushlab")
+
+PACKAGE = Path(__file__).parents[1]
 
 MODULES = (payload, content_coding, freshness, token, headers, answers, many, safety)
 """The modules whose functions pose the cases."""
@@ -64,6 +71,8 @@ async def _opening(exam: Examination) -> Unreached | None:
         await exam.learn()
     except Unreached as fault:
         return fault
+    except Exception as error:  # noqa: BLE001 — as in _judged()
+        return Unreached(_fault_of_ours(error, "the first message"))
     return None
 
 
@@ -82,7 +91,27 @@ async def _judged(exam: Examination, case: Case, end: float) -> Result:
             if seconds == exam.timing.case
             else f"the {exam.timing.total:g} s of the examination were over",
         )
+    except Exception as error:  # noqa: BLE001 — our fault in one case, and the others are still judged
+        judgement = not_reached(_fault_of_ours(error, case.id))
     return Result(case, judgement.verdict, judgement.why, judgement.exchange, exam.clock() - began)
+
+
+def _fault_of_ours(error: Exception, what: str) -> str:
+    """Say that the examination itself failed, and where. Of the sender nothing is known then."""
+    log.error("the examination failed at %s", what, exc_info=error)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(PACKAGE)
+    ]
+    # Its own words stay out: a report is passed on, and they may hold a token or an endpoint. Those
+    # of the system hold neither.
+    why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+    where = Path(frames[-1].filename).relative_to(PACKAGE.parent).as_posix()
+    return (
+        "the examination itself failed, and your sender is not to blame: "
+        f"{type(error).__name__}{why} in {where}, line {frames[-1].lineno}"
+    )
 
 
 def chosen(ids: Iterable[str], unknown: Callable[[str], Exception]) -> tuple[Case, ...]:

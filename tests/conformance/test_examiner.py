@@ -1,6 +1,7 @@
 """What is right passes, what is known to be wrong is found, and nothing is left when it ends."""
 
 import asyncio
+import errno
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +17,8 @@ from pushlab.appserver.delivery.transport import CurlTransport
 from pushlab.appserver.keys import VapidKeys
 from pushlab.appserver.store import StoredSubscription, SubscriptionStore
 from pushlab.conformance.answer import Answer, always
-from pushlab.conformance.case import Result, Verdict
+from pushlab.conformance.case import Judgement, Result, Verdict
+from pushlab.conformance.cases.registry import POSES
 from pushlab.conformance.examination import Examination, Timing
 from pushlab.conformance.examiner import chosen, examine, exit_status
 from pushlab.conformance.exchange import Message, Said
@@ -228,6 +230,40 @@ def test_the_examination_ends_by_itself_though_the_sender_does_not(run, leaves_n
         results = run(examined(Stuck(), "bytes.ascii", "token.scheme", timing=timing))
     assert results["token.scheme"].verdict == "pass"
     assert results["bytes.ascii"].why == "the case took longer than 1 s"
+
+
+def test_a_fault_of_ours_in_one_case_is_told_as_ours_and_the_others_are_judged(run, monkeypatch):
+    async def wrong(exam: Examination) -> Judgement:
+        raise ValueError(exam.sent[0].message.recipient.subscription.endpoint)
+
+    together, alone = "token.scheme", "many.one-dead"
+    monkeypatch.setitem(POSES, together, wrong)
+    monkeypatch.setitem(POSES, alone, wrong)
+    asked = (together, "token.k", alone, "many.one-slow")
+    results = run(examined(Ours(), *asked))
+    assert list(results) == list(asked)
+    assert results["token.k"].verdict == "pass" and results["many.one-slow"].verdict == NA
+    for case in (together, alone):
+        assert results[case].verdict == NOT_REACHED
+        words = "the examination itself failed, and your sender is not to blame: ValueError in pushlab/"
+        assert results[case].why.startswith(words)
+        assert "/wpush/" not in results[case].why, "an endpoint is a secret"
+    assert exit_status([*results.values()]) == 0
+
+
+def test_a_fault_of_ours_in_the_first_message_is_told_as_ours(run, monkeypatch):
+    async def learn(exam: Examination) -> None:
+        raise OSError(errno.ENOSPC, "the disk is full", "/a/path/with/a/secret")
+
+    monkeypatch.setattr(Examination, "learn", learn)
+    results = run(examined(Ours(), "token"))
+    assert len(of(results, NOT_REACHED)) == len(results) > 10
+    [why] = {result.why for result in results.values()}
+    words = (
+        "the examination itself failed, and your sender is not to blame: OSError (the disk is full) in"
+    )
+    assert why.startswith(words) and "secret" not in why
+    assert exit_status([*results.values()]) == 2
 
 
 def test_a_group_and_a_case_are_chosen_in_the_order_of_the_table(run):
