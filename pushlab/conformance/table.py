@@ -53,7 +53,7 @@ CASES = (
          "the ordinary message", "the body begins with salt (16), rs (4), idlen (1) and keyid (65)",
          "Write the header in this order, rs big-endian, and the record right after it."),
     Case("bytes.fresh-salt", MUST, "RFC 8188 §2.1", "a salt for each message",
-         "200 messages, or as many as 20 seconds allow", "no salt comes twice",
+         "200 messages, or as many as 20 seconds allow", "no salt comes twice; with another key each time it is a warning",
          "Take 16 random bytes for each message from the system's generator."),
     Case("bytes.fresh-key", MUST, "RFC 8291 §3.1", "a key pair for each message",
          "the same messages", "no keyid comes twice",
@@ -127,7 +127,7 @@ CASES = (
          "the ordinary message", "a Content-Length that is the number of bytes of the body",
          "Hand the body to the HTTP library as bytes, so that it can count."),
     Case("headers.duplicates", MUST, "RFC 9110 §5.3", "no header twice",
-         "the ordinary message", "each header once",
+         "the ordinary message", "each header once, unless its values are a list",
          "Set a header in one place, and not in your code and in the library."),
     # --- answers ----------------------------------------------------------------------------------
     Case("answers.201", MUST, "RFC 8030 §5", "201 Created",

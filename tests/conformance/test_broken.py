@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from pushlab.appserver.keys import VapidKeys
 from pushlab.conformance.case import Result, Verdict
@@ -24,7 +26,7 @@ from pushlab.settings import patience
 from ..run.ports import free_port
 from ..run.programs import started
 from .broken.delivery import BACKOFF, Sender
-from .broken.faults import FAULTS
+from .broken.faults import FAULTS, SameKeyPair, SameSalt
 from .broken.in_process import InProcess
 from .broken.message import Headers, Key, Message
 from .broken.sender import make, make_app
@@ -172,6 +174,71 @@ def test_a_wrong_ttl_is_noticed_beside_another_wrong_option(run, wrong, beside, 
     found = noticed([*run(scenario()).values()])
     assert found["headers.ttl-value"] == f"fail: {why}"
     assert f"headers.{beside}" in found, found
+
+
+class Brackets(Message):
+    """Puts each host that is no name into brackets, as only that of IPv6 has to be."""
+
+    def claims(self, origin: str) -> dict[str, Any]:
+        return super().claims(origin) | {"aud": origin.replace("127.0.0.1", "[127.0.0.1]")}
+
+
+class SameSaltAndKey(SameSalt, SameKeyPair):
+    """Makes salt and key pair once, when the program starts."""
+
+    def ephemeral(self) -> tuple[EllipticCurvePrivateKey, bytes]:
+        return self.as_private, self.salt
+
+
+def with_headers(*more: tuple[str, str]) -> type[Message]:
+    class More(Message):
+        def headers(self, *given: Any) -> Headers:
+            return [*super().headers(*given), *more]
+
+    return More
+
+
+def with_contact(contact: str) -> type[Message]:
+    class Contact(Message):
+        def claims(self, origin: str) -> dict[str, Any]:
+            return super().claims(origin) | {"sub": contact}
+
+    return Contact
+
+
+@pytest.mark.parametrize(
+    ("wrong", "case", "verdict", "why"),
+    [
+        (Brackets, "token.aud-two-services", "fail", "the second push service is at 127.0.0.1, and its"),
+        (with_headers(("Prefer", "respond-async"), ("Prefer", "wait=10")), "headers.duplicates", "pass",
+         "headers, each once, but for lists: prefer"),
+        (with_headers(("tracestate", "a=1"), ("tracestate", "b=1")), "headers.duplicates", "pass", ""),
+        (with_headers(("X-Mine", "1"), ("X-Mine", "2")), "headers.duplicates", "warn", "twice: x-mine:"),
+        (with_headers(("TTL", "60"), ("X-Mine", "1"), ("X-Mine", "2")), "headers.duplicates", "fail",
+         "twice: ttl"),
+        (with_headers(("Content-Encoding", "aes128gcm")), "headers.duplicates", "fail",
+         "twice: content-encoding"),
+        (SameSalt, "bytes.fresh-salt", "warn", "salt that had come before, each time with another"),
+        (SameSaltAndKey, "bytes.fresh-salt", "fail", "with the same key"),
+        (SameSaltAndKey, "bytes.fresh-key", "fail", "had a key that had come before"),
+        (with_headers(("Crypto-Key", "p256ecdsa=BAAA")), "bytes.coding", "warn", "the drafts of VAPID"),
+        (with_headers(("Crypto-Key", "dh=BA;p256ecdsa=BA")), "bytes.coding", "warn", "belong to aesgcm"),
+        (with_contact("mailto:a@example.com,b@example.com"), "token.sub", "warn", "sub has 2 addresses"),
+        (with_contact("mailto:a@example.com,b@example.com?subject=push"), "token.sub", "warn", "has 2"),
+        (with_contact("mailto:a@example.com"), "token.sub", "pass", ""),
+        (with_contact("mailto:a@example.com, b@example.com"), "token.sub", "fail", "neither mailto:"),
+        (with_contact("mailto:a@example.com,"), "token.sub", "fail", "neither mailto:"),
+        (with_contact("mailto:"), "token.sub", "fail", "neither mailto:"),
+        (with_contact("a@example.com,b@example.com"), "token.sub", "fail", "neither mailto:"),
+    ],
+)  # fmt: skip
+def test_what_an_rfc_allows_does_not_fail_and_what_is_like_it_does(run, wrong, case, verdict, why):
+    async def scenario() -> dict[str, Result]:
+        sender = InProcess(Sender(wrong(key(), SUBJECT), timeout=15))
+        return await examined(sender, case, timing=SHORT)
+
+    judged = run(scenario())[case]
+    assert judged.verdict == verdict and why in judged.why, judged
 
 
 def test_no_key_is_looked_for_in_a_body_of_the_older_coding(run):

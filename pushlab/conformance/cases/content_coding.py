@@ -1,6 +1,7 @@
 """Group ``bytes``: the coding aes128gcm, with one record for each message. RFC 8188, RFC 8291 §4."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 
@@ -14,6 +15,12 @@ from pushlab.errors import BadDelimiter, BadPublicKey, BadRecordSize, Encryption
 from pushlab.protocol import p256
 from pushlab.protocol.content_coding import MIN_RECORD, Header
 from pushlab.text import counted
+
+OF_DRAFTS = ("Encryption", "Crypto-Key")
+"""Headers that only drafts have: those of aesgcm, and those of VAPID."""
+
+VAPID_KEY = re.compile(r"\s*p256ecdsa\s*=[^,;]*")
+"""A Crypto-Key without dh, which the drafts of VAPID have beside any coding."""
 
 
 @poses("bytes.one-record")
@@ -127,9 +134,11 @@ async def coding(exam: Examination) -> Judgement:
     """Judge which coding the body is in."""
     exchange = await exam.ordinary()
     arrived = exchange.requests[0]
-    old = [name for name in ("Encryption", "Crypto-Key") if arrived.header(name) is not None]
+    old = {name: ",".join(found) for name in OF_DRAFTS if (found := arrived.request.values(name))}
     if is_old(arrived):
         return failed("aesgcm, the coding of a draft: salt and key are in headers", exchange)
+    if old.keys() == {"Crypto-Key"} and VAPID_KEY.fullmatch(old["Crypto-Key"]):
+        return warned("Crypto-Key has p256ecdsa, of the drafts of VAPID: k has the key now", exchange)
     if old:
         return warned(f"{' and '.join(old)} belong to aesgcm, and stand beside aes128gcm", exchange)
     if not arrived.body:

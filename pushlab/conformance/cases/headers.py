@@ -13,8 +13,17 @@ from pushlab.protocol.delivery import PushOptions
 
 TTL, URGENCY, TOPIC = 2419, "high", "examined-upd_8"
 
-LISTS = {"cache-control", "accept", "accept-encoding", "connection", "via", "te", "expect", "cookie"}
+LISTS = {
+    "accept", "accept-encoding", "accept-language", "baggage", "cache-control", "connection", "cookie",
+    "expect", "forwarded", "link", "pragma", "prefer", "te", "tracestate", "trailer", "upgrade", "via",
+}  # fmt: skip
 """Headers that may be repeated: their values are lists, RFC 9110 §5.3."""
+
+SINGLE = {
+    "authorization", "content-encoding", "content-length", "content-type", "date", "from", "host",
+    "referer", "topic", "ttl", "urgency", "user-agent",
+}  # fmt: skip
+"""Headers that must not be repeated. Content-Encoding is a list, and RFC 8291 §4 allows one value."""
 
 
 async def asked(exam: Examination, name: str) -> tuple[Exchange, bool]:
@@ -134,7 +143,14 @@ async def duplicates(exam: Examination) -> Judgement:
     """Look for headers that are there twice."""
     exchange = await exam.ordinary()
     names = Counter(name.lower() for name, _ in exchange.requests[0].request.headers)
-    twice = sorted(name for name, times in names.items() if times > 1 and name not in LISTS)
+    repeated = sorted(name for name, times in names.items() if times > 1)
+    twice = [name for name in repeated if name not in LISTS]
+    if single := [name for name in twice if name in SINGLE]:
+        return failed(f"twice: {', '.join(single)}", exchange)
     if twice:
-        return failed(f"twice: {', '.join(twice)}", exchange)
-    return passed(f"{len(names)} headers, each once", exchange)
+        return warned(
+            f"twice: {', '.join(twice)}: RFC 9110 §5.3 allows it only where the values are a list",
+            exchange,
+        )
+    lists = f", but for lists: {', '.join(repeated)}" if repeated else ""
+    return passed(f"{len(names)} headers, each once{lists}", exchange)

@@ -191,11 +191,18 @@ async def aud_two_services(exam: Examination) -> Judgement:
     if not isinstance(second, str):
         return not_reached("aud is not text: see token.aud-exact", two)
     host = urlsplit(two.message.recipient.origin).hostname
-    if urlsplit(second).hostname != host:
+    if _host_of(second) != host:
         return failed(
             f"the second push service is at {host}, and its token has aud {shown(second)}", two
         )
     return passed("each token has the origin of its endpoint", two)
+
+
+def _host_of(aud: str) -> str | None:
+    try:
+        return urlsplit(aud).hostname
+    except ValueError:
+        return None  # Python cannot split it, so it is the origin of no endpoint.
 
 
 @poses("token.aud-port")
@@ -268,11 +275,27 @@ async def sub(exam: Examination) -> Judgement:
         return warned(
             "sub is missing: RFC 8292 allows it, and Apple answers 403", authorization.exchange
         )
+    if isinstance(contact, str) and (count := _addresses(contact)) > 1:
+        return warned(
+            f"sub has {count} addresses: RFC 6068 §2 allows it, and a push service that checks sub may "
+            "want one",
+            authorization.exchange,
+        )
     if not isinstance(contact, str) or not vapid.CONTACT.fullmatch(contact):
         return failed("sub is neither mailto: with one address nor https:", authorization.exchange)
     if why := vapid.unreachable(contact):
         return warned(f"sub leads to nobody ({why}): Apple answers 403", authorization.exchange)
     return passed("a mailto: or https: URI", authorization.exchange)
+
+
+# https://www.rfc-editor.org/rfc/rfc6068#section-2
+def _addresses(contact: str) -> int:
+    """Return how many addresses a mailto: URI has; 0 if one of them is none."""
+    # to = addr-spec *("," addr-spec)
+    to, mark, fields = contact.removeprefix("mailto:").partition("?")
+    each = [f"mailto:{address}{mark}{fields}" for address in to.split(",")]
+    whole = contact.startswith("mailto:") and all(map(vapid.CONTACT.fullmatch, each))
+    return len(each) if whole else 0
 
 
 ONE_SHOT = "a command that sends one message has no token to use again"
