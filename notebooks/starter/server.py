@@ -5,7 +5,7 @@
 
 | variable | what it is | without it |
 |---|---|---|
-| VAPID_SUBJECT | whom a push service can tell about trouble: mailto: or https: | an example's address |
+| VAPID_SUBJECT | whom to tell of trouble: mailto:you@your.site or https://your.site | an example |
 | DATA | the folder of the database and of the VAPID key | data, beside this file |
 | PORT | the TCP port at 127.0.0.1 | 8000 |
 | BEHIND_PROXY | 1 if a proxy in front speaks https and passes Host on | it is reached directly |
@@ -43,7 +43,7 @@ from urllib.parse import urlsplit
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from py_vapid import Vapid02
+from py_vapid import Vapid02, VapidException
 from pywebpush import WebPushException, webpush
 from requests.adapters import HTTPAdapter
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
@@ -136,6 +136,17 @@ def load_key() -> tuple[Vapid02, str]:
     return vapid, base64.urlsafe_b64encode(public).rstrip(b"=").decode()
 
 
+def check_subject(vapid: Vapid02) -> None:
+    """End the program if SUBJECT cannot be signed. RFC 8292 §2.1 allows more than this library does."""
+    try:
+        vapid.sign({"sub": SUBJECT, "aud": "https://push.example"})
+    except VapidException:
+        raise SystemExit(
+            f"VAPID_SUBJECT is {SUBJECT!r}. Write mailto:you@your.site, or https://your.site with "
+            "neither a path nor a port: the library signs nothing else."
+        ) from None
+
+
 # ---- what is accepted from a page ----------------------------------------------------------------
 
 
@@ -183,11 +194,12 @@ class Handler(RequestHandler):
         """Refuse what another site's page sends with this person's cookie (CSRF)."""
         if self.request.method != "POST":
             return
-        if urlsplit(self.request.headers.get("Origin", "")).netloc != self.request.host:
+        if self.request.headers.get("Origin", "").partition("://")[2] != self.request.host:
             raise HTTPError(403, "This request comes from another site.")
         try:
             self.body = json.loads(self.request.body)
-        except ValueError:
+            json.dumps(self.body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        except (ValueError, RecursionError):  # RecursionError: thousands of brackets
             self.body = None
         if not isinstance(self.body, dict):
             raise HTTPError(400, "The body is no JSON object.")
@@ -338,13 +350,27 @@ class Files(StaticFileHandler):
 # ---- sending -------------------------------------------------------------------------------------
 
 
+INTERNET = ipaddress.ip_network("2000::/3")  # of IPv6, all that is assigned
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address where there is IPv6 alone, RFC 6052
+
+
+def is_public(text: str) -> bool:
+    """Say whether an address is on the internet. An IPv6 address may lead to an IPv4 address in it."""
+    address = ipaddress.ip_address(text)
+    if address.version == 6:
+        if address.ipv4_mapped or address in NAT64:
+            address = ipaddress.IPv4Address(address.packed[-4:])
+        elif address not in INTERNET or address.sixtofour:
+            return False
+    return address.is_global
+
+
 class PublicConnection(HTTPSConnection):
     """A connection that refuses addresses of your own network, whatever DNS has just said."""
 
     def _new_conn(self):
         connection = super()._new_conn()
-        address = ipaddress.ip_address(connection.getpeername()[0])
-        if not (getattr(address, "ipv4_mapped", None) or address).is_global:
+        if not is_public(connection.getpeername()[0]):
             connection.close()
             raise OSError("the endpoint's host has no public address")
         return connection
@@ -381,6 +407,7 @@ def open_session() -> requests.Session:
     session = requests.Session()
     session.mount("https://", adapter)
     session.get_redirect_target = lambda response: None
+    session.auth = lambda request: request  # otherwise a password of ~/.netrc replaces our token
     session.stream, session.hooks["response"] = True, [drop_body]
     return session
 
@@ -463,6 +490,8 @@ class Push:
             status, pause = await loop.run_in_executor(self.threads, self.post, message, seconds)
         if seconds <= 0:
             self.finish(message, "expired")
+        elif status == 0:
+            self.finish(message, "it cannot be encrypted or signed", logging.ERROR)
         elif status is None or status in (406, 408, 425, 429) or status >= 500:
             self.try_later(message, status, pause)
         elif status in (404, 410):  # The subscription has ended, and its messages go with it.
@@ -477,7 +506,10 @@ class Push:
             self.finish(message, f"{status}: look at our key, token and payload", logging.ERROR)
 
     def post(self, message: sqlite3.Row, ttl: int) -> tuple[int | None, float]:
-        """Encrypt, sign and post. Return the status, or None without one; and Retry-After in seconds."""
+        """Encrypt, sign and post. Return the status, and Retry-After in seconds.
+
+        The status is None if no answer has come, and 0 if nothing can be sent, now or later.
+        """
         keys = {"p256dh": message["p256dh"], "auth": message["auth"]}
         try:
             response = webpush(
@@ -489,13 +521,13 @@ class Push:
                 timeout=ANSWER_SECONDS,
                 requests_session=self.requests,
             )
-        except WebPushException as error:
-            response = error.response
-            if response is None:  # It could not be encrypted or signed, so nothing was sent.
-                log.error("%s: %s", message["host"], error.message)
-                return None, 0.0
-        except (requests.RequestException, OSError, ValueError) as error:
-            # A ValueError is a name that is not a host, or an answer that is no HTTP.
+        except (WebPushException, VapidException) as error:
+            response = getattr(error, "response", None)
+            if response is None:
+                log.error("%s: %s", message["host"], error)
+                return 0, 0.0
+        except Exception as error:  # noqa: BLE001 — whatever this one raises, the others are sent to
+            # The text of an error may hold the endpoint.
             log.warning("%s: %s", message["host"], type(error).__name__)
             return None, 0.0
         return response.status_code, retry_after(response.headers.get("Retry-After", ""))
@@ -540,7 +572,7 @@ def retry_after(text: str) -> float:
         return float(text[:9])
     try:
         return email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # Windows has an OSError for a date before 1970
         return 0.0
 
 
@@ -561,6 +593,7 @@ def make_application(push: Push) -> Application:
 async def main() -> None:
     """Serve until the program is told to stop, or sending fails."""
     push, stop = Push(), asyncio.Event()
+    check_subject(push.vapid)
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows has none: Ctrl+C ends the program
             asyncio.get_running_loop().add_signal_handler(name, stop.set)

@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+import errno
 import http.client
 import importlib.util
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections import deque
+from typing import NamedTuple
 
+import http_ece
 import pytest
 import requests
 from tornado.httpserver import HTTPServer
@@ -145,6 +151,23 @@ def test_every_route_wants_a_session_and_this_site(server, person, device):
     assert (answer.status_code, answer.json()) == (400, {"error": "The body is no JSON object."})
     assert carol.say("notify-me") == 409
     assert carol.say("add-subscription", device("c")) == 201
+
+
+def test_a_body_or_an_origin_of_a_stranger_makes_no_fault_of_the_server(server, person):
+    mallory = person(server, "mallory")
+    half = "\ud800"  # of a surrogate pair
+    assert mallory.say("login", {"name": half, "password": "correct horse"}) == 400
+    assert mallory.say("login", {"name": "mallory", "password": half * 8}) == 400
+    assert mallory.log_in() == 200
+    for body in ({"endpoint": half}, {half: 1}, {"endpoint": [{"x": half}]}):
+        assert mallory.say("remove-subscription", body) == 400
+    for depth in (200, 900, 980, 1000, 7000):
+        body = b'{"endpoint": %s%s}' % (b"[" * depth, b"]" * depth)
+        answer = mallory.post(server.url + "remove-subscription", data=body)
+        assert answer.status_code in (200, 400), depth
+    assert mallory.post(server.url + "login", data=b"[" * 16_000).status_code == 400
+    for origin in ("http://[", "http://[::1", "https://[x]"):
+        assert mallory.say("notify-me", Origin=origin) == 403
 
 
 def test_what_is_no_subscription_is_refused(server, person, device):
@@ -294,6 +317,76 @@ def sent(push, service) -> list[str]:
     return sorted(path for path, _ in service.messages)
 
 
+@pytest.mark.parametrize("host", ["[2606:4700::1111]", "push.example:"])
+def test_what_cannot_be_signed_ends_and_the_others_are_sent_to(
+    push, caplog, origin_and_service, service, host
+):
+    """py_vapid signs for no host of this form, and says so with an exception of its own."""
+    queue(push, f"https://{host}/secret", f"{origin_and_service[0]}/other")
+    assert sent(push, service) == ["/other"]
+    assert push.database.execute("SELECT * FROM messages").fetchall() == [], "not tried again"
+    assert "it cannot be encrypted or signed" in caplog.text and "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("error", [RuntimeError, RecursionError, http_ece.ECEException, MemoryError])
+def test_whatever_one_message_raises_the_others_are_sent(
+    module, push, monkeypatch, origin_and_service, service, error
+):
+    webpush = module.webpush
+
+    def raising(subscription, *values, **options):
+        if subscription["endpoint"].endswith("/bad"):
+            raise error("a secret")
+        return webpush(subscription, *values, **options)
+
+    monkeypatch.setattr(module, "webpush", raising)
+    queue(push, *(f"{origin_and_service[0]}/{name}" for name in ("bad", "other")))
+    assert sent(push, service) == ["/other"]
+    [bad] = push.database.execute("SELECT * FROM messages").fetchall()
+    assert bad["attempts"] == 1 and bad["due"] > bad["expires"] - module.TTL, "later, for its TTL"
+
+
+def test_a_stranger_s_subscription_does_not_end_the_server(server, person, device, service):
+    mallory, ada = person(server, "mallory"), person(server, "ada")
+    for someone in (mallory, ada):
+        someone.log_in()
+    endpoint = {"endpoint": "https://[2606:4700::1111]/x"}
+    assert mallory.say("add-subscription", device("m") | endpoint) == 201
+    assert ada.say("add-subscription", device("ada")) == 201
+    server.lines.clear()
+    assert mallory.say("notify-me") == 202
+    server.wait_for("cannot be encrypted or signed|VapidException")
+    assert ada.say("notify-me") == 202
+    assert [path for path, _ in service.wait(1)] == ["/ada"]
+
+
+@pytest.mark.parametrize("subject", ["", "you@your.site", "https://your.site/contact"])
+def test_a_contact_that_cannot_be_signed_is_refused_at_the_start(tmp_path, programs, subject):
+    program = subprocess.run(
+        [sys.executable, "server.py"],
+        cwd=STARTER,
+        env=os.environ | {"DATA": str(tmp_path), "PORT": "0", "VAPID_SUBJECT": subject},
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+    )
+    assert program.returncode == 1 and program.stderr.count("\n") == 1, program.stderr
+    assert repr(subject) in program.stderr
+    assert "Write mailto:you@your.site, or https://your.site with" in program.stderr
+
+
+@pytest.mark.parametrize(
+    "subject", ["mailto:push@example.com", "mailto:you@your.site", "https://your.site"]
+)
+def test_the_contacts_that_its_sentence_names_can_be_signed(
+    module, push, monkeypatch, origin_and_service, service, subject
+):
+    monkeypatch.setattr(module, "SUBJECT", subject)
+    module.check_subject(push.vapid)
+    queue(push, f"{origin_and_service[0]}/contact")
+    assert sent(push, service) == ["/contact"]
+
+
 YEAR = {"Retry-After": "31536000"}
 
 
@@ -416,6 +509,52 @@ def test_no_connection_leads_into_this_network_and_none_is_redirected(
         assert session.post(origin_and_service[0] + "/away", timeout=patience(10)).status_code == 307
 
 
+class Connected(NamedTuple):
+    """A connection, as far as its peer's address is asked for."""
+
+    address: str
+
+    def getpeername(self):
+        return self.address, 443
+
+    def close(self):
+        pass
+
+
+def test_no_address_leads_into_this_network(module, monkeypatch):
+    """An IPv4 address may stand in an IPv6 address, and a translator or a tunnel leads there."""
+    connection = module.PublicConnection("push.example")
+
+    def connect(address: str) -> Connected:
+        monkeypatch.setattr(module.HTTPSConnection, "_new_conn", lambda self: Connected(address))
+        return connection._new_conn()
+
+    for address in (
+        "8.8.8.8", "2a00:1450:4001:82a::1", "2606:4700::1111", "64:ff9b::8.8.8.8", "::ffff:8.8.8.8",
+    ):  # fmt: skip
+        assert connect(address) == Connected(address)
+    for address in (
+        "10.0.0.1", "127.0.0.1", "169.254.169.254", "100.64.0.1", "::1", "::", "fe80::1", "fe80::1%1",
+        "fd00::1", "fec0::1", "ff02::1", "64:ff9b::a00:1", "64:ff9b::169.254.169.254",
+        "64:ff9b:1::10.0.0.1", "::ffff:10.0.0.1", "::10.0.0.1", "2002:a00:1::", "2001:0:a00:1::",
+    ):  # fmt: skip
+        with pytest.raises(OSError, match="no public address"):
+            connect(address)
+
+
+def test_a_password_of_netrc_does_not_take_the_token_s_place(
+    module, monkeypatch, tmp_path, origin_and_service, service, push
+):
+    (tmp_path / "netrc").write_text("default login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in [name for name in os.environ if "proxy" in name.lower()]:
+        monkeypatch.delenv(name)
+    push.requests.trust_env = True
+    queue(push, f"{origin_and_service[0]}/mine")
+    assert sent(push, service) == ["/mine"]
+    assert service.messages[0][1]["Authorization"].startswith("vapid t=")
+
+
 def test_a_body_that_never_ends_keeps_nobody_waiting(server, person, device, service):
     mallory = person(server, "mallory")
     mallory.log_in()
@@ -459,6 +598,15 @@ def test_retry_after_is_seconds_or_a_date(module):
     assert module.retry_after("Fri, 01 Jan 2100 00:00:00 GMT") > 1e9
     assert module.retry_after("") == module.retry_after("soon") == module.retry_after("²") == 0
     assert module.retry_after("Fri, 01 Jan 0001 00:00:00 +2359") <= 0
+
+
+def test_a_date_that_windows_cannot_count_asks_for_no_pause(module, monkeypatch):
+    class Before1970:
+        def timestamp(self):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(module.email.utils, "parsedate_to_datetime", lambda text: Before1970())
+    assert module.retry_after("Fri, 01 Jan 1960 00:00:00 -0000") == 0
 
 
 def test_the_starter_needs_nothing_of_the_lab():
