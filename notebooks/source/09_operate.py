@@ -117,26 +117,27 @@ def take(db, vendor, now, lease=60):
     return rows[0] if rows else None
 
 # %% [markdown]
-# (`GLOB` lets `*` stand for every vendor. `RETURNING` needs SQLite 3.35, of 2021. In PostgreSQL add
+# (`GLOB` lets `*` stand for every vendor. `RETURNING` needs SQLite 3.35 (2021). In PostgreSQL add
 # `FOR UPDATE SKIP LOCKED` to the inner `SELECT`.) The lease must be longer than the longest attempt,
 # or a second worker sends while the first still waits for its answer.
 #
 # ## 4 · One attempt
 #
-# `post` is lesson 05 in one call. Five details matter:
+# `post` is lesson 05 in one call. Six details matter:
 #
 # - It has a time-out.
 # - It follows no redirect.
+# - It takes nothing from `~/.netrc`: a password there would replace the token.
 # - It hands over a *copy* of the token's claims, because pywebpush writes into the dict that it gets.
 # - It asks for the TTL that is *left*.
-# - It catches whatever is raised: one row that nothing can be sent to must not stop the others.
+# - It catches whatever is raised: one bad row must not stop the others.
 #
 # What the vendor says goes into the log. The endpoint, the token and the text of the message do not,
 # because a log has many readers.
 #
 # The time-out does not limit the whole attempt: `requests` counts its 10 seconds anew for each piece of
-# the answer. A push service that sends a byte every nine seconds keeps a worker beyond its lease of 60 s,
-# and the message is sent twice. Section 5 shows what makes a second copy harmless.
+# the answer. A push service that sends a byte every nine seconds keeps a worker beyond its lease (60 s),
+# and the message is sent twice, which section 5 makes harmless.
 #
 # The first cell below sends. The second decides what the answer means, in the groups of lesson 06.
 # (Our queue tries a 406 again; the lab's sender does not.) The third writes it down.
@@ -145,10 +146,10 @@ def take(db, vendor, now, lease=60):
 def post(row, left, key, claims):
     """POST one message. Return the answer's status and words; None if no answer came."""
     to = {"endpoint": row["endpoint"], "keys": {"p256dh": row["p256dh"], "auth": row["auth"]}}
-    http = types.SimpleNamespace(post=functools.partial(requests.post, allow_redirects=False))
+    rules = {"allow_redirects": False, "auth": lambda request: request}  # it has a token
+    http = types.SimpleNamespace(post=functools.partial(requests.post, **rules))
     how = {"ttl": left, "headers": {"Topic": row["topic"]}, "timeout": 10, "requests_session": http}
-    try:
-        answer = webpush(to, row["text"], vapid_private_key=key, vapid_claims=dict(claims), **how)
+    try: answer = webpush(to, row["text"], vapid_private_key=key, vapid_claims=dict(claims), **how)
     except Exception as error:  # whatever it is, the others are sent to
         if (answer := getattr(error, "response", None)) is None:
             return None, type(error).__name__

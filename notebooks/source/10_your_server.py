@@ -253,6 +253,8 @@ checks.your_server.token_for(token_for)
 # them. It is careful with the answer, because an endpoint is somebody else's server:
 #
 # - It follows no redirect, which could lead into your network.
+# - Its `auth` changes nothing. Without one, `requests` looks into `~/.netrc`, and a password that it
+#   finds there goes to the endpoint in place of the token.
 # - It has a time-out, and reads at most 500 bytes of a refusal. It reads nothing of a success. (The
 #   time-out of `requests` begins anew with each byte, so it does not limit the whole answer. Strangers
 #   cannot make use of that, because your server posts to known vendors alone.)
@@ -275,7 +277,7 @@ def reason_of(answer):
     told = b"" if answer.status_code < 300 else next(answer.iter_content(500), b"")
     return answer.headers.get("X-WNS-Error-Description") or told.decode(errors="replace")
 def post(row, text, options):
-    limits = {"timeout": TIMEOUT, "allow_redirects": False, "stream": True}
+    limits = {"timeout": TIMEOUT, "allow_redirects": False, "stream": True, "auth": lambda it: it}
     try:
         with HTTP.post(row["endpoint"], **sealed(row, text, options), **limits) as answer:
             return answer.status_code, reason_of(answer), answer.headers.get("Retry-After", "")

@@ -1,10 +1,16 @@
 """The lessons: what their sources make, executed from top to bottom, small, and free of secrets."""
 
+import functools
 import re
+import traceback
+import types
 from urllib.parse import unquote
 
 import nbformat
 import pytest
+import requests
+from py_vapid import Vapid02
+from pywebpush import webpush
 
 from pushlab import base64url, examples
 
@@ -159,3 +165,28 @@ def test_the_learner_s_notebook_fails_at_its_stubs_and_shows_elsewhere_what_the_
         assert opens_a_browser(name) or not shown, "test_lessons_in_jupyterlab shows its file alone"
         if name != YOUR_SERVER:
             assert differences(request.session, solution(name), ran, learners_own) == []
+
+
+@pytest.mark.parametrize("name", ["09_operate", YOUR_SERVER])
+def test_no_password_of_netrc_takes_the_place_of_a_lesson_s_token(name, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    sent = []
+
+    def send(session, request, **options):
+        sent.append(request.headers["Authorization"])
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    key = Vapid02()
+    key.generate_keys()
+    row = {"endpoint": "https://push.example.net/x", "topic": "x", "text": "Hello"}
+    row |= examples.RFC8291.subscription.to_json()["keys"]
+    [cell] = [cell for cell in code_cells(name) if "\ndef post(" in f"\n{cell.source}"]
+    names = {"functools": functools, "re": re, "requests": requests, "traceback": traceback}
+    names |= {"types": types, "webpush": webpush, "HTTP": requests.Session(), "TIMEOUT": 1}
+    names["sealed"] = lambda *_: {"headers": {"Authorization": "vapid t=x"}, "data": b"x"}
+    exec(cell.source, names)  # noqa: S102 — the lesson's own function
+    values = ("Hello", {}) if name == YOUR_SERVER else (60, key, {"sub": "mailto:a@example.net"})
+    assert names["post"](row, *values)[:2] == (None, "ConnectionError")
+    assert sent[0].startswith("vapid t=")
