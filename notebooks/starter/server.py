@@ -202,7 +202,7 @@ class Handler(RequestHandler):
         except (ValueError, RecursionError):  # RecursionError: thousands of brackets
             self.body = None
         if not isinstance(self.body, dict):
-            raise HTTPError(400, "The body is no JSON object.")
+            raise HTTPError(400, "The body is not a JSON object.")
 
     def write_error(self, status_code: int, **what: tuple) -> None:
         """Write the sentence of an HTTPError; of any other error the page learns nothing."""

@@ -148,7 +148,7 @@ def test_every_route_wants_a_session_and_this_site(server, person, device):
         assert [carol.say(route, device("c"), Origin=origin) for route in routes] == [403, 403, 403]
     assert carol.say("add-subscription", [1]) == 400
     answer = carol.post(server.url + "add-subscription", data=b"\xff{")
-    assert (answer.status_code, answer.json()) == (400, {"error": "The body is no JSON object."})
+    assert (answer.status_code, answer.json()) == (400, {"error": "The body is not a JSON object."})
     assert carol.say("notify-me") == 409
     assert carol.say("add-subscription", device("c")) == 201
 
