@@ -25,6 +25,7 @@ from pushlab.protocol import (
     vapid,
 )
 from pushlab.protocol.spelling import captured
+from pushlab.protocol.spelling.body import body_of
 from pushlab.protocol.spelling.captured import Captured
 from pushlab.protocol.strict_json import is_number
 from pushlab.protocol.trace import Span, Step
@@ -204,7 +205,7 @@ def _with_body(request: Captured, body: bytes | None, folder: Path) -> Captured:
         body = files.read(path)
     if body is None:
         return request
-    content, written = captured.body_of(body)
+    content, written = body_of(body)
     form = f"{request.form}, body in {written}" if written else request.form
     return replace(request, body=content, without="", form=form)
 

@@ -23,7 +23,7 @@ from pushlab.errors import (
 from pushlab.protocol import encryption, jws, p256, vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.spelling import captured
+from pushlab.protocol.spelling.body import text_of
 from pushlab.protocol.spelling.captured import Captured
 from pushlab.protocol.strict_json import kind
 
@@ -155,7 +155,7 @@ def _examine_body(request: Captured) -> Iterator[Finding]:
     coding, old = _coding(request)
     if not body:
         yield ok("body-empty", "no body: the message only wakes the service worker")
-    elif text := captured.text_of(body):
+    elif text := text_of(body):
         fix = "Encrypt the payload as RFC 8291 says, and send the bytes that come out, not text."
         yield bad("body-is-text", f"the body is {text}", US, "RFC 8291 §4", fix)
     elif coding == "aes128gcm" or not (old or coding == "aesgcm"):

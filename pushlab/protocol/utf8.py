@@ -63,6 +63,16 @@ def decode_any(content: bytes) -> str:
         raise NotUtf8(f"this begins like {other}, and is not") from None
 
 
+def in_utf8(content: bytes) -> bytes:
+    """Write text in UTF-16 or UTF-32, as PowerShell's > makes it, in UTF-8, and leave out its mark."""
+    if encoding_of(content).startswith("UTF"):
+        try:
+            content = decode_any(content).removeprefix("\ufeff").encode("utf-8")
+        except (NotUtf8, UnicodeEncodeError):
+            return content
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
 def encoding_of(content: bytes) -> str:
     """Name the encoding of a text that is not UTF-8; "" if it may be UTF-8, or is not recognized.
 

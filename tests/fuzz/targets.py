@@ -47,6 +47,7 @@ from pushlab.protocol import base64url, content_coding, encryption, jws, strict_
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
 from pushlab.protocol.spelling import Kind, advise, captured, key_file_reader, recognize, times, wrapping
+from pushlab.protocol.spelling.body import body_of
 from pushlab.protocol.spelling.paths import not_a_path
 from pushlab.protocol.spelling.shapes import LENGTHS
 from pushlab.protocol.subscription import PushSubscription
@@ -226,7 +227,7 @@ def read_captured(data: bytes) -> None:
         assert not [line for line in shown if not line.isprintable()]
         json_text = json_line(inspection.to_json(secrets=True))
         assert json_text.isprintable()
-    captured.body_of(data)
+    body_of(data)
 
 
 def read_examined(data: bytes) -> None:

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from pushlab.protocol.spelling import captured
-from pushlab.protocol.spelling.captured import LEFT_OUT, MAX_REQUESTS, Captured, body_of, read
+from pushlab.protocol.spelling.captured import LEFT_OUT, MAX_REQUESTS, Captured, read
+from tests.protocol.spelling.dumps import dump
 
 URL = "https://push.example.net/wpush/v2/secret?x=1"
 HEADERS = {
@@ -26,36 +27,6 @@ LINES = [f"{name}: {value}" for name, value in HEADERS.items()]
 
 def raw(line: str = "POST /wpush/v2/secret?x=1 HTTP/1.1", end: str = "\r\n") -> bytes:
     return end.join([line, *LINES, "", ""]).encode("ascii") + BODY
-
-
-def dump(data: bytes, in_hex: bool = True) -> str:
-    """Write bytes as curl does."""
-    if not in_hex:
-        lines = data.decode("latin-1").split("\r\n")
-        return "\n".join(f"{0:04x}: {line}" for line in lines)
-    pieces = [data[start : start + 16] for start in range(0, len(data), 16)]
-    shown = ["".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece) for piece in pieces]
-    return "\n".join(
-        f"{16 * number:04x}: {piece.hex(' '):<47} {text}"
-        for number, (piece, text) in enumerate(zip(pieces, shown, strict=True))
-    )
-
-
-def xxd(data: bytes) -> bytes:
-    """Write bytes as xxd does."""
-    pieces = [data[start : start + 16] for start in range(0, len(data), 16)]
-    shown = ["".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece) for piece in pieces]
-    lines = zip(range(0, len(data), 16), pieces, shown, strict=True)
-    return "".join(f"{at:08x}: {one.hex(' ', -2):<39}  {text}\n" for at, one, text in lines).encode()
-
-
-def hexdump(data: bytes) -> bytes:
-    """Write bytes as hexdump -C does."""
-    lines = []
-    for at in range(0, len(data), 16):
-        left, right = data[at : at + 8].hex(" "), data[at + 8 : at + 16].hex(" ")
-        lines.append(f"{at:08x}  {left}  {right}".ljust(60) + "|................|\n")
-    return "".join([*lines, f"{len(data):08x}\n"]).encode()
 
 
 def trace(in_hex: bool = True, time: str = "") -> bytes:
@@ -274,42 +245,6 @@ def test_a_request_without_host_has_no_endpoint():
     assert (found.url, found.values("TTL")) == ("", ["60"])
 
 
-@pytest.mark.parametrize(
-    ("content", "written"),
-    [
-        (BODY, ""),
-        (BODY.hex().encode(), "hexadecimal"),
-        (BODY.hex(" ", 2).upper().encode() + b"\n", "hexadecimal"),
-        (base64.b64encode(BODY), "base64"),
-        (base64.urlsafe_b64encode(BODY).rstrip(b"="), "base64"),
-        (base64.encodebytes(BODY), "base64"),
-        (base64.b64encode(BODY).decode().encode("utf-16"), "base64"),
-        (b"\xef\xbb\xbf" + BODY.hex().encode(), "hexadecimal"),
-        (b"0x" + BODY.hex().encode(), "hexadecimal"),
-        (BODY.hex(":").encode(), "hexadecimal"),
-        (BODY.hex("-").upper().encode(), "hexadecimal"),
-        (repr(BODY).encode(), "Python's b'…'"),
-        (str(list(BODY)).encode(), "a list of numbers"),
-        (dump(BODY).encode(), "a hex dump"),
-        (xxd(BODY), "a hex dump"),
-        (hexdump(BODY), "a hex dump"),
-    ],
-)
-def test_a_body_by_itself(content, written):
-    assert body_of(content) == (BODY, written)
-
-
-def test_what_is_no_dump_is_not_read_as_one():
-    for text in (xxd(BODY)[16:], xxd(BODY).replace(b"00000020", b"00000030")):
-        assert body_of(text) == (text, "")
-    for size in range(17, 33):  # The last line may be of any length, and its characters look like hex.
-        assert body_of(xxd(b"\xaa" * 16 + b"a" * (size - 16)))[0] == b"\xaa" * 16 + b"a" * (size - 16)
-
-
-def test_a_short_body_is_bytes():
-    assert body_of(b"abcd") == (b"abcd", "")
-
-
 def test_a_request_shows_no_secret():
     said = repr(Captured("HAR", "POST", URL, tuple(HEADERS.items()), BODY))
     assert "secret" not in said and "vapid" not in said
@@ -347,11 +282,6 @@ def test_more_headers_than_a_request_has_are_not_kept():
     lines = "".join(f"X-{number}: 1\n" for number in range(500))
     (found,) = read(f"POST {URL}\n{lines}\n".encode())
     assert len(found.headers) == captured.MAX_HEADERS
-
-
-@pytest.mark.parametrize("text", [b"20261130", b"deadbeefcafe", b"[1, 2, 3, 4]", b"0x0102030405060708"])
-def test_a_short_id_or_list_is_text_and_no_body_in_another_form(text):
-    assert captured.text_of(text) == "text: it was not encrypted"
 
 
 def test_a_body_of_many_spaces_is_read_at_once():
