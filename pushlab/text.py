@@ -14,6 +14,14 @@ MAX_SHOWN = 400
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{32,}")
 
+_SLASHES = r"(?:\\?/){2}"  # PHP's JSON has a backslash before each slash.
+_URL = re.compile(
+    rf"(?i)([a-z][a-z0-9+.-]{{0,15}}:{_SLASHES})([^\s\"'<>/\\?#]*@)?"
+    r"(\[[0-9a-f:.]*\]|[^\s\"'<>/\\?#@:]*)((?::[0-9]{1,5})?)([^\s\"'<>]*)"
+)
+_ENDING = re.compile(r"(?:[\w+/=~-]|%[0-9A-Fa-f]{2}|\\/|\\u00[0-9A-Fa-f]{2}){32,}", re.ASCII)
+"""A run of the characters that an endpoint may end with, percent-encoded or escaped as in JSON."""
+
 
 def one_line(text: str) -> str:
     """Return a text in one line, with a space for what is not printable.
@@ -43,6 +51,28 @@ def counted(number: int, noun: str = "byte") -> str:
     ('1 byte', '65 characters')
     """
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def origins_only(text: str) -> str:
+    """Return a text in which each URL shows only scheme, host and port, and no long run is left.
+
+    A URL may be an endpoint, which is a capability, or hold a password.
+
+    >>> origins_only("for https://me:secret@push.example.net:8443/w/?token=abc, and https://example.com/")
+    'for https://push.example.net:8443/…, and https://example.com/'
+    """
+    return _ENDING.sub("…", _URL.sub(_origin_only, text))
+
+
+def _origin_only(found: re.Match[str]) -> str:
+    scheme, _, host, port, rest = found.groups()
+    return f"{scheme}{host}{port}{rest if rest in ('', '/') else _punctuated(rest)}"
+
+
+def _punctuated(rest: str) -> str:
+    """Hide what follows an origin, but for the comma or the bracket that ends a clause."""
+    end = rest[len(rest.rstrip(",;.)")) :]
+    return end if end == rest else f"/…{end}"
 
 
 def show(text: str, hidden: Iterable[str] = (), limit: int = MAX_SHOWN) -> str:

@@ -3,10 +3,11 @@
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushlab.text import MAX_SHOWN, json_line, one_line, show
+from pushlab.text import MAX_SHOWN, json_line, one_line, origins_only, show
 
 NASTY = "\x1b[31m\x9b\u202e\u2028\x85\r\n\t\0" + "s3cret-_" * 8
 
@@ -36,3 +37,31 @@ def test_what_is_hidden_is_named_by_the_caller_or_long():
     assert show("one two three", ["two", "", "one two"]) == "… three"
     assert show(f"{'d' * 16}\n{'d' * 16}") == f"{'d' * 16} {'d' * 16}"
     assert show("x " * 500, limit=7) == "x x x x…"
+
+
+WNS = "https://wns2-par02p.notify.windows.com/w/?token=" + "aB3%2f" * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (WNS, "https://wns2-par02p.notify.windows.com/…"),
+        (WNS.replace("/w/", ""), "https://wns2-par02p.notify.windows.com/…"),
+        (WNS.partition("//")[2], "wns2-par02p.notify.windows.com/w/?…"),
+        (WNS.replace("/", "\\/"), "https:\\/\\/wns2-par02p.notify.windows.com/…"),
+        (f"['{WNS}']", "['https://wns2-par02p.notify.windows.com/…']"),
+        ("https://me:s3cret@push.example.net", "https://push.example.net"),
+        ("https://me:s3@cret@push.example.net:8443/p", "https://push.example.net:8443/…"),
+        ("https://push.example.net:s3cret", "https://push.example.net/…"),
+        ("wss://[::1]:80/s3cret", "wss://[::1]:80/…"),
+        ('{"aud":"https://push.example.net","sub":"mailto:me@example.com"}',) * 2,
+        ("https://push.example.net/, and more", "https://push.example.net/…, and more"),
+    ],
+)
+def test_of_a_url_only_its_origin_is_shown(text, shown):
+    assert origins_only(text) == shown
+
+
+@given(st.text())
+def test_the_origins_of_any_text_stay_as_they_are(text):
+    assert origins_only(origins_only(text)) == origins_only(text)

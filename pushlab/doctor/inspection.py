@@ -24,13 +24,13 @@ from pushlab.protocol import (
     utf8,
     vapid,
 )
-from pushlab.protocol.spelling import captured
+from pushlab.protocol.spelling import captured, others
 from pushlab.protocol.spelling.body import body_of
 from pushlab.protocol.spelling.captured import Captured
 from pushlab.protocol.strict_json import is_number
 from pushlab.protocol.trace import Span, Step
 from pushlab.reader import Advice, advice
-from pushlab.text import one_line, show
+from pushlab.text import one_line, origins_only, show
 
 PRIVATE = ("private", "privateKey", "private_key", "ua_private", "d")
 AUTH = ("auth", "auth_secret", "authSecret")
@@ -117,11 +117,16 @@ class Inspection:
     def __repr__(self) -> str:
         return f"<Inspection of {self.request!r}: {self.report.summary}>"
 
+    @property
+    def where(self) -> str:
+        """Return to which push service the request goes. What follows its host is a secret."""
+        origin = show(origins_only(self.request.url.strip())).removesuffix("…").rstrip("/")
+        return f"{origin}/…" if "://" in origin else "(no URL)"
+
     def lines(self, secrets: bool = False) -> Iterator[str]:
         """Yield the inspection as text; with ``secrets``, keys and the message too."""
         request = self.request
-        origin = show("/".join(request.url.split("/", 3)[:3])) if request.url else "(no URL)"
-        yield f"{show(request.method)} {origin}/…   ({request.form})"
+        yield f"{show(request.method)} {self.where}   ({request.form})"
         if self.token:
             yield f"\nToken: {self.claims}"
             yield from map(_part, self.token)
@@ -180,7 +185,7 @@ def inspect_content(
     """
     requests = captured.read(content)
     if not requests:
-        what, turn = captured.named(content)
+        what, turn = others.named(content)
         raise BadArgument(
             f"{source or 'this'} holds no request{f': it is {what}' if what else ' that can be read'}",
             hint=turn or "Give raw HTTP, the text of curl -v or --trace, a HAR file, or an .http file",
@@ -229,7 +234,9 @@ def _token_of(request: Captured, now: float) -> tuple[str, tuple[Span, ...]]:
     try:
         token = vapid.parse(given[0]).t if given else ""
         payload = jws.split(token).payload
-        return in_words(payload, now), tuple(trace.token_spans(token))
+        # Anybody can read a token. But a claim may be a whole endpoint, which is a capability.
+        spans = (replace(span, meaning=origins_only(span.meaning)) for span in trace.token_spans(token))
+        return in_words(payload, now), tuple(spans)
     except PushlabError:  # The findings say why.
         return "", ()
 
@@ -246,8 +253,8 @@ def in_words(claims: strict_json.JsonObject, now: float) -> str:
         hours = (exp - now) / 3600
         left = f"{hours:.1f} h left" if hours > 0 else f"{-hours:.1f} h ago"
         until = f"{datetime.fromtimestamp(exp, UTC):%Y-%m-%d %H:%M:%S} UTC ({left})"
-    contact = f"contact {show(str(sub))}" if sub is not None else "no contact"
-    return f"for {show(str(aud))}, until {until}, {contact}"
+    contact = f"contact {show(origins_only(str(sub)))}" if sub is not None else "no contact"
+    return f"for {show(origins_only(str(aud)))}, until {until}, {contact}"
 
 
 def _part(span: Span) -> str:

@@ -280,15 +280,13 @@ def _parts_of(thing: Inspection, secrets: bool, wide: float) -> list[Block]:
 
 def _captured(thing: Inspection) -> list[TableRow]:
     request = thing.request
-    origin = "/".join(request.url.split("/", 3)[:3])
-    where = f"{show(origin)}/…" if origin else "(no URL)"
     headers = [
         (name, value if name.lower() == "authorization" else show(value))
         for name, value in request.headers
         if name.lower() in REQUEST_HEADERS
     ]
     first = TableRow(
-        show(request.method), "", "the endpoint; its path is a secret", where, "RFC 8030 §5"
+        show(request.method), "", "the endpoint; its path is a secret", thing.where, "RFC 8030 §5"
     )
     others = len(request.headers) - len(headers)
     rest = [TableRow("…", "", counted(others, "other header"))] if others else []
@@ -300,9 +298,10 @@ def _token(thing: Inspection, secrets: bool, wide: float) -> list[Block]:
     if not thing.token:
         return []
     text = vapid.parse(thing.request.values("Authorization")[0]).t
-    if not secrets:
-        last = thing.token[-1]
-        text = text[: last.start] + "·" * len(last)
+    for part in () if secrets else thing.token:
+        # A part with an ellipsis is shown in part: it may hold an endpoint.
+        if part.name == "signature" or "…" in part.meaning:
+            text = f"{text[: part.start]}{'·' * len(part)}{text[part.end :]}"
     said = TableRow("claims", "", thing.claims, "", "RFC 8292 §2")
     heading = table([said], "Its token", APPLICATION_SERVER, width=wide)
     return [heading, *token_blocks(thing.token, text)]

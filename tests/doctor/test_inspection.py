@@ -13,7 +13,7 @@ from pushlab.doctor.inspection import (
     read_receiver,
 )
 from pushlab.errors import BadArgument
-from pushlab.protocol import base64url, encryption, examples, p256
+from pushlab.protocol import base64url, encryption, examples, jws, p256, vapid
 from pushlab.protocol.delivery import PushRequest
 from pushlab.protocol.spelling.captured import Captured
 
@@ -64,6 +64,46 @@ def test_a_body_that_does_not_open_says_why():
     assert not inspect_request(changed, NOW).fault, "nobody asked for it to be opened"
     short = inspect_request(REQUEST, NOW, Receiver(RFC.ua_private, bytes(15)))
     assert "15 bytes" in short.fault
+
+
+WNS = "https://wns2-par02p.notify.windows.com/w/?token=" + "aB3%2f" * 30
+
+
+def signed(**changed: object) -> str:
+    key = p256.load_private(bytes(range(0x20, 0x40)))
+    claims = {"aud": "https://wns2-par02p.notify.windows.com", "exp": NOW + 60, "sub": "mailto:a@b.org"}
+    kid = json.dumps({"alg": "ES256", "kid": WNS}).encode()
+    return vapid.authorization(
+        jws.sign(kid, json.dumps(claims | changed).encode(), key), p256.raw_public(key)
+    )
+
+
+@pytest.mark.parametrize("claim", ["aud", "sub", "other", pytest.param("escaped", id="PHP's JSON")])
+def test_no_claim_shows_what_follows_the_origin_of_a_url(claim):
+    authorization = signed(**{claim: WNS.replace("/", "\\/") if claim == "escaped" else WNS})
+    headers = (("TTL", "5"), ("Authorization", authorization))
+    inspection = inspect_request(Captured("raw HTTP", "POST", WNS, headers, b""), NOW)
+    for secrets in (False, True):
+        said = "\n".join(inspection.lines(secrets)) + json.dumps(inspection.to_json(secrets))
+        assert "aB3" not in said and "wns2-par02p.notify.windows.com" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        (WNS, "https://wns2-par02p.notify.windows.com/…"),
+        ("https://push.example.net?token=s3cret", "https://push.example.net/…"),
+        ("https://push.example.net#s3cret", "https://push.example.net/…"),
+        ("https://me:s3cret@push.example.net:8443/p", "https://push.example.net:8443/…"),
+        ("https://push.example.net", "https://push.example.net/…"),
+        ("s3cret", "(no URL)"),
+        ("", "(no URL)"),
+    ],
+)
+def test_of_an_endpoint_only_its_origin_is_shown(url, where):
+    inspection = inspect_request(Captured("HAR", "POST", url, (("TTL", "5"),), b""), NOW)
+    assert inspection.where == where
+    assert "s3cret" not in str(inspection) + json.dumps(inspection.to_json())
 
 
 def test_a_message_cannot_steer_the_terminal():

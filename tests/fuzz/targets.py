@@ -46,7 +46,16 @@ from pushlab.errors import (
 from pushlab.protocol import base64url, content_coding, encryption, jws, strict_json, utf8, vapid
 from pushlab.protocol.content_coding import Header
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.spelling import Kind, advise, captured, key_file_reader, recognize, times, wrapping
+from pushlab.protocol.spelling import (
+    Kind,
+    advise,
+    captured,
+    key_file_reader,
+    others,
+    recognize,
+    times,
+    wrapping,
+)
 from pushlab.protocol.spelling.body import body_of
 from pushlab.protocol.spelling.paths import not_a_path
 from pushlab.protocol.spelling.shapes import LENGTHS
@@ -228,6 +237,7 @@ def read_captured(data: bytes) -> None:
         json_text = json_line(inspection.to_json(secrets=True))
         assert json_text.isprintable()
     body_of(data)
+    others.named(data)
 
 
 def read_examined(data: bytes) -> None:

@@ -9,7 +9,7 @@ from pushlab import inspect
 from pushlab.doctor.inspection import Receiver
 from pushlab.errors import BadArgument
 from pushlab.notebook import rich
-from pushlab.protocol import base64url
+from pushlab.protocol import base64url, p256, vapid
 from pushlab.protocol.delivery import PushRequest
 from pushlab.protocol.examples import RFC8291, RFC8292
 from tests.notebook.drawn import check, in_html, texts
@@ -153,3 +153,15 @@ def test_a_stranger_s_request_can_be_drawn(content):
         inspected = inspect(content, receiver=KEYS, secrets=secrets)
         picture(inspected)
         assert repr(inspected).replace("\n", "").isprintable()
+
+
+def test_an_endpoint_in_the_token_is_in_no_picture():
+    endpoint = "https://push.example.net/p/" + "s3cret/" * 8
+    key = p256.load_private((1).to_bytes(32, "big"))
+    signed = vapid.sign(vapid.Claims(endpoint, AT + 60), key)
+    authorization = vapid.authorization(signed, p256.raw_public(key))
+    for url in (endpoint, "https://push.example.net?s3cret", "https://me:s3cret@push.example.net/"):
+        given = inspect(PushRequest(url, {"TTL": "5", "Authorization": authorization}, b""), at=AT)
+        said = "".join(picture(given))
+        assert "s3cret" not in said + rich.html(given) and "https://push.example.net/…" in said
+        assert signed.split(".")[1][50:80] not in said, "the claims as they stand in the token"

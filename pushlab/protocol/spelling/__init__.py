@@ -12,6 +12,7 @@
     paths.py            what is not a path         a key in place of its file
     captured.py         a request, as tools write it   raw HTTP, curl -v, a HAR file
     body.py             a body by itself           the bytes, hexadecimal, base64, a dump
+    others.py           what is no request         a command, an answer, a token alone
 
 The strict readers (``base64url``, ``p256``, ``PushSubscription``, ``VapidKeys``) decide what is
 accepted. They ask here, when they have refused something, what it was: that is what a message says.

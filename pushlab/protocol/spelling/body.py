@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from unicodedata import category
 
 from pushlab.protocol import utf8
 from pushlab.protocol.spelling.encodings import ENCODINGS, Inside, lenient_base64
@@ -44,9 +45,31 @@ def text_of(body: bytes) -> str:
     return "text: it was not encrypted"
 
 
+def went_through_text(body: bytes) -> bool:
+    """Say whether the bytes of a body were read as text, and written as UTF-8. Some of them may be lost.
+
+    An encrypted body is random bytes, and 86 of them are never valid UTF-8 by chance.
+
+    >>> body = bytes(range(256))
+    >>> went_through_text(body), went_through_text(body.decode("latin-1").encode("utf-8"))
+    (False, True)
+    """
+    if len(body) <= SHORTEST or body.isascii():
+        return False
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    # A text that somebody wrote has no such characters. Some in it are not printable: a joiner of emoji.
+    return any(category(letter) == "Cc" and letter not in "\t\r\n" for letter in text)
+
+
 def _is_text(content: bytes) -> bool:
     try:
-        return all(letter.isprintable() or letter in "\t\r\n" for letter in content.decode("utf-8"))
+        return all(
+            letter.isprintable() or letter in "\t\r\n" or category(letter) in ("Cf", "Zs")
+            for letter in content.decode("utf-8")
+        )
     except UnicodeDecodeError:
         return False
 

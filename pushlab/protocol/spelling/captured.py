@@ -4,12 +4,15 @@
     raw HTTP        a request line, headers, an empty line, and the body as bytes
     .http file      the same with the whole URL; ``###`` parts requests, ``< name`` names a body's file
     curl -v         lines that begin with ``>``; curl leaves the body out
+    verbose texts   the same of libcurl, as PHP and Python print it: > stands once before a block
+    http.client     Python's lines that begin with ``send: b'``
     curl --trace    every byte in hexadecimal; --trace-ascii leaves the body out
     HAR             JSON, as the developer tools of browsers save it
 
 Nothing here raises an error because of what it reads. A text in none of these forms gives no request.
 """
 
+import ast
 import base64
 import binascii
 import re
@@ -72,11 +75,37 @@ def read(content: bytes) -> list[Captured]:
     []
     """
     encoding = utf8.encoding_of(content)
-    content = _unindented(utf8.in_utf8(content))
-    for form in (_of_har, _of_trace, _of_verbose, _of_messages):
-        if found := list(islice(form(content), MAX_REQUESTS)):
-            return [_without_lost_bytes(one, encoding) for one in found]
+    for text in _texts(utf8.in_utf8(content)):
+        for form in (_of_har, _of_trace, _of_verbose, _of_sent, _of_messages):
+            if found := list(islice(form(text), MAX_REQUESTS)):
+                return [_without_lost_bytes(one, encoding) for one in found]
     return []
+
+
+def _texts(content: bytes) -> Iterator[bytes]:
+    """Yield a text, and then what it has between fences and after a sentence."""
+    yield (content := _unindented(content))
+    if fenced := FENCED.search(content):
+        yield (content := _unindented(fenced[1]))
+    for begun in islice(BEGUN.finditer(content), MAX_REQUESTS):
+        # Prose may have such a line too. Only a request has one of these headers below it.
+        if SURE.search(begun[0]):
+            yield content[begun.start() :]
+            return
+
+
+FENCED = re.compile(rb"^[ \t]*```[^\r\n`]*\r?\n(.*?)(?:\r?\n[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
+"""What Markdown has between its fences."""
+
+BEGUN = re.compile(
+    rb"^[ \t]*(?:POST|PUT|GET|PATCH)[ \t]+(?:https?://|/)[^\s]*+(?:[ \t]+HTTP/[\d.]+)?[ \t]*+\r?$"
+    rb"(?:\n[ \t]*[!#$%&'*+.^`|~\w-]+[ \t]*+:[^\n]*+){1,100}",
+    re.MULTILINE,
+)
+"""A request line, and the headers after it."""
+
+SURE = re.compile(rb"(?i)\n[ \t]*(?:TTL|Authorization|Content-Encoding)[ \t]*:")
+"""Headers of a push message by which a request can be told from other text."""
 
 
 def _unindented(content: bytes) -> bytes:
@@ -98,49 +127,6 @@ def _without_lost_bytes(captured: Captured, encoding: str) -> Captured:
     return replace(captured, body=None, without=f"the body was saved as text in {encoding}, and is lost")
 
 
-def named(content: bytes) -> tuple[str, str]:
-    """Say what a text is that holds no request, and what to give instead; "" if that is not known.
-
-    >>> named(b"curl -X POST https://push.example.net/p")[0]
-    'a curl command'
-    """
-    text = utf8.in_utf8(content)[:MAX_NAMED].decode("latin-1").strip()
-    return next(((what, turn) for what, turn, pattern in OTHERS if pattern.search(text)), ("", ""))
-
-
-MAX_NAMED = 4096
-"""Bytes of a text that are looked at to say what it is."""
-
-AS_HTTP = "POST and the endpoint, one header a line, an empty line, and < with the file of the body"
-OTHERS = tuple(
-    (what, turn, re.compile(pattern))
-    for what, turn, pattern in (
-        ("empty", "Save it again, and look into the file", r"^$"),
-        ("a curl command",
-            "Run the command with --trace - at its end, and give what it prints",
-            r"^(?:[$>%#] ?)?(?:[\w./\\:-]*[/\\])?curl(?:\.exe)?\s"),
-        ("JavaScript that calls fetch()",
-            f"Save the request as a HAR file in the browser's tools, or write it down: {AS_HTTP}",
-            r"\bfetch\s*\("),
-        ("code that sends one",
-            f"Write down what it sends: {AS_HTTP}",
-            r"\b(?:(?:requests|httpx|session|axios|client)\.post|webpush|sendNotification)\s*\("),
-        ("a command of PowerShell",
-            f"Write down what it sends: {AS_HTTP}",
-            r"(?i)\b(?:Invoke-(?:WebRequest|RestMethod)|iwr|irm)\s+-"),
-        ("an answer of a server", "Give the request that it answers",
-            r"^HTTP/[\d.]+ \d{3}\b"),
-        ("the value of an Authorization header alone", "Write Authorization: in front of it",
-            r"^(?i:vapid)\s+[tk]\s*="),
-        ("a token alone", "Give the whole request, or its header: Authorization: vapid t=…, k=…",
-            r"^eyJ[\w-]+\.[\w-]+\.[\w-]*$"),
-        ("a subscription", "Give a subscription to the doctor",
-            r'^\{\s*"endpoint"\s*:'),
-    )
-)  # fmt: skip
-"""What people give in place of a request. The first row that fits is told."""
-
-
 # --- a request line, headers, a body --------------------------------------------------------------
 
 REQUEST_LINE = re.compile(r"(?:([A-Za-z]+)[ \t]+)?((?:https?://\S|/)\S*)(?:[ \t]+(HTTP/[\d.]+))?")
@@ -158,13 +144,14 @@ def _of_messages(content: bytes) -> Iterator[Captured]:
         head, *rest = EMPTY_LINE.split(_without_comments(part), maxsplit=1)
         lines = head.decode("latin-1").splitlines()
         found = REQUEST_LINE.fullmatch(lines[0].strip()) if lines else None
-        if found and (found[1] or found[2].startswith("http")):
+        # A URL by itself would be a GET. It is the endpoint, in place of the request.
+        if found and (found[1] or (found[2].startswith("http") and len(lines) > 1)):
             form = ".http file" if found[2].startswith("http") else "raw HTTP"
-            yield _with_body(_of_head(form, lines), rest[0] if rest else b"")
+            yield _with_body(_of_head(form, lines), rest[0] if rest else None)
         elif lines and all(HEADER.match(line) for line in lines):
             captured = _of_headers(_headers(lines))
             if any(map(captured.values, ("TTL", "Authorization", "Content-Encoding"))):
-                yield _with_body(captured, rest[0]) if rest else captured
+                yield _with_body(captured, rest[0] if rest else None)
 
 
 def _without_comments(part: bytes) -> bytes:
@@ -210,16 +197,23 @@ def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
-def _with_body(captured: Captured, rest: bytes) -> Captured:
-    """Cut what follows the head to the body, as its headers frame it."""
+def _with_body(captured: Captured, rest: bytes | None) -> Captured:
+    """Cut what follows the head to the body, as its headers frame it. ``rest``: None without an end.
+
+    Many tools copy the head alone. So there is no body only where the request says so: by its length,
+    or by an empty line after a head that names no coding.
+    """
+    length = (captured.values("Content-Length") or [""])[0]
+    if rest is None or not rest.strip():
+        named_coding = any(map(captured.values, ("Content-Encoding", "Transfer-Encoding")))
+        has_none = not length and not named_coding and rest is not None
+        empty = has_none or (length.isdecimal() and not length.strip("0"))
+        return replace(captured, body=b"", without="") if empty else captured
     if named := re.fullmatch(rb"[ \t]*<@?[ \t]++([^\r\n\0]*[^\s\0])\s*+", rest):
         return replace(captured, body_file=named[1].decode("utf-8", "replace"))
     if "chunked" in " ".join(captured.values("Transfer-Encoding")).lower():
         return replace(captured, body=_unchunked(rest), without="")
-    length = (captured.values("Content-Length") or [""])[0]
     if length.isdecimal() and len(length) < 10:
-        if not rest.strip() and int(length):
-            return captured
         if not rest[int(length) :].strip():  # An editor's line break after it is none of it.
             rest = rest[: int(length)]
     return replace(captured, body=rest, without="")
@@ -238,7 +232,8 @@ def _unchunked(rest: bytes) -> bytes:
 # --- curl -----------------------------------------------------------------------------------------
 
 TIME = r"^[ \t]*(?:[\d:.]+ )?"  # of curl --trace-time
-SENT_LINE = re.compile(rf"{TIME}> ?(.*)$", re.MULTILINE)
+SENT_LINE = re.compile(rf"{TIME}> ?(.*)")
+NOT_SENT = re.compile(rf"{TIME}[*<{{}}](?: |$)")
 SENT_BYTES = re.compile(TIME + r"=> Send (header|data)\b.*\n((?:[0-9a-f]{4}: .*\n?)+)", re.MULTILINE)
 OFFSET = re.compile(r"^[0-9a-f]{4}: ", re.MULTILINE)
 HEXADECIMAL = re.compile(r"^[0-9a-f]{4}: ((?:[0-9a-f]{2} ){1,16})", re.MULTILINE)
@@ -246,13 +241,22 @@ HEXADECIMAL = re.compile(r"^[0-9a-f]{4}: ((?:[0-9a-f]{2} ){1,16})", re.MULTILINE
 
 def _of_verbose(content: bytes) -> Iterator[Captured]:
     request: list[str] = []
-    for found in SENT_LINE.finditer(content.decode("latin-1")):
-        line = found[1].rstrip("\r")
-        if request and not line:  # The empty line ends the head.
+    in_block = False
+    for line in content.decode("latin-1").replace("\r\n", "\n").split("\n"):
+        sent = SENT_LINE.fullmatch(line)
+        if request and sent:
+            in_block = False
+        elif request and not sent and (not in_block or NOT_SENT.match(line)):
+            continue
+        text = sent[1] if sent else line
+        if request and not text.strip():  # The empty line ends the head.
             yield _of_head("curl -v", request)
             request = []
-        elif request or _is_request_line(line):
-            request.append(line)
+        elif request:
+            request.append(text)
+        elif sent and _is_request_line(text):
+            # The curl command marks each line. libcurl marks a block, and PHP and Python print it so.
+            request, in_block = [text], True
     if request:
         yield _of_head("curl -v", request)
 
@@ -278,6 +282,38 @@ def _of_trace(content: bytes) -> Iterator[Captured]:
         pending = _of_head("curl --trace", lines) if lines and _is_request_line(lines[0]) else None
     if pending:
         yield pending
+
+
+# --- Python's http.client -------------------------------------------------------------------------
+
+ESCAPE = rb"""\\(?:[\\'"nrt]|x[0-9a-f]{2})"""
+SENT = re.compile(
+    rb"""(?m)^send: (b'(?:[ -&(-\[\]-~]|%s)*+'|b"(?:[ !#-\[\]-~]|%s)*+")""" % (ESCAPE, ESCAPE)
+)
+"""What it prints with ``debuglevel = 1``: first the head, and then the body."""
+
+MAX_SENT = 65536
+"""Characters of one of its lines that are read."""
+
+
+def _of_sent(content: bytes) -> Iterator[Captured]:
+    sent = b""
+    for found in islice(SENT.finditer(content), 2 * MAX_REQUESTS):
+        if len(found[1]) > MAX_SENT:
+            continue
+        piece = ast.literal_eval(found[1].decode("latin-1"))
+        if _is_request_line(piece.partition(b"\r\n")[0].decode("latin-1")) and sent:
+            yield from _of_one_sent(sent)
+            sent = b""
+        sent += piece
+    yield from _of_one_sent(sent)
+
+
+def _of_one_sent(sent: bytes) -> Iterator[Captured]:
+    head, _, rest = sent.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    if _is_request_line(lines[0]):
+        yield _with_body(_of_head("http.client", lines), rest)
 
 
 # --- HAR ------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from pushlab.protocol.spelling.body import body_of, text_of
+from pushlab.protocol.examples import RFC8291
+from pushlab.protocol.spelling.body import body_of, text_of, went_through_text
 from tests.protocol.spelling.dumps import dump, hexdump, xxd
 
 BODY = bytes(range(56, 256))
@@ -49,3 +50,33 @@ def test_a_short_body_is_bytes():
 @pytest.mark.parametrize("text", [b"20261130", b"deadbeefcafe", b"[1, 2, 3, 4]", b"0x0102030405060708"])
 def test_a_short_id_or_list_is_text_and_no_body_in_another_form(text):
     assert text_of(text) == "text: it was not encrypted"
+
+
+ENCRYPTED = RFC8291.body
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["each byte a letter", "some lost"])
+def test_a_body_that_went_through_text_is_told(lost):
+    text = ENCRYPTED.decode("utf-8", "replace") if lost else ENCRYPTED.decode("latin-1")
+    assert went_through_text(text.encode("utf-8")) and not text_of(text.encode("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ENCRYPTED,
+        BODY,
+        bytes(200),
+        b"hello" * 40,
+        "\u2026 Gr\u00fc\u00dfe ".encode() * 20,
+        b"",
+        b"\xc3\xa9\0",
+    ],
+)
+def test_a_body_that_is_bytes_or_text_went_through_nothing(body):
+    assert not went_through_text(body)
+
+
+def test_an_emoji_of_several_is_text():
+    body = ('{"title": "' + "\U0001f469\u200d\U0001f4bb" * 20 + '"}').encode()
+    assert text_of(body) == "text: it was not encrypted" and not went_through_text(body)

@@ -48,6 +48,28 @@ def har(posted: dict, wrap=lambda entry: {"log": {"entries": [{"request": PAGE},
     return json.dumps(wrap({"request": request})).encode("utf-8")
 
 
+HEAD = raw().removesuffix(BODY).decode("ascii").replace("\r\n", "\n").rstrip()
+SENT = HEAD.replace("\nContent-Length: 200", "")  # As many tools copy it.
+
+
+def block(before: str = "* Connected to push.example.net\n", end: str = "\n") -> bytes:
+    """Write what libcurl says, as PHP and Python print it: one mark for the whole head."""
+    after = "* upload completely sent off: 200 bytes\n< HTTP/1.1 201 Created\n< TTL: 60\n"
+    return f"{before}> {HEAD}\n\n{after}".replace("\n", end).encode()
+
+
+def debug_level(body: bytes = BODY) -> bytes:
+    """Write what http.client prints with debuglevel = 1."""
+    head = raw().removesuffix(BODY)
+    return "\n".join(
+        [
+            f"send: {head!r}",
+            *([f"send: {body!r}"] if body else []),
+            "reply: 'HTTP/1.1 201 Created\\r\\n'",
+        ]
+    ).encode("ascii")
+
+
 PAGE = {"method": "GET", "url": "https://app.example.net/", "headers": []}
 AS_BASE64 = {"text": base64.b64encode(BODY).decode(), "encoding": "base64"}
 WHOLE = {
@@ -58,6 +80,8 @@ WHOLE = {
     "without a version": (".http file", raw(f"post {URL}")),
     "remarks before it": (".http file", b"# a\n// b\n@c = d\n\n" + raw(f"POST {URL}")),
     "curl --trace": ("curl --trace", trace()),
+    "http.client": ("http.client", debug_level()),
+    "after a sentence": ("raw HTTP", b"This is sent:\n\n" + raw()),
     "curl --trace-time": ("curl --trace", trace(time="17:36:46.123456 ")),
     "HAR": ("HAR", har({"text": BODY.decode("latin-1")})),
     "HAR, base64": ("HAR", har(AS_BASE64)),
@@ -72,6 +96,17 @@ WITHOUT_BODY = {
     "curl --trace-ascii": ("curl --trace", trace(in_hex=False)),
     "raw": ("raw HTTP", raw().removesuffix(BODY)),
     "HAR": ("HAR", har({})),
+    "libcurl": ("curl -v", block()),
+    "libcurl, Windows": ("curl -v", block(end="\r\n")),
+    "libcurl, with times": ("curl -v", block("17:36:46.123456 * Connected\n17:36:46.123456 ")),
+    "libcurl, the end was cut": ("curl -v", block().partition(b"\n\n")[0]),
+    "http.client": ("http.client", debug_level(b"")),
+    "a head alone": ("raw HTTP", HEAD.encode()),
+    "a head alone, and an empty line": ("raw HTTP", f"{HEAD}\n\n".encode()),
+    "between fences": ("raw HTTP", f"```http\n{HEAD}\n```\n".encode()),
+    "fences after a sentence": ("raw HTTP", f"This is sent:\n\n```\n{HEAD}\n\n```\nWhy?\n".encode()),
+    "after a sentence": ("raw HTTP", f"This is sent:\n\n{HEAD}\n".encode()),
+    "after an answer": ("raw HTTP", f"HTTP/1.1 201 Created\nTTL: 60\n\n{HEAD}\n".encode()),
 }
 
 
@@ -106,6 +141,40 @@ def test_a_body_that_was_left_out_is_missed(what):
     (found,) = read(content)
     assert (found.form, found.url, found.body, found.without) == (form, URL, None, LEFT_OUT)
     assert dict(found.headers) == HEADERS
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", "\r\n\r\n"])
+def test_a_head_without_a_length_is_no_request_without_a_body(end):
+    for content in (SENT, SENT.replace("HTTP/1.1", "HTTP/2"), f"POST {URL}\n" + SENT.partition("\n")[2]):
+        (found,) = read((content + end).encode())
+        assert (found.body, found.without) == (None, LEFT_OUT)
+    (found,) = read(f"{SENT}\nContent-Length: 0{end}".encode())
+    assert (found.body, found.without) == (b"", "")
+
+
+def test_an_empty_line_after_a_head_without_a_coding_is_a_request_without_a_body():
+    (found,) = read(b"POST /p HTTP/1.1\nHost: x\nTTL: 60\n\n")
+    assert found.body == b""
+    (found,) = read(b"POST /p HTTP/1.1\nHost: x\nTTL: 60")
+    assert (found.body, found.without) == (None, LEFT_OUT)
+
+
+def test_several_requests_of_one_text():
+    found = read(block() + block())
+    assert [one.url for one in found] == [URL, URL] and dict(found[1].headers) == HEADERS
+    found = read(debug_level() + b"\n" + debug_level(b""))
+    assert [one.body for one in found] == [BODY, None]
+
+
+def test_a_sentence_that_only_looks_like_a_request_is_none():
+    assert read(b"I called\nPOST /fcm/send/x HTTP/1.1\nand nothing came.\nNote: TTL is 60\n") == []
+    assert read(b"Dear all,\n\nPOST /p\nX: y\n") == []
+
+
+def test_a_body_between_fences_is_no_request_and_stays_whole():
+    body = b"```\nPOST /p HTTP/1.1\nTTL: 60\n```"
+    (found,) = read(f"POST {URL}\nTTL: 5\n\n".encode() + body)
+    assert found.body == body and found.values("TTL") == ["5"]
 
 
 def indented(content: bytes, first: bool = True) -> bytes:
@@ -199,6 +268,7 @@ def test_this_machine_is_reached_by_http():
 STRANGE = [
     b"", b"\0" * 1000, b"Dear all", b"Subject: hello\nFrom: me\n", b"{", b"[]", b"[[[", b'{"log": 3}',
     b'{"log": {"entries": [1, {"request": {"url": 3}}]}}', b"> ", b"=> Send header, 5 bytes\n0000: zz",
+    b"send: b'POST / HTTP/1.1", b"send: b'\\xzz'\n", b"```\n```",
     b"=> Send data, 5 bytes\n0000: 00 01\n", b"###\n###", b"GET", b"\xff\xfeP\0O\0S\0T\0",
     b'{"request": {"url": "https://x/", "headers": {"TTL": 1}, "postData": []}}',
 ]  # fmt: skip
@@ -206,36 +276,6 @@ STRANGE = [
 
 def test_what_is_no_request_gives_none():
     assert [read(content) for content in STRANGE] == [[]] * len(STRANGE)
-
-
-OTHERS = {
-    "curl -X POST https://push.example.net/secret": "a curl command",
-    "$ curl -X POST \\\n  -H 'TTL: 60' \\\n https://push.example.net/secret": "a curl command",
-    '/usr/bin/curl.exe -H "TTL: 60" ^\n https://push.example.net/secret': "a curl command",
-    "await fetch('https://push.example.net/secret', {\n  method: 'POST' })": "fetch()",
-    "const answer = await fetch(endpoint)": "fetch()",
-    "requests.post('https://push.example.net/secret', headers={'TTL': '60'})": "code that sends",
-    "webpush(subscription, 'hello')": "code that sends",
-    "Invoke-WebRequest -Uri https://push.example.net/secret": "a command of PowerShell",
-    "webPush.sendNotification(subscription, 'secret')": "code that sends",
-    "HTTP/2 201\nlocation: https://push.example.net/secret": "an answer",
-    "vapid t=eyJ0, k=BA": "Authorization header alone",
-    "eyJ0eXAi.eyJhdWQi.secret": "a token alone",
-    '{"endpoint": "https://push.example.net/secret"}': "a subscription",
-    "": "empty",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", OTHERS)
-def test_what_is_given_in_place_of_a_request_is_named(text):
-    for content in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16") if text else b""):
-        assert read(content) == []
-        what, turn = captured.named(content)
-        assert OTHERS[text] in what and turn and "secret" not in what + turn
-
-
-def test_what_is_not_known_has_no_name():
-    assert [captured.named(content) for content in STRANGE[1:]] == [("", "")] * len(STRANGE[1:])
 
 
 def test_a_request_without_host_has_no_endpoint():
