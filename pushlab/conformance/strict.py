@@ -5,13 +5,11 @@ from collections.abc import Callable
 from pushlab.conformance.recipients import Recipient
 from pushlab.errors import BadAudience, BadContentEncoding, BodyTooLarge, KeyReused, PushlabError
 from pushlab.protocol import vapid
-from pushlab.protocol.content_coding import Header
+from pushlab.protocol.content_coding import keyid_of
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.encryption import MAX_BODY
 from pushlab.protocol.origin import without_port
 from pushlab.protocol.spelling.captured import Captured
-
-MAX_BODY = 4096
-"""Bytes of a body that every push service takes, RFC 8030 §7.2."""
 
 
 class Headers(dict[str, str]):
@@ -48,16 +46,8 @@ def check_token(request: Captured, recipient: Recipient, now: float) -> None:
         vapid.verify(credentials, origin=origin, now=now, subscribed_key=key)
     except BadAudience:
         vapid.verify(credentials, origin=without_port(origin), now=now, subscribed_key=key)
-    if key_in_body(request) == credentials.k:
+    if keyid_of(request.body or b"") == credentials.k:
         raise KeyReused("the keyid of the body is the k of the Authorization header")
-
-
-def key_in_body(request: Captured) -> bytes | None:
-    """Return the sender's key in the header of the body; None if there is no such header."""
-    try:
-        return Header.parse(request.body).keyid if request.body else None
-    except PushlabError:
-        return None
 
 
 def _check_body(request: Captured) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from pushlab.appserver.keys import DEFAULT_SUBJECT
 from pushlab.doctor.findings import Finding, bad, hint, ok
@@ -21,6 +22,7 @@ from pushlab.protocol.sources import APPLE_TOKEN, AUTOPUSH
 from pushlab.protocol.spelling import times
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 from pushlab.reader import command
+from pushlab.text import show
 
 US = "application server"
 FARTHEST_ZONE = 14
@@ -66,17 +68,65 @@ def examine_claims(
         return unreadable
     members = members_of(claims)
     if members is None:
-        fix = "Give an object with aud, exp and sub."
-        return [bad("claims-not-an-object", "the claims are not a JSON object", US, "RFC 7519 §4", fix)]
+        seen, fix = _in_place_of_claims(claims)
+        return [bad("claims-not-an-object", f"the claims are {seen}", US, "RFC 7519 §4", fix)]
     vendor = vendor or vendor_of(members.get("aud"))
     findings = [
         *_examine_aud(members.get("aud"), origin),
         *_examine_exp(members.get("exp"), now, vendor),
         *examine_subject(members.get("sub"), vendor, now=now),
     ]
+    findings = [_renamed(one, members) for one in findings]
     return findings or [
         ok("claims", "the claims say for whom the token is, until when, and whom to write to")
     ]
+
+
+def _in_place_of_claims(claims: object) -> tuple[str, str]:
+    """Say what is there in place of a JSON object, and what to do."""
+    text = claims.decode("latin-1") if isinstance(claims, bytes) else claims
+    text = text.strip() if isinstance(text, str) else ""
+    rows = ((seen, fix) for pattern, seen, fix in NO_CLAIMS if pattern.match(text))
+    return next(rows, ("not a JSON object", "Give an object with aud, exp and sub."))
+
+
+NO_CLAIMS = tuple(
+    (re.compile(pattern), seen, fix)
+    for pattern, seen, fix in (
+        (r"[\"'`]?(?:vapid\s+t=|Bearer\s|WebPush\s)?eyJ[\w-]+\.[\w-]+\.",
+            "a whole token, and not a JSON object",
+            f"Give the request that has it to {command('inspect FILE')}, or the claims alone."),
+        (r"\{\s*'", "not a JSON object, but a dict as Python prints it, or an object of JavaScript",
+            "Write it with json.dumps() or JSON.stringify(): with double quotes."),
+        (r"\{\s*(?:aud|exp|sub)\s*:", "not a JSON object: its names have no double quotes",
+            "Write it with JSON.stringify()."),
+        (r"eyJ[\w-]+=*$", "base64url of a JSON object", "Decode it, and give the object."),
+    )
+)  # fmt: skip
+"""What is given where claims belong: the first row that fits is told."""
+
+OTHER_NAMES = {
+    "aud": ("audience", "origin", "endpoint"),
+    "exp": ("expires", "expiration", "expiry", "expiresat", "expires_at", "expirationtime", "expire"),
+    "sub": ("subject", "contact", "email", "mailto"),
+}
+"""What people call the three claims, in small letters."""
+
+
+def _renamed(finding: Finding, members: JsonObject) -> Finding:
+    """Say under which name a claim is there that is missing under its own."""
+    name = {"aud-missing": "aud", "exp-missing": "exp", "subject-missing": "sub"}.get(finding.code)
+    if not name:
+        return finding
+    names = (name, *OTHER_NAMES[name])
+    other = next((other for other in members if str(other).strip().lower() in names), None)
+    if other is None:
+        return finding
+    seen = finding.seen.replace(
+        "is missing", f"is missing, and {show(str(other))} is no claim of VAPID", 1
+    )
+    fix = f"Call it {name}: a claim has three small letters."
+    return replace(finding, seen=seen, fix=fix)
 
 
 # aud is never shown with a path: it may be the whole endpoint, which is a capability.

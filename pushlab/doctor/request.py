@@ -4,35 +4,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pushlab.doctor.claims import examine_claims
+from pushlab.doctor.authorization import examine_authorization, of_firebase
 from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.options import examine_options
-from pushlab.doctor.subscription import examine_endpoint, origin_of
+from pushlab.doctor.subscription import examine_endpoint
 from pushlab.doctor.text import vendor as vendor_of
-from pushlab.errors import (
-    BadAuthorization,
-    BadContentEncoding,
-    BadPublicKey,
-    BodyTooLarge,
-    DeliveryError,
-    EncryptionError,
-    KeyReused,
-    MissingAuthorization,
-    VapidError,
-)
-from pushlab.protocol import encryption, jws, p256, vapid
-from pushlab.protocol.content_coding import Header
+from pushlab.errors import BadContentEncoding, BodyTooLarge, DeliveryError, EncryptionError
+from pushlab.protocol import encryption
+from pushlab.protocol.content_coding import mixes_codings
 from pushlab.protocol.delivery import PushOptions
-from pushlab.protocol.spelling.body import text_of
+from pushlab.protocol.encryption import MAX_BODY
+from pushlab.protocol.spelling.body import text_of, went_through_text
 from pushlab.protocol.spelling.captured import Captured
 from pushlab.protocol.strict_json import kind
+from pushlab.text import origins_only
 
 US = "application server"
-MAX_BODY = 4096
-"""Bytes of a body that every push service takes, RFC 8030 §7.2."""
+SHORT = 19
+"""Characters of a value that is shown. An auth secret has 22."""
 
-SALT_OR_KEY = re.compile(r"(?i)(?:^|[,;])\s*(?:salt|dh)\s*=")
-"""The parameters of Encryption and Crypto-Key that aesgcm has, and aes128gcm must not have."""
+LIKE_A_SECRET = re.compile(rf"'([^'\s]{{{SHORT + 1},}})'")
 
 SINGLE = ("Authorization", "Content-Encoding", "Content-Length", "Content-Type")
 """Headers that a request has once. TTL, Urgency and Topic are counted where they are read."""
@@ -50,7 +41,9 @@ def examine_request(request: Captured, now: float) -> list[Finding]:
     not_text = [_not_text(name, value) for name, value in request.headers if not isinstance(value, str)]
     headers = tuple((str(name), _text(value)) for name, value in request.headers)
     request = replace(request, headers=headers)
-    return [
+    if (firebase := of_firebase(request)) is not None:
+        return [firebase]  # The rules of web push say nothing of it.
+    findings = [
         *not_text,
         *_examine_method(request),
         *_examine_host(request),
@@ -58,13 +51,15 @@ def examine_request(request: Captured, now: float) -> list[Finding]:
         *_examine_headers(request, now),
         *_examine_coding(request),
         *_examine_body(request),
-        *_examine_token(request, now),
+        *examine_authorization(request, now),
     ]
+    # Anything may stand in a header, even an endpoint or a key.
+    return [replace(one, seen=origins_only(one.seen)) for one in findings]
 
 
 def _examine_method(request: Captured) -> Iterator[Finding]:
     if request.method != "POST":
-        seen = f"the method is {request.method[:20]}"
+        seen = f"the method is {_short(request.method)}"
         yield bad("request-method", seen, US, "RFC 8030 §5", "Send a message with POST.")
 
 
@@ -75,8 +70,13 @@ def _text(value: object) -> str:
 def _not_text(name: object, value: object) -> Finding:
     """Report a header that Python's code gives as a number or as bytes."""
     what = "bytes" if isinstance(value, bytes) else kind(value)
-    seen = f"the header {str(name)[:40]} is {what}, not text"
+    seen = f"the header {_short(str(name))} is {what}, not text"
     return bad("header-not-text", seen, US, "RFC 9110 §5.5", "Write it in quotes, or with str().")
+
+
+def _short(value: str) -> str:
+    """Return a short word as it is, and say how long another text is. It may be a key."""
+    return value if len(value) <= SHORT else f"a text of {len(value)} characters"
 
 
 def _examine_host(request: Captured) -> Iterator[Finding]:
@@ -97,7 +97,7 @@ class _Headers(dict[str, str]):
 
 def _examine_headers(request: Captured, now: float) -> Iterator[Finding]:
     for name in (name for name, _ in request.headers if name != name.rstrip()):
-        seen = f"there is a space between {name.strip()[:40]} and its colon: servers refuse that"
+        seen = f"there is a space between {_short(name.strip())} and its colon: servers refuse that"
         yield bad("header-space", seen, US, "RFC 9112 §5.1", "Write the colon right after the name.")
     for name in SINGLE:
         if (count := len(request.values(name))) > 1:
@@ -106,7 +106,8 @@ def _examine_headers(request: Captured, now: float) -> Iterator[Finding]:
     try:
         options = PushOptions.from_headers(_Headers(request))
     except DeliveryError as error:
-        yield of_error(error)
+        finding = of_error(error)
+        yield replace(finding, seen=LIKE_A_SECRET.sub(lambda found: _short(found[1]), finding.seen))
         return
     members = {"ttl": options.ttl, "urgency": str(options.urgency)}
     if options.topic is not None:
@@ -127,12 +128,12 @@ def _examine_coding(request: Captured) -> Iterator[Finding]:
         fix = "Use a library that writes aes128gcm; Apple takes nothing else."
         yield bad("coding-aesgcm", seen, US, BadContentEncoding.rfc, fix)
     elif coding != "aes128gcm" and (request.body or coding):
-        seen = f"Content-Encoding is {coding[:40] or 'missing'}"
+        seen = f"Content-Encoding is {_short(coding) or 'missing'}"
         yield bad("coding", seen, US, BadContentEncoding.rfc, f"{BadContentEncoding.hint}.")
     elif old and coding:
         # Senders for both schemes of VAPID still put p256ecdsa there, and no push service minds.
-        of_old_coding = any(map(SALT_OR_KEY.search, map(",".join, map(request.values, old))))
-        level = bad if of_old_coding else hint
+        values = (",".join(request.values(name)) for name in ("Encryption", "Crypto-Key"))
+        level = bad if mixes_codings(*values) else hint
         seen = f"the request has {' and '.join(old)}, which belong to aesgcm, beside aes128gcm"
         fix = "Leave these headers out: in aes128gcm, salt and key are in the body."
         yield level("coding-mixed", seen, US, "RFC 8291 §4", fix)
@@ -146,7 +147,7 @@ def _examine_body(request: Captured) -> Iterator[Finding]:
         return
     length = (request.values("Content-Length") or [""])[0]
     if length and length != str(len(body)):
-        seen = f"Content-Length is {length[:20]}, and the body has {len(body)} bytes"
+        seen = f"Content-Length is {_short(length)}, and the body has {len(body)} bytes"
         fix = "Let the HTTP library count, and keep the body as bytes, never as text."
         yield bad("body-length", seen, US, "RFC 9110 §8.6", fix)
     if len(body) > MAX_BODY:
@@ -155,6 +156,11 @@ def _examine_body(request: Captured) -> Iterator[Finding]:
     coding, old = _coding(request)
     if not body:
         yield ok("body-empty", "no body: the message only wakes the service worker")
+    elif went_through_text(body):
+        seen = "the bytes of the body were read as text and written as UTF-8"
+        why = "the body is valid UTF-8, which an encrypted body never is"
+        fix = "Keep it as bytes, from the encryption to the socket: no decode(), no toString(), no text."
+        yield bad("body-through-text", f"{seen}: {why}", US, "RFC 8291 §4", fix)
     elif text := text_of(body):
         fix = "Encrypt the payload as RFC 8291 says, and send the bytes that come out, not text."
         yield bad("body-is-text", f"the body is {text}", US, "RFC 8291 §4", fix)
@@ -165,44 +171,3 @@ def _examine_body(request: Captured) -> Iterator[Finding]:
             yield of_error(error, "body-header")
         else:
             yield ok("body", f"the body is one aes128gcm record: {len(body)} bytes")
-
-
-def _examine_token(request: Captured, now: float) -> Iterator[Finding]:
-    given = request.values("Authorization")
-    if not given:
-        seen = "there is no Authorization header: a subscription with a key refuses the message"
-        fix = f"{MissingAuthorization.hint}."
-        yield bad("authorization-missing", seen, US, MissingAuthorization.rfc, fix)
-        return
-    scheme = given[0].strip().partition(" ")[0].lower()
-    if scheme in ("webpush", "bearer"):
-        seen = f"the scheme is {scheme}, that of a draft, which had the public key in Crypto-Key"
-        fix = "Send Authorization: vapid t=<token>, k=<public key>."
-        yield bad("authorization-old", seen, US, MissingAuthorization.rfc, fix)
-        return
-    try:
-        credentials = vapid.parse(given[0])
-        token = jws.split(credentials.t)
-    except VapidError as error:
-        yield of_error(error)
-        return
-    try:
-        jws.verify(token, p256.load_public(credentials.k))
-    except BadPublicKey as error:
-        yield bad("authorization-k", f"k: {error.detail}", US, BadAuthorization.rfc, f"{error.hint}.")
-    except VapidError as error:
-        yield of_error(error, "signature")
-    else:
-        yield ok("signature", "the signature of the token fits k")
-    if _keyid(request) == credentials.k:
-        seen = "the keyid of the body is the k of the Authorization header"
-        yield bad("key-reused", seen, US, KeyReused.rfc, f"{KeyReused.hint}.")
-    yield from examine_claims(token.payload, now, origin_of(request.url), vendor_of(request.url))
-
-
-def _keyid(request: Captured) -> bytes | None:
-    """Return the sender's key, which the header of a body names; None if there is no such header."""
-    try:
-        return Header.parse(request.body).keyid if request.body else None
-    except EncryptionError:
-        return None

@@ -10,6 +10,7 @@ intermediary can change rs or keyid, and the receiver notices only if something 
 """
 
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -22,6 +23,7 @@ from pushlab.errors import (
     BadPlaintext,
     BadRecordSize,
     DecryptionFailed,
+    EncryptionError,
     TruncatedHeader,
     TruncatedRecord,
 )
@@ -101,6 +103,39 @@ class Header:
 
     def __str__(self) -> str:
         return f"salt {self.salt.hex()}, rs {self.rs}, keyid {self.keyid.hex() or 'empty'}"
+
+
+def keyid_of(body: bytes) -> bytes | None:
+    """Return the keyid of a body: in a push message the sender's public key. None if there is no header.
+
+    >>> keyid_of(bytes(19) + b"\\x19\\x02a1 and the records"), keyid_of(b"")
+    (b'a1', None)
+    """
+    try:
+        return Header.parse(body).keyid
+    except EncryptionError:
+        return None
+
+
+# Names of parameters match in any case, RFC 9110 §5.6.6.
+_SALT, _DH = (
+    re.compile(rf"(?:^|[;,])\s*{name}\s*=\s*\"?[A-Za-z0-9_-]", re.IGNORECASE) for name in ("salt", "dh")
+)
+
+
+# https://www.rfc-editor.org/rfc/rfc8291#section-4
+def mixes_codings(encryption: str, crypto_key: str) -> bool:
+    """Say whether headers have a salt or a key, which in aes128gcm are in the body.
+
+    ``encryption``, ``crypto_key``: values of these headers, "" for none. They belong to the older
+    aesgcm. A user agent could decrypt with either. Source: RFC 8291 §4.
+
+    >>> mixes_codings("salt=AAAA", ""), mixes_codings("", "p256ecdsa=BA; DH = BA")
+    (True, True)
+    >>> mixes_codings("", "p256ecdsa=BA")
+    False
+    """
+    return bool(_SALT.search(encryption) or _DH.search(crypto_key))
 
 
 def _check_salt(salt: bytes) -> None:

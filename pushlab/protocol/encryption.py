@@ -34,8 +34,11 @@ RECORD_SIZE = 4096
 OVERHEAD = 86 + 1 + 16
 """Bytes of header, delimiter and tag: a body is longer than its plaintext by so many."""
 
-MAX_PLAINTEXT = 4096 - OVERHEAD
-"""3993 bytes: a push service must accept a body of 4096 bytes, and may refuse more, RFC 8291 §4."""
+MAX_BODY = 4096
+"""Bytes of a body that every push service must accept. It may refuse more, RFC 8030 §7.2."""
+
+MAX_PLAINTEXT = MAX_BODY - OVERHEAD
+"""3993 bytes, RFC 8291 §4."""
 
 
 @dataclass(frozen=True, repr=False)

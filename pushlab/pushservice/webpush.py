@@ -12,7 +12,6 @@ may this application server send to it, are the options valid, is the body in a 
 passes is answered 201, or as a test has planned (see ``answers``).
 """
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -26,15 +25,15 @@ from pushlab.errors import (
     BadUrgency,
     BodyTooLarge,
     DeliveryError,
-    EncryptionError,
     KeyReused,
     PushlabError,
     UnknownPath,
 )
 from pushlab.journal import Party
 from pushlab.protocol import vapid
-from pushlab.protocol.content_coding import Header
+from pushlab.protocol.content_coding import keyid_of, mixes_codings
 from pushlab.protocol.delivery import PushOptions
+from pushlab.protocol.encryption import MAX_BODY
 from pushlab.protocol.origin import without_port
 from pushlab.pushservice import mozilla
 from pushlab.pushservice.answers import PlannedAnswer, PlannedAnswers
@@ -46,12 +45,6 @@ from pushlab.server.http import ANSWER_HEADERS, StreamedBody
 AS, PS = Party.APPLICATION_SERVER, Party.PUSH_SERVICE
 
 T = TypeVar("T")
-
-MAX_BODY = 4096
-"""Bytes of a message that a push service must take (RFC 8030 §7.2), and that this one takes."""
-
-SALT, DH = (re.compile(rf'(?:^|[;,])\s*{name}="?[A-Za-z0-9_-]') for name in ("salt", "dh"))
-"""The parameters of Encryption and Crypto-Key that the older coding has."""
 
 
 class PushResource(StreamedBody):
@@ -164,13 +157,17 @@ class PushResource(StreamedBody):
             return None
         if (named or "").strip().lower() != "aes128gcm":
             raise BadContentEncoding(f"Content-Encoding is {(named or 'missing')[:40]}")
-        if SALT.search(headers.get("Encryption", "")) or DH.search(headers.get("Crypto-Key", "")):
+        if mixes_codings(headers.get("Encryption", ""), headers.get("Crypto-Key", "")):
             raise BadContentEncoding("Encryption and Crypto-Key belong to aesgcm, not to aes128gcm")
         return None
 
     def _compare_keys(self, signer: bytes | None) -> None:
-        """Refuse a body that was encrypted with the key that signs (RFC 8292 §3.2)."""
-        if signer and _keyid(bytes(self.body)) == signer:
+        """Refuse a body that was encrypted with the key that signs (RFC 8292 §3.2).
+
+        A push service cannot decrypt a message, so it accepts a malformed body. The user agent finds
+        the fault and drops the message (RFC 8291 §4).
+        """
+        if signer and keyid_of(bytes(self.body)) == signer:
             error = KeyReused("the keyid of the body is the k of the Authorization header")
             if not self.flavour.overlooks(error):
                 raise error
@@ -236,18 +233,6 @@ def _value_or_error(read: Callable[[], T]) -> T | DeliveryError:
 
 def _display_name(subscription: Subscription | DeliveryError) -> str:
     return subscription.display_name if isinstance(subscription, Subscription) else ""
-
-
-def _keyid(body: bytes) -> bytes | None:
-    """Return the keyid of a body: the sender's public key, or None if the header is malformed.
-
-    A push service cannot decrypt a message, so it accepts a malformed body. The user agent finds
-    the fault and drops the message (RFC 8291 §4).
-    """
-    try:
-        return Header.parse(body).keyid
-    except EncryptionError:
-        return None
 
 
 class MessageResource(StreamedBody):

@@ -74,6 +74,7 @@ FAULTS = {
     "text, and the old coding": (request(b"hello", Content_Encoding="aesgcm"), "body-is-text"),
     "a salt in a header too": (request(Encryption="salt=AAAA"), "coding-mixed"),
     "a key in a header too": (request(Crypto_Key="p256ecdsa=BA; dh = BA"), "coding-mixed"),
+    "a key in capitals": (request(Crypto_Key="DH=BA"), "coding-mixed"),
     "half a body, and a salt": (request(BODY[:30], Encryption="salt=AAAA"), "body-header"),
     "half a body, and the old VAPID": (request(BODY[:30], Crypto_Key="p256ecdsa=BA"), "body-header"),
     "a body that is too large": (request(BODY[:86] + bytes(4011)), "body-too-large"),
@@ -111,6 +112,37 @@ def test_each_fault_has_its_finding(what):
 def test_a_body_that_is_text_is_told_what_it_is(body, said):
     (finding,) = [one for one in examine_request(request(body), NOW) if one.level is Level.BAD]
     assert finding.seen == said and "send the bytes" in finding.fix
+
+
+@pytest.mark.parametrize("codec", ["latin-1", "utf-8"])
+def test_a_body_that_went_through_text_is_told_as_that(codec):
+    body = BODY.decode(codec, "replace").encode("utf-8")
+    (finding,) = [one for one in examine_request(request(body), NOW) if one.level is Level.BAD]
+    assert finding.code == "body-through-text" and "valid UTF-8" in finding.seen
+    assert "as bytes" in finding.fix
+
+
+@pytest.mark.parametrize("length", [22, 28, 43])
+def test_what_stands_in_a_header_and_is_long_is_not_shown(length):
+    secret = ("aB3_%-xY" * 6)[:length]
+    names = ("Content_Encoding", "Content_Length", "Urgency", "TTL", "Topic")
+    for changed in [*({name: f"{secret}%"} for name in names), {f"{secret} ": "1"}]:
+        report = examine_request(request(**changed), NOW)
+        said = " ".join(map(str, report)).lower()
+        assert "characters" in said and secret[:12].lower() not in said, changed
+    assert secret[:12] not in str(examine_request(request(method=secret), NOW)[0])
+
+
+def test_a_short_word_is_shown():
+    said = " ".join(map(str, examine_request(request(Content_Encoding="gzip", Urgency="urgent"), NOW)))
+    assert "is gzip" in said and "'urgent'" in said
+
+
+def test_a_request_to_firebase_s_own_api_is_told_as_that_and_nothing_else():
+    url = "https://fcm.googleapis.com/v1/projects/mine/messages:send"
+    (finding,) = examine_request(request(b"{}", url=url, Authorization="Bearer ya29.abc"), NOW)
+    assert finding.code == "firebase" and "not web push" in finding.seen
+    assert "endpoint of the subscription" in finding.fix
 
 
 def test_a_header_that_is_no_text_is_told_and_read():

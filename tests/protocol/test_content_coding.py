@@ -319,3 +319,21 @@ def test_padded_bodies_come_back(outcome, plaintext, salt, rs, pads):
 @example(bytes(1000))
 def test_any_bytes_raise_our_error(outcome, body):
     assert issubclass(outcome(decrypt, body, ikm=IKM), EncryptionError)
+
+
+def test_the_keyid_of_a_body_and_of_what_has_none(body_3_2):
+    assert content_coding.keyid_of(body_3_2) == b"a1"
+    assert [content_coding.keyid_of(body_3_2[:length]) for length in (0, 20, 22)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("encryption", "crypto_key", "mixed"),
+    [
+        ("salt=AAAA", "", True), ('keyid=p256dh; salt="AAAA"', "", True), ("Salt = AAAA", "", True),
+        ("", "dh=BA", True), ("", "p256ecdsa=BA; DH = BA", True), ("", "keyid=a,dh=BA", True),
+        ("", "", False), ("", "p256ecdsa=BA", False), ("rs=4096", "keyid=dh", False),
+        ("dh=BA", "salt=AAAA", False), ("salt=", "dh=", False), ("xsalt=A", "xdh=A", False),
+    ],
+)  # fmt: skip
+def test_headers_that_belong_to_the_older_coding(encryption, crypto_key, mixed):
+    assert content_coding.mixes_codings(encryption, crypto_key) is mixed

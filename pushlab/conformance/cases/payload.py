@@ -5,10 +5,9 @@ from pushlab.conformance.case import Judgement, failed, not_applicable, not_reac
 from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import Examination, nothing_came
 from pushlab.conformance.exchange import Exchange
-from pushlab.conformance.strict import MAX_BODY
 from pushlab.errors import BadDelimiter, EncryptionError, MalformedJson
 from pushlab.protocol import strict_json
-from pushlab.protocol.encryption import MAX_PLAINTEXT
+from pushlab.protocol.encryption import MAX_BODY, MAX_PLAINTEXT
 from pushlab.text import counted
 
 PAYLOADS = {

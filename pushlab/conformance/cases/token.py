@@ -9,9 +9,9 @@ from pushlab.conformance.case import Judgement, failed, not_applicable, not_reac
 from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import Examination, Unreached
 from pushlab.conformance.exchange import Exchange
-from pushlab.conformance.strict import key_in_body
 from pushlab.errors import BadBase64url, BadPublicKey, BadSignature, BadToken, VapidError
 from pushlab.protocol import base64url, jws, p256, vapid
+from pushlab.protocol.content_coding import keyid_of
 from pushlab.protocol.jws import SIGNATURE, Token
 from pushlab.protocol.origin import without_port
 from pushlab.protocol.spelling import times
@@ -363,7 +363,7 @@ async def key_apart(exam: Examination) -> Judgement:
     arrived = authorization.exchange.requests[0]
     if is_old(arrived):
         return not_reached("the body is in aesgcm: see bytes.coding", authorization.exchange)
-    body_key = key_in_body(arrived.request)
+    body_key = keyid_of(arrived.request.body or b"")
     if body_key is None or not authorization.k:
         return not_applicable("there is no key to compare", authorization.exchange)
     if authorization.has_key(body_key):
