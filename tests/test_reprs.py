@@ -56,6 +56,7 @@ SHOWN = {
     "appserver.explain.vendors.Explanation": {"kind", "what", "fault", "rfc", "next"},
     "appserver.explain.vendors.Known": {"vendor", "words"},
     "appserver.key_sources.KeySource": {"keys_from", "subject_from"},
+    "doctor.authorization.Fault": {"seen", "fix", "pattern"},
     "doctor.endpoints.Shape": {"vendor", "like", "source", "path"},
     "protocol.reserved_names.Reserved": {"what", "rfc"},
     "protocol.sources.Source": {"basis", "whose", "when"},

@@ -83,10 +83,10 @@ def read(content: bytes) -> list[Captured]:
 
 
 def _texts(content: bytes) -> Iterator[bytes]:
-    """Yield a text, and then what it has between fences and after a sentence."""
+    """Yield a text; then, for who finds nothing in it, what is between fences, or after a sentence."""
     yield (content := _unindented(content))
-    if fenced := FENCED.search(content):
-        yield (content := _unindented(fenced[1]))
+    for fenced in islice(FENCED.finditer(content), MAX_REQUESTS):
+        yield _unindented(fenced[1])
     for begun in islice(BEGUN.finditer(content), MAX_REQUESTS):
         # Prose may have such a line too. Only a request has one of these headers below it.
         if SURE.search(begun[0]):
@@ -95,7 +95,7 @@ def _texts(content: bytes) -> Iterator[bytes]:
 
 
 FENCED = re.compile(rb"^[ \t]*```[^\r\n`]*\r?\n(.*?)(?:\r?\n[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
-"""What Markdown has between its fences."""
+"""What Markdown has between two fences."""
 
 BEGUN = re.compile(
     rb"^[ \t]*(?:POST|PUT|GET|PATCH)[ \t]+(?:https?://|/)[^\s]*+(?:[ \t]+HTTP/[\d.]+)?[ \t]*+\r?$"

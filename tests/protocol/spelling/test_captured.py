@@ -105,6 +105,7 @@ WITHOUT_BODY = {
     "a head alone, and an empty line": ("raw HTTP", f"{HEAD}\n\n".encode()),
     "between fences": ("raw HTTP", f"```http\n{HEAD}\n```\n".encode()),
     "fences after a sentence": ("raw HTTP", f"This is sent:\n\n```\n{HEAD}\n\n```\nWhy?\n".encode()),
+    "between other fences": ("raw HTTP", f"```js\npush()\n```\n```\n{HEAD}\n```\n".encode()),
     "after a sentence": ("raw HTTP", f"This is sent:\n\n{HEAD}\n".encode()),
     "after an answer": ("raw HTTP", f"HTTP/1.1 201 Created\nTTL: 60\n\n{HEAD}\n".encode()),
 }
