@@ -266,7 +266,7 @@ TABLE: dict[str, dict[Flavour, VendorResponse]] = {
     "body-too-large":        {_M: _mozilla(413, 104)},
     "unknown-push-resource": {
         _M: _mozilla(404, 102, "Invalid token"),
-        _F: _fcm(404, _FCM_ENDPOINT, "2024-06"),
+        _F: _fcm(404, _FCM_ENDPOINT, "2025-09"),
         _A: VendorResponse(400, source=APPLE_REPORTS),
     },
     "subscription-gone": {

@@ -258,7 +258,9 @@ SAID = {
     "Topic too long": "This vendor does not accept the Topic",
     "Topic of 5": "This vendor does not accept the Topic",
     "no coding": "content coding is missing", "old headers": "a header has a salt or a key",
-    "4097 bytes": "too large for Mozilla's", "never made": "is not an endpoint of this vendor",
+    "4097 bytes": "too large for the push service",
+    "never made": {
+        "mozilla": "is not an endpoint of this vendor", "fcm": "does not know this subscription"},
     "unsubscribed": "The subscription has ended",
     "too many": {"mozilla": "is overloaded", "wns": "has got too many messages"},
 }

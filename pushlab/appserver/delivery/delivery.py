@@ -15,12 +15,13 @@ the same push service is decided by the queue that the message comes from.
 
 import asyncio
 import random
+import re
 import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pushlab.appserver.delivery.callbacks import sending_error
 from pushlab.appserver.delivery.client import PushClient
@@ -243,9 +244,11 @@ async def _ended(response: Future[Response]) -> None:
 
 
 class Secrets:
-    """The parts of an endpoint that must not be shown: all of it, its path, the end of its path.
+    """The parts of an endpoint that must not be shown: all of it, its path, and what only it has.
 
-    They are worked out only when a text is to be shown, which for most responses is not the case.
+    A part with a capital or a digit is taken for no word. Each is hidden as it stands in the endpoint,
+    and without its percent-encoding. They are worked out only when a text is to be shown, which for
+    most responses is not the case.
 
     >>> list(Secrets("https://push.example.net/v2/JzLQ3raZ"))
     ['https://push.example.net/v2/JzLQ3raZ', '/v2/JzLQ3raZ', 'JzLQ3raZ']
@@ -257,7 +260,14 @@ class Secrets:
     def __iter__(self) -> Iterator[str]:
         url = urlsplit(self._endpoint)
         paths = [f"{url.path}?{url.query}", url.path] if url.query else [url.path]
-        parts = [part for path in paths for part in (path, path.rsplit("/", 1)[-1])]
+        parts = [part for path in paths for part in (path, path.rstrip("/").rsplit("/", 1)[-1])]
+        parts += [part for part in re.split("[/&=]", f"{url.path}&{url.query}") if NO_WORD.search(part)]
         yield self._endpoint
         # A shorter part is a word, such as "push", and would be found in any sentence.
-        yield from (part for part in parts if len(part) >= 8)
+        for part in dict.fromkeys(part for part in parts if len(part) >= 8):
+            yield part
+            if (decoded := unquote(part)) != part:
+                yield decoded
+
+
+NO_WORD = re.compile(r"[0-9A-Z]")

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,6 +51,27 @@ class PushResponse:
     def header_list(self, name: str) -> list[str]:
         """Return every value of a header, in the order they came."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def text(self) -> str:
+        """Return the body as text, without a byte order mark; U+FFFD stands for what is not UTF-8.
+
+        >>> PushResponse(403, body=b"BadJwtToken").text()
+        'BadJwtToken'
+        """
+        return self.body.decode("utf-8-sig", "replace")
+
+    def json(self) -> object:
+        """Return the value of a body that is JSON, or None.
+
+        >>> PushResponse(403, body=b'{"reason": "BadJwtToken"}').json()
+        {'reason': 'BadJwtToken'}
+        >>> PushResponse(403, body=b"BadJwtToken").json()
+        """
+        try:
+            value: object = json.loads(self.text())
+        except (ValueError, RecursionError):
+            return None
+        return value
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,25 @@ def sentence_of(text: str) -> str | None:
     >>> sentence_of("a < b")
     """
     text = text[:MAX_READ]
-    if not PAGE.match(text):
+    title = title_of(text)
+    if title is None:
         return None
-    found = TITLE.search(text)
-    title = _bounded(found[1] if found else "", MAX_TITLE)
     shown = _bounded(TAG.sub(" ", UNSHOWN.sub(" ", text)), MAX_TEXT)
     named = f'an HTML page, "{title}"' if title else "an HTML page"
     return f"{named}: {shown}" if shown else named
+
+
+def title_of(text: str) -> str | None:
+    """Return the title of an HTML page, "" if it has none, or None if the text is not a page.
+
+    >>> title_of("<title>502 Bad Gateway</title>"), title_of("<p>No</p>"), title_of("Bad Gateway")
+    ('502 Bad Gateway', '', None)
+    """
+    text = text[:MAX_READ]
+    if not PAGE.match(text):
+        return None
+    found = TITLE.search(text)
+    return _bounded(found[1] if found else "", MAX_TITLE)
 
 
 def _bounded(text: str, limit: int) -> str:

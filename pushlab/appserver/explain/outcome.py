@@ -22,12 +22,14 @@ from typing import Any
 
 from pushlab.appserver.delivery.response import NetworkFault, PushResponse, Response
 from pushlab.appserver.explain.curl_errors import CURL_ERRORS, OTHER_ERROR
+from pushlab.appserver.explain.html_page import title_of
+from pushlab.appserver.explain.intermediary import intermediary
 from pushlab.appserver.explain.ours import explained
 from pushlab.appserver.explain.reserved import reserved_name
 from pushlab.appserver.explain.scope import Scope, concern_of
 from pushlab.appserver.explain.statuses import STATUS, meaning_of
 from pushlab.appserver.explain.vendors import Explanation, Kind, known_answer
-from pushlab.appserver.explain.words import page_in_success, rest_of, words_of
+from pushlab.appserver.explain.words import doubts_of, is_dropped, rest_of, words_of
 from pushlab.errors import PushlabError
 from pushlab.text import show
 
@@ -110,7 +112,7 @@ def explain(
         said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
         text = f"{_sentence(meaning)}{said}"
         return _outcome(meaning, text, attempts=attempts, about=concern_of(answer).scope)
-    if answer.status == 201 and answer.reason in PLAIN:
+    if answer.status == 201 and answer.reason in PLAIN and not answer.body and not is_dropped(answer):
         return _created(answer.reason, attempts)
     outcome = _of_response(answer, hidden, clock)
     return replace(outcome, retry_after=answer.header("Retry-After"), attempts=attempts)
@@ -129,7 +131,7 @@ def _of_response(
     status, meaning = response.status, meaning_of(response.status)
     head = f"{status} {show(response.reason, hidden)}".strip()
     if meaning.kind == "accepted":
-        return _outcome(meaning, f"{head}: {_sentence(meaning)}{page_in_success(response)}", status)
+        return _outcome(meaning, f"{head}: {_sentence(meaning)}{doubts_of(response)}", status)
     source, said = meaning.rfc, words_of(response, hidden)
     quoted = f" It says: {said}" if said else ""
     if ours := explained(response, said, meaning.kind):  # more exactly than by a status
@@ -140,6 +142,11 @@ def _of_response(
         old = f" This is {source}." if now and known.source.is_old(now) else ""
         text = f"{_sentence(meaning)}{old}{quoted}"
     else:
+        if other := intermediary(response):
+            meaning = other._replace(kind=meaning.kind)
+            source = meaning.rfc
+        elif meaning.kind == "gone" and title_of(response.text()) is not None:
+            quoted = f"{quoted}. Was this the push service?"
         text = f"{_sentence(meaning)}{quoted}{rest_of(response, said, hidden)}"
     about = concern_of(response).scope
     return _outcome(meaning, f"{head}: {text}", status, about=about, source=source)

@@ -46,6 +46,7 @@ STATUS_CONCERNS: dict[int, Concern] = {
     405: Concern("recipient", "RFC 9110 §15.5.6", "This URL accepts no POST"),
     406: Concern("sender", "RFC 8030 §8.4", "Windows' service has got too many messages and dropped "
     "this one"),
+    407: Concern("push service", "RFC 9110 §15.5.8", "A proxy on the way lets nothing through"),
     408: Concern("message", "RFC 9110 §15.5.9", "This request did not come in time"),
     410: Concern("recipient", "RFC 9110 §15.5.11", "This subscription has ended"),
     413: Concern("message", "RFC 8030 §7.2", "The message is too large"),
@@ -60,6 +61,7 @@ STATUS_CONCERNS: dict[int, Concern] = {
         "The push service is overloaded or under repair; Retry-After says for how long (§10.2.3)"),
     504: Concern("push service", "RFC 9110 §15.6.5", "A server behind the gateway gave no answer in "
     "time"),
+    511: Concern("push service", "RFC 6585 §6", "A network on the way lets nothing through"),
 }
 CLASS_CONCERNS: dict[int, Concern] = {
     3: Concern("recipient", "RFC 9110 §15.4", "This URL points elsewhere"),
@@ -79,12 +81,18 @@ VENDOR_CONCERNS: list[VendorConcern] = [
         str(APNS_MANUAL), "The sender makes new tokens too often")),
     VendorConcern("FCM", 429, "device message rate", Concern("recipient",
         str(FCM_MANUAL), "Too many messages to one device")),
-    VendorConcern("FCM", 429, "quota", Concern("sender",
+    VendorConcern("FCM", 429, "quota exceeded", Concern("sender",
         str(FCM_MANUAL), "The quota of one sender's project is used up")),
+    VendorConcern("FCM", 429, "quota_exceeded", Concern("sender",
+        str(FCM_MANUAL), "The quota of one sender's project is used up")),
+    VendorConcern("FCM", 403, "invalid push subscription endpoint", Concern("recipient",
+        "RFC 8030 §5", "This endpoint is not accepted at the moment, and others are")),
     VendorConcern("Apple", 400, "vapidpkhashmismatch", Concern("sender",
         "RFC 8292 §4.2", "The key is not that of the subscription; other services answer 403")),
     VendorConcern("WNS", 406, "channelthrottled", Concern("recipient",
         str(WNS_MANUAL), "Too many messages for one channel: one subscription")),
+    VendorConcern("WNS", 429, "appthrottled", Concern("sender",
+        str(WNS_MANUAL), "Too many messages of one sender; other answers say so with 406")),
 ]
 # fmt: on
 _VENDORS_DIFFER = {one.status for one in VENDOR_CONCERNS}

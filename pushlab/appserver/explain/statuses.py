@@ -5,6 +5,7 @@ from pushlab.appserver.explain.vendors import (
     GONE,
     NETWORK,
     PUSH_SERVICE,
+    TOO_LARGE,
     Explanation,
 )
 
@@ -41,12 +42,13 @@ STATUS: dict[int, Explanation] = {
     407: Explanation("refused", "A proxy on the way wants to know who you are", NETWORK,
         "RFC 9110 §15.5.8", "This answer is not the push service's: send from a machine "
         "without a proxy"),
-    413: Explanation("refused", "The message is too large for the push service",
-        APPLICATION_SERVER, "RFC 8030 §7.2",
-        "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to Firefox on Android send "
-        "at most about 3000"),
+    413: TOO_LARGE,
     415: Explanation("refused", "The push service does not know the body's content coding",
         APPLICATION_SERVER, "RFC 8291 §4", "Send Content-Encoding: aes128gcm"),
+    421: Explanation("refused", "What answered does not serve the host of this endpoint", NETWORK,
+        "RFC 9110 §15.5.20",
+        "Send to the endpoint exactly as the browser gave it, on a connection of its own; if a proxy is "
+        "in between, look where it leads"),
     425: Explanation("retry", "The push service takes no request that may be a replay of TLS early data",
         PUSH_SERVICE, "RFC 8470 §5.2", "Send again, and without early data (0-RTT)"),
     429: Explanation("retry", "The push service has got too many messages",

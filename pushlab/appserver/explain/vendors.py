@@ -13,7 +13,6 @@ service says that it has dropped the message, and more of them would not help. T
 belongs to slows down all the same.
 """
 
-import json
 import re
 from typing import Literal, NamedTuple
 
@@ -81,14 +80,10 @@ def known_answer(response: PushResponse) -> Known | None:
 
 def searchable(response: PushResponse) -> str:
     """Return errno, headers and body as one text in small letters, to search for words."""
-    body = response.body.decode("utf-8", "replace")
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
+    value = response.json()
     errno = value.get("errno") if isinstance(value, dict) else None
     headers = [f"{name}: {value}" for name, value in response.headers]
-    return "\n".join([f"errno {_whole(errno)};", *headers, body]).lower()
+    return "\n".join([f"errno {_whole(errno)};", *headers, response.text()]).lower()
 
 
 def _whole(number: object) -> object:
@@ -117,7 +112,7 @@ NO_TTL = _mine("TTL is missing, or is not a whole number", "RFC 8030 §5.2",
 TOPIC = _mine("This vendor does not accept the Topic", "RFC 8030 §5.4",
     "Use at most 32 characters of A-Z a-z 0-9 - _, and hash a longer name; for Apple not 1, 5, 9, … "
     "characters, because it decodes them as base64url")  # fmt: skip
-TOO_LARGE = _mine("The message is too large for Mozilla's service", "RFC 8030 §7.2",
+TOO_LARGE = _mine("The message is too large for the push service", "RFC 8030 §7.2",
     "Send a body of at most 4096 bytes, which holds 3993 of plaintext; to Firefox on Android send at "
     "most about 3000")  # fmt: skip
 GONE = Explanation("gone", "The subscription has ended", "", "RFC 9110 §15.5.11",
@@ -125,6 +120,13 @@ GONE = Explanation("gone", "The subscription has ended", "", "RFC 9110 §15.5.11
 NEVER_WAS = Explanation("gone", "This URL is not an endpoint of this vendor", APPLICATION_SERVER,
     "RFC 8030 §4", "Remove the subscription, and check that endpoints are stored whole and "
     "unchanged")  # fmt: skip
+EXPIRED = Explanation("gone", "Google does not know this subscription any more: such subscriptions end "
+    "when a browser is away for months, and Opera's were reported to end at once", "", "RFC 8030 §7.3",
+    "Remove it, and let the page subscribe again at its next visit; if it is a new one, check that "
+    "the endpoint is stored whole and unchanged")  # fmt: skip
+NO_LOGIN = Explanation("refused", "This ntfy lets nobody write to the topic without a login, and does "
+    "not look at the token", PUSH_SERVICE, "RFC 9110 §15.5.4", "On the machine of ntfy, allow it for "
+    "UnifiedPush's topics: ntfy access '*' 'up*' write-only")  # fmt: skip
 OVERLOADED = Explanation("retry", "Mozilla's service could not store the message", PUSH_SERVICE,
     "RFC 9110 §15.6.4", "Wait as long as Retry-After says, and send again")  # fmt: skip
 
@@ -204,14 +206,18 @@ VENDORS: list[Known] = [
         "sign with the private half of k, whose 32 bytes keep their leading zeros")),
     Known("FCM", FCM_REPORTS.of("2019-08"), 403, "exp claim", TOO_FAR),
     Known("FCM", FCM_REPORTS.of("2019-01"), 403, "mismatchsenderid", ANOTHER_KEY),
-    Known("FCM", FCM_REPORTS.of("2022-11"), 403, "invalid push subscription endpoint", _mine(
-        "Google does not accept this endpoint at the moment", "RFC 8030 §5",
+    Known("FCM", FCM_REPORTS.of("2022-11"), 403, "invalid push subscription endpoint", Explanation(
+        "refused", "Google does not accept this endpoint at the moment", PUSH_SERVICE, "RFC 8030 §5",
         "Keep the subscription and send again another day, because such endpoints have worked again; "
         "if this one never does, let the page subscribe again")),
+    Known("FCM", FCM_REPORTS.of("2025-04"), 403, "crypto-key header had invalid format", _mine(
+        "The header Crypto-Key, of the drafts of VAPID, is malformed", "RFC 8292 §3",
+        "Write Authorization: vapid t=…, k=…, and leave Crypto-Key out; if your library adds it, its "
+        "p256ecdsa is the public key in base64url without padding")),
     Known("FCM", FCM_REPORTS.of("2021-04"), 401, "authorization header must be specified", UNSIGNED),
     Known("FCM", FCM_REPORTS.of("2016-12"), 400, "unauthorizedregistration", UNSIGNED),
     Known("FCM", FCM_REPORTS.of("2016-11"), 400, "invalidttlparameter", NO_TTL),
-    Known("FCM", FCM_REPORTS.of("2024-06"), 404, "valid push subscription endpoint", NEVER_WAS),
+    Known("FCM", FCM_REPORTS.of("2025-09"), 404, "valid push subscription endpoint", EXPIRED),
     Known("FCM", FCM_REPORTS.of("2026-06"), 410, "unsubscribed or expired", GONE),
 
     # --- Apple: words ---
@@ -246,16 +252,23 @@ VENDORS: list[Known] = [
         "Windows' service has got too many messages from this sender; other services answer 429",
         "RFC 8030 §8.4", "Stop sending to Windows for as long as Retry-After says, then send more "
         "slowly: a sender that does not stop is locked out for hours")),
-    # Windows' reason is in X-WNS-Error-Description, if it gives one.
-    Known("WNS", WNS_MANUAL, 401, "wns-status", _mine(
+    Known("WNS", WNS_REPORTS.of("2026-06"), 429, "appthrottled", Explanation(
+        "retry", "Windows' service has got too many messages from this sender", APPLICATION_SERVER,
+        "RFC 8030 §8.4", "Stop sending to Windows for as long as Retry-After says, then send more "
+        "slowly: a sender that does not stop is locked out for hours")),
+    # Windows' reason is in X-WNS-Error-Description or in WWW-Authenticate, if it gives one.
+    Known("WNS", WNS_MANUAL, 401, "x-wns-", _mine(
         "Windows' service does not accept the sender", "RFC 8292 §4.2",
         "Sign a new token: aud is the endpoint's origin, exp is at most 24 hours ahead, and this "
-        "machine's clock is right")),
-    Known("WNS", WNS_MANUAL, 403, "wns-status", _mine(
+        "machine's clock is right. Send to the endpoint as it was given, with its %2b and %2f; if only "
+        "older subscriptions are refused, let the page subscribe again")),
+    Known("WNS", WNS_MANUAL, 403, "x-wns-", _mine(
         "Windows' service does not let this sender send to this subscription", "RFC 8292 §4.2",
         "Sign with the key that was applicationServerKey in subscribe()")),
 
     # --- ntfy: numbers, for push services that people run themselves ---
+    Known("ntfy", NTFY_REPORTS.of("2026-05"), 401, '"code":40101', NO_LOGIN),
+    Known("ntfy", NTFY_REPORTS.of("2026-05"), 403, '"code":40301', NO_LOGIN),
     Known("ntfy", NTFY_REPORTS, 507, "without previously active subscriber", Explanation(
         "retry", "No user agent has listened to this topic yet, so ntfy keeps no message for it",
         USER_AGENT, "RFC 4918 §11.5", "Let the user agent connect once, then send again")),

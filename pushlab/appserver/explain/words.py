@@ -1,6 +1,7 @@
 """The words of a push service in its response, bounded, in one line, and without secrets."""
 
 import json
+import re
 from collections.abc import Iterable
 
 from pushlab.appserver.delivery.response import PushResponse
@@ -30,8 +31,9 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
         return ""
     names = ("X-WNS-Error-Description", "X-WNS-NotificationStatus", "Retry-After")
     said = [f"{name}: {value}" for name in names for value in response.header_list(name)]
-    text = response.body.decode("utf-8", "replace")
-    message = sentence_of(text) or _message_in(text)
+    said += [f"WWW-Authenticate: {words}" for words in _descriptions(response)]
+    text = response.text()
+    message = sentence_of(text) or _message_in(response)
     if _is_unreadable(text):
         message = f"{len(response.body)} bytes that are not text"
     return show("; ".join([*said, message]).strip("; "), hidden)
@@ -45,29 +47,50 @@ def rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
         # HTTP/2 sends names in small letters, and HTTP/1.1 in any: they are the same (RFC 9110 §5.1).
         if f"{name}: {value}".lower() not in shown.lower() and name.lower() not in SILENT_HEADERS
     ]
-    text = response.body.decode("utf-8", "replace")
+    text = response.text()
     told = sentence_of(text) or _is_unreadable(text)
-    body = "" if told else show(text, hidden)
+    body = "" if told else show(_body_of(response), hidden)
     parts = [("Its headers", show("; ".join(headers), hidden)), ("Its body", body)]
     return "".join(f" {name}: {text}" for name, text in parts if text and text not in shown)
 
 
-def page_in_success(response: PushResponse) -> str:
-    """Doubt a success with a page in it: what answered is a login page, or a proxy's."""
-    page = sentence_of(response.body.decode("utf-8", "replace"))
-    return f" It sends {page}: was this the push service?" if page else ""
+def doubts_of(response: PushResponse) -> str:
+    """Doubt a success that says something else: a page, or that the message was dropped.
+
+    What sends a page is a login, or a proxy. Windows' service answers so for its older interface.
+    """
+    page = sentence_of(response.text())
+    doubts = f" It sends {page}: was this the push service?" if page else ""
+    return f"{doubts} But it says that it has dropped the message." if is_dropped(response) else doubts
 
 
-def _message_in(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+def is_dropped(response: PushResponse) -> bool:
+    """Say whether Windows' service says that it has dropped the message."""
+    return (response.header("X-WNS-NotificationStatus") or "").lower() == "dropped"
+
+
+def _descriptions(response: PushResponse) -> list[str]:
+    """Return what WWW-Authenticate says in words. RFC 6750 §3 has the parameter for it."""
+    values = response.header_list("WWW-Authenticate")
+    return [found[1] for value in values if (found := DESCRIPTION.search(value))]
+
+
+DESCRIPTION = re.compile(r'\berror_description="([^"]+)"')
+
+
+def _message_in(response: PushResponse) -> str:
+    value = response.json()
     if isinstance(value, dict) and isinstance(value.get("error"), dict):
         value = value["error"]
     names = ("message", "reason", "detail", "error")
     found = [value.get(name) for name in names] if isinstance(value, dict) else []
-    return next((text for text in found if isinstance(text, str) and text), text)
+    return next((text for text in found if isinstance(text, str) and text), _body_of(response))
+
+
+def _body_of(response: PushResponse) -> str:
+    """Return the body as text. JSON is written anew, because an escape in it could hide a secret."""
+    value = response.json()
+    return response.text() if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _is_unreadable(text: str) -> bool:

@@ -261,6 +261,20 @@ def test_an_endpoint_s_query_is_a_secret_too():
     assert "short" not in parts, "a word would be found in any sentence"
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "hidden"),
+    [
+        ("https://push.example.net/UP?token=AxYz0123456789b", ["AxYz0123456789b"]),
+        ("https://push.example.net/w/?token=BQYA%2fcpad%2b4MZ", ["BQYA%2fcpad%2b4MZ", "BQYA/cpad+4MZ"]),
+        ("https://push.example.net/s3cr3ttopic/", ["s3cr3ttopic"]),
+        ("https://push.example.net/JzLQ3raZJf/messages/new", ["JzLQ3raZJf"]),
+    ],
+)
+def test_what_only_this_endpoint_has_is_a_secret_wherever_it_stands(endpoint, hidden):
+    assert set(hidden) <= set(Secrets(endpoint))
+    assert "messages" not in set(Secrets(endpoint))
+
+
 # --- what no waiting mends -----------------------------------------------------------------------
 
 

@@ -13,6 +13,10 @@ from pushlab.errors import (
     PushlabError,
     QueueFull,
     SubscriptionGone,
+    UnknownParticipant,
+    UnknownPath,
+    UnknownPushResource,
+    UnknownSubscription,
     VapidError,
 )
 
@@ -34,6 +38,14 @@ def test_text_fault_section_and_next_step_are_those_of_the_error(kind):
 def test_what_one_error_knows_better_than_its_class_is_taken():
     outcome = explain(response_of(MissingTtl(fault="network", hint="Look at your proxy.")))
     assert (outcome.fault, outcome.next) == ("network", "Look at your proxy")
+
+
+@pytest.mark.parametrize("kind", [UnknownPath, UnknownSubscription, UnknownParticipant])
+def test_a_404_that_says_nothing_of_a_subscription_removes_none(kind):
+    """A wrong prefix, or another server of this kit, answers so for every endpoint."""
+    outcome = explain(response_of(kind("so it is")))
+    assert (outcome.kind, outcome.status) == ("refused", 404)
+    assert explain(response_of(UnknownPushResource())).kind == "gone"
 
 
 def test_a_header_beside_the_message_changes_nothing():

@@ -196,6 +196,33 @@ def test_what_must_be_hidden_is_hidden_however_short():
     assert "short" not in text and "It says: …, or …" in text
 
 
+def test_an_escape_in_json_hides_no_secret():
+    body = b'{"message": "no", "at": "\\u004azLQ3raZ"}'
+    text = explain(PushResponse(418, body=body), ["JzLQ3raZ"]).text
+    assert "zLQ3raZ" not in text and '"at": "…"' in text
+
+
+def test_json_after_a_byte_order_mark_is_json():
+    body = b'\xef\xbb\xbf{"errno": 102, "message": "no"}'
+    assert "This URL is not an endpoint" in explain(PushResponse(404, body=body)).text
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_a_success_that_says_something_else_is_doubted(status):
+    page = explain(PushResponse(status, body=b"<title>Log in</title>", reason="Created"))
+    assert page.kind == "accepted" and 'an HTML page, "Log in": was this the push service?' in page.text
+    dropped = PushResponse(status, (("X-WNS-NotificationStatus", "Dropped"),), reason="Created")
+    assert "But it says that it has dropped the message." in explain(dropped).text
+    received = PushResponse(status, (("X-WNS-NotificationStatus", "received"),), reason="Created")
+    assert "dropped" not in explain(received).text
+
+
+def test_a_page_that_ends_a_subscription_is_doubted():
+    nginx = explain(PushResponse(404, body=b"<title>404 Not Found</title>"))
+    assert nginx.kind == "gone" and "Was this the push service?" in nginx.text
+    assert "Was this" not in explain(PushResponse(404, body=b"no such subscription")).text
+
+
 def test_a_push_service_can_write_no_second_line():
     assert show("one\r\ntwo\x1b[31m\u2028three\0") == "one two [31m three"
 

@@ -13,13 +13,14 @@ from pushlab.appserver.explain.scope import (
     concern_of,
     concerns_all,
 )
+from pushlab.appserver.explain.statuses import STATUS
 from pushlab.errors import PlaintextTooLong
 
 SCOPES = {
     **dict.fromkeys([400, 408, 413, 415, 418, 422, 425, 451], "message"),
     **dict.fromkeys([301, 302, 307, 308, 404, 405, 410, 421, 429], "recipient"),
     **dict.fromkeys([401, 403, 406], "sender"),
-    **dict.fromkeys([0, 500, 501, 502, 503, 504, 507, 599, 999], "push service"),
+    **dict.fromkeys([0, 407, 500, 501, 502, 503, 504, 507, 511, 599, 999], "push service"),
 }
 
 
@@ -29,6 +30,11 @@ def test_every_refusal_is_about_something(status):
     assert outcome.about == concern_of(PushResponse(status)).scope == SCOPES[status]
 
 
+def test_a_status_that_has_a_meaning_of_its_own_has_a_scope_too():
+    refusals = {status for status, meaning in STATUS.items() if meaning.kind != "accepted"}
+    assert refusals == STATUS_CONCERNS.keys()
+
+
 @pytest.mark.parametrize("known", VENDOR_CONCERNS, ids=lambda k: f"{k.vendor} {k.status} {k.words}")
 def test_a_vendor_s_words_say_more_than_the_status(known):
     response = PushResponse(known.status, body=f'{{"reason": "{known.words.upper()}"}}'.encode())
@@ -36,6 +42,17 @@ def test_a_vendor_s_words_say_more_than_the_status(known):
     assert known.concern != STATUS_CONCERNS[known.status] and known.words == known.words.lower()
     # Words mean something only with their status.
     assert concern_of(PushResponse(418, body=response.body)) is CLASS_CONCERNS[4]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        PushResponse(429, body=b'{"code":42908,"error":"limit reached: daily message quota reached"}'),
+        PushResponse(429, (("X-RateLimit-Quota", "10"),)),
+    ],
+)
+def test_the_word_quota_alone_speaks_for_nobody_else(response):
+    assert concern_of(response).scope == "recipient"
 
 
 def test_no_answer_is_about_the_push_service():

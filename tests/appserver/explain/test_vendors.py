@@ -16,8 +16,9 @@ def answer(status: int, words: str) -> PushResponse:
         errno = int(words.removeprefix("errno ").rstrip(";"))
         return PushResponse(status, body=json.dumps({"code": status, "errno": errno}).encode())
     if words.startswith("x-wns"):
-        name, value = words.split(": ")
-        return PushResponse(status, ((name.title(), value.title()),))
+        name, _, value = words.partition(": ")
+        name = "x-wns-error-description" if name == "x-wns-" else name
+        return PushResponse(status, ((name.title(), value.title() or "No"),))
     if words.startswith("ttl value"):
         return PushResponse(status, (("X-WNS-ERROR-DESCRIPTION", words.capitalize()),))
     return PushResponse(status, body=words.upper().encode())
@@ -71,6 +72,21 @@ def test_the_labs_own_push_service_explains_itself():
     error = WrongKey("BadJwtToken")
     body = json.dumps(error.to_json()).encode()
     assert explain(PushResponse(403, body=body)).text == f"403: {error}"
+
+
+def test_what_windows_says_in_www_authenticate_is_shown():
+    said = 'Bearer error="invalid_request",error_description="Invalid token"'
+    headers = (("WWW-Authenticate", said), ("X-WNS-Msg-Id", "1"))
+    outcome = explain(PushResponse(401, headers))
+    assert outcome.text.startswith("401: Windows' service does not accept the sender (RFC 8292 §4.2).")
+    assert outcome.text.endswith(" It says: WWW-Authenticate: Invalid token")
+
+
+def test_googles_404_does_not_blame_the_sender():
+    """It answers so for an endpoint that was right, once that has expired."""
+    body = b"A valid push subscription endpoint should be specified in the URL as such: https://x/wp/d"
+    outcome = explain(PushResponse(404, body=body))
+    assert (outcome.kind, outcome.fault, outcome.rfc) == ("gone", "", "RFC 8030 §7.3")
 
 
 # --- unknown responses ---------------------------------------------------------------------------
