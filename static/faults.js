@@ -10,6 +10,15 @@ const HERE = `http://127.0.0.1${location.port && `:${location.port}`}${location.
 const named = (...names) => ({ name }) => names.includes(name);
 const saying = (name, words) => (error) => error.name === name && words.test(error.message);
 
+// Both Chromium's name of it and everyone else's.
+const SITE_DATA = {
+  id: "site-data-blocked", clinic: 24,
+  means: "The browser does not let this page have a service worker.",
+  todo: "Allow cookies and site data for this page, then reload it. In Brave, lower the Shields " +
+    "for it.",
+};
+const BLOCKED = saying("NotSupportedError", /denied permission/i);
+
 const NEW_LINK =
   "For a new link, press Enter in the terminal that runs the lab, or press “Show the " +
   "instructor's link” on the panel.";
@@ -64,14 +73,26 @@ export const FAULTS = [
       "must be true." },
 
   // ---- a service worker ------------------------------------------------------------------------
-  { id: "site-data-blocked", clinic: 24, at: "look",
-    thrown: named("SecurityError"),
-    means: "The browser does not let this page see its service worker.",
-    todo: "Allow cookies and site data for this page, then reload it." },
+  { id: "sandboxed-frame", clinic: 23, at: "look",
+    thrown: saying("SecurityError", /sandbox/i),
+    means: "The page is in a frame whose sandbox leaves it no origin, and so no service worker.",
+    todo: `Open ${location.href} in a tab of its own.` },
+  { ...SITE_DATA, at: "look",
+    thrown: (error) => error.name === "SecurityError" || BLOCKED(error) },
+  { ...SITE_DATA, at: "worker", thrown: BLOCKED },
   { id: "worker-missing", clinic: 24, at: "worker",
-    thrown: ({ name }, { script }) => name === "TypeError" && script?.status >= 400,
+    thrown: ({ name }, { script }) => name === "TypeError" && [404, 410].includes(script?.status),
     means: ({ script }) => `The server has no sw.js here: it answers ${script.status}.`,
     todo: "Put sw.js into the folder of this page, or correct its path, then register again." },
+  { id: "worker-refused", clinic: 24, at: "worker",
+    thrown: ({ name }, { script }) => name === "TypeError" && script?.status >= 400,
+    means: ({ script }) => `Instead of sw.js, the server sends an error: ${script.status}.`,
+    todo: "401 and 403 mean a login: sign in again, in this browser. From 500 on, the server, or " +
+      "a proxy before it, has failed: is the lab still running? Then register again." },
+  { id: "worker-not-fetched", clinic: 24, at: "worker",
+    thrown: ({ name }, { script }) => name === "TypeError" && script === null,
+    means: "The browser could not fetch sw.js.",
+    todo: "Is the lab still running, and does the network work? Then register again." },
   { id: "certificate-not-trusted", clinic: 23, at: "worker",
     thrown: saying("SecurityError", /certificate/i),
     means: "This browser does not trust the page's certificate. It shows the page, because you " +
@@ -82,7 +103,8 @@ export const FAULTS = [
       "For a phone or an everyday browser, take a certificate of a public authority.",
     ] },
   { id: "worker-moved", clinic: 24, at: "worker",
-    thrown: ({ name }, { script }) => name === "SecurityError" && script?.redirected,
+    thrown: ({ name, message }, { script }) =>
+      name === "SecurityError" && (script?.redirected || /redirect/i.test(message)),
     means: "The server redirects sw.js to another address: browsers refuse such a worker.",
     todo: "Serve sw.js at its own address, then register again. Behind a login, sign in first." },
   { id: "worker-mime-type", clinic: 24, at: "worker",
@@ -126,8 +148,15 @@ export const FAULTS = [
     todo: "Press Subscribe to push again, and choose Allow." },
 
   // ---- a subscription --------------------------------------------------------------------------
+  { id: "worker-not-active", clinic: 24, at: "subscription", // Safari says InvalidStateError
+    thrown: ({ name, message }) =>
+      ["AbortError", "InvalidStateError"].includes(name) &&
+      /(no|an) active service worker/i.test(message),
+    means: "The worker was not active yet, and only an active one can be subscribed.",
+    todo: "Subscribe again. In code, wait for navigator.serviceWorker.ready first." },
   { id: "another-key", clinic: 19, at: "subscription",
-    thrown: named("InvalidStateError"),
+    thrown: ({ name, message }, { keyFits }) =>
+      name === "InvalidStateError" && (keyFits === false || /another key|different/i.test(message)),
     stands: ({ keyFits }) => keyFits === false,
     means: "This browser has a subscription that was made for another application server key.",
     todo: "Press Subscribe to push: the page ends the old subscription and makes a new one. If " +
@@ -141,10 +170,10 @@ export const FAULTS = [
     means: "What GET /vapid returned is not a public key.",
     todo: "Serve 65 bytes that begin with 04, a point on P-256, in base64url without padding:" +
       " not PEM, not DER, not the private key." },
-  { id: "worker-not-active", clinic: 24, at: "subscription",
-    thrown: saying("AbortError", /no active/i),
-    means: "The worker was not active yet, and only an active one can be subscribed.",
-    todo: "Subscribe again. In code, wait for navigator.serviceWorker.ready first." },
+  { id: "page-outdated", clinic: 24, at: "subscription",
+    thrown: named("InvalidStateError"),
+    means: "This page, or its worker's registration, is not the current one any more.",
+    todo: "Reload this page, then subscribe again." },
   { id: "private-window", clinic: 22, at: "subscription",
     thrown: saying("AbortError", /permission/i),
     means: "This is a private window, and Chromium allows no subscription in one.",
@@ -154,11 +183,21 @@ export const FAULTS = [
     means: "Brave does not use a push service unless you allow it.",
     todo: "Open brave://settings/privacy, switch on “Use Google services for push messaging”," +
       " and restart Brave." },
+  { id: "profile-damaged", clinic: 21, at: "subscription",
+    thrown: saying("AbortError", /storage/i),
+    means: "The browser cannot store the subscription in its profile.",
+    todo: "Is the disk full? Restart the browser, or try a new profile." },
+  { id: "no-push-service", clinic: 21, at: "subscription",
+    thrown: saying("AbortError", /service not available|push daemon/i),
+    means: "This browser has no push service, or has lost its own.",
+    todo: "Restart the browser. If that does not help, use another one: an app with a built-in " +
+      "browser, or a build of Chromium without Google's services, has no push." },
   { id: "push-service-error", clinic: 21, at: "subscription",
     thrown: named("AbortError"),
     means: "The browser got no subscription from its push service.",
-    todo: "Check the network and the firewall. Android needs Google Play services. With no " +
-      "internet, use a browser that the lab has started: it uses the lab's own push service." },
+    todo: "Check the network and the firewall. Android needs Google Play services, and a build " +
+      "of Chromium without Google's services has no push. With no internet, use a browser that " +
+      "the lab has started: it uses the lab's own push service." },
   { id: "push-service-silent", clinic: 21, at: "subscription",
     thrown: named("TimeoutError"),
     means: "The push service does not answer, and the browser keeps trying without an error.",
@@ -166,9 +205,14 @@ export const FAULTS = [
       "service. Any other browser needs the internet, a firewall that lets it connect, and an " +
       "ordinary window." },
   { id: "not-user-visible", clinic: 22, at: "subscription",
-    thrown: ({ name }, { permission }) => name === "NotAllowedError" && permission === "granted",
+    thrown: saying("NotAllowedError", /user.?visible/i),
     means: "You allowed notifications, but subscribe() was called without userVisibleOnly: true.",
     todo: "Pass userVisibleOnly: true, a promise to show every push. Only Firefox works without." },
+  { id: "refused-though-allowed", clinic: 22, at: "subscription",
+    thrown: ({ name }, { permission }) => name === "NotAllowedError" && permission === "granted",
+    means: "You allowed notifications, and the browser refuses to subscribe all the same.",
+    todo: "Reset the permission at the icon to the left of the address, reload this page, and " +
+      "allow it again. A rule of your organization may forbid push; or try another browser." },
   { id: "permission-lost", clinic: 22, at: "subscription",
     thrown: named("NotAllowedError"),
     means: "The browser does not subscribe a page that may not show notifications.",

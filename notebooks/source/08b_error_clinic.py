@@ -316,7 +316,8 @@ print("too early", ask(EARLY, list(lab.keys.public)))
 # %% [markdown]
 # A missing script is a `TypeError`; the wrong type and the wide scope are both `SecurityError`. The last
 # script is right: it is the control. If `subscribe()` comes too early, Chromium throws `AbortError: …
-# no active Service Worker`, while Firefox subscribes a worker that is still being installed.
+# no active Service Worker`, and Safari `InvalidStateError` (reported), while Firefox subscribes a worker
+# that is still being installed.
 #
 # **The cure:** serve the script from the top of the site, as `text/javascript`. Look at the error of
 # `register()` first, then `await navigator.serviceWorker.ready`, which never fails and may never end
@@ -488,12 +489,12 @@ site.server_close()
 # |---|---|---|
 # | 17 | dead subscriptions are never removed | `if answer:` where `is not None` belongs |
 # | 18 | after one dead endpoint nobody gets anything | a `try` inside the loop |
-# | 19 | InvalidStateError | another applicationServerKey |
+# | 19 | InvalidStateError | another applicationServerKey; in Safari also case 24 |
 # | 20 | people are missing after a restore | what the page sends at each visit |
 # | 21 | AbortError | Brave's setting, Electron, a firewall, the key |
 # | 22 | no prompt, or NotAllowedError | an earlier no, a lost click, userVisibleOnly |
 # | 23 | works on one machine only | a frame, plain http, another origin |
-# | 24 | the worker does not start | 404, MIME type, scope, not active yet |
+# | 24 | the worker does not start | 404, MIME type, scope, site data blocked, not active yet |
 # | 25 | "updated in the background" | `waitUntil`, a payload that does not parse |
 # | 26 | not on an iPhone | Home Screen, manifest, a tap |
 # | 27 | strange requests inside your network | redirects, the endpoint's addresses |

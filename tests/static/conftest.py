@@ -129,7 +129,7 @@ class Proxy:
     """Paths outside the prefix that a browser has asked for."""
     answers: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     """Path below the prefix → (status, content type, body), given instead of the server's.
-    A status of 302 leads to the body."""
+    A status of 302 leads to the body, and 0 is no answer: the connection ends."""
     dropped: set[str] = field(default_factory=set)
     """Headers of the server that do not pass, in lower case."""
     keeps_host: bool = True
@@ -155,6 +155,9 @@ class Strip(RequestHandler):
             self.send_error(404)
         elif path in self.proxy.answers:
             status, content_type, text = self.proxy.answers[path]
+            if status == 0:
+                self.detach().close()
+                return
             if status == 302:
                 self.redirect(text)
                 return

@@ -212,11 +212,53 @@ def test_a_firefox_that_is_told_otherwise_in_about_config(patient):
     patient.is_well()
 
 
+def without_workers(error: str) -> str:
+    """A page whose browser refuses everything about workers, with this error."""
+    return f"""
+      for (const name of ["getRegistration", "register"]) {{
+        ServiceWorkerContainer.prototype[name] = async () => {{ throw {error}; }};
+      }}
+    """
+
+
+# As Chromium says it, where a person has blocked cookies and site data.
+BLOCKED = """new DOMException(
+  "Failed to get a ServiceWorkerRegistration: The user denied permission to use Service Worker.",
+  "NotSupportedError")"""
+
+
+def test_site_data_is_blocked(patient):
+    with patient.broken(without_workers(BLOCKED)):
+        patient.open()
+        assert patient.shown()["fault"] == "site-data-blocked"
+        assert patient.state() == "unsupported"
+    patient.open()
+    patient.parties.evaluate(f"() => {{ {without_workers(BLOCKED)} }}")
+    assert_says(patient.fails("register"), "site-data-blocked", at="worker")
+    patient.is_well()
+
+
+def test_in_a_frame_with_a_sandbox(patient):
+    patient.proxy.dropped = {"content-security-policy"}
+    frame = f"""<body data-state="frame">
+        <iframe src="{patient.url}" sandbox="allow-scripts" height="900"></iframe>"""
+    patient.proxy.answers = {"/around": (200, "text/html", frame)}
+    patient.open(url=patient.url + "around")
+    patient.parties.run(patient.browser.enter_frame())
+    patient.parties.evaluate(SETTLED)
+    assert patient.parties.evaluate(SHOWN)["fault"] == "sandboxed-frame"
+    patient.proxy.dropped = set()
+    patient.is_well()
+
+
 # ---- a service worker ----------------------------------------------------------------------------
 
 
 WORKERS = [
     ((404, "text/html", "no"), "worker-missing"),
+    ((403, "text/html", "<title>Log in</title>"), "worker-refused"),
+    ((502, "text/html", "<title>502 Bad Gateway</title>"), "worker-refused"),
+    ((0, "", ""), "worker-not-fetched"),
     ((302, "", "other.js"), "worker-moved"),
     ((200, "text/plain", ""), "worker-mime-type"),
     ((200, "text/html", "<title>Log in</title>"), "worker-mime-type"),
@@ -441,6 +483,22 @@ OFF_CURVE = POINT[:-1] + bytes([POINT[-1] ^ 1])
 REFUSED_KEYS = {"firefox": COMPRESSED, "chromium": OFF_CURVE}
 
 
+# What other browsers say, and what no test can bring about in these two.
+ELSEWHERE = [
+    ("InvalidStateError", "Subscribing for push requires an active service worker",
+     "worker-not-active"),
+    ("InvalidStateError", "Document is detached from window", "page-outdated"),
+    ("AbortError", "Registration failed - storage error", "profile-damaged"),
+    ("AbortError", "Registration failed - push service not available", "no-push-service"),
+    ("AbortError", "No connection to push daemon", "no-push-service"),
+    ("NotAllowedError", "User denied permission to use the Push API.", "refused-though-allowed"),
+]  # fmt: skip
+
+
+def said(name: str, text: str):
+    return lambda kind: subscribing(f'throw new DOMException("{text}", "{name}");')
+
+
 REFUSALS = [
     (lambda kind: subscribing_with(REFUSED_KEYS[kind]), "push-service-error", "AbortError: "),
     (
@@ -449,6 +507,7 @@ REFUSALS = [
         "AbortError: ",
     ),
     (lambda kind: subscribing_with(bytes(64)), "bad-public-key", "InvalidAccessError: "),
+    *((said(name, text), row, f"{name}: ") for name, text, row in ELSEWHERE),
     (
         lambda kind: subscribing('throw new DOMException("The moon is full.", "DataCloneError");'),
         "unknown",
