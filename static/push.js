@@ -7,15 +7,15 @@ import { sameBytes } from "./base64url.js";
 
 // Right after its start, Chromium needs about 6 seconds to subscribe. If it cannot reach its push
 // service, it tries for ever and reports no error.
-const PATIENCE = 20_000;
+const SUBSCRIBE_TIMEOUT = 20_000;
 
 const LONGEST_TIMER = 2 ** 31 - 1; // With more milliseconds, a browser's timer ends at once.
 
-let patience = PATIENCE; // also in milliseconds
+let patience = SUBSCRIBE_TIMEOUT; // also in milliseconds
 
 // A slow machine gets more time: the server knows the factor, PUSHLAB_PATIENCE.
 export function multiplyPatience(factor) {
-  patience = Math.min(PATIENCE * factor, LONGEST_TIMER);
+  patience = Math.min(SUBSCRIBE_TIMEOUT * factor, LONGEST_TIMER);
 }
 
 // Milliseconds: in which a worker that was thrown away may get a successor, in which a new one

@@ -8,7 +8,7 @@ import { leave, name, token } from "./who.js";
 const PUBLIC_KEY_BYTES = 65;
 
 // How long an action waits for its report, in milliseconds.
-const PATIENCE = 5000;
+const REPORT_TIMEOUT = 5000;
 
 // An error: the server responded with one ({"error": {"id", "message"}}), or did not respond.
 export class ServerError extends Error {
@@ -142,7 +142,7 @@ export function notifyAll() {
 // may fail because a report does.
 export async function report(event, detail) {
   try {
-    await request("report", { event, detail }, AbortSignal.timeout(PATIENCE));
+    await request("report", { event, detail }, AbortSignal.timeout(REPORT_TIMEOUT));
   } catch (error) {
     console.warn("The server did not take the report", event, error);
   }

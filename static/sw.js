@@ -8,8 +8,10 @@
 
 const DEFAULT_TITLE = "Push message";
 const DEFAULT_OPTIONS = { icon: "icon.png" };
-const PATIENCE = 5000; // for the application server, in milliseconds
-const LOCK_PATIENCE = 1000; // for a page that asks which notifications are shown, in milliseconds
+// In milliseconds: for the application server, and for a page that asks which notifications are
+// shown. A browser ends a worker that takes half a minute.
+const REQUEST_TIMEOUT = 10_000;
+const LOCK_TIMEOUT = 1000;
 
 // ---- push -------------------------------------------------------------------------------------
 
@@ -26,11 +28,15 @@ async function receive(data) {
 // Report which message arrived at which endpoint, so that the server knows which user agents it has
 // reached, and how soon. A digest identifies the message and does not reveal its content.
 async function tellReceived(payload, data) {
-  const subscription = await registration.pushManager.getSubscription();
-  const hash = await crypto.subtle.digest("SHA-256", data?.arrayBuffer() ?? new ArrayBuffer());
-  const bytes = Array.from(new Uint8Array(hash, 0, 8));
-  const digest = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  await report("push received", { payload, endpoint: subscription?.endpoint, digest });
+  try {
+    const subscription = await registration.pushManager.getSubscription();
+    const hash = await crypto.subtle.digest("SHA-256", data?.arrayBuffer() ?? new ArrayBuffer());
+    const bytes = Array.from(new Uint8Array(hash, 0, 8));
+    const digest = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    await report("push received", { payload, endpoint: subscription?.endpoint, digest });
+  } catch (error) {
+    console.warn("The worker cannot say what it received", error);
+  }
 }
 
 // Return {kind, title, options} for any payload: JSON {"title", "options"}, the same as a
@@ -87,7 +93,7 @@ async function display(title, options) {
     return registration.showNotification(title, options);
   };
   try {
-    const signal = AbortSignal.timeout(LOCK_PATIENCE);
+    const signal = AbortSignal.timeout(LOCK_TIMEOUT);
     await navigator.locks.request("notifications", { mode: "shared", signal }, begin);
   } catch (error) {
     if (begun) throw error;
@@ -192,7 +198,7 @@ function post(route, value) {
 // Throw unless the application server answers, and agrees. It may be down, or a login page may
 // answer in its place, at once or at another URL. None of our answers is HTML.
 async function request(route, options) {
-  const signal = AbortSignal.timeout(PATIENCE);
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
   const response = await fetch(route, { ...options, redirect: "error", signal });
   const isPage = response.headers.get("Content-Type")?.startsWith("text/html");
   if (response.ok && !isPage) return response;

@@ -255,6 +255,8 @@ def read(plaintext: bytes | None) -> tuple[str, Notification]:
     ('json', Notification(title='Hello', body='as tutorials send it', tag='', data=None))
     >>> read(b"just text")
     ('text', Notification(title='Push message', body='just text', tag='', data=None))
+    >>> read(b'{"title": "Hello')[0]
+    'broken'
     >>> read(None)
     ('none', Notification(title='Push message', body='It came without a payload.', tag='', data=None))
     """
@@ -263,7 +265,8 @@ def read(plaintext: bytes | None) -> tuple[str, Notification]:
     text = plaintext.decode(errors="replace")
     value = _parse(text)
     if not isinstance(value, dict):
-        return "text", Notification("Push message", text)
+        broken = text.startswith("{")  # JSON that begins so, and is no object, does not parse.
+        return "broken" if broken else "text", Notification("Push message", text)
     kind, title, options = "json", value.get("title"), value.get("options")
     declared = value.get("notification")
     if not isinstance(title, str) and value.get("web_push") == 8030 and isinstance(declared, dict):
