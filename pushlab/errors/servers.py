@@ -24,6 +24,10 @@ __all__ = [
 
 GO_ON = "Then, in a notebook whose lab has this database and these keys, lab.runs() has this run: lab.notify_all(THE SAME MESSAGE, resume=RUN)"
 
+# RFC 6750 §3: the scheme alone is no challenge, and a wrong token is named as such.
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="pushlab"'}
+INVALID_TOKEN = {"WWW-Authenticate": 'Bearer realm="pushlab", error="invalid_token"'}
+
 class RequestError(PushlabError, status=400, fault="client"):
     """The request cannot be served."""
 
@@ -58,9 +62,13 @@ class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
     """A page of another origin sent this."""
     hint = "Send it from the server's own page, or from a program that sends no Origin"
 
-class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
+class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1", headers=CHALLENGE):
     """This is for the instructor of the room."""
     hint = "Open the instructor's link that the lab prints; a program sends 'Authorization: Bearer TOKEN' with PUSHLAB_TOKEN"
+    def __init__(self, detail: str = "", *, invalid_token: bool = False) -> None:
+        if invalid_token:
+            self.headers = INVALID_TOKEN
+        super().__init__(detail)
 
 class WrongCode(RequestError, status=403):
     """The instructor's link has been used already, or it is too old."""
@@ -92,7 +100,7 @@ class RunUnderWay(RequestError, status=409, rfc="RFC 9110 §15.5.10"):
     """This notify-all is being sent, and a second sender would send its messages twice."""
     hint = "Wait until it has ended. If it has left anybody out, notify_all(…, resume=RUN) goes on with it"
 
-class NotInClass(RequestError, status=401, rfc="RFC 6750 §2.1", headers={"WWW-Authenticate": "Bearer"}):
+class NotInClass(RequestError, status=401, rfc="RFC 6750 §2.1", headers=CHALLENGE):
     """This is for a participant of the class, and the secret is nobody's here."""
     hint = "Join the class: lab.join_class(URL, name=…)"
 

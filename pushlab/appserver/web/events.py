@@ -93,7 +93,8 @@ class EventStream(Handler):
 
     def _describe(self) -> None:
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.set_header("Cache-Control", "no-cache")
+        # Its URL may hold the token, and then no shared cache may keep the answer (RFC 6750 §2.3).
+        self.set_header("Cache-Control", "no-store, private")
         # By default nginx holds the events back until its buffer is full.
         self.set_header("X-Accel-Buffering", "no")
 

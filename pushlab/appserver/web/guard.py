@@ -83,7 +83,7 @@ class Guard:
         # The time that this takes does not show how many characters of the token were right.
         if not (hmac.compare_digest(given.encode(), self.token.encode()) or self.is_session(given)):
             self.guesses.wrong(address)
-            raise InstructorOnly
+            raise InstructorOnly(invalid_token=True)
 
 
 def bearer(authorization: str) -> str:

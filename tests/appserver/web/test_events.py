@@ -58,7 +58,8 @@ def test_past_events_come_first_and_then_new_ones(run, serving):
             write(server, "one", "two")
             stream = await Stream().open(server)
             assert stream.head.startswith("HTTP/1.1 200 OK")
-            assert "Content-Type: text/event-stream" in stream.head and "no-cache" in stream.head
+            assert "Content-Type: text/event-stream" in stream.head
+            assert "Cache-Control: no-store, private" in stream.head
             assert await stream.whats(2) == ["one", "two"]
             write(server, "three é")
             assert await stream.event() == server.journal.events()[2].to_json()

@@ -271,9 +271,12 @@ def test_which_routes_need_the_instructors_token(answers):
     closed = answers(["notify-all"], {}, options=room) | answers(["events"], options=room)
     for reply in closed.values():
         assert reply.error == (401, "instructor-only")
-        assert reply.headers["WWW-Authenticate"] == "Bearer"
+        assert reply.headers["WWW-Authenticate"] == 'Bearer realm="pushlab"'
         assert TOKEN.encode() not in reply.body
     assert answers([f"notify-all?access_token={TOKEN}"], {}, options=room).popitem()[1].status == 401
+    wrong = answers(["notify-all"], {}, options=room, Authorization="Bearer wrong")["notify-all"]
+    assert wrong.error == (401, "instructor-only")
+    assert wrong.headers["WWW-Authenticate"].endswith(', error="invalid_token"')  # RFC 6750 §3.1
     bad = answers(["notify-all"], {"notification": 1}, options=room, Authorization=f"Bearer {TOKEN}")
     assert bad["notify-all"].error == (400, "bad-field")
     free = answers(["", "vapid", "health", "page.js"], options=room)
