@@ -47,7 +47,7 @@ EXCEPTIONS = {
     "Batch._waiting": "one change of each user agent with a request under way, for a turn of the loop",
     "Receiver._acknowledging": "the messages of a turn of the loop",
     "Message._numbers": "the fields of a definition, and not of a message that came",
-    "Line.exercises": "of the exercises that there are, which no participant adds to",
+    "BoardRow.exercises": "of the exercises that there are, which no participant adds to",
     "Reporter._waiting": "in a participant's own kernel: 500 MAX_WAITING, and the oldest goes",
     "Run.outcomes": "read from the database to be returned: six names of outcomes",
     "Notification.options": "in the body of one request, and no longer than it",

@@ -43,7 +43,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Line:
+class BoardRow:
     """One participant. ``number`` tells two of one name apart; ``since`` and ``at``: seconds since 1970.
 
     ``lesson``, ``exercise``, ``attempts``, ``step``, ``same`` (how often in a row) are of the last
@@ -93,7 +93,7 @@ class Board:
     """The whole board. ``at``: when it was made, seconds since 1970."""
 
     at: float
-    lines: tuple[Line, ...]
+    lines: tuple[BoardRow, ...]
     trips: tuple[Trip, ...]
     bars: tuple[Bar, ...]
 
@@ -127,13 +127,13 @@ def board_of(snapshot: Snapshot, now: float) -> Board:
     return Board(now, tuple(sorted(lines, key=_need)), _trips(lines), _bars(lines))
 
 
-def _line(participant: Row, name: str, rows: Sequence[Row], nudge: Row | None, now: float) -> Line:
+def _line(participant: Row, name: str, rows: Sequence[Row], nudge: Row | None, now: float) -> BoardRow:
     joined = participant.joined_at
     if not rows:
-        return Line(participant.number, name, "joined", joined, joined, **_nudged(nudge, now))
+        return BoardRow(participant.number, name, "joined", joined, joined, **_nudged(nudge, now))
     last = max(rows, key=lambda row: row.last_at)
     state = _state(last)
-    return Line(
+    return BoardRow(
         participant.number, name, state, last.last_at,
         last.passed_at if state == "done" else last.began_at,
         last.lesson, last.exercise, last.attempts, last.step, last.same, **_nudged(nudge, now),
@@ -167,11 +167,11 @@ def _told_apart(people: Iterable[Row]) -> dict[int, str]:
     return names
 
 
-def _need(line: Line) -> tuple[int, float, int]:
+def _need(line: BoardRow) -> tuple[int, float, int]:
     return ORDER[line.state], line.since, line.number
 
 
-def _trips(lines: Sequence[Line]) -> tuple[Trip, ...]:
+def _trips(lines: Sequence[BoardRow]) -> tuple[Trip, ...]:
     here = Counter(
         (line.lesson, line.exercise, line.step)
         for line in lines
@@ -181,7 +181,7 @@ def _trips(lines: Sequence[Line]) -> tuple[Trip, ...]:
     return tuple(Trip(*where, people) for where, people in first)
 
 
-def _bars(lines: Sequence[Line]) -> tuple[Bar, ...]:
+def _bars(lines: Sequence[BoardRow]) -> tuple[Bar, ...]:
     """Return a bar for each lesson in which somebody has begun."""
     bars = []
     for lesson in LESSONS:
@@ -196,7 +196,7 @@ def _bars(lines: Sequence[Line]) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _in_lesson(line: Line, number: str, exercises: Sequence[str]) -> State:
+def _in_lesson(line: BoardRow, number: str, exercises: Sequence[str]) -> State:
     states = [one.state for name in exercises if (one := line.exercises.get(f"{number}.{name}"))]
     if not states:
         return "joined"

@@ -27,7 +27,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Said:
+class SenderReport:
     """What a sender said of one message.
 
     ``accepted``: that the message was accepted, or was not, or nothing (None). ``text``: its own
@@ -48,7 +48,7 @@ class Exchange:
     """A message that a sender was asked to send, the requests that came, and what the sender said."""
 
     message: Message
-    said: Said
+    said: SenderReport
 
     @property
     def requests(self) -> list[Arrived]:

@@ -26,7 +26,7 @@ def _secret() -> str:
 
 
 @dataclass(frozen=True)
-class Kept:
+class PrivateAddresses:
     """What a private lab keeps: the secret and the port of its page's server and its push service.
 
     The secrets differ, because a Chromium's is on its command line, which others may see. Port 0 is any
@@ -39,7 +39,7 @@ class Kept:
     push_port: int = 0
 
     @classmethod
-    def read(cls, folder: Path) -> "Kept":
+    def read(cls, folder: Path) -> "PrivateAddresses":
         """Return what a data folder has, or new secrets. Raises OSError."""
         try:
             kept = cls(**json.loads(files.read(folder / NAME)))
@@ -59,5 +59,5 @@ class Kept:
         private_file.write(folder / NAME, json.dumps(asdict(self)).encode(), overwrite=True)
 
 
-NOTHING = Kept("", "")
+NOT_PRIVATE = PrivateAddresses("", "")
 """What a lab keeps that is not private."""

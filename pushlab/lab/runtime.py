@@ -49,7 +49,7 @@ from pushlab.lab.invitation import Invitation
 from pushlab.lab.lifecycle import STOP_SECONDS, Lifecycle
 from pushlab.lab.listener import Listeners
 from pushlab.lab.page_socket import ENTRY, PageSocket
-from pushlab.lab.private import NOTHING, Kept
+from pushlab.lab.private import NOT_PRIVATE, PrivateAddresses
 from pushlab.lab.program import Program, Programs
 from pushlab.protocol import vapid
 from pushlab.pushservice.app import PushService
@@ -145,7 +145,7 @@ class LabRuntime(Lifecycle):
             raise BadArgument(f"private is for this machine alone, and host is {host!r}")
         is_private = settings.on_a_hub() and not self._token if private is None else private
         with usable(self.data):
-            self._kept = Kept.read(self.data) if is_private else NOTHING
+            self._kept = PrivateAddresses.read(self.data) if is_private else NOT_PRIVATE
         self._page_socket: PageSocket | None = None
         self._ports = settings.ports(port, push_port, fixed=not is_private)
         self._https_port = settings.checked_port("https_port", https_port)

@@ -22,7 +22,7 @@ class _Waiting(NamedTuple):
     then: Callable[[], None]
     written: asyncio.Future[None]
 
-    def go_on(self, error: Exception | None) -> None:
+    def settle(self, error: Exception | None) -> None:
         if self.written.done():  # It was cancelled.
             return
         try:
@@ -64,7 +64,7 @@ class Batch:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(change, then, loop.create_future())
         if not change:
-            waiting.go_on(None)
+            waiting.settle(None)
             return waiting.written
         if not self._waiting:
             loop.call_soon(self.flush)
@@ -82,4 +82,4 @@ class Batch:
         except Exception as reason:  # noqa: BLE001 — no other caller would ever tell those who wait
             error = reason
         for one in waiting:
-            one.go_on(error)
+            one.settle(error)

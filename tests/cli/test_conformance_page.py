@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 from pushlab.cli.conformance_page import linked, page
 from pushlab.conformance.arrived import Arrived
 from pushlab.conformance.case import Result, Verdict
-from pushlab.conformance.exchange import Exchange, Message, Said
+from pushlab.conformance.exchange import Exchange, Message, SenderReport
 from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.table import CASES
 from pushlab.protocol import base64url
@@ -37,7 +37,7 @@ def exchange(body: bytes, authorization: str = f"vapid t={TOKEN}, k=BAAA") -> Ex
     for number in range(3):
         captured = Captured("raw HTTP", "POST", url, headers, body)
         recipient.arrived.append(Arrived(captured, 1000.0 + number, 1, "429 Too Many Requests", 429))
-    return Exchange(Message(recipient, b"Hello"), Said())
+    return Exchange(Message(recipient, b"Hello"), SenderReport())
 
 
 def results() -> list[Result]:

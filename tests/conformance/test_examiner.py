@@ -21,7 +21,7 @@ from pushlab.conformance.case import Judgement, Result, Verdict
 from pushlab.conformance.cases.registry import POSES
 from pushlab.conformance.examination import Examination, Timing
 from pushlab.conformance.examiner import chosen, examine, exit_status
-from pushlab.conformance.exchange import Message, Said
+from pushlab.conformance.exchange import Message, SenderReport
 from pushlab.conformance.senders.app import AppSender, Routes
 from pushlab.conformance.service import ExaminationService
 from pushlab.conformance.table import CASES
@@ -66,13 +66,13 @@ class Ours(InProcess):
             self.senders[origin] = Sender(self.keys, self.store, client)
         return self.senders[origin]
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         subscription = message.recipient.subscription
         stored = StoredSubscription(subscription, self.keys.application_server_key, "", 0.0)
         options = PushOptions(message.ttl, message.urgency, message.topic or None)
         sender = self.sender(subscription.origin)
         outcome = await sender.send(stored, message.payload or None, options)
-        return Said(outcome.kind == "accepted", str(outcome), outcome.kind)
+        return SenderReport(outcome.kind == "accepted", str(outcome), outcome.kind)
 
     async def close(self) -> None:
         for sender in self.senders.values():
@@ -83,7 +83,7 @@ class Ours(InProcess):
 class Pywebpush(InProcess):
     """``webpush()`` as its README has it, and with a time limit."""
 
-    def call(self, message: Message) -> Said:
+    def call(self, message: Message) -> SenderReport:
         headers = {"urgency": message.urgency} | ({"topic": message.topic} if message.topic else {})
         try:
             webpush(
@@ -96,10 +96,10 @@ class Pywebpush(InProcess):
                 timeout=TIMEOUT,
             )
         except (WebPushException, OSError) as error:
-            return Said(accepted=False, text=str(error), status=type(error).__name__)
-        return Said(accepted=True)
+            return SenderReport(accepted=False, text=str(error), status=type(error).__name__)
+        return SenderReport(accepted=True)
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         return await asyncio.to_thread(self.call, message)
 
 
@@ -116,7 +116,7 @@ class NoBody(Ours):
 
     sets = frozenset({"ttl", "urgency", "topic"})
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         return await super().send(replace(message, payload=b""))
 
 
@@ -194,8 +194,10 @@ def test_pywebpush_has_the_faults_that_are_known_of_it(run):
 class Silent(InProcess):
     """A sender that says much and sends nothing."""
 
-    async def send(self, message: Message) -> Said:
-        return Said(accepted=True, text="all is well\nconnect: no route to host", status="exit status 0")
+    async def send(self, message: Message) -> SenderReport:
+        return SenderReport(
+            accepted=True, text="all is well\nconnect: no route to host", status="exit status 0"
+        )
 
 
 def test_a_sender_that_sends_nothing_is_told_why_in_each_case(run):
@@ -216,7 +218,7 @@ class Stuck(InProcess):
     async def open(self) -> None:
         await self.ours.open()
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         self.number += 1
         return await (self.ours.send(message) if self.number == 1 else asyncio.Event().wait())
 

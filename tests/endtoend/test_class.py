@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.manager import KernelManager
 
-from pushlab.classroom.board import Board, Line
+from pushlab.classroom.board import Board, BoardRow
 from pushlab.settings import patience
 
 from ..classroom.conftest import background, opened
@@ -130,7 +130,7 @@ def states(board: Board) -> Counter[str]:
     return Counter(line.state for line in board.lines)
 
 
-def named(board: Board, name: str) -> Line:
+def named(board: Board, name: str) -> BoardRow:
     [line] = [one for one in board.lines if one.name == name]
     return line
 

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from pushlab.lab.page_socket import ENTRY
-from pushlab.lab.private import Kept
+from pushlab.lab.private import PrivateAddresses
 from pushlab.settings import patience
 from pushlab.testing import missing
 
@@ -33,7 +33,7 @@ def hub(hub_installed, notebook_kernel, tmp_path_factory, artifacts):
         data = home / user / ".pushlab"
         data.mkdir(parents=True, mode=0o700)
         # No other process is given these ports while the user's server is restarted.
-        Kept(port=free_port(), push_port=free_port()).write(data)
+        PrivateAddresses(port=free_port(), push_port=free_port()).write(data)
     with artifacts.offer(LOG, lambda: home / LOG):
         # A browser that starts slowly makes the lab say so, and that is no output of a lesson.
         told = {"PUSHLAB_BROWSER": "virtual", "PUSHLAB_PATIENCE": str(patience(10))}

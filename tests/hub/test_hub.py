@@ -20,7 +20,7 @@ from pushlab.appserver.web.application import application
 from pushlab.cli.join import listeners_of
 from pushlab.lab.data_folder import holder_of
 from pushlab.lab.loop import BackgroundLoop
-from pushlab.lab.private import Kept
+from pushlab.lab.private import PrivateAddresses
 from pushlab.settings import patience
 from pushlab.useragent.chromium.browser import Chromium
 from pushlab.useragent.firefox.browser import Firefox
@@ -101,8 +101,8 @@ def _push_service(hub, user: str) -> str:
     return holder_of(hub.home / user / ".pushlab").push_service
 
 
-def _kept(hub, user: str) -> Kept:
-    return Kept.read(hub.home / user / ".pushlab")
+def _kept(hub, user: str) -> PrivateAddresses:
+    return PrivateAddresses.read(hub.home / user / ".pushlab")
 
 
 def test_lesson_00_runs_whole(page):

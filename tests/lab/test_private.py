@@ -13,7 +13,7 @@ from pushlab.appserver.app import ApplicationServer
 from pushlab.appserver.web.application import application
 from pushlab.errors import BadArgument
 from pushlab.lab import network
-from pushlab.lab.private import NAME, Kept
+from pushlab.lab.private import NAME, PrivateAddresses
 from pushlab.lab.runtime import LabRuntime
 from pushlab.pushservice.app import PushService
 from pushlab.server.http import listen
@@ -76,7 +76,7 @@ def test_a_lab_on_a_hub_is_its_user_s_alone(on_a_hub, tmp_path):
 def test_the_addresses_are_the_same_after_a_restart_if_they_are_free(on_a_hub):
     folder = settings.data_folder()
     folder.mkdir(mode=0o700)
-    Kept(port=free_port(), push_port=free_port()).write(folder)
+    PrivateAddresses(port=free_port(), push_port=free_port()).write(folder)
     with LabRuntime() as lab:
         first = lab.application_server.url, lab.push_service.ws_url
         browser = lab.open("virtual")
@@ -84,7 +84,7 @@ def test_the_addresses_are_the_same_after_a_restart_if_they_are_free(on_a_hub):
     (lab.data / NAME).write_text(
         (lab.data / NAME).read_text("utf-8").replace(str(lab.push_service.port), str(free_port()))
     )
-    kept = Kept.read(lab.data)
+    kept = PrivateAddresses.read(lab.data)
     with listen(kept.push_port, "127.0.0.1"), LabRuntime() as lab:
         assert lab.application_server.url == first[0]
         assert lab.push_service.port not in (0, kept.push_port)
@@ -95,7 +95,7 @@ def test_the_addresses_are_the_same_after_a_restart_if_they_are_free(on_a_hub):
 def test_a_kept_port_that_somebody_takes_at_the_last_moment_is_replaced(on_a_hub, monkeypatch, server):
     folder = settings.data_folder()
     folder.mkdir(mode=0o700)
-    kept = Kept(port=free_port(), push_port=free_port())
+    kept = PrivateAddresses(port=free_port(), push_port=free_port())
     kept.write(folder)
     start = server.start
 
@@ -112,8 +112,8 @@ def test_a_kept_port_that_somebody_takes_at_the_last_moment_is_replaced(on_a_hub
             wanted = {ApplicationServer: kept.port, PushService: kept.push_port}
             assert ports.pop(server) not in (0, wanted.pop(server))
             assert ports == wanted, "the other one is as it was"
-            assert Kept.read(folder).port == lab.application_server.port
-            assert Kept.read(folder).push_port == lab.push_service.port
+            assert PrivateAddresses.read(folder).port == lab.application_server.port
+            assert PrivateAddresses.read(folder).push_port == lab.push_service.port
 
 
 def test_who_asks_for_ports_gets_them(on_a_hub, monkeypatch):
@@ -144,8 +144,8 @@ def test_a_room_is_for_guests_and_never_private(monkeypatch, tmp_path):
 )
 def test_what_cannot_be_used_is_made_anew(tmp_path, content):
     (tmp_path / NAME).write_text(content, "utf-8")
-    made = Kept.read(tmp_path)
+    made = PrivateAddresses.read(tmp_path)
     assert made.is_private and len(made.page_secret) == 32 and made.port == 0
-    assert Kept.read(tmp_path) != made, "nothing is kept before it is written"
+    assert PrivateAddresses.read(tmp_path) != made, "nothing is kept before it is written"
     made.write(tmp_path)
-    assert Kept.read(tmp_path) == made
+    assert PrivateAddresses.read(tmp_path) == made

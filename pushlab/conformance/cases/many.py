@@ -6,7 +6,7 @@ from pushlab.conformance.answer import ACCEPTED, Answer, Manner, Plan, always
 from pushlab.conformance.case import Judgement, failed, not_applicable, not_reached, passed
 from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import PAYLOAD, Examination, Unreached
-from pushlab.conformance.exchange import Exchange, Message, Said
+from pushlab.conformance.exchange import Exchange, Message, SenderReport
 from pushlab.conformance.recipients import Recipient
 
 TEN, TWENTY = 10, 20
@@ -27,7 +27,7 @@ async def subscribed(
     assert exam.keeper is not None
     keeper = exam.keeper
     found = [exam.service.recipient(key=exam.key, plan=plan) for _ in range(count)]
-    waiting, refused = iter(found), list[Said]()
+    waiting, refused = iter(found), list[SenderReport]()
 
     async def subscribe_some() -> None:
         for recipient in waiting:
@@ -44,7 +44,7 @@ async def subscribed(
     return found
 
 
-async def notify_all(exam: Examination, recipient: Recipient) -> asyncio.Task[Said]:
+async def notify_all(exam: Examination, recipient: Recipient) -> asyncio.Task[SenderReport]:
     """Begin to send to all, and return the task that waits for the app's reply."""
     assert exam.keeper is not None
     return asyncio.create_task(exam.keeper.notify_all(Message(recipient, PAYLOAD)))
@@ -77,7 +77,7 @@ async def one_of_ten(exam: Examination, plan: Plan, what: str) -> Judgement:
         await odd.wait_for(1, exam.timing.arrival)
     finally:
         reply.cancel()
-    exchange = Exchange(Message(odd, PAYLOAD), Said())
+    exchange = Exchange(Message(odd, PAYLOAD), SenderReport())
     if late:
         within = f"within {exam.timing.arrival:g} s"
         return failed(f"{len(late)} of the other {TEN - 1} had no message {within}: {what}", exchange)
@@ -123,7 +123,7 @@ async def each_once_of(exam: Examination, count: int, seconds: float) -> Judgeme
         await asyncio.sleep(min(1.0, exam.timing.quiet))
     finally:
         reply.cancel()
-    exchange = Exchange(Message(recipients[0], PAYLOAD), Said())
+    exchange = Exchange(Message(recipients[0], PAYLOAD), SenderReport())
     most = exam.service.most_connections - before
     if missing:
         return failed(f"{len(missing)} of {count} had no message within {seconds:g} s", exchange)

@@ -12,7 +12,7 @@ from pushlab.conformance.case import Judgement, Verdict, failed, not_applicable,
 from pushlab.conformance.cases.many import notify_all, subscribed
 from pushlab.conformance.cases.registry import poses
 from pushlab.conformance.examination import PAYLOAD, Examination, Unreached
-from pushlab.conformance.exchange import Exchange, Message, Said
+from pushlab.conformance.exchange import Exchange, Message, SenderReport
 from pushlab.conformance.recipients import Recipient
 from pushlab.protocol.origin import origin_of
 
@@ -149,7 +149,7 @@ async def _notified(exam: Examination, recipient: Recipient) -> Exchange:
 
     Raises Unreached if such a message reaches nobody, whatever has been posted before.
     """
-    exchange = Exchange(Message(recipient, PAYLOAD), Said())
+    exchange = Exchange(Message(recipient, PAYLOAD), SenderReport())
     if exam.keeper is not None and exam.keeper.has_notify_all:
         (control,) = await subscribed(exam, 1, always(ACCEPTED))
         reply = await notify_all(exam, control)
@@ -227,7 +227,7 @@ async def foreign_origin(exam: Examination) -> Judgement:
     message = Message(mine, PAYLOAD)
     await app.notify(mine, message, headers)
     await exam.witness()
-    exchange = Exchange(message, Said())
+    exchange = Exchange(message, SenderReport())
     if mine.arrived:
         return failed(f"a page of {FOREIGN} made it send a message", exchange)
     if said.accepted:

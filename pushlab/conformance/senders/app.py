@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import HTTPTimeoutError
 
-from pushlab.conformance.exchange import Message, Said
+from pushlab.conformance.exchange import Message, SenderReport
 from pushlab.conformance.recipients import Recipient
 from pushlab.conformance.senders import template
 from pushlab.conformance.senders.template import Template
@@ -105,7 +105,7 @@ class AppSender:
         if self._client is not None:
             self._client.close()
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         """Subscribe, and let the app send."""
         said = await self.subscribe(message.recipient)
         if said.fault or not said.accepted:
@@ -115,29 +115,31 @@ class AppSender:
             return replace(said, fault=f"{why}{allow}")
         return await self.notify(message.recipient, message)
 
-    async def subscribe(self, recipient: Recipient) -> Said:
+    async def subscribe(self, recipient: Recipient) -> SenderReport:
         """Hand over a subscription."""
         return await self.subscribe_with(recipient.subscription.to_json())
 
-    async def subscribe_with(self, value: object, headers: Mapping[str, str] = NO_HEADERS) -> Said:
+    async def subscribe_with(
+        self, value: object, headers: Mapping[str, str] = NO_HEADERS
+    ) -> SenderReport:
         """Hand over any value in place of a subscription."""
         body, media_type = self._subscribe.fill(_members(value))
         return await self._post(self.routes.subscribe, body, media_type, headers)
 
     async def notify(
         self, recipient: Recipient, message: Message, headers: Mapping[str, str] = NO_HEADERS
-    ) -> Said:
+    ) -> SenderReport:
         """Let the app send to a subscription that it has."""
         body, media_type = self._send.fill(_values(recipient, message))
         said = await self._post(self.routes.send, body, media_type, headers)
         return replace(said, accepted=None) if said.accepted and self.sends_to_all else said
 
-    async def notify_all(self, message: Message) -> Said:
+    async def notify_all(self, message: Message) -> SenderReport:
         """Let the app send to everybody."""
         url = self.routes.send if self.sends_to_all else self.routes.send_all
         return await self._post(url, *self._send.fill(_values(message.recipient, message)))
 
-    async def notify_at(self, subscription: Mapping[str, Any]) -> Said:
+    async def notify_at(self, subscription: Mapping[str, Any]) -> SenderReport:
         """Let the app send to any subscription that it has taken."""
         values: dict[str, Any] = {"payload": "Examined", "ttl": 60, "urgency": "normal", "topic": ""}
         values |= _members(subscription)
@@ -148,13 +150,13 @@ class AppSender:
         if self.removes:
             await self._post(self.routes.unsubscribe, *self._unsubscribe.fill(_members(value)))
 
-    async def subscribe_raw(self, body: bytes) -> Said:
+    async def subscribe_raw(self, body: bytes) -> SenderReport:
         """Post any bytes in place of the body with a subscription."""
         return await self._post(self.routes.subscribe, body, "application/json")
 
     async def _post(
         self, url: str, body: bytes, media_type: str, headers: Mapping[str, str] = NO_HEADERS
-    ) -> Said:
+    ) -> SenderReport:
         assert self._client is not None, "open() comes first"
         began = time.monotonic()
         request = HTTPRequest(
@@ -175,14 +177,14 @@ class AppSender:
         try:
             response = await asyncio.shield(reply)
         except HTTPTimeoutError:
-            return Said(fault=f"POST {path} had no reply after {self.limit:g} s")
+            return SenderReport(fault=f"POST {path} had no reply after {self.limit:g} s")
         except HTTPClientError as error:
-            return Said(fault=f"POST {path}: {error.message}")
+            return SenderReport(fault=f"POST {path}: {error.message}")
         except (OSError, asyncio.IncompleteReadError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            return Said(fault=f"the app at {_host(url)} cannot be reached: {why}")
+            return SenderReport(fault=f"the app at {_host(url)} cannot be reached: {why}")
         except Exception as error:  # noqa: BLE001 — whatever a reply makes Tornado raise is a fault of the app
-            return Said(fault=f"POST {path}: the reply cannot be read ({type(error).__name__})")
+            return SenderReport(fault=f"POST {path}: the reply cannot be read ({type(error).__name__})")
         return _said(response, path, time.monotonic() - began)
 
 
@@ -221,14 +223,16 @@ def _values(recipient: Recipient, message: Message) -> dict[str, Any]:
     }
 
 
-def _said(response: HTTPResponse, path: str, seconds: float) -> Said:
+def _said(response: HTTPResponse, path: str, seconds: float) -> SenderReport:
     if isinstance(response.error, OSError) or response.code == 599:
         fault = f"the app cannot be reached: {response.error}"
-        return Said(fault=fault, seconds=seconds)
+        return SenderReport(fault=fault, seconds=seconds)
     if 300 <= response.code < 400:
-        return Said(fault=f"POST {path} was answered {response.code}, a redirect: name the route itself")
+        return SenderReport(
+            fault=f"POST {path} was answered {response.code}, a redirect: name the route itself"
+        )
     html = "html" in response.headers.get("Content-Type", "")
-    return Said(
+    return SenderReport(
         accepted=200 <= response.code < 300,
         text=response.body.decode("utf-8", "replace"),
         status=f"HTTP {response.code}{', an HTML page' if html else ''}",

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from pushlab.conformance.exchange import Message, Said
+from pushlab.conformance.exchange import Message, SenderReport
 
 
 class Sender(Protocol):
@@ -20,12 +20,12 @@ class Sender(Protocol):
 
     @property
     def reports(self) -> bool:
-        """Whether Said.accepted can be relied on."""
+        """Whether SenderReport.accepted can be relied on."""
 
     async def open(self) -> None:
         """Get ready."""
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         """Send one message, and return what the sender says of it."""
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from pushlab.conformance.exchange import Message, Said
+from pushlab.conformance.exchange import Message, SenderReport
 from pushlab.text import json_line
 from pushlab.throwaway import ThrowAwayFolder
 
@@ -55,10 +55,10 @@ class ByHand:
         if self._folder is not None:
             self._folder.delete()
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         """Print what is to be sent, and wait until something comes."""
         if self._missed >= 2:
-            return Said(fault="two messages in a row did not come, and no more were asked for")
+            return SenderReport(fault="two messages in a row did not come, and no more were asked for")
         self._number += 1
         self._skip.clear()  # A line that was typed before skips nothing.
         self._say("\n".join(self._instructions(message)))
@@ -74,9 +74,9 @@ class ByHand:
             await asyncio.gather(*waiting, return_exceptions=True)
         if message.recipient.arrived:
             self._missed = 0
-            return Said()
+            return SenderReport()
         self._missed += not self._skip.is_set()
-        return Said(fault="it was skipped" if self._skip.is_set() else "nothing was sent")
+        return SenderReport(fault="it was skipped" if self._skip.is_set() else "nothing was sent")
 
     def _instructions(self, message: Message) -> Iterator[str]:
         yield ""

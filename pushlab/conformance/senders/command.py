@@ -21,15 +21,14 @@ import psutil
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pushlab.appserver.keys import VapidKeys
-from pushlab.conformance.exchange import Message, Said
+from pushlab.conformance.exchange import Message, SenderReport
+from pushlab.conformance.senders.template import PLACEHOLDER
 from pushlab.errors import BadArgument
 from pushlab.protocol import base64url, p256
 from pushlab.pushservice.certificates import TRUST
 from pushlab.settings import patience
 from pushlab.throwaway import ThrowAwayFolder
 from pushlab.useragent.process import WINDOWS, guard
-
-PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 
 SUBSCRIPTION = {"subscription", "subscription_json", "endpoint"}
 """Placeholders of the subscription. A command that names none of them reads it from standard input."""
@@ -108,7 +107,7 @@ class CommandSender:
         if self._folder is not None:
             self._folder.delete()
 
-    async def send(self, message: Message) -> Said:
+    async def send(self, message: Message) -> SenderReport:
         """Run the command once."""
         assert self._folder is not None, "open() comes first"
         self._number += 1
@@ -148,12 +147,14 @@ class CommandSender:
             environment |= dict.fromkeys(TRUST, str(self._folder.path / "ca.pem"))
         return environment
 
-    async def _run(self, arguments: list[str], given: bytes, measured: bool) -> Said:
+    async def _run(self, arguments: list[str], given: bytes, measured: bool) -> SenderReport:
         began = time.monotonic()
         try:
             run = Run(arguments, self._environment())
         except (OSError, ValueError) as error:
-            return Said(fault=f"{arguments[0]} cannot be run: {getattr(error, 'strerror', error)}")
+            return SenderReport(
+                fault=f"{arguments[0]} cannot be run: {getattr(error, 'strerror', error)}"
+            )
         try:
             reading = asyncio.create_task(run.read())
             run.feed(given)
@@ -165,7 +166,7 @@ class CommandSender:
             run.close()
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-        return Said(
+        return SenderReport(
             accepted=ended and run.status == 0,
             text=run.output.decode("utf-8", "replace"),
             status=run.described if ended else f"it had not ended after {self.limit:g} s, and was ended",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from pushlab.classroom.board import Bar, Board, Line, Standing, Trip
+from pushlab.classroom.board import Bar, Board, BoardRow, Standing, Trip
 
 STYLE = """<style>
 .pushlab-board { --done: #1d7044; --stuck: #b3261e; --working: #1f5fbf; --on: #fff; --idle: #dfe3e9; }
@@ -52,10 +52,10 @@ LEGEND = (
 NOBODY = "Nobody has joined the class yet. Participants join from a notebook, with this line:"
 
 
-def shown_name(line: Line, hidden: bool) -> str:
+def shown_name(line: BoardRow, hidden: bool) -> str:
     """Return a participant's name, or a number in place of it.
 
-    >>> shown_name(Line(7, "Ada", "joined", 0.0, 0.0), hidden=True)
+    >>> shown_name(BoardRow(7, "Ada", "joined", 0.0, 0.0), hidden=True)
     'Participant 7'
     """
     return f"Participant {line.number}" if hidden else line.name
@@ -75,7 +75,7 @@ def board_html(board: Board, *, hidden: bool = False, join: str = "") -> str:
     )
 
 
-def _sum(lines: Iterable[Line]) -> str:
+def _sum(lines: Iterable[BoardRow]) -> str:
     states = [line.state for line in lines]
     named = (("stuck", "stuck"), ("working", "working"), ("done", "solved their last exercise"),
              ("joined", "not begun"))  # fmt: skip
@@ -126,7 +126,7 @@ def _heads(bars: Sequence[Bar]) -> str:
     return f"<thead><tr>{names}{lessons}</tr><tr>{exercises}</tr></thead>"
 
 
-def _row(line: Line, bars: Iterable[Bar], now: float, hidden: bool) -> str:
+def _row(line: BoardRow, bars: Iterable[Bar], now: float, hidden: bool) -> str:
     cells = "".join(
         _cell(line.exercises.get(f"{bar.number}.{name}")) for bar in bars for name in bar.exercises
     )
@@ -136,7 +136,7 @@ def _row(line: Line, bars: Iterable[Bar], now: float, hidden: bool) -> str:
     )
 
 
-def _where(line: Line, now: float) -> str:
+def _where(line: BoardRow, now: float) -> str:
     place = f"{escape(line.lesson)} {escape(line.exercise)}"
     step = f"<code>{escape(line.step or 'a step')}</code>"
     time = _minutes(now - line.since)
@@ -154,7 +154,7 @@ def _where(line: Line, now: float) -> str:
     return said
 
 
-def _state(line: Line, word: str) -> str:
+def _state(line: BoardRow, word: str) -> str:
     return f'<b class="pushlab-state pushlab-{line.state}">{word}</b>'
 
 

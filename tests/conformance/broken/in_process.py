@@ -3,7 +3,7 @@
 import traceback
 
 from pushlab.conformance.exchange import Message as Asked
-from pushlab.conformance.exchange import Said
+from pushlab.conformance.exchange import SenderReport
 from pushlab.protocol.delivery import PushOptions
 
 from .delivery import Outcome, Sender
@@ -26,7 +26,7 @@ class InProcess:
     async def close(self) -> None:
         self.sender.close()
 
-    async def send(self, message: Asked) -> Said:
+    async def send(self, message: Asked) -> SenderReport:
         try:
             report = await self.sender.send(
                 message.recipient.subscription,
@@ -34,6 +34,6 @@ class InProcess:
                 PushOptions(message.ttl, message.urgency, message.topic or None),
             )
         except Exception:  # noqa: BLE001  a command would end with it, and say so
-            return Said(accepted=False, text=traceback.format_exc(), status="exit status 1")
+            return SenderReport(accepted=False, text=traceback.format_exc(), status="exit status 1")
         accepted = report.outcome is Outcome.ACCEPTED
-        return Said(accepted, str(report), f"exit status {int(not accepted)}")
+        return SenderReport(accepted, str(report), f"exit status {int(not accepted)}")

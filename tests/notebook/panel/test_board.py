@@ -3,7 +3,7 @@
 import pytest
 
 from pushlab.classroom.attempt import ReceivedAttempt
-from pushlab.classroom.board import Line
+from pushlab.classroom.board import BoardRow
 from pushlab.notebook.panel.board_table import board_html, shown_name
 
 from .test_panel import all_text, press, until, words
@@ -77,7 +77,7 @@ def test_the_invitation_names_the_line_for_a_notebook(panel):
 
 
 def test_a_number_stands_in_place_of_a_name():
-    line = Line(7, "Ada", "joined", 0.0, 0.0)
+    line = BoardRow(7, "Ada", "joined", 0.0, 0.0)
     assert (shown_name(line, True), shown_name(line, False)) == ("Participant 7", "Ada")
 
 
