@@ -97,7 +97,6 @@ def fetch_data(
     url: str,
     *,
     seconds: float,
-    direct: bool = True,
     **members: Callable[[object], bool],
 ) -> dict[str, Any]:
     """GET JSON of a lab's server, ``{"data": {…}}``, and return these members of its data.
@@ -105,7 +104,7 @@ def fetch_data(
     ``members``: for each name, a function that says whether a value is of the right type; a member
     that is missing has the value None. Raises FetchFailed.
     """
-    return data_of(fetch(url, seconds=seconds, direct=direct), **members)
+    return data_of(fetch(url, seconds=seconds), **members)
 
 
 def data_of(reply: Reply, **members: Callable[[object], bool]) -> dict[str, Any]:

@@ -83,13 +83,10 @@ class Invitation:
             lines = [f"{WHITE_ON_BLACK}{line}{AS_BEFORE}" for line in lines]
         return "\n".join(lines)
 
-    def qr_svg(self, scale: int = 4) -> str:
-        """Return the QR code of the page's URL as an SVG element on white.
-
-        ``scale`` is the size of a module in pixels.
-        """
+    def qr_svg(self) -> str:
+        """Return the QR code of the page's URL as an SVG element on white, four pixels to a module."""
         out = io.BytesIO()
-        self._code().save(out, kind="svg", scale=scale, border=QUIET_ZONE, light="#ffffff",
+        self._code().save(out, kind="svg", scale=4, border=QUIET_ZONE, light="#ffffff",
                           xmldecl=False, nl=False, title=f"QR code of {self.page_url}")  # fmt: skip
         return out.getvalue().decode("utf-8")
 

@@ -149,7 +149,7 @@ def _not_bytes(yours: object, right: bytes) -> str:
     return ". It is the right value, written as text: return the bytes themselves" if written else ""
 
 
-def type_is(name: str, yours: object, wanted: type, *, rfc: str = "") -> None:
+def type_is(name: str, yours: object, wanted: type) -> None:
     """Raise NotYet unless a value has exactly this type.
 
     >>> type_is("origins", ["https://a.example"], set)
@@ -164,7 +164,7 @@ def type_is(name: str, yours: object, wanted: type, *, rfc: str = "") -> None:
     elif wanted is str and isinstance(yours, bytes):
         hint = ". decode() makes a text of bytes"
     what = "bytes" if wanted is bytes else article(wanted.__name__)
-    raise NotYet(f"{_named(name, rfc)} should be {what}, and yours is {kind(yours)}{hint}", step=name)
+    raise NotYet(f"{name} should be {what}, and yours is {kind(yours)}{hint}", step=name)
 
 
 def value_is(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pushlab.errors import BodyTooLarge, ExpiryTooFar, MissingTtl, NotYet, QueueFull, WrongKey
 from pushlab.notebook.checks import core
 from pushlab.notebook.checks.guard import Guarded, check
+from pushlab.notebook.checks.send import KEEP
 from pushlab.notebook.checks.vapid_claims import aud_is, exp_is
 
 
@@ -71,10 +72,6 @@ WORDS = {
 }
 # fmt: on
 
-KEEP = (
-    "The fault is the sender's, and every subscriber gets the same answer: "
-    "whoever removes upon it removes them all"
-)
 ORDER = "The words are in an order: here the status decides, before the text is looked at"
 HINTS = {
     "fine": "From 200 to 299 the push service has the message, whatever headers come along",

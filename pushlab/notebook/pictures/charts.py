@@ -47,7 +47,11 @@ def bar_chart(values: Mapping[str, float], title: str | None = None, unit: str =
     return Svg(svg.card(WIDTH, y + 8, parts, title or "Bars"), _text(title, words))
 
 
-def bench_chart(path: Path, subscribers: int = 2000) -> Svg | None:
+SUBSCRIBERS = 2000
+"""Of the rows that are drawn: the benchmark of every notify-all has one with as many."""
+
+
+def bench_chart(path: Path) -> Svg | None:
     """Draw what ``./lab bench --json PATH`` measured of notify-all; None if there is no such file.
 
     >>> bench_chart(Path("not-there.json")) is None
@@ -59,10 +63,10 @@ def bench_chart(path: Path, subscribers: int = 2000) -> Svg | None:
     speeds = {
         row["name"]: row["figures"]["messages/s"]
         for row in rows
-        if (row["benchmark"], row["subscribers"]) == ("notify-all", subscribers)
+        if (row["benchmark"], row["subscribers"]) == ("notify-all", SUBSCRIBERS)
         and "messages/s" in row["figures"]
     }
-    return bar_chart(speeds, f"Messages per second, {subscribers} subscribers") if speeds else None
+    return bar_chart(speeds, f"Messages per second, {SUBSCRIBERS} subscribers") if speeds else None
 
 
 def line_chart(

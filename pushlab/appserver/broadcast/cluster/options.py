@@ -39,8 +39,8 @@ class Cluster:
     own certificate and key. Without them Dask's own configuration counts. Raises BadArgument, and
     ClusterNotEncrypted for a scheduler at another address that has no TLS.
 
-    >>> Cluster("tcp://127.0.0.1:8786").encrypted
-    False
+    >>> Cluster("tcp://127.0.0.1:8786").address
+    'tcp://127.0.0.1:8786'
     """
 
     address: str
@@ -63,11 +63,6 @@ class Cluster:
             if not Path(file).is_file():
                 raise BadArgument(f"{file} of the cluster's TLS is not a file")
         check_encrypted(self.address, "the scheduler")
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether the scheduler is spoken to with TLS."""
-        return self.address.startswith("tls://")
 
 
 def checked_cluster(value: "str | Cluster | None") -> "Cluster | None":

