@@ -296,6 +296,16 @@ BAD_SUBSCRIPTIONS = [
     ("endpoint-percent", sub("https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC%2fgk%2")),
     ("endpoint-encoded-twice", sub("https://wns2-par02p.notify.windows.com/w/?token=BQYAAAC%252fgk")),
     ("endpoint-cut", sub("https://fcm.googleapis.com/fcm/send/cTZ1oXk1...")),
+    ("endpoint-cut", sub("https://fcm.googleapis.com/fcm/send/eN9...zCT")),
+    ("endpoint-twice", sub(2 * f"https://fcm.googleapis.com/fcm/send{PATH}")),
+    ("endpoint-placeholder", sub("https://fcm.googleapis.com/fcm/send/[redacted]")),
+    ("endpoint-placeholder", sub("https://fcm.googleapis.com/fcm/send/XXXX")),
+    ("endpoint-placeholder", sub("https://fcm.googleapis.com/fcm/send/***")),
+    ("endpoint-placeholder", sub("https://fcm.googleapis.com/fcm/send/{token}/")),
+    ("endpoint-placeholder", sub("https://fcm.googleapis.com/fcm/send/%3Ctoken%3E")),
+    ("endpoint-placeholder", sub("https://web.push.apple.com/YOUR_TOKEN")),
+    ("bad-endpoint", sub(f"[{REAL}]({REAL})")),
+    ("bad-endpoint", sub(REAL.replace(":", "%3A", 1))),
     ("endpoint-shape", sub("https://api.push.apple.com/3/device/00fc13adff78")),
     ("endpoint-gcm", sub("https://gcm-http.googleapis.com/gcm/send/APA91b")),
     ("endpoint-private", sub("https://push.home.arpa/up")),
@@ -343,6 +353,11 @@ BAD_SUBSCRIPTIONS = [
     ("expiration-time-in-seconds", sub(expirationTime=NOW + 60)),
     ("expiration-time-in-microseconds", sub(expirationTime=(NOW + 60) * 10**6)),
     ("bad-expiration-time", sub(expirationTime=str((NOW + 60) * 1000))),
+    ("expiration-time-for-null", sub(expirationTime=0)),
+    ("expiration-time-for-null", sub(expirationTime=1_400_000_000_000)),
+    ("bad-expiration-time", sub(expirationTime=-1)),
+    ("p256dh-is-of-a-header", sub(p256dh=f"p256ecdsa={PUBLIC}")),
+    ("auth-is-of-a-header", sub(auth="WebPush eyJ0.eyJh.c2ln")),
     ("subscription-expired", sub(expirationTime=(NOW - 60) * 1000)),
     ("made-for-another-key", sub(applicationServerKey=OTHERS.application_server_key)),
     ("made-for-another-key", sub(options={"applicationServerKey": OTHERS.application_server_key})),
@@ -452,8 +467,33 @@ def test_a_sentence_is_whole():
         assert end in (finding.seen[-11:] + finding.fix[-16:])
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["fcm.googleapis.com/fcm/send", "fcm.googleapis.com/v1/projects/x/messages:send",
+     "api.push.apple.com/3/device/00fc13ad", "api.sandbox.push.apple.com/3/device/00fc13ad"],
+)  # fmt: skip
+def test_a_vendor_s_own_api_is_no_web_push(path):
+    (finding,) = examine_subscription(sub(f"https://{path}"), NOW)
+    assert finding.level is Level.BAD and "own API, and not web push" in finding.seen
+    assert "pushManager.subscribe()" in finding.fix
+
+
+@pytest.mark.parametrize(
+    "time",
+    [0, 1_400_000_000_000, False, -1, -62135596800000, "0001-01-01T00:00:00Z", "1/1/0001 12:00:00 AM",
+     "1970-01-01T00:00:00.000Z", "null", "undefined", "", "0"],
+)  # fmt: skip
+def test_a_time_that_stands_for_null_removes_no_subscription(time):
+    (finding,) = examine_subscription(sub(expirationTime=time), NOW)
+    accepted = time in (0, 1_400_000_000_000) and time is not False
+    assert finding.level is (Level.HINT if accepted else Level.BAD)
+    assert finding.fault == "application server" and "null" in finding.fix
+    assert "Remove it" not in finding.fix
+
+
 def test_all_faults_of_a_subscription_are_found_at_once():
-    source = sub("http://example.net/", P256DH[:40], AUTH + "==", expirationTime=5)
+    past = (NOW - 60) * 1000
+    source = sub("http://example.net/", P256DH[:40], AUTH + "==", expirationTime=past)
     wanted = ["endpoint-http", "p256dh-truncated", "auth-padded", "subscription-expired"]
     assert codes(examine_subscription(source, NOW)) == wanted
 

@@ -100,7 +100,7 @@ SHOWN = {
     "protocol.spelling.shapes.Form": {"name", "what", "turn", "read"},
     "protocol.spelling.things.Thing": {"name", "what", "turn", "pattern"},
     "protocol.spelling.times.Unit": {"name", "what"},
-    "protocol.spelling.wrapping.Place": {"name", "what", "turn"},
+    "protocol.spelling.subscription_text.Place": {"name", "what", "turn"},
     "protocol.spelling.captured.Captured": {"method", "form"},
     "protocol.trace.Span": {"name", "meaning", "rfc"},
     "protocol.trace.Step": {"name", "formula", "rfc"},

@@ -16,9 +16,11 @@ from pushlab.doctor.findings import Finding, bad, hint
 from pushlab.doctor.text import split
 from pushlab.protocol.reserved_names import is_removed, reserved
 from pushlab.protocol.sources import (
+    APNS_MANUAL,
     APPLE_REPORTS,
     AUTOPUSH,
     CHROMIUM_REPORTS,
+    FCM_MANUAL,
     FCM_REPORTS,
     GCM_MANUAL,
     WNS_REPORTS,
@@ -65,6 +67,14 @@ that name the user agent and the channel, and in v2 the SHA-256 of the key."""
 WNS_DECODED = re.compile(r"/w/\?token=(?=[^&]*[+/=])[A-Za-z0-9+/=]+")
 """A token of Windows' in plain base64: browsers give it with %2B, %2F and %3D."""
 
+# What is at the host of a push service, and is no push resource: whose API, its path, its manual.
+# fmt: off
+OWN_APIS = {
+    "FCM": ("FCM's own API", re.compile(r"/fcm/send\Z|/v1/projects/.*"), FCM_MANUAL),
+    "Apple": ("APNs' own API", re.compile(r"/3/device/.*"), APNS_MANUAL),
+}
+# fmt: on
+
 # What was done to an endpoint on its way: the finding, its sign, what is said of it, the rule.
 # fmt: off
 DAMAGE = (
@@ -74,8 +84,13 @@ DAMAGE = (
      "has a % without two hexadecimal digits: it was cut, or decoded", "RFC 3986 §2.1"),
     ("endpoint-encoded-twice", re.compile(r"%25[0-9A-Fa-f]{2}"),
      "has %25 and two hexadecimal digits in it: it was encoded twice", "RFC 3986 §2.4"),
-    ("endpoint-cut", re.compile(r"\.{3}\Z"),
-     "ends with ...: it was shortened for people to read", RFC),
+    ("endpoint-twice", re.compile(r"(?i)https?(?::|%3A)//"),
+     "has a second URL in it: it was pasted twice, or two were joined", RFC),
+    ("endpoint-cut", re.compile(r"\.{3}"),
+     "has ... in it: it was shortened for people to read", RFC),
+    ("endpoint-placeholder", re.compile(
+        r"(?i)\[[^\]]*\]|\{[^}]*\}|<[^>]*>|%(?:7B|5B|3C)|\*{3}|/your[_-][\w-]+\Z|/x{3,60}\Z|[/_-]redacted\b"),
+     "has a placeholder in it: its token was hidden, or it is an example of a manual", RFC),
 )
 # fmt: on
 
@@ -100,11 +115,16 @@ def examine_path(endpoint: str, vendor: str, now: float | None = None) -> list[F
 def _faults(endpoint: str, parts: SplitResult, vendor: str, now: float | None) -> Iterator[Finding]:
     rest = f"{parts.path}?{parts.query}" if parts.query else parts.path
     for code, sign, seen, rule in DAMAGE:
-        if sign.search(endpoint):
+        if sign.search(rest):
             yield hint(code, f"the endpoint {seen}", US, rule, WHOLE)
     if vendor == "WNS" and WNS_DECODED.fullmatch(rest):
         seen = "the token of the endpoint is decoded: Windows' have %2B, %2F and %3D for + / ="
         yield hint("endpoint-decoded", seen, US, f"RFC 3986 §2.4; {WNS_REPORTS.told(now)}", WHOLE)
+    if vendor in OWN_APIS and OWN_APIS[vendor][1].fullmatch(parts.path):
+        whose, _, manual = OWN_APIS[vendor]
+        fix = "Let the page call pushManager.subscribe(), and store the endpoint that it returns."
+        seen = f"the endpoint is {whose}, and not web push"
+        yield bad("endpoint-shape", seen, US, f"{RFC}; {manual.told(now)}", fix)
     if vendor in SHAPES and not SHAPES[vendor].path.fullmatch(rest):
         shape = SHAPES[vendor]
         seen = f"the endpoint does not look like {vendor}'s, which has {shape.like} after its host"

@@ -28,8 +28,10 @@ from pushlab.errors import (
 from pushlab.protocol import base64url, p256, strict_json, utf8
 from pushlab.protocol.reserved_names import is_local
 from pushlab.protocol.spelling import Kind, advise, advise_subscription, recognize, times, wrapping
+from pushlab.protocol.spelling.recognize import FROM_THE_BROWSER
+from pushlab.protocol.spelling.subscription_text import Place, find_in_text
 from pushlab.protocol.strict_json import JsonObject, kind
-from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription
+from pushlab.protocol.subscription import AUTH_SECRET, PushSubscription, stands_for_null
 
 THEM = "user agent"
 # To examine one member of a subscription, it is combined with others that are valid.
@@ -79,11 +81,13 @@ def examine_subscription(
         return fault
     members = members_of(source)
     if members is None or not isinstance(members.get("endpoint"), str):
-        if place := wrapping.find(_value_of(source)) or _place_in_text(source):
+        # What is no more than a text with an endpoint is told with the place where JSON ends.
+        place = _place(source)
+        if place and place.name != "holds-an-endpoint":
             rfc, fix = NotASubscription.rfc, place.turn
             return [bad(f"subscription-{place.name}", place.what, "application server", rfc, fix)]
     if members is None:
-        return [of_error(NotASubscription("the subscription is not a JSON object"))]
+        return [_refused(source)]
     findings = [
         *examine_endpoint(members.get("endpoint"), now),
         *_examine_keys(members, keys),
@@ -109,22 +113,27 @@ def examine_stored(made_for: Sequence[str], keys: VapidKeys) -> list[Finding]:
     return [bad("stored-for-other-keys", seen, WrongKey.fault, WrongKey.rfc, fix)]
 
 
-def _place_in_text(source: object) -> wrapping.Place | None:
-    """Say what a text is that is no JSON."""
-    try:
-        text = utf8.decode(source) if isinstance(source, bytes) else source
-        return wrapping.find_in_text(text) if isinstance(text, str) and _value_of(text) is None else None
-    except NotUtf8:
-        return None
+def _place(source: object) -> Place | None:
+    """Say where the subscription is in a value or a text, or what there is instead of one."""
+    if isinstance(source, str | bytes):
+        try:
+            text = utf8.decode(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
+        except NotUtf8:
+            return None
+        try:
+            source = strict_json.parse(text)
+        except MalformedJson:
+            return find_in_text(text)
+    return wrapping.find_instead(source)
 
 
-def _value_of(source: object) -> object:
-    if not isinstance(source, str | bytes):
-        return source
+def _refused(source: JsonObject | str | bytes) -> Finding:
+    """Say why a text is no subscription, and where in it."""
     try:
-        return strict_json.parse(utf8.decode(source) if isinstance(source, bytes) else source)
-    except (MalformedJson, NotUtf8):
-        return None
+        PushSubscription.from_json(source)
+    except NotASubscription as error:
+        return of_error(error)
+    raise AssertionError("this is a JSON object")
 
 
 def examine_endpoint(endpoint: Any, now: float) -> list[Finding]:
@@ -182,6 +191,8 @@ def _examine_keys(members: JsonObject, ours: VapidKeys | None) -> list[Finding]:
                 )
             ]
         if _is_keyless(members):
+            if not members.get("endpoint"):  # It is told already, and nothing can be sent.
+                return []
             seen = f"{error.detail}: messages without a payload can be sent to it, and no others"
             return [hint("no-keys", seen, THEM, error.rfc, f"{error.hint}.")]
         return [of_error(error)]
@@ -251,7 +262,8 @@ def _text_fault(name: str, text: object, error: type[SubscriptionError], wanted:
         refused = error(f"{name} is {kind(text)}, not text{what}", hint=found.turn if found else "")
         return of_error(refused, f"{name}-not-text")
     if found:
-        return bad(f"{name}-{found.name}", f"{name} is {found.what}", THEM, error.rfc, found.turn)
+        whose = "application server" if found.turn == FROM_THE_BROWSER else THEM
+        return bad(f"{name}-{found.name}", f"{name} is {found.what}", whose, error.rfc, found.turn)
     return base64url_fault(name, text, THEM)
 
 
@@ -270,6 +282,12 @@ def _examine_expiration_time(time: Any, now: float) -> list[Finding]:
         )
         seen = f"expirationTime counts {unit.what}"
         return [bad(f"expiration-time-in-{unit.name}", seen, THEM, BadExpirationTime.rfc, fix)]
+    if stands_for_null(time):
+        shown = "0" if time == 0 else "a time before 2015"
+        seen = f"expirationTime is {shown}, where the browser gave null: the subscription is not expired"
+        fix = "Keep null for null: in Go, Kotlin and C# that needs a type that can be empty."
+        us, rfc = "application server", BadExpirationTime.rfc
+        return [hint("expiration-time-for-null", seen, us, rfc, fix)]
     if time > now * 1000:
         return []
     seen = f"the subscription expired {(now - time / 1000) / 86400:.1f} days ago"

@@ -36,7 +36,9 @@ from pushlab.errors import (
 from pushlab.protocol import base64url, origin, p256, strict_json, utf8
 from pushlab.protocol.spelling import Kind, advise_subscription, times, wrapping
 from pushlab.protocol.spelling.encodings import ALPHABETS
+from pushlab.protocol.spelling.recognize import FROM_THE_BROWSER
 from pushlab.protocol.spelling.shapes import LENGTHS
+from pushlab.protocol.spelling.subscription_text import Place, find_in_text
 from pushlab.protocol.strict_json import JsonObject, is_number, kind
 
 MAX_ENDPOINT = 2048
@@ -47,6 +49,9 @@ MAX_TIME = 8_640_000_000_000_000
 
 SENDER = "application server"
 """Who has to change a subscription that is whole, and packed otherwise than the browser had it."""
+
+FIRST_TIME = 1_420_070_400_000
+"""The first millisecond of 2015, the year in which the first browser made a PushSubscription."""
 
 MAX_NAME, MAX_LABEL = 253, 63
 """Characters of a host name and of each label between its dots, RFC 1035 §2.3.4."""
@@ -119,14 +124,15 @@ class PushSubscription:
         in another place, are refused. Raises NotASubscription, NoEndpoint, NoKeys, and every error
         that the constructor raises. Source: W3C Push API §8, ``toJSON()``.
 
-        >>> PushSubscription.from_json("{}")
+        >>> PushSubscription.from_json('{"success": true}')
         Traceback (most recent call last):
         pushlab.errors.NoEndpoint: there is no member endpoint (W3C Push API §8). ...
         """
         members = _members(source)
         endpoint = members.get("endpoint")
         if endpoint is None:
-            raise _misplaced(NoEndpoint, "there is no member endpoint", wrapping.find(members))
+            place = wrapping.find_instead(members)
+            raise _misplaced(NoEndpoint, "there is no member endpoint", place)
         keys = members.get("keys")
         if not keys_required and _is_keyless(members):
             return cls(endpoint, expiration_time=members.get("expirationTime"))
@@ -184,12 +190,13 @@ def _members(source: object) -> JsonObject:
             text = utf8.decode(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
             source = strict_json.parse(text)
         except MalformedJson as reason:
-            raise _misplaced(NotASubscription, reason.detail, wrapping.find_in_text(text)) from None
+            # No browser writes what is no JSON: it was changed, or written, on the way.
+            raise _misplaced(NotASubscription, reason.detail, find_in_text(text), SENDER) from None
         except NotUtf8 as reason:
             raise NotASubscription(reason.detail, hint=reason.hint, fault=SENDER) from None
     if not isinstance(source, Mapping):
         fault = f"this is {kind(source)}, not an object"
-        raise _misplaced(NotASubscription, fault, wrapping.find(source))
+        raise _misplaced(NotASubscription, fault, wrapping.find_instead(source), SENDER)
     return source
 
 
@@ -204,11 +211,14 @@ def _is_keyless(members: JsonObject) -> bool:
 
 
 def _misplaced(
-    error: type[SubscriptionError], detail: str, place: wrapping.Place | None
+    error: type[SubscriptionError], detail: str, place: Place | None, fault: str = ""
 ) -> SubscriptionError:
-    """Make an error that says where the subscription, or its keys, are instead."""
+    """Make an error that says where the subscription, or its keys, are instead.
+
+    ``fault``: whose fault it is if nothing was found.
+    """
     if place is None:
-        return error(detail)
+        return error(detail, fault=fault)
     return error(f"{detail}: {place.what}", hint=place.turn, fault=SENDER)
 
 
@@ -221,7 +231,8 @@ def _refusal(
         return error(detail)  # The number of bytes, and the error's own hint, say it better.
     # The strict reader has named what is wrong with an alphabet.
     what = "" if found.name in ALPHABETS else f": it is {found.what}"
-    return error(f"{detail}{what}", hint=found.turn)
+    fault = SENDER if found.turn == FROM_THE_BROWSER else ""
+    return error(f"{detail}{what}", hint=found.turn, fault=fault)
 
 
 def _decode(text: object, name: str, error: type[BadP256dh] | type[BadAuth]) -> bytes:
@@ -246,11 +257,35 @@ def _load_p256dh(raw: bytes | None) -> ec.EllipticCurvePublicKey:
         raise _refusal(BadP256dh, f"p256dh: {reason.detail}", raw, Kind.PUBLIC) from None
 
 
+NULL_AS_TEXT = re.compile(
+    r"(?i)\s*(?:null|undefined|none|nil|0|-1"
+    r"|(?:0001|19[67]\d)-\d\d-\d\d.*|\d\d?[/.]\d\d?[/.](?:0001|19[67]\d)\b.*)?\s*"
+)
+STORE_NULL = "Write null as the browser gave it, or leave the member out, and keep the subscription"
+
+
+def stands_for_null(time: object) -> bool:
+    """Say whether an expirationTime is what a program has made of the browser's null: 0, the year 1.
+
+    >>> [stands_for_null(time) for time in (0, "", "0001-01-01T00:00:00Z", 1_700_000_000_000, "soon")]
+    [True, True, True, False, False]
+    """
+    if isinstance(time, str):
+        return NULL_AS_TEXT.fullmatch(time) is not None
+    return time is False or (is_number(time) and time < FIRST_TIME)
+
+
 def _check_expiration_time(time: object) -> None:
-    if time is not None and not is_number(time):
-        hint = "Write the number without quotes" if times.is_number_as_text(time) else ""
-        raise BadExpirationTime(f"expirationTime is {kind(time)}, not a number", hint=hint)
-    if time is not None and not 0 <= time <= MAX_TIME:
+    if time is None:
+        return
+    hint, fault = (STORE_NULL, SENDER) if stands_for_null(time) else ("", "")
+    if not is_number(time):
+        if not hint and times.is_number_as_text(time):
+            hint = "Write the number without quotes"
+        raise BadExpirationTime(f"expirationTime is {kind(time)}, not a number", hint=hint, fault=fault)
+    if time < 0:
+        raise BadExpirationTime("expirationTime is a time before 1970", hint=hint, fault=fault)
+    if not time <= MAX_TIME:
         raise BadExpirationTime("expirationTime is not a time that a Date can name")
 
 
@@ -263,6 +298,8 @@ def _origin_of(endpoint: object) -> str:
         raise BadEndpoint(f"endpoint has {len(endpoint)} characters, over {MAX_ENDPOINT}")
     if endpoint != endpoint.strip(AROUND):
         raise BadEndpoint("endpoint has spaces or quotes around it", hint="Leave them out", fault=SENDER)
+    if endpoint[:4].lower() != "http" or not endpoint[4:8].lstrip("sS").startswith("://"):
+        _explain_beginning(endpoint)
     if not VISIBLE.fullmatch(endpoint):
         raise BadEndpoint("endpoint has a character that no serialized URL has")
     if REFERENCE.search(endpoint):
@@ -274,6 +311,28 @@ def _origin_of(endpoint: object) -> str:
     assert start is not None  # START matches the empty text too.
     # All endpoints of one push service begin alike, so the origin is computed once for all of them.
     return _origin(start.group())
+
+
+def _explain_beginning(endpoint: str) -> None:
+    """Raise BadEndpoint for a URL that was packed into something else, if that is recognized."""
+    for what, hint, pattern in BEGINNINGS:
+        if pattern.match(endpoint):
+            raise BadEndpoint(f"endpoint {what}", hint=hint, fault=SENDER)
+
+
+# A table: what is around a URL, or has happened to its beginning.
+# fmt: off
+BEGINNINGS = (
+    ("is a link of Markdown", "Keep the URL alone, without the brackets",
+        re.compile(r"!?\[[^\]]*\]\(")),
+    ("has %3A for the colon after https: it was encoded as a part of another URL", "Decode it once",
+        re.compile(r"(?i)https?%3A")),
+    ("has a backslash before a slash, as JSON may have", "Parse the text around it as JSON",
+        re.compile(r"(?i)https?:\\")),
+    ("lacks the https:// in front of its host", "Store the endpoint as the browser gave it",
+        re.compile(r"(?i)(?:[a-z0-9-]{1,63}\.){1,8}(?:com|net|org)/")),
+)
+# fmt: on
 
 
 # https://www.rfc-editor.org/rfc/rfc6454#section-6.2

@@ -1,11 +1,13 @@
 """PushSubscription: every byte from a page is checked, and none is printed."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pushlab.doctor.subscription import examine_subscription
 from pushlab.errors import (
     BadAuth,
     BadEndpoint,
@@ -17,6 +19,10 @@ from pushlab.errors import (
     SubscriptionError,
 )
 from pushlab.protocol import base64url, p256
+from pushlab.protocol.spelling.encodings import ENCODINGS
+from pushlab.protocol.spelling.recognize import FOR_ANY_KEY
+from pushlab.protocol.spelling.shapes import SHAPES
+from pushlab.protocol.spelling.things import THINGS
 from pushlab.protocol.subscription import PushSubscription
 
 ENDPOINT = "https://push.example.net/push/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV"
@@ -412,3 +418,61 @@ def test_any_json_value_is_a_subscription_or_our_error(outcome, value):
 def test_any_text_is_an_endpoint_or_our_error(outcome, text):
     result = outcome(subscription, text)
     assert isinstance(result, PushSubscription) or result in (NoEndpoint, BadEndpoint)
+
+
+VAPID_KEY = base64url.encode(p256.raw_public(p256.load_private(bytes(31) + b"\x02")))
+TOKEN = "eyJ0eXAiOiJKV1QifQ.eyJhdWQiOiJodHRwczovL2EifQ.c2ln"
+NO_KEYS_OF_A_BROWSER = [
+    "...", "xxxxx", "YOUR_P256DH_KEY", "your auth key", "changeme", "", "keys/private.pem",
+    "123456789012", "ssh-rsa AAAAB3Nza", TOKEN, f"WebPush {TOKEN}", f"vapid t={TOKEN}, k={VAPID_KEY}",
+    f"p256ecdsa={VAPID_KEY}", f"dh={VAPID_KEY}", f"Crypto-Key: p256ecdsa={VAPID_KEY}",
+    f"VAPID_PUBLIC_KEY={VAPID_KEY}", f'applicationServerKey: "{VAPID_KEY}"', "mailto:me@example.com",
+    "AIza" + 35 * "x", "00000000-0000-0000-0000-000000000000", "https://push.example.net/",
+    "-----BEGIN PUBLIC KEY-----\nMFkw", "-----BEGIN PGP PUBLIC KEY BLOCK-----", "[User auth]",
+    '{"kty": "EC"}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_KEYS_OF_A_BROWSER)
+def test_no_advice_about_a_vapid_key_is_given_for_a_key_of_a_subscription(text):
+    for name, error in (("p256dh", BadP256dh), ("auth", BadAuth)):
+        with pytest.raises(error) as caught:
+            PushSubscription.from_json(members(**{name: text}))
+        assert caught.value.hint == "Send it just as subscription.toJSON() gives it"
+        assert caught.value.fault == "application server"
+        found = [one for one in examine_subscription(members(**{name: text}), 0) if one.level == "bad"]
+        assert [(one.fix, one.fault) for one in found] == [
+            (f"{caught.value.hint}.", "application server")
+        ]
+
+
+def test_advice_that_is_kept_for_a_subscription_speaks_of_no_vapid_key():
+    rows = [(row.name, row.turn) for table in (THINGS, ENCODINGS, SHAPES) for row in table]
+    kept = [turn for name, turn in rows if name in FOR_ANY_KEY and (name, turn) != (name, "")]
+    kept = [turn for turn in kept if turn != "Take the number out of it: 32 bytes."]  # of a private key
+    assert len(kept) > 20
+    assert not [turn for turn in kept if re.search(r"(?i)vapid|\bpair\b|lab keys|\bPEM\b|the key", turn)]
+
+
+@pytest.mark.parametrize("text", [f"p256dh={VAPID_KEY}", f"keys.p256dh: {VAPID_KEY}"])
+def test_the_own_name_of_a_key_is_left_out(text):
+    with pytest.raises(BadP256dh) as caught:
+        PushSubscription.from_json(members(p256dh=text))
+    assert "Keep what stands after the =" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [
+        (f"[{ENDPOINT}]({ENDPOINT})", "a link of Markdown"),
+        (f"![a link]({ENDPOINT})", "a link of Markdown"),
+        (ENDPOINT.replace("://", "%3A//"), "%3A"),
+        (ENDPOINT.replace("/", "\\/"), "a backslash"),
+        (ENDPOINT.removeprefix("https://"), "lacks the https://"),
+    ],
+)
+def test_an_endpoint_that_was_packed_into_something_is_told(endpoint, words):
+    with pytest.raises(BadEndpoint) as caught:
+        PushSubscription.from_json(members(endpoint=endpoint))
+    assert words in caught.value.detail and caught.value.fault == "application server"
+    assert "JzLQ3raZ" not in str(caught.value)

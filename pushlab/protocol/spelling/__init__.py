@@ -7,6 +7,7 @@
     key_file_reader.py  where the keys are in a file   .env, web-push's JSON, YAML, JWKS
     halves.py           which two values are a pair    by their names, or because one fits the other
     key_file.py         what a file of keys holds      and what is to say about it
+    subscription_text.py  what is no JSON              a dump of a language, CSV, a cut text
     wrapping.py         where a subscription is        in a member, in an array, in a text
     times.py            what a number counts           milliseconds, a duration, seconds
     paths.py            what is not a path         a key in place of its file

@@ -6,6 +6,7 @@ is reported. Nothing is accepted here: strict readers refuse first, and ask this
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -198,12 +199,48 @@ def advise(value: object, wanted: Kind) -> Advice | None:
     return advise_about(recognize(value), wanted)
 
 
+OF_A_HEADER = re.compile(
+    r"(?i)[\s\"']*(?:(?:crypto-key|encryption|authorization)\s*:|(?:p256ecdsa|dh|salt|keyid|k|t)\s*="
+    r"|(?:vapid|webpush|bearer)\s)"
+)
+"""How the values begin that headers of a message have. They are the server's, and no subscription's."""
+
+OF_A_MEMBER = re.compile(r"(?i)[\s\"'{]*(?:keys?\W{1,3})?(?:p256dh|auth)\b")
+FROM_THE_BROWSER = "Send it just as subscription.toJSON() gives it."
+"""What to do about a value that no browser gives, so that it is no browser's fault."""
+
+FOR_ANY_KEY = {
+    "base64url", "padded", "plain-base64", "spare-bits", "byte-list", "in-hex", "python-bytes", "quoted",
+    "raw-characters", "with-comma", "with-remark", "with-spaces", "spaces-for-plus", "percent-encoded",
+    "escaped", "html-escaped", "with-scheme", "with-name", "encoded-twice",
+    "without-04", "compressed", "hybrid", "y-before-x", "little-endian", "with-00", "is-der",
+    "is-the-auth-secret", "is-undefined", "is-an-object", "is-an-empty-object", "is-mojibake",
+    "is-shortened", "is-a-firebase-token",
+}  # fmt: skip
+"""Names of advice that is right for a key of a subscription too. Any other is for a VAPID key: whoever
+obeyed it would put the server's own key there."""
+
+
 def advise_subscription(value: object, wanted: Kind) -> Advice | None:
-    """Do the same for a key of a subscription. It is no pair, so no half of it can be exchanged."""
+    """Do the same for a key of a subscription, which the browser made: no VAPID key belongs there.
+
+    >>> advise_subscription("YOUR_P256DH_KEY", Kind.PUBLIC).turn
+    'Send it just as subscription.toJSON() gives it.'
+    """
+    if isinstance(value, str) and OF_A_HEADER.match(value):
+        what = "from a header of a message (Crypto-Key, Encryption, Authorization): not its own key"
+        return Advice("is-of-a-header", what, FROM_THE_BROWSER)
     found = advise(value, wanted)
-    if found is None or found.name not in ("is-the-private-key", "is-the-public-key"):
+    if found is None or (found.name in FOR_ANY_KEY and not _has_another_name(value)):
         return found
-    return found._replace(turn="Send it just as subscription.toJSON() gives it.")
+    return found._replace(turn=FROM_THE_BROWSER)
+
+
+def _has_another_name(value: object) -> bool:
+    """Say whether a text has a name in front of it that no key of a subscription has."""
+    if not isinstance(value, str) or OF_A_MEMBER.match(value):
+        return False
+    return any(layer.name == "with-name" for layer in recognize(value).layers)
 
 
 def advise_about(found: Spelling, wanted: Kind) -> Advice | None:

@@ -5,18 +5,21 @@ subscriptions of a user. Others make it flat, and put the keys beside the endpoi
 names. The subscription is there in all of these, so a message should say where.
 """
 
-import ast
-import html
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
-from urllib.parse import unquote
+from collections.abc import Iterator, Mapping, Sequence
 
-from pushlab.errors import MalformedJson
-from pushlab.protocol import strict_json
-from pushlab.protocol.spelling.encodings import lenient_base64
+from pushlab.protocol.spelling.subscription_text import (
+    FIREBASE_TOKEN,
+    KEY_FILE,
+    NOBODY,
+    OF_FIREBASE,
+    Place,
+    find_in_text,
+    parsed,
+)
 
 MAX_DEPTH = 4
+MAX_TOKEN = 500
 MAX_MEMBERS = 50
 """Members of an object, or elements of an array, that are looked at."""
 
@@ -26,30 +29,16 @@ FLAT = {
 }
 """Names that libraries give to the two keys: in small letters, without what joins words."""
 
-ENDPOINT = ("endpoint", "url", "pushendpoint", "pushurl")
+ENDPOINT = ("endpoint", "url", "pushurl")
+WORDS = re.compile(r"[a-z0-9]*(?:subscription|sub|push)")
+"""Names of a member that has the whole subscription: in small letters."""
+
 TYPED = {"S", "N", "M", "L", "stringValue", "mapValue", "nullValue", "$numberLong"}
 """Members in which DynamoDB, Firestore and MongoDB write a value with its type."""
-
-TURN = "Give what JSON.stringify(subscription) prints."
-MAX_TEXT = 16384
-"""Characters of a text that are looked at: an endpoint has at most 2048."""
-
 
 PRIVATE = re.compile(r"(?i)(?:\w*[_-])?(?:vapid)?priv(?:ate)?[_-]?key")
 
 Path = tuple[str | int, ...]
-
-
-class Place(NamedTuple):
-    """Where a subscription is. ``what``: the place, in words; ``turn``: what to send instead."""
-
-    name: str
-    what: str
-    turn: str
-
-
-KEY_FILE = Place("is-a-key-file", "this is a file with a private key, not a subscription",
-    f"Keep the private key on the server. {TURN}")  # fmt: skip
 
 
 def find(value: object) -> Place | None:
@@ -64,7 +53,7 @@ def find(value: object) -> Place | None:
     """
     if isinstance(value, Mapping) and "endpoint" in value:
         return _typed(value["endpoint"])
-    if isinstance(value, str) and not _parsed(value) and value.strip():
+    if isinstance(value, str) and not parsed(value) and value.strip():
         return find_in_text(value)
     path, inside = next(_paths(value, ()), (None, {}))
     if path is None:
@@ -96,9 +85,70 @@ def _named_otherwise(value: object) -> Place | None:
     if not isinstance(value, Mapping):
         return None
     for name, inside in list(value.items())[:MAX_MEMBERS]:
-        if _plain(name) in ENDPOINT and isinstance(inside, str) and inside.startswith("http"):
+        if isinstance(inside, str) and inside.startswith("http") and _means_endpoint(_plain(name)):
             return Place("endpoint-named-otherwise", f"the endpoint is in {_step(name)}",
                          "Call it endpoint, in lower case.")  # fmt: skip
+    for name, inside in list(value.items())[:MAX_MEMBERS]:
+        one = inside[0] if isinstance(inside, list) and inside else inside
+        if isinstance(one, str) and OF_FIREBASE.fullmatch(one[:MAX_TOKEN]):
+            return FIREBASE_TOKEN._replace(what=FIREBASE_TOKEN.what.replace("it", _step(name), 1))
+    return None
+
+
+def _means_endpoint(name: str) -> bool:
+    return name in ENDPOINT or name.endswith("endpoint") or _is_slip(name, "endpoint")
+
+
+def _is_slip(name: str, word: str) -> bool:
+    """Say whether a name is a word in which one letter is missing, added, wrong, or out of turn.
+
+    >>> [_is_slip(name, "p256dh") for name in ("p265dh", "p256h", "p256ddh", "p25dh6", "p256dh")]
+    [True, True, True, False, False]
+    """
+    if name == word or abs(len(name) - len(word)) > 1:
+        return False
+    same = next((at for at, (one, two) in enumerate(zip(name, word, strict=False)) if one != two),
+                min(len(name), len(word)))  # fmt: skip
+    mine, right = name[same:], word[same:]
+    return (
+        mine[1:] in (right, right[1:])
+        or mine == right[1:]
+        or (mine[:2] == right[1::-1] and mine[2:] == right[2:])
+    )
+
+
+def find_instead(value: object) -> Place | None:
+    """Say where a subscription is in a JSON value, or what stands in its place, such as null.
+
+    Returns None if the value is something else: most objects have nothing to do with web push.
+
+    >>> find_instead({"subscription": None}).what
+    'in the member subscription: there is only null, or another word for nothing: nobody is subscribed'
+    >>> print(find_instead({"success": True}))
+    None
+    """
+    return find(value) or _nothing(value)
+
+
+def _nothing(value: object) -> Place | None:
+    if found := _nothing_at_all(value):
+        return found
+    if not isinstance(value, Mapping) or "endpoint" in value:
+        return None
+    for name, inside in list(value.items())[:MAX_MEMBERS]:
+        if WORDS.fullmatch(_plain(name)):
+            found = find_in_text(inside) if isinstance(inside, str) else _nothing_at_all(inside)
+            if found:
+                return found._replace(what=f"in {_step(name)}: {found.what}")
+    return None
+
+
+def _nothing_at_all(value: object) -> Place | None:
+    if value is None or value is False:
+        return NOBODY
+    if value == {}:
+        return Place("is-an-empty-object", "it is an empty object, as a copy by {...subscription} is",
+            "Send JSON.stringify(subscription): it reads what a copy does not have.")  # fmt: skip
     return None
 
 
@@ -140,7 +190,7 @@ def _paths(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, objec
             return
         steps = list(value.items())[:MAX_MEMBERS]
     elif isinstance(value, str):
-        inside = _parsed(value)
+        inside = parsed(value)
         steps = [] if inside is None else [("", inside)]
     elif isinstance(value, Sequence) and not isinstance(value, bytes):
         steps = list(enumerate(value[:MAX_MEMBERS]))
@@ -148,15 +198,6 @@ def _paths(value: object, path: Path) -> Iterator[tuple[Path, Mapping[str, objec
         return
     for name, inside in steps:
         yield from _paths(inside, (*path, name))
-
-
-def _parsed(text: str) -> object:
-    if not text.lstrip().startswith(("{", "[", '"')):
-        return None
-    try:
-        return strict_json.parse(text)
-    except MalformedJson:
-        return None
 
 
 def find_keys(members: Mapping[str, object]) -> Place | None:
@@ -169,10 +210,14 @@ def find_keys(members: Mapping[str, object]) -> Place | None:
         return None
     keys = members.get("keys")
     turn = 'Send them as {"keys": {"p256dh": …, "auth": …}}, as JSON.stringify(subscription) does.'
-    if isinstance(keys, str) and isinstance(inside := _parsed(keys), Mapping):
+    if isinstance(keys, str) and isinstance(inside := parsed(keys), Mapping):
         if {"p256dh", "auth"} <= inside.keys():
             return Place("keys-in-a-text", "keys is a string with the object in it: JSON in JSON", turn)
     if isinstance(keys, Mapping):
+        if slips := [(name, word) for word in FLAT if (name := _slip(keys, word))]:
+            seen = " and ".join(_step(name).removeprefix("the member ") for name, _ in slips)
+            words = " and ".join(word for _, word in slips)
+            return Place("keys-misspelled", f"keys has {seen}", f"Write {words}, letter for letter.")
         pair = _pair(keys)
         pair = "" if set(pair.split(" and ")) <= FLAT.keys() else pair
         return Place("keys-named-otherwise", f"in keys they are {pair}", turn) if pair else None
@@ -182,6 +227,17 @@ def find_keys(members: Mapping[str, object]) -> Place | None:
     return None
 
 
+def _slip(keys: Mapping[str, object], word: str) -> str:
+    """Return the name in ``keys`` that is meant for a word and is misspelled, or ""."""
+    if word in keys:
+        return ""
+    texts = (name for name, value in list(keys.items())[:MAX_MEMBERS] if isinstance(value, str))
+    known = {name for names in FLAT.values() for name in names}
+    return next(
+        (name for name in texts if _plain(name) not in known and _is_slip(_plain(name), word)), ""
+    )
+
+
 def _pair(members: Mapping[str, object]) -> str:
     """Name the two keys that are there, or the one. "" if there are none."""
     texts = [name for name, value in list(members.items())[:MAX_MEMBERS] if isinstance(value, str)]
@@ -189,115 +245,17 @@ def _pair(members: Mapping[str, object]) -> str:
         next((name for one in known for name in texts if _plain(name) == one), "")
         for known in FLAT.values()
     ]
+    if not found[0]:  # In no other word are these six characters, so a slip or a prefix is certain.
+        found[0] = next(
+            (
+                name for name in texts
+                if _plain(name).endswith("p256dh") or _is_slip(_plain(name), "p256dh")
+            ),
+            "",
+        )  # fmt: skip
+        prefix = _plain(found[0]).removesuffix("p256dh")
+        found[1] = found[1] or next((name for name in texts if _plain(name) == f"{prefix}auth"), "")
     shown = [_step(name).removeprefix("the member ") for name in found if name]
     # A member that is called key or secret alone may be anything.
     sure = all(found) or any(_plain(name) not in ("", "key", "secret", "dh", "p256") for name in found)
     return " and ".join(shown) if sure else ""
-
-
-# --- a text that is no JSON -----------------------------------------------------------------------
-
-
-def find_in_text(text: str) -> Place | None:
-    """Say what a text is that should be a subscription, and is no JSON.
-
-    >>> find_in_text("https://push.example.net/secret").name
-    'endpoint-alone'
-    >>> find_in_text('const subscription = {"endpoint": "https://push.example.net/"};').name
-    'json-in-a-text'
-    """
-    text = text[:MAX_TEXT].strip()
-    return next((Place(name, what, turn) for name, what, turn, fits in TEXTS if fits(text)), None)
-
-
-def _has_endpoint(text: str) -> bool:
-    value = _parsed(text)
-    return isinstance(value, Mapping) and "endpoint" in value
-
-
-def _inside(text: str) -> bool:
-    start, end = text.find("{"), text.rfind("}")
-    return 0 <= start < end and _has_endpoint(text[start : end + 1])
-
-
-def _by_lines(text: str) -> bool:
-    lines = text.splitlines()
-    return len(lines) > 1 and _has_endpoint(lines[0])
-
-
-def _printed_by_python(text: str) -> bool:
-    try:
-        value = ast.literal_eval(text) if text.startswith("{'") else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return isinstance(value, Mapping) and "endpoint" in value
-
-
-def _in_base64(text: str) -> bool:
-    data = lenient_base64("".join(text.split())) or b""
-    return data.isascii() and _has_endpoint(data.decode("ascii", "ignore"))
-
-
-def _escaped(text: str) -> bool:
-    return _has_endpoint(text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n"))
-
-
-def _is_cut(text: str) -> bool:
-    """Say whether JSON ends inside a text, or before its last brace."""
-    # A complete text in quotes is left out, and of one that does not end the quote is kept.
-    outside = QUOTED.sub(lambda found: "" if found[1] else '"', text)
-    if not BEGUN.match(text):
-        return False
-    # A quote too many, or too few, is another fault: such a text has its end.
-    return not text.endswith("}") if '"' in outside else outside.count("{") > outside.count("}")
-
-
-QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+("|\\?\Z)', re.DOTALL)
-BEGUN = re.compile(r'\{\s*"(?:endpoint|expirationTime|keys|subscription)"')
-
-TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
-    ("is-empty", "there is nothing in it", TURN, lambda text: not text),
-    ("endpoint-alone", "it is an endpoint alone",
-        'Write {"endpoint": "…", "keys": {…}}; without the keys it gets messages without a payload.',
-        re.compile(r"https?://\S+").fullmatch),
-    ("is-a-firebase-token", "it is a registration token of Firebase, not a subscription",
-        "Call pushManager.subscribe(), and send what it returns.",
-        re.compile(r"[\w-]{10,40}:APA91b[\w-]+").fullmatch),
-    (*KEY_FILE,
-        re.compile(r"(?m)^(?:export )?VAPID_PRIVATE_KEY ?=|-----BEGIN [A-Z ]*PRIVATE KEY-----").search),
-    ("is-an-object-s-name", "it is JavaScript's name of an object, without what is in it",
-        "Call JSON.stringify(subscription), and not String(subscription).",
-        re.compile(r"\[object \w+\]").fullmatch),
-    ("is-html", "it is an HTML page",
-        "A login or error page was saved in place of it.", re.compile(r"(?i)<(?:!doctype|html)").match),
-    ("one-a-line", "there are several, one on each line", "Give one of them.", _by_lines),
-    ("comma-too-many", "there is a comma before a closing bracket, which JSON does not have",
-        "Leave it out.", lambda text: _has_endpoint(re.sub(r",(?=\s*[}\]])", "", text))),
-    ("json-in-a-text", "there is other text around the object", "Leave out what is around it.", _inside),
-    ("printed-by-python", "it is a dict as Python prints it", "Write it with json.dumps().",
-        _printed_by_python),
-    ("in-base64", "it is JSON in base64", "Decode it once.", _in_base64),
-    ("json-escaped", "it is JSON with a backslash before each quote",
-        "Parse the text around it as JSON first, or leave the backslashes out.", _escaped),
-    ("html-escaped", "it is JSON with HTML's &quot; in place of each quote",
-        "Decode it once, or read it where it was not written as HTML.",
-        lambda text: "&" in text and _has_endpoint(html.unescape(text))),
-    ("percent-encoded", "it is JSON with %XX, as in a URL", "Decode it once as a URL.",
-        lambda text: "%" in text and _has_endpoint(unquote(text))),
-    ("typographic-quotes", "it is JSON with the curly quotes of a word processor",
-        "Write straight quotes, or copy it from where it came from.",
-        lambda text: _has_endpoint(re.sub("[\u201c-\u201f]", '"', text))),
-    ("without-braces", "it is the members of an object without the braces around them",
-        "Write { in front of it and } behind it.",
-        lambda text: text.startswith('"') and _has_endpoint(f"{{{text.rstrip(',')}}}")),
-    ("is-cut", "it is JSON that ends in the middle",
-        "Copy it again, up to the last brace: is a column or a form too short for it?", _is_cut),
-    ("is-javascript", "it is an object of JavaScript, which JSON cannot read", TURN,
-        re.compile(r"[^\n]{0,80}\{\s*endpoint\s*:\s*[\"'`]").match),
-    ("form-encoded", "it is a form, not JSON",
-        "Send JSON, with Content-Type: application/json.",
-        re.compile(r"(?:[^&\n]*&)*endpoint=https?(?:%3A|:)[^\n]*").fullmatch),
-    ("is-yaml", "it is YAML, or lines like it", "Write it as JSON.",
-        re.compile(r"(?m)^endpoint:\s*[\"']?https?://").search),
-)  # fmt: skip
-"""What people give in place of a subscription in JSON. The first row that fits is told."""

@@ -102,7 +102,7 @@ def test_a_text_that_is_no_json_is_named_and_none_of_it_is_shown():
         place = wrapping.find_in_text(text)
         assert (place and place.name) == name, text
         assert "secret" not in str(place)
-    for text in ("hello", "{", "[1, 2", '{"a": "b', "a=b&c=d", f"{JSON}}}"):
+    for text in ("hello", "{", "[1, 2", '{"a": "b', "a=b&c=d"):
         assert wrapping.find_in_text(text) is None
     for text in ('{"endpoint' + '\\"' * 8000, '{"keys"' * 2000, "&quot;" * 2000, "%22" * 5000):
         wrapping.find_in_text(text)
@@ -182,3 +182,80 @@ def test_values_with_their_types_are_told():
     item = {"endpoint": {"S": "https://push.example.net/x"}}
     document = {"fields": {"endpoint": {"stringValue": "https://push.example.net/x"}}}
     assert [wrapping.find(value).name for value in (item, document)] == 2 * ["typed-values"]
+
+
+NOTHING = [
+    (None, "is-nobody"),
+    (False, "is-nobody"),
+    ({}, "is-an-empty-object"),
+    ({"subscription": None}, "is-nobody"),
+    ({"user": 7, "push_subscription": False}, "is-nobody"),
+    ({"sub": "somebody", "subscription": "undefined"}, "is-nobody"),
+    ({"subscription": {}}, "is-an-empty-object"),
+    ({"subscription": "[object Object]"}, "is-an-object-s-name"),
+    ({"token": "cTZ1oXk1Yw8:APA91bHqz"}, "is-a-firebase-token"),
+    ({"registration_ids": ["cTZ1oXk1Yw8:APA91bHqz"], "data": {}}, "is-a-firebase-token"),
+]
+
+
+@pytest.mark.parametrize(("value", "name"), NOTHING)
+def test_what_stands_in_place_of_a_subscription_is_told(value, name):
+    found = examine_subscription(json.dumps(value), 0)
+    assert [(one.code, one.fault) for one in found] == [(f"subscription-{name}", "application server")]
+    with pytest.raises((NotASubscription, NoEndpoint)) as caught:
+        PushSubscription.from_json(json.dumps(value))
+    assert found[0].seen in caught.value.detail and "APA91b" not in str(caught.value)
+    if name == "is-nobody":
+        assert "nobody is subscribed" in found[0].seen and "subscribe() first" in found[0].fix
+
+
+@pytest.mark.parametrize(
+    "value", [{"success": True}, {"app_id": "a"}, {"endpoint": None}, {"endpoint": ""}]
+)
+def test_without_an_endpoint_nothing_is_said_of_messages_without_a_payload(value):
+    assert [one.code for one in examine_subscription(value, 0)] == ["no-endpoint"]
+
+
+SLIPS = [
+    ({"p265dh": P256DH, "auth": AUTH}, "p265dh", "p256dh"),
+    ({"p256h": P256DH, "auth": AUTH}, "p256h", "p256dh"),
+    ({"p256dh ": P256DH, "atuh": AUTH}, "atuh", "auth"),
+    ({"P265DH": P256DH, "auth": AUTH}, "P265DH", "p256dh"),
+    ({"p25dh": P256DH, "auht": AUTH}, "p25dh and auht", "p256dh and auth"),
+]
+
+
+@pytest.mark.parametrize(("keys", "seen", "words"), SLIPS)
+def test_a_misspelled_name_of_a_key_is_told_with_the_right_one(keys, seen, words):
+    place = wrapping.find_keys({"endpoint": ENDPOINT, "keys": keys})
+    assert place == ("keys-misspelled", f"keys has {seen}", f"Write {words}, letter for letter.")
+    with pytest.raises(NoKeys) as caught:
+        PushSubscription.from_json({"endpoint": ENDPOINT, "keys": keys}, keys_required=False)
+    assert caught.value.fault == "application server"
+    found = [one for one in examine_subscription({"endpoint": ENDPOINT, "keys": keys}, 0)
+             if one.code == "keys-misspelled"]  # fmt: skip
+    assert [one.fault for one in found] == ["application server"]
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"p265dh": P256DH, "auth": AUTH}, "p265dh and auth"),
+        ({"pushP256DH": P256DH, "pushAuth": AUTH}, "pushP256DH and pushAuth"),
+        ({"subscription_p256dh": P256DH, "subscription_auth": AUTH}, "subscription_p256dh"),
+    ],
+)
+def test_names_beside_the_endpoint_may_be_misspelled_or_have_a_prefix(members, words):
+    place = wrapping.find_keys({"endpoint": ENDPOINT} | members)
+    assert place.name == "flat" and words in place.what
+
+
+@pytest.mark.parametrize("members", [{"oauth": "x"}, {"auto": "x"}, {"paths": "x"}, {"p25": "x"}])
+def test_a_member_of_a_similar_name_is_no_key(members):
+    assert wrapping.find_keys({"endpoint": ENDPOINT} | members) is None
+
+
+@pytest.mark.parametrize("name", ["notificationEndPoint", "subscription_endpoint", "endpont", "enpoint"])
+def test_an_endpoint_of_a_similar_name_is_found(name):
+    assert wrapping.find({name: ENDPOINT, "p256dh": "B"}).name == "endpoint-named-otherwise"
+    assert wrapping.find({name: "x"}) is None
