@@ -228,7 +228,8 @@ def advise_subscription(value: object, wanted: Kind) -> Advice | None:
     'Send it just as subscription.toJSON() gives it.'
     """
     if isinstance(value, str) and OF_A_HEADER.match(value):
-        what = "from a header of a message (Crypto-Key, Encryption, Authorization): not its own key"
+        headers = "Crypto-Key, Encryption or Authorization"
+        what = f"a value of a message's header ({headers}), not the subscription's key"
         return Advice("is-of-a-header", what, FROM_THE_BROWSER)
     found = advise(value, wanted)
     if found is None or (found.name in FOR_ANY_KEY and not _has_another_name(value)):
