@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from pushlab.appserver import key_sources
 from pushlab.appserver.keys import DEFAULT_SUBJECT, VapidKeys
 from pushlab.cli.commands import main
 from pushlab.doctor import examine, machine, network
@@ -32,7 +33,7 @@ from pushlab.doctor.findings import Level, Report, bad, hint, ok
 from pushlab.doctor.keys import examine_key_file, examine_keys
 from pushlab.doctor.options import examine_options
 from pushlab.doctor.subscription import examine_subscription
-from pushlab.errors import BadArgument, BrowserNotFound
+from pushlab.errors import BadArgument, BrowserNotFound, KeyFileMalformed
 from pushlab.notebook import Lab
 from pushlab.protocol import base64url, p256
 from pushlab.protocol.examples import RFC8291
@@ -112,6 +113,22 @@ BAD_KEYS = [
     ("private-key-31-bytes", b"\xff" * 31),
     ("private-key-31-bytes", jwk(d=base64url.encode(RFC8291.as_private[1:]))),
     ("private-key-length", env(base64url.encode(bytes(30)))),
+    ("private-key-length", env(PRIVATE[:-1])),
+    ("private-key-length", env(PRIVATE + "k")),
+    ("public-key-length", env(public=PUBLIC[:-1])),
+    ("public-key-length", env(public=PUBLIC + "k")),
+    ("public-key-pasted-twice", env(public=PUBLIC + PUBLIC)),
+    ("private-key-is-a-placeholder", env("YOUR_VAPID_PRIVATE_KEY")),
+    ("private-key-is-hidden", env("[FILTERED]")),
+    ("private-key-is-a-reference", env("op://vault/vapid/private")),
+    ("private-key-is-a-path", b"WEBPUSH_VAPID_PRIVATE_KEY='private_key.pem'"),
+    ("private-key-is-a-path", b'PUSH = {\n  "WP_PRIVATE_KEY": "private_key.pem"\n}'),
+    ("private-key-missing", f"const key = urlB64ToUint8Array('{PUBLIC}');".encode()),
+    ("private-key-missing", f"export const environment = {{ vapidPublicKey: '{PUBLIC}' }};".encode()),
+    ("key-file-malformed", b'{"name": "x", "gcm_sender_id": "103953800507"}'),
+    ("key-file-malformed", b"webpush.setVapidDetails('mailto:me@site.org', publicKey, privateKey);"),
+    ("key-file-broken-lines", f"VAPID_PUBLIC_KEY={PUBLIC}VAPID_PRIVATE_KEY={PRIVATE}".encode()),
+    ("private-key-is-pem", KEYS.to_pem().replace(b"-----BEGIN", b"----BEGIN")),
     ("private-key-length", b"\xff" * 40),
     ("private-key-in-hex", env(RFC8291.as_private.hex())),
     ("private-key-padded", env(encode_padded(RFC8291.as_private))),
@@ -200,6 +217,37 @@ def test_each_fault_of_keys_is_found_and_it_alone(code, content):
 def test_two_faults_are_two_findings():
     found, _ = examine_keys(env(public=base64url.encode(SPKI), subject="me@example.com"))
     assert sorted(codes(found)) == ["public-key-is-der", "subject-bare-email"]
+
+
+SAID_BY_BOTH = [
+    b"WEBPUSH_VAPID_PRIVATE_KEY='private_key.pem'",
+    b'PUSH = {\n  "WP_PRIVATE_KEY": "private_key.pem"\n}',
+    f"const applicationServerKey = urlB64ToUint8Array('{PUBLIC}');".encode(),
+    f"Key pair\n{PUBLIC}\nDate added\n".encode(),
+    f'<meta name="key" content="{PUBLIC}">'.encode(),
+    b"'private_key' => env('VAPID_PRIVATE_KEY'),",
+    b'{"name": "x", "gcm_sender_id": "103953800507"}',
+    b'{"aud": "https://push.example.net", "sub": "mailto:me@example.com"}',
+    b'const firebaseConfig = {\n  apiKey: "x",\n  projectId: "x",\n};',
+    b"hello there",
+]
+
+
+@pytest.mark.parametrize("content", SAID_BY_BOTH)
+def test_the_doctor_says_of_a_file_what_the_import_says(content):
+    found, keys = examine_keys(content)
+    with pytest.raises(KeyFileMalformed) as refused:
+        key_sources.convert(content)
+    assert keys is None and found[0].seen == f"the key file: {refused.value.detail}"
+    assert found[0].fix.rstrip(".") == str(refused.value.hint).rstrip(".")
+
+
+@pytest.mark.parametrize("mark", [3 * '"', "`", 3 * "'"])
+def test_a_pem_in_code_is_read_by_the_doctor_and_by_the_import(mark):
+    content = f"VAPID_PRIVATE_KEY = {mark}{KEYS.to_pem().decode()}{mark}".encode()
+    found, keys = examine_keys(content)
+    assert codes(found) == [] and keys.public == KEYS.public
+    assert key_sources.convert(content)[0].public == KEYS.public
 
 
 def test_apple_makes_a_fault_of_what_others_let_pass():

@@ -113,19 +113,22 @@ def convert(content: bytes, subject: str = "") -> tuple[VapidKeys, str]:
     private, public = (file.public, file.private) if file.exchanged else (file.private, file.public)
     if private is None or private.spelling.kind is not Kind.PRIVATE or private.spelling.shape is None:
         advice = file.advice
-        seen = advice.what if advice else f"no private key is recognized in it ({file.form})"
+        seen = advice.what if advice else file.unrecognized
         raise KeyFileMalformed(seen, hint=advice.turn if advice else "")
     try:
         keys = VapidKeys.from_raw(private.spelling.raw, None, subject or contact(file.subject))
     except BadSubject as reason:
         raise BadSubject(reason.detail, hint="Give another one: --subject mailto:YOU") from None
     theirs = public.spelling.raw if public and public.spelling.kind is Kind.PUBLIC else b""
-    if theirs and theirs != keys.public:
-        raise KeyMismatch(f"{public.name if public else ''} is not the public key of {private.name}")
-    if not private.spelling.shape.form.certain and not theirs:
-        seen = f"{private.name} is {private.spelling.what}, and there is no public key to confirm it"
+    confirmed = theirs == keys.public
+    if not private.spelling.shape.form.certain and not confirmed:
+        why = "the public key does not confirm it" if theirs else "there is no public key to confirm it"
+        seen = f"{private.name} is {private.spelling.what}, and {why}"
         raise KeyFileMalformed(seen, hint=private.spelling.turn)
-    return keys, f"{file.form}, its halves exchanged" if file.exchanged else file.form
+    if theirs and not confirmed:
+        raise KeyMismatch(f"{public.name if public else ''} is not the public key of {private.name}")
+    form = f"{file.form}, its halves exchanged" if file.exchanged else file.form
+    return keys, f"{form}, of several private keys that of {private.name}" if file.several else form
 
 
 def contact(text: str) -> str:

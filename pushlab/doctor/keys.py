@@ -13,7 +13,7 @@ from pushlab.doctor.findings import Finding, bad, hint, of_error, ok
 from pushlab.doctor.text import base64url_fault, slug
 from pushlab.errors import KeyFileMalformed, MalformedJson, NotUtf8, PushlabError
 from pushlab.protocol import base64url, p256, strict_json, utf8
-from pushlab.protocol.spelling import Kind, advise, key_file, key_file_reader
+from pushlab.protocol.spelling import Advice, Kind, advise, key_file, key_file_reader
 from pushlab.protocol.spelling.encodings import ALPHABETS
 from pushlab.protocol.spelling.shapes import raw_private
 from pushlab.reader import command
@@ -25,6 +25,12 @@ PEM_VALUE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*[\"']?\s*-----BEGIN", re.
 
 LINE = re.compile(r"^\s*(?:export\s+)?\w+\s*=(?!=*$)|^\s*(?:export\s+)?VAPID_\w+=", re.MULTILINE)
 """A line of a .env file. If only padding follows the =, the text is a key and not a name."""
+
+LENGTH_OF_A_POINT = 87
+"""Characters of base64url."""
+
+SEVERAL_WORDS = re.compile(r"\s|:")
+"""What no key has by itself: the text is a file with something in it."""
 
 Keys = tuple[list[Finding], VapidKeys | None]
 
@@ -51,10 +57,31 @@ def examine_keys(content: bytes, vendor: str = "") -> Keys:
     if text.startswith("{"):
         return _jwk(text)
     if LINE.search(text):
-        return _env(parse_env(text), vendor)
+        values = parse_env(text)
+        file = key_file_reader.read(text)
+        if key_file.OUR_NAME in values or (
+            file.public and not file.private and not set(key_file.OUR_NAMES).isdisjoint(values)
+        ):
+            return _env(values, vendor)
+        return [_no_private_key(text)], None
+    if SEVERAL_WORDS.search(text):
+        return [_no_private_key(text)], None
     if fault := _private_fault("the private key", text):
         return [fault], None
     return _keys(lambda: VapidKeys.from_raw(base64url.decode(text)))
+
+
+def _no_private_key(text: str) -> Finding:
+    """Say what is in a text of several words, in the words of the command that would import it."""
+    file = key_file_reader.read(text)
+    if advice := file.advice:
+        return _in_the_file(advice)
+    return of_error(KeyFileMalformed(f"the key file: {file.unrecognized}"))
+
+
+def _in_the_file(advice: Advice) -> Finding:
+    code = advice.name if advice.name.startswith("private-key-") else f"private-key-{advice.name}"
+    return bad(code, f"the key file: {advice.what}", US, POINT, advice.turn)
 
 
 def _not_text(content: bytes, error: NotUtf8) -> Finding:
@@ -73,6 +100,7 @@ def _of_another_tool(text: str | bytes) -> Finding | None:
     code = {"of-another-tool": "key-file-of-another-tool", "no-key-file": "key-file-without-keys"}.get(
         advice.name, advice.name
     )
+    code = "key-file-broken-lines" if file.problem and file.has_private_key else code
     return bad(code, f"the key file: {advice.what}", US, POINT, advice.turn)
 
 
@@ -106,7 +134,9 @@ def _jwk(text: str) -> Keys:
     except MalformedJson:
         members = None  # from_jwk() below reports what is wrong with it.
     if isinstance(members, dict):
-        if "kty" in members and "d" not in members:
+        if "kty" not in members:
+            return [_no_private_key(text)], None
+        if "d" not in members:
             return [_private_missing("the JWK has no d: it is only a public key")], None
         if isinstance(d := members.get("d"), str) and d and (fault := _private_fault("d", d)):
             return [fault], None
@@ -175,6 +205,10 @@ def _public_fault(name: str, text: str) -> Finding | None:
         return bad(f"{slug(name)}-{found.name}", f"{name} is {found.what}", US, POINT, found.turn)
     if fault := base64url_fault(name, text, US):
         return fault
+    if len(text) != LENGTH_OF_A_POINT:
+        seen = f"{name} is {len(text)} characters long, and {LENGTH_OF_A_POINT} are wanted"
+        fix = "Copy it again, from the first character to the last."
+        return bad(f"{slug(name)}-length", seen, US, POINT, fix)
     try:
         p256.load_public(base64url.decode(text))
     except PushlabError as error:

@@ -62,6 +62,8 @@ def base64url_fault(name: str, text: str, fault: str) -> Finding | None:
         base64url.decode(text)
     except BadBase64url as reason:
         code, fix = "not-base64url", f"{reason.hint}."
+        if not base64url.FOREIGN.search(text):  # The alphabet is right, so the length is not.
+            fix = "Copy it again, from the first character to the last."
         if text.endswith("=") and _is_base64(text):
             code, fix = "padded", PADDED.turn
         if set(text) & set("+/") and _is_base64(text):

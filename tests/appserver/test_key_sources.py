@@ -157,6 +157,11 @@ def test_the_files_of_other_tools_become_the_same_keys(content):
     ("content", "error", "words"),
     [
         (PUBLIC.encode(), KeyFileMalformed, "no private key"),
+        # A key that lacks a character belongs to no public key, and both may be right but for that.
+        (f"VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE[:-2]}".encode(), KeyFileMalformed,
+         "41 characters long, and 43 are wanted"),
+        (f"private={base64url.encode(RAW[2:] + RAW[:1])}\npublic={PUBLIC}".encode(), KeyFileMalformed,
+         "the public key does not confirm it"),
         (b"hello there", KeyFileMalformed, "no private key is recognized"),
         (b"", KeyFileMalformed, "an empty file"),
         (base64url.encode(RAW[1:]).encode(), KeyFileMalformed, "no public key to confirm it"),
@@ -168,6 +173,13 @@ def test_nothing_is_guessed(content, error, words):
     with pytest.raises(error) as caught:
         convert(content)
     assert words in str(caught.value) and PRIVATE not in str(caught.value)
+
+
+def test_of_several_pairs_it_is_said_which_one_was_taken():
+    content = f"STAGING_VAPID_PRIVATE={OTHERS.to_base64url()}\nPROD_VAPID_PRIVATE={PRIVATE}\n".encode()
+    keys, form = convert(content)
+    assert keys.public == OTHERS.public
+    assert form.endswith("of several private keys that of STAGING_VAPID_PRIVATE")
 
 
 def test_an_address_without_mailto_gets_it_and_another_subject_comes_first():

@@ -45,8 +45,21 @@ OF_TYPE = re.compile(r"^&?(?:new )?(?:\[\d*\])?[\w.]*(?:\[\d*\]|\(\d*\))?(?=\s*[
 DECIMAL = re.compile(r"[0-9]{70,78}")
 """A number of 32 bytes, but for one in ten million of them."""
 NAMED = re.compile(r"(?:export\s+)?([A-Za-z][\w.-]{0,60})\s*[:=]\s*(?=[^=\s])(.+)", re.DOTALL)
+HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2015\u2212\ufe63\uff0d", "-"))
+MARK = re.compile(r"[ \t]{0,20}(?:[>|+#*]|//|\d{1,4}[:.|)]?(?=\s))[ \t]{0,9}")
+IN_QUOTES = re.compile(r'"([^"\n]*)"')
+MARKUP = re.compile(r"</?[A-Za-z]\w{0,9} ?/?>|&nbsp;")
+BOUNDARY = re.compile(
+    r"-{0,12}\s{0,2}(BEGIN|END)\s{1,4}((?:[A-Z0-9]{1,9}\s{1,4}){0,3}KEY)\s{0,2}-{1,12}"
+)
+BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END ([A-Z0-9 ]+)-----")
+UNBEGUN = re.compile(r"([A-Za-z0-9+/=\s]+)-----END ([A-Z0-9 ]+)-----")
+"""A PEM's two lines with other dashes or spaces, with two names, and without the first of them."""
+
+SHORTEST = 22
+"""Characters of the shortest key, which is an auth secret."""
 RAW_LENGTHS = (16, 32, 64, 65)
-PLAIN = str.maketrans("-_", "+/")
+PLAIN, URL_SAFE = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 
 
 def _pem(text: str) -> Inside:
@@ -58,6 +71,63 @@ def _pem(text: str) -> Inside:
     # A PEM that went through JSON, a shell or a form has \n for its line breaks, or nothing.
     body = blocks[0].replace("\\r", "").replace("\\n", "")
     return lenient_base64(SPACES.sub("", body))
+
+
+def _normal_dashes(text: str) -> Inside:
+    """Undo what word processors make of dashes: one of two hyphens, and another character of one."""
+    found = text.replace("\u2014", "--").translate(HYPHENS)
+    return found if found != text else None
+
+
+def _marked(text: str) -> Inside:
+    """Take off what a mail, a comparison or an editor writes before each line of a PEM."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    marks = [MARK.match(line) for line in lines] if "BEGIN" in text else []
+    if len(marks) < 3 or not all(marks):
+        return None
+    return "\n".join(line[mark.end() :] for line, mark in zip(lines, marks, strict=True) if mark)
+
+
+def _line_by_line(text: str) -> Inside:
+    """Join a PEM that code has as one text a line: Java, C, Python."""
+    parts: list[str] = IN_QUOTES.findall(text) if "BEGIN" in text else []
+    if len(parts) < 3 or "BEGIN" not in parts[0]:
+        return None
+    return "\n".join(part.removesuffix("\\n").removesuffix("\\r") for part in parts)
+
+
+def _without_markup(text: str) -> Inside:
+    found = MARKUP.sub("\n", text) if "BEGIN" in text else text
+    return found if found != text else None
+
+
+def _boundaries(text: str) -> Inside:
+    """Write the lines BEGIN and END of a PEM as they should be: five dashes, and one space."""
+    found = BOUNDARY.sub(lambda line: f"-----{line[1]} {' '.join(line[2].split())}-----", text)
+    return found if found != text else None
+
+
+def _one_name(text: str) -> Inside:
+    found = BLOCK.fullmatch(text.strip())
+    if not found or found[1] == found[3]:
+        return None
+    name = found[1] if "PRIVATE" in found[1] else found[3]
+    return f"-----BEGIN {name}-----{found[2]}-----END {name}-----"
+
+
+def _begun(text: str) -> Inside:
+    found = UNBEGUN.fullmatch(text.strip())
+    return f"-----BEGIN {found[2]}-----\n{found[1]}-----END {found[2]}-----" if found else None
+
+
+def _of_markdown(text: str) -> Inside:
+    found = text.replace("\\_", "_").replace("\\-", "-")
+    return found if found != text else None
+
+
+def _halved(text: str) -> Inside:
+    half = text[: len(text) // 2]
+    return half if len(half) >= SHORTEST and half + half == text else None
 
 
 def lenient_base64(text: str) -> bytes | None:
@@ -81,7 +151,7 @@ def _padded(text: str) -> Inside:
 
 
 def _plain(text: str) -> Inside:
-    return _is_base64url(text.rstrip("=").translate(str.maketrans("+/", "-_")))
+    return _is_base64url(text.rstrip("=").translate(URL_SAFE))
 
 
 def _hex(text: str) -> Inside:
@@ -211,6 +281,18 @@ def _value(text: str) -> Inside:
 # fmt: off
 ENCODINGS: tuple[Encoding, ...] = (
     Encoding("is-pem", "PEM text", "Take the key out of the PEM, or keep the PEM as a file.", _pem),
+    Encoding("marked-lines", "a text with a mark or a number before each line", "Leave these out.",
+        _marked),
+    Encoding("line-by-line", "code with one text for each line", "Join the lines.", _line_by_line),
+    Encoding("with-markup", "a text with tags of HTML", "Leave these out.", _without_markup),
+    Encoding("with-dashes", "a text with dashes of a word processor",
+        "Write - for each: it is the hyphen of the keyboard.", _normal_dashes),
+    Encoding("pem-boundaries", "PEM text whose BEGIN or END line is not written as it should be",
+        "Write five dashes on each side, and one space between the words.", _boundaries),
+    Encoding("pem-names", "PEM text whose BEGIN and END lines have different names",
+        "Write the same name in both.", _one_name),
+    Encoding("pem-begin", "PEM text that lacks its BEGIN line", "Copy it again, from BEGIN to END.",
+        _begun),
     Encoding("byte-list", "a list of numbers, one for each byte",
         "Write the same bytes as base64url.", _numbers),
     Encoding("in-hex", "hexadecimal", "Write the same bytes as base64url.", _hex),
@@ -237,6 +319,12 @@ ENCODINGS: tuple[Encoding, ...] = (
         "Write - for each space, _ for each /, and leave out the =.", _plus_for_space),
     Encoding("percent-encoded", "a text with %XX, as in a URL", "Decode it once as a URL.", _percent),
     Encoding("escaped", "a text with backslashes, as inside JSON", "Parse it as JSON first.", _escaped),
+    Encoding("markdown-escaped", "a text with backslashes, as Markdown has them", "Leave these out.",
+        _of_markdown),
+    Encoding("quoted-printable", "a text with 3D in front: =3D is how mails write =", "Leave 3D out.",
+        lambda text: text[2:] if text.startswith("3D") else None),
+    Encoding("pasted-twice", "the same text twice, one after the other", "Keep one of the two.",
+        _halved),
     Encoding("html-escaped", "a text with HTML's &…;", "Decode these first.", _entities),
     Encoding("with-scheme", "a text with base64: or data: in front", "Leave that out.", _after_scheme),
     Encoding("with-name", "a text with its name in front", "Keep what stands after the = or :.",

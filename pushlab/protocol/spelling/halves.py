@@ -14,9 +14,9 @@ from pushlab.protocol.spelling.recognize import Spelling, recognize
 from pushlab.protocol.spelling.shapes import Kind
 
 ROLES = {
-    "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).*secret|^d$"),
+    "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).*secret|^d$|(?-i:^secretKey$)"),
     "public": re.compile(r"(?i)public|pub_?key|application_?server_?key"),
-    "subject": re.compile(r"(?i)subject|(?:^|_)sub$|mailto|contact|e-?mail"),
+    "subject": re.compile(r"(?i)subject|(?:^|_)sub$|subscriber|mailto|contact|e-?mail"),
 }
 """What the names of the two halves and of the contact have in common."""
 
@@ -33,6 +33,16 @@ MAX_RUNS = 40
 ROLE = re.compile(r"(?i)(priv)|(pub)")
 """What a heading of CSV or a tag of XML says of the key that belongs to it."""
 
+OF_A_POINT = ("B", "04", "MFkw")
+"""How a point begins: in base64, in hexadecimal, and as DER."""
+
+CALL, CALL_ORDER = re.compile(r"(?i)\b(?:set_?)?vapid_?details\("), ["public", "private"]
+"""A call that takes the contact and both halves, and the order in which it takes them."""
+
+CONTACTS = (
+    re.compile(r"mailto:\s?[^\s\"'`<>,;)}\]&|\\]{3,200}"),
+    re.compile(r"[\"'`]([^\s\"'`@]{1,64}@[^\s\"'`@]{1,200})[\"'`]"),
+)
 CONTACT = re.compile(r"(?:mailto:|https:).+|[^\s@]+@[^\s@]+")
 
 
@@ -51,7 +61,15 @@ def by_names(form: str, members: Iterable[tuple[str, object]]) -> KeyFile:
         elif role in halves and (spelling := _spelling(value, role)):
             halves[role].append(Found(name if len(name) <= LONGEST_NAME else "a value", spelling))
     private, public = _halves(*map(_by_promise, halves.values()))
-    return KeyFile(form, private, public, subjects[0] if subjects else "")
+    several = bool(private) and _are_several(halves["private"])
+    return KeyFile(form, private, public, subjects[0] if subjects else "", several=several)
+
+
+def _are_several(candidates: list[Found]) -> bool:
+    """Say whether more than one key may be meant: those whose name says that they are for push."""
+    keys = [one for one in candidates if one.spelling.kind is Kind.PRIVATE]
+    for_push = [one for one in keys if OURS.search(one.name)]
+    return len({one.spelling.raw for one in for_push or keys}) > 1
 
 
 def _by_promise(candidates: list[Found]) -> list[Found]:
@@ -82,12 +100,34 @@ def by_witness(text: str) -> KeyFile | None:
     form = "a text that has both halves of a pair"
     starts = [next(at for at, one in runs if one is half.spelling) for half in (private, public)]
     words = ["private" if found[1] else "public" for found in ROLE.finditer(RUN.sub(" ", text))]
-    order = [word for word, _ in groupby(words)]
+    order = [word for word, _ in groupby(words)] or CALL_ORDER * bool(CALL.search(text))
+    subject = _contact_in(text)
     if order == (["public", "private"] if starts[0] < starts[1] else ["private", "public"]):
         return KeyFile(
-            form, Found("the private one", public.spelling), Found("the public one", private.spelling)
+            form,
+            Found("the private one", public.spelling),
+            Found("the public one", private.spelling),
+            subject,
         )
-    return KeyFile(form, private, public)
+    return KeyFile(form, private, public, subject)
+
+
+def _contact_in(text: str) -> str:
+    """Return the only mailto: URI of a text, or else its only e-mail address in quotes."""
+    for pattern in CONTACTS:
+        if len(found := set(pattern.findall(text))) == 1:
+            return str(found.pop())
+    return ""
+
+
+def by_the_public_half(text: str) -> KeyFile | None:
+    """Find a public key alone in any text. A point on the curve is one without any name."""
+    for found, _ in zip(RUN.finditer(text), range(MAX_RUNS), strict=False):
+        if not found[0].startswith(OF_A_POINT):
+            continue
+        if (spelling := recognize(found[0])).certain_kind is Kind.PUBLIC:
+            return KeyFile("a text with a public key", public=Found("the longer text", spelling))
+    return None
 
 
 def public_of(spelling: Spelling) -> bytes:

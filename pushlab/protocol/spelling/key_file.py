@@ -25,7 +25,7 @@ class KeyFile:
 
     ``form``: what kind of file it is, in words; ``private`` and ``public``: where its keys are, or
     None; ``subject``: the contact, or an empty text; ``problem``: why it cannot be read, if a person
-    can do something about it.
+    can do something about it; ``several``: whether it has more private keys that may be meant.
     """
 
     form: str
@@ -33,6 +33,7 @@ class KeyFile:
     public: Found | None = None
     subject: str = ""
     problem: str = ""
+    several: bool = False
 
     @property
     def exchanged(self) -> bool:
@@ -76,6 +77,11 @@ class KeyFile:
                 command = f" {IMPORT} does that." if half.spelling.kind is kind else ""
                 return Advice(found.name, f"{half.name} is {found.what}", found.turn + command)
         return None
+
+    @property
+    def unrecognized(self) -> str:
+        """Say that there is no private key, where there is no advice."""
+        return f"no private key is recognized in it ({self.form})"
 
     @property
     def lines(self) -> str:

@@ -15,10 +15,17 @@ from itertools import chain
 from pushlab.errors import MalformedJson, NotUtf8
 from pushlab.protocol import strict_json, utf8
 from pushlab.protocol.spelling.encodings import lenient_base64
-from pushlab.protocol.spelling.halves import by_names, by_witness, role_of, spelling_of_jwk
+from pushlab.protocol.spelling.halves import (
+    by_names,
+    by_the_public_half,
+    by_witness,
+    role_of,
+    spelling_of_jwk,
+)
 from pushlab.protocol.spelling.key_file import (
     BOTH_COORDINATES,
     ENV,
+    IMPORT,
     JWK,
     OUR_NAME,
     OUR_NAMES,
@@ -37,8 +44,19 @@ TYPE = (
 )
 """What TypeScript, Python, Rust, Kotlin, Swift and Go write after a name."""
 
-LIST = r"&?(?:new\ )?[\w.\[\]]{0,24}\ ?\(?[\[{][0-9A-Fa-fxX,\s-]{40,999}+[\]}]\)?"
+LIST = (
+    r"<Buffer\ [0-9a-f\ ]{40,300}+>"
+    r"|&?(?:new\ )?[\w.\[\]]{0,24}(?:\(\d{1,4}\))?\ ?\(?[\[{][0-9A-Fa-fxX,\s-]{40,999}+[\]}]\)?"
+)
 """A list of bytes, as code has it."""
+
+LOOK_UP = (
+    r"[\w.:$]{1,40}[(\[][^()\[\]\n]{0,80}[\"'][^()\[\]\n]{0,20}[)\]]"
+    r"|[\w.]{1,40}\ ?[+/]\ ?[\"'][^\"'\n]{1,80}[\"']"
+    r"|!\w{1,20}\ \S{1,80}|\$\{\{[^\n]{1,100}?\}\}|\{\{[^\n]{1,100}?\}\}|ENC\[[^\]\n]{1,300}\]"
+    r"|<[^<>\n]{1,80}>|\[[\w\ ]{1,40}\]|\([\w\ ]{1,40}\)"
+)
+"""What stands in place of a value: code, a reference to a secret, a word in brackets."""
 
 PAIR = re.compile(
     rf"""(?<![\w$])["'\[:]{{0,2}}
@@ -48,7 +66,7 @@ PAIR = re.compile(
         (?:[|>]-?[ \t]{{0,40}}+)?                     # YAML's marks of a text of several lines
         (?:\r?\n\s{{0,80}}(?=[^\s:=]{{1,999}}={{0,2}}\s*$|-----BEGIN|string\()|(?=\S))
         (?:string\(\d+\)[ ])?                        # PHP's var_dump()
-        (?P<value>["']?{PEM_BLOCK}["']?|"[^"\n]*"|'[^'\n]*'|{LIST}|[^\s"',;}}]+)""",
+        (?P<value>(?:\"{{3}}|\'{{3}}|["'])?{PEM_BLOCK}(?:\"{{3}}|\'{{3}}|["'])?|{LOOK_UP}|"[^"\n]*"|'[^'\n]*'|{LIST}|[^\s"',;}}]+)""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """A name and its value: NAME=value, name: value, 'name' => 'value', [name] => value."""
@@ -59,6 +77,25 @@ COMMAND = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """A name and its value as Windows' setx, fish, csh and a Dockerfile have them: without a =."""
+
+CALL = re.compile(
+    r"""\b\w{1,40}\(\s{0,9}(?P<quote>["'])(?P<name>[A-Za-z_]\w{0,60})(?P=quote)\s{0,9},\s{0,9}
+        (?P<value>"[^"\n]{1,300}"|'[^'\n]{1,300}')""",
+    re.VERBOSE,
+)
+"""A name and its value as the first two arguments of a call: PHP's define(), Go's os.Setenv()."""
+
+RUN_TOGETHER = re.compile(
+    r"(?m)^([ \t]{0,20}(?:export )?\w{1,60}=[^\s\"'#&,;]{0,300}?[A-Za-z0-9.=])"
+    r"(VAPID_(?:PUBLIC_KEY|PRIVATE_KEY|SUBJECT))(?==)"
+)
+"""Two lines of a .env in one, because what wrote the second did not ask how the first ended. No key ends
+in - or _, so there is no doubt where its name begins."""
+
+WRAPPED = re.compile(
+    r"(?m)^(?:export )?(VAPID_(?:PUBLIC|PRIVATE)_KEY)=([\w-]{8,90})\\?\n[ \t]{0,20}([\w-]{1,90})[ \t]*$"
+)
+"""A value that goes on in the next line, as a narrow window or a mail breaks it."""
 
 REMARK = re.compile(r"[ \t]*(?:#|//|;).*")
 """The beginning of a line that is a remark, such as the one with the keys before the present ones."""
@@ -83,6 +120,24 @@ BINARIES: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
         "Take the key out: openssl pkcs12 -in FILE -nocerts -nodes -out NEW."),
 )  # fmt: skip
 """Files that are not text, by their first bytes: what each is, and what to do with it."""
+
+JSON_VALUE = re.compile(
+    r"(?m)^[^\n=:{]{1,80}[=:][ \t]{0,9}['\"`]?(\{\"[^\n]{20,4000}\})['\"`]?;?[ \t]*$"
+)
+"""A JSON object as the value of a variable."""
+
+KEY_LENGTHS = {"VAPID_PUBLIC_KEY": 87, "VAPID_PRIVATE_KEY": 43}
+"""Characters of base64url."""
+
+WITHOUT_KEYS = (
+    ("the configuration of a Firebase app",
+        "It has no VAPID key. The pair is in the console, under Web Push certificates.",
+        "apiKey", "projectId"),
+    ("the claims of a token", "The private key signs them. Give the file with the key.",
+        "aud", "sub", "{"),
+    ("a package.json", "Give the file with the keys.", '"dependencies"', '"version"'),
+)  # fmt: skip
+"""What each is, what to do, and words that are in it."""
 
 PRINTED = r"(?im)^public key:\r?\n\S{1,200}\r?\n\r?\nprivate key:"
 
@@ -137,7 +192,7 @@ def _read_text(text: str) -> KeyFile:
     if MARKUP.match(text):
         return KeyFile("an HTML page", problem="It was saved in place of the file: fetch that again.")
     if text.startswith(("{", "[")) and (value := _parsed(text)) is not None:
-        file = _in_json(value) or by_witness(text)
+        file = _in_json(value) or by_witness(text) or _without_keys(text)
         return file or (_whole(text, "JSON") if recognize(text).kind else KeyFile("JSON"))
     if text.startswith("-----BEGIN"):
         return _whole(text, "a PEM")
@@ -145,13 +200,60 @@ def _read_text(text: str) -> KeyFile:
         return by_names(
             "the text that openssl ec -text prints", ((f"{name}_key", body) for name, body in blocks)
         )
+    return _broken_lines(text) or _read_lines(text)
+
+
+def _read_lines(text: str) -> KeyFile:
     found, form = list(_pairs(text)), _form_of(text)
     if form.startswith(ENV):
         found = _as_in_a_shell(found)
+    named = None
     if any(role_of(name) in ("private", "public") for name, _ in found):
         named = by_names(form, found)
-        return named if named.has_private_key else by_witness(text) or named
-    return by_witness(text) or _whole(text, "one key without a name")
+    if named and named.has_private_key:
+        return named
+    if pair := by_witness(text):
+        return pair
+    whole = _whole(text, "one key without a name")
+    if whole.has_private_key:
+        return whole
+    for value in JSON_VALUE.findall(text):
+        if (inside := _in_json(_parsed(value))) and inside.has_private_key:
+            return replace(inside, form=f"{inside.form} in a variable")
+    if named and (named.private or (named.public and named.public.spelling.kind)):
+        return named
+    other = by_the_public_half(text) or _without_keys(text) or named
+    return other or (replace(whole, form=form) if found else whole)
+
+
+def _without_keys(text: str) -> KeyFile | None:
+    """Name a file that belongs to web push, and has no pair of keys."""
+    found = (
+        (form, problem) for form, problem, *words in WITHOUT_KEYS if all(map(text.__contains__, words))
+    )
+    return next((KeyFile(form, problem=problem) for form, problem in found), None)
+
+
+def _broken_lines(text: str) -> KeyFile | None:
+    """Read a .env that has two lines in one, or one value in two lines."""
+    if together := RUN_TOGETHER.search(text):
+        seen = f"a line break is missing before {together[2]}"
+        return _mended(
+            RUN_TOGETHER.sub(r"\1\n\2", text), seen, f"Write {together[2]}=… in its own line."
+        )
+    for found in WRAPPED.finditer(text):
+        name, start, rest = found.groups()
+        if len(start) + len(rest) == KEY_LENGTHS[name]:
+            seen = f"the value of {name} goes on in the next line"
+            mended = f"{text[: found.start()]}{name}={start}{rest}{text[found.end() :]}"
+            return _mended(mended, seen, "Write the whole value in one line.")
+    return None
+
+
+def _mended(text: str, seen: str, turn: str) -> KeyFile:
+    file = _read_lines(text)
+    command = f" {IMPORT} does that." if file.has_private_key else ""
+    return replace(file, form=f"{ENV} in which {seen}", problem=turn + command)
 
 
 def _parsed(text: str) -> object:
@@ -173,7 +275,7 @@ def _of_spelling(form: str, spelling: Spelling) -> KeyFile:
 
 
 def _pairs(text: str) -> Members:
-    for line in chain(PAIR.finditer(text), COMMAND.finditer(text)):
+    for line in chain(PAIR.finditer(text), COMMAND.finditer(text), CALL.finditer(text)):
         if REMARK.fullmatch(text, text.rfind("\n", 0, line.start("name")) + 1, line.start("name")):
             continue
         value = line["value"]
@@ -200,10 +302,13 @@ FORMS = {
     "the text that web-push generate-vapid-keys prints": PRINTED,
     "PHP or Ruby": r"=>",
     "code in Rust, Go, C or the like": r"\[\]byte\b|\bbyte ?\[\]|[\[<]u8\b|\bchar [*\w]{1,60}\["
-    r"|&(?:'static )?str\b|\b(?:val \w{1,60}: String|var \w{1,60} string)\b",
-    "JavaScript": r"\b(?:const|let|var|export default)\b|module\.exports|setVapidDetails",
+    r"|&(?:'static )?str\b|\b(?:val \w{1,60}: String|var \w{1,60} string)\b|\b(?:const|var) ?\(\n"
+    r"|\w :=",
+    "JavaScript": r"\bconst [\w$]{1,60} ?[=:]|\bvar [\w$]{1,60} ?=|\bexport default\b|setVapidDetails"
+    r"|module\.exports",
+    "code in JavaScript, Rust or Swift": r"\blet (?:mut )?\w{1,60} ?[:=]",
     "TOML or INI": r"(?m)^\[[\w.-]{1,60}\]",
-    "Python": r"(?m)^\w{1,60} {0,9}= {0,9}[{(]",
+    "Python": r"(?m)^\w{1,60} {0,9}= {0,9}[{(](?!\{)",
     ENV: r"(?m)^(?:export )?[\w.-]{1,60} {0,9}=(?!=)",
     "YAML, or lines like it": r"(?m)^ {0,20}[\w.-]{1,60}:\s",
     "a text with names and values": r"",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pushlab.protocol.spelling.encodings import ALPHABETS, ENCODINGS, TWICE, Encoding
 from pushlab.protocol.spelling.shapes import LENGTHS, Kind, Shape, is_printable, scalar_of, shape_of
-from pushlab.protocol.spelling.things import Thing, thing_of
+from pushlab.protocol.spelling.things import Thing, sure_thing_of, thing_of
 
 MAX_LENGTH = 8192
 """Characters of a text that is looked at. A PEM has 250, a list of 65 numbers 400."""
@@ -25,20 +25,25 @@ MAX_LAYERS, MAX_STEPS = 6, 60
 LEAST, LEAST_IN_HEX = 8, 24
 """Bytes of what may be a part of a key."""
 
+OF_BASE64 = re.compile(r"[A-Za-z0-9_-]{11,}|[A-Za-z0-9_+/-]{20,}")
+"""A text that may be a part of a key. A short one with slashes may be a path."""
+
 
 @dataclass(frozen=True, repr=False)
 class Spelling:
     """How a text or bytes are written, and what they are.
 
     ``layers``: the wrappings, from outside; ``shape``: what the bytes inside are, if they are known;
-    ``data``: these bytes, if there are any; ``thing``: what the text is instead of a key. No text
-    that is made of these repeats the input, because it may be a private key.
+    ``data``: these bytes, if there are any; ``thing``: what the text is instead of a key; ``length``:
+    its characters, if it is base64 of no key, and 0 otherwise. No text that is made of these repeats
+    the input, because it may be a private key.
     """
 
     layers: tuple[Encoding, ...] = ()
     shape: Shape | None = None
     data: bytes | None = None
     thing: Thing | None = None
+    length: int = 0
 
     @property
     def kind(self) -> Kind | None:
@@ -59,6 +64,11 @@ class Spelling:
         return self.shape.raw if self.shape else b""
 
     @property
+    def is_cut(self) -> bool:
+        """Say whether no bytes encode to the text: a character is missing, or one is too many."""
+        return not self.layers or self.layers[-1].name == "spare-bits"
+
+    @property
     def name(self) -> str:
         """Return the name of what is unusual, and "" if the text is base64url of the very bytes."""
         if self.thing:
@@ -75,7 +85,8 @@ class Spelling:
         if self.thing:
             return self.thing.what
         layers = self._layers_to_tell
-        words = [layer.what for layer in layers if layer.turn]
+        told = any(layer.name.startswith("pem-") for layer in layers)  # They say that it is a PEM.
+        words = [layer.what for layer in layers if layer.turn and not (told and layer.name == "is-pem")]
         if self._says_form or not words:
             words.append(self.shape.form.what if self.shape else "")
         elif layers[-1].name == "is-pem" and self.kind:
@@ -124,6 +135,8 @@ def recognize(value: str | bytes) -> Spelling:
         if not is_printable(value):
             return Spelling(shape=shape_of(value), data=value)
         value = value.decode("ascii")
+    if thing := sure_thing_of(value):
+        return Spelling(thing=thing)
     best = Spelling()
     for found in _readings(value):
         if found.shape:
@@ -139,8 +152,15 @@ def recognize(value: str | bytes) -> Spelling:
         and len(best.layers) == 1
         and (not best.layers[0].turn or best.layers[0].name in ALPHABETS)
     ):
-        return replace(best, shape=scalar_of(best.data))
-    return best
+        best = replace(best, shape=scalar_of(best.data))
+    return best if best.shape else replace(best, length=_length_of(value, best))
+
+
+def _length_of(text: str, found: Spelling) -> int:
+    """Return the characters of what may be base64 of a part of a key; 0 if it is anything else."""
+    text = text.strip(" \t\r\n\"'`,;=")
+    is_base64 = found.is_cut or found.layers[-1].name == "base64url"
+    return len(text) if is_base64 and OF_BASE64.fullmatch(text) else 0
 
 
 def _is_telling(found: Spelling) -> bool:
@@ -164,7 +184,10 @@ def _readings(text: str) -> Iterator[Spelling]:
                 continue
             around = (*layers, encoding)
             if isinstance(inside, bytes):
-                yield Spelling(around, shape_of(inside), inside)
+                shape = shape_of(inside)
+                # Of a text that was cut, the bytes that are left may be as many as some form has.
+                guess = shape and not shape.form.certain and encoding.name == "spare-bits"
+                yield Spelling(around, None if guess else shape, inside)
                 if is_printable(inside):
                     waiting.append((inside.decode("ascii"), (*around, TWICE)))
             else:
@@ -246,6 +269,14 @@ def _has_another_name(value: object) -> bool:
 
 def advise_about(found: Spelling, wanted: Kind) -> Advice | None:
     """Do the same for what is recognized already."""
+    wanted_length = -(-LENGTHS[wanted] * 4 // 3)
+    # A subscription's key of whole bytes may have been cut where it was stored: others tell that.
+    is_told = found.is_cut or wanted is Kind.PRIVATE
+    if found.length and found.length != wanted_length and is_told:
+        near = found.length < 2 * wanted_length
+        turn = "Copy it again, from the first character to the last."
+        what = f"{found.length} characters long, and {wanted_length} are wanted"
+        return Advice("length", what, turn if near else f"Put the {wanted} there.")
     if found.kind in (None, wanted):
         if found.shape is None and found.thing is None and not (found.layers and found.layers[-1].turn):
             return None

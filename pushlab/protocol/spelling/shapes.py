@@ -266,7 +266,8 @@ SHAPES: tuple[Form, ...] = (
     Form("with-sign", _S, "a private key with the byte 00 in front, as Java's BigInteger has it",
         "Leave out the first byte.", True, _signed_scalar),
     Form("31-bytes", _S, "31 bytes long, not 32",
-        "Put a zero byte in front: the tool that wrote this number dropped its leading zero.",
+        "Copy it again, with its first and last character. If it is as short there, the tool that wrote "
+        "it dropped a leading zero: put a zero byte in front.",
         False, _short_scalar),
     Form("locked", None, "a private key in DER that a password protects",
         "Take the password off first: openssl pkey -in FILE -out NEW.", True, _locked),

@@ -156,6 +156,11 @@ def test_each_tools_file_is_named_and_its_pair_is_found(key, tool):
 
 # How a file has a private half alone: {s} is its text, {h} its bytes in hexadecimal, {d} as numbers.
 ALONE = {
+    "PHP's define": "define( 'VAPID_PRIVATE_KEY', '{s}' );",
+    "Go's environment": 'os.Setenv("VAPID_PRIVATE_KEY", "{s}")',
+    "Node's buffer": "privateKey: <Buffer {x}>",
+    "Node's array": "{{ privateKey: Uint8Array(32) [ {n} ], n: 1 }}",
+    "a PEM in Python": 'VAPID_PRIVATE_KEY = """{m}"""',
     "TypeScript": 'const privateKey: string = "{s}";',
     "TypeScript, or nothing": "let privateKey: string | undefined = '{s}'",
     "Python with a type": 'VAPID_PRIVATE_KEY: str = "{s}"',
@@ -184,11 +189,16 @@ ALONE = {
 @given(KEYS, st.sampled_from(sorted(ALONE)))
 def test_a_private_half_alone_is_found_by_its_name(key, tool):
     raw = writers.private_of(key)
-    text = ALONE[tool].format(s=base64url.encode(raw), h=writers.in_code(raw), d=list(raw))
+    text = ALONE[tool].format(
+        s=base64url.encode(raw), h=writers.in_code(raw), d=list(raw), x=raw.hex(" "),
+        n=", ".join(map(str, raw)), m=pem(key),
+    )  # fmt: skip
     file = key_file_reader.read(text)
     assert file.private.spelling.raw == raw and not file.public, text
     assert file.private.name.lower().replace("_", "") in ("privatekey", "vapidprivatekey")
-    assert file.advice.name == "of-another-tool" and base64url.encode(raw) not in str(file.advice)
+    assert file.advice.name == ("is-pem" if "PEM" in tool else "of-another-tool") and base64url.encode(
+        raw
+    ) not in str(file.advice)
 
 
 def test_a_remark_in_a_dockerfile_is_none_of_its_lines():
@@ -314,8 +324,14 @@ def test_a_public_key_alone_lacks_its_private_half():
         "a=[" + "1," * 30000,
         "a=new " * 10000,
         "a: str " * 9000,
+        '={"' * 20000,
+        "f('a'," * 10000,
+        "VAPID_SUBJECT=" * 4600,
+        "a=bVAPID_SUBJECT=\n" * 3600,
+        "a=f('" * 12000,
+        "mailto:" * 9000,
     ],
-    ids=range(10),
+    ids=range(16),
 )
 def test_a_hostile_file_takes_no_time(text):
     # Without bounds in the patterns, each of these takes minutes.
@@ -343,3 +359,140 @@ def test_a_remark_makes_no_code_of_a_key_file(word):
     key = base64url.encode(bytes(range(1, 33)))
     content = f"# a {word} key\nVAPID_PRIVATE_KEY={key}\nVAPID_SUBJECT=mailto:me@site.org\n"
     assert key_file_reader.read(content).form == key_file_reader.ENV
+
+
+# --- what is not there, and what is broken -------------------------------------------------------
+
+PUBLIC, PRIVATE = halves(p256.load_private(bytes(range(1, 33))))
+OTHERS = halves(p256.load_private(bytes(range(2, 34))))
+
+PUBLIC_ALONE = [
+    f"const applicationServerKey = urlB64ToUint8Array('{PUBLIC}');",
+    f"export const environment = {{ vapidPublicKey: '{PUBLIC}' }};",
+    f"Web Push certificates\nKey pair\n{PUBLIC}\nDate added\nJan 4, 2026\n",
+    f'<meta name="vapid-public-key" content="{PUBLIC}">',
+    f"Application Server Key = {PUBLIC}\n\nprivate_key.pem",
+]
+
+
+@pytest.mark.parametrize("text", PUBLIC_ALONE)
+def test_a_point_in_any_text_is_a_public_key_without_its_private_one(text):
+    file = key_file_reader.read(text)
+    assert file.advice.name == "private-key-missing" and file.public.spelling.kind is Kind.PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("'private_key' => env('VAPID_PRIVATE_KEY'),", "is-a-reference"),
+        ("VAPID_PRIVATE_KEY=${{ secrets.VAPID_PRIVATE_KEY }}", "is-a-reference"),
+        ("vapid_private_key: !secret vapid_prv_key", "is-a-reference"),
+        ("VAPID_PRIVATE_KEY=(sensitive value)", "is-hidden"),
+        ("PUSH = {\n 'WP_PRIVATE_KEY': BASE_DIR + '/private_key.pem',\n}", "is-a-path"),
+        (f"VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE[:-1]}", "length"),
+        ('const firebaseConfig = {\n  apiKey: "AIza",\n  projectId: "x",\n};', "no-key-file"),
+        ('{"aud": "https://push.example.net", "sub": "mailto:me@example.com"}', "no-key-file"),
+        ('{"version": "1.0.0", "dependencies": {"web-push": "^3"}}', "no-key-file"),
+    ],
+)
+def test_what_stands_in_the_place_of_a_key_is_named(text, name):
+    assert key_file_reader.read(text).advice.name == name
+
+
+BROKEN = {
+    "public and private": (
+        f"VAPID_PUBLIC_KEY={PUBLIC}VAPID_PRIVATE_KEY={PRIVATE}\n",
+        "VAPID_PRIVATE_KEY",
+    ),
+    "subject and public": (
+        f"VAPID_SUBJECT={SUBJECT}VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE}\n",
+        "VAPID_PUBLIC_KEY",
+    ),
+    "another and private": (f"DEBUG=trueVAPID_PRIVATE_KEY={PRIVATE}\n", "VAPID_PRIVATE_KEY"),
+    "all three": (
+        f"VAPID_PUBLIC_KEY={PUBLIC}VAPID_SUBJECT={SUBJECT}\nA=bVAPID_PRIVATE_KEY={PRIVATE}",
+        "VAPID_SUBJECT",
+    ),
+    "wrapped": (
+        f"VAPID_PUBLIC_KEY={PUBLIC[:60]}\n{PUBLIC[60:]}\nVAPID_PRIVATE_KEY={PRIVATE}\n",
+        "VAPID_PUBLIC_KEY goes on in the next line",
+    ),
+    "wrapped with a backslash": (
+        f"VAPID_PRIVATE_KEY={PRIVATE[:20]}\\\n{PRIVATE[20:]}\n",
+        "VAPID_PRIVATE_KEY goes on in the next line",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_lines_that_run_together_or_are_wrapped_are_told_and_read(name):
+    text, words = BROKEN[name]
+    file = key_file_reader.read(text)
+    assert file.advice.name == "no-key-file" and file.advice.what.endswith(words)
+    assert file.private.spelling.raw == bytes(range(1, 33))
+    assert not file.subject or file.subject == SUBJECT
+    assert PRIVATE not in str(file.advice) and PUBLIC not in str(file.advice)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"MY_VAPID_PRIVATE_KEY={PRIVATE}\nNEXT_PUBLIC_VAPID_PUBLIC_KEY={PUBLIC}\n",
+        f"A=b VAPID_PRIVATE_KEY={PRIVATE} node server.js\n",
+        f"URL=https://example.com/?a=b&VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE}\n",
+        f"VAPID_PRIVATE_KEY={PRIVATE}\nsomething\n",
+    ],
+)
+def test_lines_that_are_whole_are_not_told_to_be_broken(text):
+    file = key_file_reader.read(text)
+    assert file.has_private_key and not file.problem
+
+
+CONTACTS = {
+    "the call": "setVapidDetails('mailto:me@example.com', '{p}', '{s}')",
+    "kubernetes": "- name: VAPID_PUBLIC_KEY\n  value: {p}\n- name: VAPID_PRIVATE_KEY\n  value: {s}\n"
+    "- name: VAPID_SUBJECT\n  value: mailto:me@example.com\n",
+    "a prompt": "VAPID_PUBLIC_KEY={p}%\nVAPID_PRIVATE_KEY={s}%\nVAPID_SUBJECT=mailto:me@example.com\n",
+    "Go": 'o := Options{{\n Subscriber: "mailto:me@example.com",\n VAPIDPublicKey: "{p}",\n'
+    ' VAPIDPrivateKey: "{s}"}}',
+}
+
+
+@pytest.mark.parametrize("template", CONTACTS.values(), ids=CONTACTS)
+def test_the_contact_of_a_text_is_taken_with_its_pair(template):
+    file = key_file_reader.read(template.format(p=PUBLIC, s=PRIVATE))
+    assert file.subject == SUBJECT and not file.exchanged
+    two = template.format(p=PUBLIC, s=PRIVATE) + "\nmailto:you@example.com"
+    assert key_file_reader.read(two).subject in ("", SUBJECT)
+
+
+def test_a_call_has_its_arguments_in_one_order():
+    file = key_file_reader.read(f"webpush.setVapidDetails(mail, '{PRIVATE}', '{PUBLIC}')")
+    assert file.exchanged and file.advice.name == "keys-exchanged"
+    assert not key_file_reader.read(f"setVapidDetails(mail, '{PUBLIC}', '{PRIVATE}')").exchanged
+
+
+def test_several_pairs_in_a_file_are_noticed():
+    two = [
+        f"{name}_VAPID_PUBLIC_KEY={public}\n{name}_VAPID_PRIVATE_KEY={private}\n"
+        for name, (public, private) in (("STAGING", OTHERS), ("PROD", (PUBLIC, PRIVATE)))
+    ]
+    assert key_file_reader.read("".join(two)).several
+    assert not key_file_reader.read(two[0]).several and not key_file_reader.read(two[0] * 2).several
+    assert not key_file_reader.read(f"APPLE_PRIVATE_KEY={OTHERS[1]}\n{two[1]}").several
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("YAML, or lines like it", "web-push-private-key: {s}\nweb-push-file: /var/cache/webpush.db\n"),
+        ("code in Rust, Go, C or the like", 'const (\n\tprivateKey = "{s}"\n)\n'),
+        ("code in JavaScript, Rust or Swift", 'let privateKey = "{s}"'),
+        ("JavaScript", "const privateKey = '{s}'"),
+        ("a JWK in a variable", "VAPID_KEYS='{j}'"),
+    ],
+)
+def test_the_form_of_a_file_is_told(form, text):
+    key = p256.load_private(bytes(range(1, 33)))
+    file = key_file_reader.read(text.format(s=PRIVATE, j=json.dumps(jwk(key))))
+    assert file.form == form and file.private.spelling.raw == bytes(range(1, 33))

@@ -224,3 +224,93 @@ def test_a_key_of_printable_bytes_is_one_if_it_is_nothing_else(raw):
     found = recognize(base64url.encode(raw))
     assert (found.kind, found.raw, found.name) == (Kind.PRIVATE, raw, "")
     assert recognize(raw).kind is None, "this is a text"
+
+
+# --- a key that was damaged on its way -----------------------------------------------------------
+
+WANTED = {Kind.PUBLIC: 87, Kind.PRIVATE: 43, Kind.AUTH: 22}
+DAMAGED = [
+    (Kind.PRIVATE, -1, 0),
+    (Kind.PRIVATE, -2, 0),
+    (Kind.PRIVATE, -3, 0),
+    (Kind.PRIVATE, 0, 1),
+    (Kind.PRIVATE, 0, 2),
+    (Kind.AUTH, -1, 0),
+    (Kind.AUTH, 0, 3),
+    (Kind.PUBLIC, -2, 0),
+    (Kind.PUBLIC, 0, 2),
+]
+
+
+@pytest.mark.parametrize(("kind", "cut", "more"), DAMAGED)
+def test_a_character_too_few_or_too_many_is_counted(kind, cut, more):
+    text = {Kind.PUBLIC: PUBLIC, Kind.PRIVATE: PRIVATE, Kind.AUTH: AUTH}[kind]
+    text = text[: cut or None] + more * "k"
+    found = advise(text, kind)
+    assert found.name == "length"
+    assert found.what == f"{len(text)} characters long, and {WANTED[kind]} are wanted"
+    assert found.turn == "Copy it again, from the first character to the last."
+
+
+@given(KEYS)
+def test_a_cut_key_is_no_number_without_its_leading_zero(key):
+    private = base64url.encode(writers.private_of(key))
+    for text in (private[:-1], private[1:]):
+        found = advise(text, Kind.PRIVATE)
+        # Without its first character a key may be the whole bytes of a shorter number.
+        assert (found.name == "length" and "zero byte" not in found.turn) or found.name == "31-bytes"
+        assert "Copy it again" in found.turn and "last character" not in found.what
+
+
+MENDED = {
+    "with-dashes": lambda text: text.replace("-", "\u2013"),
+    "with-dashes, others": lambda text: text.replace("-", "\u2011"),
+    "markdown-escaped": lambda text: text.replace("_", "\\_"),
+    "quoted-printable": lambda text: "3D" + text,
+    "pasted-twice": lambda text: text + text,
+}
+
+
+@pytest.mark.parametrize("how", MENDED)
+@pytest.mark.parametrize("raw", [b"\xfb\xef\xbe" * 10 + b"\xfb\xef", p256.raw_public(
+    p256.load_private(bytes(30) + b"\x04\x02"))], ids=["private", "public"])  # fmt: skip
+def test_what_programs_do_to_a_key_is_undone(how, raw):
+    text = base64url.encode(raw)
+    assert "-" in text or "_" in text
+    changed = MENDED[how](text)
+    if changed != text:
+        found = recognize(changed)
+        assert (found.name, found.raw) == (how.partition(",")[0], raw)
+
+
+LINES = pem(KEY).strip().split("\n")
+PEMS = {
+    "marked-lines >": "\n".join(f"> {line}" for line in LINES),
+    "marked-lines +": "\n".join(f"+{line}" for line in LINES),
+    "marked-lines 1": "\n".join(f"{at}  {line}" for at, line in enumerate(LINES, 1)),
+    "marked-lines #": "\n".join(f"# {line}" for line in LINES),
+    "line-by-line": "\n".join(f'    "{line}\\n" +' for line in LINES),
+    "line-by-line of C": "const char *key =\n" + "\n".join(f'"{line}\\n"' for line in LINES) + ";",
+    "with-markup": "<br>\n".join(LINES),
+    "with-markup <p>": "".join(f"<p>{line}</p>" for line in LINES),
+    "with-dashes": pem(KEY).replace("--", "\u2014"),
+    "with-dashes, mixed": pem(KEY).replace("-----", "\u2014\u2013\u2014"),
+    "pem-boundaries four": pem(KEY).replace("-----BEGIN", "----BEGIN"),
+    "pem-boundaries six": pem(KEY).replace("-----END", "------END"),
+    "pem-boundaries nbsp": pem(KEY).replace("BEGIN PRIVATE", "BEGIN\u00a0PRIVATE"),
+    "pem-names": pem(KEY).replace("BEGIN PRIVATE", "BEGIN EC PRIVATE"),
+    "pem-begin": "\n".join(LINES[1:]),
+}
+
+
+@pytest.mark.parametrize("name", PEMS)
+def test_a_pem_with_something_at_its_lines_is_named_and_read(name):
+    found = recognize(PEMS[name])
+    assert found.raw == writers.private_of(KEY) and found.kind is Kind.PRIVATE
+    assert found.layers[0].name == name.split()[0].rstrip(",") and "a private key" in found.what
+    assert found.what.count("PEM text") == 1
+
+
+def test_a_longer_text_is_not_asked_to_be_copied_again():
+    assert advise(91 * "Ab1", Kind.PRIVATE).turn == "Put the private key there."
+    assert advise("00" + bytes(range(1, 33)).hex(), Kind.PRIVATE).what == "hexadecimal"
