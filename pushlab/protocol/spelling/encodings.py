@@ -81,8 +81,12 @@ def _normal_dashes(text: str) -> Inside:
 
 def _marked(text: str) -> Inside:
     """Take off what a mail, a comparison or an editor writes before each line of a PEM."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    marks = [MARK.match(line) for line in lines] if "BEGIN" in text else []
+    # What a mail says before and after it may have no mark.
+    whole = [line for line in text.splitlines() if line.strip()]
+    start = next((at for at, line in enumerate(whole) if "BEGIN" in line), len(whole))
+    end = next((at for at in range(start, len(whole)) if "END" in whole[at]), -1)
+    lines = whole[start : end + 1]
+    marks = [MARK.match(line) for line in lines]
     if len(marks) < 3 or not all(marks):
         return None
     return "\n".join(line[mark.end() :] for line, mark in zip(lines, marks, strict=True) if mark)

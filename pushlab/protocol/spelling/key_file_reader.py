@@ -241,12 +241,19 @@ def _broken_lines(text: str) -> KeyFile | None:
         return _mended(
             RUN_TOGETHER.sub(r"\1\n\2", text), seen, f"Write {together[2]}=… in its own line."
         )
-    for found in WRAPPED.finditer(text):
+    wrapped: list[str] = []
+
+    def join(found: re.Match[str]) -> str:
         name, start, rest = found.groups()
-        if len(start) + len(rest) == KEY_LENGTHS[name]:
-            seen = f"the value of {name} goes on in the next line"
-            mended = f"{text[: found.start()]}{name}={start}{rest}{text[found.end() :]}"
-            return _mended(mended, seen, "Write the whole value in one line.")
+        if len(start) + len(rest) != KEY_LENGTHS[name]:
+            return found[0]
+        wrapped.append(name)
+        return f"{name}={start}{rest}"
+
+    joined = WRAPPED.sub(join, text)
+    if wrapped:
+        seen = f"the value of {wrapped[0]} goes on in the next line"
+        return _mended(joined, seen, "Write the whole value in one line.")
     return None
 
 

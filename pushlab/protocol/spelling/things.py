@@ -165,7 +165,7 @@ THINGS: tuple[Thing, ...] = (
         r"|(?:~|\.{1,2}|[A-Za-z]:)?[/\\][\w .-]+(?:[/\\][\w .-]+)+"
         # Code that puts the path together, or reads the file.
         r"|[\w.]{1,40} ?[+/] ?[\"'][\w ./-]{1,80}\.(?:pem|key|p8|der)[\"']"
-        r"|[\w.]{1,40}\([^()\n]{0,80}\.(?:pem|key|p8|der)[\"'][^()\n]{0,20}\)"),
+        r"|[\w.]{1,40}\([^()\n]{0,80}\.(?:pem|key|p8|der)[\"'][^()\n]{0,20}\)(?:\.\w{1,20}\([^()\n]{0,20}\))?"),
     _row("is-json", "a JSON object or array", "Put the value of the right member there.",
         r"[\[{].*[\]}]"),
     _row("lost-its-case", "a text in small letters alone, or in capitals: a key has both",

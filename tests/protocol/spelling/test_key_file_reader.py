@@ -417,6 +417,10 @@ BROKEN = {
         f"VAPID_PUBLIC_KEY={PUBLIC[:60]}\n{PUBLIC[60:]}\nVAPID_PRIVATE_KEY={PRIVATE}\n",
         "VAPID_PUBLIC_KEY goes on in the next line",
     ),
+    "both are wrapped": (
+        f"VAPID_PUBLIC_KEY={PUBLIC[:60]}\n{PUBLIC[60:]}\nVAPID_PRIVATE_KEY={PRIVATE[:9]}\n{PRIVATE[9:]}\n",
+        "VAPID_PUBLIC_KEY goes on in the next line",
+    ),
     "wrapped with a backslash": (
         f"VAPID_PRIVATE_KEY={PRIVATE[:20]}\\\n{PRIVATE[20:]}\n",
         "VAPID_PRIVATE_KEY goes on in the next line",

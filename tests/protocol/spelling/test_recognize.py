@@ -286,6 +286,7 @@ def test_what_programs_do_to_a_key_is_undone(how, raw):
 LINES = pem(KEY).strip().split("\n")
 PEMS = {
     "marked-lines >": "\n".join(f"> {line}" for line in LINES),
+    "marked-lines in a mail": "You wrote:\n" + "\n".join(f"> {line}" for line in LINES) + "\nThanks",
     "marked-lines +": "\n".join(f"+{line}" for line in LINES),
     "marked-lines 1": "\n".join(f"{at}  {line}" for at, line in enumerate(LINES, 1)),
     "marked-lines #": "\n".join(f"# {line}" for line in LINES),

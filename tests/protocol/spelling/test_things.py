@@ -35,7 +35,8 @@ REFERENCES = [
 
 PATHS = [
     "file:///etc/vapid/private.pem", "@private_key.pem", "BASE_DIR + '/private_key.pem'",
-    "fs.readFileSync('vapid.pem')", 'os.path.join(BASE_DIR, "private_key.pem")',
+    "fs.readFileSync('vapid.pem')", "open('vapid.pem').read()", "readFile('a.pem').toString('utf8')",
+    'os.path.join(BASE_DIR, "private_key.pem")',
 ]  # fmt: skip
 
 CASES = [
