@@ -10,13 +10,13 @@ const HERE = `http://127.0.0.1${location.port && `:${location.port}`}${location.
 const named = (...names) => ({ name }) => names.includes(name);
 const saying = (name, words) => (error) => error.name === name && words.test(error.message);
 
-// Both Chromium's name of it and everyone else's.
 const SITE_DATA = {
   id: "site-data-blocked", clinic: 24,
   means: "The browser does not let this page have a service worker.",
   todo: "Allow cookies and site data for this page, then reload it. In Brave, lower the Shields " +
     "for it.",
 };
+// Chromium throws this, and other browsers a SecurityError.
 const BLOCKED = saying("NotSupportedError", /denied permission/i);
 
 const NEW_LINK =
@@ -87,8 +87,9 @@ export const FAULTS = [
   { id: "worker-refused", clinic: 24, at: "worker",
     thrown: ({ name }, { script }) => name === "TypeError" && script?.status >= 400,
     means: ({ script }) => `Instead of sw.js, the server sends an error: ${script.status}.`,
-    todo: "401 and 403 mean a login: sign in again, in this browser. From 500 on, the server, or " +
-      "a proxy before it, has failed: is the lab still running? Then register again." },
+    todo: "401 and 403 mean a login: sign in again, in this browser. 429 means too many requests: " +
+      "wait. From 500 on, the server, or a proxy before it, has failed: is the lab still " +
+      "running? Then register again." },
   { id: "worker-not-fetched", clinic: 24, at: "worker",
     thrown: ({ name }, { script }) => name === "TypeError" && script === null,
     means: "The browser could not fetch sw.js.",
@@ -151,12 +152,12 @@ export const FAULTS = [
   { id: "worker-not-active", clinic: 24, at: "subscription", // Safari says InvalidStateError
     thrown: ({ name, message }) =>
       ["AbortError", "InvalidStateError"].includes(name) &&
-      /(no|an) active service worker/i.test(message),
+      /no (active )?service worker|an active service worker/i.test(message),
     means: "The worker was not active yet, and only an active one can be subscribed.",
     todo: "Subscribe again. In code, wait for navigator.serviceWorker.ready first." },
   { id: "another-key", clinic: 19, at: "subscription",
     thrown: ({ name, message }, { keyFits }) =>
-      name === "InvalidStateError" && (keyFits === false || /another key|different/i.test(message)),
+      name === "InvalidStateError" && (keyFits === false || /another key|different|does not match/i.test(message)),
     stands: ({ keyFits }) => keyFits === false,
     means: "This browser has a subscription that was made for another application server key.",
     todo: "Press Subscribe to push: the page ends the old subscription and makes a new one. If " +
@@ -184,7 +185,7 @@ export const FAULTS = [
     todo: "Open brave://settings/privacy, switch on “Use Google services for push messaging”," +
       " and restart Brave." },
   { id: "profile-damaged", clinic: 21, at: "subscription",
-    thrown: saying("AbortError", /storage/i),
+    thrown: saying("AbortError", /storage|database/i),
     means: "The browser cannot store the subscription in its profile.",
     todo: "Is the disk full? Restart the browser, or try a new profile." },
   { id: "no-push-service", clinic: 21, at: "subscription",
@@ -206,8 +207,12 @@ export const FAULTS = [
       "ordinary window." },
   { id: "not-user-visible", clinic: 22, at: "subscription",
     thrown: saying("NotAllowedError", /user.?visible/i),
-    means: "You allowed notifications, but subscribe() was called without userVisibleOnly: true.",
+    means: "subscribe() was called without userVisibleOnly: true.",
     todo: "Pass userVisibleOnly: true, a promise to show every push. Only Firefox works without." },
+  { id: "too-many-subscriptions", clinic: 22, at: "subscription",
+    thrown: saying("NotAllowedError", /maximum/i),
+    means: "This browser keeps no more subscriptions than it has.",
+    todo: "Clear the data of sites that you do not need, then subscribe again." },
   { id: "refused-though-allowed", clinic: 22, at: "subscription",
     thrown: ({ name }, { permission }) => name === "NotAllowedError" && permission === "granted",
     means: "You allowed notifications, and the browser refuses to subscribe all the same.",

@@ -242,6 +242,13 @@ def test_the_doctor_says_of_a_file_what_the_import_says(content):
     assert found[0].fix.rstrip(".") == str(refused.value.hint).rstrip(".")
 
 
+def test_a_command_in_place_of_a_value_is_told_by_both():
+    content = b"VAPID_PRIVATE_KEY=$(cat key)"
+    with pytest.raises(KeyFileMalformed, match="is a reference to a value that is kept elsewhere"):
+        key_sources.convert(content)
+    assert "is a reference to a value that is kept elsewhere" in examine_keys(content)[0][0].seen
+
+
 @pytest.mark.parametrize("mark", [3 * '"', "`", 3 * "'"])
 def test_a_pem_in_code_is_read_by_the_doctor_and_by_the_import(mark):
     content = f"VAPID_PRIVATE_KEY = {mark}{KEYS.to_pem().decode()}{mark}".encode()
@@ -990,6 +997,7 @@ def test_the_table_escapes_and_has_the_colours_of_the_theme():
 def test_each_finding_that_the_doctor_can_make_is_provoked_here():
     folder = Path(sys.modules["pushlab.doctor"].__file__).parent
     # What it says of a whole request is provoked in tests/doctor.
+    # These two examine a captured request, and tests/doctor provokes their findings.
     parts = [path for path in folder.glob("*.py") if path.stem not in ("request", "authorization")]
     source = "\n".join(path.read_text("utf-8") for path in parts)
     source = source.replace('bad("ttl-text"', "")  # An example of a docstring.
@@ -1086,3 +1094,8 @@ def test_a_file_that_is_far_too_large_is_not_read(command, tmp_path):
     (tmp_path / "large").write_bytes(bytes(70000))
     done = command("--keys", tmp_path / "large")
     assert done.returncode == 2 and "large" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["push/xxx", "push/[a]", "p/{x}", "p/a...b", "p?to=https://a.example/"])
+def test_nothing_is_said_of_a_path_on_this_machine(path):
+    assert codes(examine_subscription(sub(endpoint=f"http://localhost:8080/{path}"), NOW)) == []

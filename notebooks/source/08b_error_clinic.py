@@ -316,7 +316,7 @@ print("too early", ask(EARLY, list(lab.keys.public)))
 # %% [markdown]
 # A missing script is a `TypeError`; the wrong type and the wide scope are both `SecurityError`. The last
 # script is right: it is the control. If `subscribe()` comes too early, Chromium throws `AbortError: …
-# no active Service Worker`, and Safari `InvalidStateError` (reported), while Firefox subscribes a worker
+# no active Service Worker`, and Safari `InvalidStateError` (WebKit's source), while Firefox subscribes a worker
 # that is still being installed.
 #
 # **The cure:** serve the script from the top of the site, as `text/javascript`. Look at the error of

@@ -245,8 +245,10 @@ def explained(place: str, content: bytes, reason: PushlabError) -> PushlabError:
     if isinstance(reason, KeyMismatch):
         return KeyMismatch(f"{place}: {reason.detail}")
     if found := key_file_reader.read(content).advice:
-        # What is wrong with a JWK does not matter where the file is no JWK.
-        detail = "" if found.name in key_file.WHOLE_FILE else f"{reason.detail}: "
+        # What is wrong with a JWK does not matter where the file is no JWK, and the alphabet no more
+        # where the text is too long or too short.
+        is_whole = found.name in key_file.WHOLE_FILE or found.name.endswith("length")
+        detail = "" if is_whole else f"{reason.detail}: "
         return KeyFileMalformed(f"{place}: {detail}{found.what}", hint=found.turn)
     hint = reason.hint if isinstance(reason, NotUtf8) else ""
     return KeyFileMalformed(f"{place}: {reason.detail}", hint=hint)

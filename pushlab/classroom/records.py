@@ -44,6 +44,7 @@ from pushlab.errors import (
     UnableToWriteDatabase,
     UnknownParticipant,
 )
+from pushlab.errors.servers import INVALID_TOKEN
 
 Result = TypeVar("Result")
 
@@ -188,7 +189,7 @@ class ClassRecords:
         query = select(participants.c.number).where(participants.c.digest == _digest(secret))
         number = self._read(lambda connection: connection.execute(query).scalar())
         if number is None:
-            raise NotInClass
+            raise NotInClass(headers=INVALID_TOKEN)
         return number
 
     def record(self, participant: int, received: Collection[ReceivedAttempt]) -> int:

@@ -21,7 +21,7 @@ US = "application server"
 FORM = "Send Authorization: vapid t=<token>, k=<public key>"
 TO_ENDPOINT = f"POST to the endpoint of the subscription. {FORM}."
 
-LEFT_OUT = r"[\[<]?(?i:redacted|filtered|hidden|masked|token|secret)[\]>]?|\*{3,}"
+LEFT_OUT = r"[\[<]?(?i:redacted|filtered|hidden|masked)[\]>]?|\*{3,}"
 SHORTENED = r"[^,;\s]*(?:\.{3}|…|â\x80¦)"
 
 
@@ -44,6 +44,11 @@ IN_PLACE_OF_A_VALUE = (
     ("was shortened for people to read", AS_SENT, SHORTENED),
     ("is an object of JavaScript or Python, as text", MADE_OF, r"\[object \w+\]|<[\w. ]+ at 0x\w+>"),
     ("is a word for nothing, as text", MADE_OF, r"undefined|null|None|nil|NaN|true|false"),
+    (
+        "is a placeholder that nobody has replaced",
+        "Put the token there, and the public key after k=.",
+        r"[\[<](?i:token|jwt|secret)[\]>]|(?i:token|jwt|secret|your[_-]\w+)",
+    ),
     ("is Python's b'…'", "Call .decode() on it before the header is made.", r"b'[^']*'|b\"[^\"]*\""),
 )
 VALUES = _rows(*IN_PLACE_OF_A_VALUE)
@@ -51,7 +56,7 @@ VALUES = _rows(*IN_PLACE_OF_A_VALUE)
 
 HEADERS = _rows(
     *IN_PLACE_OF_A_VALUE,
-    ("has something else than a space after vapid", f"{FORM}.", r"(?i:vapid)(?=[^ \w]).*"),
+    ("has something other than a space after vapid", f"{FORM}.", r"(?i:vapid)(?=[^ \w]).*"),
     ("has no vapid in front of t and k", f"{FORM}.", r"[tk]\s*=.*"),
     ("is a token by itself", f"{FORM}.", r"eyJ[\w.-]+"),
     ("has a server key of Firebase's own API, which is not web push", TO_ENDPOINT, r"(?i:key)\s*=.*"),
@@ -141,7 +146,8 @@ def _in_place(header: str) -> Iterator[Finding]:
 def _in_place_of_k(value: str) -> Iterator[Finding]:
     if recognize(value).kind is Kind.PRIVATE:
         seen = "k is perhaps the private key: it is as long as one, and the public key has 65 bytes"
-        fix = f"If it is, it was sent to the push service: make a new pair ({command('keys')})."
+        new = command("keys --file NEW")
+        fix = f"If it is, it was sent to the push service: make a new pair ({new}), and subscribe again."
     elif advice := advise(value, Kind.PUBLIC):
         seen, fix = f"k is {advice.what}", advice.turn
     else:

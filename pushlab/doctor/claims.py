@@ -119,13 +119,16 @@ def _renamed(finding: Finding, members: JsonObject) -> Finding:
     if not name:
         return finding
     names = (name, *OTHER_NAMES[name])
-    other = next((other for other in members if str(other).strip().lower() in names), None)
+    others = (other for other in members if other != name and str(other).strip().lower() in names)
+    other = next(others, None)
     if other is None:
         return finding
     seen = finding.seen.replace(
         "is missing", f"is missing, and {show(str(other))} is no claim of VAPID", 1
     )
-    fix = f"Call it {name}: a claim has three small letters."
+    fix = f"Call it {name}: the names of these claims have three small letters."
+    if str(other).strip().lower() == "endpoint":
+        fix = f"{fix} It has the scheme, the host and the port of the endpoint, and nothing else."
     return replace(finding, seen=seen, fix=fix)
 
 

@@ -119,7 +119,7 @@ class Inspection:
 
     @property
     def where(self) -> str:
-        """Return to which push service the request goes. What follows its host is a secret."""
+        """Return the origin that the request goes to. What follows it is a secret."""
         origin = show(origins_only(self.request.url.strip())).removesuffix("…").rstrip("/")
         return f"{origin}/…" if "://" in origin else "(no URL)"
 

@@ -31,8 +31,16 @@ class PushlabError(Exception):
         for name, value in facts.items():
             setattr(cls, name, value)
 
-    def __init__(self, detail: str = "", *, hint: str = "", fault: str = "") -> None:
-        """Make an error. ``hint``, ``fault``: where this case is known better than its class."""
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        hint: str = "",
+        fault: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make an error. ``hint``, ``fault``, ``headers``: where this case differs from its class."""
+        self.headers = self.headers if headers is None else headers
         self.detail = detail or (type(self).__doc__ or "").strip()
         self.hint = (hint.rstrip(".") if hint.endswith(".") else hint) or self.hint
         self.fault = fault or self.fault

@@ -65,10 +65,6 @@ class CrossOrigin(RequestError, status=403, rfc="RFC 6454 §7"):
 class InstructorOnly(RequestError, status=401, rfc="RFC 6750 §2.1", headers=CHALLENGE):
     """This is for the instructor of the room."""
     hint = "Open the instructor's link that the lab prints; a program sends 'Authorization: Bearer TOKEN' with PUSHLAB_TOKEN"
-    def __init__(self, detail: str = "", *, invalid_token: bool = False) -> None:
-        if invalid_token:
-            self.headers = INVALID_TOKEN
-        super().__init__(detail)
 
 class WrongCode(RequestError, status=403):
     """The instructor's link has been used already, or it is too old."""
@@ -78,8 +74,7 @@ class TooManyGuesses(RequestError, status=429, rfc="RFC 6585 §4"):
     """Too many wrong tokens or codes came from this address."""
     hint = "Wait as long as Retry-After says, and take a new instructor's link"
     def __init__(self, detail: str = "", seconds: int = 1) -> None:
-        self.headers = {"Retry-After": str(seconds)}
-        super().__init__(detail)
+        super().__init__(detail, headers={"Retry-After": str(seconds)})
 
 class TooManyConnections(RequestError, status=503, rfc="RFC 9110 §15.6.4"):
     """This server has as many connections as it accepts."""
@@ -93,8 +88,7 @@ class TooManyRequests(RequestError, status=429, rfc="RFC 6585 §4"):
     """A client sends more requests than this server allows."""
     hint = "Ask less often"
     def __init__(self, detail: str = "", seconds: int = 0) -> None:
-        self.headers = {"Retry-After": str(seconds)} if seconds else {}
-        super().__init__(detail)
+        super().__init__(detail, headers={"Retry-After": str(seconds)} if seconds else {})
 
 class RunUnderWay(RequestError, status=409, rfc="RFC 9110 §15.5.10"):
     """This notify-all is being sent, and a second sender would send its messages twice."""

@@ -229,6 +229,8 @@ def _refusal(
     found = advise_subscription(value, wanted)
     if found is None or found.name == "is-the-auth-secret":
         return error(detail)  # The number of bytes, and the error's own hint, say it better.
+    if found.name == "length":  # The strict reader could only guess which character is missing.
+        return error(f"{detail.partition(' ')[0].rstrip(':')} is {found.what}", hint=found.turn)
     # The strict reader has named what is wrong with an alphabet.
     what = "" if found.name in ALPHABETS else f": it is {found.what}"
     fault = SENDER if found.turn == FROM_THE_BROWSER else ""
@@ -258,9 +260,12 @@ def _load_p256dh(raw: bytes | None) -> ec.EllipticCurvePublicKey:
 
 
 NULL_AS_TEXT = re.compile(
-    r"(?i)\s*(?:null|undefined|none|nil|0|-1"
-    r"|(?:0001|19[67]\d)-\d\d-\d\d.*|\d\d?[/.]\d\d?[/.](?:0001|19[67]\d)\b.*)?\s*"
+    r"(?i)(?:null|undefined|none|nil|0|-1"
+    r"|(?:0001|19[67]\d)-\d\d-\d\d.*|\d\d?[/.]\d\d?[/.](?:0001|19[67]\d)\b.*)?"
 )
+MAX_TIME_TEXT = 40
+"""Characters of a time that is written as text, at most."""
+
 STORE_NULL = "Write null as the browser gave it, or leave the member out, and keep the subscription"
 
 
@@ -271,7 +276,7 @@ def stands_for_null(time: object) -> bool:
     [True, True, True, False, False]
     """
     if isinstance(time, str):
-        return NULL_AS_TEXT.fullmatch(time) is not None
+        return len(time) <= MAX_TIME_TEXT and NULL_AS_TEXT.fullmatch(time.strip()) is not None
     return time is False or (is_number(time) and time < FIRST_TIME)
 
 

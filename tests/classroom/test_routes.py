@@ -75,7 +75,8 @@ def test_only_a_participant_s_own_secret_is_a_participant(room):
         for secret in ("", "wrong", TOKEN):
             reply = ask(room, route, value, secret)
             assert error(reply) == (401, "not-in-class"), route
-            assert reply.headers["WWW-Authenticate"].startswith('Bearer realm="pushlab"')
+            named = ', error="invalid_token"' if secret else ""  # RFC 6750 §3.1
+            assert reply.headers["WWW-Authenticate"] == f'Bearer realm="pushlab"{named}'
 
 
 def test_without_a_room_there_is_no_class(background):

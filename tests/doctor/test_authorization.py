@@ -34,13 +34,16 @@ HEADERS = {
     f"vapid t={TOKEN}, k={PUBLIC.hex()}": "k is hexadecimal",
     f"vapid t={TOKEN}, k={base64url.encode(PUBLIC[1:])}": "without its first byte",
     f"vapid t={TOKEN}, k={K}=": "k is base64url with padding",
+    "vapid t=<token>, k=<public key>": "t is a placeholder",
+    f"vapid t=<jwt>, k={K}": "t is a placeholder",
+    f"vapid t=YOUR_TOKEN, k={K}": "t is a placeholder",
     "[REDACTED]": LEFT_OUT,
     "<redacted>": LEFT_OUT,
     "********": LEFT_OUT,
     "[object Object]": "an object",
     "undefined": NOTHING,
-    f"vapid: t={TOKEN}, k={K}": "something else than a space after vapid",
-    f"vapid%20t%3D{TOKEN}": "something else than a space after vapid",
+    f"vapid: t={TOKEN}, k={K}": "something other than a space after vapid",
+    f"vapid%20t%3D{TOKEN}": "something other than a space after vapid",
     f"t={TOKEN}, k={K}": "no vapid in front",
     TOKEN: "a token by itself",
     "key=AIza" + "S" * 35: "a server key of Firebase",
@@ -50,8 +53,8 @@ HEADERS = {
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_what_stands_in_the_header_is_named(header):
-    (finding,) = [one for one in examine_request(request(Authorization=header), NOW)
-                  if one.level is Level.BAD]  # fmt: skip
+    finding, *_ = [one for one in examine_request(request(Authorization=header), NOW)
+                   if one.level is Level.BAD]  # fmt: skip
     assert HEADERS[header] in finding.seen and finding.fix
     for secret in (TOKEN, K, P, "ya29.", "AIza"):
         assert secret[:12] not in f"{finding.seen} {finding.fix}"

@@ -24,6 +24,17 @@ def test_a_claim_under_another_name_is_told(ours, theirs):
     assert f"Call it {ours}" in finding.fix
 
 
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_claim_that_is_null_has_its_name(name):
+    findings = examine_claims(CLAIMS | {name: None}, now=0)
+    assert findings and not any("is no claim" in one.seen or "Call it" in one.fix for one in findings)
+
+
+def test_an_endpoint_in_place_of_aud_gets_shorter():
+    (finding,) = examine_claims({"endpoint": "x", "exp": 3600, "sub": CLAIMS["sub"]}, now=0)
+    assert "the scheme, the host and the port" in finding.fix
+
+
 def test_a_claim_that_is_missing_is_missing():
     (finding,) = examine_claims({"aud": CLAIMS["aud"], "exp": 3600, "x" * 40: 1}, now=0)
     assert finding.seen.startswith("sub is missing: ")

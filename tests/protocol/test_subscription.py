@@ -23,7 +23,7 @@ from pushlab.protocol.spelling.encodings import ENCODINGS
 from pushlab.protocol.spelling.recognize import FOR_ANY_KEY
 from pushlab.protocol.spelling.shapes import SHAPES
 from pushlab.protocol.spelling.things import THINGS
-from pushlab.protocol.subscription import PushSubscription
+from pushlab.protocol.subscription import PushSubscription, stands_for_null
 
 ENDPOINT = "https://push.example.net/push/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV"
 P256DH = p256.raw_public(p256.load_private(bytes(31) + b"\x01"))
@@ -476,3 +476,20 @@ def test_an_endpoint_that_was_packed_into_something_is_told(endpoint, words):
         PushSubscription.from_json(members(endpoint=endpoint))
     assert words in caught.value.detail and caught.value.fault == "application server"
     assert "JzLQ3raZ" not in str(caught.value)
+
+
+LONG_TIMES = [" " * 60_000 + "x", "1970-01-01" + " " * 60_000 + "\nx", "1/1/1970" * 8000]
+
+
+@pytest.mark.parametrize("time", LONG_TIMES)
+def test_a_long_text_in_place_of_a_time_is_refused_at_once(time):
+    assert not stands_for_null(time)
+
+
+@pytest.mark.parametrize(("name", "cut"), [("auth", -1), ("p256dh", -2), ("p256dh", None)])
+def test_a_length_that_is_wrong_is_said_alone(name, cut):
+    text = members()["keys"][name][:cut] + ("kk" if cut is None else "")
+    with pytest.raises((BadAuth, BadP256dh)) as caught:
+        PushSubscription.from_json(members(**{name: text}))
+    wanted = 22 if name == "auth" else 87
+    assert caught.value.detail == f"{name} is {len(text)} characters long, and {wanted} are wanted"

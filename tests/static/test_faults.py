@@ -487,7 +487,11 @@ REFUSED_KEYS = {"firefox": COMPRESSED, "chromium": OFF_CURVE}
 ELSEWHERE = [
     ("InvalidStateError", "Subscribing for push requires an active service worker",
      "worker-not-active"),
+    ("AbortError", "Registration failed - no Service Worker", "worker-not-active"),
     ("InvalidStateError", "Document is detached from window", "page-outdated"),
+    ("InvalidStateError", "Provided applicationServerKey does not match the key.", "another-key"),
+    ("AbortError", "Failed due to internal database error", "profile-damaged"),
+    ("NotAllowedError", "Reached maximum push subscription count", "too-many-subscriptions"),
     ("AbortError", "Registration failed - storage error", "profile-damaged"),
     ("AbortError", "Registration failed - push service not available", "no-push-service"),
     ("AbortError", "No connection to push daemon", "no-push-service"),

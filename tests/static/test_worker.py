@@ -102,6 +102,22 @@ def test_every_push_is_shown(listening):
         shown = now
 
 
+FORGETFUL = """() => {
+  PushManager.prototype.getSubscription = () => Promise.reject(new DOMException("no", "AbortError"));
+}"""
+
+
+def test_a_push_is_shown_and_told_though_the_worker_does_not_know_its_subscription(listening, journal):
+    listening.worker.evaluate(FORGETFUL)
+    listening.deliver('{"title": "Hello"}')
+    assert [one["title"] for one in listening.shows(1)] == ["Hello"]
+    listening.page.wait_for_function(
+        "() => document.getElementById('events').textContent.includes('shown')"
+    )
+    whats = [event.what for event in journal.events()]
+    assert "notification shown" in whats and "push received" not in whats
+
+
 # Asks again and again which notifications are shown, as a page does that is told of every step.
 ASK_ALL_THE_TIME = """async () => {
   const { notificationsShown } = await import("./push.js");

@@ -12,7 +12,7 @@ from pushlab.errors import BrowserFailed, TimedOut
 from pushlab.protocol import base64url, encryption, p256
 from pushlab.useragent.base import Notification
 from pushlab.useragent.http_client import HttpClient
-from pushlab.useragent.virtual import VirtualUserAgent
+from pushlab.useragent.virtual import VirtualUserAgent, read
 
 APPLICATION_SERVER = ec.derive_private_key(20, ec.SECP256R1())
 KEY = p256.raw_public(APPLICATION_SERVER)
@@ -523,3 +523,15 @@ def test_no_secret_is_in_a_repr(run, parties):
             assert base64url.encode(agent.subscription.auth) not in shown
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "kind"),
+    [
+        (b'{"title": "Hello', "broken"), (b"{", "broken"), (b"{" * 100_000, "broken"),
+        (b'{"title": "Hello"}', "json"), (b"null", "text"), (b"[1, 2]", "text"), (b'{"title": 7}', "text"),
+        (b"Hello", "text"), (None, "none"),
+    ],
+)  # fmt: skip
+def test_a_payload_has_the_kind_that_the_worker_gives_it(plaintext, kind):
+    assert read(plaintext)[0] == kind

@@ -52,6 +52,10 @@ RETRY_DEADLINE = 20.0
 """Seconds after which no further attempt for a message begins."""
 
 
+NO_WORD = re.compile(r"[0-9A-Z]")
+"""A sign that a part of a path is no word."""
+
+
 class DeliveryQueue(Protocol):
     """The queue that a message of a notify-all comes from. It learns from the message's responses.
 
@@ -246,9 +250,9 @@ async def _ended(response: Future[Response]) -> None:
 class Secrets:
     """The parts of an endpoint that must not be shown: all of it, its path, and what only it has.
 
-    A part with a capital or a digit is taken for no word. Each is hidden as it stands in the endpoint,
-    and without its percent-encoding. They are worked out only when a text is to be shown, which for
-    most responses is not the case.
+    A part that has a capital letter or a digit is not taken for a word. Each is hidden as it stands in
+    the endpoint, and without its percent-encoding. They are worked out only when a text is to be shown,
+    which for most responses is not the case.
 
     >>> list(Secrets("https://push.example.net/v2/JzLQ3raZ"))
     ['https://push.example.net/v2/JzLQ3raZ', '/v2/JzLQ3raZ', 'JzLQ3raZ']
@@ -268,6 +272,3 @@ class Secrets:
             yield part
             if (decoded := unquote(part)) != part:
                 yield decoded
-
-
-NO_WORD = re.compile(r"[0-9A-Z]")

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from pushlab.errors import BadResponse
@@ -67,11 +68,16 @@ class PushResponse:
         {'reason': 'BadJwtToken'}
         >>> PushResponse(403, body=b"BadJwtToken").json()
         """
-        try:
-            value: object = json.loads(self.text())
-        except (ValueError, RecursionError):
-            return None
-        return value
+        return _json_of(self.body)
+
+
+@lru_cache(maxsize=8)  # A refusal is asked for it several times.
+def _json_of(body: bytes) -> object:
+    try:
+        value: object = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,13 @@ LOGIN = Explanation("refused", "What answered wants a login, and a push service 
 OWN_HEADERS = ("cf-mitigated", "x-squid-error")
 """Headers of filters and proxies, which they add to an answer of their own."""
 
+# Where there are several challenges, the first decides: a push service may offer a login beside vapid.
 LOGIN_SCHEMES = re.compile(r"\s*(?:basic|digest|negotiate|ntlm)\b", re.IGNORECASE)
-OF_GOOGLE = re.compile(r"\w+|Bad Request|Error \d{3} \(.*\)!!1")
+OF_GOOGLE = re.compile(r"\w+|Error \d{3} \(.*\)!!1")
 OF_CLOUDFLARE = re.compile(r"error code: 1\d{3}\s*")
 
-ACCUSING = (400, 401, 403)
-"""Statuses with which a push service says that the request or its token is wrong."""
+ACCUSING = (401, 403)
+"""Statuses with which a push service says that the token is wrong."""
 
 
 def intermediary(response: PushResponse) -> Explanation | None:

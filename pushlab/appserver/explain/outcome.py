@@ -29,7 +29,7 @@ from pushlab.appserver.explain.reserved import reserved_name
 from pushlab.appserver.explain.scope import Scope, concern_of
 from pushlab.appserver.explain.statuses import STATUS, meaning_of
 from pushlab.appserver.explain.vendors import Explanation, Kind, known_answer
-from pushlab.appserver.explain.words import doubts_of, is_dropped, rest_of, words_of
+from pushlab.appserver.explain.words import doubts_of, rest_of, words_of
 from pushlab.errors import PushlabError
 from pushlab.text import show
 
@@ -112,7 +112,7 @@ def explain(
         said = f" libcurl says: {shown} (error {answer.code})." if shown else ""
         text = f"{_sentence(meaning)}{said}"
         return _outcome(meaning, text, attempts=attempts, about=concern_of(answer).scope)
-    if answer.status == 201 and answer.reason in PLAIN and not answer.body and not is_dropped(answer):
+    if answer.status == 201 and answer.reason in PLAIN and not doubts_of(answer):
         return _created(answer.reason, attempts)
     outcome = _of_response(answer, hidden, clock)
     return replace(outcome, retry_after=answer.header("Retry-After"), attempts=attempts)
@@ -132,7 +132,8 @@ def _of_response(
     head = f"{status} {show(response.reason, hidden)}".strip()
     if meaning.kind == "accepted":
         return _outcome(meaning, f"{head}: {_sentence(meaning)}{doubts_of(response)}", status)
-    source, said = meaning.rfc, words_of(response, hidden)
+    source, said, about = meaning.rfc, words_of(response, hidden), concern_of(response).scope
+    doubted = False
     quoted = f" It says: {said}" if said else ""
     if ours := explained(response, said, meaning.kind):  # more exactly than by a status
         meaning, source, text = ours, ours.rfc, said
@@ -143,13 +144,13 @@ def _of_response(
         text = f"{_sentence(meaning)}{old}{quoted}"
     else:
         if other := intermediary(response):
-            meaning = other._replace(kind=meaning.kind)
-            source = meaning.rfc
-        elif meaning.kind == "gone" and title_of(response.text()) is not None:
-            quoted = f"{quoted}. Was this the push service?"
+            # The push service, which alone could say so, has not said that the subscription has ended.
+            kind: Kind = "refused" if meaning.kind == "gone" else meaning.kind
+            meaning, source, about = other._replace(kind=kind), other.rfc, "push service"
+        doubted = meaning.kind == "gone" and title_of(response.text()) is not None
         text = f"{_sentence(meaning)}{quoted}{rest_of(response, said, hidden)}"
-    about = concern_of(response).scope
-    return _outcome(meaning, f"{head}: {text}", status, about=about, source=source)
+    outcome = _outcome(meaning, f"{head}: {text}", status, about=about, source=source)
+    return outcome.adding("Was this the push service?") if doubted else outcome
 
 
 def _outcome(meaning: Explanation, text: str, status: int | None = None, **more: Any) -> Outcome:

@@ -72,6 +72,8 @@ NOT_HTTP = Concern("push service", "RFC 9110 §15", "The server that answered do
 NO_ANSWER = Concern("push service", "RFC 9110 §4.3",
     "No part of the request is known to have been read, so this concerns the whole origin")
 
+OF_A_PROJECT = Concern("sender", str(FCM_MANUAL), "The quota of one sender's project is used up")
+
 # Documented means: for the vendor's own API. Web Push endpoints lead to the same services, and no
 # limit of this kind was provoked here.
 VENDOR_CONCERNS: list[VendorConcern] = [
@@ -81,10 +83,8 @@ VENDOR_CONCERNS: list[VendorConcern] = [
         str(APNS_MANUAL), "The sender makes new tokens too often")),
     VendorConcern("FCM", 429, "device message rate", Concern("recipient",
         str(FCM_MANUAL), "Too many messages to one device")),
-    VendorConcern("FCM", 429, "quota exceeded", Concern("sender",
-        str(FCM_MANUAL), "The quota of one sender's project is used up")),
-    VendorConcern("FCM", 429, "quota_exceeded", Concern("sender",
-        str(FCM_MANUAL), "The quota of one sender's project is used up")),
+    VendorConcern("FCM", 429, "quota exceeded", OF_A_PROJECT),
+    VendorConcern("FCM", 429, "quota_exceeded", OF_A_PROJECT),
     VendorConcern("FCM", 403, "invalid push subscription endpoint", Concern("recipient",
         "RFC 8030 §5", "This endpoint is not accepted at the moment, and others are")),
     VendorConcern("Apple", 400, "vapidpkhashmismatch", Concern("sender",

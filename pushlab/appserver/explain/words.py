@@ -41,11 +41,12 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
 
 def rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
     """Return the part of an unknown response that ``shown`` leaves out: it may help a reader."""
+    silent = SILENT_HEADERS | ({"www-authenticate"} if _descriptions(response) else set())
     headers = [
         f"{name}: {'…' if name.lower() in SECRET_HEADERS else value}"
         for name, value in response.headers
         # HTTP/2 sends names in small letters, and HTTP/1.1 in any: they are the same (RFC 9110 §5.1).
-        if f"{name}: {value}".lower() not in shown.lower() and name.lower() not in SILENT_HEADERS
+        if f"{name}: {value}".lower() not in shown.lower() and name.lower() not in silent
     ]
     text = response.text()
     told = sentence_of(text) or _is_unreadable(text)
@@ -59,7 +60,7 @@ def doubts_of(response: PushResponse) -> str:
 
     What sends a page is a login, or a proxy. Windows' service answers so for its older interface.
     """
-    page = sentence_of(response.text())
+    page = sentence_of(response.text()) if response.body else None
     doubts = f" It sends {page}: was this the push service?" if page else ""
     return f"{doubts} But it says that it has dropped the message." if is_dropped(response) else doubts
 

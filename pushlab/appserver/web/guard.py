@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 
 from pushlab.appserver.web.guesses import GuessLimiter
 from pushlab.errors import InstructorOnly, NotJson, TooManyGuesses, WrongHost
+from pushlab.errors.servers import INVALID_TOKEN
 from pushlab.server.http import SAFE, check_source, is_own_host
 from pushlab.text import show
 
@@ -83,7 +84,7 @@ class Guard:
         # The time that this takes does not show how many characters of the token were right.
         if not (hmac.compare_digest(given.encode(), self.token.encode()) or self.is_session(given)):
             self.guesses.wrong(address)
-            raise InstructorOnly(invalid_token=True)
+            raise InstructorOnly(headers=INVALID_TOKEN)
 
 
 def bearer(authorization: str) -> str:

@@ -2,18 +2,18 @@
 
     shapes.py           what bytes are                 a point, DER, 64 bytes without 04
     encodings.py        how a text writes bytes        base64url, plain base64, hexadecimal, PEM
-    things.py           texts that are not a key   a path, a token, ``undefined``
+    things.py           texts that are not a key       a path, a token, ``undefined``
     recognize.py        all three together             base64 of a PEM, encoded twice
     key_file_reader.py  where the keys are in a file   .env, web-push's JSON, YAML, JWKS
     halves.py           which two values are a pair    by their names, or because one fits the other
     key_file.py         what a file of keys holds      and what is to say about it
-    subscription_text.py  what is no JSON              a dump of a language, CSV, a cut text
+    subscription_text.py  what is no JSON            a dump of a language, CSV, a cut text
     wrapping.py         where a subscription is        in a member, in an array, in a text
     times.py            what a number counts           milliseconds, a duration, seconds
-    paths.py            what is not a path         a key in place of its file
+    paths.py            what is not a path             a key in place of its file
     captured.py         a request, as tools write it   raw HTTP, curl -v, a HAR file
-    body.py             a body by itself           the bytes, hexadecimal, base64, a dump
-    others.py           what is no request         a command, an answer, a token alone
+    body.py             a body by itself               the bytes, hexadecimal, base64, a dump
+    others.py           what is no request             a command, an answer, a token alone
 
 The strict readers (``base64url``, ``p256``, ``PushSubscription``, ``VapidKeys``) decide what is
 accepted. They ask here, when they have refused something, what it was: that is what a message says.

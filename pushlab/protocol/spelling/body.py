@@ -60,8 +60,11 @@ def went_through_text(body: bytes) -> bool:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    # A text that somebody wrote has no such characters. Some in it are not printable: a joiner of emoji.
-    return any(category(letter) == "Cc" and letter not in "\t\r\n" for letter in text)
+    # A text that somebody wrote has hardly any of these, and of random bytes it is at least an eighth.
+    lost = sum(
+        letter == "\ufffd" or category(letter) == "Cc" for letter in text if letter not in "\t\r\n"
+    )
+    return lost * 20 > len(text)
 
 
 def _is_text(content: bytes) -> bool:

@@ -75,23 +75,45 @@ def read(content: bytes) -> list[Captured]:
     []
     """
     encoding = utf8.encoding_of(content)
-    for text in _texts(utf8.in_utf8(content)):
-        for form in (_of_har, _of_trace, _of_verbose, _of_sent, _of_messages):
-            if found := list(islice(form(text), MAX_REQUESTS)):
-                return [_without_lost_bytes(one, encoding) for one in found]
+    content = _unindented(utf8.in_utf8(content))
+    for texts in ([content], _fenced(content), _begun(content)):
+        found = list(islice((one for text in texts for one in _requests(text)), MAX_REQUESTS))
+        if found:
+            return [_without_lost_bytes(one, encoding) for one in found]
     return []
 
 
-def _texts(content: bytes) -> Iterator[bytes]:
-    """Yield a text; then, for who finds nothing in it, what is between fences, or after a sentence."""
-    yield (content := _unindented(content))
-    for fenced in islice(FENCED.finditer(content), MAX_REQUESTS):
-        yield _unindented(fenced[1])
-    for begun in islice(BEGUN.finditer(content), MAX_REQUESTS):
-        # Prose may have such a line too. Only a request has one of these headers below it.
-        if SURE.search(begun[0]):
-            yield content[begun.start() :]
+def _requests(text: bytes) -> Iterator[Captured]:
+    """Yield the requests of a text, in the first form that it has."""
+    for form in (_of_har, _of_trace, _of_verbose, _of_sent, _of_messages):
+        if found := list(islice(form(text), MAX_REQUESTS)):
+            yield from found
             return
+
+
+def _fenced(content: bytes) -> Iterator[bytes]:
+    """Yield what Markdown has between fences."""
+    for found in islice(FENCED.finditer(content), MAX_REQUESTS):
+        yield _unindented(found[1])
+
+
+def _begun(content: bytes) -> Iterator[bytes]:
+    """Yield the heads of requests in other text. What follows a head is more text, or the last body."""
+    for found in islice(BEGUN.finditer(content), MAX_REQUESTS):
+        # Prose may have such a line too. Only a request has one of these headers below it.
+        if SURE.search(found[0]):
+            is_text = _is_utf8(content[found.end() :])
+            yield found[0] if is_text else content[found.start() :]
+            if not is_text:
+                return
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 FENCED = re.compile(rb"^[ \t]*```[^\r\n`]*\r?\n(.*?)(?:\r?\n[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)

@@ -45,6 +45,8 @@ OF_TYPE = re.compile(r"^&?(?:new )?(?:\[\d*\])?[\w.]*(?:\[\d*\]|\(\d*\))?(?=\s*[
 DECIMAL = re.compile(r"[0-9]{70,78}")
 """A number of 32 bytes, but for one in ten million of them."""
 NAMED = re.compile(r"(?:export\s+)?([A-Za-z][\w.-]{0,60})\s*[:=]\s*(?=[^=\s])(.+)", re.DOTALL)
+# Dashes that look like -; what mails, comparisons and editors write before each line; the texts of a
+# program; tags; and a PEM's two lines with other dashes or spaces, with two names, without the first.
 HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2015\u2212\ufe63\uff0d", "-"))
 MARK = re.compile(r"[ \t]{0,20}(?:[>|+#*]|//|\d{1,4}[:.|)]?(?=\s))[ \t]{0,9}")
 IN_QUOTES = re.compile(r'"([^"\n]*)"')
@@ -54,7 +56,6 @@ BOUNDARY = re.compile(
 )
 BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END ([A-Z0-9 ]+)-----")
 UNBEGUN = re.compile(r"([A-Za-z0-9+/=\s]+)-----END ([A-Z0-9 ]+)-----")
-"""A PEM's two lines with other dashes or spaces, with two names, and without the first of them."""
 
 SHORTEST = 22
 """Characters of the shortest key, which is an auth secret."""
@@ -131,7 +132,8 @@ def _of_markdown(text: str) -> Inside:
 
 def _halved(text: str) -> Inside:
     half = text[: len(text) // 2]
-    return half if len(half) >= SHORTEST and half + half == text else None
+    # Of one letter, such as a row of x, each half is as much or as little as the whole.
+    return half if len(half) >= SHORTEST and half + half == text and len(set(half)) > 1 else None
 
 
 def lenient_base64(text: str) -> bytes | None:

@@ -115,8 +115,8 @@ def by_witness(text: str) -> KeyFile | None:
 def _contact_in(text: str) -> str:
     """Return the only mailto: URI of a text, or else its only e-mail address in quotes."""
     for pattern in CONTACTS:
-        if len(found := set(pattern.findall(text))) == 1:
-            return str(found.pop())
+        if found := {str(contact).rstrip(".") for contact in pattern.findall(text)}:
+            return found.pop() if len(found) == 1 else ""
     return ""
 
 

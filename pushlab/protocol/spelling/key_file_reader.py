@@ -53,7 +53,8 @@ LIST = (
 LOOK_UP = (
     r"[\w.:$]{1,40}[(\[][^()\[\]\n]{0,80}[\"'][^()\[\]\n]{0,20}[)\]]"
     r"|[\w.]{1,40}\ ?[+/]\ ?[\"'][^\"'\n]{1,80}[\"']"
-    r"|!\w{1,20}\ \S{1,80}|\$\{\{[^\n]{1,100}?\}\}|\{\{[^\n]{1,100}?\}\}|ENC\[[^\]\n]{1,300}\]"
+    r"|!\w{1,20}\ \S{1,80}|\$\([^()\n]{1,100}\)"
+    r"|\$\{\{[^\n]{1,100}?\}\}|\{\{[^\n]{1,100}?\}\}|ENC\[[^\]\n]{1,300}\]"
     r"|<[^<>\n]{1,80}>|\[[\w\ ]{1,40}\]|\([\w\ ]{1,40}\)"
 )
 """What stands in place of a value: code, a reference to a secret, a word in brackets."""
@@ -66,7 +67,8 @@ PAIR = re.compile(
         (?:[|>]-?[ \t]{{0,40}}+)?                     # YAML's marks of a text of several lines
         (?:\r?\n\s{{0,80}}(?=[^\s:=]{{1,999}}={{0,2}}\s*$|-----BEGIN|string\()|(?=\S))
         (?:string\(\d+\)[ ])?                        # PHP's var_dump()
-        (?P<value>(?:\"{{3}}|\'{{3}}|["'])?{PEM_BLOCK}(?:\"{{3}}|\'{{3}}|["'])?|{LOOK_UP}|"[^"\n]*"|'[^'\n]*'|{LIST}|[^\s"',;}}]+)""",
+        (?P<value>(?:\"{{3}}|\'{{3}}|["'])?{PEM_BLOCK}(?:\"{{3}}|\'{{3}}|["'])?|{LOOK_UP}
+            |"[^"\n]*"|'[^'\n]*'|{LIST}|[^\s"',;}}]+)""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """A name and its value: NAME=value, name: value, 'name' => 'value', [name] => value."""
@@ -133,8 +135,8 @@ WITHOUT_KEYS = (
     ("the configuration of a Firebase app",
         "It has no VAPID key. The pair is in the console, under Web Push certificates.",
         "apiKey", "projectId"),
-    ("the claims of a token", "The private key signs them. Give the file with the key.",
-        "aud", "sub", "{"),
+    ("a file with the claims of a token", "The private key signs them. Give the file with the key.",
+        '"aud"', '"sub"'),
     ("a package.json", "Give the file with the keys.", '"dependencies"', '"version"'),
 )  # fmt: skip
 """What each is, what to do, and words that are in it."""
@@ -192,7 +194,7 @@ def _read_text(text: str) -> KeyFile:
     if MARKUP.match(text):
         return KeyFile("an HTML page", problem="It was saved in place of the file: fetch that again.")
     if text.startswith(("{", "[")) and (value := _parsed(text)) is not None:
-        file = _in_json(value) or by_witness(text) or _without_keys(text)
+        file = _in_json(value) or by_witness(text) or by_the_public_half(text) or _without_keys(text)
         return file or (_whole(text, "JSON") if recognize(text).kind else KeyFile("JSON"))
     if text.startswith("-----BEGIN"):
         return _whole(text, "a PEM")
@@ -236,7 +238,8 @@ def _without_keys(text: str) -> KeyFile | None:
 
 def _broken_lines(text: str) -> KeyFile | None:
     """Read a .env that has two lines in one, or one value in two lines."""
-    if together := RUN_TOGETHER.search(text):
+    together = RUN_TOGETHER.search(text)
+    if together and not re.search(rf"(?m)^(?:export )?{together[2]}=", text):
         seen = f"a line break is missing before {together[2]}"
         return _mended(
             RUN_TOGETHER.sub(r"\1\n\2", text), seen, f"Write {together[2]}=… in its own line."

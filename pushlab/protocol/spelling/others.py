@@ -32,9 +32,7 @@ def _names(text: str, content: bytes) -> Iterator[tuple[str, str]]:
 AS_HTTP = "POST and the endpoint, one header a line, an empty line, and < with the file of the body"
 WRITE_DOWN = f"Write down what it sends: {AS_HTTP}"
 AS_HEADERS = "Write one header a line, as Name: value, without quotes"
-THE_REQUEST = (
-    "Give the request that it answers; what the answer means, explain() of pushlab says (lesson 08)"
-)
+THE_REQUEST = "Give the request that it answers; explain() says what the answer means (lesson 08)"
 WITH_HEAD = Advice(
     "Give the request, and this as body=…", terminal="Give the request, and this with --body FILE"
 )
@@ -44,7 +42,7 @@ CLAIMS = TO_DOCTOR.format(command("doctor --claims FILE"))
 SUBSCRIPTION = TO_DOCTOR.format(command("doctor --subscription FILE"))
 WHOLE = "Give the whole request, or its header: Authorization: vapid t=…, k=…"
 TOKEN = r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
-PROMPT = r"^(?:[\w.@:~/\\-]{0,60}[$>%#] ?)?(?:sudo )?(?:[\w./\\:-]{0,60}[/\\])?"
+PROMPT = r"^(?:[\w.@:~/\\-]{0,60} ?[$>%#] ?)?(?:sudo )?(?:[\w./\\:-]{0,60}[/\\])?"
 
 OTHERS = tuple(
     (what, turn, re.compile(pattern))
@@ -53,7 +51,7 @@ OTHERS = tuple(
 
         # --- what comes back -------------------------------------------------------------------
         ("an answer of a server", THE_REQUEST,
-            r"^HTTP/[\d.]+ \d{3}\b|^<(?:!(?i:doctype) )?html\b|^Client error: "),
+            r"^(?:< )?HTTP/[\d.]+ \d{3}\b|^<(?:!(?i:doctype) )?html\b|^Client error: "),
         ("an answer of FCM", THE_REQUEST,
             r"^(?:the VAPID credentials in|permission denied: |push subscription has unsub)"),
         ("the answer of a push service", THE_REQUEST,
@@ -72,7 +70,7 @@ OTHERS = tuple(
             "Run the command with --trace - at its end, and give what it prints",
             rf"{PROMPT}curl(?:\.exe)?\s"),
         ("a command of another program", WRITE_DOWN,
-            rf"{PROMPT}(?:https?(?: -{{1,2}}\S+)* (?:POST|GET|PUT) |wget\s)"),
+            rf"{PROMPT}(?:https?(?: -\S++)*+ (?:POST|GET|PUT) |wget\s)"),
         ("JavaScript that calls fetch()",
             f"Save the request as a HAR file in the browser's tools, or write it down: {AS_HTTP}",
             r"\bfetch\s*\("),
@@ -90,7 +88,8 @@ OTHERS = tuple(
         ("headers, with each value on a line of its own", AS_HEADERS, r"(?i)^:authority:?\s*\n"),
         ("the value of an Authorization header alone", "Write Authorization: in front of it",
             r"^(?i:vapid)\s+[tk]\s*="),
-        ("a part of an Authorization header", WHOLE, rf"^[tk]\s*[:=]\s*\S|^(?:Bearer|WebPush) {TOKEN}$"),
+        ("a part of an Authorization header", WHOLE,
+            rf"^[tk]\s*=\s*(?:eyJ|B)[\w-]{{3}}|^(?:Bearer|WebPush) {TOKEN}$"),
         ("a token alone", WHOLE, rf"""^(["'`]?){TOKEN}\1$"""),
         ("a URL alone",
             f"If it is an endpoint, write the request down: {AS_HTTP}", r"^https?://\S+$"),
@@ -105,9 +104,9 @@ OTHERS = tuple(
         ("the claims of a token", CLAIMS, r"""^\{[^{]*["'](?:aud|exp|sub)["']\s*:"""),
         ("a message for Firebase's own API, which is not web push",
             "Give a request to the endpoint of a subscription",
-            r'^\{\s*"(?:registration_ids|to|message|validate_only)"\s*:'),
+            r'^\{\s*"(?:(?:registration_ids|to|validate_only)"\s*:|message"\s*:\s*\{)'),
         ("a payload before it is encrypted", "Give the request that carries it",
-            r'^\{\s*"(?:title|body|notification|web_push)"\s*:'),
+            r'^\{\s*"(?:title|body|notification|web_push)"\s*:|^\{\s*"message"\s*:\s*"[^"]*"\s*\}'),
     )
 )  # fmt: skip
 """What people give in place of a request. The first row that fits is told."""

@@ -158,9 +158,17 @@ def recognize(value: str | bytes) -> Spelling:
 
 def _length_of(text: str, found: Spelling) -> int:
     """Return the characters of what may be base64 of a part of a key; 0 if it is anything else."""
+    if NAME.fullmatch(text):
+        return 0
     text = text.strip(" \t\r\n\"'`,;=")
     is_base64 = found.is_cut or found.layers[-1].name == "base64url"
     return len(text) if is_base64 and OF_BASE64.fullmatch(text) else 0
+
+
+NAME = re.compile(
+    r"(?=.{2,40}\Z)(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\s*=?\s*|[a-z]+(?:-[a-z]+)+)", re.DOTALL
+)
+"""A name with no value, or words: they are in the alphabet of base64url as well."""
 
 
 def _is_telling(found: Spelling) -> bool:

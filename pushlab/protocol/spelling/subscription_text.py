@@ -19,7 +19,7 @@ from pushlab.protocol import strict_json
 from pushlab.protocol.spelling.encodings import lenient_base64
 
 TURN = "Give what JSON.stringify(subscription) prints."
-MAX_TEXT = 16384
+MAX_TEXT = 8192
 """Characters of a text that are looked at: an endpoint has at most 2048."""
 
 
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 KEY_FILE = Place("is-a-key-file", "this is a file with a private key, not a subscription",
     f"Keep the private key on the server. {TURN}")  # fmt: skip
-NOBODY = Place("is-nobody", "there is only null, or another word for nothing: nobody is subscribed",
+NOBODY = Place("is-nobody", "nobody is subscribed: there is no more than null",
     "Call pushManager.subscribe() first, and send what it returns.")  # fmt: skip
 FIREBASE_TOKEN = Place("is-a-firebase-token",
     "it is a registration token of Firebase, not a subscription",
@@ -243,7 +243,7 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
     ("is-a-row", "it is a row of a database or a table", COLUMNS,
         _form(r"(?i)\binsert\s+into\b|\*{5} \d{1,9}\. row"
               r"|\A[\w\" ,;|\t]{0,200}\bendpoint\b[\w\" ]*[,;|\t]"
-              r"|https?://[^\s|,;\"']{1,2048}+[\"']?[ \t]*[\t|,;][ \t]*[\"']?B[\w+/-]{40}")),
+              r"|https?://[^\s|,;\"']{1,2048}+[\"']?[ \t|,;]{1,9}[\"']?B[\w+/-]{40}")),
     ("form-encoded", "it is a form, not JSON",
         "Send JSON, with Content-Type: application/json.",
         re.compile(r"(?:[^&\n]*&)*(?:\w+(?:\[|%5B))?endpoint(?:\]|%5D)?=https?(?:%3A|:)[^\n]*").fullmatch),

@@ -70,12 +70,13 @@ def _any(words: str) -> str:
 # them be known: of 10^11 random auth secrets one may look like that.
 OPEN, CLOSE = r"[<\[(]{0,2}\s{0,2}", r"\s{0,2}[>\])]{0,2}"
 PLACEHOLDER = (
-    rf"(?=.{{2,80}}\Z)(?:(?i:{OPEN}(?=.*?{_any(ASKING)})"
+    r"[xX]{3,}|0{11,}"
+    rf"|(?=.{{2,120}}\Z)(?:(?i:{OPEN}(?=.*?{_any(ASKING)})"
     rf"(?:(?>{_any(f'{ASKING} {BESIDE}')}|(?<=[a-z_ -])\d{{1,3}})[ _-]*+)++{CLOSE})"
     rf"|{OPEN}(?=(?:.*[ _-])?{_any(ASKING)}(?![a-z]))[a-z]{{1,14}}(?:[ _-][a-z]{{1,14}}){{1,9}}{CLOSE}"
     rf"|{OPEN}(?=(?:.*[ _-])?{_any(ASKING.upper())}(?![A-Z]))"
     rf"[A-Z]{{1,14}}(?:[ _-][A-Z]{{1,14}}){{1,9}}{CLOSE}"
-    r"|(?i:x{3,}|foo|bar|test|bla(?:bla)+|asdf|n/a))"
+    r"|(?i:foo|bar|test|bla(?:bla)+|asdf|n/a))"
 )
 HIDDEN = (
     r"(?i:[<\[({*_ ]{0,3}(?:(?:value|secret|key|data)[ _-])?(?:redacted|filtered|hidden|masked"
@@ -118,8 +119,8 @@ THINGS: tuple[Thing, ...] = (
     _row("is-a-placeholder", "a placeholder that nobody has replaced",
         f"Put the key there: {command('keys')} shows the lab's.",
         # Of a key that begins like that, and was cut, the rest is no row of words.
-        r"(?=.{3,80}\Z)(?i:<?\[?(?:your|my|the|insert|replace|change))"
-        r"(?:[ _-]+(?:[a-z]{1,14}|[A-Z][a-z]{1,14}|[A-Z]{2,14}|\d{1,4}))+\]?>?"
+        r"(?=.{3,120}\Z)(?i:<?\[?(?:your|my|the|insert|replace|change))"
+        r"(?:[ _-]+(?:\d{0,4}[a-z]{1,14}|[A-Z][a-z]{1,14}|[A-Z]{2,14}|\d{1,4}|X{3,90}))+\]?>?"
         r"|(?i:\.{3,}|…+|_{3,}|\?{3,}|todo|changeme)"),
     _row("is-a-variable", "the name of a variable that was not replaced by its value",
         "The program that reads this file does not replace variables: write the value itself.",
@@ -168,6 +169,7 @@ THINGS: tuple[Thing, ...] = (
         r"|[\w.]{1,40}\([^()\n]{0,80}\.(?:pem|key|p8|der)[\"'][^()\n]{0,20}\)(?:\.\w{1,20}\([^()\n]{0,20}\))?"),
     _row("is-json", "a JSON object or array", "Put the value of the right member there.",
         r"[\[{].*[\]}]"),
+    # A private key so written is read as another number, so only a public key reaches this row.
     _row("lost-its-case", "a text in small letters alone, or in capitals: a key has both",
         "Copy it again from where it was made: which letters were capitals cannot be computed.",
         r"(?=.*\d)(?=.*[g-z])[a-z0-9_-]{43,}|(?=.*\d)(?=.*[G-Z])[A-Z0-9_-]{43,}"),

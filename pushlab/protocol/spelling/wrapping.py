@@ -30,7 +30,11 @@ FLAT = {
 """Names that libraries give to the two keys: in small letters, without what joins words."""
 
 ENDPOINT = ("endpoint", "url", "pushurl")
-WORDS = re.compile(r"[a-z0-9]*(?:subscription|sub|push)")
+ENDS = re.compile(
+    r"\w*(?:push|web|sub|subscription|subscriber|notification|device|browser|user|client)endpoint"
+)
+"""Names that end in endpoint, and mean that of a subscription: OAuth has others."""
+WORDS = re.compile(r"[a-z0-9]*subscription|pushsub")
 """Names of a member that has the whole subscription: in small letters."""
 
 TYPED = {"S", "N", "M", "L", "stringValue", "mapValue", "nullValue", "$numberLong"}
@@ -96,7 +100,7 @@ def _named_otherwise(value: object) -> Place | None:
 
 
 def _means_endpoint(name: str) -> bool:
-    return name in ENDPOINT or name.endswith("endpoint") or _is_slip(name, "endpoint")
+    return name in ENDPOINT or ENDS.fullmatch(name) is not None or _is_slip(name, "endpoint")
 
 
 def _is_slip(name: str, word: str) -> bool:
@@ -123,7 +127,7 @@ def find_instead(value: object) -> Place | None:
     Returns None if the value is something else: most objects have nothing to do with web push.
 
     >>> find_instead({"subscription": None}).what
-    'in the member subscription: there is only null, or another word for nothing: nobody is subscribed'
+    'in the member subscription: nobody is subscribed: there is no more than null'
     >>> print(find_instead({"success": True}))
     None
     """

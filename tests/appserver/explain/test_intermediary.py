@@ -13,7 +13,8 @@ OTHERS = {
     "squid": PushResponse(503, (("X-Squid-Error", "ERR_DNS_FAIL 0"),), b"<title>ERROR</title>"),
     "a firewall's page without a title": PushResponse(403, body=b"<html><body><h1>Blocked</h1>"),
     "nginx": PushResponse(403, body=b"<html><head><title>403 Forbidden</title></head>"),
-    "another server's rule": PushResponse(400, body=b"<title>Access through untrusted domain</title>"),
+    "a filter that hides a path": PushResponse(404, (("cf-mitigated", "block"),)),
+    "a proxy that hides a path": PushResponse(410, (("X-Squid-Error", "ERR_ACCESS_DENIED 0"),)),
 }
 
 
@@ -23,8 +24,10 @@ def test_nobody_has_looked_at_the_token(what):
     assert intermediary(response) is IN_PLACE
     outcome = explain(response)
     assert (outcome.fault, outcome.rfc) == ("network", "RFC 9110 §3.7")
-    # What the sender does is decided by the status all the same.
-    assert outcome.kind == explain(PushResponse(response.status)).kind
+    # What the sender does is decided by the status all the same, but nobody has ended a subscription.
+    kind = explain(PushResponse(response.status)).kind
+    assert outcome.kind == ("refused" if kind == "gone" else kind)
+    assert outcome.about == "push service"
     assert "exp" not in outcome.next and "Fault: network." in outcome.text
 
 
@@ -42,6 +45,9 @@ PUSH_SERVICES = {
     "nothing at all": PushResponse(403),
     "a challenge for a token": PushResponse(401, (("WWW-Authenticate", "vapid"),)),
     "Windows": PushResponse(401, (("WWW-Authenticate", 'Bearer error="invalid_request"'),)),
+    "a web server that cannot read the request": PushResponse(
+        400, body=b"<title>400 The plain HTTP request was sent to HTTPS port</title>"
+    ),
     "its own gateway": PushResponse(502, body=b"<title>502 Bad Gateway</title>"),
     "its own front door": PushResponse(404, body=b"<title>404 Not Found</title>"),
 }

@@ -219,7 +219,7 @@ def test_a_success_that_says_something_else_is_doubted(status):
 
 def test_a_page_that_ends_a_subscription_is_doubted():
     nginx = explain(PushResponse(404, body=b"<title>404 Not Found</title>"))
-    assert nginx.kind == "gone" and "Was this the push service?" in nginx.text
+    assert nginx.kind == "gone" and nginx.text.endswith('"404 Not Found". Was this the push service?')
     assert "Was this" not in explain(PushResponse(404, body=b"no such subscription")).text
 
 

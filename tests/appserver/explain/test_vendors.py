@@ -82,6 +82,12 @@ def test_what_windows_says_in_www_authenticate_is_shown():
     assert outcome.text.endswith(" It says: WWW-Authenticate: Invalid token")
 
 
+def test_what_is_taken_from_a_header_is_not_said_twice():
+    said = (("WWW-Authenticate", 'Bearer error="invalid_token", error_description="The token is bad"'),)
+    text = explain(PushResponse(401, said)).text
+    assert text.endswith(" It says: WWW-Authenticate: The token is bad")
+
+
 def test_googles_404_does_not_blame_the_sender():
     """It answers so for an endpoint that was right, once that has expired."""
     body = b"A valid push subscription endpoint should be specified in the URL as such: https://x/wp/d"

@@ -71,6 +71,7 @@ def test_a_body_that_went_through_text_is_told(lost):
         "\u2026 Gr\u00fc\u00dfe ".encode() * 20,
         b"",
         b"\xc3\xa9\0",
+        "Gr\u00fc\u00dfe \x1b[1mund\x1b[0m ".encode() + b"mehr " * 40,  # text with colours of a terminal
     ],
 )
 def test_a_body_that_is_bytes_or_text_went_through_nothing(body):

@@ -329,3 +329,21 @@ def test_a_body_of_many_spaces_is_read_at_once():
     head = b"POST https://push.example.net/p HTTP/1.1\r\nTTL: 60\r\n\r\n"
     [request] = read(head + b"< " + b" " * 200_000 + b"\0")
     assert not request.body_file and len(request.body) == 200_003
+
+
+HEAD_OF_ONE = (
+    b"POST /p HTTP/1.1\nHost: push.example.net\nTTL: 60\nAuthorization: vapid t=e30.e30.AA, k=BA\n"
+    b"Content-Encoding: aes128gcm\nContent-Length: 144\n\n"
+)
+
+
+def test_what_follows_a_request_in_a_question_is_not_its_body():
+    (one,) = read(b"This is what I send:\n\n" + HEAD_OF_ONE + b"Why do I get 401?\n")
+    assert one.body is None and one.values("TTL") == ["60"]
+    two = read(b"First:\n" + HEAD_OF_ONE + b"and then:\n" + HEAD_OF_ONE.replace(b"60", b"61") + b"Why?")
+    assert [request.values("TTL") for request in two] == [["60"], ["61"]]
+
+
+def test_the_requests_between_all_fences_are_read():
+    text = b"First:\n```\n" + HEAD_OF_ONE + b"```\nSecond:\n```http\n" + HEAD_OF_ONE + b"```\n"
+    assert len(read(text)) == 2

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushlab.protocol import base64url, p256
-from pushlab.protocol.spelling import Kind, key_file_reader
+from pushlab.protocol.spelling import Kind, advise, key_file_reader
 
 from . import writers
 
@@ -470,6 +470,26 @@ def test_the_contact_of_a_text_is_taken_with_its_pair(template):
     assert key_file_reader.read(two).subject in ("", SUBJECT)
 
 
+@pytest.mark.parametrize("more", ["mailto:you@example.com", 'mailto:you@example.com "me@example.org"'])
+def test_of_two_contacts_none_is_taken_and_a_full_stop_is_none(more):
+    pair = f"setVapidDetails(mail, '{PUBLIC}', '{PRIVATE}') // mailto:me@example.com."
+    assert key_file_reader.read(pair).subject == SUBJECT
+    assert key_file_reader.read(f"{pair}\n{more}").subject == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["VAPID_PRIVATE_KEY=", "MY_LONG_NAME_OF_A_KEY=\n", "https-push-service"]
+)
+def test_a_name_without_a_value_is_no_key_of_so_many_characters(text):
+    assert "characters long" not in str(key_file_reader.read(text).problem)
+    assert "characters long" not in str(advise(text, Kind.PRIVATE))
+
+
+def test_a_text_with_words_like_those_of_claims_is_none():
+    for text in ("Dear {name}, the audience subscribed", '{"a": "audience", "b": "subject"}'):
+        assert "claims" not in key_file_reader.read(text).form
+
+
 def test_a_call_has_its_arguments_in_one_order():
     file = key_file_reader.read(f"webpush.setVapidDetails(mail, '{PRIVATE}', '{PUBLIC}')")
     assert file.exchanged and file.advice.name == "keys-exchanged"
@@ -500,3 +520,14 @@ def test_the_form_of_a_file_is_told(form, text):
     key = p256.load_private(bytes(range(1, 33)))
     file = key_file_reader.read(text.format(s=PRIVATE, j=json.dumps(jwk(key))))
     assert file.form == form and file.private.spelling.raw == bytes(range(1, 33))
+
+
+def test_a_configuration_of_firebase_with_the_public_key_has_it():
+    text = json.dumps({"apiKey": "x", "projectId": "p", "vapidKey": PUBLIC})
+    assert key_file_reader.read(text).public and "no VAPID key" not in key_file_reader.read(text).problem
+
+
+@pytest.mark.parametrize("more", ["ARGS=--key=VAPID_PRIVATE_KEY=x", "EXTRA=-e.VAPID_PUBLIC_KEY=1"])
+def test_a_name_in_another_value_is_no_line_that_was_run_together(more):
+    file = key_file_reader.read(f"VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE}\n{more}\n")
+    assert file.has_private_key and not file.problem

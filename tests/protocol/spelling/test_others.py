@@ -61,6 +61,10 @@ OTHERS = {
     "B" + "s" * 86: "a public key",
     '{"aud": "https://push.example.net", "exp": 1}': "the claims",
     '{"title": "secret"}': "a payload",
+    '{"message": "secret"}': "a payload",
+    '{"message": {"token": "secret"}}': "Firebase",
+    "< HTTP/1.1 403 Forbidden": "an answer",
+    "~/secret % curl -v https://push.example.net/secret": "a curl command",
     '{"registration_ids": ["secret"]}': "Firebase",
     bytes(BODY).hex(): "the body of a request alone, in hexadecimal",
     base64.b64encode(BODY).decode(): "the body of a request alone, in base64",
@@ -79,6 +83,11 @@ def test_what_is_not_known_has_no_name():
     assert [named(content) for content in STRANGE[1:]] == [("", "")] * len(STRANGE[1:])
 
 
+@pytest.mark.parametrize("text", ["k = 5", "t: hello", '{"message": "no", "level": 3}'])
+def test_a_letter_or_a_message_of_anything_has_no_name(text):
+    assert named(text.encode()) == ("", "")
+
+
 def test_the_bytes_of_a_body_are_named():
     assert named(BODY)[0] == "the body of a request alone"
     assert named(BODY[:80]) == ("", "")
@@ -95,3 +104,7 @@ def test_the_bytes_of_a_body_are_named():
 )
 def test_what_another_part_of_the_lab_reads_is_sent_there(text, turn):
     assert turn in named(text.encode())[1]
+
+
+def test_many_options_of_a_command_take_no_time():
+    assert named(b"http" + b" --a" * 4000 + b" x") == ("", "")

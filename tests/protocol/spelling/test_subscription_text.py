@@ -144,3 +144,7 @@ LONG = [
 def test_a_long_text_is_looked_at_in_part(bit):
     place = find_in_text(f"{bit * MAX_TEXT}{JSON.replace('null', 'None')}")
     assert place is None or place.name != "printed-by-python"
+
+
+def test_many_tabs_after_a_url_take_no_time():
+    assert find_in_text("http://a" + "\t" * (MAX_TEXT - 9) + "x") is None

@@ -6,7 +6,7 @@ import pytest
 
 from pushlab.protocol import base64url
 from pushlab.protocol.spelling import Kind, advise, recognize
-from pushlab.protocol.spelling.things import SURE, sure_thing_of, thing_of
+from pushlab.protocol.spelling.things import sure_thing_of, thing_of
 
 WORDS = (
     # Each of the first lines has 22 characters, as an auth secret has.
@@ -80,4 +80,12 @@ def test_a_long_text_is_looked_at_at_once(word):
     """A pattern that can split a text in several ways would take for ever on these."""
     text = word * (8000 // len(word)) + "!"
     assert sure_thing_of(text) is None and thing_of(text) is None
-    assert len(SURE) == 2
+
+
+ROWS = ["x" * 87, "X" * 86, "x" * 43, "0" * 86, "YOUR_KEY_" + "X" * 70, "replace_with_your_32byte_key"]
+
+
+@pytest.mark.parametrize("text", ROWS)
+def test_a_row_of_one_letter_is_no_key_and_not_two_of_them(text):
+    for wanted in (Kind.PUBLIC, Kind.PRIVATE):
+        assert advise(text, wanted).name in ("is-a-placeholder", "is-hidden")

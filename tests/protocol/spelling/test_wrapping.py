@@ -135,6 +135,8 @@ def test_names_in_other_letters_are_found():
     for name in ("Endpoint", "endPoint", "url", "push_url"):
         assert wrapping.find({name: endpoint}).name == "endpoint-named-otherwise"
     assert wrapping.find({"url": "x"}) is None
+    for name in ("token_endpoint", "authorization_endpoint"):  # of OAuth
+        assert wrapping.find({name: endpoint}) is None
     for members in ({"P256DH": "B", "Auth": "A"}, {"public_key": "B"}, {"AuthToken": "A"}):
         assert wrapping.find_keys({"endpoint": endpoint} | members).name == "flat"
         assert wrapping.find_keys({"endpoint": endpoint, "keys": members}).name == "keys-named-otherwise"
