@@ -73,10 +73,6 @@ export const FAULTS = [
       "must be true." },
 
   // ---- a service worker ------------------------------------------------------------------------
-  { id: "sandboxed-frame", clinic: 23, at: "look",
-    thrown: saying("SecurityError", /sandbox/i),
-    means: "The page is in a frame whose sandbox leaves it no origin, and so no service worker.",
-    todo: `Open ${location.href} in a tab of its own.` },
   { ...SITE_DATA, at: "look",
     thrown: (error) => error.name === "SecurityError" || BLOCKED(error) },
   { ...SITE_DATA, at: "worker", thrown: BLOCKED },
@@ -87,9 +83,9 @@ export const FAULTS = [
   { id: "worker-refused", clinic: 24, at: "worker",
     thrown: ({ name }, { script }) => name === "TypeError" && script?.status >= 400,
     means: ({ script }) => `Instead of sw.js, the server sends an error: ${script.status}.`,
-    todo: "401 and 403 mean a login: sign in again, in this browser. 429 means too many requests: " +
-      "wait. From 500 on, the server, or a proxy before it, has failed: is the lab still " +
-      "running? Then register again." },
+    todo: "401 and 403 mean a login: sign in again, in this browser. 429 means too many " +
+      "requests: wait. From 500 on, the server, or a proxy before it, has failed: is the lab " +
+      "still running? Then register again." },
   { id: "worker-not-fetched", clinic: 24, at: "worker",
     thrown: ({ name }, { script }) => name === "TypeError" && script === null,
     means: "The browser could not fetch sw.js.",
@@ -157,7 +153,8 @@ export const FAULTS = [
     todo: "Subscribe again. In code, wait for navigator.serviceWorker.ready first." },
   { id: "another-key", clinic: 19, at: "subscription",
     thrown: ({ name, message }, { keyFits }) =>
-      name === "InvalidStateError" && (keyFits === false || /another key|different|does not match/i.test(message)),
+      name === "InvalidStateError" &&
+      (keyFits === false || /another key|different|does not match/i.test(message)),
     stands: ({ keyFits }) => keyFits === false,
     means: "This browser has a subscription that was made for another application server key.",
     todo: "Press Subscribe to push: the page ends the old subscription and makes a new one. If " +
@@ -205,19 +202,20 @@ export const FAULTS = [
     todo: "Is the lab still running? A browser that the lab has started uses the lab's push " +
       "service. Any other browser needs the internet, a firewall that lets it connect, and an " +
       "ordinary window." },
-  { id: "not-user-visible", clinic: 22, at: "subscription",
-    thrown: saying("NotAllowedError", /user.?visible/i),
-    means: "subscribe() was called without userVisibleOnly: true.",
-    todo: "Pass userVisibleOnly: true, a promise to show every push. Only Firefox works without." },
   { id: "too-many-subscriptions", clinic: 22, at: "subscription",
     thrown: saying("NotAllowedError", /maximum/i),
     means: "This browser keeps no more subscriptions than it has.",
     todo: "Clear the data of sites that you do not need, then subscribe again." },
-  { id: "refused-though-allowed", clinic: 22, at: "subscription",
-    thrown: ({ name }, { permission }) => name === "NotAllowedError" && permission === "granted",
+  { id: "refused-though-allowed", clinic: 22, at: "subscription", // as Firefox for Android said
+    thrown: (error, { permission }) =>
+      permission === "granted" && saying("NotAllowedError", /push api/i)(error),
     means: "You allowed notifications, and the browser refuses to subscribe all the same.",
     todo: "Reset the permission at the icon to the left of the address, reload this page, and " +
       "allow it again. A rule of your organization may forbid push; or try another browser." },
+  { id: "not-user-visible", clinic: 22, at: "subscription",
+    thrown: ({ name }, { permission }) => name === "NotAllowedError" && permission === "granted",
+    means: "You allowed notifications, but subscribe() was called without userVisibleOnly: true.",
+    todo: "Pass userVisibleOnly: true, a promise to show every push. Only Firefox works without." },
   { id: "permission-lost", clinic: 22, at: "subscription",
     thrown: named("NotAllowedError"),
     means: "The browser does not subscribe a page that may not show notifications.",

@@ -212,13 +212,9 @@ def test_a_firefox_that_is_told_otherwise_in_about_config(patient):
     patient.is_well()
 
 
-def without_workers(error: str) -> str:
-    """A page whose browser refuses everything about workers, with this error."""
-    return f"""
-      for (const name of ["getRegistration", "register"]) {{
-        ServiceWorkerContainer.prototype[name] = async () => {{ throw {error}; }};
-      }}
-    """
+def refusing(action: str, error: str) -> str:
+    """A page whose browser refuses an action of its container of workers, with this error."""
+    return f"ServiceWorkerContainer.prototype.{action} = async () => {{ throw {error}; }};"
 
 
 # As Chromium says it, where a person has blocked cookies and site data.
@@ -228,26 +224,13 @@ BLOCKED = """new DOMException(
 
 
 def test_site_data_is_blocked(patient):
-    with patient.broken(without_workers(BLOCKED)):
+    with patient.broken(refusing("getRegistration", BLOCKED)):
         patient.open()
         assert patient.shown()["fault"] == "site-data-blocked"
         assert patient.state() == "unsupported"
     patient.open()
-    patient.parties.evaluate(f"() => {{ {without_workers(BLOCKED)} }}")
+    patient.parties.evaluate(f"() => {{ {refusing('register', BLOCKED)} }}")
     assert_says(patient.fails("register"), "site-data-blocked", at="worker")
-    patient.is_well()
-
-
-def test_in_a_frame_with_a_sandbox(patient):
-    patient.proxy.dropped = {"content-security-policy"}
-    frame = f"""<body data-state="frame">
-        <iframe src="{patient.url}" sandbox="allow-scripts" height="900"></iframe>"""
-    patient.proxy.answers = {"/around": (200, "text/html", frame)}
-    patient.open(url=patient.url + "around")
-    patient.parties.run(patient.browser.enter_frame())
-    patient.parties.evaluate(SETTLED)
-    assert patient.parties.evaluate(SHOWN)["fault"] == "sandboxed-frame"
-    patient.proxy.dropped = set()
     patient.is_well()
 
 

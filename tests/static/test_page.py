@@ -344,7 +344,9 @@ ERRORS = [
     ("AbortError", "Registration failed - push service error", "a browser that the lab has started"),
     ("AbortError", "Registration failed - permission denied", "private window"),
     ("NotAllowedError", "Permission denied", "userVisibleOnly: true"),
-    ("InvalidStateError", "There is another subscription", "unregister the worker"),
+    ("NotAllowedError", "User denied permission to use the Push API.", "Reset the permission"),
+    ("InvalidStateError", "There is one with a different key", "unregister the worker"),
+    ("InvalidStateError", "It has gone", "Reload this page"),
     ("InvalidAccessError", "The key is not valid", "65 bytes"),
     ("UnknownError", "Something new", "go through the steps again"),
 ]
