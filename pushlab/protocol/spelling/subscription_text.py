@@ -142,7 +142,7 @@ def _is_cut(text: str) -> bool:
 QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+("|\\?\Z)', re.DOTALL)
 BEGUN = re.compile(r'\{\s*"(?:endpoint|expirationTime|keys|subscription)"')
 MARGIN = re.compile(r"(?m)^[ \t]*(?:[>|#][ \t]?)+")
-CURLY = re.compile('[\u201c-\u201f\u2018-\u201b\u00ab\u00bb\u2033\uff02]')  # fmt: skip
+CURLY = re.compile("[\u201c-\u201f\u2018-\u201b\u00ab\u00bb\u2033\uff02]")
 
 
 # --- forms of other languages --------------------------------------------------------------------
