@@ -84,7 +84,16 @@ def show(text: str, hidden: Iterable[str] = (), limit: int = MAX_SHOWN) -> str:
     >>> show("no subscription " + 40 * "x" + " here", ["here"])
     'no subscription … …'
     """
-    for secret in sorted(filter(None, hidden), key=len, reverse=True):
-        text = text.replace(secret, "…")
-    text = one_line(_SECRET.sub("…", text))
+    text = one_line(_SECRET.sub("…", without(text, hidden)))
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def without(text: str, hidden: Iterable[str]) -> str:
+    """Return a text with "…" for each of these texts, in small letters or in capitals.
+
+    >>> without("https://push.example.net/SECRET and /secret", ["/secret"])
+    'https://push.example.net… and …'
+    """
+    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
+    return text

@@ -21,9 +21,9 @@ from pushlab.reader import command
 US = "application server"
 RAW = "RFC 7518 §6.2.2.1"
 POINT = "RFC 8292 §3.2"
-PEM_VALUE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*[\"']?\s*-----BEGIN", re.MULTILINE)
+PEM_VALUE = re.compile(r"^[ \t]*(?:export\s+)?(\w+)\s*=\s*[\"']?\s*-----BEGIN", re.MULTILINE)
 
-LINE = re.compile(r"^\s*(?:export\s+)?\w+\s*=(?!=*$)|^\s*(?:export\s+)?VAPID_\w+=", re.MULTILINE)
+LINE = re.compile(r"^[ \t]*(?:export\s+)?(?:\w+\s*=(?!=*$)|VAPID_\w+=)", re.MULTILINE)
 """A line of a .env file. If only padding follows the =, the text is a key and not a name."""
 
 LENGTH_OF_A_POINT = 87

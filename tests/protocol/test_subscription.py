@@ -493,3 +493,28 @@ def test_a_length_that_is_wrong_is_said_alone(name, cut):
         PushSubscription.from_json(members(**{name: text}))
     wanted = 22 if name == "auth" else 87
     assert caught.value.detail == f"{name} is {len(text)} characters long, and {wanted} are wanted"
+
+
+HOSTILE = {
+    "no character": "&#" + "1" * 5000,
+    "no value of Python's": "b'',{[]:0},b''",
+    "a set of lists": "{'a', []}",
+    "nested": "[" * 989 + "]" * 989,
+    "PEM and PEM again": "-----BEGIN A-----" * 470 + " \\/\\_&amp;amp; %252541",
+    "marks upon marks": "\u0f81" * 8192,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_stranger_s_text_is_refused_and_no_more(what):
+    text = HOSTILE[what]
+    given = [text, members(auth=text), members(p256dh=text), {"subscription": text}]
+    given += [{f"a{at}subscription": text for at in range(8)}]
+    nested: list = []
+    for depth in range(1, 1100):  # Some are as deep as a parser gets, and deeper than a writer does.
+        nested = [nested]
+        given += [members(auth=nested)] if depth > 850 else []
+    for one in given:
+        with pytest.raises(SubscriptionError):
+            PushSubscription.from_json(one)
+        examine_subscription(one, 0)

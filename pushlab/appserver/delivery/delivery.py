@@ -265,7 +265,8 @@ class Secrets:
         url = urlsplit(self._endpoint)
         paths = [f"{url.path}?{url.query}", url.path] if url.query else [url.path]
         parts = [part for path in paths for part in (path, path.rstrip("/").rsplit("/", 1)[-1])]
-        parts += [part for part in re.split("[/&=]", f"{url.path}&{url.query}") if NO_WORD.search(part)]
+        parts += [part for part in url.path.split("/") if NO_WORD.search(part)]
+        parts += [*re.split("[&=]", url.query), *re.split("[/&=]", url.query)]
         yield self._endpoint
         # A shorter part is a word, such as "push", and would be found in any sentence.
         for part in dict.fromkeys(part for part in parts if len(part) >= 8):

@@ -6,9 +6,9 @@ expressions that look at each character a bounded number of times: Python's HTML
 AssertionError for some declarations.
 """
 
-import html
 import re
 
+from pushlab.protocol.spelling.entities import unescaped
 from pushlab.text import one_line
 
 MAX_READ = 16 * 1024
@@ -60,5 +60,5 @@ def title_of(text: str) -> str | None:
 
 
 def _bounded(text: str, limit: int) -> str:
-    text = re.sub(r" (?=[.,;:!?])", "", one_line(html.unescape(text)))
+    text = re.sub(r" (?=[.,;:!?])", "", one_line(unescaped(text)))
     return text if len(text) <= limit else f"{text[:limit]}…"

@@ -131,7 +131,7 @@ def _of_response(
     status, meaning = response.status, meaning_of(response.status)
     head = f"{status} {show(response.reason, hidden)}".strip()
     if meaning.kind == "accepted":
-        return _outcome(meaning, f"{head}: {_sentence(meaning)}{doubts_of(response)}", status)
+        return _outcome(meaning, f"{head}: {_sentence(meaning)}{doubts_of(response, hidden)}", status)
     source, said, about = meaning.rfc, words_of(response, hidden), concern_of(response).scope
     doubted = False
     quoted = f" It says: {said}" if said else ""

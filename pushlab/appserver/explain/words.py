@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pushlab.appserver.delivery.response import PushResponse
 from pushlab.appserver.explain.html_page import sentence_of
-from pushlab.text import show
+from pushlab.text import show, without
 
 UNREADABLE = "\ufffd\0"
 """What stands for bytes that are no UTF-8, and the zero that no text has."""
@@ -33,7 +33,7 @@ def words_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     said = [f"{name}: {value}" for name in names for value in response.header_list(name)]
     said += [f"WWW-Authenticate: {words}" for words in _descriptions(response)]
     text = response.text()
-    message = sentence_of(text) or _message_in(response)
+    message = sentence_of(without(text, hidden)) or _message_in(response)
     if _is_unreadable(text):
         message = f"{len(response.body)} bytes that are not text"
     return show("; ".join([*said, message]).strip("; "), hidden)
@@ -55,12 +55,12 @@ def rest_of(response: PushResponse, shown: str, hidden: Iterable[str]) -> str:
     return "".join(f" {name}: {text}" for name, text in parts if text and text not in shown)
 
 
-def doubts_of(response: PushResponse) -> str:
+def doubts_of(response: PushResponse, hidden: Iterable[str] = ()) -> str:
     """Doubt a success that says something else: a page, or that the message was dropped.
 
     What sends a page is a login, or a proxy. Windows' service answers so for its older interface.
     """
-    page = sentence_of(response.text()) if response.body else None
+    page = show(sentence_of(without(response.text(), hidden)) or "", hidden) if response.body else ""
     doubts = f" It sends {page}: was this the push service?" if page else ""
     return f"{doubts} But it says that it has dropped the message." if is_dropped(response) else doubts
 

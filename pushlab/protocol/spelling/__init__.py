@@ -2,6 +2,7 @@
 
     shapes.py           what bytes are                 a point, DER, 64 bytes without 04
     encodings.py        how a text writes bytes        base64url, plain base64, hexadecimal, PEM
+    entities.py         a text as HTML writes it       &amp; for &
     things.py           texts that are not a key       a path, a token, ``undefined``
     recognize.py        all three together             base64 of a PEM, encoded twice
     key_file_reader.py  where the keys are in a file   .env, web-push's JSON, YAML, JWKS

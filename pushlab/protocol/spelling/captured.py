@@ -356,6 +356,10 @@ def _of_har(content: bytes) -> Iterator[Captured]:
                 yield captured
 
 
+METHOD = re.compile(r"[A-Z]{1,16}")
+"""A method as HTTP has them. Anything longer may be an endpoint."""
+
+
 def _entries(value: object) -> Iterator[Mapping[str, object]]:
     log = value.get("log", value) if isinstance(value, Mapping) else value
     entries = log.get("entries", [log]) if isinstance(log, Mapping) else log
@@ -372,6 +376,7 @@ def _of_request(request: Mapping[str, object]) -> Captured:
     )
     body, without = _of_post_data(posted if isinstance(posted, Mapping) else {})
     method = str(request.get("method", "GET")).upper()
+    method = method if METHOD.fullmatch(method) else "?"
     return Captured("HAR", method, str(request["url"]), headers, body, without)
 
 

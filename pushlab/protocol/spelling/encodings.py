@@ -8,7 +8,6 @@ looked at, to say what somebody has pasted, and nothing is accepted because of t
 import ast
 import base64
 import binascii
-import html
 import json
 import re
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from urllib.parse import unquote
 
 from pushlab.errors import BadBase64url
 from pushlab.protocol import base64url
+from pushlab.protocol.spelling.entities import unescaped
 
 Inside = str | bytes | None
 
@@ -29,6 +29,9 @@ class Encoding(NamedTuple):
     turn: str
     read: Callable[[str], Inside]
 
+
+NOT_PYTHON = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+"""What ast.literal_eval() raises for a text that is no value of Python's."""
 
 INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad\0\x1a"
 """Characters that no screen shows: byte order mark, spaces and joiners of no width, soft hyphen, the
@@ -64,6 +67,8 @@ PLAIN, URL_SAFE = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 
 
 def _pem(text: str) -> Inside:
+    if "-----END " not in text:
+        return None
     found = [block for block in PEM.findall(text) if block[0] != "EC PARAMETERS"]
     # A file may have both halves, and the public one can be computed.
     blocks = [body for name, body in sorted(found, key=lambda block: "PRIVATE" not in block[0])]
@@ -205,7 +210,7 @@ def _python_bytes(text: str) -> Inside:
         return None
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except NOT_PYTHON:
         return None
     if not isinstance(value, bytes):
         return None
@@ -269,7 +274,7 @@ def _escaped(text: str) -> Inside:
 
 
 def _entities(text: str) -> Inside:
-    found = html.unescape(text)
+    found = unescaped(text)
     return found if found != text else None
 
 

@@ -14,7 +14,7 @@ from pushlab.protocol.spelling.recognize import Spelling, recognize
 from pushlab.protocol.spelling.shapes import Kind
 
 ROLES = {
-    "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).*secret|^d$|(?-i:^secretKey$)"),
+    "private": re.compile(r"(?i)private|priv_?key|(?:vapid|push).{0,40}secret|^d$|(?-i:^secretKey$)"),
     "public": re.compile(r"(?i)public|pub_?key|application_?server_?key"),
     "subject": re.compile(r"(?i)subject|(?:^|_)sub$|subscriber|mailto|contact|e-?mail"),
 }
@@ -22,6 +22,9 @@ ROLES = {
 
 OURS = re.compile(r"(?i)vapid|push")
 """A file of settings may have other private keys. The names of these say what they are for."""
+
+MAX_NAME = 80
+"""Characters of a name that are looked at."""
 
 LONGEST_NAME = 32
 """Characters of a name that is repeated. A longer one may have a key in it."""
@@ -47,7 +50,7 @@ CONTACT = re.compile(r"(?:mailto:|https:).+|[^\s@]+@[^\s@]+")
 
 
 def role_of(name: str) -> str:
-    return next((role for role, pattern in ROLES.items() if pattern.search(name)), "")
+    return next((role for role, pattern in ROLES.items() if pattern.search(name[:MAX_NAME])), "")
 
 
 def by_names(form: str, members: Iterable[tuple[str, object]]) -> KeyFile:
@@ -78,8 +81,9 @@ def _by_promise(candidates: list[Found]) -> list[Found]:
 
 def _halves(private: list[Found], public: list[Found]) -> tuple[Found | None, Found | None]:
     """Choose the halves that belong together; if none do, the most promising of each."""
-    for one, other in product(private, public):
-        if other.spelling.kind is Kind.PUBLIC and public_of(one.spelling) == other.spelling.raw:
+    points = [(one, public_of(one.spelling)) for one in private[:MAX_RUNS]]
+    for (one, point), other in product(points, public[:MAX_RUNS]):
+        if other.spelling.kind is Kind.PUBLIC and point == other.spelling.raw:
             return one, other
     return next(iter(private), None), next(iter(public), None)
 

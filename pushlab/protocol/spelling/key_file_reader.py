@@ -373,10 +373,19 @@ def _walk(value: object, depth: int = 0) -> Members:
     for name, inside in value.items():
         if isinstance(inside, str) or _is_jwk(inside):
             yield name, inside
-        elif role_of(name) and isinstance(inside, list | Mapping) and recognize(json.dumps(inside)).kind:
-            yield name, json.dumps(inside)  # A list of bytes, or a Buffer of Node's.
+        elif role_of(name) and (listed := _listed(inside)):
+            yield name, listed
         else:
             yield from _walk(inside, depth + 1)
+
+
+def _listed(value: object) -> str:
+    """Return a list of bytes, or a Buffer of Node's, as a text, or "" if a value is none of them."""
+    try:
+        text = json.dumps(value) if isinstance(value, list | Mapping) else ""
+    except RecursionError:
+        return ""
+    return text if text and recognize(text).kind else ""
 
 
 def _is_jwk(value: object) -> bool:

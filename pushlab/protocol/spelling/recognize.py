@@ -182,7 +182,7 @@ def _is_telling(found: Spelling) -> bool:
 def _readings(text: str) -> Iterator[Spelling]:
     """Yield what a text can be read as, breadth first: the fewest wrappings come first."""
     waiting: list[tuple[str, tuple[Encoding, ...]]] = [(text, ())]
-    steps = 0
+    steps, seen = 0, {text}
     for text, layers in waiting:
         for encoding in ENCODINGS:
             if (steps := steps + 1) > MAX_STEPS * len(ENCODINGS) or len(layers) >= MAX_LAYERS:
@@ -198,7 +198,8 @@ def _readings(text: str) -> Iterator[Spelling]:
                 yield Spelling(around, None if guess else shape, inside)
                 if is_printable(inside):
                     waiting.append((inside.decode("ascii"), (*around, TWICE)))
-            else:
+            elif inside not in seen:
+                seen.add(inside)
                 waiting.append((inside, around))
 
 
@@ -223,7 +224,10 @@ def advise(value: object, wanted: Kind) -> Advice | None:
     """
     if isinstance(value, list | dict):
         # A list of bytes, or the {} that was an ArrayBuffer. Anything else is an object or an array.
-        found = recognize(json.dumps(value))
+        try:
+            found = recognize(json.dumps(value))
+        except RecursionError:
+            return None
         return advise_about(found, wanted) if found.kind or value == {} else None
     if not isinstance(value, str | bytes):
         return None
@@ -237,6 +241,9 @@ OF_A_HEADER = re.compile(
 """How the values begin that headers of a message have. They are the server's, and no subscription's."""
 
 OF_A_MEMBER = re.compile(r"(?i)[\s\"'{]*(?:keys?\W{1,3})?(?:p256dh|auth)\b")
+LONGEST = 1000
+"""Characters of a key of a subscription that are looked at: strangers send them."""
+
 FROM_THE_BROWSER = "Send it just as subscription.toJSON() gives it."
 """What to do about a value that no browser gives, so that it is no browser's fault."""
 
@@ -258,6 +265,8 @@ def advise_subscription(value: object, wanted: Kind) -> Advice | None:
     >>> advise_subscription("YOUR_P256DH_KEY", Kind.PUBLIC).turn
     'Send it just as subscription.toJSON() gives it.'
     """
+    if isinstance(value, str | bytes) and len(value) > LONGEST:
+        return None
     if isinstance(value, str) and OF_A_HEADER.match(value):
         headers = "Crypto-Key, Encryption or Authorization"
         what = f"a value of a message's header ({headers}), not the subscription's key"

@@ -6,17 +6,16 @@ these forms. None of them is read: a message should say what the text is, and ho
 """
 
 import ast
-import html
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from pushlab.errors import MalformedJson
 from pushlab.protocol import strict_json
-from pushlab.protocol.spelling.encodings import lenient_base64
+from pushlab.protocol.spelling.encodings import NOT_PYTHON, lenient_base64
+from pushlab.protocol.spelling.entities import unescaped
 
 TURN = "Give what JSON.stringify(subscription) prints."
 MAX_TEXT = 8192
@@ -124,7 +123,7 @@ def _printed_by_python(text: str) -> bool:
         return True
     try:
         value = ast.literal_eval(text) if text.startswith("{'") else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except NOT_PYTHON:
         return False
     return isinstance(value, Mapping) and "endpoint" in value
 
@@ -141,6 +140,9 @@ def _is_cut(text: str) -> bool:
 
 QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+("|\\?\Z)', re.DOTALL)
 BEGUN = re.compile(r'\{\s*"(?:endpoint|expirationTime|keys|subscription)"')
+LIKE_JSON = str.maketrans(
+    "\u00a0\u2007\u202f\u3000\uff1a\uff0c\uff5b\uff5d\uff3b\uff3d\uff02", '    :,{}[]"'
+)
 MARGIN = re.compile(r"(?m)^[ \t]*(?:[>|#][ \t]?)+")
 CURLY = re.compile("[\u201c-\u201f\u2018-\u201b\u00ab\u00bb\u2033\uff02]")
 
@@ -197,7 +199,7 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
         "Parse the text around it as JSON first, or leave the backslashes out.", _escaped),
     ("html-escaped", "it is JSON with HTML's &quot; in place of each quote",
         "Decode it once, or read it where it was not written as HTML.",
-        lambda text: "&" in text and _inside(html.unescape(text))),
+        lambda text: "&" in text and _inside(unescaped(text))),
     ("percent-encoded", "it is JSON with %XX, as in a URL", "Decode it once as a URL.",
         lambda text: "%" in text and _inside(unquote(text))),
     ("quotes-doubled", "it is a field of CSV: each quote in it is doubled",
@@ -210,7 +212,7 @@ TEXTS: tuple[tuple[str, str, str, Callable[[str], object]], ...] = (
         lambda text: CURLY.search(text) and _inside(CURLY.sub('"', text))),
     ("other-characters", "it has characters that only look like JSON's: a no-break space, a wide colon",
         "Write the plain characters, or copy it from where it came from.",
-        lambda text: not text.isascii() and _inside(unicodedata.normalize("NFKC", text))),
+        lambda text: not text.isascii() and _inside(text.translate(LIKE_JSON))),
     ("lines-wrapped", "it has line breaks inside its strings, as a terminal wraps long lines",
         "Join the lines, or copy it from where they are not wrapped.",
         lambda text: "\n" in text and _inside("".join(text.splitlines()))),

@@ -202,6 +202,21 @@ def test_an_escape_in_json_hides_no_secret():
     assert "zLQ3raZ" not in text and '"at": "…"' in text
 
 
+@pytest.mark.parametrize("status", [200, 201, 202, 401, 403, 404, 429, 500])
+def test_a_page_with_a_character_that_is_none_raises_nothing(status):
+    """A notify-all must not end because of what one push service sends."""
+    body = b"<html><p>&#" + b"1" * 5000 + b"; is no character</p>"
+    assert "is no character" in explain(PushResponse(status, body=body)).text
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 401, 404])
+def test_a_page_shows_no_endpoint_whole_or_cut_or_in_other_letters(status):
+    hidden = ["https://push.example.net/w/Mark3rSecretTail", "Mark3rSecretTail"]
+    for told in hidden[0], "MARK3RSECRETTAIL", "x" * 225 + " " + hidden[1]:
+        text = explain(PushResponse(status, body=f"<p>for {told}</p>".encode()), hidden).text
+        assert "mark3r" not in text.lower(), text
+
+
 def test_json_after_a_byte_order_mark_is_json():
     body = b'\xef\xbb\xbf{"errno": 102, "message": "no"}'
     assert "This URL is not an endpoint" in explain(PushResponse(404, body=body)).text

@@ -347,3 +347,10 @@ def test_what_follows_a_request_in_a_question_is_not_its_body():
 def test_the_requests_between_all_fences_are_read():
     text = b"First:\n```\n" + HEAD_OF_ONE + b"```\nSecond:\n```http\n" + HEAD_OF_ONE + b"```\n"
     assert len(read(text)) == 2
+
+
+def test_an_endpoint_in_place_of_a_method_is_not_repeated():
+    request = {"method": "https://push.example.net/secret", "url": "https://push.example.net/p",
+               "headers": [{"name": "TTL", "value": "60"}]}  # fmt: skip
+    (one,) = read(json.dumps({"request": request}).encode())
+    assert "secret" not in repr(one).lower() and one.method == "?"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pushlab.doctor.keys import examine_keys
 from pushlab.protocol import base64url, p256
 from pushlab.protocol.spelling import Kind, advise, key_file_reader
 
@@ -531,3 +532,13 @@ def test_a_configuration_of_firebase_with_the_public_key_has_it():
 def test_a_name_in_another_value_is_no_line_that_was_run_together(more):
     file = key_file_reader.read(f"VAPID_PUBLIC_KEY={PUBLIC}\nVAPID_PRIVATE_KEY={PRIVATE}\n{more}\n")
     assert file.has_private_key and not file.problem
+
+
+@pytest.mark.parametrize("text", [
+    "VAPID_PRIVATE_KEY=&#" + "1" * 5000, json.dumps({"push" * 4000: "x"}), "a" + "\n" * 16_000 + "a",
+    '{"private":' + "[" * 986 + "]" * 986 + "}",
+    "".join(f'"private_{at}": "{PRIVATE}" "public_{at}": "{PUBLIC[:-1]}A"\n' for at in range(200)),
+])  # fmt: skip
+def test_a_hostile_file_takes_no_time_and_raises_nothing(text):
+    key_file_reader.read(text)
+    examine_keys(text.encode())
