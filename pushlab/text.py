@@ -94,6 +94,8 @@ def without(text: str, hidden: Iterable[str]) -> str:
     >>> without("https://push.example.net/SECRET and /secret", ["/secret"])
     'https://push.example.net… and …'
     """
+    letters = text.lower()
     for secret in sorted(filter(None, hidden), key=len, reverse=True):
-        text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
+        if secret.lower() in letters:  # A pattern is made only where it is needed.
+            text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
     return text
