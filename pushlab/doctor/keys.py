@@ -15,7 +15,8 @@ from pushlab.errors import KeyFileMalformed, MalformedJson, NotUtf8, PushlabErro
 from pushlab.protocol import base64url, p256, strict_json, utf8
 from pushlab.protocol.spelling import Advice, Kind, advise, key_file, key_file_reader
 from pushlab.protocol.spelling.encodings import ALPHABETS
-from pushlab.protocol.spelling.shapes import raw_private
+from pushlab.protocol.spelling.recognize import COPY_WHOLE, wrong_length
+from pushlab.protocol.spelling.shapes import TEXT_LENGTHS, raw_private
 from pushlab.reader import command
 
 US = "application server"
@@ -25,9 +26,6 @@ PEM_VALUE = re.compile(r"^[ \t]*(?:export\s+)?(\w+)\s*=\s*[\"']?\s*-----BEGIN", 
 
 LINE = re.compile(r"^[ \t]*(?:export\s+)?(?:\w+\s*=(?!=*$)|VAPID_\w+=)", re.MULTILINE)
 """A line of a .env file. If only padding follows the =, the text is a key and not a name."""
-
-LENGTH_OF_A_POINT = 87
-"""Characters of base64url."""
 
 SEVERAL_WORDS = re.compile(r"\s|:")
 """What no key has by itself: the text is a file with something in it."""
@@ -205,10 +203,9 @@ def _public_fault(name: str, text: str) -> Finding | None:
         return bad(f"{slug(name)}-{found.name}", f"{name} is {found.what}", US, POINT, found.turn)
     if fault := base64url_fault(name, text, US):
         return fault
-    if len(text) != LENGTH_OF_A_POINT:
-        seen = f"{name} is {len(text)} characters long, and {LENGTH_OF_A_POINT} are wanted"
-        fix = "Copy it again, from the first character to the last."
-        return bad(f"{slug(name)}-length", seen, US, POINT, fix)
+    if len(text) != TEXT_LENGTHS[Kind.PUBLIC]:
+        seen = f"{name} is {wrong_length(len(text), Kind.PUBLIC)}"
+        return bad(f"{slug(name)}-length", seen, US, POINT, COPY_WHOLE)
     try:
         p256.load_public(base64url.decode(text))
     except PushlabError as error:

@@ -9,6 +9,7 @@ from pushlab.doctor.findings import Finding, bad
 from pushlab.errors import BadBase64url
 from pushlab.protocol import base64url
 from pushlab.protocol.spelling.encodings import ENCODINGS
+from pushlab.protocol.spelling.recognize import COPY_WHOLE
 
 PADDED, PLAIN = (row for row in ENCODINGS if row.name in ("padded", "plain-base64"))
 LOOPBACK = re.compile(r"localhost|.*\.localhost|127(\.\d{1,3}){3}|::1")
@@ -63,7 +64,7 @@ def base64url_fault(name: str, text: str, fault: str) -> Finding | None:
     except BadBase64url as reason:
         code, fix = "not-base64url", f"{reason.hint}."
         if not base64url.FOREIGN.search(text):  # The alphabet is right, so the length is not.
-            fix = "Copy it again, from the first character to the last."
+            fix = COPY_WHOLE
         if text.endswith("=") and _is_base64(text):
             code, fix = "padded", PADDED.turn
         if set(text) & set("+/") and _is_base64(text):

@@ -34,7 +34,7 @@ from pushlab.protocol.spelling.key_file import (
     KeyFile,
 )
 from pushlab.protocol.spelling.recognize import Spelling, recognize
-from pushlab.protocol.spelling.shapes import Kind, is_printable, raw_private
+from pushlab.protocol.spelling.shapes import TEXT_LENGTHS, Kind, is_printable, raw_private
 
 # Each repetition has a bound: without one, a long line without a = costs the square of its length.
 PEM_BLOCK = r"-----BEGIN\ [^-]{1,40}+-----[^-]{0,8000}+-----END\ [^-]{1,40}-----"
@@ -128,8 +128,10 @@ JSON_VALUE = re.compile(
 )
 """A JSON object as the value of a variable."""
 
-KEY_LENGTHS = {"VAPID_PUBLIC_KEY": 87, "VAPID_PRIVATE_KEY": 43}
-"""Characters of base64url."""
+KEY_LENGTHS = {
+    "VAPID_PUBLIC_KEY": TEXT_LENGTHS[Kind.PUBLIC],
+    "VAPID_PRIVATE_KEY": TEXT_LENGTHS[Kind.PRIVATE],
+}
 
 WITHOUT_KEYS = (
     ("the configuration of a Firebase app",

@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pushlab.protocol.spelling.encodings import ALPHABETS, ENCODINGS, TWICE, Encoding
-from pushlab.protocol.spelling.shapes import LENGTHS, Kind, Shape, is_printable, scalar_of, shape_of
+from pushlab.protocol.spelling.shapes import (
+    LENGTHS,
+    TEXT_LENGTHS,
+    Kind,
+    Shape,
+    is_printable,
+    scalar_of,
+    shape_of,
+)
 from pushlab.protocol.spelling.things import Thing, sure_thing_of, thing_of
 
 MAX_LENGTH = 8192
@@ -211,6 +219,19 @@ class Advice(NamedTuple):
     turn: str
 
 
+COPY_WHOLE = "Copy it again, from the first character to the last."
+"""What to do about a key of which something is missing, or has come twice."""
+
+
+def wrong_length(length: int, wanted: Kind) -> str:
+    """Say how long a text is, and how long a key of this kind would be in base64url.
+
+    >>> wrong_length(86, Kind.PUBLIC)
+    '86 characters long, and 87 are wanted'
+    """
+    return f"{length} characters long, and {TEXT_LENGTHS[wanted]} are wanted"
+
+
 def advise(value: object, wanted: Kind) -> Advice | None:
     """Say what stands where a key of this kind belongs, and how to make it right.
 
@@ -286,14 +307,13 @@ def _has_another_name(value: object) -> bool:
 
 def advise_about(found: Spelling, wanted: Kind) -> Advice | None:
     """Do the same for what is recognized already."""
-    wanted_length = -(-LENGTHS[wanted] * 4 // 3)
+    wanted_length = TEXT_LENGTHS[wanted]
     # A subscription's key of whole bytes may have been cut where it was stored: others tell that.
     is_told = found.is_cut or wanted is Kind.PRIVATE
     if found.length and found.length != wanted_length and is_told:
         near = found.length < 2 * wanted_length
-        turn = "Copy it again, from the first character to the last."
-        what = f"{found.length} characters long, and {wanted_length} are wanted"
-        return Advice("length", what, turn if near else f"Put the {wanted} there.")
+        turn = COPY_WHOLE if near else f"Put the {wanted} there."
+        return Advice("length", wrong_length(found.length, wanted), turn)
     if found.kind in (None, wanted):
         if found.shape is None and found.thing is None and not (found.layers and found.layers[-1].turn):
             return None

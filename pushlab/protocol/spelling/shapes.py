@@ -29,6 +29,9 @@ class Kind(StrEnum):
 LENGTHS = {Kind.PUBLIC: p256.POINT, Kind.PRIVATE: p256.SCALAR, Kind.AUTH: 16}
 """Bytes of each kind."""
 
+TEXT_LENGTHS = {kind: -(-length * 4 // 3) for kind, length in LENGTHS.items()}
+"""Characters of each kind in base64url, which has no padding."""
+
 
 class Form(NamedTuple):
     """One form of a key in bytes.
