@@ -1,5 +1,7 @@
 """What a text is that should be a subscription, and is no JSON."""
 
+import base64
+import html
 import json
 import re
 from urllib.parse import quote
@@ -148,3 +150,65 @@ def test_a_long_text_is_looked_at_in_part(bit):
 
 def test_many_tabs_after_a_url_take_no_time():
     assert find_in_text("http://a" + "\t" * (MAX_TEXT - 9) + "x") is None
+
+
+PLAIN = {"endpoint": "https://push.example.net/x", "keys": {"p256dh": "B", "auth": "A"}}
+SHORT = json.dumps(PLAIN)
+TEXTS = {
+    "": "is-empty",
+    " \n": "is-empty",
+    "https://push.example.net/secret": "endpoint-alone",
+    "cTZ1oXk1Yw8:APA91bHqz": "is-a-firebase-token",
+    "<!doctype html><title>Log in</title>": "is-html",
+    f"{SHORT}\n{SHORT}\n": "one-a-line",
+    f"{SHORT[:-1]},}}": "comma-too-many",
+    f"const subscription = {SHORT};": "json-in-a-text",
+    f"subscription={SHORT}": "json-in-a-text",
+    str(PLAIN | {"expirationTime": None}): "printed-by-python",
+    base64.b64encode(SHORT.encode()).decode(): "in-base64",
+    "{ endpoint: 'https://push.example.net/x' }": "is-javascript",
+    "user=1&endpoint=https%3A%2F%2Fpush.example.net%2Fx&auth=A": "form-encoded",
+    "endpoint: https://push.example.net/x\nkeys:\n  auth: A\n": "is-yaml",
+    "[object Object]": "is-an-object-s-name",
+    "[object PushSubscription]": "is-an-object-s-name",
+    SHORT.replace('"', '\\"'): "json-escaped",
+    json.dumps(PLAIN, indent=1).replace('"', '\\"').replace("\n", "\\n"): "json-escaped",
+    html.escape(SHORT): "html-escaped",
+    SHORT.replace('"', "&#34;"): "html-escaped",
+    quote(SHORT): "percent-encoded",
+    re.sub('"([^"]*)"', "\u201c\\1\u201d", SHORT): "typographic-quotes",
+    SHORT[1:-1]: "without-braces",
+}
+
+
+def test_a_text_that_is_no_json_is_named_and_none_of_it_is_shown():
+    for text, name in TEXTS.items():
+        place = find_in_text(text)
+        assert (place and place.name) == name, text
+        assert "secret" not in str(place)
+    for text in ("hello", "{", "[1, 2", '{"a": "b', "a=b&c=d"):
+        assert find_in_text(text) is None
+    for text in ('{"endpoint' + '\\"' * 8000, '{"keys"' * 2000, "&quot;" * 2000, "%22" * 5000):
+        find_in_text(text)
+    for text in ("{'a'" * 4000, "&" * 16000, ",}" * 8000, "{ " * 8000, "A" * 16000):
+        find_in_text(text)
+
+
+@pytest.mark.parametrize("end", range(12, len(SHORT)))
+def test_json_that_was_cut_anywhere_is_told(end):
+    place = find_in_text(SHORT[:end])
+    assert place.name == "is-cut" and "column" in place.turn
+    with pytest.raises(NotASubscription, match="ends in the middle") as caught:
+        PushSubscription.from_json(SHORT[:end])
+    assert caught.value.fault == "application server"
+
+
+@pytest.mark.parametrize("wrong", [SHORT.replace('",', ",", 1), SHORT.replace('"}', '""}', 1)])
+def test_json_with_a_quote_too_many_or_too_few_was_not_cut(wrong):
+    place = find_in_text(wrong)
+    assert place is None or place.name != "is-cut"
+
+
+def test_a_text_of_keys_is_no_subscription():
+    for text in ("VAPID_SUBJECT=a\nVAPID_PRIVATE_KEY=secret", "-----BEGIN EC PRIVATE KEY-----\nsecret"):
+        assert find_in_text(text).name == "is-a-key-file"
