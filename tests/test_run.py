@@ -14,6 +14,7 @@ import pytest
 from pushlab.settings import patience
 
 from .run import artifacts, chance, kernels, schedule
+from .run.ports import EACH, free_port
 
 HERE = Path(__file__).parent
 OWN = (
@@ -174,6 +175,32 @@ def test_a_new_run_keeps_the_last_failures_and_throws_the_old_ones_away(project)
         (kept / f"2026010{day}-000000").mkdir(parents=True)
     project("--co", "-q")
     assert sorted(path.name[7] for path in kept.iterdir()) == list("56789")
+
+
+ASKS_FOR_PORTS = f"""
+from tests.run.ports import free_port
+print(*(free_port() for _ in range({2 * EACH})), flush=True)
+input()
+"""
+
+
+def test_processes_of_two_runs_have_no_free_port_in_common():
+    """Each asks twice for all it can get. The other one is there meanwhile, and so is this one."""
+    ours = {free_port() for _ in range(2 * EACH)}
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASKS_FOR_PORTS],
+            cwd=HERE.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    try:
+        first, second = [set(map(int, program.stdout.readline().split())) for program in programs]
+    finally:
+        for program in programs:
+            program.communicate("\n", timeout=patience(60))
+    assert min(map(len, (ours, first, second))) > EACH / 2
+    assert not ours & first and not first & second and not second & ours
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows' kernels have TCP ports")

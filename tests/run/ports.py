@@ -2,21 +2,20 @@
 
 Port 0 gives any free port, but whoever closes it again may find that another process has been given
 the same one. These are below the ports that systems give (32768 and up on Linux, 49152 elsewhere), and
-each process of a run has a thousand of its own. Another run on the same machine begins elsewhere in it.
+each process has some to itself: its own, also beside another run on the same machine.
 """
 
 import itertools
-import os
-import re
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 
 from pushlab.server import http
 
-FIRST, EACH = 20_000, 1_000
+PORTS, EACH = range(20_000, 32_500), 250
 
-_worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % 12
-_numbers = itertools.cycle(range(FIRST + EACH * _worker, FIRST + EACH * (_worker + 1)))
-_numbers = itertools.islice(_numbers, os.getpid() % EACH, None)
+HOST = "127.0.0.1"
 
 
 def share(number: int, count: int) -> None:
@@ -30,11 +29,23 @@ def share(number: int, count: int) -> None:
 
 
 def free_port() -> int:
-    """Return a free port that the system gives to nobody who asks for any."""
+    """Return a free port that neither the system nor another process of tests gives to anybody."""
+    _, numbers = _own_ports()
     while True:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", next(_numbers)))
-            except OSError:
-                continue
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, next(numbers)))
             return probe.getsockname()[1]
+
+
+@cache
+def _own_ports() -> tuple[socket.socket, Iterator[int]]:
+    """Return EACH ports less one, and the socket at the first: while it is open, they are held."""
+    for first in PORTS[::EACH]:
+        holder = socket.socket()
+        try:
+            holder.bind((HOST, first))
+        except OSError:
+            holder.close()
+        else:
+            return holder, itertools.cycle(range(first + 1, first + EACH))
+    raise RuntimeError(f"{len(PORTS[::EACH])} other processes of tests are running")
