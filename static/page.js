@@ -8,7 +8,7 @@ import { belongsTo, look, multiplyPatience, notificationsShown, surroundings } f
 import { refreshRoom } from "./room.js";
 import { exchange, getHealth, getParticipants, report, ServerError } from "./server.js";
 import { $, BUTTONS, flash, hold, paint, paintNotifications } from "./view.js";
-import { paintRoom, release, say, sayFault, shutLog } from "./view.js";
+import { paintRoom, paintUnknown, release, say, sayFault, shutLog } from "./view.js";
 import { code, enter, hasOldLink, leave, name, rename, token } from "./who.js";
 
 const AFTER_NEWS = 500; // milliseconds
@@ -102,8 +102,7 @@ async function hear({ data }) {
 
 function refuse(error) {
   sayFault(explain(new StepFault("look", error), surroundings()), "error");
-  document.body.dataset.state = "unsupported";
-  delete document.body.dataset.busy;
+  paintUnknown();
 }
 
 async function begin() {

@@ -70,6 +70,14 @@ export function paint(facts) {
   document.body.dataset.leads = Boolean(facts.instructor);
 }
 
+// The browser does not answer, so nothing is known of it: what was painted may not hold any more.
+export function paintUnknown() {
+  write("registration", "This browser does not say whether a service worker is registered.");
+  write("subscription", "");
+  document.body.dataset.state = "unsupported";
+  stopHolding();
+}
+
 function stateOf({ supported, permission, registration, subscription }) {
   if (!supported) return "unsupported";
   if (permission === "denied") return "denied";
@@ -140,10 +148,14 @@ export function release(facts) {
   for (const button of BUTTONS) {
     button.disabled = !sensible[button.id];
     button.classList.toggle("next", button.id === next);
-    button.ariaBusy = null;
   }
   // A disabled button loses the focus, and keyboard users would have to start again at the top.
   if (BUTTONS.includes(focused) && focused.disabled) $(next ?? "notify-all").focus();
+  stopHolding();
+}
+
+function stopHolding() {
+  for (const button of BUTTONS) button.ariaBusy = null;
   delete document.body.dataset.busy;
 }
 

@@ -223,14 +223,27 @@ BLOCKED = """new DOMException(
   "NotSupportedError")"""
 
 
+STATUS = """() => [
+  ...["registration", "subscription"].map((id) => document.getElementById(id).textContent),
+  document.querySelectorAll("[aria-busy]").length,
+]"""
+NOT_SAID = "This browser does not say whether a service worker is registered."
+
+
 def test_site_data_is_blocked(patient):
     with patient.broken(refusing("getRegistration", BLOCKED)):
         patient.open()
         assert patient.shown()["fault"] == "site-data-blocked"
         assert patient.state() == "unsupported"
+        assert patient.parties.evaluate(STATUS) == [NOT_SAID, "", 0]
     patient.open()
     patient.parties.evaluate(f"() => {{ {refusing('register', BLOCKED)} }}")
     assert_says(patient.fails("register"), "site-data-blocked", at="worker")
+    patient.open()
+    assert NOT_SAID not in patient.parties.evaluate(STATUS)
+    patient.parties.evaluate(f"() => {{ {refusing('getRegistration', BLOCKED)} }}")
+    assert patient.fails("register")["fault"] == "site-data-blocked"
+    assert patient.parties.evaluate(STATUS) == [NOT_SAID, "", 0]
     patient.is_well()
 
 
