@@ -78,7 +78,7 @@ async function ask() {
 function show(facts) {
   paint(facts);
   clearTimeout(listing);
-  listing = setTimeout(async () => paintNotifications(await notificationsShown()), AFTER_NEWS);
+  listing = setTimeout(list, AFTER_NEWS);
   if (underWay) return; // the result of the action comes first
   release(facts);
   // If no button can be pressed, the reason is shown beside the buttons too, not only at a step.
@@ -91,6 +91,16 @@ function show(facts) {
   news = null;
 }
 
+// A browser that does not list its notifications may still receive messages: the page goes on.
+async function list() {
+  try {
+    paintNotifications(await notificationsShown());
+  } catch (error) {
+    paintNotifications(null);
+    await tell("list", error);
+  }
+}
+
 // Handle a message of the worker. Explain a push that a worker without its fallbacks would lose.
 async function hear({ data }) {
   if (data.fault) {
@@ -101,6 +111,7 @@ async function hear({ data }) {
 }
 
 function refuse(error) {
+  clearTimeout(listing);
   sayFault(explain(new StepFault("look", error), surroundings()), "error");
   paintUnknown();
 }

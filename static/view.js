@@ -74,6 +74,7 @@ export function paint(facts) {
 export function paintUnknown() {
   write("registration", "This browser does not say whether a service worker is registered.");
   write("subscription", "");
+  paintNotifications(null);
   document.body.dataset.state = "unsupported";
   stopHolding();
 }
@@ -101,9 +102,11 @@ function paintStep({ id, state, text, fault }) {
   for (const element of [item, advice]) mark(element, fault);
 }
 
+// Show the notifications, or with null that nothing is known of them.
 export function paintNotifications(notifications) {
+  $("notifications").toggleAttribute("data-unknown", !notifications);
   $("notifications").replaceChildren(
-    ...notifications.map(({ title, body }) => {
+    ...(notifications ?? []).map(({ title, body }) => {
       const item = document.createElement("li");
       const strong = document.createElement("strong");
       strong.textContent = title;

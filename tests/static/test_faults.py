@@ -225,7 +225,7 @@ BLOCKED = """new DOMException(
 
 STATUS = """() => [
   ...["registration", "subscription"].map((id) => document.getElementById(id).textContent),
-  document.querySelectorAll("[aria-busy]").length,
+  document.querySelectorAll("[aria-busy], #notifications:not([data-unknown])").length,
 ]"""
 NOT_SAID = "This browser does not say whether a service worker is registered."
 
@@ -245,6 +245,33 @@ def test_site_data_is_blocked(patient):
     assert patient.fails("register")["fault"] == "site-data-blocked"
     assert patient.parties.evaluate(STATUS) == [NOT_SAID, "", 0]
     patient.is_well()
+
+
+UNLISTED = """
+  ServiceWorkerRegistration.prototype.getNotifications = async () => {
+    throw new DOMException("Not today.", "UnknownError");
+  };"""
+UNTIL_UNKNOWN = """async () => {
+  const list = document.getElementById("notifications");
+  while (!("unknown" in list.dataset)) await new Promise(requestAnimationFrame);
+  return getComputedStyle(list, "::before").content;
+}"""
+
+
+def test_notifications_that_are_not_listed_stop_nothing(patient):
+    before_it = patient.parties.journal.events()[-1].number
+    with patient.broken(UNLISTED):
+        patient.open()
+        patient.press("register")
+        assert "Not known" in patient.parties.evaluate(UNTIL_UNKNOWN)
+        patient.press("subscribe")
+        assert patient.state() == "subscribed"
+        assert patient.shown()["kind"] == "done"
+    patient.parties.wait_for("error", before_it)
+    errors = [one for one in patient.parties.journal.events(before_it) if one.what == "error"]
+    assert {"action": "list", "error": "UnknownError"} in [one.detail for one in errors]
+    patient.is_well()
+    assert not patient.parties.evaluate("() => 'unknown' in notifications.dataset")
 
 
 # ---- a service worker ----------------------------------------------------------------------------
