@@ -73,6 +73,10 @@ class Seat:
         """Wait until each of the crowd shows this body; return all the bodies of each."""
         for agent in self.crowd:
             await agent.wait_for_notification(body=body, timeout=PATIENCE)
+        return await self.bodies()
+
+    async def bodies(self):
+        """Return all the bodies that each of the crowd has received until now."""
         return [[json.loads(text)["options"]["body"] for text in agent.received] for agent in self.crowd]
 
     async def ask(self, url, token="", body=None):

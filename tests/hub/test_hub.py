@@ -90,11 +90,14 @@ def loop():
 
 @pytest.fixture(scope="module")
 def bens_firefox(hub, labs, loop, firefox_installed):
-    """Give a lab Firefox that has the page open through the hub, and is closed at the end."""
+    """Give a lab Firefox that has received a push through the hub, and is closed at the end."""
     agent = Firefox(_push_service(hub, "ben"))
     loop.run(agent.start(), timeout=patience(120))
-    yield agent
-    loop.run(agent.close(), timeout=patience(120))
+    try:
+        loop.run(_receives_a_push(agent, hub, "ben"), timeout=patience(240))
+        yield agent
+    finally:
+        loop.run(agent.close(), timeout=patience(120))
 
 
 def _push_service(hub, user: str) -> str:
@@ -145,7 +148,7 @@ async def _receives_a_push(agent, hub, user: str) -> None:
 
 
 def test_a_lab_browser_of_each_receives_a_push_through_the_hub(labs, hub, loop, bens_firefox):
-    loop.run(_receives_a_push(bens_firefox, hub, "ben"), timeout=patience(240))
+    assert loop.run(bens_firefox.state(), timeout=patience(60)) == "subscribed"
     for user in ("ada", "cleo"):
         agent = Chromium(listeners_of(_push_service(hub, user)))
         loop.run(agent.start(), timeout=patience(120))

@@ -4,13 +4,16 @@ import json
 import os
 import queue
 import re
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import nbformat
@@ -226,6 +229,7 @@ def _running(home: Path, folder: Path, base: str, runtime: Path) -> Iterator[str
     try:
         url = address.get(timeout=patience(120))
         assert url, f"JupyterLab ended at once, and said: {log.read_text('utf-8')}"
+        _until_it_listens(url, process)
         yield url
     finally:
         process.terminate()
@@ -234,3 +238,16 @@ def _running(home: Path, folder: Path, base: str, runtime: Path) -> Iterator[str
         watch.communicate()
         reader.join(timeout=patience(120))
         process.stderr.close()
+
+
+def _until_it_listens(url: str, process: subprocess.Popen) -> None:
+    """Wait for what it says by no line: that it takes connections, some moments after its address."""
+    deadline = time.monotonic() + patience(120)
+    while True:
+        try:
+            socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)).close()
+        except ConnectionRefusedError:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        else:
+            return

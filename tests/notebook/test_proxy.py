@@ -5,6 +5,7 @@ login, and the lab at no address but Jupyter's.
 """
 
 import json
+import re
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
@@ -190,5 +191,7 @@ def test_the_frame_is_there_in_a_second_view_as_well(notebook):
     frames = part(page, "iframe").locator("iframe")
     expect(frames).to_have_count(2)
     for frame in frames.all():
-        expect(frame.content_frame.locator("body")).to_have_attribute("data-state", "subscribed")
+        # What the browser has depends on the test before; that the page has asked for it does not.
+        body = frame.content_frame.locator("body")
+        expect(body).to_have_attribute("data-state", re.compile("subscribed|unregistered"))
         assert frame.bounding_box()["width"] > 300

@@ -366,7 +366,7 @@ class Bench:
 
     async def away(self, agent: UserAgent | Browser) -> str | None:
         """Disconnect a user agent, wait until the service has seen it, and return Firefox's uaid."""
-        before = self.journal.events()[-1].number
+        before = self.journal.last
         await agent.disconnect()
         await self.until("disconnect", before)
         return getattr(agent, "uaid", None)
@@ -377,7 +377,7 @@ class Bench:
 
     @property
     def last(self) -> int:
-        return self.journal.events()[-1].number
+        return self.journal.last
 
     def queue(self) -> int:
         """Return the number of messages that wait in the service."""

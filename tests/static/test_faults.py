@@ -259,7 +259,7 @@ UNTIL_UNKNOWN = """async () => {
 
 
 def test_notifications_that_are_not_listed_stop_nothing(patient):
-    before_it = patient.parties.journal.events()[-1].number
+    before_it = patient.parties.journal.last
     with patient.broken(UNLISTED):
         patient.open()
         patient.press("register")

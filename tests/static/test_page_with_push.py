@@ -224,7 +224,7 @@ def test_a_push_service_that_starts_anew_makes_the_worker_subscribe_again(subscr
     Chromium is told nothing: its subscription is gone with the push service that made it.
     """
     old, port = endpoint_of(subscribed), subscribed.push_service.port
-    last = subscribed.journal.events()[-1].number
+    last = subscribed.journal.last
     subscribed.run(subscribed.push_service.stop())
     subscribed.start_push_service(port)
     subscribed.wait_for("remove subscription", after=last)
