@@ -15,6 +15,7 @@ from pushlab.settings import patience
 
 from .run import artifacts, chance, kernels, schedule
 from .run.ports import EACH, free_port
+from .run.programs import answers
 
 HERE = Path(__file__).parent
 OWN = (
@@ -234,6 +235,14 @@ def test_programs_stand_still_and_all_go_on_at_the_end():
         assert child.status() != psutil.STATUS_STOPPED
     finally:
         child.kill()
+
+
+def test_a_program_that_ends_between_two_questions_has_no_answer():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as ended:
+        programs = [psutil.Process(ended.pid), psutil.Process()]
+        assert answers(programs, lambda one: one.pid) == [ended.pid, os.getpid()]
+    for question in (psutil.Process.name, psutil.Process.cmdline, psutil.Process.net_connections):
+        assert len(answers(programs, question)) == 1
 
 
 @pytest.mark.parametrize("module", [artifacts, chance, schedule])

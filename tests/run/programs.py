@@ -1,9 +1,11 @@
 """Programs that a test starts, and that end with it."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psutil
 
 from pushlab.settings import patience
 
@@ -26,3 +28,21 @@ def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
         except BaseException:
             process.kill()
             raise
+
+
+T = TypeVar("T")
+
+
+def answers(programs: Iterable[psutil.Process], question: Callable[[psutil.Process], T]) -> list[T]:
+    """Ask each program, and return the answers of those that have not ended meanwhile."""
+    given = []
+    for program in programs:
+        with suppress(psutil.NoSuchProcess):
+            given.append(question(program))
+    return given
+
+
+def spawned(parent: psutil.Process) -> list[psutil.Process]:
+    """Return the programs that ``multiprocessing`` has started for another and that have not ended."""
+    found = answers(parent.children(), lambda one: (one, " ".join(one.cmdline())))
+    return [one for one, command in found if "spawn_main" in command]

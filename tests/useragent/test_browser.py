@@ -33,6 +33,7 @@ from pushlab.useragent.firefox.browser import Firefox
 from pushlab.useragent.page import SETTLED, THROUGH
 
 from ..run import chance
+from ..run.programs import answers
 
 # Nothing listens at these, and these tests need nothing from there.
 NO_PUSH = "ws://127.0.0.1:9/"
@@ -380,10 +381,11 @@ def test_it_cannot_be_started_twice(world):
 def test_a_chromium_is_driven_over_pipes_and_listens_nowhere(world):
     """A port is open to every user of the machine. Firefox has one, and takes one session alone."""
     group = psutil.Process(world.agent._process._process.pid)
+    processes = [group, *group.children(recursive=True)]
     ports = {
         connection.laddr.port
-        for process in [group, *group.children(recursive=True)]
-        for connection in process.net_connections("tcp")
+        for connections in answers(processes, lambda process: process.net_connections("tcp"))
+        for connection in connections
         if connection.status == psutil.CONN_LISTEN
     }
     assert len(ports) == {"Chromium": 0, "Firefox": 1}[world.kind.name]
@@ -396,7 +398,7 @@ def test_nothing_runs_that_the_page_does_not_need(world, page):
         assert {target["url"].partition(world.url)[0] for target in targets} <= {"", "about:blank"}
     else:
         group = psutil.Process(page._process._process.pid)
-        names = {process.name() for process in group.children(recursive=True)}
+        names = set(answers(group.children(recursive=True), psutil.Process.name))
         assert "Web Content" in names
         assert not {name for name in names if name.startswith(("WebExtensions", "Isolated"))}
 

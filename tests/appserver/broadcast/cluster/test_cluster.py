@@ -21,6 +21,7 @@ from pushlab.protocol import base64url, p256
 from pushlab.settings import patience
 
 from ....run.ports import free_port
+from ....run.programs import spawned
 from ...sending import always, fill, reached
 
 pytestmark = pytest.mark.usefixtures("programs")
@@ -72,8 +73,7 @@ class Programs:
                    "--local-directory", str(self.folder / "dask"))  # fmt: skip
 
     def kill_a_worker(self) -> None:
-        workers = psutil.Process(self.programs[1].pid).children()
-        [*_, one] = [worker for worker in workers if "spawn_main" in " ".join(worker.cmdline())]
+        [*_, one] = spawned(psutil.Process(self.programs[1].pid))
         one.kill()
 
     def stop(self) -> None:

@@ -24,6 +24,7 @@ from pushlab.journal import Journal
 from pushlab.protocol.subscription import PushSubscription
 from pushlab.settings import patience
 
+from ....run.programs import spawned
 from ...conftest import Scripted, scripted
 from ...sending import always, fill, reached
 
@@ -57,7 +58,7 @@ class World:
         return max(self.workers(), key=connections)
 
     def workers(self) -> list[psutil.Process]:
-        return [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+        return spawned(psutil.Process())
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def world(run_in_one_loop, keys, subscriber, tmp_path_factory):
         patch.setattr(orders, "RANGE", 40)  # So that there are many, though the people are few.
         yield run_in_one_loop(start())
         run_in_one_loop(stack.aclose())
-    assert not [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+    assert not spawned(psutil.Process())
 
 
 @pytest.fixture
