@@ -206,4 +206,4 @@ def test_a_pulled_cable_loses_nobody_a_message(full):
     # Each of the four has woken each worker once, and no message twice.
     all_told = before.total() + 4 * (CROWD + 2)
     told = received(full.until_told(lambda story: received(story).total() >= all_told)) - before
-    assert set(told.values()) == {4} and len(told) == CROWD + 2
+    assert set(told.values()) == {4} and len(told) == CROWD + 2 and set(before) <= set(told)
