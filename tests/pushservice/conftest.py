@@ -366,7 +366,7 @@ class Bench:
 
     async def away(self, agent: UserAgent | Browser) -> str | None:
         """Disconnect a user agent, wait until the service has seen it, and return Firefox's uaid."""
-        before = self.journal.last
+        before = self.last
         await agent.disconnect()
         await self.until("disconnect", before)
         return getattr(agent, "uaid", None)

@@ -127,7 +127,7 @@ def test_the_bytes_of_a_message_are_counted_as_it_is_written(panel):
 def test_what_is_too_long_is_refused_before_anything_is_sent(lab, panel):
     press(panel, "subscribe")
     panel.composer.body.value = "a" * 4000
-    before = lab.journal.events()[-1].number
+    before = lab.journal.last
     assert "RFC 8291 §4" in press(panel, "notify-me")
     assert "POST message" not in [event.what for event in lab.journal.events(before)]
 
@@ -386,7 +386,7 @@ WRONG = [
 
 
 def test_what_cannot_be_sent_is_said_beside_its_field_and_is_not_sent(lab, panel, two):
-    form, start = panel.composer, lab.journal.events()[-1].number
+    form, start = panel.composer, lab.journal.last
     for name, typed, said in WRONG:
         field, beside = getattr(form, name), getattr(form, f"{name}_fault")
         before, field.value = field.value, typed
@@ -680,7 +680,7 @@ def test_the_lab_says_what_it_is_without_a_port(lab):
 
 def test_the_diagram_begins_where_it_is_told_to(lab):
     lab.open("virtual").subscribe()
-    before = lab.journal.events()[-1].number
+    before = lab.journal.last
     lab.notify_all()
     lab.wait_for("acknowledge")
     whole, part = lab.diagram(), lab.diagram(after=before, title="Notify all")
